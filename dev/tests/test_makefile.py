@@ -1,0 +1,65 @@
+"""The Makefile in a clone with a space in its path: what it lists, and one clear line for what a machine lacks."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dev.services import ROOT
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    folder = tmp_path / "a clone"
+    folder.mkdir()
+    shutil.copy(ROOT / "Makefile", folder)
+    return folder
+
+
+def make(clone: Path, *arguments: str) -> tuple[int, list[str], list[str]]:
+    """Exit code, lines on standard output, lines on standard error but make's own."""
+    # Not the flags of the `make test` that we may run under.
+    env = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}}
+    env["PIP_NO_INDEX"] = "1"
+    command = ["make", *arguments]
+    done = subprocess.run(command, cwd=clone, env=env, capture_output=True, text=True, timeout=60, check=False)
+    own = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
+    return done.returncode, done.stdout.splitlines(), own
+
+
+def test_make_alone_lists_every_target(clone):
+    code, listed, errors = make(clone)
+    assert (code, errors) == (0, [])
+    targets = (clone / "Makefile").read_text().split(".PHONY: ")[1].splitlines()[0].split()
+    assert [line.split()[1] for line in listed] == targets
+
+
+def test_old_python_is_one_line(clone):
+    old = clone / "python3.10"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    (clone / "requirements-run.txt").touch()
+    cure = "make run PYTHON=/path/to/python3.11"
+    assert make(clone, "run", f"PYTHON={old}") == (
+        2,
+        [],
+        [f"error: Python 3.11 or newer is needed, and {old} is not: {cure}"],
+    )
+
+
+def test_missing_wheel_is_one_line(clone):
+    binaries = clone / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    (binaries / "python").write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n")
+    (binaries / "python").chmod(0o755)
+    (binaries / "pip").touch()
+    (clone / "requirements-run.txt").write_text(f"no-such-package==1 --hash=sha256:{'0' * 64}\n")
+    code, _, errors = make(clone, "run")
+    assert code == 2
+    [error] = errors
+    assert error.startswith("error: requirements-run.txt cannot be installed: ERROR: ")
+    assert "no-such-package" in error
+    assert not (clone / ".venv" / ".requirements-run").exists()

@@ -1,0 +1,13 @@
+"""The shared app."""
+
+from django.apps import AppConfig
+
+
+class CommonConfig(AppConfig):
+    """Registers the system checks."""
+
+    name = "common"
+
+    def ready(self) -> None:
+        """Importing registers."""
+        from common import checks  # noqa: F401

@@ -1,0 +1,30 @@
+"""Writes the site's OpenAPI schema: `python manage_gateway.py spectacular --file docs/openapi/gateway.yaml`."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+
+class Command(BaseCommand):
+    """JSON for a file name that ends in .json, else YAML; without a file, to stdout."""
+
+    help = "Writes the OpenAPI schema. Example: spectacular --file schema.yaml"
+    requires_system_checks: list[str] = []  # noqa: RUF012 - Django's way; the schema must not touch the store
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The file to write."""
+        parser.add_argument("--file", help="where to write it")
+
+    def handle(self, *args: Any, file: str | None = None, **options: Any) -> None:
+        """Generates and writes."""
+        from common.openapi.generate import text
+
+        content = text("json" if file and file.endswith(".json") else "yaml")
+        if file is None:
+            self.stdout.write(content.decode(), ending="")
+            return
+        try:
+            Path(file).write_bytes(content)
+        except OSError as error:
+            raise CommandError(f"{file} cannot be written: {error.strerror}") from error

@@ -1,0 +1,60 @@
+"""gunicorn's settings: how both services run, in production and in dev.
+
+A site's `server.py` takes them over: `python -m gunicorn -c python:gateway_site.server`. One worker process by default:
+replicas, not workers, are how this scales, so metrics need no shared files and a CPU limit means something.
+"""
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+KEEPALIVE_SECONDS = 75
+"""Idle connections are kept longer than any client in front keeps them (nginx: 60 s), so that it is the client who closes."""
+
+
+def load_anew(arbiter: Any, worker: Any) -> None:
+    """With `--reload`, once a changed file has ended the worker: the arbiter starts again from nothing too, in its own
+    process, or the next worker would inherit the modules that it has loaded (settings, this file, the worker itself)."""
+    if arbiter.cfg.reload and arbiter.LISTENERS:  # none: it is being stopped
+        for listener in arbiter.LISTENERS:
+            listener.close()
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606
+
+
+def gunicorn_settings(site: str) -> dict[str, Any]:
+    """gunicorn's settings for one site. A setting that is missing or malformed ends the process with one line."""
+    # Assigned, not defaulted: a value left in a shell would start one site with the settings of the other.
+    os.environ["DJANGO_SETTINGS_MODULE"] = f"{site}.settings"
+    try:
+        settings = import_module(os.environ["DJANGO_SETTINGS_MODULE"])
+    except ImproperlyConfigured as error:
+        sys.exit(f"{site}: {error}")
+    return {
+        "wsgi_app": f"{site}.asgi:application",
+        "bind": f"{settings.HOST}:{settings.PORT}",
+        "worker_class": "common.worker.Worker",
+        "child_exit": load_anew,
+        "workers": settings.WEB_CONCURRENCY,
+        "logger_class": "common.worker.Logger",
+        "logconfig_dict": settings.LOGGING,
+        "proc_name": settings.SERVICE,
+        # The heartbeat's file: on a read-only root only memory is writable (benoitc/gunicorn#3551).
+        "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108
+        "control_socket_disable": True,
+        "keepalive": KEEPALIVE_SECONDS,
+        "timeout": 30,
+        "graceful_timeout": settings.DRAIN_SECONDS + settings.GRACE_SECONDS,
+        "asgi_loop": "uvloop",
+        "asgi_lifespan": "on",
+        "asgi_disconnect_grace_period": 0,
+        "limit_request_line": 8190,
+        "limit_request_fields": 100,
+        "limit_request_field_size": 8190,
+        "backlog": 2048,
+        # X-Forwarded-Proto is read by us, from TRUSTED_PROXIES; the server is to believe nobody.
+        "forwarded_allow_ips": "",
+    }

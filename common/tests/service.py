@@ -1,0 +1,88 @@
+"""Real services for tests: a process each, on free ports of loopback, ended by their ids."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 30
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Service:
+    """A running service; `log` is the file that its stdout goes to, `errors` its stderr."""
+
+    def __init__(self, site: str, folder: Path, **settings: str) -> None:
+        self.site, self.port = site, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log, self.errors = folder / f"{site}-{self.port}.log", folder / f"{site}-{self.port}.err"
+        inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+        inherited |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
+        self.environment = {
+            **inherited,
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "SECRET_KEY": "a key for tests only",
+            "ALLOWED_HOSTS": "127.0.0.1,localhost",
+            "DRAIN_SECONDS": "0",
+            **settings,
+        }
+        with self.log.open("wb") as out, self.errors.open("wb") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", f"python:{site}.server"],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+
+    def wait_until_live(self) -> None:
+        """Returns when `/health/live` answers 200. Raises RuntimeError with what the process said."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            try:
+                connection.request("GET", "/health/live")
+                if connection.getresponse().status == http.HTTPStatus.OK:
+                    return
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.05)
+            finally:
+                connection.close()
+        raise RuntimeError(f"{self.site} is not live: {self.errors.read_text()}{self.log.read_text()}"[-3000:])
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code; SIGKILL when it does not stop in time."""
+        self.process.terminate()
+        try:
+            return self.process.wait(START_SECONDS)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+
+
+@contextmanager
+def service(site: str, folder: Path, **settings: str) -> Iterator[Service]:
+    """A service that is live, stopped at the end."""
+    running = Service(site, folder, **settings)
+    try:
+        running.wait_until_live()
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.stop()

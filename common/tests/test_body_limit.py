@@ -1,0 +1,83 @@
+"""MAX_BODY_BYTES: a larger body is 413, and is not read; one that breaks off is nobody's."""
+
+import socket
+import time
+
+import pytest
+import requests
+from pytest_django import Settings
+
+from common.tests.application import call
+from common.tests.service import Service
+from common.tests.site import COLLECTION, Dependency
+from common.tests.wire import connect, exchange, get, read
+
+LIMIT = 1000
+JSON = {"Content-Type": "application/json"}
+
+
+def send_for_ten_seconds(connection: socket.socket, chunk: bytes) -> None:
+    """100 chunks a second."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        connection.sendall(chunk)
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def limited(patient_site: tuple[Service, Dependency]) -> Service:
+    """The site with a limit of 1,000 bytes."""
+    return patient_site[0]
+
+
+def test_a_body_above_the_limit_is_413_before_it_is_sent(limited: Service) -> None:
+    head = get(COLLECTION, "Content-Type: application/json", "Content-Length: 1001", method="POST")
+    with connect(limited.port) as connection:
+        connection.sendall(head)
+        answer = read(connection)
+    assert (answer.status, answer.json()["code"], answer.json()["instance"]) == (413, "body-too-large", COLLECTION)
+    assert answer.values("connection") == ["close"]
+
+
+def test_a_client_that_waits_for_100_gets_413(limited: Service) -> None:
+    fields = ("Content-Type: application/json", "Content-Length: 1001", "Expect: 100-continue")
+    assert exchange(limited.port, get(COLLECTION, *fields, method="POST")).status == 413
+
+
+@pytest.mark.parametrize("size", [LIMIT + 1, 70_000, 5_000_000])
+def test_a_client_that_sends_it_all_the_same_reads_its_413(limited: Service, size: int) -> None:
+    answer = requests.post(limited.url + COLLECTION, data=b"x" * size, headers=JSON, timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
+
+
+def test_a_chunked_body_is_counted(limited: Service) -> None:
+    answer = requests.post(limited.url + COLLECTION, data=iter([b"x" * 600] * 2), headers=JSON, timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
+
+
+def test_an_endless_body_ends(limited: Service) -> None:
+    head = get(COLLECTION, "Content-Type: application/json", "Transfer-Encoding: chunked", method="POST")
+    with connect(limited.port) as connection:
+        connection.sendall(head)
+        with pytest.raises(ConnectionError):
+            send_for_ten_seconds(connection, b"400\r\n" + b"x" * 1024 + b"\r\n")
+
+
+def test_a_body_of_the_limit_is_read(limited: Service) -> None:
+    body = b'{"name":"%b"}' % (b"x" * (LIMIT - len('{"name":""}')))
+    answer = requests.post(limited.url + COLLECTION, data=body, headers=JSON, timeout=10)
+    assert len(body) == LIMIT
+    assert answer.status_code != 413
+
+
+async def test_a_body_that_breaks_off_is_not_answered(settings: Settings) -> None:
+    settings.ROOT_URLCONF = "common.tests.application"
+    head = ((b"content-length", b"100"),)
+    assert await call("/echo", "POST", head, (b"only this",), breaks_off=True) is None
+
+
+async def test_a_body_in_pieces_is_joined(settings: Settings) -> None:
+    settings.ROOT_URLCONF = "common.tests.application"
+    answer = await call("/echo", "POST", ((b"transfer-encoding", b"chunked"),), (b"one ", b"", b"body"))
+    assert answer is not None
+    assert answer.body == b"one body"

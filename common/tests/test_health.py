@@ -1,0 +1,96 @@
+"""/health, /health/live, /health/ready, /version: their shapes, and what they say when a dependency is down or hangs."""
+
+import platform
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import django
+import requests
+
+from common import __version__
+from common.tests.service import Service
+from common.tests.site import DEPENDENCY, SITE, UNKNOWN_USER, Dependency
+from common.tests.wire import connect, get, read
+
+SERVICE = {"gateway_site": "api-gateway", "users_site": "user-service"}[SITE]
+
+
+def test_health_says_who_answers_when(site: Service) -> None:
+    answer = requests.get(f"{site.url}/health", timeout=10)
+    body = answer.json()
+    timestamp = body.pop("timestamp")
+    assert answer.status_code == 200
+    assert body == {"status": "healthy", "service": SERVICE, "version": __version__}
+    assert timestamp.endswith("Z")
+    assert datetime.now(UTC) - datetime.fromisoformat(timestamp) < timedelta(seconds=30)
+
+
+def test_live(site: Service) -> None:
+    answer = requests.get(f"{site.url}/health/live", timeout=10)
+    assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_ready(site: Service) -> None:
+    answer = requests.get(f"{site.url}/health/ready", timeout=10)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "dependencies": {DEPENDENCY: "up"}})
+
+
+def test_a_probe_may_be_asked_with_head(site: Service) -> None:
+    answer = requests.head(f"{site.url}/health/ready", timeout=10)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert int(answer.headers["content-length"]) > 0
+
+
+def test_version(site: Service) -> None:
+    assert requests.get(f"{site.url}/version", timeout=10).json() == {
+        "service": SERVICE,
+        "version": __version__,
+        "revision": "unknown",
+        "python": platform.python_version(),
+        "django": django.get_version(),
+    }
+
+
+def test_not_ready_when_the_dependency_refuses(debug_site: Service) -> None:
+    answer = requests.get(f"{debug_site.url}/health/ready", timeout=10)
+    assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "dependencies": {DEPENDENCY: "down"}})
+    assert requests.get(f"{debug_site.url}/health/live", timeout=10).status_code == 200
+
+
+def test_not_ready_within_a_second_when_the_dependency_hangs(held_up: Service) -> None:
+    started = time.monotonic()
+    answer = requests.get(f"{held_up.url}/health/ready", timeout=10)
+    seconds = time.monotonic() - started
+    assert (answer.status_code, answer.json()["dependencies"]) == (503, {DEPENDENCY: "down"})
+    assert seconds < 1.3, "the contract's 1 s, and what a noisy machine adds"
+
+
+def test_ready_again_once_the_dependency_answers(patient_site: tuple[Service, Dependency]) -> None:
+    service, dependency = patient_site
+    dependency.pause()
+    try:
+        assert requests.get(f"{service.url}/health/ready", timeout=10).status_code == 503
+    finally:
+        dependency.resume()
+    deadline = time.monotonic() + 10
+    while requests.get(f"{service.url}/health/ready", timeout=10).status_code != 200:
+        assert time.monotonic() < deadline
+
+
+def test_live_answers_while_requests_hang(held_up: Service) -> None:
+    with connect(held_up.port) as first, connect(held_up.port) as second:
+        first.sendall(get(UNKNOWN_USER))
+        second.sendall(get(UNKNOWN_USER))
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: requests.get(f"{held_up.url}/health/live", timeout=5), range(8)))
+        assert {answer.status_code for answer in answers} == {200}
+        first.settimeout(0.1)
+        with_answer = True
+        try:
+            read(first)
+        except TimeoutError:
+            with_answer = False
+        assert not with_answer, "the request did not hang"

@@ -1,0 +1,50 @@
+"""The Host header: one of ALLOWED_HOSTS, or a 400 problem; probes answer whatever it is."""
+
+import pytest
+
+from common.tests.service import Service
+from common.tests.wire import exchange
+
+WRONG = [
+    "",
+    "example.com",
+    "127.0.0.1.example.com",
+    "127.0.0.1, example.com",
+    "user@127.0.0.1",
+    "127.0.0.1:port",
+    "[::1",
+    "a b",
+]
+PROBES = ["/health", "/health/live", "/health/ready", "/metrics"]
+
+
+def head(path: str, *hosts: str, version: str = "1.1") -> bytes:
+    return (f"GET {path} HTTP/{version}\r\n" + "".join(f"Host: {host}\r\n" for host in hosts) + "\r\n").encode()
+
+
+@pytest.mark.parametrize("host", WRONG)
+def test_another_host_is_400(site: Service, host: str) -> None:
+    answer = exchange(site.port, head("/version", host))
+    assert (answer.status, answer.json()["code"], answer.json()["instance"]) == (400, "malformed-request", "/version")
+    assert answer.json()["errors"] == []
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_no_host_is_400(site: Service, version: str) -> None:
+    answer = exchange(site.port, head("/version", version=version))
+    assert (answer.status, answer.json()["code"]) == (400, "malformed-request")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:3000", "LOCALHOST", "localhost.", "localhost:80"])
+def test_our_own_host_is_fine(site: Service, host: str) -> None:
+    assert exchange(site.port, head("/version", host)).status == 200
+
+
+@pytest.mark.parametrize("path", PROBES)
+@pytest.mark.parametrize("hosts", [(), ("",), ("10.1.2.3:8080",), ("example.com",)])
+def test_probes_answer_whatever_the_host(site: Service, path: str, hosts: tuple[str, ...]) -> None:
+    assert exchange(site.port, head(path, *hosts)).status == 200
+
+
+def test_another_host_does_not_open_the_door_next_to_a_probe(site: Service) -> None:
+    assert exchange(site.port, head("/health/../version", "example.com")).status in {400, 404}

@@ -1,0 +1,114 @@
+"""Bytes that are no good HTTP: always a 4xx problem (or 501, for a transfer coding), and the connection ends."""
+
+import pytest
+
+from common.tests.service import Service
+from common.tests.site import COLLECTION
+from common.tests.wire import connect, exchange, get, read
+
+HOST = "Host: 127.0.0.1"
+REFUSED = {
+    "no request line": (b"NONSENSE\r\n\r\n", 400),
+    "no version": (b"GET /health\r\nHost: 127.0.0.1\r\n\r\n", 400),
+    "HTTP/2.0": (b"GET /health HTTP/2.0\r\nHost: 127.0.0.1\r\n\r\n", 400),
+    "a lower-case method": (get("/health", method="get"), 400),
+    "a space in the target": (get("/he alth"), 400),
+    "a target with a control character": (get("/he\x01alth"), 400),
+    "a target with raw UTF-8": (get("/h\xc3\xa9"), 400),
+    "CL and TE": (get("/health", "Content-Length: 4", "Transfer-Encoding: chunked", method="POST"), 400),
+    "two lengths": (get("/health", "Content-Length: 4", "Content-Length: 4", method="POST"), 400),
+    "two lengths in one field": (get("/health", "Content-Length: 4, 4", method="POST"), 400),
+    "a signed length": (get("/health", "Content-Length: +4", method="POST"), 400),
+    "a negative length": (get("/health", "Content-Length: -1", method="POST"), 400),
+    "an unknown transfer coding": (get("/health", "Transfer-Encoding: chunky", method="POST"), 501),
+    "two hosts": (get("/health", "Host: example.com"), 400),
+    "a NUL in a value": (get("/health", "X-A: a\0b"), 400),
+    "a bare CR in a value": (get("/health", "X-A: a\rb"), 400),
+    "a space before the colon": (get("/health", "X-A : b"), 400),
+    "a field without a colon": (get("/health", "nonsense"), 400),
+    "obsolete folding": (get("/health", "X-A: b", " folded"), 400),
+    "bare LF": (b"GET /health HTTP/1.1\nHost: 127.0.0.1\n\n", 400),
+    "bare LF after a field": (b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\nX-A: b\r\n\r\n", 400),
+    "a header of 200 kB": (get("/health", "X-A: " + "a" * 200_000), 431),
+    "3,000 headers": (get("/health", *(f"X-{n}: a" for n in range(3000))), 431),
+    "a URL of 200 kB": (get("/" + "a" * 200_000), 414),
+    "a bad chunk": (get("/health", "Transfer-Encoding: chunked", method="POST") + b"zz\r\nab\r\n0\r\n\r\n", 400),
+    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 32 + b"\r\n\r\n", 400),
+}
+
+
+@pytest.mark.parametrize(("request_bytes", "status"), REFUSED.values(), ids=REFUSED.keys())
+def test_the_parser_refuses_with_a_problem(site: Service, request_bytes: bytes, status: int) -> None:
+    with connect(site.port) as connection:
+        connection.sendall(request_bytes)
+        answer = read(connection)
+        assert connection.recv(65536) == b""  # closed, and not reset
+    body = answer.json()
+    assert answer.status == status
+    assert answer.values("content-type") == ["application/problem+json"]
+    assert answer.values("connection") == ["close"]
+    assert answer.values("x-content-type-options") == ["nosniff"]
+    assert body["status"] == status
+    assert {"type", "title", "detail", "instance", "code", "request_id"} <= body.keys()
+    assert "errors" in body or status != 400
+
+
+def test_the_instance_is_the_path_where_it_could_be_read(site: Service) -> None:
+    request_bytes, _ = REFUSED["CL and TE"]
+    assert (
+        exchange(site.port, request_bytes.replace(b"/health", b"/some/path?email=a@b.c")).json()["instance"]
+        == "/some/path"
+    )
+
+
+@pytest.mark.parametrize(
+    "target", ["http://127.0.0.1/version", "http://example.com/version", "https://127.0.0.1/health", "ftp://x/"]
+)
+def test_an_absolute_target_is_400(site: Service, target: str) -> None:
+    answer = exchange(site.port, get(target))
+    assert (answer.status, answer.json()["code"]) == (400, "malformed-request")
+
+
+@pytest.mark.parametrize(("method", "target"), [("OPTIONS", "*"), ("CONNECT", "example.com:443")])
+def test_other_forms_of_the_target_are_400(site: Service, method: str, target: str) -> None:
+    answer = exchange(site.port, get(target, method=method))
+    assert (answer.status, answer.json()["code"]) == (400, "malformed-request")
+
+
+@pytest.mark.parametrize(
+    "path", ["//example.com/version", "/../version", "/./version", "/version%00", "/%2e%2e/version", "/%ff"]
+)
+def test_no_path_is_mended(site: Service, path: str) -> None:
+    answer = exchange(site.port, get(path))
+    assert (answer.status, answer.json()["instance"]) == (404, path)
+
+
+def test_an_upgrade_is_not_taken_up(site: Service) -> None:
+    """RFC 9110 §7.8: a server may ignore Upgrade."""
+    upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")
+    assert exchange(site.port, get("/version", *upgrade)).status == 200
+
+
+def test_a_websocket_is_not_taken_up(site: Service) -> None:
+    fields = (
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    )
+    assert exchange(site.port, get("/version", *fields)).status == 200
+
+
+def test_a_pipelined_second_request_is_answered(site: Service) -> None:
+    with connect(site.port) as connection:
+        connection.sendall(get("/health/live") + get("/version", "Connection: close"))
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answers.count(b"HTTP/1.1 200 OK") == 2
+    assert answers.index(b'{"status":"alive"}') < answers.index(b'"python":')
+
+
+def test_a_chunked_body_with_trailers_is_a_body_like_any_other(site: Service) -> None:
+    body = b"2\r\n{}\r\n0\r\nX-Trailer: a\r\n\r\n"
+    head = get(COLLECTION, "Transfer-Encoding: chunked", "Content-Type: application/json", method="POST")
+    answer = exchange(site.port, head + body)
+    assert (answer.status, answer.json()["code"]) == (400, "validation-error")

@@ -1,0 +1,118 @@
+"""Standard output: one JSON object a line from the first to the last, one access line a request."""
+
+import re
+from pathlib import Path
+
+import pytest
+import requests
+
+from common.tests.log_lines import access_lines, lines
+from common.tests.service import Service, service
+from common.tests.site import COLLECTION, IS_GATEWAY, NOWHERE, SITE, UNKNOWN_USER, Dependency
+from common.tests.wire import exchange, get
+
+ALWAYS = {"timestamp", "level", "service", "version", "message", "logger"}
+ACCESS = {"method", "path", "route", "status_code", "duration_ms", "user_agent", "remote_addr", "bytes_sent"}
+ROUTE = UNKNOWN_USER.rpartition("/")[0] + "/{id}"
+PASSWORD = "never-to-be-seen-password"
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """A service that was started, asked, failed a request and stopped, with everything logged."""
+    folder = tmp_path_factory.mktemp("ended")
+    secret = {} if IS_GATEWAY else {"REDIS_URL": f"redis://:{PASSWORD}@127.0.0.1:1"}
+    settings = {**NOWHERE, **secret, "SECRET_KEY": PASSWORD, "LOG_LEVEL": "debug"}
+    with service(SITE, folder, **settings) as running:
+        for path in ("/health/live", "/nowhere", UNKNOWN_USER, f"{COLLECTION}?email={PASSWORD}@example.com"):
+            requests.get(running.url + path, headers={"Authorization": f"Bearer {PASSWORD}"}, timeout=10)
+        exchange(running.port, f"GET /?email={PASSWORD}@x HTTP/9\r\nAuthorization: {PASSWORD}\r\n\r\n".encode())
+        running.stop()
+    return running
+
+
+def test_every_line_from_first_to_last_is_a_json_object_with_the_fields(ended: Service) -> None:
+    logged = lines(ended)
+    assert len(logged) > 8
+    assert "Starting gunicorn" in "".join(line["message"] for line in logged[:2])
+    assert "Shutting down" in "".join(line["message"] for line in logged[-3:])
+    for line in logged:
+        assert line.keys() >= ALWAYS
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", line["timestamp"])
+        assert line["level"] in {"debug", "info", "warning", "error", "critical"}
+        assert line["service"] == ("api-gateway" if IS_GATEWAY else "user-service")
+        assert "\n" not in line["logger"]
+
+
+def test_standard_error_stays_empty(ended: Service) -> None:
+    assert ended.errors.read_text() == ""
+
+
+def test_no_secret_is_in_any_line(ended: Service) -> None:
+    assert PASSWORD.encode() not in ended.log.read_bytes()
+
+
+def test_a_request_has_one_access_line_with_all_fields(patient_site: tuple[Service, Dependency]) -> None:
+    running, _ = patient_site
+    headers = {"X-Request-ID": "one-line", "User-Agent": "an agent/1.0"}
+    answer = requests.get(f"{running.url}{UNKNOWN_USER}?limit=1", headers=headers, timeout=10)
+    (line,) = access_lines(running, "one-line")
+    assert line.keys() == ALWAYS | ACCESS | {"request_id"}
+    assert line["duration_ms"] > 0
+    assert {name: line[name] for name in ACCESS - {"duration_ms"}} == {
+        "method": "GET",
+        "path": UNKNOWN_USER,
+        "route": ROUTE,
+        "status_code": answer.status_code,
+        "user_agent": "an agent/1.0",
+        "remote_addr": "127.0.0.1",
+        "bytes_sent": len(answer.content),
+    }
+    assert (line["level"], line["logger"]) == ("info", "access")
+
+
+@pytest.mark.parametrize(
+    ("name", "request_bytes", "route", "status"),
+    [
+        ("a-404", get("/nowhere", "X-Request-ID: a-404"), "unmatched", 404),
+        ("a-405", get("/version", "X-Request-ID: a-405", method="BREW"), "/version", 405),
+        ("a-host", get("/version", "X-Request-ID: a-host").replace(b"127.0.0.1", b"example.com"), "unmatched", 400),
+        ("a-head", get("/version", "X-Request-ID: a-head", method="HEAD"), "/version", 200),
+        (
+            "a-refusal",
+            get("/version", "X-Request-ID: a-refusal", "Content-Length: 1", "Transfer-Encoding: chunked"),
+            "unmatched",
+            400,
+        ),
+    ],
+)
+def test_every_kind_of_request_has_one(
+    patient_site: tuple[Service, Dependency], name: str, request_bytes: bytes, route: str, status: int
+) -> None:
+    running, _ = patient_site
+    exchange(running.port, request_bytes, request_bytes.split()[0].decode())
+    (line,) = access_lines(running, name)
+    assert line.keys() >= ALWAYS | ACCESS | {"request_id"}
+    assert (line["route"], line["status_code"]) == (route, status)
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready", "/metrics"])
+def test_probes_are_logged_at_debug(patient_site: tuple[Service, Dependency], path: str) -> None:
+    running, _ = patient_site
+    name = "probe" + path.replace("/", "-")
+    requests.get(running.url + path, headers={"X-Request-ID": name}, timeout=10)
+    (line,) = access_lines(running, name)
+    assert line["level"] == "debug"
+
+
+def test_probes_are_not_logged_at_info(site: Service) -> None:
+    for path in ("/health/live", "/metrics", "/version"):
+        requests.get(site.url + path, headers={"X-Request-ID": "quiet"}, timeout=10)
+    assert [line["path"] for line in access_lines(site, "quiet")] == ["/version"]
+
+
+def test_only_the_level_asked_for_is_logged(tmp_path: Path) -> None:
+    with service(SITE, tmp_path, **NOWHERE, LOG_LEVEL="error") as running:
+        requests.get(f"{running.url}/version", timeout=10)
+        running.stop()
+    assert running.log.read_bytes() == b""

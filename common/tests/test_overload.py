@@ -1,0 +1,53 @@
+"""MAX_IN_FLIGHT: what is above it is shed at once, with 503 and Retry-After; probes answer all the same."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+import requests
+
+from common.tests.service import Service
+from common.tests.site import COLLECTION, OVERLOADED, UNKNOWN_USER
+from common.tests.wire import connect, get
+
+
+@pytest.fixture
+def full(held_up: Service) -> Iterator[Service]:
+    """The patient site with three requests that hang: as many as it takes."""
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(connect(held_up.port)).sendall(get(UNKNOWN_USER))
+        deadline = time.monotonic() + 10
+        while in_flight(held_up) < 4:  # the scrape itself is one
+            assert time.monotonic() < deadline
+        yield held_up
+    while in_flight(held_up) > 1:
+        time.sleep(0.02)
+
+
+def in_flight(service: Service) -> int:
+    """The gauge."""
+    text = requests.get(f"{service.url}/metrics", timeout=10).text
+    (line,) = [line for line in text.splitlines() if line.startswith("http_requests_in_flight ")]
+    return int(float(line.split()[1]))
+
+
+def test_one_more_is_shed(full: Service) -> None:
+    answer = requests.get(full.url + UNKNOWN_USER, timeout=5)
+    assert (answer.status_code, answer.json()["code"]) == (503, OVERLOADED)
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_one_more_with_a_body_is_shed_and_its_body_is_not_read(full: Service) -> None:
+    answer = requests.post(full.url + COLLECTION, data=b"x" * 500_000, timeout=5)
+    assert (answer.status_code, answer.json()["code"]) == (503, OVERLOADED)
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/metrics"])
+def test_probes_answer(full: Service, path: str) -> None:
+    assert requests.get(full.url + path, timeout=5).status_code == 200
+
+
+def test_what_was_shed_before_is_taken_afterwards(held_up: Service) -> None:
+    assert requests.get(f"{held_up.url}/version", timeout=5).status_code == 200

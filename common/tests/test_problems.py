@@ -1,0 +1,110 @@
+"""Every error is a problem with all its members, and tells nothing about our insides."""
+
+from pathlib import Path
+
+import pytest
+import requests
+from pytest_django import Settings
+
+from common.problems import KINDS
+from common.tests.application import SECRET, call
+from common.tests.service import Service
+from common.tests.site import COLLECTION, UNKNOWN_USER
+from common.tests.wire import Answer, exchange, get
+
+MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
+
+
+def assert_problem(answer: Answer | None, status: int, code: str, instance: str) -> None:
+    """The answer is this problem, whole."""
+    assert answer is not None
+    body = answer.json()
+    assert answer.values("content-type") == ["application/problem+json"]
+    assert (answer.status, body["status"], body["code"], body["instance"]) == (status, status, code, instance)
+    assert body.keys() == MEMBERS | ({"errors"} if status == 400 else set())
+    assert body["type"] == f"/problems#{code}"
+    assert body["title"] == KINDS[code].title
+    assert body["detail"]
+    assert answer.values("x-request-id") == [body["request_id"]]
+    assert answer.values("cache-control") == ["no-store"]
+    assert answer.values("x-content-type-options") == ["nosniff"]
+
+
+def over_the_wire(service: Service, method: str, path: str) -> Answer:
+    """The service's answer."""
+    return exchange(service.port, get(path, method=method), method)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nowhere", "/health/", "/version/", COLLECTION + "/", UNKNOWN_USER + "/", UNKNOWN_USER + "/x", "/..%2fhealth"],
+)
+def test_unknown_path_is_404(site: Service, path: str) -> None:
+    assert_problem(over_the_wire(site, "GET", path), 404, "not-found", path)
+
+
+def test_the_query_is_no_part_of_the_instance(site: Service) -> None:
+    assert_problem(over_the_wire(site, "GET", "/nowhere?email=a@b.c"), 404, "not-found", "/nowhere")
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready", "/version", "/metrics"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "BREW"])
+def test_another_method_is_405_with_allow(site: Service, path: str, method: str) -> None:
+    answer = over_the_wire(site, method, path)
+    assert_problem(answer, 405, "method-not-allowed", path)
+    assert answer.values("allow") == ["GET, HEAD"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"), [(COLLECTION, "GET, OPTIONS, POST"), (UNKNOWN_USER, "DELETE, GET, OPTIONS, PATCH, PUT")]
+)
+def test_another_method_on_users_is_405_with_allow(site: Service, path: str, allow: str) -> None:
+    answer = over_the_wire(site, "BREW", path)
+    assert_problem(answer, 405, "method-not-allowed", path)
+    assert set(answer.values("allow")[0].split(", ")) - {"HEAD"} == set(allow.split(", "))
+
+
+async def test_an_unexpected_exception_is_500_and_says_nothing(settings: Settings) -> None:
+    settings.ROOT_URLCONF = "common.tests.application"
+    answer = await call("/boom")
+    assert_problem(answer, 500, "internal-error", "/boom")
+    assert answer is not None
+    for told in (SECRET, "redis", "RuntimeError", "Traceback", "users:0", "application.py", str(Path.cwd())):
+        assert told.encode() not in answer.body
+
+
+async def test_a_problem_of_the_sites_own_is_whole(settings: Settings) -> None:
+    settings.ROOT_URLCONF = "common.tests.application"
+    assert_problem(await call("/conflict"), 409, "email-taken", "/conflict")
+
+
+@pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/health", 405)])
+def test_a_browser_in_dev_gets_a_page(debug_site: Service, path: str, status: int) -> None:
+    answer = requests.post(debug_site.url + path, headers={"Accept": "text/html,*/*;q=0.8"}, timeout=10)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.text.startswith("<!doctype html>")
+    assert answer.headers["x-request-id"] in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_a_browser_in_dev_cannot_be_made_to_run_the_path(debug_site: Service) -> None:
+    answer = requests.get(debug_site.url + "/%3Cscript%3E?<script>", headers={"Accept": "text/html"}, timeout=10)
+    assert answer.status_code == 404
+    assert "<script>" not in answer.text
+
+
+def test_a_program_in_dev_gets_the_problem(debug_site: Service) -> None:
+    assert_problem(over_the_wire(debug_site, "GET", "/nowhere"), 404, "not-found", "/nowhere")
+
+
+def test_a_browser_in_production_gets_the_problem(site: Service) -> None:
+    answer = requests.get(site.url + "/nowhere", headers={"Accept": "text/html"}, timeout=10)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_dependency_that_is_down_is_told_without_its_address(debug_site: Service) -> None:
+    answer = requests.get(debug_site.url + UNKNOWN_USER, timeout=10)
+    assert answer.status_code in {502, 503}
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "127.0.0.1" not in answer.text

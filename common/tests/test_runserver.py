@@ -1,0 +1,145 @@
+"""`runserver`: the service as in production, on loopback, loaded anew when a file changes."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from django.core.management.base import CommandError
+
+from common.management.commands.runserver import bind
+from common.tests.service import ROOT, free_port
+from common.tests.site import NOWHERE, SITE
+
+MANAGE = f"manage_{SITE.removesuffix('_site')}.py"
+SECONDS = 30
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what the site is made of, in a path with a space."""
+    folder = tmp_path / "a copy"
+    for package in ("common", SITE):
+        ignored = shutil.ignore_patterns("tests", "__pycache__")
+        shutil.copytree(ROOT / package, folder / package, ignore=ignored)
+    shutil.copy(ROOT / MANAGE, folder)
+    return folder
+
+
+@contextmanager
+def runserver(folder: Path, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The command, as a developer starts it; its output is in `folder`."""
+    environment = {"PATH": os.environ["PATH"], **NOWHERE, **settings}
+    with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+        process = subprocess.Popen(
+            [sys.executable, str(folder / MANAGE), "runserver", *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=out,
+            stderr=err,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(SECONDS)
+        finally:
+            process.kill()
+
+
+def version(port: int) -> str | None:
+    """What /version says; None where nobody answers."""
+    try:
+        answer = requests.get(f"http://127.0.0.1:{port}/version", timeout=5)
+    except requests.RequestException:
+        return None
+    return str(answer.json()["version"]) + str(answer.json().get("django"))
+
+
+def wait_until(port: int, wanted: str, process: subprocess.Popen[bytes]) -> None:
+    """Returns when /version says what is wanted."""
+    deadline = time.monotonic() + SECONDS
+    while wanted not in (version(port) or ""):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.1)
+
+
+def test_an_edit_is_served_whichever_process_had_loaded_the_file(checkout: Path) -> None:
+    """The worker loads version.py; common/__init__.py is in the arbiter too, which a reloaded worker is forked from."""
+    port = free_port()
+    with runserver(checkout, PORT=str(port)) as process:
+        wait_until(port, "0.", process)
+        static = f"http://127.0.0.1:{port}/static/rest_framework/css/default.css"
+        assert requests.get(static, timeout=10).status_code == 200, "DEBUG is on"
+        replace(checkout / "common/version.py", "django.get_version()", '"edited once"')
+        wait_until(port, "edited once", process)
+        (checkout / "common/__init__.py").write_text('"""Edited."""\n\n__version__ = "edited-twice"\n')
+        wait_until(port, "edited-twice", process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+    assert (checkout / "err").read_text() == ""
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    """Edits a file."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_debug_may_be_switched_off_and_the_address_given(checkout: Path) -> None:
+    port = free_port()
+    settings = {
+        "DEBUG": "false",
+        "SECRET_KEY": "a key for tests only",
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "DRAIN_SECONDS": "0",
+    }
+    with runserver(checkout, f"127.0.0.1:{port}", **settings) as process:
+        wait_until(port, "0.", process)
+        answer = requests.get(f"http://127.0.0.1:{port}/static/rest_framework/css/default.css", timeout=10)
+        assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("wrong", ["abc", "99999", "1:2:x", "127.0.0.1:", ":", "-1"])
+def test_what_is_no_address_is_refused(wrong: str) -> None:
+    with pytest.raises(CommandError, match=re.escape(wrong)):
+        bind(wrong)
+
+
+def test_a_wrong_address_is_wrong_usage() -> None:
+    command = [sys.executable, MANAGE, "runserver", "abc"]
+    environment = {**os.environ, "DEBUG": "true"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert done.returncode == 2
+    assert "'abc'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("8000", "127.0.0.1:8000"),
+        ("0.0.0.0:80", "0.0.0.0:80"),
+        ("[::1]:80", "[::1]:80"),
+        ("localhost:1", "localhost:1"),
+    ],
+)
+def test_addresses(given: str, taken: str) -> None:
+    assert bind(given) == taken
+
+
+def test_the_default_is_the_sites_port_on_loopback() -> None:
+    assert bind("") == f"127.0.0.1:{3000 if SITE == 'gateway_site' else 3001}"

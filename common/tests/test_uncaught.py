@@ -1,0 +1,47 @@
+"""What nobody catches is a JSON line on stdout too: exceptions with their stack, warnings."""
+
+import os
+import subprocess
+import sys
+
+import orjson
+import pytest
+from pytest_django import Settings
+
+from common.json_logging import JSONFormatter
+from common.tests.application import SECRET, call
+from common.tests.service import ROOT
+
+PROGRAM = """
+import logging.config, sys, warnings
+from django.conf import settings
+from common.json_logging import log_everything
+logging.config.dictConfig(settings.LOGGING)
+log_everything()
+warnings.warn("this is old", DeprecationWarning)
+raise RuntimeError("nobody caught this")
+"""
+
+
+def test_uncaught_exceptions_and_warnings_are_json_lines() -> None:
+    command = [sys.executable, "-W", "always", "-c", PROGRAM]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, timeout=30, check=False)
+    warning, uncaught = (orjson.loads(line) for line in done.stdout.splitlines())
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert (warning["level"], warning["logger"]) == ("warning", "py.warnings")
+    assert "this is old" in warning["message"]
+    assert (uncaught["level"], uncaught["error.type"]) == ("critical", "RuntimeError")
+    assert uncaught["error.message"] == "nobody caught this"
+    assert uncaught["error.stack"].startswith("Traceback")
+
+
+async def test_an_exception_in_a_view_is_logged_with_its_stack_and_request(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.ROOT_URLCONF = "common.tests.application"
+    caplog.handler.setFormatter(JSONFormatter("a-service", "1.0"))
+    await call("/boom", headers=((b"x-request-id", b"it-broke"),))
+    (line,) = [orjson.loads(line) for line in caplog.text.splitlines()]
+    assert (line["error.type"], line["request_id"], line["level"]) == ("RuntimeError", "it-broke", "error")
+    assert "in boom" in line["error.stack"]
+    assert SECRET not in caplog.text

@@ -1,0 +1,60 @@
+"""HTTP on a bare socket: what a client library would mend on its way is sent and read here byte for byte."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from typing import Any
+
+import orjson
+
+SECONDS = 15
+
+
+@dataclass
+class Answer:
+    """What came back; `headers` as they came, names in lower case."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def values(self, name: str) -> list[str]:
+        """Every value of one field."""
+        return [value for key, value in self.headers if key == name]
+
+    def json(self) -> Any:
+        """The body, parsed."""
+        return orjson.loads(self.body)
+
+
+@contextmanager
+def connect(port: int) -> Iterator[socket.socket]:
+    """A connection that gives up after SECONDS."""
+    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
+        yield connection
+
+
+def read(connection: socket.socket, method: str = "GET") -> Answer:
+    """The next answer on a connection; `method` tells whether it has a body."""
+    response = HTTPResponse(connection, method=method)
+    try:
+        response.begin()
+        headers = [(name.lower(), value) for name, value in response.getheaders()]
+        return Answer(response.status, headers, response.read())
+    finally:
+        response.close()
+
+
+def exchange(port: int, request: bytes, method: str = "GET") -> Answer:
+    """The answer to these bytes, on a connection of their own."""
+    with connect(port) as connection:
+        connection.sendall(request)
+        return read(connection, method)
+
+
+def get(path: str, *fields: str, method: str = "GET") -> bytes:
+    """A request head without a body."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *fields]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

@@ -1,0 +1,24 @@
+"""GET /version: what runs here."""
+
+import platform
+
+import django
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from common.response import json_answer
+from common.views import safe
+
+
+@safe
+async def version(request: HttpRequest) -> HttpResponse:
+    """The service, its version and revision, and what it stands on."""
+    return json_answer(
+        {
+            "service": settings.SERVICE,
+            "version": settings.APP_VERSION,
+            "revision": settings.APP_REVISION,
+            "python": platform.python_version(),
+            "django": django.get_version(),
+        }
+    )

@@ -1,0 +1,176 @@
+"""gunicorn's `asgi` worker with our drain, our problems for what its parser refuses, and a bound on slow heads.
+
+On SIGTERM: ready turns 503, the listener stays open for DRAIN_SECONDS while endpoints are taken out of rotation, every answer
+says `Connection: close`, then idle connections are closed, what is in flight finishes, and the process exits 0.
+
+The arbiter imports this module too and serves nothing: Django and all that stands on it are imported by the worker alone.
+"""
+
+import gc
+import logging
+import sys
+import time
+from logging.config import dictConfig
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from gunicorn.arbiter import Arbiter
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.glogging import Logger as GunicornLogger
+from gunicorn.workers import gasgi
+
+from common import drain, request_id
+from common.json_logging import log_everything
+from common.settings import DRAIN_SECONDS
+
+HEAD_SECONDS = 10.0
+"""A request head that takes longer than this is a slow-header attack or a lost client (RFC 9110 §15.5.9 allows to close)."""
+
+UNNEEDED = ("pygments", "requests")
+"""What DRF imports if it is there: 6 MB in each worker that no answer needs. Only management commands use `requests`."""
+
+LINGER_SECONDS = 2.0
+"""How long a client that was refused may go on sending before it is cut off."""
+
+logger = logging.getLogger(__name__)
+
+
+class Logger(GunicornLogger):  # type: ignore[misc]
+    """gunicorn's lines through our LOGGING, and no access line of its own."""
+
+    def setup(self, cfg: Any) -> None:
+        """Applies LOGGING in the arbiter, and again in each worker."""
+        self.cfg = cfg
+        self._access_log_enabled = False
+        dictConfig(cfg.logconfig_dict)
+        log_everything()
+
+
+class Protocol(ASGIProtocol):  # type: ignore[misc]
+    """One client connection."""
+
+    worker: "Worker"
+    _closed: bool
+    _callback_parser: Any
+    _is_refused = False
+
+    def connection_made(self, transport: Any) -> None:
+        """Known to the worker, which closes it when idle at shutdown, or when its head takes too long."""
+        self.opened = time.monotonic()
+        self.worker.connections.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgotten by the worker."""
+        self.worker.connections.discard(self)
+        super().connection_lost(exc)
+
+    @property
+    def is_idle(self) -> bool:
+        """No request is being served on it."""
+        return bool(self._awaiting_request)
+
+    def close_if_idle(self) -> None:
+        """Closes the connection unless a request is being served on it."""
+        if self.is_idle:
+            self._keepalive_timeout()
+
+    @property
+    def _is_body_unread(self) -> bool:
+        return self._body_receiver is not None and not self._body_receiver._complete
+
+    def _will_close(self, request: Any, response_requires_close: bool) -> bool:
+        # gunicorn closes after an answer that came before its request's end, but does not say so.
+        return drain.is_on() or self._is_body_unread or super()._will_close(request, response_requires_close)
+
+    async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
+        # gunicorn gives each request a task of its own, for applications that work on after their answer. Ours does
+        # not, and the task costs 10 µs.
+        keepalive: bool = await self._handle_http_request(request, sockname, peername)
+        return keepalive
+
+    def _is_websocket_upgrade(self, request: Any) -> bool:
+        """Never: the request is served as if it had no `Upgrade` (RFC 9110 §7.8)."""
+        return False
+
+    def _close_transport(self) -> None:
+        """Closes at once, or in stages while the client may still send (RFC 9112 §9.6): a reset would destroy the
+        answer before it is read."""
+        if self._closed or not (self._is_refused or self._is_body_unread):
+            super()._close_transport()
+            return
+        self._closed = True
+        self._callback_parser = None  # what comes from now on is thrown away
+        if self._body_receiver is not None:
+            self._body_receiver.signal_disconnect()
+        self._resume_reading()
+        self.transport.write_eof()
+        self.worker.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
+        """What the parser refuses is a problem too."""
+        from common import refusal  # stands on Django
+
+        parser = self._callback_parser
+        peer = self.transport.get_extra_info("peername")
+        refused = refusal.Refused(
+            method=(parser.method or b"OTHER").decode("latin-1"),
+            path=(parser.path or b"").decode("latin-1").partition("?")[0],
+            request_id=request_id.choose(dict(parser.headers).get(request_id.HEADER)),
+            remote_addr=peer[0] if peer else None,
+        )
+        head, body = refusal.answer(refused, status, self._get_reason_phrase(status))
+        self._safe_write(head + body)
+        self._is_refused = True
+        is_served = self._body_receiver is not None and self._body_receiver._waiter is not None
+        if status != 500 and not is_served:  # else the application records the request: it failed, or reads a bad body
+            refusal.record(refused, status, len(body), message)
+
+
+# The worker makes its protocols by this module's name for the class; there is no setting for it.
+gasgi.ASGIProtocol = Protocol
+
+
+class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
+    """gunicorn's worker; `connections` are those of its clients."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.connections: set[Protocol] = set()
+
+    def load_wsgi(self) -> None:
+        """The application, and all that it made so far out of the garbage collector's way: it stays (gc.freeze)."""
+        for module in UNNEEDED:
+            sys.modules.setdefault(module, None)  # type: ignore[arg-type]
+        try:
+            super().load_wsgi()
+        except ImproperlyConfigured as error:
+            sys.stderr.write(f"{self.app.app_uri.partition('.')[0]}: {error}\n")
+            sys.exit(Arbiter.APP_LOAD_ERROR)
+        gc.collect()
+        gc.freeze()
+        # What a request makes is freed by reference counts; looking for cycles every 700 objects cost 3 % of the CPU.
+        gc.set_threshold(10_000, 20, 50)
+
+    def handle_exit_signal(self) -> None:
+        """SIGTERM: drain first, stop afterwards. A second one changes nothing."""
+        if drain.is_on():
+            return
+        drain.start()
+        logger.info("draining", extra={"fields": {"drain_seconds": DRAIN_SECONDS}})
+        self.loop.call_later(DRAIN_SECONDS, super().handle_exit_signal)
+
+    def notify(self) -> None:
+        """Once a second: the heartbeat, and an end to heads that take too long."""
+        super().notify()
+        overdue = time.monotonic() - HEAD_SECONDS
+        for connection in list(self.connections):
+            if connection.req_count <= 1 and connection.opened < overdue:
+                connection.close_if_idle()
+
+    async def _shutdown(self) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.connections):
+            connection.close_if_idle()
+        await super()._shutdown()

@@ -1,0 +1,92 @@
+"""`manage_users.py check --deploy`: what a deployer gets wrong. Plain `check` asks no Redis and says nothing of this.
+
+users.W001 DEBUG              W004 stop takes too long      W011 plain text to another host    W021 eviction policy
+users.W002 SECRET_KEY         W005 no drain                 W012 no password                   W022 no AOF
+users.W003 ALLOWED_HOSTS      W010 more requests than       W013 time-outs of Redis too long   W023 no maxmemory
+                              commands may wait             W020 Redis cannot be asked         W024 not a primary
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Tags, register
+
+from common.deployment import Fault, shared_faults, warnings
+
+GATEWAY_TIMEOUT_MS = 5000
+"""UPSTREAM_TIMEOUT_MS of the gateway where nobody sets it."""
+
+LIVE_SECONDS = 2.0
+
+
+@register(Tags.security, deploy=True)
+def settings_in_production(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Settings that should not meet production."""
+    return warnings("users", shared_faults()) + warnings("users", _store_faults())
+
+
+@register(Tags.security, deploy=True)
+def store_in_production(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """What the live server says about itself; bounded, and a warning where it does not answer."""
+    return warnings("users", _server_faults())
+
+
+def _store_faults() -> Iterator[Fault]:
+    # Imported here: plain `check` and the start need none of it.
+    from users_site.repository import users
+    from users_site.repository.address import Address
+
+    address = Address.from_url(settings.REDIS_URL)
+    room = users.connection.max_waiting
+    if room < settings.MAX_IN_FLIGHT:
+        yield (
+            10,
+            f"MAX_IN_FLIGHT is {settings.MAX_IN_FLIGHT}, but only {room} commands may wait",
+            f"set MAX_IN_FLIGHT to {room} or less: a replica answers some 5,000 requests a second",
+        )
+    if address.is_plain_text_to_others:
+        yield (
+            11,
+            f"users and the password go to {address} in plain text",
+            "use rediss://, or let the network encrypt (a mesh, WireGuard between nodes) and silence users.W011",
+        )
+    if not address.password:
+        yield 12, f"{address} is used without a password", "set requirepass there, and REDIS_PASSWORD_FILE here"
+    together = settings.REDIS_TIMEOUT_MS + settings.REDIS_CONNECT_TIMEOUT_MS
+    if together >= GATEWAY_TIMEOUT_MS:
+        yield (
+            13,
+            f"a request may wait {together} ms for Redis, longer than the gateway waits for us ({GATEWAY_TIMEOUT_MS} ms)",
+            "keep both time-outs together below its UPSTREAM_TIMEOUT_MS, or clients see 504 where 503 is meant",
+        )
+
+
+def _server_faults() -> Iterator[Fault]:
+    from users_site.repository.bulk import Bulk
+    from users_site.repository.errors import RepositoryError
+
+    bulk = Bulk.from_settings(timeout=LIVE_SECONDS)
+    try:
+        server = bulk.server()
+    except RepositoryError as error:
+        yield 20, f"{bulk.address} was not looked at: {error}", "run this where the service runs; the rest was checked"
+        return
+    finally:
+        bulk.close()
+    if server.eviction_policy != "noeviction":
+        yield (
+            21,
+            f"Redis deletes users when memory is full: its maxmemory-policy is {server.eviction_policy}",
+            "set maxmemory-policy noeviction: writes are refused with 503 instead",
+        )
+    if not server.has_aof:
+        yield 22, "Redis keeps no append-only file: a restart loses users", "set appendonly yes, on a volume"
+    if server.max_memory == 0:
+        yield (
+            23,
+            "Redis has no maxmemory: it grows until the kernel kills it, in place of refusing writes",
+            "set maxmemory to three quarters of the container's limit: the rest is for forks and buffers",
+        )
+    if server.role != "master":
+        yield 24, f"Redis is a {server.role}: it takes no writes", "point REDIS_URL at the primary, or at the sentinels"

@@ -1,0 +1,28 @@
+-- Creates a user: record, index entry and email claim at once, and what an Idempotency-Key promised.
+-- KEYS  1 record   2 index   3 email claim   4 idempotency entry (only with a key)
+-- ARGV  1 id   2 document   3 fingerprint of the request (only with a key)   4 seconds that the entry lives
+-- Answers {"created"} | {"taken"} | {"replayed", document} | {"replayed-taken"} | {"reused"}
+local entry = KEYS[4] and redis.call('GET', KEYS[4])
+if entry then
+    if string.sub(entry, 1, #ARGV[3]) ~= ARGV[3] then
+        return {'reused'}
+    end
+    local first = string.sub(entry, #ARGV[3] + 1)
+    if first == '' then
+        return {'replayed-taken'}
+    end
+    return {'replayed', first}
+end
+if redis.call('EXISTS', KEYS[3]) == 1 then
+    if KEYS[4] then
+        redis.call('SET', KEYS[4], ARGV[3], 'EX', ARGV[4])
+    end
+    return {'taken'}
+end
+redis.call('SET', KEYS[3], ARGV[1])
+redis.call('SET', KEYS[1], ARGV[2])
+redis.call('ZADD', KEYS[2], 0, ARGV[1])
+if KEYS[4] then
+    redis.call('SET', KEYS[4], ARGV[3] .. ARGV[2], 'EX', ARGV[4])
+end
+return {'created'}

@@ -1,0 +1,14 @@
+-- Deletes a user: record, index entry and email claim at once, if the document still is the one that was read.
+-- KEYS  1 record   2 index   3 email claim
+-- ARGV  1 SHA-1 of the document that was read   2 id
+-- Answers "deleted" | "gone" | "changed"
+local document = redis.call('GET', KEYS[1])
+if not document then
+    return 'gone'
+end
+if redis.sha1hex(document) ~= ARGV[1] then
+    return 'changed'
+end
+redis.call('DEL', KEYS[1], KEYS[3])
+redis.call('ZREM', KEYS[2], ARGV[2])
+return 'deleted'

@@ -1,0 +1,36 @@
+-- Stores many users, each by the rules of create.lua. One read and two writes for all of them: a third of the time of one by one,
+-- and nothing is left half-done, as the only step that can fail comes first.
+-- KEYS  1 index, then for each user: record, email claim
+-- ARGV  1 "all" (all users or, if one is in conflict, none) | "rest" (all but those in conflict), then for each user: id, document
+-- A user is in conflict when the email is claimed for another id, or another document has the id.
+-- Answers {created, unchanged, {position of a user in conflict (from 1), id that holds the email ("" if none or the same), …}}
+local created, unchanged, conflicts = 0, 0, {}
+local entries, writes, taken = {}, {}, {}
+local stored = redis.call('MGET', unpack(KEYS, 2))
+for i = 2, #KEYS, 2 do
+    local record, claim, id, document = KEYS[i], KEYS[i + 1], ARGV[i], ARGV[i + 1]
+    local current, holder = taken[record] or stored[i - 1], taken[claim] or stored[i]
+    if (holder and holder ~= id) or (current and current ~= document) then
+        conflicts[#conflicts + 1] = i / 2
+        conflicts[#conflicts + 1] = holder and holder ~= id and holder or ''
+    else
+        taken[record], taken[claim] = document, id
+        entries[#entries + 1] = 0
+        entries[#entries + 1] = id
+        if current and holder then
+            unchanged = unchanged + 1
+        else
+            created = created + 1
+            local n = #writes
+            writes[n + 1], writes[n + 2], writes[n + 3], writes[n + 4] = claim, id, record, document
+        end
+    end
+end
+if #entries == 0 or (ARGV[1] == 'all' and #conflicts > 0) then
+    return {0, 0, conflicts}
+end
+redis.call('ZADD', KEYS[1], unpack(entries))
+if #writes > 0 then
+    redis.call('MSET', unpack(writes))
+end
+return {created, unchanged, conflicts}

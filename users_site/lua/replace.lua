@@ -1,0 +1,20 @@
+-- Replaces a user's document if it still is the one that the change was made from, and moves the email claim.
+-- KEYS  1 record   2 claim of the old email   3 claim of the new email (may be the same)
+-- ARGV  1 SHA-1 of the document that the change was made from   2 new document   3 id
+-- Answers "replaced" | "gone" | "changed" | "taken"
+local document = redis.call('GET', KEYS[1])
+if not document then
+    return 'gone'
+end
+if redis.sha1hex(document) ~= ARGV[1] then
+    return 'changed'
+end
+if KEYS[2] ~= KEYS[3] then
+    if redis.call('EXISTS', KEYS[3]) == 1 then
+        return 'taken'
+    end
+    redis.call('SET', KEYS[3], ARGV[3])
+    redis.call('DEL', KEYS[2])
+end
+redis.call('SET', KEYS[1], ARGV[2])
+return 'replaced'

@@ -1,0 +1,99 @@
+"""`import_users`: users from a file of `export_users`."""
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from common.console import FORMATS
+from users_site.management.export_file import STDIO, ExportFileError, Reader, reading
+from users_site.management.store import StoreCommand
+from users_site.repository.bulk import Bulk, Conflict, Loaded
+from users_site.repository.errors import RepositoryError
+from users_site.repository.replacing import replace
+
+POLICIES = ("fail", "skip", "replace")
+
+
+class Command(StoreCommand):
+    """Imports."""
+
+    help = """\
+Reads a file of export_users (gzip if its name ends in .gz), or stdin for -. Ids, times and bytes stay as they are.
+A file is read twice: damaged, cut off or foreign, it is refused before anything is written. What comes through a pipe
+is read once: a damaged line stops it there. Each user is stored whole or not at all, with index entry and email claim.
+
+A user who is there already, byte for byte, is no conflict: run the same command again to go on after a stop.
+A conflict is another document with the id, or another user with the email:
+  fail     stop at the first, and say its line; its batch of 100 is not stored, those before it are (the default)
+  skip     the store's user stays
+  replace  the file's user stays; whoever had the id or the email is deleted in the same step"""
+    example = (
+        "manage_users.py import_users users.ndjson.gz\n  zstd -dc users.ndjson.zst | manage_users.py import_users -"
+    )
+    failures: tuple[type[Exception], ...] = (OSError, RepositoryError, ExportFileError)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Of `parser`."""
+        parser.add_argument("file", metavar="FILE|-")
+        parser.add_argument("--on-conflict", choices=POLICIES, default="fail")
+        parser.add_argument("--check", action="store_true", help="read the file, write nothing")
+        parser.add_argument("--format", choices=FORMATS, default="text", help="of the summary")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Imports; the summary with the digest goes to stdout."""
+        name = options["file"]
+        counts = {"created": 0, "unchanged": 0, "skipped": 0, "replaced": 0}
+        total = self._check(name) if options["check"] or name != STDIO else None
+        if options["check"]:
+            return
+        with self.store() as bulk, reading(name) as reader:
+            self.start_progress(total, "users imported")
+            self._load(bulk, reader, options["on_conflict"], counts)
+        self._report(name, reader, counts, options["format"] == "json")
+
+    def _check(self, name: str) -> int:
+        progress = self.start_progress(None, "users read")
+        with reading(name) as reader:
+            for _ in reader.entries():
+                progress.add(1)
+        progress.clear()
+        self.say(f"{name} is whole: {reader.count:,} users, sha256 {reader.digest}, of {reader.header['created_at']}")
+        return reader.count
+
+    def _load(self, bulk: Bulk, reader: Reader, policy: str, counts: dict[str, int]) -> None:
+        for loaded in bulk.load(reader.entries(), stop_at_conflict=policy == "fail"):
+            if loaded.conflicts:
+                self._settle(bulk, loaded, policy, counts)
+            counts["created"] += loaded.created
+            counts["unchanged"] += loaded.unchanged
+            if self.progress is not None:
+                self.progress.add(len(loaded.entries))
+
+    def _settle(self, bulk: Bulk, loaded: Loaded, policy: str, counts: dict[str, int]) -> None:
+        if policy == "fail":
+            raise CommandError(
+                f"{_explain(loaded.conflicts[0])}; nothing from line {loaded.entries[0].line} on was stored, "
+                f"{sum(counts.values()):,} users before it are; --on-conflict skip or replace goes on"
+            )
+        if policy == "replace":
+            replace(bulk, [conflict.entry for conflict in loaded.conflicts])
+        counts["skipped" if policy == "skip" else "replaced"] += len(loaded.conflicts)
+
+    def _report(self, name: str, reader: Reader, counts: dict[str, int], is_json: bool) -> None:
+        if self.progress is None:
+            return
+        self.progress.clear()
+        if is_json:
+            result = {"file": name, "count": reader.count, "sha256": reader.digest, **counts}
+            self.write_json(result | {"seconds": round(self.progress.seconds, 3)})
+        else:
+            parts = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+            self.stdout.write(f"{reader.count:,} users ({parts or 'none'}), sha256 {reader.digest}")
+        self.say(self.progress.summary())
+
+
+def _explain(conflict: Conflict) -> str:
+    entry = conflict.entry
+    if conflict.holder:
+        return f"line {entry.line}: the email of {entry.id} is held by {conflict.holder}"
+    return f"line {entry.line}: the store has another document of {entry.id}"

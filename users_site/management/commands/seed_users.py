@@ -1,0 +1,92 @@
+"""`seed_users`: fills a store with made-up users."""
+
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+
+from common.console import at_least
+from users_site import identifiers
+from users_site.management.people import is_made_up, people
+from users_site.management.store import StoreCommand
+from users_site.models import User
+from users_site.repository.bulk import Bulk, Entry, Loaded
+
+SAMPLE = 100
+"""How many of the newest users are looked at to tell a production store."""
+
+
+class Command(StoreCommand):
+    """Seeds."""
+
+    help = """\
+Adds made-up users, through the same atomic rules as the API. Addresses are at example.com, .org and .net (RFC 2606).
+
+The same --seed makes the same people (ids and times differ). One whose email is taken is skipped, so that the same
+command may be run twice, or again after Ctrl-C; without --seed every run makes other people.
+
+With DEBUG=false, a store that holds people with real addresses is a production store: adding to it needs --production,
+and --clear always needs --yes --production. --clear deletes every user of the store: stop the service before."""
+    example = "manage_users.py seed_users --count 1000 --seed demo\n  manage_users.py seed_users --count 5 --print-ids"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Of `parser`."""
+        parser.add_argument("--count", type=at_least(0), required=True, metavar="N", help="how many users")
+        parser.add_argument("--seed", metavar="S", help="any text; the same people for the same text")
+        parser.add_argument("--clear", action="store_true", help="delete all users first; asks, unless --yes")
+        parser.add_argument("--print-ids", action="store_true", help="on stdout, each user's id (skipped ones' too)")
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument("--production", action="store_true", help="yes, this is a production store")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Clears if asked to, then seeds."""
+        with self.store() as bulk:
+            if options["clear"]:
+                self._clear(bulk, options)
+            elif not options["production"] and not settings.DEBUG and has_real_people(bulk):
+                raise CommandError(f"{bulk.address} holds people with real addresses: give --production if you mean it")
+            seed = secrets.token_hex(4) if options["seed"] is None else options["seed"]
+            progress = self.start_progress(options["count"], "users seeded")
+            skipped = 0
+            for loaded in bulk.load(islice(entries(seed), options["count"])):
+                progress.add(len(loaded.entries))
+                skipped += len(loaded.conflicts)
+                if options["print_ids"]:
+                    self.stdout.write("\n".join(ids(loaded)))
+            note = f", {skipped:,} of them skipped: their emails are taken" if skipped else ""
+            self.say(f"{progress.summary()}{note}; --seed {seed}")
+
+    def _clear(self, bulk: Bulk, options: dict[str, Any]) -> None:
+        count = bulk.count()
+        if not settings.DEBUG and not (options["yes"] and options["production"]):
+            raise CommandError(f"{bulk.address} is in production (DEBUG=false): --clear needs --yes and --production")
+        if not options["yes"]:
+            self.confirm(f"Delete all {count:,} users of {bulk.address}?")
+        bulk.clear()
+        self.say(f"{count:,} users deleted")
+
+
+def entries(seed: str) -> Iterator[Entry]:
+    """Users without end, each created now."""
+    for name, email, role in people(seed):
+        moment = datetime.now(UTC)
+        now = moment.isoformat(timespec="microseconds")[:-6] + "Z"
+        # Half a microsecond on top: id and created_at are of one millisecond, however the float is rounded.
+        user_id = identifiers.new_id(identifiers.partition_for(email), moment.timestamp() + 5e-7)
+        yield Entry(user_id, email, User(user_id, name, email, role, now, now).document())
+
+
+def ids(loaded: Loaded) -> list[str]:
+    """The ids of a batch's users; for one whose email is taken, the id that holds it."""
+    holders = {conflict.entry.id: conflict.holder for conflict in loaded.conflicts}
+    return [holders.get(entry.id) or entry.id for entry in loaded.entries]
+
+
+def has_real_people(bulk: Bulk) -> bool:
+    """Whether one of the newest users has an address that a person may have."""
+    return any(not is_made_up(orjson.loads(document)["email"]) for document in bulk.newest(SAMPLE))

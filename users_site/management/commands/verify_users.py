@@ -1,0 +1,91 @@
+"""`verify_users`: every record, email claim and index entry against each other."""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from common.console import FORMATS, at_least, table
+from users_site.management.store import StoreCommand
+from users_site.repository.audit import Audit
+from users_site.repository.findings import REPAIRABLE, Finding, Kind
+
+
+class Command(StoreCommand):
+    """Verifies."""
+
+    help = """\
+Checks every record, email claim, index entry and idempotency entry against each other, and every record against the
+schema. May run while the service serves: it reads in small batches, and looks at what seems wrong once more in one
+atomic step.
+
+--repair mends what has one right answer and lists the rest. Exits 1 if a disagreement is left."""
+    example = "manage_users.py verify_users\n  manage_users.py verify_users --repair --format json"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Of `parser`."""
+        parser.add_argument("--repair", action="store_true", help="mend what has one right answer")
+        parser.add_argument("--examples", type=at_least(0), default=5, metavar="N", help="shown of a kind (default: 5)")
+        parser.add_argument("--format", choices=FORMATS, default="text")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Reports on stdout. Raises CommandError if a disagreement is left."""
+        counts: Counter[Kind] = Counter()
+        examples: defaultdict[Kind, list[Finding]] = defaultdict(list)
+        with self.store() as bulk:
+            progress = self.start_progress(bulk.count() * 3, "entries checked")
+            audit = Audit(bulk, repair=options["repair"], advance=progress.add)
+            for finding in audit.run():
+                counts[finding.kind] += 1
+                if len(examples[finding.kind]) < options["examples"]:
+                    examples[finding.kind].append(finding)
+        progress.clear()
+        left = sum(count for kind, count in counts.items() if not (options["repair"] and kind in REPAIRABLE))
+        if options["format"] == "json":
+            self.write_json(_report(audit, options["repair"], counts, examples, progress.seconds))
+        else:
+            self._show_report(audit, options["repair"], counts, examples)
+        self.say(progress.summary())
+        if left:
+            cure = "" if options["repair"] else "; --repair mends those that have one right answer"
+            raise CommandError(f"{left:,} disagreements are left{cure}")
+
+    def _show_report(
+        self, audit: Audit, repair: bool, counts: Counter[Kind], examples: dict[Kind, list[Finding]]
+    ) -> None:
+        self.stdout.write(", ".join(f"{count:,} {what}" for what, count in audit.checked.items()))
+        if not counts:
+            self.stdout.write("everything agrees")
+            return
+        rows = [(kind, f"{count:,}", _fate(kind, repair)) for kind, count in counts.items()]
+        self.stdout.write(table(("disagreement", "count", ""), rows))
+        for kind, found in examples.items():
+            for finding in found:
+                detail = f" ({finding.detail})" if finding.detail else ""
+                self.stdout.write(f"{kind}: {finding.key}{detail}")
+
+
+def _fate(kind: Kind, repair: bool) -> str:
+    if kind not in REPAIRABLE:
+        return "for you to decide"
+    return "repaired" if repair else "--repair mends it"
+
+
+def _report(
+    audit: Audit, repair: bool, counts: Counter[Kind], examples: dict[Kind, list[Finding]], seconds: float
+) -> dict[str, Any]:
+    return {
+        "checked": dict(audit.checked),
+        "seconds": round(seconds, 3),
+        "disagreements": [
+            {
+                "kind": kind.name.lower().replace("_", "-"),
+                "meaning": kind.value,
+                "count": count,
+                "repairable": kind in REPAIRABLE,
+                "repaired": repair and kind in REPAIRABLE,
+                "examples": [{"key": finding.key, "detail": finding.detail} for finding in examples[kind]],
+            }
+            for kind, count in counts.items()
+        ],
+    }

@@ -1,0 +1,44 @@
+"""`wait_for_redis`: returns when the store can be used."""
+
+import time
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from common.console import at_least
+from users_site.management.store import StoreCommand
+from users_site.repository.bulk import Bulk
+from users_site.repository.errors import StoreUnavailable
+
+PAUSE_SECONDS = 0.2
+
+
+class Command(StoreCommand):
+    """Waits for Redis."""
+
+    help = "Waits until Redis answers: connected, authenticated, its data loaded. Exits 1 if it does not in time."
+    example = "manage_users.py wait_for_redis --timeout 30 && manage_users.py verify_users"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Of `parser`."""
+        parser.add_argument("--timeout", type=at_least(1), default=30, metavar="S", help="seconds (default: 30)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Returns, or raises CommandError with the last reason."""
+        started = time.monotonic()
+        deadline = started + options["timeout"]
+        while True:
+            left = deadline - time.monotonic()
+            bulk = Bulk.from_settings(timeout=max(0.1, min(1.0, left)))
+            try:
+                bulk.ping()
+            except StoreUnavailable as error:
+                if time.monotonic() + PAUSE_SECONDS >= deadline:
+                    seconds = options["timeout"]
+                    raise CommandError(f"{bulk.address} cannot be used after {seconds} s: {error}") from error
+            else:
+                self.say(f"{bulk.address} answers after {time.monotonic() - started:.1f} s")
+                return
+            finally:
+                bulk.close()
+            time.sleep(PAUSE_SECONDS)

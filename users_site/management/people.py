@@ -1,0 +1,58 @@
+"""Made-up people, the same for the same seed: plausible names, addresses at domains that belong to nobody (RFC 2606)."""
+
+import random
+from collections.abc import Iterator
+
+# Each with its ASCII form for the address, where it has another.
+FIRST = """
+Ada Aisha Alan Amélie/amelie Ana Anders André/andre Anya Björn/bjoern Bruno Camille Carlos Chen Chiara Chloé/chloe
+Daniel David Diego Dmitri Elena Elif Emeka Emma Erik Fatima Fatou Finn Francesca Frida Grace Greta Hana Haruto Hassan
+Henrik Hugo Ines Ingrid Isabel Ivan Jamal Jana João/joao Johanna Jonas José/jose Julia Kaito Karim Katarina Kofi Kwame
+Lars Laszlo/laszlo Leila Leon Lin Linus Lucía/lucia Luca Magnus Malik Mara María/maria Marek Mateo Maya Mehmet Mei Mia
+Miguel Mina Mohamed Nadia Naomi Nia Nikolai Nils Noah Noor Olga Oliver Olu Omar Oscar Pablo Petra Priya Rafael Rania
+Ravi René/rene Rosa Ruth Samir Sara Sigrid Sofia Søren/soeren Stefan Sunita Sven Tariq Tess Thandi Théo/theo
+Tomás/tomas Ursula Valentina Vera Viktor Wei Wiebke Yara Yasmin Yuki Yusuf Zainab Zoë/zoe Zofia
+"""
+
+LAST = """
+Abebe Adeyemi Ahmed Almeida Andersen Bauer Becker Bergström/bergstroem Bianchi Castillo Chang Costa Da_Silva/dasilva
+Diallo Dubois Eriksen Farah Ferrari Fischer Fournier García/garcia González/gonzalez Gruber Gupta Haddad Hansen Haugen
+Hernández/hernandez Hoffmann Horváth/horvath Ibrahim Ito Ivanova Jansen Janssen Johansson Kaur Keller Khan Kim Kimura
+Koch Kovács/kovacs Kowalski Krüger/krueger Kumar Larsen Laurent Lefèvre/lefevre Lehmann Li Lindqvist López/lopez
+Mahmoud Martin Martínez/martinez Mbeki Mensah Meyer Moreau Moretti Müller/mueller Murphy Mwangi Nakamura Ndiaye Nguyen
+Nielsen Novak Nowak Nwosu O'Brien/obrien O'Connor/oconnor Okafor Okonkwo Olsen Özdemir/oezdemir Park Patel Pereira
+Petrov Popescu Ramos Rossi Ruiz Russo Sánchez/sanchez Santos Sato Schmidt Schneider Schwarz Sharma Silva Singh
+Smirnova Sørensen/soerensen Souza Suzuki Svensson Takahashi Tanaka Torres Traoré/traore Tran Usman van_Dijk/vandijk
+Varga Vasquez Virtanen Vogel Wagner Walker Wang Weber Williams Wójcik/wojcik Wong Yamamoto Zhang Zimmermann
+"""
+
+DOMAINS = ("example.com", "example.org", "example.net")
+ADMINS_IN_64 = 1
+
+_TOKEN_BITS = 40
+_STRIDE = 0x9E3779B97F  # odd, so that no two of 2^40 users of a seed have the same token
+
+
+def people(seed: str) -> Iterator[tuple[str, str, str]]:
+    """Name, email and role of one person after the other, without end; every email once."""
+    firsts, lasts = [*map(_forms, FIRST.split())], [*map(_forms, LAST.split())]
+    draw = random.Random(seed).getrandbits  # noqa: S311 - reproducible, no secret
+    token = draw(_TOKEN_BITS)
+    while True:
+        bits = draw(64)
+        first, last = firsts[(bits & 0xFFFF) % len(firsts)], lasts[(bits >> 16 & 0xFFFF) % len(lasts)]
+        token = (token + _STRIDE) % (1 << _TOKEN_BITS)
+        role = "admin" if (bits >> 32) % 64 < ADMINS_IN_64 else "user"
+        domain = DOMAINS[(bits >> 40) % len(DOMAINS)]
+        yield f"{first[0]} {last[0]}", f"{first[1]}.{last[1]}.{token:010x}@{domain}", role
+
+
+def is_made_up(email: str) -> bool:
+    """Whether the address is at one of the domains that belong to nobody."""
+    return email.rpartition("@")[2].lower() in DOMAINS
+
+
+def _forms(word: str) -> tuple[str, str]:
+    """The name as people write it, and as it stands in an address."""
+    name, _, ascii_form = word.partition("/")
+    return name.replace("_", " "), ascii_form or name.lower()

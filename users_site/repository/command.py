@@ -1,0 +1,86 @@
+"""One command on its way: its bytes, who waits for its reply, and until when."""
+
+import hashlib
+import math
+from asyncio import Future
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import hiredis
+
+from users_site.repository.errors import Reason, RepositoryError, StoreUnavailable
+
+Word = bytes | str | int
+
+# observe(operation, status, seconds), once for each command when it ends; status: "ok", "error", "timeout".
+Observe = Callable[[str, str, float], None]
+
+
+def pack(words: tuple[Word, ...]) -> bytes:
+    """A command as RESP."""
+    packed: bytes = hiredis.pack_command(cast(Any, words))  # its stub says: a tuple of exactly one
+    return packed
+
+
+@dataclass(frozen=True)
+class Script:
+    """A Lua script; called by its SHA-1, sent whole only to a server that does not know it."""
+
+    name: str
+    source: str
+    sha1: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+        object.__setattr__(self, "sha1", digest)
+
+
+class Command:
+    """What stands in the queue, then among the sent until its reply comes.
+
+    A caller that gave up leaves its future done; the command keeps its place, so that replies stay in order.
+    """
+
+    __slots__ = ("deadline", "fallback", "follower", "future", "moved", "operation", "payload", "started")
+
+    def __init__(self, operation: str, payload: bytes, future: Future[Any], started: float, deadline: float) -> None:
+        self.operation = operation
+        self.payload = payload
+        self.future = future
+        self.started = started
+        self.deadline = deadline
+        self.fallback: tuple[Word, ...] | None = None  # what to send, once, if the script is not known
+        self.follower: Command | None = None  # sent right behind, in the same write, and again if this is sent again
+        self.moved = False  # sent again, to another primary
+
+    def fail(self, error: RepositoryError, now: float, observe: Observe | None) -> None:
+        """End the command with an error, unless it has ended; one whose caller gave up is only counted."""
+        status = "error"
+        if not self.future.done():
+            if isinstance(error, StoreUnavailable) and error.reason is Reason.TIMEOUT:
+                status = "timeout"
+            self.future.set_exception(error)
+        elif not self.future.cancelled():
+            return
+        if observe is not None:
+            observe(self.operation, status, now - self.started)
+
+    def ghost(self) -> "Command":
+        """What keeps this command's place among the sent when it is sent again: its reply goes to nobody."""
+        nobody = self.future.get_loop().create_future()
+        nobody.set_result(None)
+        return Command(self.operation, b"", nobody, self.started, self.deadline)
+
+
+def expire(commands: Iterable[Command], now: float, observe: Observe | None, *, uncertain: bool) -> float:
+    """End those that are out of time; answers the nearest deadline of the others, or infinity."""
+    nearest = math.inf
+    for command in commands:
+        if command.future.done():
+            continue
+        if command.deadline <= now:
+            command.fail(StoreUnavailable(Reason.TIMEOUT, uncertain=uncertain), now, observe)
+        elif command.deadline < nearest:
+            nearest = command.deadline
+    return nearest

@@ -1,0 +1,57 @@
+"""What an audit of the store may find, and the keys that it reads."""
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+_parts = re.compile(rb"\{users:(\d+)\}:(?:(user|email|idem):(.*)|(ids))", re.DOTALL).fullmatch
+
+
+class Kind(StrEnum):
+    """Every kind of disagreement, as operators read it; those of REPAIRABLE have one right answer."""
+
+    CLAIM_STALE = "claim without its user"
+    RECORD_BROKEN = "record that is no valid user"
+    RECORD_MISPLACED = "record in the wrong partition or under another id"
+    RECORD_UNCLAIMED = "record without its claim"
+    EMAIL_SHARED = "email of two users"
+    RECORD_UNINDEXED = "record not in the index"
+    INDEX_MISPLACED = "index entry out of order"
+    INDEX_STALE = "index entry without a record"
+    IDEMPOTENCY_STUCK = "idempotency entry that would not expire in time"
+    IDEMPOTENCY_BROKEN = "idempotency entry that cannot be read"
+    KEY_UNKNOWN = "key that the data layout does not have"
+
+
+REPAIRABLE = frozenset(Kind) - {Kind.RECORD_BROKEN, Kind.RECORD_MISPLACED, Kind.EMAIL_SHARED, Kind.KEY_UNKNOWN}
+
+
+class Finding(NamedTuple):
+    """One disagreement: which key, and what is wrong with it."""
+
+    kind: Kind
+    key: str
+    detail: str = ""
+
+
+class Key(NamedTuple):
+    """A key of the layout, taken apart."""
+
+    raw: bytes
+    partition: int
+    kind: str
+    rest: bytes
+
+
+def known_keys(batch: Iterable[bytes]) -> list[Key]:
+    """Those of a batch of keys that belong to the layout."""
+    matches = [(raw, _parts(raw)) for raw in batch]
+    return [
+        Key(raw, int(match[1]), (match[2] or match[4]).decode(), match[3] or b"") for raw, match in matches if match
+    ]
+
+
+def text(raw: bytes) -> str:
+    """Bytes of the store for an operator to read."""
+    return raw.decode(errors="backslashreplace")

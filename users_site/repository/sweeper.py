@@ -1,0 +1,49 @@
+"""One timer at the oldest deadline, in place of one for each command."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from contextvars import Context
+from time import monotonic
+
+GRAIN = 0.01  # seconds; the least time between two looks
+STALL = 0.05  # seconds; a timer later than that says that the loop was held up, not Redis
+NEVER = math.inf
+
+
+class Sweeper:
+    """Calls `look(now)` at the time it was armed for; `look` answers when to look again, or NEVER.
+
+    Times are `time.monotonic()`: uvloop's own clock stands still within a tick and counts milliseconds.
+    """
+
+    def __init__(self, look: Callable[[float], float], context: Context) -> None:
+        self._look = look
+        self._context = context
+        self._timer: asyncio.TimerHandle | None = None
+        self._excused = False
+        self.at = NEVER
+
+    def arm(self, loop: asyncio.AbstractEventLoop, now: float, at: float) -> None:
+        """Look at `at`, in place of any other time."""
+        self.cancel()
+        self.at = at
+        self._timer = loop.call_later(at - now, self._fire, loop, context=self._context)
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        self.at = NEVER
+
+    def _fire(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = monotonic()
+        if now - self.at > STALL and not self._excused:
+            self._excused = True  # replies may stand unread in the socket: the loop reads them first
+            self.arm(loop, now, now + 0.001)
+            return
+        self._excused = False
+        self.cancel()
+        again = self._look(now)
+        if again < self.at:
+            self.arm(loop, now, max(again, now + GRAIN))

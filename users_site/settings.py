@@ -1,0 +1,100 @@
+"""The user service's settings."""
+
+from urllib.parse import quote, urlsplit
+
+from common import environment
+from common.json_logging import logging_settings
+from common.settings import (
+    ALLOWED_HOSTS,
+    APP_REVISION,
+    APP_VERSION,
+    DATABASES,
+    DEBUG,
+    DRAIN_SECONDS,
+    HOST,
+    LOG_LEVEL,
+    MAX_BODY_BYTES,
+    MAX_IN_FLIGHT,
+    MIDDLEWARE,
+    REST_FRAMEWORK,
+    SECRET_KEY,
+    SHARED_APPS,
+    SILENCED_SYSTEM_CHECKS,
+    SPECTACULAR_SETTINGS,
+    STATIC_URL,
+    TEMPLATES,
+    TIME_ZONE,
+    USE_I18N,
+    USE_TZ,
+    WEB_CONCURRENCY,
+)
+
+SERVICE = "user-service"
+PORT = environment.integer("PORT", 3001, minimum=1, maximum=65_535)
+ROOT_URLCONF = "users_site.urls"
+INSTALLED_APPS = [*SHARED_APPS, "users_site"]
+LOGGING = logging_settings(SERVICE)
+SCHEMA_MODULE = "users_site.schema"
+
+SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
+
+
+def _store_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in SCHEMES or not (parts.netloc or parts.path):
+        raise ValueError(url)
+    return url
+
+
+def _redis_url() -> str:
+    """REDIS_URL, or one made of REDIS_HOST, REDIS_PORT and REDIS_PASSWORD."""
+    wanted = "redis://:password@host:6379/0 (or rediss://, unix://, redis+sentinel://, redis+cluster://)"
+    url = environment.text("REDIS_URL")
+    password = environment.secret("REDIS_PASSWORD")
+    if url:
+        try:
+            environment.hide(urlsplit(url).password or "")
+            return _store_url(url)
+        except ValueError:
+            # Not the value: it may hold the password.
+            raise environment.SettingError(f"REDIS_URL is malformed: set it to {wanted}") from None
+    host = environment.required("REDIS_HOST", f"set it, or REDIS_URL to {wanted}")
+    port = environment.integer("REDIS_PORT", 6379, minimum=1, maximum=65_535)
+    return f"redis://:{quote(password, safe='')}@{host}:{port}/0" if password else f"redis://{host}:{port}/0"
+
+
+REDIS_URL = _redis_url()
+REDIS_TIMEOUT_MS = environment.integer("REDIS_TIMEOUT_MS", 1000, minimum=1, maximum=60_000)
+REDIS_CONNECT_TIMEOUT_MS = environment.integer("REDIS_CONNECT_TIMEOUT_MS", 500, minimum=1, maximum=60_000)
+
+TRUSTED_PROXIES = None
+"""Everybody: only the gateway reaches this service, and what it says of the client (X-Forwarded-*) counts."""
+
+PROBES = {"redis": "users_site.repository.probe"}
+OVERLOAD_PROBLEM = "store-unavailable"
+GRACE_SECONDS = 10
+"""How long what is in flight may take after the drain: twice the gateway's default total time-out."""
+
+__all__ = [
+    "ALLOWED_HOSTS",
+    "APP_REVISION",
+    "APP_VERSION",
+    "DATABASES",
+    "DEBUG",
+    "DRAIN_SECONDS",
+    "HOST",
+    "LOG_LEVEL",
+    "MAX_BODY_BYTES",
+    "MAX_IN_FLIGHT",
+    "MIDDLEWARE",
+    "REST_FRAMEWORK",
+    "SECRET_KEY",
+    "SILENCED_SYSTEM_CHECKS",
+    "SPECTACULAR_SETTINGS",
+    "STATIC_URL",
+    "TEMPLATES",
+    "TIME_ZONE",
+    "USE_I18N",
+    "USE_TZ",
+    "WEB_CONCURRENCY",
+]

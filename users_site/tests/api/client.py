@@ -1,0 +1,104 @@
+"""A client of the user service for tests, and what every problem must look like."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from threading import Barrier
+from typing import Any
+from uuid import uuid4
+
+import requests
+
+SECONDS = 20
+JSON = {"Content-Type": "application/json"}
+MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
+UNKNOWN = "01900000-0000-7000-8000-000000000000"
+_numbers = count()
+
+
+def fresh_email() -> str:
+    """An address that no other test uses."""
+    return f"user-{next(_numbers)}-{uuid4().hex[:8]}@example.org"
+
+
+class Users:
+    """Requests to `/users…` of one service; usable by many threads, as each request has a connection of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def request(self, method: str, path: str = "", **options: Any) -> requests.Response:
+        """One request; `path` goes behind `/users`."""
+        return requests.request(method, f"{self.url}/users{path}", timeout=SECONDS, allow_redirects=False, **options)
+
+    def get(self, user_id: str, **headers: str) -> requests.Response:
+        return self.request("GET", f"/{user_id}", headers=dashed(headers))
+
+    def list(self, **query: Any) -> requests.Response:
+        return self.request("GET", params=query)
+
+    def post(self, body: Any, **headers: str | bytes) -> requests.Response:
+        return self.request("POST", json=body, headers=dashed(headers))
+
+    def post_bytes(self, body: bytes | Iterable[bytes], content_type: str = "application/json") -> requests.Response:
+        return self.request("POST", data=body, headers={"Content-Type": content_type})
+
+    def put(self, user_id: str, body: Any, **headers: str) -> requests.Response:
+        return self.request("PUT", f"/{user_id}", json=body, headers=dashed(headers))
+
+    def patch(self, user_id: str, body: Any, **headers: str) -> requests.Response:
+        return self.request("PATCH", f"/{user_id}", json=body, headers=dashed(headers))
+
+    def delete(self, user_id: str, **headers: str) -> requests.Response:
+        return self.request("DELETE", f"/{user_id}", headers=dashed(headers))
+
+    def created(self, **fields: Any) -> dict[str, Any]:
+        """A new user, as answered."""
+        answer = self.post({"name": "Ada Lovelace", "email": fresh_email(), **fields})
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+
+def dashed(headers: dict[str, Any]) -> dict[str, Any]:
+    """`if_match="x"` as the header `if-match: x`."""
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def at_once(*calls: Callable[[], requests.Response]) -> list[requests.Response]:
+    """The answers to calls that all start together, in the order of the calls."""
+    barrier = Barrier(len(calls))
+
+    def start(call: Callable[[], requests.Response]) -> requests.Response:
+        barrier.wait(SECONDS)
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(start, calls))
+
+
+def statuses(answers: Iterable[requests.Response]) -> list[int]:
+    return sorted(answer.status_code for answer in answers)
+
+
+def problem(answer: requests.Response, status: int, code: str, path: str | None = None) -> dict[str, Any]:
+    """The problem in an answer, once it is certain that it is one with all its members."""
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json"), answer.text
+    body: dict[str, Any] = answer.json()
+    assert body.keys() == (MEMBERS | {"errors"} if status == 400 else MEMBERS)
+    assert (body["status"], body["code"]) == (status, code), body
+    assert body["type"] == f"/problems#{code}"
+    assert body["title"]
+    assert body["detail"]
+    assert body["request_id"] == answer.headers["X-Request-ID"]
+    if path is not None:
+        assert body["instance"] == path
+    if status == 503:
+        assert int(answer.headers["Retry-After"]) >= 1
+    return body
+
+
+def faulty_fields(answer: requests.Response) -> dict[str, str]:
+    """The fields that a 400 names, each with the code of its fault."""
+    errors = problem(answer, 400, "validation-error")["errors"]
+    assert all(error.keys() == {"field", "code", "detail"} and error["detail"] for error in errors)
+    return {error["field"]: error["code"] for error in errors}

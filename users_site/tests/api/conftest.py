@@ -1,0 +1,43 @@
+from collections.abc import Iterator
+
+import pytest
+
+from common.tests.service import Service, service
+from common.tests.store import Store, store
+from users_site.tests.api.client import Users
+
+
+@pytest.fixture
+def users(users_service: Service) -> Users:
+    """The service that all tests share."""
+    return Users(users_service.url)
+
+
+@pytest.fixture(scope="session")
+def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store that one test at a time may empty, fill and kill; it is whole again for the next."""
+    with store(tmp_path_factory.mktemp("own-valkey")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def own_service(tmp_path_factory: pytest.TempPathFactory, own_store: Store) -> Iterator[Service]:
+    """The service on that store."""
+    with service("users_site", tmp_path_factory.mktemp("own-users"), REDIS_URL=own_store.url) as running:
+        yield running
+
+
+@pytest.fixture
+def alone(own_service: Service, own_store: Store) -> Users:
+    """A service on an empty store that nobody else uses."""
+    with own_store.client() as client:
+        client.flushall()
+    return Users(own_service.url)
+
+
+@pytest.fixture(scope="session")
+def dev_service(tmp_path_factory: pytest.TempPathFactory, shared_store: Store) -> Iterator[Service]:
+    """The service as a developer runs it."""
+    settings = {"REDIS_URL": shared_store.url, "DEBUG": "true"}
+    with service("users_site", tmp_path_factory.mktemp("dev-users"), **settings) as running:
+        yield running

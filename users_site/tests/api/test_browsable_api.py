@@ -1,0 +1,108 @@
+"""The browsable API: what a browser gets in dev, and that it gets JSON otherwise."""
+
+import re
+from typing import Any
+
+import pytest
+import requests
+
+from common.tests.service import Service
+from users_site.tests.api.client import UNKNOWN, Users, faulty_fields, fresh_email, problem
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+HTML = "text/html; charset=utf-8"
+
+
+@pytest.fixture
+def dev(dev_service: Service) -> Users:
+    """The service with DEBUG=true."""
+    return Users(dev_service.url)
+
+
+def page(answer: requests.Response, status: int = 200) -> str:
+    """The text of an answer that is a page."""
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, HTML), answer.text
+    return answer.text
+
+
+def browse(users: Users, method: str, path: str = "", **options: Any) -> requests.Response:
+    headers = {**BROWSER, **options.pop("headers", {})}
+    return users.request(method, path, headers=headers, **options)
+
+
+def test_list_is_a_page_with_its_users_paging_and_a_form_for_a_new_one(dev: Users) -> None:
+    user = [dev.created() for _ in range(2)][1]
+    text = page(browse(dev, "GET", "?limit=1"))
+    assert user["id"] in text
+    assert re.search(r'<a[^>]+href="[^"]*cursor=[^"]+"', text)
+    assert re.search(r'<form[^>]+action="/users[^"]*"[^>]+method="POST"', text)
+    assert "application/json" in text
+
+
+def test_user_is_a_page_with_forms_to_change_and_delete_it(dev: Users) -> None:
+    user = dev.created(name="Ada <b>&")
+    text = page(browse(dev, "GET", f"/{user['id']}"))
+    assert user["email"] in text
+    assert "Ada &lt;b&gt;&amp;" in text
+    assert "<b>&" not in text.replace("<b>PUT", "").replace("<b>GET", "")
+    for method in ("PUT", "PATCH", "DELETE"):
+        assert f'data-method="{method}"' in text or f'value="{method}"' in text, method
+
+
+def test_problem_is_a_page_with_its_status(dev: Users) -> None:
+    assert "user-not-found" in page(browse(dev, "GET", f"/{UNKNOWN}"), 404)
+    assert "validation-error" in page(browse(dev, "GET", "?limit=0"), 400)
+    assert "method-not-allowed" in page(browse(dev, "PUT"), 405)
+    body = {"name": "Eve", "email": dev.created()["email"]}
+    assert "email-taken" in page(browse(dev, "POST", json=body), 409)
+
+
+def test_unknown_path_is_a_page_too(dev: Users) -> None:
+    assert "not-found" in page(requests.get(f"{dev.url}/nowhere", headers=BROWSER, timeout=10), 404)
+
+
+def test_forms_create_change_and_delete(dev: Users) -> None:
+    """What DRF's scripts send for the forms, with the browser's Accept."""
+    email = fresh_email()
+    page(browse(dev, "POST", json={"name": "Ada", "email": email}), 201)
+    user = dev.list(email=email).json()["results"][0]
+    page(browse(dev, "PUT", f"/{user['id']}", json={"name": "Grace", "email": email}))
+    page(browse(dev, "PATCH", f"/{user['id']}", json={"role": "admin"}))
+    changed = dev.get(user["id"]).json()
+    assert (changed["name"], changed["role"]) == ("Grace", "admin")
+    page(browse(dev, "DELETE", f"/{user['id']}"))
+    problem(dev.get(user["id"]), 404, "user-not-found")
+
+
+def test_options_and_head_are_served(dev: Users) -> None:
+    assert browse(dev, "OPTIONS").status_code in {200, 204}
+    head = browse(dev, "HEAD", f"/{dev.created()['id']}")
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_links_carry_the_prefix_of_the_gateway(dev: Users) -> None:
+    user = dev.created()
+    text = page(browse(dev, "GET", f"/{user['id']}", headers={"X-Forwarded-Prefix": "/api"}))
+    assert f'action="/api/users/{user["id"]}"' in text
+    assert 'href="/users' not in text
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 20_000, b"[]", b'{"name":1}', b""])
+def test_bad_body_is_a_page_with_a_400(dev: Users, body: bytes) -> None:
+    answer = browse(dev, "POST", data=body, headers={"Content-Type": "application/json"})
+    assert "400" in page(answer, 400)
+
+
+def test_programs_get_json_in_dev(dev: Users) -> None:
+    user = dev.created()
+    for accept in ("application/json", "*/*", ""):
+        answer = dev.get(user["id"], accept=accept)
+        assert (answer.headers["Content-Type"], answer.json()) == ("application/json", user)
+    faulty_fields(dev.post({}))
+
+
+def test_browsers_get_json_without_debug(users: Users) -> None:
+    user = users.created()
+    for path in ("", f"/{user['id']}"):
+        assert browse(users, "GET", path).headers["Content-Type"] == "application/json"
+    problem(browse(users, "GET", f"/{UNKNOWN}"), 404, "user-not-found")

@@ -1,0 +1,118 @@
+"""PUT and PATCH /users/{id}."""
+
+import pytest
+
+from users_site.tests.api.client import UNKNOWN, Users, faulty_fields, fresh_email, problem
+
+MERGE = {"Content-Type": "application/merge-patch+json"}
+
+
+def test_put_replaces_every_field(users: Users) -> None:
+    user, email = users.created(role="admin"), fresh_email()
+    answer = users.put(user["id"], {"name": "Grace", "email": email})
+    assert answer.status_code == 200
+    changed = answer.json()
+    assert (changed["name"], changed["email"], changed["role"]) == ("Grace", email, "user")
+    assert (changed["id"], changed["created_at"]) == (user["id"], user["created_at"])
+    assert changed["updated_at"] > user["updated_at"]
+    assert users.get(user["id"]).content == answer.content
+
+
+def test_put_without_a_required_field_is_400_and_changes_nothing(users: Users) -> None:
+    user = users.created()
+    assert faulty_fields(users.put(user["id"], {"name": "Grace"})) == {"email": "required"}
+    assert users.get(user["id"]).json() == user
+
+
+def test_put_moves_the_etag(users: Users) -> None:
+    user = users.created()
+    before = users.get(user["id"]).headers["ETag"]
+    after = users.put(user["id"], {"name": user["name"], "email": user["email"]}).headers["ETag"]
+    assert after != before
+    assert users.get(user["id"]).headers["ETag"] == after
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_email_of_another_user_is_409_and_changes_nothing(users: Users, method: str) -> None:
+    user, other = users.created(), users.created()
+    change = {"name": "Grace", "email": other["email"].upper()}
+    problem(getattr(users, method)(user["id"], change), 409, "email-taken", f"/users/{user['id']}")
+    assert users.get(user["id"]).json() == user
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_own_email_may_change_its_case(users: Users, method: str) -> None:
+    user = users.created()
+    change = {"name": "Ada", "email": user["email"].upper()}
+    assert getattr(users, method)(user["id"], change).json()["email"] == user["email"].upper()
+    problem(users.post({"name": "Eve", "email": user["email"]}), 409, "email-taken")
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_unknown_id_is_404(users: Users, method: str) -> None:
+    change = {"name": "Ada", "email": fresh_email()}
+    problem(getattr(users, method)(UNKNOWN, change), 404, "user-not-found", f"/users/{UNKNOWN}")
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_unknown_and_read_only_fields_are_400_by_name(users: Users, method: str) -> None:
+    user = users.created()
+    change = {"name": "Ada", "email": user["email"], "id": UNKNOWN, "nick": None, "updated_at": "now"}
+    faults = faulty_fields(getattr(users, method)(user["id"], change))
+    assert faults == {"id": "read_only", "nick": "unknown", "updated_at": "read_only"}
+    assert users.get(user["id"]).json() == user
+
+
+@pytest.mark.parametrize(
+    "patch", [{"name": "Grace"}, {"role": "admin"}, {"email": "GRACE@navy.example.org"}, {"name": "G", "role": "admin"}]
+)
+def test_patch_changes_what_it_names_and_nothing_else(users: Users, patch: dict) -> None:
+    user = users.created()
+    changed = users.patch(user["id"], patch).json()
+    assert {**changed, "updated_at": ""} == {**user, **patch, "updated_at": ""}
+    assert changed["updated_at"] > user["updated_at"]
+    users.delete(user["id"])
+
+
+def test_empty_patch_changes_no_field(users: Users) -> None:
+    user = users.created()
+    answer = users.patch(user["id"], {})
+    assert answer.status_code == 200
+    assert {**answer.json(), "updated_at": ""} == {**user, "updated_at": ""}
+
+
+def test_null_takes_a_field_back_to_its_default_or_is_400_where_there_is_none(users: Users) -> None:
+    user = users.created(role="admin")
+    assert users.patch(user["id"], {"role": None}).json()["role"] == "user"
+    assert faulty_fields(users.patch(user["id"], {"name": None})) == {"name": "required"}
+
+
+def test_patch_is_taken_as_merge_patch_too(users: Users) -> None:
+    user = users.created()
+    answer = users.request("PATCH", f"/{user['id']}", data=b'{"name":"Grace"}', headers=MERGE)
+    assert answer.json()["name"] == "Grace"
+
+
+def test_put_is_not_taken_as_merge_patch(users: Users) -> None:
+    answer = users.request("PUT", f"/{users.created()['id']}", data=b"{}", headers=MERGE)
+    problem(answer, 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("patch", [[], "x", 1, True, None, [{"op": "add", "path": "/name", "value": "x"}]])
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_what_is_no_object_is_400(users: Users, method: str, patch: object) -> None:
+    user = users.created()
+    body = b"null" if patch is None else None
+    options = {"data": body, "headers": {"Content-Type": "application/json"}} if body else {"json": patch}
+    answer = users.request(method.upper(), f"/{user['id']}", **options)
+    assert list(faulty_fields(answer)) == [""]
+    assert users.get(user["id"]).json() == user
+
+
+@pytest.mark.parametrize(
+    "patch", [{"name": ""}, {"name": 7}, {"name": "a\nb"}, {"email": "x"}, {"role": "root"}, {"role": {"a": 1}}]
+)
+def test_faulty_patch_is_400_and_changes_nothing(users: Users, patch: dict) -> None:
+    user = users.created()
+    assert faulty_fields(users.patch(user["id"], patch)).keys() == patch.keys()
+    assert users.get(user["id"]).json() == user

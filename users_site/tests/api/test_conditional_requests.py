@@ -1,0 +1,133 @@
+"""ETag, If-Match and If-None-Match (RFC 9110 §13)."""
+
+import http.client
+import re
+
+import pytest
+import requests
+
+from users_site.tests.api.client import UNKNOWN, Users, problem
+
+OTHER = '"0123456789abcdef0123456789abcdef01234567"'
+CHANGES = ["put", "patch", "delete"]
+
+
+def change(users: Users, method: str, user: dict, **headers: str):
+    """The user's name becomes Grace, or the user is deleted."""
+    if method == "delete":
+        return users.delete(user["id"], **headers)
+    return getattr(users, method)(user["id"], {"name": "Grace", "email": user["email"]}, **headers)
+
+
+def etag(users: Users, user: dict) -> str:
+    return users.get(user["id"]).headers["ETag"]
+
+
+def test_etag_is_strong_and_stands_as_long_as_the_user_does(users: Users) -> None:
+    user = users.created()
+    assert re.fullmatch(r'"[\x21\x23-\x7e]+"', etag(users, user))
+    assert etag(users, user) == etag(users, user)
+
+
+def test_two_versions_never_share_an_etag(users: Users) -> None:
+    user = users.created()
+    tags = [users.patch(user["id"], {"name": name}).headers["ETag"] for name in ("A", "B", "A", "A")]
+    assert len({*tags, etag(users, user)}) == 4
+
+
+def test_if_none_match_with_the_present_version_is_304_without_a_body(users: Users) -> None:
+    user = users.created()
+    tag = etag(users, user)
+    for value in (tag, f"W/{tag}", f"{OTHER}, {tag}", f"{OTHER},W/{tag}", "*"):
+        answer = users.get(user["id"], if_none_match=value)
+        assert (answer.status_code, answer.content) == (304, b""), value
+        assert answer.headers["ETag"] == tag
+        assert "Content-Type" not in answer.headers
+        assert "Content-Length" not in answer.headers
+
+
+def test_connection_goes_on_after_a_304_and_a_204(users: Users) -> None:
+    user = users.created()
+    url = f"{users.url}/users/{user['id']}"
+    with requests.Session() as session:
+        tag = session.get(url, timeout=10).headers["ETag"]
+        assert session.get(url, headers={"If-None-Match": tag}, timeout=10).status_code == 304
+        assert session.head(url, timeout=10).status_code == 200
+        assert session.get(url, timeout=10).json() == user
+        assert session.delete(url, timeout=10).status_code == 204
+        problem(session.get(url, timeout=10), 404, "user-not-found")
+
+
+def test_head_is_304_too(users: Users) -> None:
+    user = users.created()
+    head = users.request("HEAD", f"/{user['id']}", headers={"If-None-Match": etag(users, user)})
+    assert head.status_code == 304
+
+
+@pytest.mark.parametrize("value", [OTHER, f"W/{OTHER}", "", "x", '"', ",,,", '"*"'])
+def test_if_none_match_with_another_version_is_200(users: Users, value: str) -> None:
+    user = users.created()
+    assert users.get(user["id"], if_none_match=value).json() == user
+
+
+def test_if_none_match_of_an_older_version_is_200(users: Users) -> None:
+    user = users.created()
+    tag = etag(users, user)
+    users.patch(user["id"], {"name": "Grace"})
+    assert users.get(user["id"], if_none_match=tag).status_code == 200
+
+
+def test_if_none_match_does_not_make_an_unknown_user_304(users: Users) -> None:
+    problem(users.get(UNKNOWN, if_none_match="*"), 404, "user-not-found")
+
+
+@pytest.mark.parametrize("method", CHANGES)
+@pytest.mark.parametrize("form", ["{0}", "{1}, {0}", "{0},{1}", "*", 'W/"x", {0}'])
+def test_if_match_with_the_present_version_lets_the_change_through(users: Users, method: str, form: str) -> None:
+    user = users.created()
+    answer = change(users, method, user, if_match=form.format(etag(users, user), OTHER))
+    assert answer.status_code == (204 if method == "delete" else 200)
+
+
+@pytest.mark.parametrize("method", CHANGES)
+@pytest.mark.parametrize("value", [OTHER, f"{OTHER}, {OTHER}", "W/{0}", "", "x", '"*"', "{1}"])
+def test_if_match_with_another_version_is_412_and_changes_nothing(users: Users, method: str, value: str) -> None:
+    user = users.created()
+    tag = etag(users, user)
+    answer = change(users, method, user, if_match=value.format(tag, tag.strip('"')))
+    problem(answer, 412, "precondition-failed", f"/users/{user['id']}")
+    assert users.get(user["id"]).json() == user
+
+
+@pytest.mark.parametrize("method", CHANGES)
+def test_version_that_was_overtaken_is_412(users: Users, method: str) -> None:
+    user = users.created()
+    tag = etag(users, user)
+    users.patch(user["id"], {"role": "admin"})
+    problem(change(users, method, user, if_match=tag), 412, "precondition-failed")
+
+
+@pytest.mark.parametrize("method", CHANGES)
+def test_if_match_on_an_unknown_user_is_404(users: Users, method: str) -> None:
+    problem(change(users, method, {"id": UNKNOWN, "email": "a@example.org"}, if_match="*"), 404, "user-not-found")
+
+
+def test_if_match_may_come_on_several_lines(users: Users) -> None:
+    user = users.created()
+    connection = http.client.HTTPConnection(users.url.removeprefix("http://"), timeout=10)
+    connection.putrequest("DELETE", f"/users/{user['id']}")
+    for value in (OTHER, etag(users, user), OTHER):
+        connection.putheader("If-Match", value)
+    connection.endheaders()
+    assert connection.getresponse().status == 204
+    connection.close()
+
+
+def test_etag_of_a_change_is_that_of_the_next_read_and_allows_the_next_change(users: Users) -> None:
+    user = users.created()
+    tag = etag(users, user)
+    for name in ("A", "B", "C"):
+        answer = users.patch(user["id"], {"name": name}, if_match=tag)
+        assert answer.status_code == 200
+        tag = answer.headers["ETag"]
+        assert etag(users, user) == tag

@@ -1,0 +1,39 @@
+"""GET /users?email=."""
+
+import pytest
+
+from users_site.tests.api.client import Users, faulty_fields, fresh_email
+
+
+def test_user_is_found_in_any_case(users: Users) -> None:
+    email = "Grace." + fresh_email()
+    user = users.created(email=email)
+    for spelling in (email, email.upper(), email.lower()):
+        page = users.list(email=spelling).json()
+        assert page == {"count": 1, "next": None, "previous": None, "results": [user]}
+
+
+def test_email_that_nobody_has_is_an_empty_page(users: Users) -> None:
+    page = users.list(email=fresh_email()).json()
+    assert page == {"count": 0, "next": None, "previous": None, "results": []}
+
+
+def test_plus_sign_is_found_when_encoded(users: Users) -> None:
+    user = users.created(email="plus+" + fresh_email())
+    assert users.list(email=user["email"]).json()["results"] == [user]
+
+
+def test_user_is_found_by_its_present_email_only(users: Users) -> None:
+    user, email = users.created(), fresh_email()
+    moved = users.patch(user["id"], {"email": email}).json()
+    assert users.list(email=email).json()["results"] == [moved]
+    assert users.list(email=user["email"]).json()["results"] == []
+
+
+@pytest.mark.parametrize("email", ["", "x", "a@b", "a b@c.org", "*", "a@b.org\x00", "a" * 250 + "@b.org"])
+def test_what_is_no_address_is_400(users: Users, email: str) -> None:
+    assert faulty_fields(users.list(email=email)).keys() == {"email"}
+
+
+def test_email_does_not_go_with_a_cursor(users: Users) -> None:
+    assert faulty_fields(users.list(email=fresh_email(), cursor="x")).keys() == {"cursor"}

@@ -1,0 +1,100 @@
+"""GET /users."""
+
+import pytest
+
+from users_site.tests.api.client import Users, faulty_fields, fresh_email, problem
+from users_site.tests.api.walking import follow, ids
+
+
+def test_store_without_users_is_an_empty_page(alone: Users) -> None:
+    answer = alone.list()
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json() == {"count": 0, "next": None, "previous": None, "results": []}
+
+
+def test_users_are_listed_whole_and_newest_first(alone: Users) -> None:
+    created = [alone.created(name=f"User {number}") for number in range(5)]
+    assert alone.list().json() == {"count": 5, "next": None, "previous": None, "results": created[::-1]}
+
+
+def test_page_holds_20_users_unless_told(alone: Users) -> None:
+    for _ in range(21):
+        alone.created()
+    page = alone.list().json()
+    assert (page["count"], len(page["results"])) == (21, 20)
+    assert len(follow(page["next"])["results"]) == 1
+
+
+def test_count_follows_every_create_and_delete(alone: Users) -> None:
+    user_ids = [alone.created()["id"] for _ in range(3)]
+    alone.post({"name": "Eve", "email": "no address"})
+    alone.patch(user_ids[0], {"name": "Grace", "email": fresh_email()})
+    assert alone.list(limit=1).json()["count"] == 3
+    alone.delete(user_ids[0])
+    alone.delete(user_ids[0])
+    assert alone.list(limit=1).json()["count"] == 2
+
+
+def test_changed_user_keeps_its_place(alone: Users) -> None:
+    user_ids = [alone.created()["id"] for _ in range(3)]
+    alone.patch(user_ids[0], {"email": fresh_email()})
+    alone.put(user_ids[1], {"name": "Grace", "email": fresh_email()})
+    assert ids(alone.list().json()) == user_ids[::-1]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_limit_bounds_the_page(alone: Users, limit: int) -> None:
+    for _ in range(3):
+        alone.created()
+    page = alone.list(limit=limit).json()
+    assert len(page["results"]) == min(limit, 3)
+    assert (page["next"] is None) == (limit > 2)
+
+
+@pytest.mark.parametrize(
+    "limit", ["0", "101", "-1", "1.5", "x", "", "%00", "1e1", "9" * 30, "9" * 3000, "NaN", "\u0661" * 4]
+)
+def test_limit_out_of_range_is_400(users: Users, limit: str) -> None:
+    assert faulty_fields(users.list(limit=limit)).keys() == {"limit"}
+
+
+def test_other_query_parameters_are_left_alone(users: Users) -> None:
+    assert users.list(utm_source="mail", limit="1").status_code == 200
+
+
+@pytest.mark.parametrize("query", ["%ff=%ff", "&&&=", "limit", "=" * 2000, "cursor=%00", "email=%ff@b.org", "a" * 8000])
+def test_strange_queries_are_never_a_5xx(users: Users, query: str) -> None:
+    answer = users.request("GET", f"?{query}")
+    if answer.status_code != 200:
+        assert faulty_fields(answer).keys() <= {"limit", "cursor", "email"}
+
+
+def test_links_are_absolute_urls_that_the_client_can_follow(alone: Users) -> None:
+    for _ in range(3):
+        alone.created()
+    assert alone.list(limit=1).json()["next"].startswith(f"{alone.url}/users?")
+    forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "api.example.com", "X-Forwarded-Prefix": "/api"}
+    page = alone.request("GET", params={"limit": 1}, headers=forwarded).json()
+    assert page["next"].startswith("https://api.example.com/api/users?")
+
+
+def test_links_keep_the_limit(alone: Users) -> None:
+    for _ in range(5):
+        alone.created()
+    assert len(follow(alone.list(limit=2).json()["next"])["results"]) == 2
+
+
+def test_head_has_no_body(users: Users) -> None:
+    head = users.request("HEAD")
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_trailing_slash_is_404_without_a_redirect(users: Users) -> None:
+    for method in ("GET", "POST", "HEAD", "DELETE"):
+        answer = users.request(method, "/")
+        assert answer.status_code == 404
+        assert "Location" not in answer.headers
+    problem(users.request("GET", "/"), 404, "not-found", "/users/")
+    user_id = users.created()["id"]
+    problem(users.request("GET", f"/{user_id}/"), 404, "not-found", f"/users/{user_id}/")

@@ -1,0 +1,43 @@
+"""What /metrics tells about users and Redis."""
+
+import re
+
+import requests
+
+from common.tests.store import Store
+from users_site.tests.api.client import Users
+
+
+def sample(users: Users, name: str) -> float | None:
+    """One sample of the exposition, or None where it is absent."""
+    text = requests.get(f"{users.url}/metrics", timeout=10).text
+    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else None
+
+
+def test_users_total_is_read_from_the_store_at_the_scrape(alone: Users) -> None:
+    assert sample(alone, "users_total") == 0
+    user_ids = [alone.created()["id"] for _ in range(3)]
+    alone.delete(user_ids[0])
+    assert sample(alone, "users_total") == 2
+
+
+def test_users_total_is_absent_while_the_store_cannot_tell(alone: Users, own_store: Store) -> None:
+    alone.created()
+    with own_store.client() as client:
+        client.rename("{users:0}:ids", "{users:0}:elsewhere")
+        client.set("{users:0}:ids", "not an index")
+        assert sample(alone, "users_total") is None
+        assert sample(alone, "users_total_up") == 0
+        client.flushall()
+    assert sample(alone, "users_total") == 0
+    assert sample(alone, "users_total_up") == 1
+
+
+def test_redis_operations_are_timed_by_name_and_outcome(alone: Users) -> None:
+    name = 'redis_operation_duration_seconds_count{operation="get",status="ok"}'
+    user_id = alone.created()["id"]
+    before = sample(alone, name) or 0
+    for _ in range(3):
+        alone.get(user_id)
+    assert sample(alone, name) == before + 3

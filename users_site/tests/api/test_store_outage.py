@@ -1,0 +1,149 @@
+"""A store that is killed, hung or restarted."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+import requests
+
+from common.tests.service import Service, service
+from common.tests.store import Store, store
+from users_site.tests.api.client import UNKNOWN, Users, fresh_email, problem
+from users_site.tests.integrity import faults
+
+PROMPT = 2.0
+RECOVERY = 10.0
+REQUESTS: dict[str, Callable[[Users], requests.Response]] = {
+    "read": lambda users: users.get(UNKNOWN),
+    "page": lambda users: users.list(),
+    "find": lambda users: users.list(email="a@example.org"),
+    "create": lambda users: users.post({"name": "Ada", "email": fresh_email()}),
+    "replace": lambda users: users.put(UNKNOWN, {"name": "Ada", "email": fresh_email()}),
+    "patch": lambda users: users.patch(UNKNOWN, {"name": "Ada"}),
+    "delete": lambda users: users.delete(UNKNOWN),
+}
+
+
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Service]]:
+    folders = tmp_path_factory.mktemp("mortal-valkey"), tmp_path_factory.mktemp("mortal-users")
+    with store(folders[0]) as redis, service("users_site", folders[1], REDIS_URL=redis.url) as running:
+        yield redis, running
+
+
+@pytest.fixture
+def pair(mortal: tuple[Store, Service]) -> Iterator[tuple[Store, Service, Users]]:
+    """A store to be killed and the service on it, both well before and after."""
+    redis, running = mortal
+    users = Users(running.url)
+    wait_until(lambda: users.list().status_code == 200)
+    yield redis, running, users
+    if redis.process is None or redis.process.poll() is not None:
+        redis.start()
+    redis.process.send_signal(signal.SIGCONT)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = RECOVERY) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it does not recover"
+        time.sleep(0.05)
+
+
+def health(running: Service, path: str) -> tuple[int, str, float]:
+    started = time.monotonic()
+    answer = requests.get(f"{running.url}/health{path}", timeout=10)
+    return answer.status_code, answer.json()["status"], time.monotonic() - started
+
+
+def assert_every_request_is_a_prompt_503(users: Users) -> None:
+    for name, ask in REQUESTS.items():
+        started = time.monotonic()
+        problem(ask(users), 503, "store-unavailable")
+        assert time.monotonic() - started < PROMPT, name
+
+
+def test_every_request_is_503_at_once_while_the_store_is_down(pair: tuple[Store, Service, Users]) -> None:
+    redis, running, users = pair
+    redis.kill()
+    assert_every_request_is_a_prompt_503(users)
+    assert health(running, "/ready")[:2] == (503, "not ready")
+    assert health(running, "/live")[:2] == (200, "alive")
+    assert health(running, "")[:2] == (200, "healthy")
+
+
+def test_every_request_is_503_within_2_s_while_the_store_hangs(pair: tuple[Store, Service, Users]) -> None:
+    redis, running, users = pair
+    assert redis.process is not None
+    os.kill(redis.process.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(len(REQUESTS)) as pool:
+        started = time.monotonic()
+        answers = list(pool.map(lambda ask: ask(users), REQUESTS.values()))
+        assert time.monotonic() - started < PROMPT
+    for answer in answers:
+        problem(answer, 503, "store-unavailable")
+    status, text, seconds = health(running, "/ready")
+    assert (status, text) == (503, "not ready")
+    assert seconds < 1.5
+    assert health(running, "/live")[:2] == (200, "alive")
+    os.kill(redis.process.pid, signal.SIGCONT)
+    wait_until(lambda: health(running, "/ready")[0] == 200)
+
+
+def test_service_recovers_by_itself_and_all_that_was_acknowledged_is_there(pair: tuple[Store, Service, Users]) -> None:
+    redis, running, users = pair
+    kept = users.created()
+    changed = users.patch(users.created()["id"], {"name": "Grace", "email": fresh_email()}).json()
+    deleted = users.created()
+    users.delete(deleted["id"])
+    body = {"name": "Ada", "email": fresh_email()}
+    first = users.post(body, idempotency_key="before-the-crash")
+    redis.kill()
+    problem(users.list(), 503, "store-unavailable")
+    redis.start()
+    wait_until(lambda: health(running, "/ready")[0] == 200)
+    assert users.get(kept["id"]).json() == kept
+    assert users.list(email=changed["email"]).json()["results"] == [changed]
+    problem(users.get(deleted["id"]), 404, "user-not-found")
+    again = users.post(body, idempotency_key="before-the-crash")
+    assert (again.content, again.headers["Idempotency-Replayed"]) == (first.content, "true")
+
+
+def test_store_killed_amid_changes_holds_no_half_user_and_all_that_was_acknowledged(
+    pair: tuple[Store, Service, Users],
+) -> None:
+    redis, _, users = pair
+    with ThreadPoolExecutor(8) as pool:
+        lives = [pool.submit(partial(live_until_503, users)) for _ in range(8)]
+        time.sleep(0.4)
+        redis.kill()
+        acknowledged = [user for life in lives for user in life.result(30)]
+    redis.start()
+    wait_until(lambda: users.list().status_code == 200)
+    with redis.client() as client:
+        assert faults(client) == []
+    assert acknowledged
+    for user in acknowledged:
+        # Its next change may have been made without an answer; the user is there all the same.
+        assert users.get(user["id"]).json()["created_at"] == user["created_at"]
+
+
+def live_until_503(users: Users) -> list[dict]:
+    """Creates, moves and deletes until the store is gone; the users that were acknowledged and never deleted."""
+    staying: list[dict] = []
+    for _ in range(10_000):
+        made = [users.post({"name": "Ada", "email": fresh_email()}) for _ in range(2)]
+        staying += [answer.json() for answer in made[:1] if answer.status_code == 201]
+        if any(answer.status_code == 503 for answer in made):
+            break
+        answers = [
+            users.patch(made[0].json()["id"], {"email": fresh_email()}),
+            users.delete(made[1].json()["id"]),
+        ]
+        if any(answer.status_code == 503 for answer in answers):
+            break
+    return staying

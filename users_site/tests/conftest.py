@@ -1,0 +1,7 @@
+"""What all tests of this site share."""
+
+from hypothesis import settings
+
+# One slow example on a busy machine is no failure.
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")

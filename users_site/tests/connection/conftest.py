@@ -1,0 +1,57 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+import uvloop
+
+from users_site.repository.address import Address
+from users_site.repository.connection import Connection
+from users_site.tests.connection.hostile import Hostile
+from users_site.tests.valkey import Valkey, valkey
+
+
+def pytest_asyncio_loop_factories():
+    """Each async test on both loops: gunicorn runs uvloop, `manage.py` and the tests of others asyncio's."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def server():
+    with valkey() as running:
+        yield running
+
+
+Connect = Callable[..., Connection]
+
+
+@pytest.fixture
+async def connect():
+    """Makes connections to a URL, a Valkey or a Hostile, and closes them at the end."""
+    made: list[Connection] = []
+
+    def make(target: str | Valkey | Hostile, **options) -> Connection:
+        url = target if isinstance(target, str) else target.url
+        made.append(Connection(Address.from_url(url), **{"timeout": 5.0, "connect_timeout": 5.0} | options))
+        return made[-1]
+
+    yield make
+    for connection in made:
+        await connection.close()
+
+
+@pytest.fixture
+async def hostile():
+    """Starts hostile servers and stops them at the end."""
+    started: list[Hostile] = []
+
+    async def start(answer, **options) -> Hostile:
+        started.append(Hostile(answer, **options))
+        await started[-1].start()
+        return started[-1]
+
+    yield start
+    for running in started:
+        await running.stop()
+
+
+StartHostile = Callable[..., Awaitable[Hostile]]

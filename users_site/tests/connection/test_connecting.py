@@ -1,0 +1,190 @@
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from users_site.repository.errors import Reason, StoreUnavailable
+from users_site.tests.connection.hostile import Hostile, always
+from users_site.tests.connection.waiting import until_it_answers
+from users_site.tests.valkey import free_port, valkey
+
+
+async def reason_of(awaitable) -> Reason:
+    with pytest.raises(StoreUnavailable) as caught:
+        await awaitable
+    assert not caught.value.uncertain
+    return caught.value.reason
+
+
+async def test_nothing_connects_before_the_first_command(connect, hostile):
+    store = await hostile(always(b"+OK\r\n"))
+    connection = connect(store)
+    await asyncio.sleep(0.05)
+    assert (store.opened, connection.connected) == (0, False)
+    await connection.ping()
+    assert (store.opened, connection.connected) == (1, True)
+
+
+async def test_the_first_users_share_one_connection(connect, hostile):
+    store = await hostile(always(b"+OK\r\n"))
+    connection = connect(store)
+    await asyncio.gather(*(connection.ping() for _ in range(50)))
+    assert store.opened == 1
+
+
+async def test_a_refused_connection_fails_at_once(connect):
+    connection = connect(f"redis://127.0.0.1:{free_port()}")
+    started = time.monotonic()
+    assert await reason_of(connection.ping()) is Reason.REFUSED
+    for _ in range(200):
+        assert await reason_of(connection.ping()) is Reason.REFUSED
+    assert time.monotonic() - started < 1
+
+
+async def test_an_unknown_host_is_unreachable(connect):
+    assert await reason_of(connect("redis://no-such-host.invalid").ping()) is Reason.UNREACHABLE
+
+
+async def test_connecting_is_bounded(connect, hostile):
+    store = await hostile(always(b""), setup_reply=b"")
+    connection = connect(store, connect_timeout=0.2)
+    started = time.monotonic()
+    assert await reason_of(connection.ping()) is Reason.TIMEOUT
+    assert 0.15 < time.monotonic() - started < 2
+
+
+async def test_while_redis_is_silent_only_the_first_command_waits(connect, hostile):
+    store = await hostile(always(b""), setup_reply=b"")
+    connection = connect(store, connect_timeout=0.3)
+    await reason_of(connection.ping())
+    started = time.monotonic()
+    for _ in range(20):
+        assert await reason_of(connection.ping()) is Reason.TIMEOUT
+        await asyncio.sleep(0.005)
+    assert time.monotonic() - started < 0.3
+    assert store.opened <= 2
+
+
+async def test_a_server_that_hangs_up_makes_no_storm(connect, hostile):
+    async def hang_up(words, writer):
+        writer.close()
+
+    store = await hostile(hang_up)
+    connection = connect(store)
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        with pytest.raises(StoreUnavailable):
+            await connection.ping()
+        await asyncio.sleep(0.001)
+    assert 3 <= store.opened <= 12
+
+
+async def test_a_server_that_is_loading_is_told_apart(connect, hostile):
+    store = await hostile(always(b""), setup_reply=b"-LOADING Redis is loading the dataset in memory\r\n")
+    assert await reason_of(connect(store).ping()) is Reason.LOADING
+
+
+async def test_it_recovers_by_itself_when_the_server_comes(connect):
+    port = free_port()
+    connection = connect(f"redis://127.0.0.1:{port}")
+    until = time.monotonic() + 2  # long enough for the back-off to reach its cap
+    while time.monotonic() < until:
+        assert await reason_of(connection.ping()) is Reason.REFUSED
+        await asyncio.sleep(0.05)
+    store = Hostile(always(b"+PONG\r\n"), port=port)
+    await store.start()
+    try:
+        await asyncio.sleep(1.5)
+        assert connection.connected, "nobody asked, and yet it is back"
+        assert store.opened == 1
+    finally:
+        await connection.close()
+        await store.stop()
+
+
+async def test_a_killed_server_is_back_when_it_is_back(connect):
+    with valkey("appendonly yes", "appendfsync always") as server:
+        connection = connect(server)
+        await connection.execute("set", "SET", "k", "v")
+        server.kill()
+        with pytest.raises(StoreUnavailable) as caught:
+            await connection.ping()
+        assert caught.value.reason in {Reason.CLOSED, Reason.REFUSED}
+        await asyncio.to_thread(server.start)
+        assert await until_it_answers(connection) < 2
+        assert await connection.execute("get", "GET", "k") == b"v"
+
+
+async def test_a_killed_connection_is_replaced(connect, server):
+    connection = connect(server)
+    await connection.ping()
+    server.command("CLIENT", "KILL", "TYPE", "NORMAL", "SKIPME", "YES")
+    assert await until_it_answers(connection) < 2
+
+
+async def test_an_idle_loss_is_noticed_and_mended_before_anybody_asks(connect, server):
+    connection = connect(server)
+    await connection.ping()
+    await asyncio.sleep(1.1)  # it has been stable
+    server.command("CLIENT", "KILL", "TYPE", "NORMAL", "SKIPME", "YES")
+    await asyncio.sleep(0.3)
+    assert connection.connected
+    await connection.ping()
+
+
+async def test_what_was_written_is_not_sent_again(connect, hostile):
+    async def swallow(words, writer):
+        if words[0] == b"INCR":
+            writer.close()
+        else:
+            writer.write(b"+OK\r\n")
+
+    store = await hostile(swallow)
+    connection = connect(store)
+    with pytest.raises(StoreUnavailable) as caught:
+        await connection.execute("incr", "INCR", "n")
+    assert (caught.value.reason, caught.value.uncertain) == (Reason.CLOSED, True)
+    await until_it_answers(connection)
+    assert store.commands.count([b"INCR", b"n"]) == 1
+
+
+async def test_close_fails_what_waits_and_may_be_followed_by_use(connect, server):
+    connection = connect(server)
+    await connection.ping()
+    server.freeze()
+    waiting = connection.execute("get", "GET", "k")
+    await asyncio.sleep(0.05)
+    await connection.close()
+    server.thaw()
+    with pytest.raises(StoreUnavailable) as caught:
+        await waiting
+    assert (caught.value.reason, caught.value.uncertain) == (Reason.CLOSED, True)
+    await connection.ping()
+
+
+async def test_close_while_connecting(connect, hostile):
+    store = await hostile(always(b""), setup_reply=b"")
+    connection = connect(store)
+    waiting = connection.execute("get", "GET", "k")
+    await asyncio.sleep(0.05)
+    await connection.close()
+    assert await reason_of(waiting) is Reason.CLOSED
+
+
+async def test_a_unix_socket(connect):
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "redis.sock"
+        assert await reason_of(connect(f"unix://{path}").ping()) is Reason.REFUSED
+        with valkey(f'unixsocket "{path}"', password="") as server:
+            connection = connect(f"unix://{path}?db=3")
+            await connection.execute("set", "SET", "k", "v")
+            with server.client() as client:
+                client.select(3)
+                assert client.get("k") == b"v"
+
+
+async def test_the_server_knows_who_is_connected(connect, server):
+    await connect(server).ping()
+    assert "user-service" in [client["name"] for client in server.client().client_list()]

@@ -1,0 +1,179 @@
+import asyncio
+import contextlib
+import math
+import time
+
+import pytest
+
+from users_site.repository.address import Address
+from users_site.repository.errors import Reason, StoreUnavailable
+from users_site.tests.connection.hostile import always
+from users_site.tests.connection.waiting import until_it_answers
+from users_site.tests.valkey import PASSWORD, Valkey, free_port, valkey
+
+STABLE = 1.1  # seconds; what was demoted is looked up anew only by a connection older than that
+
+
+@contextlib.contextmanager
+def sentinel_of(primary: Valkey):
+    settings = [
+        f"sentinel monitor mymaster 127.0.0.1 {primary.port} 1",
+        f'sentinel auth-pass mymaster "{PASSWORD}"',
+        # Sentinel asks only once a second: with less it takes the living for dead, and fails over again and again
+        "sentinel down-after-milliseconds mymaster 1500",
+        "sentinel failover-timeout mymaster 3000",
+    ]
+    with valkey(*settings, sentinel=True, password="") as sentinel:
+        yield sentinel
+
+
+@contextlib.contextmanager
+def replica_of(primary: Valkey):
+    with valkey(f"replicaof 127.0.0.1 {primary.port}") as replica:
+        replica.wait_for(lambda client: client.info("replication")["master_link_status"] == "up")
+        yield replica
+
+
+@pytest.fixture
+def failover():
+    """A primary, its replica and a sentinel that knows both."""
+    with valkey() as primary, replica_of(primary) as replica, sentinel_of(primary) as sentinel:
+        sentinel.wait_for(lambda client: client.sentinel_master("mymaster")["num-slaves"] == 1)
+        yield primary, replica, sentinel
+
+
+def fail_over(primary: Valkey, sentinel: Valkey) -> None:
+    """Have the two swap their roles, without a moment with two primaries, and wait until they have."""
+    sentinel.wait_for(lambda client: client.execute_command("SENTINEL", "FAILOVER", "mymaster", "COORDINATED"))
+    primary.wait_for(lambda client: client.role()[0] == b"slave")
+
+
+def sentinel_url(*sentinels: int) -> str:
+    nodes = ",".join(f"127.0.0.1:{port}" for port in sentinels)
+    return f"redis+sentinel://:p%40ss%2Fword%3A1@{nodes}/mymaster/0"
+
+
+async def test_the_primary_is_found_behind_a_sentinel_that_is_gone(connect, failover):
+    primary, _, sentinel = failover
+    connection = connect(sentinel_url(free_port(), sentinel.port))
+    await connection.execute("set", "SET", "k", "v")
+    assert primary.command("GET", "k") == b"v"
+
+
+async def test_when_the_primary_dies_the_next_one_is_found(connect, failover):
+    primary, replica, sentinel = failover
+    connection = connect(sentinel_url(sentinel.port), timeout=1.0, connect_timeout=0.5)
+    await connection.execute("set", "SET", "before", "1")
+    replica.wait_for(lambda client: client.get("before"))
+    primary.kill()
+    await asyncio.to_thread(replica.wait_for, lambda client: client.role()[0] == b"master")
+    assert await until_it_answers(connection, 10) < 3
+    await connection.execute("set", "SET", "after", "2")
+    assert replica.command("MGET", "before", "after") == [b"1", b"2"]
+
+
+async def test_a_coordinated_failover_loses_no_write_and_doubles_none(connect, failover):
+    primary, replica, sentinel = failover
+    connection = connect(sentinel_url(sentinel.port), timeout=1.0, connect_timeout=0.5)
+    await connection.ping()
+    failing_over = asyncio.ensure_future(asyncio.to_thread(fail_over, primary, sentinel))
+    acknowledged, uncertain, until = 0, 0, math.inf
+    while time.monotonic() < until:
+        if failing_over.done() and until == math.inf:
+            until = time.monotonic() + 2
+        try:
+            await connection.execute("incr", "INCR", "n")
+            acknowledged += 1
+        except StoreUnavailable as error:
+            uncertain += error.uncertain
+        await asyncio.sleep(0.005)
+    await failing_over
+    assert acknowledged > 20
+    assert acknowledged <= int(replica.command("GET", "n")) <= acknowledged + uncertain
+
+
+async def test_a_former_primary_that_still_takes_writes_is_left(connect, failover):
+    primary, replica, sentinel = failover
+    connection = connect(sentinel_url(sentinel.port))
+    await connection.execute("set", "SET", "k", "old")
+    sentinel.wait_for(lambda client: client.execute_command("SENTINEL", "FAILOVER", "mymaster"))
+    await asyncio.to_thread(
+        sentinel.wait_for, lambda client: client.sentinel_master("mymaster")["port"] == replica.port
+    )
+    await asyncio.sleep(1.5)
+    await connection.execute("set", "SET", "k", "new")
+    assert replica.command("GET", "k") == b"new"
+    assert primary.command("ROLE")[0] == b"master", "nobody has told it yet"
+
+
+async def test_a_sentinel_that_names_a_replica_is_not_believed(connect, server, hostile):
+    with replica_of(server) as replica:
+        fields = ["name", "mymaster", "ip", "127.0.0.1", "port", str(replica.port), "flags", "master"]
+        fields += ["num-other-sentinels", "0"]
+        reply = f"*1\r\n*{len(fields)}\r\n" + "".join(f"${len(field)}\r\n{field}\r\n" for field in fields)
+        stale = await hostile(always(reply.encode()))
+        with pytest.raises(StoreUnavailable) as caught:
+            await connect(sentinel_url(stale.port)).ping()
+        assert caught.value.reason is Reason.NO_PRIMARY
+
+
+async def test_without_a_sentinel_there_is_no_primary(connect):
+    with pytest.raises(StoreUnavailable) as caught:
+        await connect(sentinel_url(free_port(), free_port())).ping()
+    assert caught.value.reason is Reason.NO_PRIMARY
+
+
+def test_a_management_command_finds_the_primary_too(failover):
+    primary, _, sentinel = failover
+    with Address.from_url(sentinel_url(sentinel.port)).sync_client() as client:
+        client.set("k", "v")
+    assert primary.command("GET", "k") == b"v"
+
+
+async def test_read_only_is_asked_again_of_the_primary_of_now(connect, hostile):
+    """The old connection gives its last replies, then a new one is opened and the write is sent once more."""
+    seen: list[tuple[int, bytes]] = []
+
+    async def demoted(words, writer):
+        seen.append((store.opened, words[0]))
+        if words[0] == b"SET" and store.opened == 1:
+            writer.write(b"-READONLY You can't write against a read only replica.\r\n")
+        else:
+            writer.write(b"+OK\r\n")
+
+    store = await hostile(demoted)
+    connection = connect(store)
+    await connection.ping()
+    await asyncio.sleep(STABLE)
+    commands = [connection.execute("x", word, "k") for word in ("SET", "GET", "SET", "GET")]
+    assert await asyncio.gather(*commands) == [b"OK"] * 4
+    assert seen == [
+        (1, b"PING"), (1, b"SET"), (1, b"GET"), (1, b"SET"), (1, b"GET"), (2, b"SET"), (2, b"SET"),
+    ]  # fmt: skip
+
+
+async def test_read_only_for_good_is_told_and_opens_no_connection_for_each_write(connect, hostile):
+    store = await hostile(always(b"-READONLY You can't write against a read only replica.\r\n"))
+    connection = connect(store)
+    await asyncio.gather(connection.ping(), return_exceptions=True)
+    await asyncio.sleep(STABLE)
+    for _ in range(50):
+        with pytest.raises(StoreUnavailable) as caught:
+            await connection.execute("set", "SET", "k", "v")
+        assert caught.value.reason is Reason.READONLY
+    assert store.opened == 2
+
+
+async def test_a_write_is_asked_again_only_once(connect, hostile):
+    async def read_only(words, writer):
+        if store.opened == 2:
+            await asyncio.sleep(STABLE)  # now this connection is old enough to be left, too
+        writer.write(b"-READONLY You can't write against a read only replica.\r\n")
+
+    store = await hostile(read_only)
+    connection = connect(store)
+    await asyncio.gather(connection.ping(), return_exceptions=True)
+    await asyncio.sleep(STABLE)
+    with pytest.raises(StoreUnavailable):
+        await connection.execute("set", "SET", "k", "v")
+    assert [words[0] for words in store.commands] == [b"PING", b"SET", b"SET"]

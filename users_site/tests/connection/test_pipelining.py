@@ -1,0 +1,80 @@
+import asyncio
+
+import pytest
+
+from users_site.tests.connection.hostile import always
+
+
+async def test_replies_come_back_to_their_own_callers(connect, server):
+    connection = connect(server)
+    for number in range(50):
+        connection.execute("set", "SET", f"key-{number}", number)
+    replies = await asyncio.gather(*(connection.execute("get", "GET", f"key-{n}") for n in range(50)))
+    assert replies == [str(number).encode() for number in range(50)]
+
+
+async def test_commands_of_one_tick_leave_in_one_write(connect, hostile):
+    store = await hostile(always(b"+OK\r\n"))
+    connection = connect(store)
+    await connection.ping()
+    await asyncio.gather(*(connection.execute("get", "GET", "k") for _ in range(20)))
+    assert store.reads == [1, 20]
+
+
+async def test_a_thousand_commands_in_one_tick(connect, server):
+    connection = connect(server)
+    replies = await asyncio.gather(*(connection.execute("incr", "INCR", "n") for _ in range(1000)))
+    assert replies == list(range(1, 1001))
+
+
+async def test_words_may_be_text_bytes_and_numbers(connect, server):
+    assert await connect(server).execute("echo", b"ECHO", "ü") == "ü".encode()
+    assert await connect(server).execute("echo", "ECHO", b"\x00\r\n\xff") == b"\x00\r\n\xff"
+    assert await connect(server).execute("echo", "ECHO", -7) == b"-7"
+
+
+async def test_null_numbers_and_nested_arrays(connect, server):
+    connection = connect(server)
+    assert await connection.execute("get", "GET", "absent") is None
+    assert await connection.execute("strlen", "STRLEN", "absent") == 0
+    nested = "return {1, {'a', {false, 'b'}}, {}}"
+    assert await connection.execute("eval", "EVAL", nested, 0) == [1, [b"a", [None, b"b"]], []]
+
+
+async def test_an_error_inside_an_array_is_not_taken_for_the_reply(connect, server):
+    reply = await connect(server).execute("eval", "EVAL", "return {1, redis.error_reply('MINE inside')}", 0)
+    assert reply[0] == 1
+    assert isinstance(reply[1], Exception)
+
+
+async def test_ten_megabytes_there_and_back(connect, server):
+    connection = connect(server)
+    large = bytes(range(256)) * 40_000
+    results = asyncio.gather(
+        connection.execute("set", "SET", "large", large),
+        connection.execute("get", "GET", "large"),
+        connection.execute("echo", "ECHO", "behind"),
+    )
+    assert list(await results) == [b"OK", large, b"behind"]
+
+
+async def test_a_reply_in_single_bytes(connect, hostile):
+    async def drip(words, writer):
+        for byte in b"*3\r\n$5\r\nhello\r\n:42\r\n$-1\r\n":
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0)
+
+    connection = connect(await hostile(drip))
+    assert await asyncio.gather(*(connection.execute("get", "X") for _ in range(3))) == [[b"hello", 42, None]] * 3
+
+
+@pytest.mark.parametrize("status", ["ok", "error"])
+async def test_each_command_is_observed_once(connect, server, status):
+    seen = []
+    connection = connect(server, observe=lambda *values: seen.append(values))
+    await asyncio.gather(
+        connection.execute("find", "GET" if status == "ok" else "NONSENSE", "k"), return_exceptions=True
+    )
+    [(operation, observed, seconds)] = seen
+    assert (operation, observed) == ("find", status)
+    assert 0 < seconds < 5

@@ -1,0 +1,79 @@
+import asyncio
+
+import pytest
+
+from users_site.repository.command import Script
+from users_site.repository.errors import StoreError
+
+COUNT = Script("count", "return {redis.call('INCRBY', KEYS[1], ARGV[1]), ARGV[2]}")
+
+
+def calls(server, command):
+    return server.client().info("commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"]
+
+
+async def test_an_unknown_script_is_sent_whole_once(connect, server):
+    connection = connect(server)
+    for total in (5, 10, 15):
+        assert await connection.run("count", COUNT, ["n"], [5, b"x"]) == [total, b"x"]
+    assert calls(server, "eval") == 1
+    assert calls(server, "evalsha") == 3
+
+
+async def test_after_script_flush_every_caller_still_gets_its_reply(connect, server):
+    connection = connect(server)
+    await connection.run("count", COUNT, ["n"], [1, b"x"])
+    server.command("SCRIPT", "FLUSH")
+    replies = await asyncio.gather(*(connection.run("count", COUNT, ["n"], [1, str(i)]) for i in range(20)))
+    assert [tag for _, tag in replies] == [str(i).encode() for i in range(20)]
+    assert sorted(total for total, _ in replies) == list(range(2, 22))
+
+
+async def test_a_repeated_script_is_observed_once(connect, server):
+    seen = []
+    connection = connect(server, observe=lambda operation, status, _: seen.append((operation, status)))
+    await connection.run("count", COUNT, ["n"], [1, b"x"])
+    assert seen == [("count", "ok")]
+
+
+async def test_a_server_that_never_knows_the_script_is_not_asked_for_ever(connect, hostile):
+    async def noscript(words, writer):
+        writer.write(b"-NOSCRIPT No matching script.\r\n")
+
+    store = await hostile(noscript)
+    with pytest.raises(StoreError):
+        await connect(store).run("count", COUNT, ["n"], [1, b"x"])
+    assert [words[0] for words in store.commands] == [b"EVALSHA", b"EVAL"]
+
+
+async def test_an_error_of_a_script_is_ours_and_quotes_no_key(connect, server):
+    connection = connect(server)
+    with pytest.raises(StoreError) as caught:
+        await connection.run("count", COUNT, ["secret-key"], ["secret-value", b"x"])
+    assert str(caught.value) == "Redis refused 'count' with ERR"
+    assert caught.value.code == "ERR"
+
+
+async def test_a_second_command_follows_the_script_in_the_same_write(connect, server):
+    connection = connect(server)
+    for total in (1, 2):
+        then = ("wait", "WAIT", 0, 10)
+        assert await connection.run_then("count", COUNT, ["n"], [1, b"x"], then) == ([total, b"x"], 0)
+
+
+async def test_the_second_command_is_repeated_behind_a_script_that_was_not_known(connect, server):
+    connection = connect(server)
+    other = connection.execute("get", "GET", "before")
+    pair = connection.run_then("count", COUNT, ["n"], [7, b"x"], ("get", "GET", "n"))
+    task = asyncio.ensure_future(pair)
+    await asyncio.sleep(0)
+    behind = connection.execute("echo", "ECHO", "behind")
+    assert await task == ([7, b"x"], b"7")
+    assert list(await asyncio.gather(other, behind)) == [None, b"behind"]
+
+
+async def test_a_script_that_fails_leaves_the_second_reply_to_nobody(connect, server):
+    connection = connect(server)
+    with pytest.raises(StoreError):
+        await connection.run_then("count", COUNT, ["n"], ["no number", b"x"], ("get", "GET", "n"))
+    assert await connection.execute("echo", "ECHO", "next") == b"next"

@@ -1,0 +1,102 @@
+import asyncio
+import time
+
+import pytest
+
+from users_site.repository.errors import Reason, StoreUnavailable
+from users_site.tests.connection.hostile import always
+from users_site.tests.connection.waiting import failures_of, until_it_answers
+
+
+async def test_a_late_reply_goes_to_nobody(connect, server):
+    connection = connect(server)
+    await connection.ping()
+    pause = asyncio.to_thread(server.command, "DEBUG", "SLEEP", "0.5")
+    paused = asyncio.ensure_future(pause)
+    await asyncio.sleep(0.1)
+    late = connection.execute("echo", "ECHO", "late", timeout=0.1)
+    patient = connection.execute("echo", "ECHO", "patient")
+    with pytest.raises(StoreUnavailable) as caught:
+        await late
+    assert (caught.value.reason, caught.value.uncertain) == (Reason.TIMEOUT, True)
+    assert not patient.done()
+    assert await patient == b"patient"
+    assert await connection.execute("echo", "ECHO", "next") == b"next"
+    await paused
+
+
+async def test_a_hung_server_loses_the_connection_and_all_that_was_sent(connect, server):
+    seen = []
+    connection = connect(
+        server, timeout=0.3, connect_timeout=0.3, observe=lambda operation, status, _: seen.append(status)
+    )
+    await connection.ping()
+    server.freeze()
+    started = time.monotonic()
+    commands = [connection.execute("get", "GET", "k") for _ in range(3)]
+    commands.append(connection.execute("get", "GET", "k", timeout=30))
+    errors = await failures_of(*commands)
+    assert [(error.reason, error.uncertain) for error in errors] == [(Reason.TIMEOUT, True)] * 4
+    assert time.monotonic() - started < 2
+    assert not connection.connected
+    assert seen == ["ok"] + ["timeout"] * 4
+    server.thaw()
+    await until_it_answers(connection)
+
+
+async def test_a_server_that_answers_slowly_is_not_hung(connect, hostile):
+    async def slowly(words, writer):
+        await asyncio.sleep(0.1)
+        writer.write(b"+%b\r\n" % words[1])
+
+    store = await hostile(slowly)
+    connection = connect(store, timeout=0.4)
+    patient = asyncio.gather(*(connection.execute("echo", "ECHO", str(i), timeout=5) for i in range(10)))
+    [error] = await failures_of(connection.execute("echo", "ECHO", "short"))
+    assert error.reason is Reason.TIMEOUT
+    assert await patient == [str(i).encode() for i in range(10)]
+    assert store.opened == 1
+
+
+async def test_a_command_that_may_take_longer_is_given_its_time(connect, server):
+    connection = connect(server, timeout=0.2)
+    assert await connection.execute("blpop", "BLPOP", "nothing", "0.6", timeout=5) is None
+    assert await connection.execute("echo", "ECHO", "next") == b"next"
+
+
+async def test_a_command_that_never_left_was_certainly_not_executed(connect, hostile):
+    store = await hostile(always(b""), setup_reply=b"")
+    with pytest.raises(StoreUnavailable) as caught:
+        await connect(store).execute("get", "GET", "k", timeout=0.1)
+    assert (caught.value.reason, caught.value.uncertain) == (Reason.TIMEOUT, False)
+
+
+async def test_time_outs_cost_one_timer(connect, hostile):
+    store = await hostile(always(b""))
+    connection = connect(store)
+    loop = asyncio.get_running_loop()
+    made = []
+    original = loop.call_later
+    await asyncio.gather(connection.execute("get", "GET", "k", timeout=0.1), return_exceptions=True)
+
+    class Counting:
+        """The loop, as the sweeper sees it."""
+
+        def call_later(self, *args, **options):
+            made.append(args)
+            return original(*args, **options)
+
+    connection._sweeper.arm(Counting(), time.monotonic(), time.monotonic() + 0.1)
+    commands = [connection.execute("get", "GET", "k", timeout=0.5) for _ in range(500)]
+    errors = await failures_of(*commands)
+    assert {error.reason for error in errors} == {Reason.TIMEOUT}
+    assert len(made) < 60
+
+
+async def test_a_stalled_loop_is_not_taken_for_a_hung_server(connect, server):
+    connection = connect(server, timeout=0.2)
+    await connection.ping()
+    reply = connection.execute("echo", "ECHO", "there")
+    await asyncio.sleep(0.01)
+    time.sleep(0.4)  # noqa: ASYNC251 - garbage collection, a throttled CPU
+    assert await reply == b"there"

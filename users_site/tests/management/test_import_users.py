@@ -1,0 +1,229 @@
+"""import_users: what it keeps, what it refuses, and who stays where two want one place."""
+
+import gzip
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from django.core.management.base import CommandError
+from redis import Redis
+
+from users_site.models import User
+from users_site.repository import keys
+from users_site.tests.management.conftest import a_user, contents, parsed, put
+
+Run = Callable[..., str]
+
+
+def export_of(users: list[User], **header: Any) -> bytes:
+    documents = b"".join(user.document() + b"\n" for user in users)
+    first = {"format": "users-export", "version": 1, "created_at": "2026-01-01", "until": "", **header}
+    last = {"count": len(users), "sha256": hashlib.sha256(documents).hexdigest()}
+    return orjson.dumps(first) + b"\n" + documents + orjson.dumps(last) + b"\n"
+
+
+@pytest.fixture
+def users() -> list[User]:
+    """250 users in the order of their ids: three batches."""
+    return [a_user(number) for number in range(250)]
+
+
+@pytest.fixture
+def file(tmp_path: Path, users: list[User]) -> Path:
+    path = tmp_path / "users.ndjson"
+    path.write_bytes(export_of(users))
+    return path
+
+
+def counts(report: str) -> dict[str, int]:
+    return {name: parsed(report)[name] for name in ("created", "unchanged", "skipped", "replaced")}
+
+
+def test_store_is_the_one_that_was_exported(run: Run, redis: Redis, tmp_path: Path) -> None:
+    run("seed_users", count=730)
+    put(redis, a_user(name='武 "x"', email="UPPER@Example.com"))
+    before = contents(redis)
+    exported = run("export_users", str(tmp_path / "a.gz"))
+    redis.flushall()
+    imported = run("import_users", str(tmp_path / "a.gz"))
+    assert contents(redis) == before
+    assert exported.split("sha256 ")[1] == imported.split("sha256 ")[1]
+    run("verify_users")
+
+
+@pytest.mark.parametrize("policy", ["fail", "skip", "replace"])
+def test_second_run_finds_everything_unchanged(run: Run, redis: Redis, file: Path, policy: str) -> None:
+    run("import_users", str(file))
+    before = contents(redis)
+    report = run("import_users", str(file), on_conflict=policy, format="json")
+    assert counts(report) == {"created": 0, "unchanged": 250, "skipped": 0, "replaced": 0}
+    assert contents(redis) == before
+
+
+def test_run_after_a_stop_goes_on(run: Run, redis: Redis, file: Path, users: list[User]) -> None:
+    for user in users[:120]:
+        put(redis, user)
+    report = run("import_users", str(file), format="json")
+    assert counts(report) == {"created": 130, "unchanged": 120, "skipped": 0, "replaced": 0}
+
+
+def test_pipe_is_read_too(shell: Any, redis: Redis, file: Path) -> None:
+    done = shell("import_users", "-", stdin=file.read_text())
+    assert done.returncode == 0, done.stderr
+    assert redis.zcard(keys.index(0)) == 250
+
+
+def test_check_writes_nothing(run: Run, redis: Redis, file: Path) -> None:
+    run("import_users", str(file), check=True)
+    assert redis.dbsize() == 0
+
+
+DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "cut in a line": (lambda data: data[: len(data) // 2], "cut off"),
+    "cut between two lines": (
+        lambda data: b"".join(data.splitlines(keepends=True)[:90]),
+        "line 90: the file is cut off",
+    ),
+    "trailer gone": (lambda data: data[: data.rindex(b'{"count"')], "cut off"),
+    "letter changed": (lambda data: data.replace(b"ada77@", b"bda77@"), "digest"),
+    "line gone": (
+        lambda data: b"".join(data.splitlines(keepends=True)[:5] + data.splitlines(keepends=True)[6:]),
+        "counts 250",
+    ),
+    "line broken": (lambda data: data.replace(b'"email":"ada77@', b'"email":"@'), "line 79: email is not valid"),
+    "line twice": (
+        lambda data: data.replace(data.splitlines(True)[6], data.splitlines(True)[6] * 2),
+        "line 8: .* behind",
+    ),
+    "field more": (lambda data: data.replace(b'"role":"user",', b'"role":"user","x":"",', 1), "line 2: its fields"),
+    "more behind": (lambda data: data + b"{}\n", "behind the trailer"),
+    "line without end": (lambda data: data[:500] + b"x" * 20_000 + data[500:], "line 4: the line is too long"),
+    "empty": (lambda data: b"", "line 0: the file is cut off"),
+    "foreign JSON": (lambda data: b'{"id":1}\n{"id":2}\n', "line 1: this is no file of export_users"),
+    "foreign text": (lambda data: b"name,email\nAda,ada@example.com\n", "no file of export_users"),
+    "newer version": (lambda data: data.replace(b'"version":1', b'"version":2'), "version 2"),
+    "binary": (lambda data: bytes(range(256)) * 100, "line"),
+}
+
+
+@pytest.mark.parametrize(("damage", "why"), DAMAGES.values(), ids=DAMAGES)
+def test_damaged_file_is_refused_before_anything_is_written(
+    run: Run, redis: Redis, file: Path, damage: Callable[[bytes], bytes], why: str
+) -> None:
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(CommandError, match=why):
+        run("import_users", str(file))
+    assert redis.dbsize() == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda d: d[: len(d) // 2], lambda d: d[:-4], lambda d: d[:200] + b"\x00\x01\x02" + d[203:], lambda d: b"plain\n"],
+    ids=["half", "checksum gone", "bytes changed", "no gzip"],
+)
+def test_damaged_gzip_file_is_refused_before_anything_is_written(
+    run: Run, redis: Redis, file: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    packed = file.with_suffix(".gz")
+    packed.write_bytes(damage(gzip.compress(file.read_bytes())))
+    with pytest.raises(CommandError, match="line"):
+        run("import_users", str(packed))
+    assert redis.dbsize() == 0
+
+
+def test_damaged_pipe_stops_at_the_line_with_whole_users_only(shell: Any, run: Run, redis: Redis, file: Path) -> None:
+    data = file.read_text().replace('"email":"ada230@', '"email":"@')
+    done = shell("import_users", "-", stdin=data)
+    assert done.returncode == 1
+    assert "line 232" in done.stderr
+    assert redis.zcard(keys.index(0)) == 200
+    run("verify_users")
+
+
+# Conflicts
+
+
+def another_document(users: list[User]) -> User:
+    return a_user(id=users[120].id, name="Somebody Else", email="else@example.com")
+
+
+def another_holder(users: list[User]) -> User:
+    return a_user(email=users[120].email.upper())
+
+
+CONFLICTS = pytest.mark.parametrize("there", [another_document, another_holder])
+
+
+@CONFLICTS
+def test_fail_stops_at_the_line_and_stores_nothing_from_its_batch_on(
+    run: Run, redis: Redis, file: Path, users: list[User], there: Callable[[list[User]], User]
+) -> None:
+    mine = put(redis, there(users))
+    with pytest.raises(CommandError, match=r"line 122: .*nothing from line 102 on"):
+        run("import_users", str(file))
+    assert redis.zcard(keys.index(0)) == 101
+    assert redis.get(keys.record(0, mine.id)) == mine.document()
+    run("verify_users")
+
+
+@CONFLICTS
+def test_skip_leaves_the_stores_user(
+    run: Run, redis: Redis, file: Path, users: list[User], there: Callable[[list[User]], User]
+) -> None:
+    mine = put(redis, there(users))
+    report = run("import_users", str(file), on_conflict="skip", format="json")
+    assert counts(report) == {"created": 249, "unchanged": 0, "skipped": 1, "replaced": 0}
+    assert redis.get(keys.record(0, mine.id)) == mine.document()
+    run("verify_users")
+
+
+@CONFLICTS
+def test_replace_leaves_the_files_user_alone_in_the_place(
+    run: Run, redis: Redis, file: Path, users: list[User], there: Callable[[list[User]], User]
+) -> None:
+    put(redis, there(users))
+    report = run("import_users", str(file), on_conflict="replace", format="json")
+    assert counts(report) == {"created": 249, "unchanged": 0, "skipped": 0, "replaced": 1}
+    assert redis.zcard(keys.index(0)) == 250
+    assert redis.dbsize() == 501
+    assert redis.get(keys.record(0, users[120].id)) == users[120].document()
+    run("verify_users")
+
+
+def test_replace_settles_users_who_swapped_their_emails(run: Run, redis: Redis, file: Path, users: list[User]) -> None:
+    put(redis, a_user(id=users[3].id, email=users[4].email))
+    put(redis, a_user(id=users[4].id, email=users[3].email))
+    run("import_users", str(file), on_conflict="replace")
+    assert redis.get(keys.record(0, users[3].id)) == users[3].document()
+    assert redis.get(keys.record(0, users[4].id)) == users[4].document()
+    assert redis.zcard(keys.index(0)) == 250
+    run("verify_users")
+
+
+def test_replace_does_not_harm_whom_a_stale_claim_names(run: Run, redis: Redis, file: Path, users: list[User]) -> None:
+    bystander = put(redis, a_user(email="bystander@example.com"))
+    redis.set(keys.claim(0, users[7].email), bystander.id)
+    run("import_users", str(file), on_conflict="replace")
+    assert redis.get(keys.record(0, bystander.id)) == bystander.document()
+    run("verify_users")
+
+
+def test_two_users_of_a_file_with_one_email_are_a_conflict(
+    run: Run, redis: Redis, file: Path, users: list[User]
+) -> None:
+    users[5] = a_user(id=users[5].id, email=users[4].email.title())
+    file.write_bytes(export_of(users))
+    with pytest.raises(CommandError, match="line 7: the email"):
+        run("import_users", str(file))
+    assert redis.dbsize() == 0
+    assert counts(run("import_users", str(file), on_conflict="skip", format="json"))["skipped"] == 1
+    run("verify_users")
+
+
+def test_unknown_policy_is_wrong_usage(shell: Any, file: Path) -> None:
+    done = shell("import_users", str(file), "--on-conflict", "overwrite")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,161 @@
+"""seed_users: whom it makes, what it leaves alone, and what it refuses."""
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import orjson
+import pytest
+from django.core.management.base import CommandError
+from redis import Redis
+
+from common.contracts import UserSerializer
+from users_site.management.people import people
+from users_site.models import User
+from users_site.repository import keys
+from users_site.tests.management.conftest import a_user, contents, put
+
+Run = Callable[..., str]
+
+
+def users_in(redis: Redis) -> list[User]:
+    ids = redis.zrange(keys.index(0), 0, -1)
+    return [User.from_document(redis.get(keys.record(0, i.decode()))) for i in ids]  # type: ignore[arg-type]
+
+
+def test_every_user_is_valid_indexed_and_claimed(run: Run, redis: Redis) -> None:
+    run("seed_users", count=250, seed="s")
+    users = users_in(redis)
+    assert len(users) == 250
+    assert redis.dbsize() == 250 * 2 + 1
+    for user in users:
+        serializer = UserSerializer(data={"name": user.name, "email": user.email, "role": user.role})
+        assert serializer.is_valid(), serializer.errors
+        assert dict(serializer.validated_data) == {"name": user.name, "email": user.email, "role": user.role}
+        assert redis.get(keys.claim(0, user.email)) == user.id.encode()
+        assert redis.get(keys.record(0, user.id)) == user.document()
+
+
+def test_created_at_is_of_the_ids_millisecond(run: Run, redis: Redis) -> None:
+    from datetime import datetime
+
+    run("seed_users", count=300)
+    for user in users_in(redis):
+        milliseconds = int(user.id.replace("-", "")[:12], 16)
+        assert int(datetime.fromisoformat(user.created_at).timestamp() * 1_000_000 + 0.5) // 1000 == milliseconds
+        assert user.updated_at == user.created_at
+
+
+def test_ids_are_in_the_order_of_creation(run: Run, redis: Redis) -> None:
+    printed = run("seed_users", count=220, print_ids=True).split()
+    assert printed == sorted(set(printed))
+    assert printed == [user.id for user in users_in(redis)]
+
+
+def test_same_seed_makes_the_same_people(run: Run, redis: Redis) -> None:
+    def made(seed: str) -> list[tuple[str, str, str]]:
+        redis.flushall()
+        run("seed_users", count=120, seed=seed)
+        return [(user.name, user.email, user.role) for user in users_in(redis)]
+
+    assert made("one") == made("one")
+    assert made("one") != made("two")
+
+
+def test_million_emails_of_one_seed_are_unique() -> None:
+    emails = {hash(email) for _, email, _ in islice(people("s"), 200_000)}
+    assert len(emails) == 200_000
+
+
+def test_names_and_roles_are_of_many_kinds() -> None:
+    made = list(islice(people("s"), 2000))
+    assert len({name for name, _, _ in made}) > 1500
+    assert {role for _, _, role in made} == {"user", "admin"}
+    assert any(not name.isascii() for name, _, _ in made)
+
+
+def test_second_run_with_the_seed_changes_nothing_and_prints_the_same_ids(run: Run, redis: Redis) -> None:
+    first = run("seed_users", count=150, seed="s", print_ids=True)
+    before = contents(redis)
+    assert run("seed_users", count=150, seed="s", print_ids=True) == first
+    assert contents(redis) == before
+
+
+def test_longer_run_with_the_seed_adds_only_the_others(run: Run, redis: Redis) -> None:
+    run("seed_users", count=130, seed="s")
+    run("seed_users", count=170, seed="s")
+    assert redis.zcard(keys.index(0)) == 170
+
+
+def test_taken_email_is_left_to_its_holder(run: Run, redis: Redis) -> None:
+    _, email, _ = next(people("s"))
+    holder = put(redis, a_user(email=email.upper()))
+    printed = run("seed_users", count=3, seed="s", print_ids=True).split()
+    assert printed[0] == holder.id
+    assert redis.get(keys.claim(0, email)) == holder.id.encode()
+    assert redis.zcard(keys.index(0)) == 3
+
+
+def test_without_a_seed_every_run_makes_others(run: Run, redis: Redis) -> None:
+    run("seed_users", count=50)
+    run("seed_users", count=50)
+    assert redis.zcard(keys.index(0)) == 100
+
+
+def test_stdout_is_ids_and_nothing_else(shell: Any, redis: Redis) -> None:
+    done = shell("seed_users", "--count", "7", "--print-ids")
+    assert done.returncode == 0
+    assert done.stdout.split("\n")[:-1] == [i.decode() for i in redis.zrange(keys.index(0), 0, -1)]
+    assert "7 users seeded" in done.stderr
+
+
+def test_store_with_real_people_is_left_alone_unless_told(run: Run, redis: Redis, settings: Any) -> None:
+    settings.DEBUG = False
+    put(redis, a_user(email="someone@somewhere.net"))
+    with pytest.raises(CommandError, match="real addresses"):
+        run("seed_users", count=1)
+    assert redis.zcard(keys.index(0)) == 1
+    run("seed_users", count=1, production=True)
+    assert redis.zcard(keys.index(0)) == 2
+
+
+def test_store_with_made_up_people_may_get_more(run: Run, redis: Redis, settings: Any) -> None:
+    settings.DEBUG = False
+    run("seed_users", count=3)
+    run("seed_users", count=3)
+    assert redis.zcard(keys.index(0)) == 6
+
+
+@pytest.mark.parametrize("told", [{}, {"yes": True}, {"production": True}])
+def test_clear_of_a_production_store_must_be_told_twice(run: Run, redis: Redis, settings: Any, told: Any) -> None:
+    settings.DEBUG = False
+    put(redis, a_user())
+    with pytest.raises(CommandError, match="--yes and --production"):
+        run("seed_users", count=0, clear=True, **told)
+    assert redis.dbsize() == 3
+
+
+def test_clear_without_a_terminal_needs_yes(shell: Any, redis: Redis) -> None:
+    put(redis, a_user())
+    done = shell("seed_users", "--count", "0", "--clear", stdin="y\n", DEBUG="true")
+    assert done.returncode == 1
+    assert "give --yes" in done.stderr
+    assert redis.dbsize() == 3
+
+
+def test_clear_deletes_the_layouts_keys_and_no_others(run: Run, redis: Redis, settings: Any) -> None:
+    settings.DEBUG = True
+    put(redis, a_user())
+    redis.set("{users:0}:idem:k", "x")
+    redis.set("somebody-elses", "x")
+    run("seed_users", count=2, clear=True, yes=True)
+    assert redis.zcard(keys.index(0)) == 2
+    assert redis.get("somebody-elses") == b"x"
+    assert redis.dbsize() == 2 * 2 + 1 + 1
+
+
+def test_document_is_what_the_api_stores(run: Run, redis: Redis) -> None:
+    run("seed_users", count=1)
+    document = redis.get(keys.record(0, users_in(redis)[0].id))
+    assert isinstance(document, bytes)
+    assert list(orjson.loads(document)) == ["id", "name", "email", "role", "created_at", "updated_at"]

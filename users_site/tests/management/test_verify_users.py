@@ -1,0 +1,211 @@
+"""verify_users: every way in which a store can disagree with itself is found; what has one right answer is repaired."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.management.base import CommandError
+from redis import Redis
+
+from users_site.models import User
+from users_site.repository import keys
+from users_site.repository.findings import REPAIRABLE, Kind
+from users_site.tests.management.conftest import a_user, contents, parsed, put
+
+Run = Callable[..., str]
+DAY = 24 * 60 * 60
+
+
+def found(run: Run, **options: Any) -> dict[str, int]:
+    """The kinds of disagreement and how many; whether the exit code agrees is checked too."""
+    from io import StringIO
+
+    from django.core.management import call_command
+
+    out, failed = StringIO(), False
+    try:
+        call_command("verify_users", format="json", stdout=out, stderr=StringIO(), **options)
+    except CommandError:
+        failed = True
+    report = parsed(out.getvalue())["disagreements"]
+    left = [entry for entry in report if not entry["repaired"]]
+    assert failed == bool(left)
+    return {entry["kind"]: entry["count"] for entry in report}
+
+
+def record_unindexed(redis: Redis, user: User) -> None:
+    redis.zrem(keys.index(0), user.id)
+
+
+def record_unclaimed(redis: Redis, user: User) -> None:
+    redis.delete(keys.claim(0, user.email))
+
+
+def claim_stale_without_record(redis: Redis, user: User) -> None:
+    redis.set(keys.claim(0, "gone@example.com"), a_user().id)
+
+
+def claim_stale_of_another_email(redis: Redis, user: User) -> None:
+    redis.set(keys.claim(0, "former@example.com"), user.id)
+
+
+def index_stale(redis: Redis, user: User) -> None:
+    redis.zadd(keys.index(0), {a_user().id: 0})
+
+
+def index_misplaced(redis: Redis, user: User) -> None:
+    redis.zadd(keys.index(0), {user.id: 7})
+
+
+def idempotency_stuck(redis: Redis, user: User) -> None:
+    redis.set(keys.idempotency(0, "k"), b"f" * 32 + user.document())
+
+
+def idempotency_stuck_for_too_long(redis: Redis, user: User) -> None:
+    redis.set(keys.idempotency(0, "k"), b"f" * 32, ex=2 * DAY)
+
+
+def idempotency_broken(redis: Redis, user: User) -> None:
+    redis.set(keys.idempotency(0, "k"), b"f" * 32 + b"{", ex=100)
+
+
+REPAIRS = [
+    record_unindexed,
+    record_unclaimed,
+    claim_stale_without_record,
+    claim_stale_of_another_email,
+    index_stale,
+    index_misplaced,
+    idempotency_stuck,
+    idempotency_stuck_for_too_long,
+    idempotency_broken,
+]
+
+
+def kind_of(corrupt: Callable[..., None]) -> str:
+    kinds = {kind.name.lower() for kind in Kind}
+    name = next(kind for kind in sorted(kinds, key=len, reverse=True) if corrupt.__name__.startswith(kind))
+    return name.replace("_", "-")
+
+
+@pytest.mark.parametrize("corrupt", REPAIRS, ids=lambda corrupt: corrupt.__name__)
+def test_found_then_repaired_then_gone(run: Run, redis: Redis, corrupt: Callable[..., None]) -> None:
+    for number in range(3):
+        put(redis, a_user(number))
+    user = put(redis, a_user(9))
+    whole = contents(redis)
+    corrupt(redis, user)
+    corrupted = contents(redis)
+    assert found(run) == {kind_of(corrupt): 1}
+    assert contents(redis) == corrupted
+    assert found(run, repair=True) == {kind_of(corrupt): 1}
+    assert found(run) == {}
+    after = {key: value for key, value in contents(redis).items() if b":idem:" not in key}
+    assert after == whole
+
+
+def test_stuck_idempotency_entry_keeps_its_answer_and_gets_a_day(run: Run, redis: Redis) -> None:
+    idempotency_stuck(redis, put(redis, a_user()))
+    found(run, repair=True)
+    assert 0 < redis.ttl(keys.idempotency(0, "k")) <= DAY
+
+
+BROKEN = {
+    "no-json": lambda user: b"{",
+    "no-object": lambda user: b"[]",
+    "field-missing": lambda user: b'{"id":"%b"}' % user.id.encode(),
+    "white-space": lambda user: user.document().replace(b",", b", ", 1),
+    "role": lambda user: a_user(id=user.id, email=user.email, role="root").document(),
+    "name": lambda user: a_user(id=user.id, email=user.email, name=" x").document(),
+    "control-character": lambda user: a_user(id=user.id, email=user.email, name="a\x85b").document(),
+    "email": lambda user: a_user(id=user.id, email="nobody").document(),
+    "time": lambda user: a_user(id=user.id, email=user.email, created_at="2026-02-30T00:00:00.000000Z").document(),
+    "number": lambda user: user.document().replace(b'"user"', b"1"),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_record_that_is_no_user_is_listed_and_left(run: Run, redis: Redis, broken: Any) -> None:
+    user = put(redis, a_user())
+    redis.set(keys.record(0, user.id), broken(user))
+    before = contents(redis)
+    assert found(run, repair=True) == {"record-broken": 1}
+    assert contents(redis) == before
+
+
+def test_two_users_with_one_email_are_listed_and_left(run: Run, redis: Redis) -> None:
+    put(redis, a_user(1))
+    put(redis, a_user(2, email="ADA1@example.com"))
+    before = contents(redis)
+    assert found(run, repair=True) == {"email-shared": 1}
+    assert contents(redis) == before
+
+
+def test_claim_that_names_another_is_given_back(run: Run, redis: Redis) -> None:
+    user, other = put(redis, a_user(1)), put(redis, a_user(2))
+    redis.set(keys.claim(0, user.email), other.id)
+    assert found(run) == {"claim-stale": 1, "record-unclaimed": 1}
+    found(run, repair=True)
+    assert redis.get(keys.claim(0, user.email)) == user.id.encode()
+    assert found(run) == {}
+
+
+def test_record_under_another_id_is_listed(run: Run, redis: Redis) -> None:
+    user = put(redis, a_user(1))
+    redis.set(keys.record(0, a_user().id), user.document())
+    assert found(run, repair=True) == {"record-misplaced": 1}
+
+
+def test_record_in_a_partition_that_is_not_its_own_is_listed(run: Run, redis: Redis) -> None:
+    user = a_user()
+    redis.set(keys.record(3, user.id), user.document())
+    redis.set(keys.claim(3, user.email), user.id)
+    redis.zadd(keys.index(3), {user.id: 0})
+    assert found(run, repair=True) == {"record-misplaced": 1}
+
+
+@pytest.mark.parametrize("key", ["{users:0}:usr:1", "{users:0}", "{users:0}:idsx", "{users:x}:user:1"])
+def test_key_that_the_layout_does_not_have_is_listed(run: Run, redis: Redis, key: str) -> None:
+    redis.set(key, "x")
+    assert found(run, repair=True) == {"key-unknown": 1}
+    assert redis.exists(key)
+
+
+@pytest.mark.parametrize("name", [keys.claim(0, "a@b.example"), keys.record(0, a_user().id), keys.idempotency(0, "k")])
+def test_key_of_another_type_is_listed(run: Run, redis: Redis, name: str) -> None:
+    redis.hset(name, "a", "b")
+    assert found(run, repair=True) == {"key-unknown": 1}
+
+
+def test_keys_of_others_are_none_of_its_business(run: Run, redis: Redis) -> None:
+    redis.set("session:1", "x")
+    assert found(run) == {}
+
+
+def test_idempotency_entries_of_the_api_are_fine(run: Run, redis: Redis) -> None:
+    user = put(redis, a_user())
+    redis.set(keys.idempotency(0, "k"), b"\xff" * 32 + user.document(), ex=DAY)
+    redis.set(keys.idempotency(0, "taken"), b"\xff" * 32, ex=DAY)
+    assert found(run) == {}
+
+
+def test_many_of_each_are_counted_and_a_few_shown(run: Run, redis: Redis) -> None:
+    for number in range(30):
+        record_unindexed(redis, put(redis, a_user(number)))
+    with pytest.raises(CommandError, match="30 disagreements"):
+        run("verify_users")
+    report = run("verify_users", repair=True, examples=2)
+    assert "record not in the index" in report
+    assert report.count("{users:0}:user:") == 2
+
+
+def test_unusual_users_are_fine(run: Run, redis: Redis) -> None:
+    put(redis, a_user(1, name='O"Neil \\ 武', email='"a!b"@example.com'))
+    put(redis, a_user(2, email="u@Exämple.com"))
+    put(redis, a_user(3, email="u@straße.example"))
+    put(redis, a_user(4, name="x" * 200, email="UPPER+tag@sub.example.co.uk"))
+    assert found(run) == {}
+
+
+def test_repairable_kinds_are_those_with_a_repair_here() -> None:
+    assert {kind.name.lower().replace("_", "-") for kind in REPAIRABLE} == {kind_of(corrupt) for corrupt in REPAIRS}

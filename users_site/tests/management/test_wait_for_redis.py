@@ -1,0 +1,48 @@
+"""wait_for_redis: returns when the store can be used, and not before."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management.base import CommandError
+from redis import Redis
+
+from common.tests.store import Store
+
+Run = Callable[..., str]
+
+
+def test_returns_at_once_when_the_store_answers(run: Run, redis: Redis) -> None:
+    started = time.monotonic()
+    run("wait_for_redis", timeout=20)
+    assert time.monotonic() - started < 10
+
+
+def test_returns_when_the_store_has_come(run: Run, settings: Any, tmp_path: Path) -> None:
+    late = Store(tmp_path)
+    settings.REDIS_URL = late.url
+    timer = threading.Timer(0.5, late.start)
+    timer.start()
+    try:
+        run("wait_for_redis", timeout=30)
+        assert late.client().ping()
+    finally:
+        timer.join()
+        late.stop()
+
+
+def test_gives_up_in_time_with_the_reason(run: Run, settings: Any, tmp_path: Path) -> None:
+    settings.REDIS_URL = Store(tmp_path).url
+    started = time.monotonic()
+    with pytest.raises(CommandError, match=r"after 1 s.*refused"):
+        run("wait_for_redis", timeout=1)
+    assert time.monotonic() - started < 5
+
+
+def test_store_that_lets_nobody_in_is_not_there_yet(run: Run, redis: Redis, settings: Any, own_store: Store) -> None:
+    settings.REDIS_URL = own_store.url.replace("redis://:", "redis://nobody:")
+    with pytest.raises(CommandError, match="auth"):
+        run("wait_for_redis", timeout=1)

@@ -1,0 +1,47 @@
+"""Users for tests of the repository."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import orjson
+
+from users_site.models import User
+from users_site.repository.users import Page, Position, UserRepository
+
+UNKNOWN = "01900000-0000-7000-8000-000000000000"
+_numbers = count()
+
+
+def fresh_email() -> str:
+    """An address that no other test uses."""
+    return f"user-{next(_numbers)}@example.org"
+
+
+async def created(users: UserRepository, email: str = "", name: str = "Ada", role: str = "user") -> User:
+    """A new user."""
+    document, _ = await users.create(name, email or fresh_email(), role)
+    return User.from_document(document)
+
+
+def to(**fields: str) -> Callable[[User], User]:
+    """The change of these fields."""
+    return lambda user: replace(user, **fields)
+
+
+def ids(page: Page) -> list[str]:
+    """The ids on a page, in their order."""
+    results: list[dict[str, Any]] = orjson.loads(b"[%b]" % page.documents)
+    return [user["id"] for user in results]
+
+
+async def walk(users: UserRepository, limit: int, direction: str, start: Position | None = None) -> list[str]:
+    """All ids from `start` on, page by page."""
+    seen: list[str] = []
+    while True:
+        page = await users.page(limit, start)
+        seen += ids(page) if direction == "older" else ids(page)[::-1]
+        start = getattr(page, direction)
+        if start is None:
+            return seen

@@ -1,0 +1,81 @@
+"""Creating with an idempotency key."""
+
+import asyncio
+import hashlib
+
+import pytest
+
+from users_site.models import User
+from users_site.repository.errors import EmailTaken, IdempotencyKeyReused
+from users_site.repository.users import IDEMPOTENCY_SECONDS, Idempotency, UserRepository
+from users_site.tests.repository.people import created, fresh_email, to
+
+
+def request(key: str = "a-key", content: bytes = b"content") -> Idempotency:
+    return Idempotency(key, hashlib.sha256(content).digest())
+
+
+async def test_first_answer_comes_again(users: UserRepository) -> None:
+    email = fresh_email()
+    first, replayed = await users.create("Ada", email, "user", request())
+    assert not replayed
+    assert await users.create("Ada", email, "user", request()) == (first, True)
+    assert await users.count() == 1
+
+
+async def test_24_at_once_make_one_user_and_nobody_hears_of_a_taken_email(users: UserRepository) -> None:
+    email = fresh_email()
+    answers = await asyncio.gather(*(users.create("Ada", email, "user", request()) for _ in range(24)))
+    assert len({document for document, _ in answers}) == 1
+    assert sorted(replayed for _, replayed in answers) == [False] + [True] * 23
+    assert await users.count() == 1
+
+
+async def test_another_content_raises_reused_and_makes_nothing(users: UserRepository) -> None:
+    await users.create("Ada", fresh_email(), "user", request())
+    with pytest.raises(IdempotencyKeyReused):
+        await users.create("Ada", fresh_email(), "user", request(content=b"another"))
+    assert await users.count() == 1
+
+
+async def test_first_answer_outlives_a_change_and_a_deletion(users: UserRepository) -> None:
+    email = fresh_email()
+    first, _ = await users.create("Ada", email, "user", request())
+    user = User.from_document(first)
+    await users.update(user.id, to(name="Grace", email=fresh_email()))
+    assert await users.create("Ada", email, "user", request()) == (first, True)
+    await users.delete(user.id)
+    assert await users.create("Ada", email, "user", request()) == (first, True)
+    assert await users.count() == 0
+
+
+async def test_conflict_comes_again_too(users: UserRepository) -> None:
+    holder = await created(users)
+    outcomes = []
+    for _ in range(2):
+        with pytest.raises(EmailTaken) as raised:
+            await users.create("Eve", holder.email, "user", request())
+        outcomes.append(raised.value.replayed)
+    assert outcomes == [False, True]
+    with pytest.raises(IdempotencyKeyReused):
+        await users.create("Eve", holder.email, "user", request(content=b"another"))
+
+
+@pytest.mark.parametrize("taken", [False, True])
+async def test_key_lives_24_hours(users: UserRepository, taken: bool) -> None:
+    email = fresh_email()
+    if taken:
+        await created(users, email)
+    await asyncio.gather(users.create("Ada", email, "user", request()), return_exceptions=True)
+    left = await users.connection.execute("ttl", b"TTL", "{users:0}:idem:a-key")
+    assert IDEMPOTENCY_SECONDS - 60 <= left <= IDEMPOTENCY_SECONDS == 86_400
+
+
+async def test_fingerprints_of_any_bytes_are_told_apart(users: UserRepository) -> None:
+    for number, raw in enumerate((bytes(32), b"\xff" * 32, b"\r\n\x00\x80" * 8)):
+        key = Idempotency(f"key-{number}", raw)
+        email = fresh_email()
+        first, _ = await users.create("Ada", email, "user", key)
+        assert await users.create("Ada", email, "user", key) == (first, True)
+        with pytest.raises(IdempotencyKeyReused):
+            await users.create("Ada", email, "user", Idempotency(key.key, b"\x01" * 32))

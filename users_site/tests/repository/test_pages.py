@@ -1,0 +1,72 @@
+"""Pages, their order and their neighbours."""
+
+import pytest
+
+from users_site.repository.users import Page, Position, Side, UserRepository
+from users_site.tests.repository.people import created, ids, walk
+
+
+async def test_empty_store_is_an_empty_page(users: UserRepository) -> None:
+    assert await users.page(20) == Page(0, b"")
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 10, 100])
+async def test_walk_sees_everybody_once_newest_first(users: UserRepository, limit: int) -> None:
+    newest_first = [(await created(users)).id for _ in range(10)][::-1]
+    assert await walk(users, limit, "older") == newest_first
+    start = Position(Side.NEWER, newest_first[-1], inclusive=True)
+    assert await walk(users, limit, "newer", start) == newest_first[::-1]
+
+
+async def test_documents_on_a_page_are_those_stored(users: UserRepository) -> None:
+    first, second = await created(users), await created(users)
+    page = await users.page(20)
+    assert page == Page(2, second.document() + b"," + first.document())
+
+
+async def test_page_knows_its_neighbours(users: UserRepository) -> None:
+    a, b, c = [(await created(users)).id for _ in range(3)]
+    first = await users.page(1)
+    assert (ids(first), first.older, first.newer) == ([c], Position(Side.OLDER, c), None)
+    middle = await users.page(1, first.older)
+    assert (ids(middle), middle.older, middle.newer) == ([b], Position(Side.OLDER, b), Position(Side.NEWER, b))
+    last = await users.page(1, middle.older)
+    assert (ids(last), last.older, last.newer) == ([a], None, Position(Side.NEWER, a))
+    assert ids(await users.page(1, last.newer)) == [b]
+
+
+async def test_page_newer_than_a_user_holds_those_nearest_to_it(users: UserRepository) -> None:
+    created_ids = [(await created(users)).id for _ in range(6)]
+    page = await users.page(2, Position(Side.NEWER, created_ids[1]))
+    assert ids(page) == [created_ids[3], created_ids[2]]
+
+
+async def test_inclusive_position_holds_its_own_user(users: UserRepository) -> None:
+    a, b, c = [(await created(users)).id for _ in range(3)]
+    assert ids(await users.page(2, Position(Side.OLDER, b, inclusive=True))) == [b, a]
+    assert ids(await users.page(2, Position(Side.NEWER, b, inclusive=True))) == [c, b]
+
+
+@pytest.mark.parametrize(("side", "back"), [(Side.OLDER, "newer"), (Side.NEWER, "older")])
+async def test_page_beyond_the_end_leads_back_to_everybody(users: UserRepository, side: Side, back: str) -> None:
+    oldest_first = [(await created(users)).id for _ in range(3)]
+    edge = oldest_first[0] if side is Side.OLDER else oldest_first[-1]
+    page = await users.page(2, Position(side, edge))
+    assert (page.count, page.documents) == (3, b"")
+    other = "older" if back == "newer" else "newer"
+    assert getattr(page, other) is None
+    seen = await walk(users, 2, back, getattr(page, back))
+    assert seen == (oldest_first if back == "newer" else oldest_first[::-1])
+
+
+async def test_page_beyond_the_end_of_an_emptied_store_leads_nowhere(users: UserRepository) -> None:
+    user = await created(users)
+    await users.delete(user.id)
+    for side in Side:
+        assert await users.page(2, Position(side, user.id)) == Page(0, b"")
+
+
+async def test_100_users_come_in_one_page(users: UserRepository) -> None:
+    newest_first = [(await created(users)).id for _ in range(101)][::-1]
+    page = await users.page(100)
+    assert (page.count, ids(page)) == (101, newest_first[:100])

@@ -1,0 +1,71 @@
+"""Cursors and what the query of a list may ask for."""
+
+import uuid
+from functools import partial
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from users_site.links import collection, decode_cursor, encode_cursor, origin, page_query, page_url
+from users_site.repository.users import Position, Side
+from users_site.tests.refusals import accepted_or_refused
+from users_site.tests.requests import request
+
+positions = st.builds(Position, st.sampled_from(Side), st.uuids().map(str), st.booleans())
+
+
+@given(positions)
+def test_cursor_means_its_position_again_and_needs_no_quoting(position: Position) -> None:
+    cursor = encode_cursor(position)
+    assert decode_cursor(cursor) == position
+    assert quote(cursor, safe="") == cursor
+    assert position.user_id not in cursor
+
+
+@given(positions, positions)
+def test_two_positions_never_share_a_cursor(first: Position, second: Position) -> None:
+    assert (encode_cursor(first) == encode_cursor(second)) == (first == second)
+
+
+@given(st.one_of(st.text(max_size=120), st.text("ABCDEFxyz0189-_=", min_size=20, max_size=26)))
+def test_any_text_is_a_position_or_a_validation_error(text: str) -> None:
+    position, refused = accepted_or_refused(lambda: decode_cursor(text))
+    assert refused.keys() <= {"cursor"}
+    assert position is None or encode_cursor(position) == text
+
+
+@given(st.binary(max_size=200))
+def test_any_query_string_is_a_query_or_a_validation_error_about_its_fields(query: bytes) -> None:
+    for text in (query, b"limit=" + query, b"cursor=" + query, b"email=" + query):
+        asked, refused = accepted_or_refused(partial(page_query, text))
+        assert refused.keys() <= {"limit", "cursor", "email"}
+        assert asked is None or 1 <= asked.limit <= 100
+
+
+def test_query_that_asks_for_nothing_gets_the_first_20() -> None:
+    asked = page_query(b"")
+    assert (asked.limit, asked.start, asked.email) == (20, None, None)
+
+
+@pytest.mark.parametrize("query", [b"limit=0&cursor=&email=x", b"email=x&limit=101&cursor="])
+def test_every_fault_is_told_at_once(query: bytes) -> None:
+    assert accepted_or_refused(lambda: page_query(query))[1].keys() == {"limit", "cursor", "email"}
+
+
+def test_page_without_a_neighbour_has_no_link() -> None:
+    assert page_url(request(("Host", "a")), None, 20) is None
+
+
+def test_link_is_made_of_what_the_proxy_says() -> None:
+    position = Position(Side.OLDER, str(uuid.UUID(int=1)))
+    direct = request(("Host", "users:3001"))
+    assert page_url(direct, position, 5) == f"http://users:3001/users?cursor={encode_cursor(position)}&limit=5"
+    proxied = request(
+        ("Host", "users:3001"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "api.example.com"),
+        ("X-Forwarded-Prefix", "/api"),
+    )
+    assert origin(proxied) + collection(proxied) == "https://api.example.com/api/users"

@@ -1,0 +1,137 @@
+"""Users over HTTP: verbs to the repository, its documents to answers. Nothing stored is parsed to be served."""
+
+from dataclasses import replace
+
+import orjson
+from django.http import HttpResponse
+from rest_framework.exceptions import ValidationError
+
+from common.contracts import UserSerializer
+from common.problems import Problem
+from common.request import Request
+from common.response import JSON, Headers, RawResponse
+from common.viewsets import MERGE_TYPES, AsyncViewSet, json_body
+from users_site import idempotency, identifiers, links
+from users_site.models import User
+from users_site.preconditions import etag, if_match, is_unmodified
+from users_site.repository import users
+from users_site.repository.errors import (
+    EmailTaken,
+    IdempotencyKeyReused,
+    RepositoryError,
+    StoreUnavailable,
+    UserNotFound,
+    VersionMismatch,
+)
+
+# Kept: a DRF serializer costs 60 µs to make, and validating a document leaves nothing behind in it.
+_user = UserSerializer()
+
+WRITABLE = ("name", "email", "role")
+
+
+class UserViewSet(AsyncViewSet):
+    """Users: create, find, change, delete."""
+
+    serializer_class = UserSerializer
+    lookup_field = lookup_url_kwarg = "id"
+
+    def problem_for(self, error: Exception) -> Exception:
+        """What the repository raises is a problem of HTTP from here on."""
+        return problem_for(error) if isinstance(error, RepositoryError) else error
+
+    async def list(self, request: Request) -> HttpResponse:
+        """A page of users, newest first, or the one with the email asked for."""
+        query = links.page_query(request.scope["query_string"])
+        if query.email is not None:
+            found = await users.find(query.email)
+            return page_answer(1 if found else 0, None, None, found or b"")
+        page = await users.page(query.limit, query.start)
+        return page_answer(
+            page.count,
+            links.page_url(request, page.older, query.limit),
+            links.page_url(request, page.newer, query.limit),
+            page.documents,
+        )
+
+    async def create(self, request: Request) -> HttpResponse:
+        """Creates a user."""
+        fields = _user.run_validation(await json_body(request))
+        document, replayed = await users.create(
+            fields["name"], fields["email"], fields["role"], idempotency.of(request, fields)
+        )
+        user_id = document[7:43].decode()  # {"id":"<36 characters>": the field that every document starts with
+        extra: Headers = [(b"location", f"{links.collection(request)}/{user_id}".encode("latin-1"))]
+        if replayed:
+            extra.append(idempotency.REPLAYED)
+        return user_answer(document, 201, extra)
+
+    async def retrieve(self, request: Request, id: str) -> HttpResponse:
+        """One user."""
+        document = await users.get(known(id))
+        tag = etag(document)
+        if is_unmodified(request, tag):
+            return RawResponse(304, [(b"etag", tag.encode())])
+        return RawResponse(200, [JSON, (b"etag", tag.encode())], document)
+
+    async def update(self, request: Request, id: str) -> HttpResponse:
+        """Replaces all fields of a user."""
+        user_id = known(id)
+        fields = _user.run_validation(await json_body(request))
+        return user_answer(await users.update(user_id, lambda user: replace(user, **fields), if_match(request)))
+
+    async def partial_update(self, request: Request, id: str) -> HttpResponse:
+        """Changes the fields given (RFC 7396: null takes a field away, and what has a default falls back to it)."""
+        user_id = known(id)
+        patch = await json_body(request, MERGE_TYPES)
+        if not isinstance(patch, dict):
+            raise ValidationError({"non_field_errors": ["A JSON object is expected."]}, code="invalid")
+
+        def merge(user: User) -> User:
+            merged = {**{name: getattr(user, name) for name in WRITABLE}, **patch}
+            present = {name: value for name, value in merged.items() if value is not None or name not in WRITABLE}
+            return replace(user, **_user.run_validation(present))
+
+        return user_answer(await users.update(user_id, merge, if_match(request)))
+
+    async def destroy(self, request: Request, id: str) -> HttpResponse:
+        """Deletes a user."""
+        await users.delete(known(id), if_match(request))
+        return RawResponse(204, [])
+
+
+def known(text: str) -> str:
+    """The id in its one spelling. Raises UserNotFound for what can be no id, without asking the store."""
+    user_id = identifiers.canonical(text)
+    if user_id is None:
+        raise UserNotFound
+    return user_id
+
+
+def user_answer(document: bytes, status: int = 200, extra: Headers | None = None) -> HttpResponse:
+    """A document as stored, with its ETag."""
+    return RawResponse(status, [JSON, (b"etag", etag(document).encode()), *(extra or [])], document)
+
+
+def page_answer(count: int, next_url: str | None, previous_url: str | None, documents: bytes) -> HttpResponse:
+    """A page around documents that are joined already."""
+    body = b'{"count":%d,"next":%b,"previous":%b,"results":[%b]}'
+    return RawResponse(200, [JSON], body % (count, orjson.dumps(next_url), orjson.dumps(previous_url), documents))
+
+
+def problem_for(error: RepositoryError) -> Exception:
+    """The problem that the contract has for it; what only a bug explains stays what it is, and becomes a 500."""
+    match error:
+        case UserNotFound():
+            return Problem("user-not-found", "No user has this id.")
+        case EmailTaken():
+            headers = [idempotency.REPLAYED] if error.replayed else None
+            return Problem("email-taken", "Another user has this email.", headers=headers)
+        case VersionMismatch():
+            return Problem("precondition-failed", "If-Match names another version of this user.")
+        case IdempotencyKeyReused():
+            return Problem("idempotency-key-reused", "This Idempotency-Key came with another body before.")
+        case StoreUnavailable():
+            fate = " The change may have been made." if error.uncertain else ""
+            return Problem("store-unavailable", f"The store cannot serve this now ({error.reason}).{fate}")
+    return error

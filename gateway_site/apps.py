@@ -1,0 +1,13 @@
+"""The gateway's app."""
+
+from django.apps import AppConfig
+
+
+class GatewayConfig(AppConfig):
+    """Registers the system checks."""
+
+    name = "gateway_site"
+
+    def ready(self) -> None:
+        """Importing registers."""
+        from gateway_site import checks  # noqa: F401

@@ -1,0 +1,72 @@
+"""`smoke`: does a running system do what it promises?"""
+
+from argparse import ArgumentTypeError
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.management.base import CommandError, CommandParser
+
+from common import environment
+from common.console import FORMATS, at_least, table
+from common.console import Command as BaseCommand
+from gateway_site.management.round_trip import RoundTrip, Step
+
+
+class Command(BaseCommand):
+    """Checks a running system."""
+
+    help = """\
+Asks a running gateway for its health and versions, and takes one marked user through its whole life: created, read, found,
+listed, changed, deleted; also what must be refused, and how. Shows each step's outcome and time. Exits 1 if one failed.
+
+Safe against production: some twenty requests, one user (smoke-…@example.com), who is deleted also when a step fails.
+Where the gateway wants a credential, SMOKE_AUTHORIZATION (or SMOKE_AUTHORIZATION_FILE) is sent as Authorization."""
+    example = """\
+manage_gateway.py smoke --url http://localhost:3000
+  SMOKE_AUTHORIZATION_FILE=/run/secrets/smoke manage_gateway.py smoke --url https://api.example.com --format json"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Of `parser`."""
+        parser.add_argument("--url", type=origin, required=True, metavar="U", help="of the gateway")
+        parser.add_argument("--users-url", type=origin, metavar="U", help="of the user service: compares versions")
+        parser.add_argument(
+            "--timeout", type=at_least(1), default=10, metavar="S", help="for each answer (default: 10)"
+        )
+        parser.add_argument("--format", choices=FORMATS, default="text")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Shows the steps. Raises CommandError if one failed."""
+        trip = RoundTrip(
+            options["url"],
+            seconds=options["timeout"],
+            authorization=environment.secret("SMOKE_AUTHORIZATION"),
+            users_url=options["users_url"] or "",
+        )
+        steps = trip.run()
+        failed = [step for step in steps if step.outcome == "failed"]
+        if options["format"] == "json":
+            self.write_json({"url": options["url"], "ok": not failed, "steps": [asdict(step) for step in steps]})
+        else:
+            self.stdout.write(table(("step", "outcome", "ms", ""), [_row(step) for step in steps]))
+        if failed:
+            raise CommandError(f"{len(failed)} of {len(steps)} steps failed: {', '.join(step.name for step in failed)}")
+
+
+def origin(text: str) -> str:
+    """The argparse type of a URL without path."""
+    parts = urlsplit(text)
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.path.strip("/")
+        or parts.query
+        or "@" in parts.netloc
+    ):
+        raise ArgumentTypeError("give an address without path or password, like https://api.example.com")
+    return text.rstrip("/")
+
+
+def _row(step: Step) -> tuple[str, str, str, str]:
+    milliseconds = f"{step.milliseconds:.1f}" if step.outcome != "skipped" else ""
+    return step.name, step.outcome, milliseconds, step.detail

@@ -1,0 +1,53 @@
+"""`wait_for_upstream`: returns when the user service can be used."""
+
+import time
+from typing import Any
+
+import requests
+from django.core.management.base import CommandError, CommandParser
+
+from common.console import Command as BaseCommand
+from common.console import at_least
+from gateway_site import settings
+
+PAUSE_SECONDS = 0.2
+ANSWER_SECONDS = 2.0
+"""/health/ready answers within 1 s."""
+
+
+class Command(BaseCommand):
+    """Waits for the user service."""
+
+    help = """\
+Waits until the user service is ready, its store included (/health/ready at USER_SERVICE_URL). Exits 1 if it is not in time.
+The gateway itself needs no such wait: without the user service it starts, and answers 502."""
+    example = "manage_gateway.py wait_for_upstream --timeout 60 && manage_gateway.py smoke --url http://localhost:3000"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Of `parser`."""
+        parser.add_argument("--timeout", type=at_least(1), default=30, metavar="S", help="seconds (default: 30)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Returns, or raises CommandError with the last reason."""
+        started = time.monotonic()
+        deadline = started + options["timeout"]
+        while reason := _what_is_missing(max(0.1, min(ANSWER_SECONDS, deadline - time.monotonic()))):
+            if time.monotonic() + PAUSE_SECONDS >= deadline:
+                seconds = options["timeout"]
+                raise CommandError(f"{settings.USER_SERVICE_URL} is not ready after {seconds} s: {reason}")
+            time.sleep(PAUSE_SECONDS)
+        self.say(f"{settings.USER_SERVICE_URL} is ready after {time.monotonic() - started:.1f} s")
+
+
+def _what_is_missing(seconds: float) -> str:
+    """Why the user service cannot be used; "" if it can."""
+    url = f"{settings.USER_SERVICE_URL}/health/ready"
+    try:
+        answer = requests.get(url, timeout=seconds, allow_redirects=False)
+    except requests.Timeout:
+        return "no answer in time"
+    except requests.ConnectionError:
+        return "no connection"
+    except requests.RequestException as error:
+        return type(error).__name__
+    return "" if answer.status_code == requests.codes.ok else f"/health/ready says {answer.status_code}"

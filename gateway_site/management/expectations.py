@@ -1,0 +1,63 @@
+"""What an answer of the API must be; what it is not becomes a Disappointment of one line."""
+
+from typing import Any
+
+import requests
+
+PROBLEM_MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
+
+
+class Disappointment(Exception):
+    """An answer is not what the contract promises."""
+
+
+def require(condition: object, text: str) -> None:
+    """Raises Disappointment unless `condition` holds."""
+    if not condition:
+        raise Disappointment(text)
+
+
+def require_status(answer: requests.Response, status: int) -> None:
+    """Raises Disappointment, with the problem's code and request ID where the answer is one."""
+    if answer.status_code == status:
+        return
+    problem = as_object(answer)
+    more = f", {problem['code']}, request_id {problem.get('request_id')}" if "code" in problem else ""
+    raise Disappointment(f"{answer.status_code} in place of {status}{more}")
+
+
+def require_problem(answer: requests.Response, status: int, code: str, path: str) -> dict[str, Any]:
+    """The problem, after RFC 9457 and the contract. Raises Disappointment."""
+    require_status(answer, status)
+    kind = answer.headers.get("Content-Type", "")
+    require(kind.startswith("application/problem+json"), f"Content-Type is {kind!r}, not application/problem+json")
+    problem = as_object(answer)
+    missing = PROBLEM_MEMBERS - problem.keys()
+    require(not missing, f"the problem has no {', '.join(sorted(missing))}")
+    require(problem["code"] == code, f"code is {problem['code']!r}, not {code!r}")
+    require(problem["status"] == status, f"the problem's status is {problem['status']}, not {status}")
+    require(problem["instance"] == path, f"instance is {problem['instance']!r}, not {path!r}")
+    identity = answer.headers.get("X-Request-ID")
+    require(problem["request_id"] == identity, "request_id is not the X-Request-ID")
+    return problem
+
+
+def require_headers(answer: requests.Response, request_id: str) -> None:
+    """Those that every answer through the gateway has. Raises Disappointment."""
+    for name, value in {
+        "X-Request-ID": request_id,
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+        "Content-Type": "application/json",
+    }.items():
+        given = answer.headers.get(name, "absent")
+        require(given.startswith(value), f"{name} is {given}, not {value}")
+
+
+def as_object(answer: requests.Response) -> dict[str, Any]:
+    """The answer's JSON object; an empty one for what is none."""
+    try:
+        value = answer.json()
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,243 @@
+"""A user's whole life through a running gateway, and what surrounds it: the steps of `smoke`.
+
+Safe against production: some twenty requests, one user with a marked name and an address that is nobody's, deleted at the
+end whatever happened. Each request has its own bound, and nothing is repeated.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from gateway_site.management.expectations import (
+    Disappointment,
+    as_object,
+    require,
+    require_headers,
+    require_problem,
+    require_status,
+)
+
+USERS = "/api/users"
+MARK = "Smoke Test"
+CONNECT_SECONDS = 3.0
+
+
+@dataclass
+class Step:
+    """One step: `outcome` is ok, failed or skipped."""
+
+    name: str
+    outcome: str = "skipped"
+    milliseconds: float = 0.0
+    detail: str = ""
+
+
+class RoundTrip:
+    """Steps against the gateway at `url`; `users_url` is the user service itself, where it can be reached."""
+
+    def __init__(self, url: str, *, seconds: float, authorization: str = "", users_url: str = "") -> None:
+        self.url, self.users_url = url.rstrip("/"), users_url.rstrip("/")
+        self._timeout = (CONNECT_SECONDS, seconds)
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = "users-gateway-smoke"
+        if authorization:
+            self._session.headers["Authorization"] = authorization
+        token = uuid.uuid4().hex
+        self._email, self._request_id = f"smoke-{token}@example.com", f"smoke-{token}"
+        self._path = self._etag = ""
+        self._user: dict[str, Any] = {}
+        self._is_there = self._may_be_there = False
+        self._version = ""
+
+    def run(self) -> list[Step]:
+        """Every step with its outcome. What a step needs and does not find fails it; nothing is raised."""
+        alone = [self.live, self.health, self.ready, self.version_skew, self.unknown_user, self.invalid_user]
+        life = [self.create, self.read, self.not_modified, self.find, self.list, self.taken, self.change]
+        life += [self.stale_change, self.delete]
+        steps = [self._take(method) for method in alone]
+        try:
+            created = self._take(life[0])
+            steps.append(created)
+            steps += [self._take(m) if self._is_there else Step(_name(m), detail="no user") for m in life[1:]]
+        finally:
+            if self._may_be_there:
+                steps.append(self._take(self.clean_up))
+        return steps
+
+    def _take(self, method: Callable[[], str | None]) -> Step:
+        step = Step(_name(method), "ok")
+        started = time.perf_counter()
+        try:
+            step.detail = method() or ""
+        except Disappointment as error:
+            step.outcome, step.detail = "failed", str(error)
+        except requests.RequestException as error:
+            step.outcome, step.detail = "failed", _reason(error)
+        step.milliseconds = round((time.perf_counter() - started) * 1000, 1)
+        return step
+
+    def _ask(self, method: str, path: str, base: str = "", **options: Any) -> requests.Response:
+        headers = {"X-Request-ID": self._request_id, **options.pop("headers", {})}
+        url = (base or self.url) + path
+        return self._session.request(
+            method, url, timeout=self._timeout, allow_redirects=False, headers=headers, **options
+        )
+
+    # What needs no user
+
+    def live(self) -> None:
+        """GET /health/live."""
+        answer = self._ask("GET", "/health/live")
+        require_status(answer, 200)
+        require(as_object(answer) == {"status": "alive"}, "it does not say that it is alive")
+
+    def health(self) -> str:
+        """GET /health."""
+        answer = self._ask("GET", "/health")
+        require_status(answer, 200)
+        body = as_object(answer)
+        require(body.get("status") == "healthy", f"status is {body.get('status')!r}")
+        require(body.get("service") == "api-gateway", f"this is {body.get('service')!r}, not api-gateway")
+        self._version = str(body.get("version"))
+        return f"api-gateway {self._version}"
+
+    def ready(self) -> str:
+        """GET /health/ready."""
+        answer = self._ask("GET", "/health/ready")
+        dependencies = as_object(answer).get("dependencies", {})
+        states = ", ".join(f"{name} {state}" for name, state in dependencies.items())
+        require(answer.status_code == requests.codes.ok, f"{answer.status_code}: {states or 'no dependencies named'}")
+        return states
+
+    def version_skew(self) -> str:
+        """GET /version of both services."""
+        here = as_object(self._ask("GET", "/version"))
+        require({"service", "version", "revision"} <= here.keys(), "/version names no service, version, revision")
+        if not self.users_url:
+            return f"{_release(here)}; the user service is not visible from here: --users-url compares"
+        there = as_object(self._ask("GET", "/version", self.users_url))
+        require(there.get("service") == "user-service", f"--users-url leads to {there.get('service')!r}")
+        both = f"gateway {_release(here)}, user service {_release(there)}"
+        require(_release(here) == _release(there), both)
+        return both
+
+    def unknown_user(self) -> None:
+        """GET of an id that nobody has."""
+        path = f"{USERS}/{uuid.uuid4()}"
+        require_problem(self._ask("GET", path), 404, "user-not-found", path)
+
+    def invalid_user(self) -> None:
+        """POST of what is no user."""
+        answer = self._ask("POST", USERS, json={"email": "no address", "shoe_size": 43})
+        errors = require_problem(answer, 400, "validation-error", USERS).get("errors", [])
+        fields = {error.get("field") for error in errors}
+        require(fields == {"name", "email", "shoe_size"}, f"errors names {', '.join(sorted(map(str, fields)))}")
+
+    # The life of a user
+
+    def create(self) -> str:
+        """POST."""
+        self._may_be_there = True  # also when no answer comes
+        answer = self._ask("POST", USERS, json={"name": MARK, "email": self._email})
+        self._may_be_there = answer.status_code >= 500 or answer.ok
+        require_status(answer, 201)
+        self._user = as_object(answer)
+        self._path, self._etag = f"{USERS}/{self._user.get('id')}", answer.headers.get("ETag", "")
+        self._is_there = True
+        fields = {"id", "name", "email", "role", "created_at", "updated_at"}
+        require(self._user.keys() == fields, f"its fields are {', '.join(self._user)}")
+        location = answer.headers.get("Location", "")
+        require(location.endswith(self._path), f"Location is {location!r}")
+        require(self._etag.startswith('"'), f"ETag is {self._etag!r}, no strong one")
+        return str(self._user["id"])
+
+    def read(self) -> None:
+        """GET."""
+        answer = self._ask("GET", self._path)
+        require_status(answer, 200)
+        require_headers(answer, self._request_id)
+        require(as_object(answer) == self._user, "it is not the user that was created")
+        require(answer.headers.get("ETag") == self._etag, "its ETag is not the one of the creation")
+
+    def not_modified(self) -> None:
+        """GET with If-None-Match."""
+        require_status(self._ask("GET", self._path, headers={"If-None-Match": self._etag}), 304)
+
+    def find(self) -> None:
+        """GET by email, in another case."""
+        answer = self._ask("GET", USERS, params={"email": self._email.upper()})
+        require_status(answer, 200)
+        require(as_object(answer).get("results") == [self._user], "it finds another user, or none")
+
+    def list(self) -> str:
+        """GET of the first page."""
+        answer = self._ask("GET", USERS, params={"limit": 1})
+        require_status(answer, 200)
+        page = as_object(answer)
+        require({"count", "next", "previous", "results"} == page.keys(), f"a page has {', '.join(page)}")
+        require(len(page["results"]) == 1, f"a page of 1 holds {len(page['results'])} users")
+        following = page["next"]
+        require(not following or following.startswith(f"{self.url}{USERS}?"), f"next leads to {following}")
+        return f"{page['count']} users"
+
+    def taken(self) -> None:
+        """POST with an email that is taken."""
+        answer = self._ask("POST", USERS, json={"name": MARK, "email": self._email})
+        require_problem(answer, 409, "email-taken", USERS)
+
+    def change(self) -> None:
+        """PATCH with If-Match."""
+        answer = self._ask("PATCH", self._path, json={"name": f"{MARK} 2"}, headers={"If-Match": self._etag})
+        require_status(answer, 200)
+        require(as_object(answer).get("name") == f"{MARK} 2", "the name is not the new one")
+        require(answer.headers.get("ETag") != self._etag, "the ETag has not changed")
+
+    def stale_change(self) -> None:
+        """PATCH with the If-Match of a version that is gone."""
+        answer = self._ask("PATCH", self._path, json={"name": MARK}, headers={"If-Match": self._etag})
+        require_problem(answer, 412, "precondition-failed", self._path)
+
+    def delete(self) -> None:
+        """DELETE, and GET."""
+        require_status(self._ask("DELETE", self._path), 204)
+        self._may_be_there = False
+        require_problem(self._ask("GET", self._path), 404, "user-not-found", self._path)
+
+    def clean_up(self) -> str:
+        """DELETE of what a failure left behind, whatever its answer was."""
+        if not self._path:
+            with suppress(requests.RequestException):
+                found = as_object(self._ask("GET", USERS, params={"email": self._email})).get("results")
+                self._path = f"{USERS}/{found[0]['id']}" if found else ""
+                if found == []:
+                    return "there is nothing to delete"
+        answer = self._ask("DELETE", self._path) if self._path else None
+        gone = answer is not None and answer.status_code in {204, 404}
+        require(gone, f"the user {self._email} may be left behind: delete it")
+        return "the user is deleted"
+
+
+def _name(method: Callable[[], Any]) -> str:
+    return method.__name__.replace("_", " ")
+
+
+def _release(version: dict[str, Any]) -> str:
+    return f"{version.get('version')} ({version.get('revision')})"
+
+
+def _reason(error: requests.RequestException) -> str:
+    """What went wrong, without the URL: it may hold credentials."""
+    if isinstance(error, requests.ConnectTimeout):
+        return f"no connection within {CONNECT_SECONDS:.0f} s"
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the certificate is not trusted, or there is no TLS"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection: refused, reset, or no such host"
+    return type(error).__name__

@@ -1,0 +1,72 @@
+"""The gateway's OpenAPI schema: what a client of the gateway sees, its own statuses included."""
+
+from typing import Any
+
+from django.urls import include, path
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.routers import SimpleRouter
+
+from common.contracts import UserSerializer
+from common.openapi.components import sent
+from common.openapi.inspector import PathSchema
+from common.openapi.service import urlpatterns as service_patterns
+from common.openapi.users import describe_users
+from common.viewsets import AsyncViewSet
+
+INFO = {
+    "title": "API gateway",
+    "description": "The only door to users.",
+    "license": {"name": "MIT", "identifier": "MIT"},
+}
+
+OWN_CODES = (
+    "unauthenticated",
+    "forbidden",
+    "body-too-large",
+    "too-many-requests",
+    "bad-upstream",
+    "upstream-unavailable",
+    "upstream-timeout",
+)
+
+
+def own_headers(statuses: list[str]) -> list[OpenApiParameter]:
+    """What only the gateway sends."""
+    return [
+        sent("WWW-Authenticate", "How to authenticate.", ["401"]),
+        sent("RateLimit", "What is left of the limit, where one is set.", statuses),
+        sent("RateLimit-Policy", "The limit, where one is set.", statuses),
+    ]
+
+
+@describe_users("/api/users", OWN_CODES, own_headers)
+class DescribedUserViewSet(AsyncViewSet):
+    """For the generator: the operations that `views.forward` forwards. A test calls each at the running gateway."""
+
+    serializer_class = UserSerializer
+    lookup_field = lookup_url_kwarg = "id"
+    schema = PathSchema()
+
+    async def list(self, request: Any) -> None:
+        """A page of users, newest first, or the one with the email asked for."""
+
+    async def create(self, request: Any) -> None:
+        """Creates a user."""
+
+    async def retrieve(self, request: Any, id: str) -> None:
+        """One user."""
+
+    async def update(self, request: Any, id: str) -> None:
+        """Replaces all fields of a user."""
+
+    async def partial_update(self, request: Any, id: str) -> None:
+        """Changes the fields given."""
+
+    async def destroy(self, request: Any, id: str) -> None:
+        """Deletes a user."""
+
+
+router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+router.register("users", DescribedUserViewSet, basename="user")
+
+urlpatterns = [path("api/", include(router.urls)), *service_patterns]

@@ -1,0 +1,36 @@
+"""A real gateway in front of an upstream that records."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from common.tests.recording import Recording, recording
+from common.tests.service import Service, service
+
+LARGE = 64 * 1024 * 1024
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Recording]]:
+    """The gateway, and the upstream behind it; bodies of 64 MiB pass, an answer takes at most 1.5 s."""
+    settings = {"AUTH": "none", "UPSTREAM_TIMEOUT_MS": "1500", "MAX_BODY_BYTES": str(LARGE)}
+    with (
+        recording() as running,
+        service(
+            "gateway_site", tmp_path_factory.mktemp("recorded"), USER_SERVICE_URL=running.url, **settings
+        ) as gateway,
+    ):
+        yield gateway, running
+
+
+@pytest.fixture
+def gateway(recorded: tuple[Service, Recording]) -> Service:
+    """The gateway."""
+    return recorded[0]
+
+
+@pytest.fixture
+def upstream(recorded: tuple[Service, Recording]) -> Recording:
+    """What is behind it, with nothing recorded yet."""
+    recorded[1].reset()
+    return recorded[1]

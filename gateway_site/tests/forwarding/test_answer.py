@@ -1,0 +1,142 @@
+"""What the client gets: the upstream's answer as it came, but for what concerns one connection only."""
+
+import hashlib
+import socket
+
+import pytest
+import requests
+
+from common.tests.recording import Received, Recording
+from common.tests.service import Service
+from common.tests.wire import exchange, get
+from gateway_site.tests.forwarding.test_request import resident
+
+
+def answer(status: str, *fields: str, body: bytes = b"") -> bytes:
+    """An upstream's answer."""
+    return ("\r\n".join([f"HTTP/1.1 {status}", *fields]) + "\r\n\r\n").encode("latin-1") + body
+
+
+@pytest.mark.parametrize(
+    "status", [200, 201, 202, 206, 301, 400, 404, 409, 412, 418, 422, 429, 451, 500, 501, 502, 503, 599]
+)
+def test_status_and_body_are_the_upstreams(gateway: Service, upstream: Recording, status: int) -> None:
+    upstream.default = answer(f"{status} Whatever", "Content-Length: 4", body=b"\xff\0{\n")
+    got = exchange(gateway.port, get("/api/users"))
+    assert (got.status, got.body) == (status, b"\xff\0{\n")
+
+
+def test_fields_cross_with_their_order_and_repeats(gateway: Service, upstream: Recording) -> None:
+    fields = [
+        "Set-Cookie: a=1; Path=/",
+        'ETag: "x"',
+        "Set-Cookie: b=2",
+        "X-Latin: \xe9",
+        "Location: /api/users/1",
+        "Vary: A",
+        "Vary: B",
+    ]
+    upstream.default = answer("200 OK", *fields, "Content-Length: 0")
+    got = exchange(gateway.port, get("/api/users"))
+    assert got.values("set-cookie") == ["a=1; Path=/", "b=2"]
+    assert got.values("vary") == ["A", "B"]
+    assert (got.values("etag"), got.values("x-latin"), got.values("location")) == (['"x"'], ["\xe9"], ["/api/users/1"])
+
+
+def test_hop_by_hop_fields_stay_here(gateway: Service, upstream: Recording) -> None:
+    fields = [
+        "Connection: X-Mine",
+        "X-Mine: a",
+        "Keep-Alive: timeout=5",
+        "Proxy-Authenticate: Basic",
+        "Upgrade: h2c",
+        "Trailer: X",
+    ]
+    upstream.default = answer("200 OK", *fields, "X-Kept: b", "Content-Length: 0")
+    got = exchange(gateway.port, get("/api/users"))
+    names = {name for name, _ in got.headers}
+    assert not names & {"x-mine", "keep-alive", "proxy-authenticate", "upgrade", "trailer", "connection"}
+    assert got.values("x-kept") == ["b"]
+
+
+def test_hardening_is_added_where_there_is_none(gateway: Service, upstream: Recording) -> None:
+    upstream.default = answer("200 OK", "Content-Length: 0")
+    got = exchange(gateway.port, get("/api/users"))
+    assert (got.values("cache-control"), got.values("x-content-type-options")) == (["no-store"], ["nosniff"])
+
+
+def test_hardening_leaves_the_upstreams_own(gateway: Service, upstream: Recording) -> None:
+    upstream.default = answer(
+        "200 OK", "Content-Length: 0", "Cache-Control: max-age=5", "X-Content-Type-Options: other"
+    )
+    got = exchange(gateway.port, get("/api/users"))
+    assert (got.values("cache-control"), got.values("x-content-type-options")) == (["max-age=5"], ["other"])
+
+
+def test_the_request_id_is_on_the_answer_once(gateway: Service, upstream: Recording) -> None:
+    upstream.default = answer("200 OK", "Content-Length: 0", "X-Request-ID: mine")
+    assert exchange(gateway.port, get("/api/users", "X-Request-ID: mine")).values("x-request-id") == ["mine"]
+
+
+def test_head_has_the_length_and_no_body(gateway: Service, upstream: Recording) -> None:
+    upstream.default = answer("200 OK", "Content-Length: 1234", 'ETag: "x"')
+    got = exchange(gateway.port, get("/api/users", method="HEAD"), "HEAD")
+    assert (got.status, got.body, got.values("content-length"), got.values("etag")) == (200, b"", ["1234"], ['"x"'])
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+def test_an_answer_without_a_body_has_none(gateway: Service, upstream: Recording, status: str) -> None:
+    upstream.default = answer(status, 'ETag: "x"')
+    got = exchange(gateway.port, get("/api/users") + get("/version", "Connection: close"))
+    assert (str(got.status), got.body, got.values("etag")) == (status[:3], b"", ['"x"'])
+    assert got.values("transfer-encoding") == []
+
+
+def test_an_interim_answer_is_passed_over(gateway: Service, upstream: Recording) -> None:
+    upstream.default = answer("103 Early Hints", "Link: x") + answer("200 OK", "Content-Length: 2", body=b"ok")
+    assert exchange(gateway.port, get("/api/users")).body == b"ok"
+
+
+def test_a_chunked_answer_arrives_whole(gateway: Service, upstream: Recording) -> None:
+    body = b"3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n"
+    upstream.default = answer("200 OK", "Transfer-Encoding: chunked", body=body)
+    got = exchange(gateway.port, get("/api/users"))
+    assert got.body == b"abcdefg"
+    assert len(got.values("transfer-encoding") + got.values("content-length")) == 1
+
+
+def test_an_answer_to_http_1_0_is_not_chunked(gateway: Service, upstream: Recording) -> None:
+    upstream.default = answer("200 OK", "Transfer-Encoding: chunked", body=b"3\r\nabc\r\n0\r\n\r\n")
+    got = exchange(gateway.port, b"GET /api/users HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+    assert (got.body, got.values("transfer-encoding")) == (b"abc", [])
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_a_large_answer_streams_through(gateway: Service, upstream: Recording, framing: str) -> None:
+    piece, pieces = bytes(range(256)) * 256, 320  # 20 MiB
+
+    def reply(_: Received, connection: socket.socket) -> None:
+        if framing == "length":
+            connection.sendall(answer("200 OK", f"Content-Length: {len(piece) * pieces}"))
+            for _ in range(pieces):
+                connection.sendall(piece)
+            return
+        connection.sendall(answer("200 OK", "Transfer-Encoding: chunked"))
+        for _ in range(pieces):
+            connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+        connection.sendall(b"0\r\n\r\n")
+
+    upstream.default = reply
+    before = resident(gateway)
+    with requests.get(f"{gateway.url}/api/users", stream=True, timeout=15) as got:
+        digest = hashlib.sha256()
+        for chunk in got.iter_content(len(piece)):
+            digest.update(chunk)
+    assert digest.digest() == hashlib.sha256(piece * pieces).digest()
+    assert resident(gateway) - before < 8 << 20
+
+
+def test_a_body_announced_longer_than_it_is_on_head_is_no_error(gateway: Service, upstream: Recording) -> None:
+    upstream.default = answer("404 Not Found", "Content-Length: 10")
+    for _ in range(2):
+        assert exchange(gateway.port, get("/api/users", method="HEAD"), "HEAD").status == 404

@@ -1,0 +1,207 @@
+"""What an upstream can do wrong: 502, 503, 504 with the client's own path, and the log says what it was."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from common.tests.log_lines import access_lines, lines
+from common.tests.recording import Received, Recording, Reply, broken, wait_for_close
+from common.tests.service import Service, service
+from common.tests.test_metrics_labels import samples
+from common.tests.wire import Answer, connect, exchange, get, read
+from gateway_site.upstream import (
+    BadAnswer,
+    ConnectFailed,
+    ConnectionReset,
+    ConnectTimeout,
+    PoolFull,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from gateway_site.user_service import kind_of, problem_for
+
+HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this"
+
+
+def reset(_: Received, connection: socket.socket) -> None:
+    """A reply that is a TCP reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    raise ConnectionError  # which closes it
+
+
+BROKEN: dict[str, Reply] = {
+    "closed without an answer": broken(b""),
+    "reset": reset,
+    "no HTTP": broken(b"SSH-2.0-OpenSSH_9.6\r\n"),
+    "HTTP/2": broken(b"HTTP/2 200\r\n\r\n"),
+    "half a head": broken(b"HTTP/1.1 200 OK\r\nContent-Le"),
+    "a head without an end": broken(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 20_000),
+    "half a body": broken(HALF),
+    "half a chunk": broken(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhalf"),
+    "a bad chunk": broken(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n0\r\n\r\n"),
+    "two lengths": broken(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
+    "length and chunks": broken(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"
+    ),
+    "a NUL in a field": broken(b"HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 0\r\n\r\n"),
+    "a control character in a field": broken(b"HTTP/1.1 200 OK\r\nX-A: a\x01b\r\nContent-Length: 0\r\n\r\n"),
+    "an upgrade nobody asked for": broken(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+    "status 99": broken(b"HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n"),
+    "status 999": broken(b"HTTP/1.1 999 High\r\nContent-Length: 0\r\n\r\n"),
+}
+
+
+@pytest.fixture(autouse=True)
+def circuit_is_closed(gateway: Service, upstream: Recording) -> None:
+    """Failures of the tests before are outweighed, or this one would meet an open circuit."""
+    deadline = time.monotonic() + 10
+    successes = 0
+    while successes < 12:
+        assert time.monotonic() < deadline
+        if exchange(gateway.port, get("/api/users")).status == 200:
+            successes += 1
+        else:
+            time.sleep(0.1)
+    upstream.reset()
+
+
+def assert_problem(answer: Answer, status: int, code: str, *, retry_after: bool = False) -> None:
+    """A whole problem that names no host."""
+    body = answer.json()
+    assert (answer.status, body["status"], body["code"], body["instance"]) == (status, status, code, "/api/users")
+    assert answer.values("content-type") == ["application/problem+json"]
+    assert bool(answer.values("retry-after")) is retry_after
+    assert b"127.0.0.1" not in answer.body
+
+
+@pytest.mark.parametrize("reply", BROKEN.values(), ids=BROKEN.keys())
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_broken_answer_is_502(gateway: Service, upstream: Recording, reply: Reply, method: str) -> None:
+    upstream.default = reply
+    assert_problem(exchange(gateway.port, get("/api/users", method=method)), 502, "bad-upstream")
+
+
+def test_a_post_is_sent_once(gateway: Service, upstream: Recording) -> None:
+    exchange(gateway.port, get("/api/users"))  # a connection is kept
+    upstream.next()
+    upstream.default = broken(b"")
+    exchange(gateway.port, get("/api/users", method="POST"))
+    upstream.next()
+    time.sleep(0.2)
+    assert upstream.received.empty()
+
+
+def test_the_gateway_goes_on_after_a_broken_answer(gateway: Service, upstream: Recording) -> None:
+    upstream.replies.put(broken(b"nonsense"))
+    assert exchange(gateway.port, get("/api/users", method="POST")).status == 502
+    assert exchange(gateway.port, get("/api/users")).status == 200
+
+
+def test_an_answer_that_breaks_off_after_its_head_was_forwarded_breaks_off(
+    gateway: Service, upstream: Recording
+) -> None:
+    """Too large to be held back until it is whole: the client sees the end of the connection, the log a 502."""
+    upstream.default = broken(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + b"x" * 2_000_000)
+    with pytest.raises(requests.exceptions.RequestException):
+        _ = requests.get(f"{gateway.url}/api/users", headers={"X-Request-ID": "broke-off"}, timeout=10).content
+    (line,) = access_lines(gateway, "broke-off")
+    assert line["status_code"] == 502
+    assert not [line for line in lines(gateway) if line.get("request_id") == "broke-off" and "error.stack" in line]
+
+
+def test_a_silent_upstream_is_504_in_time(gateway: Service, upstream: Recording) -> None:
+    upstream.default = wait_for_close
+    started = time.monotonic()
+    answer = exchange(gateway.port, get("/api/users"))
+    assert 1.4 < time.monotonic() - started < 4, "UPSTREAM_TIMEOUT_MS is 1,500"
+    assert_problem(answer, 504, "upstream-timeout")
+    assert upstream.next().closed.wait(5)
+
+
+def test_an_upstream_that_drips_is_504_in_time(gateway: Service, upstream: Recording) -> None:
+    """The bound is on the whole answer, not on each wait for a byte."""
+
+    def drip(_: Received, connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+        for _ in range(40):
+            connection.sendall(b"x")
+            time.sleep(0.1)
+
+    upstream.default = drip
+    started = time.monotonic()
+    assert_problem(exchange(gateway.port, get("/api/users")), 504, "upstream-timeout")
+    assert time.monotonic() - started < 3.5
+
+
+@pytest.fixture(scope="module")
+def abandoned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A gateway whose upstream refuses connections."""
+    settings = {"USER_SERVICE_URL": "http://127.0.0.1:1", "AUTH": "none"}
+    with service("gateway_site", tmp_path_factory.mktemp("abandoned"), **settings) as running:
+        yield running
+
+
+def test_an_upstream_that_refuses_is_502(abandoned: Service) -> None:
+    assert_problem(exchange(abandoned.port, get("/api/users")), 502, "bad-upstream")
+    ready = exchange(abandoned.port, get("/health/ready"))
+    assert (ready.status, ready.json()["dependencies"]) == (503, {"user-service": "down"})
+
+
+def test_the_kind_of_failure_is_measured(abandoned: Service) -> None:
+    exchange(abandoned.port, get("/api/users"))
+    found = samples(abandoned, "upstream_request_duration_seconds_count")
+    assert [s.labels for s in found if s.value] == [
+        {"service": "user-service", "method": "GET", "status_code": "refused"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (ConnectFailed("h:1: refused"), "refused", "bad-upstream"),
+        (ConnectTimeout("h:1: slow"), "connect_timeout", "upstream-timeout"),
+        (PoolFull("h:1: 1024 wait"), "pool_full", "upstream-unavailable"),
+        (ConnectionReset("h:1: reset", sent=True), "reset", "bad-upstream"),
+        (BadAnswer("h:1: no HTTP"), "bad_answer", "bad-upstream"),
+        (UpstreamTimeout("h:1: slow"), "timeout", "upstream-timeout"),
+        (UpstreamError("h:1: something else"), "error", "bad-upstream"),
+    ],
+)
+def test_every_upstream_error_is_a_problem_that_names_no_host(error: UpstreamError, kind: str, code: str) -> None:
+    problem = problem_for(error)
+    assert (kind_of(error), problem.code) == (kind, code)
+    assert "h:1" not in problem.detail
+    assert bool(problem.headers) is (code == "upstream-unavailable")
+
+
+def test_what_is_above_the_limit_is_shed_and_the_rest_is_served(
+    tmp_path_factory: pytest.TempPathFactory, upstream: Recording
+) -> None:
+    settings = {"USER_SERVICE_URL": upstream.url, "AUTH": "none", "MAX_IN_FLIGHT": "10"}
+    with service("gateway_site", tmp_path_factory.mktemp("shed"), **settings) as gateway:
+        upstream.pause()
+        clients = []
+        try:
+            for _ in range(10):
+                client = socket.create_connection(("127.0.0.1", gateway.port), timeout=10)
+                client.sendall(get("/api/users"))
+                clients.append(client)
+                upstream.next()
+            assert_problem(exchange(gateway.port, get("/api/users")), 503, "upstream-unavailable", retry_after=True)
+        finally:
+            upstream.resume()
+        assert [read(client).status for client in clients] == [200] * 10
+        for client in clients:
+            client.close()
+
+
+def test_a_kept_connection_that_the_upstream_closed_is_noticed(gateway: Service, upstream: Recording) -> None:
+    upstream.default = broken(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    with connect(gateway.port) as client:
+        for _ in range(5):
+            client.sendall(get("/api/users"))
+            assert read(client).body == b"ok"
+            time.sleep(0.05)

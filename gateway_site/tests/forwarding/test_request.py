@@ -1,0 +1,233 @@
+"""What the upstream is sent: the request as it came, but for what concerns one connection only."""
+
+import os
+import time
+
+import pytest
+import requests
+
+from common.tests.recording import Recording
+from common.tests.service import Service
+from common.tests.wire import connect, exchange, get, read
+
+TARGETS = [
+    "/users",
+    "/users?",
+    "/users?limit=1&limit=2&email=a%40b.c",
+    "/users?a=%2F%00%ff&b=+%20&=&&",
+    '/users?q={}[]|^`"<>\\',
+    "/users?next=http://example.com/?x=1",
+    "/users/01900000-0000-7000-8000-000000000000",
+    "/users/%00",
+    "/users/%C3%A9%e2%82%ac",
+    "/users/a%20b;v=1,2@:!$&'()*+=~",
+    "/users/..",
+    "/users/%2e%2e",
+    "/users/" + "x" * 3000,
+]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_target_is_forwarded_byte_for_byte(gateway: Service, upstream: Recording, target: str) -> None:
+    assert exchange(gateway.port, get("/api" + target)).status == 200
+    expected = target.removesuffix("?")  # the server does not tell an empty query from none
+    assert upstream.next().line == f"GET {expected} HTTP/1.1".encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api",
+        "/api/",
+        "/api/users/",
+        "/api/users/a/b",
+        "/api/users/a%2Fb",
+        "/api/users/..%2fhealth",
+        "/api/health",
+        "/users",
+        "/%61pi/users",
+    ],
+)
+def test_no_other_path_is_forwarded(gateway: Service, upstream: Recording, path: str) -> None:
+    answer = exchange(gateway.port, get(path))
+    assert (answer.status, answer.json()["code"], answer.json()["instance"]) == (404, "not-found", path)
+    assert upstream.received.empty()
+
+
+@pytest.mark.parametrize(
+    "method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "BREW", "M-SEARCH"]
+)
+def test_any_method_is_forwarded(gateway: Service, upstream: Recording, method: str) -> None:
+    assert exchange(gateway.port, get("/api/users", method=method), method).status == 200
+    assert upstream.next().line == f"{method} /users HTTP/1.1".encode()
+
+
+def test_connect_is_not(gateway: Service, upstream: Recording) -> None:
+    answer = exchange(gateway.port, get("/api/users", method="CONNECT"))
+    assert (answer.status, answer.json()["code"]) == (400, "malformed-request")
+    assert upstream.received.empty()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b"{",
+        b"",
+        b"\xff\xfe\0\r\n\r\n",
+        b"[" * 20_000,
+        b'{"a": NaN, "b": "\\ud800"}',
+        os.urandom(70_000),
+        os.urandom(300_000),
+    ],
+    ids=["json", "broken json", "empty", "binary", "nested", "nan", "70 kB", "300 kB"],
+)
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+def test_the_body_is_forwarded_unread(gateway: Service, upstream: Recording, method: str, body: bytes) -> None:
+    head = get("/api/users", "Content-Type: text/whatever", f"Content-Length: {len(body)}", method=method)
+    assert exchange(gateway.port, head + body).status == 200
+    received = upstream.next()
+    assert received.body == body
+    assert received.values(b"content-type") == [b"text/whatever"]
+
+
+def test_a_chunked_body_stays_chunked(gateway: Service, upstream: Recording) -> None:
+    chunks = b"3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nX-Trailer: 1\r\n\r\n"
+    assert exchange(gateway.port, get("/api/users", "Transfer-Encoding: chunked", method="POST") + chunks).status == 200
+    received = upstream.next()
+    assert received.body == b"abcdefg"
+    assert received.values(b"transfer-encoding") == [b"chunked"]
+    assert received.values(b"content-length") == []
+
+
+def test_fields_cross_with_their_order_repeats_and_bytes(gateway: Service, upstream: Recording) -> None:
+    fields = [
+        "Accept: a/b",
+        "X-Same: 1",
+        "Cookie: a=b",
+        "X-Same:  2 ",
+        "X-Latin: \xe9",
+        "X-Empty:",
+        'If-Match: "x", W/"y"',
+    ]
+    exchange(gateway.port, get("/api/users", *fields))
+    received = [
+        field for field in upstream.next().fields if not field[0].startswith((b"x-forwarded", b"x-request-", b"host"))
+    ]
+    assert received == [
+        (b"accept", b"a/b"),
+        (b"x-same", b"1"),
+        (b"cookie", b"a=b"),
+        (b"x-same", b"2"),
+        (b"x-latin", b"\xe9"),
+        (b"x-empty", b""),
+        (b"if-match", b'"x", W/"y"'),
+    ]
+
+
+def test_hop_by_hop_fields_stay_here(gateway: Service, upstream: Recording) -> None:
+    fields = [
+        "Connection: X-Mine, keep-alive",
+        "X-Mine: a",
+        "Keep-Alive: timeout=5",
+        "TE: trailers",
+        "Trailer: X-T",
+        "Upgrade: h2c",
+        "Proxy-Authorization: Basic x",
+        "Proxy-Connection: keep-alive",
+        "Expect: 100-continue",
+        "X-Kept: b",
+    ]
+    exchange(gateway.port, get("/api/users", *fields))
+    names = {name for name, _ in upstream.next().fields}
+    assert names == {
+        b"host",
+        b"x-kept",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+        b"x-forwarded-prefix",
+        b"x-request-id",
+        b"x-request-timeout-ms",
+    }
+
+
+def test_the_upstream_learns_who_asked_for_what_and_nobody_forges_it(gateway: Service, upstream: Recording) -> None:
+    forged = [f"X-Forwarded-{name}: evil.example" for name in ("For", "Host", "Proto", "Prefix", "Port")]
+    answer = exchange(
+        gateway.port, get("/api/users", *forged, "Forwarded: for=evil", "X-Real-IP: evil", "X-Request-ID: mine")
+    )
+    received = upstream.next()
+    assert received.values(b"host") == [upstream.url.removeprefix("http://").encode()]
+    assert received.values(b"x-forwarded-for") == [b"127.0.0.1"]
+    assert received.values(b"x-forwarded-host") == [b"127.0.0.1"]
+    assert received.values(b"x-forwarded-proto") == [b"http"]
+    assert received.values(b"x-forwarded-prefix") == [b"/api"]
+    assert received.values(b"x-request-id") == [b"mine"] == [value.encode() for value in answer.values("x-request-id")]
+    assert b"evil" not in received.head
+
+
+def test_an_invalid_request_id_is_replaced_before_it_is_forwarded(gateway: Service, upstream: Recording) -> None:
+    answer = exchange(gateway.port, get("/api/users", "X-Request-ID: two words"))
+    (given,) = upstream.next().values(b"x-request-id")
+    assert [given.decode()] == answer.values("x-request-id")
+    assert given != b"two words"
+
+
+def test_the_upstream_learns_how_long_it_has_and_no_client_says_so(gateway: Service, upstream: Recording) -> None:
+    exchange(gateway.port, get("/api/users", "X-Request-Timeout-Ms: 999999"))
+    (left,) = upstream.next().values(b"x-request-timeout-ms")
+    assert 1000 < int(left) <= 1500
+
+
+def test_trace_context_is_forwarded(gateway: Service, upstream: Recording) -> None:
+    exchange(gateway.port, get("/api/users", "traceparent: 00-0af7-b7ad-01", "tracestate: a=1"))
+    received = upstream.next()
+    assert (received.values(b"traceparent"), received.values(b"tracestate")) == ([b"00-0af7-b7ad-01"], [b"a=1"])
+
+
+def test_a_large_body_streams_through(gateway: Service, upstream: Recording) -> None:
+    body = os.urandom(1 << 20) * 20
+    before = resident(gateway)
+    assert requests.post(f"{gateway.url}/api/users", data=body, timeout=15).status_code == 200
+    assert upstream.next().body == body
+    assert resident(gateway) - before < 8 << 20
+
+
+def test_a_client_that_waits_for_100_gets_it(gateway: Service, upstream: Recording) -> None:
+    with connect(gateway.port) as client:
+        client.sendall(get("/api/users", "Content-Length: 2", "Expect: 100-continue", method="POST"))
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"{}")
+        assert read(client).status == 200
+    assert upstream.next().body == b"{}"
+
+
+def test_a_body_above_the_limit_never_reaches_the_upstream(gateway: Service, upstream: Recording) -> None:
+    for fields in (["Content-Length: 67108865"], ["Content-Length: 99999999999999999999"]):
+        answer = exchange(gateway.port, get("/api/users", *fields, method="POST"))
+        assert (answer.status, answer.json()["code"], answer.json()["instance"]) == (
+            413,
+            "body-too-large",
+            "/api/users",
+        )
+    assert upstream.received.empty()
+
+
+def test_a_client_that_goes_away_ends_the_upstream_request(gateway: Service, upstream: Recording) -> None:
+    from common.tests.recording import wait_for_close
+
+    upstream.default = wait_for_close
+    with connect(gateway.port) as client:
+        client.sendall(get("/api/users"))
+        received = upstream.next()
+    started = time.monotonic()
+    assert received.closed.wait(10)
+    assert time.monotonic() - started < 1.2, "it was the time-out that ended it"
+
+
+def resident(service: Service) -> int:
+    """Bytes of memory of the worker."""
+    text = requests.get(f"{service.url}/metrics", timeout=10).text
+    (line,) = [line for line in text.splitlines() if line.startswith("process_resident_memory_bytes ")]
+    return int(float(line.split()[1]))

@@ -1,0 +1,76 @@
+"""check --deploy: every mistake has its ID and a hint; a good deployment has none."""
+
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from django.core.checks import WARNING, run_checks
+
+from gateway_site import settings as site
+
+GOOD_KEY = "mV4x0bW2Zk1Q9sT7pR5uY3cN8aL6dF0g"
+
+
+def ids() -> set[str]:
+    found = [
+        message for message in run_checks(include_deployment_checks=True) if str(message.id).startswith("gateway.")
+    ]
+    assert all(message.hint and message.level == WARNING for message in found)
+    return {str(message.id) for message in found}
+
+
+@pytest.fixture
+def good(settings: Any, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A deployment without a mistake."""
+    settings.DEBUG, settings.SECRET_KEY, settings.ALLOWED_HOSTS = False, GOOD_KEY, ["api.example.com"]
+    settings.DRAIN_SECONDS = 5
+    monkeypatch.setattr(site, "AUTH", ("jwt",))
+    return monkeypatch
+
+
+def test_good_deployment_has_no_warning(good: pytest.MonkeyPatch) -> None:
+    assert ids() == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("DEBUG", True, "gateway.W001"),
+        ("SECRET_KEY", "changeme-changeme-changeme-0123456789", "gateway.W002"),
+        ("ALLOWED_HOSTS", ["api.example.com", "*"], "gateway.W003"),
+        ("DRAIN_SECONDS", 25, "gateway.W004"),
+        ("DRAIN_SECONDS", 0, "gateway.W005"),
+    ],
+)
+def test_shared_mistake_has_its_id(
+    good: pytest.MonkeyPatch, settings: Any, name: str, value: Any, expected: str
+) -> None:
+    setattr(settings, name, value)
+    assert ids() == {expected}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("AUTH", "none", {"gateway.W010"}),
+        ("UPSTREAM_TIMEOUT_MS", 60_000, {"gateway.W011"}),
+        ("UPSTREAM_CONNECT_TIMEOUT_MS", 5000, {"gateway.W012"}),
+        ("MAX_IN_FLIGHT", 60_000, {"gateway.W013"}),
+        ("TRUSTED_PROXIES", (ip_network("0.0.0.0/0"),), {"gateway.W014"}),
+    ],
+)
+def test_mistake_has_its_id(good: pytest.MonkeyPatch, name: str, value: Any, expected: set[str]) -> None:
+    good.setattr(site, name, value)
+    assert ids() == expected
+
+
+def test_deploy_check_can_fail_a_pipeline(shell: Any) -> None:
+    done = shell("check", "--deploy", "--fail-level", "WARNING")
+    assert done.returncode == 1
+    assert "gateway.W010" in done.stderr
+
+
+def test_plain_check_says_nothing_of_deployment(shell: Any) -> None:
+    done = shell("check")
+    assert done.returncode == 0
+    assert "gateway.W" not in done.stderr

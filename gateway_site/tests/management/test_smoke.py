@@ -1,0 +1,193 @@
+"""smoke: green on a system that keeps its promises, red on one that breaks any, and never a user left behind."""
+
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import orjson
+import pytest
+import requests
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from common.tests.service import Service, free_port
+from gateway_site.tests.management.faulty import Fault, faulty_gateway
+
+STEPS = [
+    "live",
+    "health",
+    "ready",
+    "version skew",
+    "unknown user",
+    "invalid user",
+    "create",
+    "read",
+    "not modified",
+    "find",
+    "list",
+    "taken",
+    "change",
+    "stale change",
+    "delete",
+]
+
+
+def smoke(url: str, **options: Any) -> tuple[dict[str, Any], str]:
+    """The report and the error, "" if there is none."""
+    out, error = StringIO(), ""
+    try:
+        call_command("smoke", url=url, format="json", stdout=out, stderr=StringIO(), **options)
+    except CommandError as failed:
+        error = str(failed)
+    return orjson.loads(out.getvalue()), error
+
+
+def failed_steps(report: dict[str, Any]) -> list[str]:
+    return [step["name"] for step in report["steps"] if step["outcome"] == "failed"]
+
+
+def users_at(url: str) -> int:
+    count: int = requests.get(f"{url}/api/users", timeout=5).json()["count"]
+    return count
+
+
+def test_every_step_is_ok_and_timed(gateway_service: Service) -> None:
+    report, error = smoke(gateway_service.url)
+    assert error == ""
+    assert report["ok"] is True
+    assert [step["name"] for step in report["steps"]] == STEPS
+    assert all(step["milliseconds"] > 0 for step in report["steps"])
+
+
+def test_nobody_is_left_behind(gateway_service: Service) -> None:
+    before = users_at(gateway_service.url)
+    smoke(gateway_service.url)
+    assert users_at(gateway_service.url) == before
+
+
+def test_table_names_every_step(gateway_service: Service) -> None:
+    out = StringIO()
+    call_command("smoke", url=gateway_service.url, stdout=out, stderr=StringIO())
+    lines = out.getvalue().splitlines()
+    assert [line.split("  ")[0].strip() for line in lines[2:]] == STEPS
+
+
+def test_versions_are_compared(gateway_service: Service, users_service: Service) -> None:
+    report, error = smoke(gateway_service.url, users_url=users_service.url)
+    assert error == ""
+    report, error = smoke(gateway_service.url, users_url=gateway_service.url)
+    assert failed_steps(report) == ["version skew"]
+
+
+def status(wanted: str, path: str, code: int) -> Fault:
+    def fault(method: str, target: str, answer: requests.Response) -> None:
+        if method == wanted and target.startswith(path):
+            answer.status_code = code
+
+    return fault
+
+
+def header(name: str, value: str | None, path: str = "/api/users/") -> Fault:
+    def fault(method: str, target: str, answer: requests.Response) -> None:
+        if target.startswith(path):
+            answer.headers.pop(name, None)
+            if value is not None:
+                answer.headers[name] = value
+
+    return fault
+
+
+def body(wanted: str, path: str, old: bytes, new: bytes) -> Fault:
+    def fault(method: str, target: str, answer: requests.Response) -> None:
+        if method == wanted and target.startswith(path):
+            answer._content = answer.content.replace(old, new)
+
+    return fault
+
+
+FAULTS: dict[str, tuple[Fault, set[str]]] = {
+    "not alive": (status("GET", "/health/live", 500), {"live"}),
+    "another service": (body("GET", "/health", b"api-gateway", b"user-service"), {"health"}),
+    "not ready": (status("GET", "/health/ready", 503), {"ready"}),
+    "no version": (body("GET", "/version", b'"version"', b'"v"'), {"version skew"}),
+    "problem is no problem": (header("Content-Type", "text/html"), {"unknown user", "read", "stale change", "delete"}),
+    "problem without code": (body("GET", "/api/users/", b'"code"', b'"c"'), {"unknown user", "delete"}),
+    "problem names the inner path": (body("GET", "/api/users/", b'"/api/', b'"/'), {"unknown user", "delete"}),
+    "field not named": (body("POST", "/api/users", b"shoe_size", b"x"), {"invalid user"}),
+    "read fails": (status("GET", "/api/users/", 502), {"unknown user", "read", "not modified", "delete"}),
+    "request ID lost": (header("X-Request-ID", "another"), {"unknown user", "read", "stale change", "delete"}),
+    "sniffing allowed": (header("X-Content-Type-Options", None), {"read"}),
+    "cacheable": (header("Cache-Control", "public"), {"read"}),
+    "next leads inside": (body("GET", "/api/users?limit", b"/api/users", b"/users"), {"list"}),
+    "change fails": (status("PATCH", "/api/users/", 500), {"change", "stale change"}),
+    "no ETag": (header("ETag", None, "/api/users"), {"create", "read", "not modified", "change"}),
+    "delete fails": (status("DELETE", "/api/users/", 503), {"delete"}),
+}
+
+
+@pytest.mark.parametrize(("fault", "expected"), FAULTS.values(), ids=FAULTS)
+def test_broken_promise_is_a_failed_step_and_nobody_is_left_behind(
+    gateway_service: Service, fault: Fault, expected: set[str]
+) -> None:
+    before = users_at(gateway_service.url)
+    with faulty_gateway(gateway_service.url, fault) as url:
+        report, error = smoke(url)
+    assert expected <= set(failed_steps(report)), report
+    assert error.startswith(f"{len(failed_steps(report))} of ")
+    assert users_at(gateway_service.url) == before
+
+
+def test_user_whose_creation_was_not_answered_is_deleted(gateway_service: Service) -> None:
+    before = users_at(gateway_service.url)
+    with faulty_gateway(gateway_service.url, status("POST", "/api/users", 504)) as url:
+        report, _ = smoke(url)
+    assert "create" in failed_steps(report)
+    assert report["steps"][-1] | {"milliseconds": 0} == {
+        "name": "clean up",
+        "outcome": "ok",
+        "milliseconds": 0,
+        "detail": "the user is deleted",
+    }
+    assert users_at(gateway_service.url) == before
+
+
+def test_user_that_cannot_be_deleted_is_named(gateway_service: Service) -> None:
+    def fault(method: str, path: str, answer: requests.Response) -> None:
+        if method == "DELETE":
+            answer.status_code = 500
+
+    with faulty_gateway(gateway_service.url, fault) as url:
+        report, _ = smoke(url)
+    # The door let the first DELETE through and lied about it; the second is told 500 too.
+    assert report["steps"][-1]["name"] == "clean up"
+    assert report["steps"][-1]["outcome"] == "failed"
+    assert "smoke-" in report["steps"][-1]["detail"]
+
+
+def test_gateway_that_is_away_fails_every_step_in_time() -> None:
+    report, error = smoke(f"http://127.0.0.1:{free_port()}")
+    assert "create" in failed_steps(report)
+    assert {step["outcome"] for step in report["steps"]} == {"failed", "skipped"}
+    assert "no connection" in report["steps"][0]["detail"]
+    assert error
+
+
+@pytest.mark.parametrize("url", ["", "localhost:3000", "ftp://x", "http://", "http://x/api", "http://u:p@x"])
+def test_url_that_is_no_origin_is_wrong_usage(shell: Callable[..., Any], url: str) -> None:
+    done = shell("smoke", f"--url={url}")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_credential_is_sent_and_never_shown(gateway_service: Service, shell: Callable[..., Any]) -> None:
+    seen: list[str | None] = []
+
+    def fault(method: str, path: str, answer: requests.Response) -> None:
+        seen.append(answer.request.headers.get("Authorization"))
+        answer.status_code = 401
+
+    with faulty_gateway(gateway_service.url, fault) as url:
+        done = shell("smoke", "--url", url, SMOKE_AUTHORIZATION="Bearer hush-hush")
+    assert done.returncode == 1
+    assert set(seen) == {"Bearer hush-hush"}
+    assert "hush-hush" not in done.stdout + done.stderr

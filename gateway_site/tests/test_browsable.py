@@ -1,0 +1,120 @@
+"""The browsable API in dev, through the gateway: every link, form and file of its pages resolves there."""
+
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from urllib.parse import urljoin, urlsplit
+from uuid import uuid4
+
+import pytest
+import requests
+
+from common.tests.service import Service, service
+from common.tests.store import Store
+
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+SECONDS = 15
+
+
+class References(HTMLParser):
+    """What a page refers to."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.links: set[str] = set()
+        self.files: set[str] = set()
+        self.actions: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "a":
+            self.links.add(given.get("href", "#"))
+        elif tag == "link":
+            self.files.add(given["href"])
+        elif tag in {"script", "img"} and "src" in given:
+            self.files.add(given["src"])
+        elif tag == "form":
+            self.actions.add(given.get("action", ""))
+
+
+@pytest.fixture(scope="module")
+def dev_pair(tmp_path_factory: pytest.TempPathFactory, shared_store: Store) -> Iterator[tuple[Service, Service]]:
+    """Both services with DEBUG=true."""
+    folder = tmp_path_factory.mktemp("dev")
+    with (
+        service("users_site", folder, REDIS_URL=shared_store.url, DEBUG="true") as users,
+        service("gateway_site", folder, USER_SERVICE_URL=users.url, DEBUG="true") as gateway,
+    ):
+        for _ in range(3):
+            user = {"name": "Grace <b>Hopper</b>", "email": f"{uuid4().hex}@example.com"}
+            requests.post(f"{gateway.url}/api/users", json=user, timeout=SECONDS)
+        yield gateway, users
+
+
+@pytest.fixture(params=["through the gateway", "directly"])
+def collection(request: pytest.FixtureRequest, dev_pair: tuple[Service, Service]) -> str:
+    """The users' URL."""
+    gateway, users = dev_pair
+    return f"{gateway.url}/api/users" if request.param == "through the gateway" else f"{users.url}/users"
+
+
+def assert_page_is_whole(url: str, page: str) -> None:
+    """Every reference of the page is answered by the server that it came from, and under its prefix."""
+    references = References(page)
+    origin, path = urljoin(url, "/"), urlsplit(url).path
+    assert references.files
+    for name in references.files:
+        assert urljoin(url, name).startswith(origin), "no CDN"
+        assert requests.get(urljoin(url, name), timeout=SECONDS).status_code == 200, name
+    elsewhere = ("#", "mailto:", "https://www.django-rest-framework.org")
+    for link in {link for link in references.links if not link.startswith(elsewhere)}:
+        assert urljoin(url, link).startswith(origin)
+        assert requests.get(urljoin(url, link), headers=HTML, timeout=SECONDS).status_code == 200, link
+    for action in references.actions:
+        assert urlsplit(urljoin(url, action)).path == path, action
+
+
+def test_a_list_is_a_page_whose_references_resolve(collection: str) -> None:
+    url = f"{collection}?limit=2"
+    answer = requests.get(url, headers=HTML, timeout=SECONDS)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert_page_is_whole(url, answer.text)
+    older = requests.get(url, timeout=SECONDS).json()["next"]
+    assert older in {urljoin(url, link) for link in References(answer.text).links}
+    assert "<b>Hopper" not in answer.text
+
+
+def test_a_user_is_a_page_whose_references_resolve(collection: str) -> None:
+    user = requests.get(f"{collection}?limit=1", timeout=SECONDS).json()["results"][0]
+    url = f"{collection}/{user['id']}"
+    answer = requests.get(url, headers=HTML, timeout=SECONDS)
+    assert answer.status_code == 200
+    assert user["email"] in answer.text
+    assert_page_is_whole(url, answer.text)
+
+
+def test_a_problem_is_a_page_whose_references_resolve(collection: str) -> None:
+    url = f"{collection}/01900000-0000-7000-8000-000000000000"
+    answer = requests.get(url, headers=HTML, timeout=SECONDS)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "user-not-found" in answer.text
+
+
+def test_a_form_of_the_page_creates_and_deletes(collection: str) -> None:
+    """What DRF's ajax-form.js sends: the form's content as JSON, from a browser."""
+    body = {"name": "From a form", "email": f"{uuid4().hex}@example.com"}
+    created = requests.post(collection, json=body, headers=HTML, timeout=SECONDS)
+    assert (created.status_code, created.headers["content-type"]) == (201, "text/html; charset=utf-8")
+    where = urljoin(collection, created.headers["location"])
+    assert requests.get(where, timeout=SECONDS).json()["email"] == body["email"]
+    assert requests.delete(where, headers=HTML, timeout=SECONDS).ok
+    assert requests.get(where, timeout=SECONDS).status_code == 404
+
+
+def test_a_program_gets_json(collection: str) -> None:
+    assert requests.get(collection, timeout=SECONDS).headers["content-type"] == "application/json"
+
+
+def test_in_production_there_is_no_page(gateway_service: Service) -> None:
+    answer = requests.get(f"{gateway_service.url}/api/users", headers=HTML, timeout=SECONDS)
+    assert answer.headers["content-type"] == "application/json"

@@ -1,0 +1,42 @@
+"""The gateway's own pages: `/` and `/problems`."""
+
+import re
+
+import pytest
+import requests
+
+from common.problems import KINDS
+from common.tests.service import Service
+
+HTML = {"Accept": "text/html"}
+SECONDS = 10
+LATER = {"schema", "docs"}
+"""What the index may link to before it is there."""
+
+
+def test_the_index_is_json_for_programs_and_its_links_resolve(gateway_service: Service) -> None:
+    body = requests.get(gateway_service.url, timeout=SECONDS).json()
+    assert (body["service"], body["links"]["users"]) == ("api-gateway", "/api/users")
+    for name, path in body["links"].items():
+        status = requests.get(gateway_service.url + path, timeout=SECONDS).status_code
+        assert status == 200 or name in LATER, path
+
+
+def test_the_index_is_a_page_for_browsers(gateway_service: Service) -> None:
+    answer = requests.get(gateway_service.url, headers=HTML, timeout=SECONDS)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert 'href="/api/users"' in answer.text
+    assert "http://" not in answer.text.replace("http://www.w3.org", "")
+
+
+def test_every_kind_of_problem_is_explained_where_its_type_points(gateway_service: Service) -> None:
+    page = requests.get(f"{gateway_service.url}/problems", headers=HTML, timeout=SECONDS).text
+    assert set(re.findall(r'id="([a-z-]+)"', page)) >= KINDS.keys()
+    told = requests.get(f"{gateway_service.url}/problems", timeout=SECONDS).json()["problems"]
+    assert {kind["code"]: kind["status"] for kind in told} == {code: kind.status for code, kind in KINDS.items()}
+
+
+@pytest.mark.parametrize("path", ["/", "/problems"])
+def test_other_methods_are_405(gateway_service: Service, path: str) -> None:
+    answer = requests.post(gateway_service.url + path, timeout=SECONDS)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")

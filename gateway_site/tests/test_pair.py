@@ -1,0 +1,141 @@
+"""The pair end to end: client, gateway, user service, a real store."""
+
+from uuid import uuid4
+
+import pytest
+import requests
+
+from common.tests.service import Service
+from common.tests.wire import Answer, exchange, get
+
+CONNECTION_ONLY = {"date", "server", "connection", "transfer-encoding", "x-request-id"}
+SECONDS = 10
+
+
+def new_user() -> dict[str, str]:
+    """What a client sends."""
+    return {"name": "Ada Lovelace", "email": f"{uuid4().hex}@example.com", "role": "admin"}
+
+
+@pytest.fixture
+def users(gateway_service: Service) -> str:
+    """The collection's URL at the gateway."""
+    return f"{gateway_service.url}/api/users"
+
+
+def test_a_user_is_created_read_changed_and_deleted(users: str, gateway_service: Service) -> None:
+    body = new_user()
+    created = requests.post(users, json=body, timeout=SECONDS)
+    assert created.status_code == 201
+    where, tag = gateway_service.url + created.headers["location"], created.headers["etag"]
+    read = requests.get(where, timeout=SECONDS)
+    assert (read.status_code, read.content, read.headers["etag"]) == (200, created.content, tag)
+    assert requests.get(where, headers={"If-None-Match": tag}, timeout=SECONDS).status_code == 304
+    assert requests.head(where, timeout=SECONDS).headers["content-length"] == str(len(read.content))
+    found = requests.get(users, params={"email": body["email"].upper()}, timeout=SECONDS).json()
+    assert (found["count"], found["results"]) == (1, [created.json()])
+    patched = requests.patch(where, json={"name": "Ada"}, headers={"If-Match": tag}, timeout=SECONDS)
+    assert (patched.status_code, patched.json()["name"], patched.json()["email"]) == (200, "Ada", body["email"])
+    assert requests.put(where, json=body, headers={"If-Match": tag}, timeout=SECONDS).status_code == 412
+    assert requests.put(where, json=body, timeout=SECONDS).json()["name"] == body["name"]
+    assert requests.post(users, json=body, timeout=SECONDS).json()["code"] == "email-taken"
+    deleted = requests.delete(where, timeout=SECONDS)
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    assert requests.get(where, timeout=SECONDS).json()["code"] == "user-not-found"
+
+
+def test_links_of_a_page_lead_through_the_gateway_and_back(users: str) -> None:
+    created = {requests.post(users, json=new_user(), timeout=SECONDS).json()["id"] for _ in range(5)}
+    first = requests.get(users, params={"limit": 2}, timeout=SECONDS).json()
+    assert first["previous"] is None
+    assert first["next"].startswith(users + "?")
+    second = requests.get(first["next"], timeout=SECONDS).json()
+    assert second["previous"].startswith(users + "?")
+    assert requests.get(second["previous"], timeout=SECONDS).json()["results"] == first["results"]
+    seen, url = [], f"{users}?limit=2"
+    while url:
+        page = requests.get(url, timeout=SECONDS).json()
+        seen += [user["id"] for user in page["results"]]
+        url = page["next"]
+    assert len(seen) == len(set(seen)) == page["count"]
+    assert created <= set(seen)
+
+
+def test_links_name_the_host_that_the_client_used(gateway_service: Service, users: str) -> None:
+    for _ in range(2):
+        requests.post(users, json=new_user(), timeout=SECONDS)
+    host = f"localhost:{gateway_service.port}"
+    page = requests.get(users, params={"limit": 1}, headers={"Host": host}, timeout=SECONDS).json()
+    assert page["next"].startswith(f"http://{host}/api/users?")
+
+
+CASES = {
+    "a page": ("GET", "/users?limit=1", b""),
+    "no such user": ("GET", "/users/01900000-0000-7000-8000-000000000000", b""),
+    "no uuid": ("GET", "/users/%00%ff", b""),
+    "a long id": ("GET", "/users/" + "x" * 3000, b""),
+    "an encoded slash": ("GET", "/users/a%2Fb", b""),
+    "dots": ("GET", "/users/..%2f", b""),
+    "a bad limit": ("GET", "/users?limit=0", b""),
+    "a bad cursor": ("GET", "/users?cursor=%00", b""),
+    "malformed JSON": ("POST", "/users", b"{"),
+    "no UTF-8": ("POST", "/users", b"\xff"),
+    "a lone surrogate": ("POST", "/users", b'{"name": "\\ud800"}'),
+    "20,000 brackets": ("POST", "/users", b"[" * 20_000),
+    "NaN": ("POST", "/users", b'{"name": NaN}'),
+    "unknown fields": ("POST", "/users", b'{"nome": 1}'),
+    "wrong types": ("POST", "/users", b'{"name": {}, "email": 1, "role": []}'),
+    "another method": ("BREW", "/users", b""),
+    "options": ("OPTIONS", "/users", b""),
+    "a trailing slash": ("GET", "/users/", b""),
+    "delete nobody": ("DELETE", "/users/01900000-0000-7000-8000-000000000000", b""),
+    "head": ("HEAD", "/users?limit=1", b""),
+}
+
+
+def asked(service: Service, prefix: str, method: str, path: str, body: bytes) -> tuple[Answer, dict[str, list[str]]]:
+    """The answer, and its end-to-end fields."""
+    fields = ["X-Request-ID: the-same", "Content-Type: application/json"]
+    length = [f"Content-Length: {len(body)}"] if body else []
+    answer = exchange(service.port, get(prefix + path, *fields, *length, method=method) + body, method)
+    return answer, {name: answer.values(name) for name, _ in answer.headers if name not in CONNECTION_ONLY}
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CASES.values(), ids=CASES.keys())
+def test_the_gateways_answer_is_the_user_services(
+    users_service: Service, gateway_service: Service, users: str, method: str, path: str, body: bytes
+) -> None:
+    requests.post(users, json=new_user(), timeout=SECONDS)
+    direct, direct_fields = asked(users_service, "", method, path, body)
+    through, through_fields = asked(gateway_service, "/api", method, path, body)
+    assert direct.status < 500
+    assert through.status == direct.status
+    if method != "HEAD" and direct.body:
+        here, there = direct.json(), through.json()
+        if "instance" in here:
+            assert here.pop("instance") == path.partition("?")[0]
+            assert there.pop("instance") == "/api" + path.partition("?")[0]
+        for link in {"next", "previous"} & here.keys():
+            here.pop(link), there.pop(link)
+        assert there == here
+        through_fields.pop("content-length"), direct_fields.pop("content-length")
+    if method == "HEAD":
+        through_fields.pop("content-length"), direct_fields.pop("content-length")
+    assert through_fields == direct_fields
+
+
+def test_the_request_id_is_one_from_end_to_end(users_service: Service, gateway_service: Service, users: str) -> None:
+    from common.tests.log_lines import access_lines
+
+    requests.get(users, headers={"X-Request-ID": "end-to-end"}, timeout=SECONDS)
+    (there,), (here,) = access_lines(users_service, "end-to-end"), access_lines(gateway_service, "end-to-end")
+    assert (there["path"], here["path"]) == ("/users", "/api/users")
+
+
+def test_a_body_above_the_limit_is_413(users: str) -> None:
+    answer = requests.post(users, data=b"x" * 65_537, headers={"Content-Type": "application/json"}, timeout=SECONDS)
+    assert (answer.status_code, answer.json()["code"], answer.json()["instance"]) == (
+        413,
+        "body-too-large",
+        "/api/users",
+    )

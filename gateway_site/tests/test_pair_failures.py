@@ -1,0 +1,53 @@
+"""The pair when something behind it is down."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from common.tests.service import Service, service
+from common.tests.store import Store, store
+
+SECONDS = 10
+
+
+@pytest.fixture
+def own_pair(tmp_path: Path) -> Iterator[tuple[Store, Service, Service]]:
+    """A store, a user service and a gateway that a test may break."""
+    (tmp_path / "store").mkdir()
+    with (
+        store(tmp_path / "store") as running,
+        service("users_site", tmp_path, REDIS_URL=running.url) as users,
+        service("gateway_site", tmp_path, USER_SERVICE_URL=users.url, AUTH="none") as gateway,
+    ):
+        yield running, users, gateway
+
+
+def test_what_is_down_is_told_by_who_knows(own_pair: tuple[Store, Service, Service]) -> None:
+    running, users, gateway = own_pair
+    running.kill()
+    answer = requests.get(f"{gateway.url}/api/users", timeout=SECONDS)
+    assert (answer.status_code, answer.json()["code"], answer.json()["instance"]) == (
+        503,
+        "store-unavailable",
+        "/api/users",
+    )
+    assert int(answer.headers["retry-after"]) >= 1
+    assert requests.get(f"{users.url}/health/ready", timeout=SECONDS).json()["dependencies"] == {"redis": "down"}
+    ready = requests.get(f"{gateway.url}/health/ready", timeout=SECONDS)
+    assert (ready.status_code, ready.json()["dependencies"]) == (200, {"user-service": "up"})
+
+    running.start()
+    deadline = time.monotonic() + SECONDS
+    while requests.get(f"{gateway.url}/api/users", timeout=SECONDS).status_code != 200:
+        assert time.monotonic() < deadline, "the store is back"
+        time.sleep(0.05)
+
+    users.stop()
+    answer = requests.get(f"{gateway.url}/api/users", timeout=SECONDS)
+    assert (answer.status_code, answer.json()["code"]) == (502, "bad-upstream")
+    ready = requests.get(f"{gateway.url}/health/ready", timeout=SECONDS)
+    assert (ready.status_code, ready.json()) == (503, {"status": "not ready", "dependencies": {"user-service": "down"}})
+    assert requests.get(f"{gateway.url}/health/live", timeout=SECONDS).status_code == 200

@@ -1,0 +1,161 @@
+"""An HTTP/1.1 server that does on the wire exactly what a test's script says, well-formed or not."""
+
+import asyncio
+import socket
+import ssl
+import struct
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Seen(NamedTuple):
+    """A request as it came."""
+
+    line: bytes
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+    def values(self, name: bytes) -> list[bytes]:
+        return [value for key, value in self.headers if key.lower() == name]
+
+
+class Peer:
+    """The server's end of one connection."""
+
+    def __init__(
+        self, server: "Hostile", reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
+    ) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.number = number
+        """1 for the server's first connection, and so on."""
+        self._server = server
+
+    async def head(self) -> Seen:
+        """The next request's head, recorded in the server's `seen`."""
+        raw = await self.reader.readuntil(b"\r\n\r\n")
+        line, *rest = raw[:-4].split(b"\r\n")
+        headers = [(name, value) for name, _, value in (field.partition(b": ") for field in rest)]
+        seen = Seen(line, headers, b"")
+        self._server.seen.append(seen)
+        return seen
+
+    async def request(self) -> Seen:
+        """The next request with its whole body, whichever way it is framed."""
+        seen = await self.head()
+        body = bytearray()
+        if seen.values(b"transfer-encoding") == [b"chunked"]:
+            while size := int(await self.reader.readuntil(b"\r\n"), 16):
+                body += await self.reader.readexactly(size)
+                assert await self.reader.readuntil(b"\r\n") == b"\r\n"
+            assert await self.reader.readuntil(b"\r\n") == b"\r\n"
+        elif lengths := seen.values(b"content-length"):
+            body += await self.reader.readexactly(int(lengths[0]))
+        self._server.seen[-1] = seen._replace(body=bytes(body))
+        return self._server.seen[-1]
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self, *answers: bytes) -> None:
+        """Read a request for each of the answers and send it."""
+        for data in answers:
+            await self.request()
+            await self.send(data)
+
+    def reset(self) -> None:
+        """Close with RST, as a process that was killed with unread data does."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    async def until_closed(self) -> None:
+        """Until the client has closed the connection."""
+        while await self.reader.read(65536):
+            pass
+
+
+Script = Callable[[Peer], Awaitable[None]]
+
+
+class Hostile:
+    """Runs the script once for each connection, then closes it. A script's failed assertion fails `stop()`."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server
+        self._failures: list[BaseException] = []
+        self.connections = 0
+        self.seen: list[Seen] = []
+        self.url = ""
+
+    async def start(
+        self, host: str = "127.0.0.1", port: int = 0, name: str | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._server = await asyncio.start_server(self._serve, host, port, ssl=tls)
+        port = self._server.sockets[0].getsockname()[1]
+        shown = name or (f"[{host}]" if ":" in host else host)
+        self.url = f"{'https' if tls else 'http'}://{shown}:{port}"
+
+    async def stop(self) -> None:
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+        assert not self._failures, self._failures
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.connections += 1
+        try:
+            await self._script(Peer(self, reader, writer, self.connections))
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client went away, or the test is over
+        except Exception as error:
+            self._failures.append(error)
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+
+def always(*answers: bytes) -> Script:
+    """Answer the requests of each connection with these, then end it."""
+
+    async def script(peer: Peer) -> None:
+        await peer.answer(*answers)
+
+    return script
+
+
+def forever(answer: bytes = OK) -> Script:
+    """Answer every request with this, on as many connections as come."""
+
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.answer(answer)
+
+    return script
+
+
+async def get(upstream, target: bytes = b"/", timeout: float = 10.0):  # noqa: ASYNC109
+    """A GET's answer."""
+    return await upstream.request(b"GET", target, [], timeout=timeout)
+
+
+async def read(answer) -> bytes:
+    """An answer's body, whichever way it comes."""
+    return b"".join([chunk async for chunk in answer.chunks()])
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until the condition holds; TimeoutError if it never does."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 of things that set no event
+            await asyncio.sleep(0.005)

@@ -1,0 +1,140 @@
+"""Answers in every framing that HTTP/1 knows."""
+
+import pytest
+
+from .hostile import OK, Peer, always, forever, get, read
+
+LARGE = bytes(range(256)) * 1024  # 256 KiB
+
+
+async def test_content_length_answer_is_whole(hostile, client):
+    server = await hostile(forever(b'HTTP/1.1 201 Created\r\nContent-Length: 5\r\nETag: "x" \t\r\n\r\nhello'))
+    answer = await get(client(server))
+    assert (answer.status, answer.body) == (201, b"hello")
+    assert answer.headers == [(b"content-length", b"5"), (b"etag", b'"x"')]
+    assert await read(answer) == b"hello"
+
+
+async def test_chunked_answer_is_joined_and_its_trailers_dropped(hostile, client):
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3;x=1\r\nabc\r\n2\r\nde\r\n0\r\nT: trailer\r\n\r\n"
+    server = await hostile(forever(chunked))
+    upstream = client(server)
+    for _ in range(2):
+        answer = await get(upstream)
+        assert answer.body == b"abcde"
+        assert answer.headers == [(b"transfer-encoding", b"Chunked")]
+    assert server.connections == 1
+
+
+async def test_answer_in_single_bytes_is_the_same_answer(hostile, client):
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        for byte in b"HTTP/1.1 200 OK\r\nAb-C:  d e \r\nContent-Length: 2\r\n\r\nok":
+            await peer.send(bytes([byte]))
+        await peer.until_closed()
+
+    answer = await get(client(await hostile(script)))
+    assert answer.headers == [(b"ab-c", b"d e"), (b"content-length", b"2")]
+    assert answer.body == b"ok"
+
+
+async def test_answer_until_close_is_whole(hostile, client):
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\n\r\nall ")
+        await peer.send(b"of it")
+
+    upstream = client(await hostile(script))
+    assert (await get(upstream)).body == b"all of it"
+    assert upstream.stats.idle == 0
+
+
+async def test_large_answer_until_close_is_streamed_to_its_end(hostile, client):
+    answer = await get(client(await hostile(always(b"HTTP/1.1 200 OK\r\n\r\n" + LARGE))))
+    assert answer.body is None
+    assert await read(answer) == LARGE
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+    ],
+)
+async def test_head_answer_has_no_body_whatever_it_announces(hostile, client, head):
+    async def script(peer: Peer) -> None:
+        while True:
+            seen = await peer.request()
+            await peer.send(head if seen.line.startswith(b"HEAD") else OK)
+
+    upstream = client(await hostile(script))
+    for _ in range(2):
+        answer = await upstream.request(b"HEAD", b"/", [], timeout=5)
+        assert (answer.status, answer.body) == (200, b"")
+        assert (await get(upstream)).body == b"ok"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 7\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\n\r\n",
+    ],
+)
+async def test_204_and_304_have_no_body_and_keep_the_connection(hostile, client, head):
+    server = await hostile(forever(head))
+    upstream = client(server)
+    for _ in range(2):
+        assert (await get(upstream)).body == b""
+    assert server.connections == 1
+
+
+async def test_informational_answers_are_skipped(hostile, client):
+    early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    server = await hostile(forever(early + b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 2\r\n\r\nok"))
+    upstream = client(server)
+    for _ in range(2):
+        answer = await get(upstream)
+        assert (answer.status, answer.body) == (200, b"ok")
+        assert answer.headers == [(b"a", b"b"), (b"content-length", b"2")]
+    assert server.connections == 1
+
+
+async def test_duplicate_headers_keep_their_order(hostile, client):
+    head = (
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nX: y\r\nset-cookie: b=2\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n"
+    )
+    answer = await get(client(await hostile(forever(head))))
+    assert answer.headers == [
+        (b"set-cookie", b"a=1"),
+        (b"x", b"y"),
+        (b"set-cookie", b"b=2"),
+        (b"set-cookie", b"a=1"),
+        (b"content-length", b"0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "connections"),
+    [
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n", 2),
+        (b"HTTP/1.1 200 OK\r\nConnection: x, Close\r\n", 2),
+        (b"HTTP/1.0 200 OK\r\n", 2),
+        (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n", 1),
+    ],
+)
+async def test_connection_is_kept_only_if_the_answer_agrees(hostile, client, head, connections):
+    server = await hostile(forever(head + b"Content-Length: 2\r\n\r\nok"))
+    upstream = client(server)
+    for _ in range(2):
+        assert (await get(upstream)).body == b"ok"
+    assert server.connections == connections
+
+
+async def test_error_statuses_are_answers(hostile, client):
+    server = await hostile(forever(b"HTTP/1.1 599 Odd\r\nContent-Length: 0\r\n\r\n"))
+    assert (await get(client(server))).status == 599

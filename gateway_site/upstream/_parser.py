@@ -1,0 +1,139 @@
+"""One connection's answers, parsed by llhttp and held to what RFC 9112 leaves no doubt about."""
+
+import asyncio
+
+from httptools import HttpParserError, HttpResponseParser
+
+from ._answer import Source, Stream
+from .errors import BadAnswer
+
+
+class AnswerParser:
+    """The answer to the request of the last `reset()`, as far as it has come.
+
+    llhttp in its strict mode refuses bare LF, obsolete folding, bad chunks, a second Content-Length, and
+    Content-Length with Transfer-Encoding; the rest is refused here.
+    """
+
+    __slots__ = (
+        "_is_head",
+        "_llhttp",
+        "_max_header_bytes",
+        "_undigested",
+        "body_size",
+        "chunks",
+        "complete",
+        "headers",
+        "keep_alive",
+        "status",
+        "stream",
+        "until_close",
+    )
+
+    status: int  # of the final answer, 0 before its head is complete
+    headers: list[tuple[bytes, bytes]]
+    chunks: list[bytes]  # the body so far, unless it goes to `stream`
+    body_size: int
+    stream: Stream | None
+    keep_alive: bool
+    until_close: bool  # the body ends with the connection
+    complete: bool
+
+    def __init__(self, max_header_bytes: int) -> None:
+        self._max_header_bytes = max_header_bytes
+        self._llhttp = HttpResponseParser(self)
+        self._is_head = False
+
+    def reset(self, *, is_head: bool) -> None:
+        """Expect the answer to a new request."""
+        if self._is_head:  # llhttp still waits for the body that the answer to HEAD announced
+            self._llhttp = HttpResponseParser(self)
+        self._is_head = is_head
+        self.status = self.body_size = self._undigested = 0
+        self.headers = []
+        self.chunks = []
+        self.stream = None
+        self.complete = self.keep_alive = self.until_close = False
+
+    def feed(self, data: bytes) -> None:
+        """Raises BadAnswer for what is no answer, is more than one, or has no end of head in sight."""
+        # Bytes since the last body byte: heads, 1xx answers, chunk extensions and trailers alike.
+        self._undigested += len(data)
+        try:
+            self._llhttp.feed_data(data)
+        except HttpParserError as error:
+            raise BadAnswer(str(error.__context__ or error)) from None
+        if self._undigested > self._max_header_bytes and not self.complete:
+            raise BadAnswer(f"{self._undigested} bytes without an end of head or a byte of body")
+
+    def open_stream(self, loop: asyncio.AbstractEventLoop, source: Source) -> Stream:
+        """The body so far and all that follows goes through the stream from now on."""
+        self.stream = Stream(loop, source, self.chunks)
+        self.chunks = []
+        return self.stream
+
+    def take_body(self) -> bytes:
+        """The whole body of a complete answer without a stream; an idle connection must not keep it alive."""
+        chunks, self.chunks = self.chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    @property
+    def started(self) -> bool:
+        """Whether a byte has come."""
+        return self.status > 0 or self._undigested > 0
+
+    # llhttp's callbacks. What they raise comes out of feed_data as the error's context.
+
+    def on_message_begin(self) -> None:
+        if self.complete:
+            raise BadAnswer("more bytes than one answer")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.status == 0:  # else it is a trailer
+            self.headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        status = self._llhttp.get_status_code()
+        if status < 200:
+            if status < 100 or status == 101:  # we never ask for an upgrade
+                raise BadAnswer(f"status {status}")
+            self.headers = []
+            return
+        if status > 599:
+            raise BadAnswer(f"status {status}")
+        self._check_head()
+        self.status = status
+        self.complete = self._is_head
+
+    def _check_head(self) -> None:
+        headers = self.headers
+        limit = self._max_header_bytes
+        # A line costs four bytes more: a flood of short fields is a flood.
+        if self._undigested > limit and sum(len(name) + len(value) + 4 for name, value in headers) > limit:
+            raise BadAnswer(f"a head of more than {limit} bytes")
+        codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+        if codings and (codings != [b"chunked"] or self._llhttp.get_http_version() != "1.1"):
+            raise BadAnswer("a transfer coding that was not asked for")
+        self.keep_alive = self._llhttp.should_keep_alive()
+        if not self.keep_alive:
+            if self._llhttp.get_http_version() not in ("1.0", "1.1"):
+                raise BadAnswer("not HTTP/1")
+            self.until_close = not codings and all(name != b"content-length" for name, _ in headers)
+
+    def on_chunk_header(self) -> None:
+        if self.complete:
+            raise BadAnswer("a body after HEAD")
+
+    def on_body(self, chunk: bytes) -> None:
+        if self.complete:
+            raise BadAnswer("a body after HEAD")
+        self._undigested = 0
+        if self.stream is not None:
+            self.stream.feed(chunk)
+        else:
+            self.body_size += len(chunk)
+            self.chunks.append(chunk)
+
+    def on_message_complete(self) -> None:
+        if self.status:  # else it was informational
+            self.complete = True

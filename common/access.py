@@ -10,6 +10,7 @@ import time
 import orjson
 from django.conf import settings
 
+from common import tracing
 from common.json_logging import clock, write
 from common.metrics import observe
 from common.request import Request
@@ -22,6 +23,8 @@ CONSTANTS = {
     "message": "request",
     "logger": "access",
 }
+
+NOTHING: dict[str, str] = {}
 
 QUIET = ("/health", "/metrics")
 
@@ -47,6 +50,8 @@ def record(request: Request, status: int, sent: int, seconds: float) -> None:
                     "user_agent": request.header(b"user-agent"),
                     "remote_addr": request.remote_addr,
                     "bytes_sent": sent,
+                    **(NOTHING if request.principal is None else {"principal": request.principal}),
+                    **(tracing.ids() if tracing.is_on else NOTHING),
                 }
             )
         )

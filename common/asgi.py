@@ -19,10 +19,10 @@ from django.core.handlers.base import BaseHandler
 from django.http import HttpResponse
 from django.http.request import split_domain_port, validate_host
 
-from common import deadline, problems, request_id
+from common import deadline, problems, request_id, tracing
 from common.access import record
 from common.checks import thread_hops
-from common.metrics import in_flight
+from common.metrics import in_flight, sample
 from common.problems import Problem
 from common.request import ClientGone, Request
 from common.response import Headers
@@ -49,6 +49,7 @@ class Application(BaseHandler):
         if hops:
             raise ImproperlyConfigured("; ".join(f"{hop.msg} ({hop.hint})" for hop in hops))
         self.on_stop = on_stop
+        tracing.start(settings.SERVICE, settings.APP_VERSION)
         self.routes = Routes()
         self.load_middleware(is_async=True)
         # Without middleware Django's chain is one wrapper that only turns exceptions into answers, which we do ourselves.
@@ -61,11 +62,19 @@ class Application(BaseHandler):
             await self.live(receive, send)
 
     async def serve(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """One request from head to last byte, with its log line and metrics."""
+        """One request, within its trace where this process traces."""
         started = time.perf_counter()
         request = Request(scope, receive, started)
         request_id.current.set(request.request_id)
         deadline.start(request.raw_headers.get(deadline.HEADER), started)
+        if not tracing.is_on or request.path.startswith(UNGUARDED):  # probes would be most of all traces
+            await self.exchange(request, send)
+            return
+        with tracing.server_span(request) as span:
+            await self.exchange(request, send, span)
+
+    async def exchange(self, request: Request, send: ASGISendCallable, span: Any = None) -> None:
+        """From head to last byte, with its log line and metrics."""
         status, sent = CLIENT_CLOSED_REQUEST, 0
         in_flight.count += 1
         try:
@@ -80,7 +89,9 @@ class Application(BaseHandler):
             status = problems.KINDS[problems.from_exception(error).code].status
         finally:
             in_flight.count -= 1
-            record(request, status, sent, time.perf_counter() - started)
+            record(request, status, sent, time.perf_counter() - request.started)
+            if span is not None:
+                tracing.finish(span, request, status)
 
     async def answer(self, request: Request) -> HttpResponse:
         """The site's answer; every exception but cancellation becomes a problem."""
@@ -115,12 +126,15 @@ class Application(BaseHandler):
         return match.view, match.kwargs
 
     async def live(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """The lifespan protocol: nothing to prepare, connections to close."""
+        """The lifespan protocol: nothing to prepare; connections to close, spans to send."""
         await receive()
+        sampling = asyncio.create_task(sample())
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        sampling.cancel()
         for stop in self.on_stop:
             await stop()
+        await asyncio.to_thread(tracing.stop)
         await send({"type": "lifespan.shutdown.complete"})
 
 

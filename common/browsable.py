@@ -11,11 +11,12 @@ from asgiref.sync import sync_to_async
 from django.http import HttpResponse
 from django.template.loader import get_template
 from django.urls import set_script_prefix
-from rest_framework.renderers import BrowsableAPIRenderer
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.response import Response
 from rest_framework.utils.serializer_helpers import ReturnDict
 
 from common import problems
+from common.contracts import MergePatchParser, StrictJSONParser
 from common.request import ClientGone, Request
 
 if TYPE_CHECKING:
@@ -42,6 +43,21 @@ class PageLinks:
         raise TypeError
 
 
+class WritableRenderer(JSONRenderer):
+    """What a raw form starts with: the fields that may be sent. DRF puts in the read-only ones too, which we refuse."""
+
+    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
+        """The JSON to edit."""
+        text: bytes = super().render({name: data[name] for name in data.serializer.writable}, *args, **kwargs)
+        return text
+
+
+class FormParser(StrictJSONParser):
+    """The site's JSON, with what fills in a form of it."""
+
+    renderer_class = WritableRenderer
+
+
 async def browse(view: "AsyncViewSet", request: Request, **kwargs: Any) -> HttpResponse:
     """The action's answer, or its problem, as a page."""
     await request.read_body()
@@ -62,6 +78,7 @@ def render(view: "AsyncViewSet", request: Request, answer: HttpResponse, **kwarg
     drf_request = view.initialize_request(request, **kwargs)
     view.request, view.kwargs, view.format_kwarg = drf_request, kwargs, None
     view.headers = {name: value for name, value in answer.items() if name.lower() != "content-type"}
+    view.parser_classes = [FormParser, MergePatchParser]
     data = orjson.loads(answer.content) if answer.content else None
     if isinstance(data, dict) and "results" in data:
         view._paginator = PageLinks(data)  # type: ignore[attr-defined] # where the property `paginator` keeps its value

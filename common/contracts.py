@@ -17,7 +17,7 @@ ROLES = ("user", "admin")
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
 # What str.strip() takes off, a line feed and other control characters among it.
 _SPACE = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-NAME_PATTERN = rf"^[{_SPACE}]*[^{_SPACE}{_CONTROL}]([^{_CONTROL}]*[^{_SPACE}{_CONTROL}])?[{_SPACE}]*$"
+NAME_PATTERN = rf"^[{_SPACE}]*[^{_SPACE}{_CONTROL}]([^{_CONTROL}]{{0,198}}[^{_SPACE}{_CONTROL}])?[{_SPACE}]*$"
 _ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 EMAIL_PATTERN = rf"^{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+[A-Za-z]{{2,63}}$"
 NAME_MAX, EMAIL_MAX = 200, 254

@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from common import environment, request_id, settings
+from common import environment, request_id, settings, tracing
+from common.stdout import Stdout
 
 # Documented switches (docs.python.org/3/howto/logging.html#optimization): nothing here prints what they collect.
 logging.logThreads = False
@@ -31,6 +32,7 @@ _MASKS = [
         (rf"""((?:password|passwd|secret|token|api_?key){_Q}\s*[:=]\s*b?{_Q})[^\s"'&,;}}]+""", r"\1***"),
         (r"\b(bearer|basic)\s+[\w.~+/=-]+", r"\1 ***"),
         (r"\beyJ[\w-]+\.[\w-]+\.[\w-]*", "***"),  # a JSON Web Token
+        (r"\bugk_[0-9a-f]{12}_[\w-]+", "***"),  # an API key of the gateway's
         (r"""(\bemail=)[^&\s"']+""", r"\1***"),
     )
 ]
@@ -73,10 +75,12 @@ class Clock:
 clock = Clock()
 
 
+stdout = Stdout()
+
+
 def write(line: bytes) -> None:
-    """Puts one line on stdout at once: one that waits in a buffer is lost when the process dies."""
-    sys.stdout.buffer.write(line + b"\n")
-    sys.stdout.buffer.flush()
+    """Puts one line on stdout at once, or drops it where nobody reads: see stdout.py."""
+    stdout.write(line + b"\n")
 
 
 class JSONFormatter(logging.Formatter):
@@ -102,6 +106,7 @@ class JSONFormatter(logging.Formatter):
         current = request_id.current.get()
         if current:
             entry["request_id"] = current
+        entry.update(tracing.ids())
         fields = getattr(record, "fields", None)
         if fields is not None:
             entry.update(masked(fields))

@@ -25,6 +25,9 @@ class ClientGone(Exception):
 class Request(ASGIRequest):
     """Django's ASGI request, without the 8 µs of `META`, `GET` and content type that most answers never read."""
 
+    principal: str | None = None
+    """Who asks, for logs, where a site has found that out: `apikey:reporting`."""
+
     def __init__(self, scope: HTTPScope, receive: ASGIReceiveCallable, started: float = 0.0) -> None:
         # Not super().__init__(): it builds META from every header. What it sets is set or made lazily here.
         self.scope = scope

@@ -5,7 +5,9 @@ replicas, not workers, are how this scales, so metrics need no shared files and 
 """
 
 import os
+import shutil
 import sys
+import tempfile
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ def gunicorn_settings(site: str) -> dict[str, Any]:
     except ImproperlyConfigured as error:
         sys.exit(f"{site}: {error}")
     return {
+        **shared_metrics(settings.WEB_CONCURRENCY),
         "wsgi_app": f"{site}.asgi:application",
         "bind": f"{settings.HOST}:{settings.PORT}",
         "worker_class": "common.worker.Worker",
@@ -58,3 +61,23 @@ def gunicorn_settings(site: str) -> dict[str, Any]:
         # X-Forwarded-Proto is read by us, from TRUSTED_PROXIES; the server is to believe nobody.
         "forwarded_allow_ips": "",
     }
+
+
+def shared_metrics(workers: int) -> dict[str, Any]:
+    """Where several workers keep their metrics together, and the hooks that tidy up; nothing for one worker."""
+    if workers == 1:
+        os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+        return {}
+    folder = tempfile.mkdtemp(prefix="metrics-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: S108
+    # Read by prometheus_client when a worker imports it.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+
+    def child_exit(server: Any, worker: Any) -> None:
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+    def on_exit(server: Any) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return {"child_exit": child_exit, "on_exit": on_exit}

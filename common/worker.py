@@ -19,14 +19,14 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.workers import gasgi
 
-from common import drain, request_id
+from common import drain, request_id, tracing
 from common.json_logging import log_everything
 from common.settings import DRAIN_SECONDS
 
 HEAD_SECONDS = 10.0
 """A request head that takes longer than this is a slow-header attack or a lost client (RFC 9110 §15.5.9 allows to close)."""
 
-UNNEEDED = ("pygments", "requests")
+UNNEEDED = ("pygments",) if tracing.is_on else ("pygments", "requests")
 """What DRF imports if it is there: 6 MB in each worker that no answer needs. Only management commands use `requests`."""
 
 LINGER_SECONDS = 2.0

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Iterator
 from functools import lru_cache
 
-from prometheus_client import REGISTRY, Histogram
+from prometheus_client import Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from common.metrics import before_scrape
+from common.metrics import before_scrape, collect_with
 
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 COUNT_SECONDS = 0.4
@@ -61,5 +61,5 @@ class UsersTotal(Collector):
 
 
 users_total = UsersTotal()
-REGISTRY.register(users_total)
+collect_with(users_total)
 before_scrape.append(users_total.look_up)

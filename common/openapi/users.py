@@ -78,7 +78,10 @@ PAGE = OpenApiResponse(
 JSON_BODY = {"application/json": UserSerializer}
 PATCH_BODY = {"application/json": UserSerializer, "application/merge-patch+json": UserSerializer}
 BODY_EXAMPLE = OpenApiExample("user", value=WRITTEN, request_only=True)
-PATCH_EXAMPLE = OpenApiExample("promote", value={"role": "admin"}, request_only=True)
+PATCH_EXAMPLES = [
+    OpenApiExample("promote", value={"role": "admin"}, request_only=True, media_type=media_type)
+    for media_type in PATCH_BODY
+]
 
 
 def describe_users(
@@ -160,7 +163,7 @@ def describe_users(
             (*BODY, *one, *conflict, *match),
             [IF_MATCH, etag],
             request=PATCH_BODY,
-            examples=[PATCH_EXAMPLE],
+            examples=PATCH_EXAMPLES,
         ),
         destroy=operation("delete_user", nothing(204, "The user is gone."), (*one, *match), [IF_MATCH]),
     )

@@ -50,6 +50,18 @@ def test_a_client_that_sends_it_all_the_same_reads_its_413(limited: Service, siz
     assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
 
 
+def test_a_client_that_goes_on_sending_is_not_reset(limited: Service) -> None:
+    """RFC 9112 §9.6: a reset could destroy the answer before the client has read it."""
+    head = get(COLLECTION, "Content-Type: application/json", "Content-Length: 5000000", method="POST")
+    with connect(limited.port) as connection:
+        connection.sendall(head)
+        for _ in range(20):
+            time.sleep(0.01)
+            connection.sendall(b"x" * 20_000)
+        assert read(connection).status == 413
+        assert connection.recv(1) == b""
+
+
 def test_a_chunked_body_is_counted(limited: Service) -> None:
     answer = requests.post(limited.url + COLLECTION, data=iter([b"x" * 600] * 2), headers=JSON, timeout=10)
     assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")

@@ -65,7 +65,7 @@ def test_not_ready_within_a_second_when_the_dependency_hangs(held_up: Service) -
     answer = requests.get(f"{held_up.url}/health/ready", timeout=10)
     seconds = time.monotonic() - started
     assert (answer.status_code, answer.json()["dependencies"]) == (503, {DEPENDENCY: "down"})
-    assert seconds < 1.3, "the contract's 1 s, and what a noisy machine adds"
+    assert seconds < 1.8, "the contract has 1 s; the rest is for a noisy machine"
 
 
 def test_ready_again_once_the_dependency_answers(patient_site: tuple[Service, Dependency]) -> None:

@@ -2,11 +2,12 @@
 
 from django.conf import settings
 
-from common import deadline
+from common import deadline, tracing
 from common.environment import SettingError
 from users_site.metrics import observe_redis
 from users_site.repository.address import Address
 from users_site.repository.connection import Connection
+from users_site.repository.traced import TracedConnection
 from users_site.repository.users import UserRepository
 
 try:
@@ -15,7 +16,7 @@ except ValueError as error:
     raise SettingError(str(error)) from error
 
 users = UserRepository(
-    Connection(
+    (TracedConnection if tracing.is_on else Connection)(
         _address,
         timeout=settings.REDIS_TIMEOUT_MS / 1000,
         connect_timeout=settings.REDIS_CONNECT_TIMEOUT_MS / 1000,

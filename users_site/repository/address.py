@@ -118,7 +118,7 @@ class Address:
         connection._reader = connection._writer = None
         return Opened(writer, primary)
 
-    async def replaced(self, primary: Node, timeout: float) -> None:  # noqa: ASYNC109 - of each question
+    async def replaced(self, primary: Node, timeout: float) -> None:
         """Return when the sentinels name another primary."""
         async with self._sentinels(timeout) as sentinels:
             await sentinels.replaced(primary)

@@ -20,10 +20,10 @@ from users_site.repository.command import Script, Word, pack
 from users_site.repository.errors import StoreUnavailable, error_from_reply
 
 LOAD_BATCH = 100
-"""Users in one script: 0.5 ms of the server's time."""
+"""Users in one script: 0.7 ms of the server's time."""
 
-READ_BATCH = 500
-"""Keys in one read: 0.3 ms."""
+READ_BATCH = 200
+"""Keys in one read: 0.1 ms for MGET and SCAN, 0.3 ms for ZSCAN."""
 
 WINDOW = 4
 """Batches on their way."""
@@ -119,13 +119,14 @@ class Bulk:
                     more = False
                 except Exception as error:
                     more, failure = False, error
+                # The next command is made before a reply is waited for: even with a window of 1, both sides work.
+                if waiting and (not more or len(waiting) >= window):
+                    reply = self._reply(operation, connection)
+                    yield waiting.popleft(), reply
                 if more:
                     with self.errors(operation):
                         connection.send_packed_command([payload])  # type: ignore[no-untyped-call]
                     waiting.append(tag)
-                if waiting and (not more or len(waiting) >= window):
-                    reply = self._reply(operation, connection)
-                    yield waiting.popleft(), reply
             if failure is not None:
                 raise failure
         finally:

@@ -81,7 +81,7 @@ class Connection(Link):
         keys: Sequence[bytes | str],
         args: Sequence[Word],
         then: tuple[str, *tuple[Word, ...]],
-        timeout: float | None = None,  # noqa: ASYNC109 - of the commands, not of this coroutine
+        timeout: float | None = None,
     ) -> tuple[Any, Any]:
         """Call a script and, right behind it in the same write, `then`: an operation and the words of a command.
 

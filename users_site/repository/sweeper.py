@@ -7,7 +7,6 @@ from contextvars import Context
 from time import monotonic
 
 GRAIN = 0.01  # seconds; the least time between two looks
-STALL = 0.05  # seconds; a timer later than that says that the loop was held up, not Redis
 NEVER = math.inf
 
 
@@ -21,7 +20,6 @@ class Sweeper:
         self._look = look
         self._context = context
         self._timer: asyncio.TimerHandle | None = None
-        self._excused = False
         self.at = NEVER
 
     def arm(self, loop: asyncio.AbstractEventLoop, now: float, at: float) -> None:
@@ -38,11 +36,6 @@ class Sweeper:
 
     def _fire(self, loop: asyncio.AbstractEventLoop) -> None:
         now = monotonic()
-        if now - self.at > STALL and not self._excused:
-            self._excused = True  # replies may stand unread in the socket: the loop reads them first
-            self.arm(loop, now, now + 0.001)
-            return
-        self._excused = False
         self.cancel()
         again = self._look(now)
         if again < self.at:

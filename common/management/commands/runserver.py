@@ -21,7 +21,7 @@ class Command(BaseCommand):
     """Replaces Django's runserver, which would run views in threads."""
 
     help = "Runs this service as in production, with reload, for daily work."
-    requires_system_checks: list[str] = []  # type: ignore[assignment]  # noqa: RUF012 - the server runs its own at each load
+    requires_system_checks: list[str] = []  # noqa: RUF012 - the server runs its own at each load
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The address is optional."""

@@ -110,7 +110,7 @@ async def test_a_sentinel_that_names_a_replica_is_not_believed(connect, server, 
     with replica_of(server) as replica:
         fields = ["name", "mymaster", "ip", "127.0.0.1", "port", str(replica.port), "flags", "master"]
         fields += ["num-other-sentinels", "0"]
-        reply = f"*1\r\n*{len(fields)}\r\n" + "".join(f"${len(field)}\r\n{field}\r\n" for field in fields)
+        reply = f"*{len(fields)}\r\n" + "".join(f"${len(field)}\r\n{field}\r\n" for field in fields)
         stale = await hostile(always(reply.encode()))
         with pytest.raises(StoreUnavailable) as caught:
             await connect(sentinel_url(stale.port)).ping()

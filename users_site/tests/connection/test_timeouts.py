@@ -44,6 +44,17 @@ async def test_a_hung_server_loses_the_connection_and_all_that_was_sent(connect,
     await until_it_answers(connection)
 
 
+async def test_a_time_out_is_observed_once_though_the_connection_is_lost_later(connect, server):
+    seen = []
+    connection = connect(server, observe=lambda operation, status, _: seen.append((operation, status)))
+    await connection.ping()
+    server.freeze()
+    await failures_of(connection.execute("get", "GET", "k", timeout=0.1))
+    await connection.close()
+    server.thaw()
+    assert seen == [("ping", "ok"), ("get", "timeout")]
+
+
 async def test_a_server_that_answers_slowly_is_not_hung(connect, hostile):
     async def slowly(words, writer):
         await asyncio.sleep(0.1)
@@ -60,7 +71,10 @@ async def test_a_server_that_answers_slowly_is_not_hung(connect, hostile):
 
 async def test_a_command_that_may_take_longer_is_given_its_time(connect, server):
     connection = connect(server, timeout=0.2)
-    assert await connection.execute("blpop", "BLPOP", "nothing", "0.6", timeout=5) is None
+    long = connection.execute("blpop", "BLPOP", "nothing", "0.6", timeout=5)
+    [error] = await failures_of(connection.execute("echo", "ECHO", "behind"))
+    assert error.reason is Reason.TIMEOUT
+    assert await long is None
     assert await connection.execute("echo", "ECHO", "next") == b"next"
 
 
@@ -97,6 +111,7 @@ async def test_a_stalled_loop_is_not_taken_for_a_hung_server(connect, server):
     connection = connect(server, timeout=0.2)
     await connection.ping()
     reply = connection.execute("echo", "ECHO", "there")
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0)  # it is written, and the reply not read yet
+    assert not reply.done()
     time.sleep(0.4)  # noqa: ASYNC251 - garbage collection, a throttled CPU
     assert await reply == b"there"

@@ -4,14 +4,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from django.core.management import call_command
+from django.core.management import call_command, load_command_class
 from redis import Redis
 
+from common import console
 from common.tests.service import ROOT
 from common.tests.store import Store, store
 from users_site import identifiers
@@ -45,6 +47,32 @@ def run(redis: Redis) -> Callable[..., str]:
         out = StringIO()
         call_command(*command, stdout=out, stderr=StringIO(), **options)
         return out.getvalue()
+
+    return call
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def argv(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """Runs a command in this process with the words of a shell: a tenth of the time of a process of its own."""
+    monkeypatch.setattr(console, "_log_to_stderr", lambda: None)
+    monkeypatch.setattr("common.console.signal.signal", lambda number, handler: None)
+
+    def call(*command: str) -> Done:
+        out, errors = StringIO(), StringIO()
+        with redirect_stdout(out), redirect_stderr(errors):
+            try:
+                load_command_class("users_site", command[0]).run_from_argv(["manage_users.py", *command])
+            except SystemExit as end:
+                return Done(int(end.code or 0), out.getvalue(), errors.getvalue())
+        return Done(0, out.getvalue(), errors.getvalue())
 
     return call
 

@@ -223,7 +223,7 @@ def test_two_users_of_a_file_with_one_email_are_a_conflict(
     run("verify_users")
 
 
-def test_unknown_policy_is_wrong_usage(shell: Any, file: Path) -> None:
-    done = shell("import_users", str(file), "--on-conflict", "overwrite")
+def test_unknown_policy_is_wrong_usage(argv: Any, file: Path) -> None:
+    done = argv("import_users", str(file), "--on-conflict", "overwrite")
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,120 @@
+"""A load generator: keep-alive connections, each with one request in flight, for a number of seconds.
+
+A process of its own, so that its CPU is nobody else's: `python -m bench.load PORT SCENARIO CONNECTIONS SECONDS IDS`;
+prints one JSON object. Latencies are in ms.
+"""
+
+import asyncio
+import itertools
+import json
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvloop
+
+TAG = secrets.token_hex(5)
+
+
+def get(path: str) -> bytes:
+    """A GET."""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+
+
+def post(path: str, number: int) -> bytes:
+    """A POST of a user that nobody else makes."""
+    body = f'{{"name":"Load User {number}","email":"{TAG}-{number}@example.com"}}'
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return (head + body).encode()
+
+
+def requests(scenario: str, ids: list[str], base: str) -> Iterator[bytes]:
+    """The requests of a scenario, for ever. `mixed` is 80 % read, 15 % list, 5 % create."""
+    reads = itertools.cycle([get(f"{base}/{user_id}") for user_id in ids])
+    page = get(f"{base}?limit=20")
+    for number in itertools.count():
+        match scenario:
+            case "read":
+                yield next(reads)
+            case "list":
+                yield page
+            case "create":
+                yield post(base, number)
+            case "empty":
+                yield get("/")
+            case _:
+                step = number % 20
+                yield post(base, number) if step == 9 else page if step in {4, 12, 17} else next(reads)
+
+
+class Client(asyncio.Protocol):
+    """One connection; sends the next request when an answer is complete."""
+
+    def __init__(self, stream: Iterator[bytes], latencies: list[float], bad: list[int]) -> None:
+        self.stream, self.latencies, self.bad = stream, latencies, bad
+        self.buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The first request."""
+        self.transport = transport
+        self._send()
+
+    def _send(self) -> None:
+        self.sent_at = time.perf_counter()
+        self.transport.write(next(self.stream))  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        """Counts an answer that is complete; every answer of these scenarios has a Content-Length."""
+        self.buffer += data
+        head, end, body = self.buffer.partition(b"\r\n\r\n")
+        if not end:
+            return
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        if len(body) < length:
+            return
+        self.buffer = b""
+        self.latencies.append(time.perf_counter() - self.sent_at)
+        if head[9:10] != b"2":
+            self.bad.append(int(head[9:12]))
+        self._send()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """A connection that is closed under load is a bad answer."""
+        self.bad.append(0)
+
+
+async def load(port: int, scenario: str, connections: int, seconds: float, ids: list[str]) -> dict[str, float]:
+    """What came of it: requests, rps, percentiles in ms, bad answers."""
+    base = "/users" if scenario.startswith("direct-") else "/api/users"
+    stream = requests(scenario.removeprefix("direct-"), ids, base)
+    latencies: list[float] = []
+    bad: list[int] = []
+    loop = asyncio.get_running_loop()
+    for _ in range(connections):
+        await loop.create_connection(lambda: Client(stream, latencies, bad), "127.0.0.1", port)
+    started = time.perf_counter()
+    await asyncio.sleep(seconds)
+    elapsed, answered, refused = time.perf_counter() - started, sorted(latencies), len(bad)
+    rank = lambda share: round(answered[int(share * (len(answered) - 1))] * 1000, 3)  # noqa: E731
+    return {
+        "requests": len(answered),
+        "rps": round(len(answered) / elapsed),
+        "p50_ms": rank(0.5),
+        "p90_ms": rank(0.9),
+        "p99_ms": rank(0.99),
+        "bad": refused,
+    }
+
+
+def main() -> None:
+    """The command line."""
+    port, scenario, connections, seconds, ids = sys.argv[1:6]
+    known = Path(ids).read_text().split() if Path(ids).is_file() else []
+    outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), known))
+    sys.stdout.write(json.dumps(outcome) + "\n")
+
+
+if __name__ == "__main__":
+    main()

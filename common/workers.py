@@ -1,0 +1,35 @@
+"""`process_*` of all workers together, for `WEB_CONCURRENCY` above 1: prometheus_client's multi-process mode drops them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from prometheus_client import ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+SMALLEST = {"process_start_time_seconds", "process_max_fds"}
+"""Of these the smallest of all workers is told, of the others the sum."""
+
+
+def siblings() -> list[int]:
+    """The ids of all workers of this server: the children of our parent."""
+    parent = os.getppid()
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+class WorkersCollector(Collector):
+    """One family for each `process_*` metric."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Reads /proc of every worker now; one that has just ended is left out."""
+        values: dict[str, list[float]] = {}
+        families: dict[str, Metric] = {}
+        for pid in siblings():
+            for family in ProcessCollector(pid=lambda pid=pid: pid, registry=None).collect():  # type: ignore[misc]
+                families.setdefault(family.name, family)
+                values.setdefault(family.name, []).append(family.samples[0].value)
+        for name, family in families.items():
+            value = min(values[name]) if name in SMALLEST else sum(values[name])
+            kind = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
+            yield kind(name, family.documentation, value=value)

@@ -1,0 +1,79 @@
+"""What the tests of manifests share: kubectl, renderings, and tools that may be missing."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gateway_site.manifests import Manifest, Rendering
+from gateway_site.manifests.reading import render
+
+DEPLOY = Path(__file__).resolve().parents[1]
+
+Render = Callable[..., str]
+Load = Callable[..., Rendering]
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[[str], str]:
+    """The path of a tool; where it is missing the test is skipped, in CI it fails."""
+
+    def find(name: str) -> str:
+        found = shutil.which(name)
+        if found is None:
+            missing = f"{name} is not on PATH: `make verify` brings it, or says where it comes from"
+            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+        return found
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of deploy/kustomize that tests may add overlays to."""
+    copy = tmp_path_factory.mktemp("deploy") / "kustomize"
+    shutil.copytree(DEPLOY / "kustomize", copy)
+    shutil.copytree(DEPLOY / "monitoring", copy.parent / "monitoring")
+    return copy
+
+
+@pytest.fixture(scope="session")
+def rendered(tool: Callable[[str], str], tree: Path) -> Render:
+    """Renders an overlay, with components added the way their READMEs say: to the overlay's own list."""
+    tool("kubectl")
+
+    @cache
+    def cached(overlay: str, added: tuple[str, ...]) -> str:
+        folder = tree / "overlays" / "-".join((overlay, *(each.replace("/", "_") for each in added)))
+        if added:
+            shutil.copytree(tree / "overlays" / overlay, folder)
+            kustomization = folder / "kustomization.yaml"
+            data = yaml.safe_load(kustomization.read_text(encoding="utf-8"))
+            there = data.setdefault("components", [])
+            there += [path for each in added if (path := f"../../components/{each}") not in there]
+            kustomization.write_text(yaml.safe_dump(data), encoding="utf-8")
+        return render(folder)
+
+    def of(overlay: str, added: Iterable[str] = ()) -> str:
+        return cached(overlay, tuple(added))
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def load(rendered: Render) -> Load:
+    """Like `rendered`, as objects; they are shared, so a test that breaks them works on a copy."""
+
+    @cache
+    def parsed(text: str) -> Rendering:
+        documents = yaml.load_all(text, Loader=yaml.CSafeLoader)  # noqa: S506 - a safe loader
+        return Rendering(Manifest(data, "rendered") for data in documents if data)
+
+    def of(overlay: str, added: Iterable[str] = ()) -> Rendering:
+        return parsed(rendered(overlay, added))
+
+    return of

@@ -1,0 +1,96 @@
+"""Small mistakes in a rule file, each of which its tests must notice."""
+
+import copy
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+COMPARISONS = {">": "<=", ">=": "<", "<": ">=", "==": "!="}
+WORDS = {
+    " and ": " or ",
+    " or ": " and ",
+    " unless ": " and ",
+    "sum by": "max by",
+    "max by": "min by",
+    "count by": "max by",
+    "avg_over_time": "max_over_time",
+    "sum_over_time": "avg_over_time",
+    "max_over_time": "min_over_time",
+}
+NUMBER = re.compile(r"(?<![\w.:\"\[])(\d+(?:\.\d+)?)(?![\w.:\"])")
+MATCHER = re.compile(r'(?<=[{ ])\w+ ?(?:=~|!~|!=|=)"[^"]*"(?:, )?')
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One rule with one mistake: `what` says which, `document` is the rule file that has it."""
+
+    rule: str
+    what: str
+    document: dict[str, Any]
+
+
+def mutants(document: dict[str, Any]) -> Iterator[Mutant]:
+    """Every mutant of a parsed rule file, in a fixed order."""
+    for group_at, group in enumerate(document["groups"]):
+        for rule_at, rule in enumerate(group["rules"]):
+            for what, changed in changed_rules(rule):
+                mutated = copy.deepcopy(document)
+                mutated["groups"][group_at]["rules"][rule_at] = changed
+                yield Mutant(name(rule), what, mutated)
+
+
+def name(rule: dict[str, Any]) -> str:
+    """The alert's or recorded series' name, with the labels that set it apart."""
+    labels = rule.get("labels", {})
+    return " ".join([rule.get("alert") or rule["record"], *(labels[k] for k in ("slo", "long_window") if k in labels)])
+
+
+def changed_rules(rule: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """One rule, once with each mistake."""
+    for what, expression in dict(changed_expressions(rule["expr"])).items():
+        yield what, {**rule, "expr": expression}
+    if "for" in rule:
+        yield "no for", {k: v for k, v in rule.items() if k != "for"}
+        yield "twice the for", {**rule, "for": doubled(rule["for"])}
+    if "severity" in rule.get("labels", {}):
+        other = {"critical": "warning", "warning": "critical"}[rule["labels"]["severity"]]
+        yield "severity", {**rule, "labels": {**rule["labels"], "severity": other}}
+
+
+def changed_expressions(expression: str) -> Iterator[tuple[str, str]]:
+    """One expression, once with each mistake; the text says what was changed, and where."""
+    for pattern, replacements in (
+        (re.compile(r"(?<![=!<>~])(>=|<=|==|>|<)(?!=)"), lambda found: [COMPARISONS[found]]),
+        (NUMBER, near),
+        (MATCHER, lambda found: [""]),
+        (re.compile(r"\[\d+[mhd]\]"), lambda found: [f"[{doubled(found[1:-1])}]"]),
+        (re.compile(r"(?<=by \()[\w, ]+(?=\))"), one_less),
+        (re.compile("|".join(WORDS)), lambda found: [WORDS[found]]),
+    ):
+        for match in pattern.finditer(expression):
+            for replacement in replacements(match.group()):
+                what = f"{match.group()!r} at {match.start()} -> {replacement!r}"
+                yield what, expression[: match.start()] + replacement + expression[match.end() :]
+
+
+def near(number: str) -> list[str]:
+    """15 % above and below; a count of 3 or less is a step away."""
+    value = float(number)
+    if value == 0:
+        return ["1"]
+    if value <= 3 and value == int(value):
+        return [str(int(value) + 1), str(int(value) - 1)]
+    return [f"{value * 1.15:.6g}", f"{value * 0.85:.6g}"]
+
+
+def doubled(duration: str) -> str:
+    """`5m` -> `10m`."""
+    return f"{int(duration[:-1]) * 2}{duration[-1]}"
+
+
+def one_less(labels: str) -> list[str]:
+    """The list of labels without each of them in turn."""
+    given = labels.split(", ")
+    return [", ".join(label for label in given if label != dropped) for dropped in given]

@@ -1,0 +1,58 @@
+"""The rule files, their tests, the runbooks and the metrics that the rules may read, as parsed once."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+MONITORING = ROOT / "deploy" / "monitoring"
+RUNBOOKS = ROOT / "docs" / "runbooks"
+RULE_FILES = sorted((MONITORING / "rules").glob("*.rules.yaml"))
+DASHBOARDS = sorted((MONITORING / "dashboards").glob("*.json"))
+
+NAME = re.compile(r"(?<![\w:])([a-zA-Z_:][\w:]*)(?![\w:]*\s*\()")
+KEYWORDS = {"and", "or", "unless", "by", "on", "without", "ignoring", "offset", "bool", "group_left", "group_right"}
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """A YAML file."""
+    document: dict[str, Any] = yaml.safe_load(path.read_text())
+    return document
+
+
+def beside(path: Path) -> Path:
+    """The tests beside a rule file."""
+    return path.with_name(path.name.replace(".rules.yaml", ".rules.test.yaml"))
+
+
+def rules(path: Path) -> list[dict[str, Any]]:
+    """All rules of a file."""
+    return [rule for group in parsed(path)["groups"] for rule in group["rules"]]
+
+
+def alerts() -> list[tuple[Path, dict[str, Any]]]:
+    """Every alert with the file it stands in; one name may have several rules (windows)."""
+    return [(path, rule) for path in RULE_FILES for rule in rules(path) if "alert" in rule]
+
+
+def recorded() -> set[str]:
+    """Every series that a rule records."""
+    return {rule["record"] for path in RULE_FILES for rule in rules(path) if "record" in rule}
+
+
+def known_metrics() -> set[str]:
+    """The first column of the table in README.md, with what a histogram is scraped as."""
+    section = (MONITORING / "README.md").read_text().split("## Metrics the rules read")[1].split("\n## ")[0]
+    known = {"up"}
+    for row in re.findall(r"^\| `(\w+)` \| (\w+) \|", section, re.MULTILINE):
+        known |= {row[0] + suffix for suffix in ("_bucket", "_count", "_sum")} if row[1] == "histogram" else {row[0]}
+    return known
+
+
+def names_read(query: str) -> set[str]:
+    """The metrics that a PromQL expression reads."""
+    bare = re.sub(r"\b(?:by|on|without|ignoring|group_left|group_right)\s*\([^)]*\)", " ", query)
+    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\b\d+[smhd]\b", " ", bare)
+    return {name for name in NAME.findall(bare) if name not in KEYWORDS}

@@ -1,0 +1,173 @@
+"""What the live tests watch: the pair on a real store with a replica and an exporter, under load, watched by Prometheus
+and Alertmanager with our rules, whose alerts reach a webhook."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import yaml
+
+from common.tests.service import Service, free_port, service
+from common.tests.store import PASSWORD, Store, store
+from deploy.monitoring.observe import Observer, Ports
+from deploy.tests.monitoring.load import load
+from deploy.tests.monitoring.rule_files import ROOT, RULE_FILES, parsed
+
+MAX_MEMORY = "256mb"
+WAIT_SECONDS = 45
+QUICK = {"[5m]": "[12s]", "[1m]": "[3s]"}
+"""Windows that a test can wait for. Longer ones read what is there."""
+
+
+class Webhook(ThreadingHTTPServer):
+    """Keeps every notification that Alertmanager sends, in order: `firing` or `resolved`, receiver, alert's labels."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Notification)
+        self.received: list[tuple[str, str, dict[str, str]]] = []
+
+    def has(self, status: str, receiver: str, **labels: str) -> bool:
+        """Whether such a notification has come."""
+        return any(
+            (status, receiver) == (got_status, got_receiver) and labels.items() <= got.items()
+            for got_status, got_receiver, got in self.received
+        )
+
+
+class _Notification(BaseHTTPRequestHandler):
+    server: Webhook
+
+    def do_POST(self) -> None:
+        """Alertmanager's webhook payload."""
+        payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        receiver = self.path.removeprefix("/")
+        self.server.received += [(alert["status"], receiver, alert["labels"]) for alert in payload["alerts"]]
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Silence."""
+
+
+@dataclass
+class Stage:
+    """Everything that runs; `times` says when what happened, in seconds since the epoch."""
+
+    store: Store
+    users: Service
+    gateway: Service
+    observer: Observer
+    webhook: Webhook
+    times: dict[str, float] = field(default_factory=dict)
+    calm: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    """What was received before anything happened."""
+    explained: set[str] = field(default_factory=set)
+    """Alerts that Alertmanager kept back while the user service was down, because ServiceDown explains them."""
+
+    def wait(self, what: str, condition: Callable[[], bool]) -> None:
+        """Returns when it holds, and notes when. Raises AssertionError with what came instead."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, f"no {what} in {WAIT_SECONDS} s; received: {self.webhook.received}"
+            time.sleep(0.1)
+        self.times[what] = time.time()
+
+    def inhibited(self) -> set[str]:
+        """The names of alerts that fire and that Alertmanager tells nobody."""
+        command = ["amtool", "alert", "query", "--inhibited", "--output=json"]
+        url = f"--alertmanager.url=http://127.0.0.1:{self.observer.ports.alertmanager}"
+        said = subprocess.run([*command, url], capture_output=True, timeout=10, check=True).stdout
+        return {alert["labels"]["alertname"] for alert in json.loads(said)}
+
+
+def start_again(running: Service) -> None:
+    """The service on its old port, as it was first started."""
+    with running.log.open("ab") as out, running.errors.open("ab") as err:
+        command = [sys.executable, "-m", "gunicorn", "-c", f"python:{running.site}.server"]
+        running.process = subprocess.Popen(
+            command, cwd=ROOT, env=running.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+        )
+    running.wait_until_live()
+
+
+def quick_rules(folder: Path) -> Path:
+    """Our rules with short `for` and short windows; else as they are."""
+    folder.mkdir()
+    for path in RULE_FILES:
+        document = parsed(path)
+        for group in document["groups"]:
+            group.pop("interval", None)
+            for rule in group["rules"]:
+                for window, quick in QUICK.items():
+                    rule["expr"] = rule["expr"].replace(window, quick)
+                if "for" in rule:
+                    rule["for"] = "2s"
+        (folder / path.name).write_text(yaml.safe_dump(document))
+    return folder
+
+
+@contextmanager
+def exporter(target: Store) -> Iterator[int]:
+    """A redis_exporter before the store; its port."""
+    port = free_port()
+    command = ["prometheus-redis-exporter", "-web.listen-address", f"127.0.0.1:{port}"]
+    address = f"redis://127.0.0.1:{target.port}"
+    process = subprocess.Popen(
+        [*command, "-redis.addr", address, "-redis.password", PASSWORD],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@contextmanager
+def webhook() -> Iterator[Webhook]:
+    """A receiver of alerts on loopback."""
+    with Webhook() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join(10)
+
+
+@contextmanager
+def stage(folder: Path) -> Iterator[Stage]:
+    """All of it, under load; ended in order."""
+    for name in ("primary", "replica", "services"):
+        (folder / name).mkdir()
+    with ExitStack() as stack:
+        primary = stack.enter_context(store(folder / "primary", maxmemory=MAX_MEMORY, repl_diskless_sync_delay="0"))
+        replica = {"replicaof": f"127.0.0.1 {primary.port}", "masterauth": PASSWORD}
+        stack.enter_context(store(folder / "replica", **replica))
+        users = stack.enter_context(service("users_site", folder / "services", REDIS_URL=primary.url))
+        settings = {"USER_SERVICE_URL": users.url, "AUTH": "none"}
+        gateway = stack.enter_context(service("gateway_site", folder / "services", **settings))
+        receiver = stack.enter_context(webhook())
+        ports = Ports(gateway.port, users.port, free_port(), free_port(), stack.enter_context(exporter(primary)))
+        observer = Observer(
+            folder / "observe",
+            ports,
+            quick_rules(folder / "rules"),
+            webhook=f"http://127.0.0.1:{receiver.server_address[1]}",
+            interval="1s",
+        )
+        stack.callback(observer.stop)
+        observer.start()
+        stack.enter_context(load(gateway.port))
+        yield Stage(primary, users, gateway, observer, receiver)

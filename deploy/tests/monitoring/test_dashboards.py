@@ -1,0 +1,82 @@
+"""The dashboards as files: generated, parseable, laid out, and reading nothing that nobody writes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.monitoring.draw import everything
+from deploy.tests.monitoring.rule_files import DASHBOARDS, ROOT, known_metrics, names_read, recorded
+
+LOADED = {path.stem: json.loads(path.read_text()) for path in DASHBOARDS}
+by_dashboard = pytest.mark.parametrize("dashboard", LOADED.values(), ids=LOADED)
+
+
+def queries(dashboard: dict[str, Any]) -> list[str]:
+    """Every query of a dashboard, its annotations' included, with the variables at All."""
+    found = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    return [everything(query) for query in found + [mark["expr"] for mark in dashboard["annotations"]["list"]]]
+
+
+def test_the_files_are_what_panels_py_says() -> None:
+    command = [sys.executable, "-m", "deploy.monitoring.build_dashboards", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.program("promtool")
+@by_dashboard
+def test_promtool_parses_every_query(dashboard: dict[str, Any], tmp_path: Path) -> None:
+    rules = [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(queries(dashboard))]
+    (tmp_path / "queries.yaml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    command = ["promtool", "check", "rules", str(tmp_path / "queries.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(rules)} rules found" in done.stdout
+
+
+@by_dashboard
+def test_the_queries_read_only_what_is_recorded_or_exported(dashboard: dict[str, Any]) -> None:
+    for query in queries(dashboard):
+        assert names_read(query)
+        assert not names_read(query) - known_metrics() - recorded(), query
+
+
+@by_dashboard
+def test_a_dashboard_is_found_under_its_file_name(dashboard: dict[str, Any]) -> None:
+    assert LOADED[dashboard["uid"]] is dashboard
+
+
+@by_dashboard
+def test_panels_fill_the_grid_without_overlap(dashboard: dict[str, Any]) -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard["panels"]:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert max(x for x, _ in cells) < 24
+        assert not taken & cells
+        taken |= cells
+
+
+@by_dashboard
+def test_every_variable_that_a_query_uses_is_declared(dashboard: dict[str, Any]) -> None:
+    text = json.dumps(dashboard["panels"] + dashboard["annotations"]["list"])
+    declared = {variable["name"] for variable in dashboard["templating"]["list"]}
+    assert {name for name in ("namespace", "service") if f"${name}" in text} | {"datasource"} == declared
+
+
+@by_dashboard
+def test_every_panel_says_what_it_shows(dashboard: dict[str, Any]) -> None:
+    for panel in dashboard["panels"]:
+        assert panel["description"].endswith("."), panel["title"]
+    titles = [panel["title"] for panel in dashboard["panels"]]
+    assert len(set(titles)) == len(titles)
+
+
+def test_every_dashboard_marks_the_deploys() -> None:
+    for dashboard in LOADED.values():
+        assert any("service_version_revision:deploys" in mark["expr"] for mark in dashboard["annotations"]["list"])

@@ -1,0 +1,118 @@
+"""One incident, for real: the user service is stopped and started, then the store.
+
+Prometheus sees it, Alertmanager says it, and every panel of every dashboard has something to show.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.monitoring.draw import Source, picture
+from deploy.tests.monitoring.rule_files import DASHBOARDS, alerts, known_metrics
+from deploy.tests.monitoring.stage import Stage, stage, start_again
+
+pytestmark = [
+    pytest.mark.program("prometheus", "prometheus-alertmanager", "amtool", "prometheus-redis-exporter"),
+    pytest.mark.timeout(300),
+]
+PICTURES = os.environ.get("DASHBOARD_PICTURES")
+"""A folder for the pictures of docs/, which show more than a test needs."""
+
+CALM_SECONDS = 25 if PICTURES else 6
+PANELS = [
+    pytest.param(target["expr"], id=f"{path.stem}: {panel['title']} {target['refId']}")
+    for path in DASHBOARDS
+    for panel in json.loads(path.read_text())["panels"]
+    for target in panel["targets"]
+]
+
+
+@pytest.fixture(scope="module")
+def incident(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The stage when it is all over."""
+    with stage(tmp_path_factory.mktemp("stage")) as running:
+        seen = running.webhook.has
+        time.sleep(CALM_SECONDS)
+        running.times["calm"] = time.time()
+        running.calm = list(running.webhook.received)
+        running.users.stop()
+        running.wait("ServiceDown", lambda: seen("firing", "critical", alertname="ServiceDown"))
+        deadline = time.monotonic() + 10
+        while "TargetDown" not in running.explained and time.monotonic() < deadline:
+            running.explained |= running.inhibited()
+        start_again(running.users)
+        running.wait("ServiceDown resolved", lambda: seen("resolved", "critical", alertname="ServiceDown"))
+        running.store.kill()
+        running.wait("RedisDown", lambda: seen("firing", "critical", alertname="RedisDown"))
+        running.store.start()
+        running.wait("RedisDown resolved", lambda: seen("resolved", "critical", alertname="RedisDown"))
+        time.sleep(CALM_SECONDS)
+        yield running
+
+
+def test_nobody_is_told_anything_while_all_is_well(incident: Stage) -> None:
+    assert incident.calm == []
+
+
+@pytest.mark.parametrize("status", ["firing", "resolved"])
+def test_the_stopped_service_is_named_and_the_other_is_not(incident: Stage, status: str) -> None:
+    assert incident.webhook.has(status, "critical", alertname="ServiceDown", service="user-service")
+    assert not incident.webhook.has(status, "critical", alertname="ServiceDown", service="api-gateway")
+
+
+def test_what_the_dead_service_explains_is_not_said_as_well(incident: Stage) -> None:
+    assert "TargetDown" in incident.explained
+    assert "ServiceDown" not in incident.explained
+
+
+def test_the_dead_store_is_no_dead_service(incident: Stage) -> None:
+    named = [labels["alertname"] for status, _, labels in incident.webhook.received if status == "firing"]
+    assert named.count("ServiceDown") == 1
+    assert "RedisDown" in named[named.index("ServiceDown") :]
+
+
+def test_every_alert_that_came_is_one_of_ours(incident: Stage) -> None:
+    assert {labels["alertname"] for _, _, labels in incident.webhook.received} <= {
+        rule["alert"] for _, rule in alerts()
+    }
+
+
+def source(incident: Stage) -> Source:
+    """The whole incident."""
+    return Source(incident.observer.url, incident.times["calm"] - CALM_SECONDS, time.time())
+
+
+@pytest.mark.parametrize("query", PANELS)
+def test_every_panel_has_something_to_show(incident: Stage, query: str) -> None:
+    found = source(incident).series(query, "__auto")
+    assert any(series.points for series in found)
+
+
+def test_a_deploy_is_marked(incident: Stage) -> None:
+    found = source(incident).series("service_version_revision:deploys", "{{service}}")
+    assert {series.legend for series in found} == {"api-gateway", "user-service"}
+
+
+def test_no_rule_fails_to_evaluate(incident: Stage) -> None:
+    groups: list[dict[str, Any]] = source(incident).get("rules", {})["groups"]
+    assert [rule["lastError"] for group in groups for rule in group["rules"] if rule["health"] != "ok"] == []
+
+
+def test_the_services_export_every_metric_that_the_readme_says_they_do(incident: Stage) -> None:
+    exported = set(source(incident).get("label/__name__/values", {}))
+    elsewhere = ("kube_", "certmanager_", "redis_master_link_up")
+    assert {name for name in known_metrics() if not name.startswith(elsewhere)} <= exported
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_the_dashboard_can_be_drawn(incident: Stage, path: Path) -> None:
+    svg = picture(json.loads(path.read_text()), source(incident))
+    assert svg.count("<polyline") + svg.count('class="n"') >= svg.count('class="t"') - 1
+    assert ">nothing<" not in svg
+    if PICTURES:
+        Path(PICTURES, f"{path.stem}.svg").write_text(svg)

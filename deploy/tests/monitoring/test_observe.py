@@ -1,0 +1,107 @@
+"""`make observe`: starts, says where to look, stops when told, and says in one line what it lacks."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from common.tests.service import free_port
+from deploy.monitoring.draw import Source
+from deploy.tests.monitoring.rule_files import ROOT, RULE_FILES, rules
+
+COMMAND = [sys.executable, "-m", "deploy.monitoring.observe"]
+needs_both = pytest.mark.program("prometheus", "prometheus-alertmanager")
+
+
+@contextmanager
+def observing(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """The command on free ports, ended by its id at the latest; and its environment."""
+    names = ("GATEWAY_PORT", "USERS_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT")
+    ports = {name: str(free_port()) for name in names}
+    environment = {**os.environ, "DATA_DIR": str(folder / "a path"), **ports, **settings}
+    process = subprocess.Popen(
+        COMMAND, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process, environment
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=30)
+
+
+def listens(port: str) -> bool:
+    """Whether somebody does."""
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex(("127.0.0.1", int(port))) == 0
+
+
+@needs_both
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_runs_until_told_to_stop_and_leaves_no_busy_port(tmp_path: Path, signum: signal.Signals) -> None:
+    with observing(tmp_path) as (process, environment):
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(3)]
+        assert any(f"http://127.0.0.1:{environment['PROMETHEUS_PORT']}/graph" in line for line in said)
+        prometheus = Source(f"http://127.0.0.1:{environment['PROMETHEUS_PORT']}", 0, 0)
+        groups = prometheus.get("rules", {})["groups"]
+        deadline = time.monotonic() + 30
+        while not (targets := prometheus.get("targets", {})["activeTargets"]) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert sum(len(group["rules"]) for group in groups) == sum(len(rules(path)) for path in RULE_FILES)
+        assert {(target["labels"]["service"], target["labels"]["instance"]) for target in targets} == {
+            ("api-gateway", f"127.0.0.1:{environment['GATEWAY_PORT']}"),
+            ("user-service", f"127.0.0.1:{environment['USERS_PORT']}"),
+        }
+        process.send_signal(signum)
+        assert process.wait(30) == 0
+    assert not listens(environment["PROMETHEUS_PORT"])
+    assert not listens(environment["ALERTMANAGER_PORT"])
+
+
+@needs_both
+def test_a_port_in_use_is_one_line_and_nothing_is_left_running(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with observing(tmp_path, PROMETHEUS_PORT=port) as (process, environment):
+            _, said = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert said == f"error: port {port} is in use: stop what listens there, or set PROMETHEUS_PORT\n"
+        assert not listens(environment["ALERTMANAGER_PORT"])
+
+
+def test_a_missing_prometheus_is_one_line_with_the_cure(tmp_path: Path) -> None:
+    with observing(tmp_path, PATH=str(tmp_path)) as (process, _):
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert said.startswith("error: prometheus-alertmanager is not installed: install it (Debian: apt-get install")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("port", ["http", "0", "70000", "-1"])
+def test_a_port_that_is_none_is_one_line(tmp_path: Path, port: str) -> None:
+    with observing(tmp_path, USERS_PORT=port) as (process, _):
+        _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (1, f"error: USERS_PORT is {port!r}: set it to a port from 1 to 65535\n")
+
+
+@needs_both
+def test_one_that_ends_by_itself_ends_the_other(tmp_path: Path) -> None:
+    with observing(tmp_path) as (process, environment):
+        assert process.stdout is not None
+        process.stdout.readline()
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        prometheus = next(pid for pid in children if "prometheus\0" in Path(f"/proc/{pid}/cmdline").read_text())
+        os.kill(int(prometheus), signal.SIGTERM)
+        assert process.wait(30) == 1
+        assert process.stderr is not None
+        assert process.stderr.read().startswith("error: prometheus ended by itself")
+    assert not listens(environment["ALERTMANAGER_PORT"])

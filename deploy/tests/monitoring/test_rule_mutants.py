@@ -1,0 +1,39 @@
+"""The rules' tests notice small mistakes in the rules: each of some 430 mutants turns them red."""
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.tests.monitoring.mutants import Mutant, mutants
+from deploy.tests.monitoring.rule_files import RULE_FILES, beside, parsed
+
+STRIDE = 1 if os.environ.get("CI") == "true" or os.environ.get("MUTANTS") == "all" else 12
+"""All of them take 3 minutes of two cores: a tenth where a person waits."""
+
+
+def survives(mutant: Mutant, path: Path, folder: Path) -> bool:
+    """Whether the tests of the rule file still pass. Raises AssertionError for one that is no valid rule file."""
+    folder.mkdir()
+    (folder / path.name).write_text(yaml.safe_dump(mutant.document))
+    (folder / beside(path).name).write_text(beside(path).read_text())
+    command = ["promtool", "test", "rules", beside(path).name]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert "could not parse expression" not in done.stdout + done.stderr, f"{mutant.rule}: {mutant.what}"
+    return done.returncode == 0
+
+
+@pytest.mark.program("promtool")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.name)
+def test_every_mutant_turns_the_tests_red(path: Path, tmp_path: Path) -> None:
+    chosen = list(mutants(parsed(path)))[::STRIDE]
+    assert chosen
+    with ThreadPoolExecutor(2) as pool:
+        folders = (tmp_path / str(number) for number in range(len(chosen)))
+        alive = list(pool.map(survives, chosen, [path] * len(chosen), folders))
+    survivors = [f"{mutant.rule}: {mutant.what}" for mutant, lives in zip(chosen, alive, strict=True) if lives]
+    assert not survivors

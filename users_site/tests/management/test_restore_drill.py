@@ -1,0 +1,40 @@
+"""The restore drill, as `make drill` runs it: from a full store into an empty one, and it can fail."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.tests.service import ROOT
+from dev import restore_drill
+
+
+def test_drill_restores_every_byte(environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dev.restore_drill", "500"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "restored: 500 users, every byte" in done.stdout
+    assert len(done.stdout.splitlines()) == 9
+
+
+def test_drill_fails_when_the_restored_store_is_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    true_step = restore_drill._step
+
+    def step(name: str, url: str, *command: str) -> dict[str, Any]:
+        result = true_step(name, url, *command)
+        if name == "import":  # somebody writes to the restored store
+            true_step("intruder", url, "seed_users", "--count", "1")
+        return result
+
+    monkeypatch.setattr(restore_drill, "_step", step)
+    with pytest.raises(restore_drill.DrillError, match="51 records"):
+        restore_drill.drill(50, tmp_path)

@@ -15,11 +15,13 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from gunicorn.arbiter import Arbiter
+from gunicorn.asgi import protocol
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.workers import gasgi
 
 from common import drain, request_id, tracing
+from common.field_parser import FieldParser, scan
 from common.json_logging import log_everything
 from common.settings import DRAIN_SECONDS
 
@@ -127,8 +129,10 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]
             refusal.record(refused, status, len(body), message)
 
 
-# The worker makes its protocols by this module's name for the class; there is no setting for it.
+# The worker finds what makes its protocols, their parsers and checks by these names; there is no setting for them.
 gasgi.ASGIProtocol = Protocol
+protocol.PythonProtocol = FieldParser
+protocol._scan_response_headers = scan
 
 
 class Worker(gasgi.ASGIWorker):  # type: ignore[misc]

@@ -67,6 +67,9 @@ REDIS_URL = _redis_url()
 REDIS_TIMEOUT_MS = environment.integer("REDIS_TIMEOUT_MS", 1000, minimum=1, maximum=60_000)
 REDIS_CONNECT_TIMEOUT_MS = environment.integer("REDIS_CONNECT_TIMEOUT_MS", 500, minimum=1, maximum=60_000)
 
+DURABILITY = environment.choice("DURABILITY", "memory", ("memory", "fsync", "replicated"))
+"""What a write must have reached before it is acknowledged (repository/durability.py)."""
+
 TRUSTED_PROXIES = None
 """Everybody: only the gateway reaches this service, and what it says of the client (X-Forwarded-*) counts."""
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import orjson
+from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.exceptions import ValidationError
 
@@ -18,6 +19,7 @@ from users_site.repository import users
 from users_site.repository.errors import (
     EmailTaken,
     IdempotencyKeyReused,
+    NotDurable,
     RepositoryError,
     StoreUnavailable,
     UserNotFound,
@@ -27,7 +29,15 @@ from users_site.repository.errors import (
 # Kept: a DRF serializer costs 60 µs to make, and validating a document leaves nothing behind in it.
 _user = UserSerializer()
 
+DURABILITY = (b"x-durability", settings.DURABILITY.encode())
+"""On every write that was acknowledged: what it has reached, which is what the setting asks for."""
+
 WRITABLE = ("name", "email", "role")
+
+NOT_DURABLE = (
+    f"The change was made, but is not known to be durable as asked (DURABILITY={settings.DURABILITY}): it may be lost if the "
+    "store fails now. A POST with an Idempotency-Key may be repeated until it is; before another change, read first."
+)
 
 
 class UserViewSet(AsyncViewSet):
@@ -61,7 +71,7 @@ class UserViewSet(AsyncViewSet):
             fields["name"], fields["email"], fields["role"], idempotency.of(request, fields)
         )
         user_id = document[7:43].decode()  # {"id":"<36 characters>": the field that every document starts with
-        extra: Headers = [(b"location", f"{links.collection(request)}/{user_id}".encode("latin-1"))]
+        extra: Headers = [DURABILITY, (b"location", f"{links.collection(request)}/{user_id}".encode("latin-1"))]
         if replayed:
             extra.append(idempotency.REPLAYED)
         return user_answer(document, 201, extra)
@@ -78,7 +88,8 @@ class UserViewSet(AsyncViewSet):
         """Replaces all fields of a user."""
         user_id = known(id)
         fields = _user.run_validation(await json_body(request))
-        return user_answer(await users.update(user_id, lambda user: replace(user, **fields), if_match(request)))
+        document = await users.update(user_id, lambda user: replace(user, **fields), if_match(request))
+        return user_answer(document, extra=[DURABILITY])
 
     async def partial_update(self, request: Request, id: str) -> HttpResponse:
         """Changes the fields given (RFC 7396: null takes a field away, and what has a default falls back to it)."""
@@ -92,12 +103,12 @@ class UserViewSet(AsyncViewSet):
             present = {name: value for name, value in merged.items() if value is not None or name not in WRITABLE}
             return replace(user, **_user.run_validation(present))
 
-        return user_answer(await users.update(user_id, merge, if_match(request)))
+        return user_answer(await users.update(user_id, merge, if_match(request)), extra=[DURABILITY])
 
     async def destroy(self, request: Request, id: str) -> HttpResponse:
         """Deletes a user."""
         await users.delete(known(id), if_match(request))
-        return RawResponse(204, [])
+        return RawResponse(204, [DURABILITY])
 
 
 def known(text: str) -> str:
@@ -131,6 +142,8 @@ def problem_for(error: RepositoryError) -> Exception:
             return Problem("precondition-failed", "If-Match names another version of this user.")
         case IdempotencyKeyReused():
             return Problem("idempotency-key-reused", "This Idempotency-Key came with another body before.")
+        case NotDurable():
+            return Problem("store-unavailable", NOT_DURABLE)
         case StoreUnavailable():
             fate = " The change may have been made." if error.uncertain else ""
             return Problem("store-unavailable", f"The store cannot serve this now ({error.reason}).{fate}")

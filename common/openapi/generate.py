@@ -14,7 +14,7 @@ from common import contracts
 
 @lru_cache(maxsize=1)
 def schema() -> dict[str, Any]:
-    """The site's schema. Its `schema` module has the described `urlpatterns` and the `INFO`."""
+    """The site's schema. Its `schema` module has the described `urlpatterns`, the `INFO`, and may `finish` it."""
     site = import_module(settings.SCHEMA_MODULE)
     generator = SchemaGenerator(patterns=site.urlpatterns)  # type: ignore[no-untyped-call]
     generated: dict[str, Any] = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
@@ -24,6 +24,9 @@ def schema() -> dict[str, Any]:
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = True
     tighten(generated["components"]["schemas"])
+    finish = getattr(site, "finish", None)
+    if finish is not None:
+        finish(generated)
     return generated
 
 

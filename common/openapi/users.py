@@ -122,6 +122,12 @@ def describe_users(
         required=True,
         pattern=ETAG_PATTERN,
     )
+    durability = sent(
+        "X-Durability",
+        "What the change has reached: memory, fsync or replicated.",
+        ["200", "201", "204"],
+        required=True,
+    )
     one = ("user-not-found",)
     conflict = ("email-taken",)
     match = ("precondition-failed",)
@@ -136,6 +142,7 @@ def describe_users(
             [
                 IDEMPOTENCY_KEY,
                 etag,
+                durability,
                 sent("Location", "The user's path.", ["201"], required=True),
                 sent("Idempotency-Replayed", "`true` if this is the first answer again.", ["201"]),
             ],
@@ -153,7 +160,7 @@ def describe_users(
             "replace_user",
             user_response(200, "The user with all fields replaced."),
             (*BODY, *one, *conflict, *match),
-            [IF_MATCH, etag],
+            [IF_MATCH, etag, durability],
             request=JSON_BODY,
             examples=[BODY_EXAMPLE],
         ),
@@ -161,9 +168,9 @@ def describe_users(
             "update_user",
             user_response(200, "The user with the given fields changed (RFC 7396)."),
             (*BODY, *one, *conflict, *match),
-            [IF_MATCH, etag],
+            [IF_MATCH, etag, durability],
             request=PATCH_BODY,
             examples=PATCH_EXAMPLES,
         ),
-        destroy=operation("delete_user", nothing(204, "The user is gone."), (*one, *match), [IF_MATCH]),
+        destroy=operation("delete_user", nothing(204, "The user is gone."), (*one, *match), [IF_MATCH, durability]),
     )

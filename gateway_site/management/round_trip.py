@@ -38,15 +38,17 @@ class Step:
 
 
 class RoundTrip:
-    """Steps against the gateway at `url`; `users_url` is the user service itself, where it can be reached."""
+    """Steps against the gateway at `url`, with these header fields as credentials.
 
-    def __init__(self, url: str, *, seconds: float, authorization: str = "", users_url: str = "") -> None:
+    `users_url` is the user service itself, where it can be reached; `seconds` bounds each answer.
+    """
+
+    def __init__(self, url: str, *, seconds: float, credentials: dict[str, str], users_url: str = "") -> None:
         self.url, self.users_url = url.rstrip("/"), users_url.rstrip("/")
         self._timeout = (CONNECT_SECONDS, seconds)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "users-gateway-smoke"
-        if authorization:
-            self._session.headers["Authorization"] = authorization
+        self._session.headers.update(credentials)
         token = uuid.uuid4().hex
         self._email, self._request_id = f"smoke-{token}@example.com", f"smoke-{token}"
         self._path = self._etag = ""

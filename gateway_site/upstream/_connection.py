@@ -105,8 +105,6 @@ class Connection(asyncio.Protocol):
         """The caller that waits for `future` is gone. The connection may be another's by now."""
         if self._busy and self._future is future:
             self.drop(ConnectionReset(f"{self.netloc}: the caller gave up", sent=True))
-        if not future.cancelled():
-            future.exception()  # nobody else will look
 
     def _arm(self, when: float) -> None:
         if self._timer is not None:

@@ -12,9 +12,6 @@ A retry is harmless for any method while `sent` is false, and for idempotent met
 """
 
 
-
-
-
 class UpstreamError(Exception):
     """No answer, or not all of it. The message names the origin's host and port, never the target."""
 

@@ -1,11 +1,16 @@
 -- Creates a user: record, index entry and email claim at once, and what an Idempotency-Key promised.
 -- KEYS  1 record   2 index   3 email claim   4 idempotency entry (only with a key)
 -- ARGV  1 id   2 document   3 fingerprint of the request (only with a key)   4 seconds that the entry lives
+--       5 anything: a replay writes again what it answers (the entry's expiry, as it is), so that waiting for this script to be
+--         durable waits for the first one too
 -- Answers {"created"} | {"taken"} | {"replayed", document} | {"replayed-taken"} | {"reused"}
 local entry = KEYS[4] and redis.call('GET', KEYS[4])
 if entry then
     if string.sub(entry, 1, #ARGV[3]) ~= ARGV[3] then
         return {'reused'}
+    end
+    if ARGV[5] then
+        redis.call('PEXPIREAT', KEYS[4], redis.call('PEXPIRETIME', KEYS[4]))
     end
     local first = string.sub(entry, #ARGV[3] + 1)
     if first == '' then

@@ -1,4 +1,4 @@
--- Stores many users, each by the rules of create.lua. One read and two writes for all of them: a third of the time of one by one,
+-- Stores many users, each by the rules of create.lua. One read and two writes for all of them: half the time of one by one,
 -- and nothing is left half-done, as the only step that can fail comes first.
 -- KEYS  1 index, then for each user: record, email claim
 -- ARGV  1 "all" (all users or, if one is in conflict, none) | "rest" (all but those in conflict), then for each user: id, document

@@ -7,6 +7,7 @@ from common.environment import SettingError
 from users_site.metrics import observe_redis
 from users_site.repository.address import Address
 from users_site.repository.connection import Connection
+from users_site.repository.durability import Durability, DurableWrites
 from users_site.repository.traced import TracedConnection
 from users_site.repository.users import UserRepository
 
@@ -15,17 +16,28 @@ try:
 except ValueError as error:
     raise SettingError(str(error)) from error
 
-users = UserRepository(
-    (TracedConnection if tracing.is_on else Connection)(
-        _address,
-        timeout=settings.REDIS_TIMEOUT_MS / 1000,
-        connect_timeout=settings.REDIS_CONNECT_TIMEOUT_MS / 1000,
-        time_left=deadline.left,
-        observe=observe_redis,
+_timeout = settings.REDIS_TIMEOUT_MS / 1000
+
+
+def _connection(kind: type[Connection]) -> Connection:
+    connect_timeout = settings.REDIS_CONNECT_TIMEOUT_MS / 1000
+    return kind(
+        _address, timeout=_timeout, connect_timeout=connect_timeout, time_left=deadline.left, observe=observe_redis
     )
-)
+
+
+def _durable() -> DurableWrites | None:
+    durability = Durability(settings.DURABILITY)
+    if durability is Durability.MEMORY:
+        return None
+    return DurableWrites(_connection(Connection), durability, timeout=_timeout, time_left=deadline.left)
+
+
+users = UserRepository(_connection(TracedConnection if tracing.is_on else Connection), _durable())
 
 
 async def probe() -> None:
-    """Returns if Redis answers. Raises StoreUnavailable."""
+    """Returns if Redis answers, and can make writes durable where that is asked for. Raises RepositoryError."""
     await users.connection.ping()
+    if users.durable is not None:
+        await users.durable.probe(users.connection)

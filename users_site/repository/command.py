@@ -51,8 +51,8 @@ class Command:
         self.started = started
         self.deadline = deadline
         self.fallback: tuple[Word, ...] | None = None  # what to send, once, if the script is not known
-        self.follower: Command | None = None  # sent right behind, in the same write, and again if this is sent again
-        self.moved = False  # sent again, to another primary
+        self.follower: Command | None = None  # sent right behind, in the same write; then its own follower
+        self.moved = False  # sent again, to another primary; or never to be
 
     def fail(self, error: RepositoryError, now: float, observe: Observe | None) -> None:
         """End the command with an error, unless it has ended; one whose caller gave up is only counted."""
@@ -65,12 +65,6 @@ class Command:
             return
         if observe is not None:
             observe(self.operation, status, now - self.started)
-
-    def ghost(self) -> "Command":
-        """What keeps this command's place among the sent when it is sent again: its reply goes to nobody."""
-        nobody = self.future.get_loop().create_future()
-        nobody.set_result(None)
-        return Command(self.operation, b"", nobody, self.started, self.deadline)
 
 
 def expire(commands: Iterable[Command], now: float, observe: Observe | None, *, uncertain: bool) -> float:

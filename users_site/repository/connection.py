@@ -10,6 +10,7 @@ loop leaves in one write, and replies come back in order (5 µs of CPU for a com
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -74,29 +75,23 @@ class Connection(Link):
         """Call a script: by its hash, and whole if the server does not know it. Raises as `execute` does."""
         return self._submit_script(operation, script, keys, args, timeout).future
 
-    async def run_then(
-        self,
-        operation: str,
-        script: Script,
-        keys: Sequence[bytes | str],
-        args: Sequence[Word],
-        then: tuple[str, *tuple[Word, ...]],
-        timeout: float | None = None,
-    ) -> tuple[Any, Any]:
-        """Call a script and, right behind it in the same write, `then`: an operation and the words of a command.
+    def batch(self, commands: Sequence[tuple[str, tuple[Word, ...], float]]) -> list[asyncio.Future[Any]]:
+        """Issue commands that leave in one write over one connection, or not at all, and are never sent twice.
 
-        For WAIT and WAITAOF, which speak of what this connection has written. Answers both replies. Such a
-        command holds up all that come behind it: give it a Connection of its own.
+        Each is its operation, its words, and how long it may take in seconds. For WAIT and WAITAOF, which speak of what
+        their connection has written. They hold up all that come behind them: give them a Connection of their own.
         """
-        first = self._submit_script(operation, script, keys, args, timeout)
-        future = first.future.get_loop().create_future()
-        first.follower = second = Command(then[0], pack(then[1:]), future, first.started, first.deadline)
-        try:
-            reply = await first.future
-        except BaseException:
-            second.future.cancel()
-            raise
-        return reply, await second.future
+        head = previous = self._submit("ping", pack((b"PING",)), None)
+        futures: list[asyncio.Future[Any]] = []
+        for operation, words, timeout in commands:
+            future = head.future.get_loop().create_future()
+            command = Command(operation, pack(words), future, head.started, head.started + timeout)
+            command.moved = True
+            previous.follower = previous = command
+            futures.append(future)
+        # What was sent is ended by the stream; only where nothing was sent is there anything left to end here.
+        head.future.add_done_callback(partial(_end_with, futures))
+        return futures
 
     async def ping(self) -> None:
         """Return if Redis answers. Raises StoreUnavailable."""
@@ -149,14 +144,14 @@ class Connection(Link):
         code = text.partition(" ")[0]
         if code == "NOSCRIPT" and command.fallback is not None:
             command.payload, command.fallback = pack(command.fallback), None
-        elif code == "READONLY" and not command.moved and (stream.retiring or stream.age(now) >= STABLE_AFTER):
-            command.moved = stream.retiring = True
         else:
-            command.fail(error_from_reply(command.operation, text), now, self._observe)
-            return
+            is_demoted = code == "READONLY" and (stream.retiring or stream.age(now) >= STABLE_AFTER)
+            stream.retiring |= is_demoted
+            if command.moved or not is_demoted:
+                command.fail(error_from_reply(command.operation, text), now, self._observe)
+                return
+            command.moved = True
         self._waiting.append(command)
-        if command.follower is not None:  # it ran behind nothing: that reply is for nobody
-            stream.sent[0] = command.follower.ghost()
         self.flush()
 
     def _look(self, now: float) -> float:
@@ -169,3 +164,10 @@ class Connection(Link):
             return nearest
         sent = expire(self._stream.sent, now, self._observe, uncertain=True)
         return min(nearest, sent, self._stream.hung_at(self._timeout))
+
+
+def _end_with(futures: list[asyncio.Future[Any]], head: asyncio.Future[Any]) -> None:
+    error = head.exception()
+    for future in futures if error is not None else ():
+        if not future.done():
+            future.set_exception(error)

@@ -6,6 +6,7 @@ RepositoryError
 ├── VersionMismatch           the stored bytes are not those of If-Match       412
 ├── IdempotencyKeyReused      the key was used for another request             422
 ├── StoreUnavailable          Redis cannot serve now: `reason`, `uncertain`    503
+├── NotDurable                written, but not as durable as asked for         503
 └── StoreError                Redis refused our command: a bug of ours         500
 
 Absent is not unreachable: only `UserNotFound` says that a user does not exist.
@@ -94,6 +95,10 @@ class StoreUnavailable(RepositoryError):
         super().__init__(f"Redis is unavailable ({reason}){fate}")
         self.reason = reason
         self.uncertain = uncertain
+
+
+class NotDurable(RepositoryError):
+    """The write was made in the memory of the primary; that it reached what `DURABILITY` asks for is not known."""
 
 
 class StoreError(RepositoryError):

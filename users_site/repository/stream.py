@@ -59,14 +59,14 @@ class Stream(asyncio.Protocol):
             payloads: list[bytes] = []
             size = 0
             while waiting and size < CHUNK_BYTES:
-                command = waiting.popleft()
-                if not command.future.done():
+                command: Command | None = waiting.popleft()
+                if command is not None and command.future.done():
+                    continue
+                while command is not None:
                     payloads.append(command.payload)
                     size += len(command.payload)
                     self.sent.append(command)
-                    if command.follower is not None:
-                        payloads.append(command.follower.payload)
-                        self.sent.append(command.follower)
+                    command = command.follower
             self._transport.write(b"".join(payloads))
 
     def data_received(self, data: bytes) -> None:

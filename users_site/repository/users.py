@@ -13,6 +13,7 @@ from users_site import identifiers
 from users_site.models import User
 from users_site.repository import keys, scripts
 from users_site.repository.connection import Connection
+from users_site.repository.durability import DurableWrites
 from users_site.repository.errors import (
     EmailTaken,
     IdempotencyKeyReused,
@@ -65,10 +66,13 @@ class Idempotency:
 
 
 class UserRepository:
-    """Users in Redis, through one connection. Every method may raise StoreUnavailable."""
+    """Users in Redis, through one connection, and another one where writes wait to be durable. Every method may raise
+    StoreUnavailable, those that write NotDurable too."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, durable: DurableWrites | None = None) -> None:
         self.connection = connection
+        self.durable = durable
+        self._writes = durable or connection
 
     async def get(self, user_id: str) -> bytes:
         """The user's document: one command. Raises UserNotFound."""
@@ -126,7 +130,9 @@ class UserRepository:
         if idempotency is not None:
             key_list.append(keys.idempotency(partition, idempotency.key))
             args += [idempotency.fingerprint, IDEMPOTENCY_SECONDS]
-        outcome = await self.connection.run("create", scripts.CREATE, key_list, args)
+            if self.durable is not None:
+                args.append("again")
+        outcome = await self._writes.run("create", scripts.CREATE, key_list, args)
         match outcome[0]:
             case b"created":
                 return document, False
@@ -147,7 +153,7 @@ class UserRepository:
             user = User.from_document(document)
             changed = replace(change(user), id=user.id, created_at=user.created_at, updated_at=timestamp())
             new_document = changed.document()
-            outcome = await self.connection.run(
+            outcome = await self._writes.run(
                 "update",
                 scripts.REPLACE,
                 [
@@ -172,7 +178,7 @@ class UserRepository:
         for attempt in range(ATTEMPTS):
             document = await self._current(user_id, matches)
             email = User.from_document(document).email
-            outcome = await self.connection.run(
+            outcome = await self._writes.run(
                 "delete",
                 scripts.DELETE,
                 [keys.record(partition, user_id), keys.index(partition), keys.claim(partition, email)],
@@ -191,8 +197,10 @@ class UserRepository:
         return total
 
     async def close(self) -> None:
-        """Lets go of the connection."""
+        """Lets go of the connections."""
         await self.connection.close()
+        if self.durable is not None:
+            await self.durable.close()
 
     async def _current(self, user_id: str, matches: Matches | None) -> bytes:
         document = await self.get(user_id)

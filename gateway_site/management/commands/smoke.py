@@ -12,6 +12,8 @@ from common.console import FORMATS, at_least, table
 from common.console import Command as BaseCommand
 from gateway_site.management.round_trip import RoundTrip, Step
 
+CREDENTIALS = {"Authorization": "SMOKE_AUTHORIZATION", "X-API-Key": "SMOKE_API_KEY"}
+
 
 class Command(BaseCommand):
     """Checks a running system."""
@@ -21,10 +23,11 @@ Asks a running gateway for its health and versions, and takes one marked user th
 listed, changed, deleted; also what must be refused, and how. Shows each step's outcome and time. Exits 1 if one failed.
 
 Safe against production: some twenty requests, one user (smoke-…@example.com), who is deleted also when a step fails.
-Where the gateway wants a credential, SMOKE_AUTHORIZATION (or SMOKE_AUTHORIZATION_FILE) is sent as Authorization."""
+Where the gateway wants a credential, it comes from the environment, or from a file that NAME_FILE names:
+SMOKE_AUTHORIZATION (sent as Authorization: "Bearer …") or SMOKE_API_KEY (sent as X-API-Key)."""
     example = """\
 manage_gateway.py smoke --url http://localhost:3000
-  SMOKE_AUTHORIZATION_FILE=/run/secrets/smoke manage_gateway.py smoke --url https://api.example.com --format json"""
+  SMOKE_API_KEY_FILE=/run/secrets/smoke manage_gateway.py smoke --url https://api.example.com --format json"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Of `parser`."""
@@ -40,7 +43,7 @@ manage_gateway.py smoke --url http://localhost:3000
         trip = RoundTrip(
             options["url"],
             seconds=options["timeout"],
-            authorization=environment.secret("SMOKE_AUTHORIZATION"),
+            credentials={field: value for field, name in CREDENTIALS.items() if (value := environment.secret(name))},
             users_url=options["users_url"] or "",
         )
         steps = trip.run()

@@ -115,7 +115,7 @@ def test_an_answer_to_http_1_0_is_not_chunked(gateway: Service, upstream: Record
 def test_a_large_answer_streams_through(gateway: Service, upstream: Recording, framing: str) -> None:
     piece, pieces = bytes(range(256)) * 256, 320  # 20 MiB
 
-    def reply(_: Received, connection: socket.socket) -> None:
+    def reply(request: Received, connection: socket.socket) -> None:
         if framing == "length":
             connection.sendall(answer("200 OK", f"Content-Length: {len(piece) * pieces}"))
             for _ in range(pieces):

@@ -124,7 +124,7 @@ def test_a_silent_upstream_is_504_in_time(gateway: Service, upstream: Recording)
 def test_an_upstream_that_drips_is_504_in_time(gateway: Service, upstream: Recording) -> None:
     """The bound is on the whole answer, not on each wait for a byte."""
 
-    def drip(_: Received, connection: socket.socket) -> None:
+    def drip(request: Received, connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
         for _ in range(40):
             connection.sendall(b"x")

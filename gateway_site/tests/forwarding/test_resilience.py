@@ -19,7 +19,8 @@ class Scripted:
     """An upstream that breaks its first `broken` connections after reading a request, and answers the others."""
 
     def __init__(self, broken: int) -> None:
-        self.left, self.seen = broken, []
+        self.left = broken
+        self.seen: list[bytes] = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()

@@ -7,6 +7,7 @@ import pytest
 from django.core.checks import WARNING, run_checks
 
 from gateway_site import settings as site
+from gateway_site.guard.rate import Rate
 
 GOOD_KEY = "mV4x0bW2Zk1Q9sT7pR5uY3cN8aL6dF0g"
 
@@ -25,6 +26,7 @@ def good(settings: Any, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     settings.DEBUG, settings.SECRET_KEY, settings.ALLOWED_HOSTS = False, GOOD_KEY, ["api.example.com"]
     settings.DRAIN_SECONDS = 5
     monkeypatch.setattr(site, "AUTH", ("jwt",))
+    monkeypatch.setattr(site, "RATE_LIMIT", Rate(100, 1, 200))
     return monkeypatch
 
 
@@ -52,7 +54,9 @@ def test_shared_mistake_has_its_id(
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("AUTH", "none", {"gateway.W010"}),
+        ("AUTH", (), {"gateway.W010"}),
+        ("RATE_LIMIT", None, {"gateway.W015"}),
+        ("AUTH_JWKS_URL", ("http://issuer:8080", "/jwks.json"), {"gateway.W016"}),
         ("UPSTREAM_TIMEOUT_MS", 60_000, {"gateway.W011"}),
         ("UPSTREAM_CONNECT_TIMEOUT_MS", 5000, {"gateway.W012"}),
         ("MAX_IN_FLIGHT", 60_000, {"gateway.W013"}),

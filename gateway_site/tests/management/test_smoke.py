@@ -1,5 +1,6 @@
 """smoke: green on a system that keeps its promises, red on one that breaks any, and never a user left behind."""
 
+import uuid
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -11,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from common.tests.service import Service, free_port
+from gateway_site.management.commands.smoke import CREDENTIALS
 from gateway_site.tests.management.faulty import Fault, faulty_gateway
 
 STEPS = [
@@ -30,6 +32,14 @@ STEPS = [
     "stale change",
     "delete",
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def other_users(gateway_service: Service) -> None:
+    """Two, so that a page of one has a next."""
+    for _ in range(2):
+        fields = {"name": "Other", "email": f"{uuid.uuid4().hex}@example.com"}
+        assert requests.post(f"{gateway_service.url}/api/users", json=fields, timeout=5).ok
 
 
 def smoke(url: str, **options: Any) -> tuple[dict[str, Any], str]:
@@ -179,15 +189,18 @@ def test_url_that_is_no_origin_is_wrong_usage(shell: Callable[..., Any], url: st
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_credential_is_sent_and_never_shown(gateway_service: Service, shell: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(("field", "name"), CREDENTIALS.items())
+def test_credential_is_sent_and_never_shown(
+    gateway_service: Service, shell: Callable[..., Any], field: str, name: str
+) -> None:
     seen: list[str | None] = []
 
     def fault(method: str, path: str, answer: requests.Response) -> None:
-        seen.append(answer.request.headers.get("Authorization"))
+        seen.append(answer.request.headers.get(field))
         answer.status_code = 401
 
     with faulty_gateway(gateway_service.url, fault) as url:
-        done = shell("smoke", "--url", url, SMOKE_AUTHORIZATION="Bearer hush-hush")
+        done = shell("smoke", "--url", url, **{name: "Bearer hush-hush"})
     assert done.returncode == 1
     assert set(seen) == {"Bearer hush-hush"}
     assert "hush-hush" not in done.stdout + done.stderr

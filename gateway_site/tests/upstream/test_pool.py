@@ -71,6 +71,8 @@ async def test_cancelled_waiter_gives_its_place_up(hostile, client):
     tasks = [asyncio.create_task(get(upstream)) for _ in range(3)]
     await eventually(lambda: gate.busy == 1 and upstream.stats.waiting == 2)
     tasks[1].cancel()
+    await asyncio.wait(tasks[1:2])
+    assert upstream.stats == (1, 0, 1)
     gate.open.set()
     assert (await tasks[2]).body == b"ok"
     assert upstream.stats == (1, 1, 0)
@@ -127,6 +129,18 @@ async def test_connection_ends_at_its_age_busy_or_idle(hostile, client):
     await asyncio.wait_for(stay_busy(), 10)
 
 
+async def test_connection_ends_at_its_age_when_requests_queue_for_it(hostile, client):
+    server = await hostile(forever())
+    upstream = client(server, max_connections=1, max_age=0.3, max_requests=10**9)
+
+    async def stay_busy() -> None:
+        while server.connections == 1:
+            await get(upstream)
+
+    await asyncio.wait_for(asyncio.gather(*[get(upstream) for _ in range(3)]), 10)
+    await asyncio.wait_for(asyncio.gather(*[stay_busy() for _ in range(3)]), 10)
+
+
 async def test_idle_connections_are_closed_and_the_used_one_stays(hostile, client):
     gate = Gate()
     gate.open.set()
@@ -144,6 +158,18 @@ async def test_idle_connections_are_closed_and_the_used_one_stays(hostile, clien
     assert server.connections == 4, "the last one used is the first one used again"
 
 
+async def test_idle_connections_are_closed_one_after_the_other_without_traffic(hostile, client):
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await asyncio.sleep(0.2 * (peer.number - 1))
+        await peer.send(OK)
+        await peer.until_closed()
+
+    upstream = client(await hostile(script), idle_timeout=0.4)
+    await asyncio.gather(get(upstream), get(upstream))
+    await eventually(lambda: upstream.stats.open == 0)
+
+
 async def test_expired_connection_is_not_used_before_it_is_swept(hostile, client):
     server = await hostile(forever())
     upstream = client(server, idle_timeout=60)
@@ -151,6 +177,7 @@ async def test_expired_connection_is_not_used_before_it_is_swept(hostile, client
     upstream._pool._idle[0].idle_until = 0.0
     await get(upstream)
     assert server.connections == 2
+    await eventually(lambda: upstream.stats == (1, 1, 0))
 
 
 async def test_waiter_whose_connection_is_lost_on_the_way_gets_another(hostile, client):
@@ -160,7 +187,8 @@ async def test_waiter_whose_connection_is_lost_on_the_way_gets_another(hostile, 
     pool = upstream._pool
     (held,) = pool._idle
     pool._idle.clear()  # as if in use
-    waiting = asyncio.create_task(get(upstream))
+    # POST: it would not be sent again, had it been sent on a connection that is lost.
+    waiting = asyncio.create_task(upstream.request(b"POST", b"/", [], b"x", timeout=10))
     await eventually(lambda: upstream.stats.waiting == 1)
     pool.released(held)
     held.abort()

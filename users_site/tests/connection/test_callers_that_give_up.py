@@ -2,7 +2,6 @@ import asyncio
 
 import pytest
 
-from users_site.repository.command import Script
 from users_site.tests.connection.hostile import always
 
 
@@ -28,22 +27,6 @@ async def test_what_was_given_up_before_it_left_is_not_sent(connect, hostile):
     connection.execute("set", "SET", "k", "given-up").cancel()
     await connection.execute("set", "SET", "k", "wanted")
     assert [words[-1] for words in store.commands] == [b"PING", b"wanted"]
-
-
-async def test_a_script_with_a_second_command_can_be_given_up(connect, server):
-    connection = connect(server)
-    await connection.ping()
-    server.freeze()
-    pair = asyncio.ensure_future(
-        connection.run_then("count", Script("one", "return 1"), [], [], ("echo", "ECHO", "second"))
-    )
-    await asyncio.sleep(0.05)
-    pair.cancel()
-    behind = connection.execute("echo", "ECHO", "behind")
-    server.thaw()
-    with pytest.raises(asyncio.CancelledError):
-        await pair
-    assert await behind == b"behind"
 
 
 async def test_a_given_up_command_is_observed_once(connect, server):

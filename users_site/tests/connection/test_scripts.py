@@ -52,28 +52,3 @@ async def test_an_error_of_a_script_is_ours_and_quotes_no_key(connect, server):
         await connection.run("count", COUNT, ["secret-key"], ["secret-value", b"x"])
     assert str(caught.value) == "Redis refused 'count' with ERR"
     assert caught.value.code == "ERR"
-
-
-async def test_a_second_command_follows_the_script_in_the_same_write(connect, server):
-    connection = connect(server)
-    for total in (1, 2):
-        then = ("wait", "WAIT", 0, 10)
-        assert await connection.run_then("count", COUNT, ["n"], [1, b"x"], then) == ([total, b"x"], 0)
-
-
-async def test_the_second_command_is_repeated_behind_a_script_that_was_not_known(connect, server):
-    connection = connect(server)
-    other = connection.execute("get", "GET", "before")
-    pair = connection.run_then("count", COUNT, ["n"], [7, b"x"], ("get", "GET", "n"))
-    task = asyncio.ensure_future(pair)
-    await asyncio.sleep(0)
-    behind = connection.execute("echo", "ECHO", "behind")
-    assert await task == ([7, b"x"], b"7")
-    assert list(await asyncio.gather(other, behind)) == [None, b"behind"]
-
-
-async def test_a_script_that_fails_leaves_the_second_reply_to_nobody(connect, server):
-    connection = connect(server)
-    with pytest.raises(StoreError):
-        await connection.run_then("count", COUNT, ["n"], ["no number", b"x"], ("get", "GET", "n"))
-    assert await connection.execute("echo", "ECHO", "next") == b"next"

@@ -1,0 +1,145 @@
+"""One trace from client to Redis, received by a server that speaks OTLP: the protocol's own messages, over HTTP."""
+
+import gzip
+import http.server
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from common.tests.service import Service, free_port, service
+from common.tests.store import Store
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+CLIENT = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+QUICK = {"OTEL_BSP_SCHEDULE_DELAY": "100"}
+
+
+class Receiver:
+    """Keeps every span that it is sent, as (service, span)."""
+
+    def __init__(self, delay: float = 0) -> None:
+        self.spans: list[tuple[str, Any]] = []
+        spans = self.spans
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
+                time.sleep(delay)
+                message = ExportTraceServiceRequest.FromString(body)
+                for batch in message.resource_spans:
+                    names = {a.key: a.value.string_value for a in batch.resource.attributes}
+                    spans.extend((names["service.name"], s) for scope in batch.scope_spans for s in scope.spans)
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def wait_for(self, count: int) -> list[tuple[str, Any]]:
+        deadline = time.monotonic() + 15
+        while len(self.spans) < count and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self.spans
+
+
+@contextmanager
+def traced_pair(tmp_path: Path, store: Store, endpoint: str, **settings: str) -> Iterator[tuple[Service, Service]]:
+    otel = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **QUICK, **settings}
+    with (
+        service("users_site", tmp_path, REDIS_URL=store.url, **otel) as users,
+        service("gateway_site", tmp_path, USER_SERVICE_URL=users.url, AUTH="none", **otel) as gateway,
+    ):
+        yield gateway, users
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    running = Receiver()
+    yield running
+    running.server.shutdown()
+    running.server.server_close()
+
+
+def attributes(span: Any) -> dict[str, Any]:
+    return {a.key: a.value.string_value or a.value.int_value for a in span.attributes}
+
+
+def test_one_trace_from_client_to_redis(tmp_path: Path, shared_store: Store, receiver: Receiver) -> None:
+    with traced_pair(tmp_path, shared_store, receiver.url) as (gateway, users):
+        assert requests.get(f"{gateway.url}/api/users?email=a@b.example", headers=CLIENT, timeout=10).status_code == 200
+        spans = [(name, span) for name, span in receiver.wait_for(4) if span.trace_id.hex() == TRACE]
+        line = next(json.loads(text) for text in users.log.read_text().splitlines() if TRACE in text)
+    by_name = {(name, span.kind, span.name): span for name, span in spans}
+    server = by_name["api-gateway", 2, "GET /api/users"]
+    client = by_name["api-gateway", 3, "GET"]
+    behind = by_name["user-service", 2, "GET /users"]
+    command = by_name["user-service", 3, "EVALSHA"]
+    assert server.parent_span_id.hex() == PARENT
+    assert [client.parent_span_id, behind.parent_span_id, command.parent_span_id] == [
+        server.span_id,
+        client.span_id,
+        behind.span_id,
+    ]
+    assert attributes(behind)["http.route"] == "/users"
+    assert attributes(behind)["http.response.status_code"] == 200
+    assert attributes(command)["db.system.name"] == "redis"
+    assert line["span_id"] == behind.span_id.hex()
+    assert "a@b.example" not in str(spans), "no query goes into a span"
+
+
+def test_what_waits_is_sent_at_shutdown(tmp_path: Path, shared_store: Store, receiver: Receiver) -> None:
+    with traced_pair(tmp_path, shared_store, receiver.url, OTEL_BSP_SCHEDULE_DELAY="60000") as (gateway, _):
+        requests.get(f"{gateway.url}/api/users/x", timeout=10)
+    assert {name for name, _ in receiver.wait_for(3)} == {"api-gateway", "user-service"}
+
+
+def test_the_standard_variables_sample(tmp_path: Path, shared_store: Store, receiver: Receiver) -> None:
+    with traced_pair(tmp_path, shared_store, receiver.url, OTEL_TRACES_SAMPLER="always_off") as (gateway, _):
+        for _ in range(5):
+            assert requests.get(f"{gateway.url}/api/users/x", timeout=10).status_code == 404
+    assert receiver.spans == []
+
+
+@pytest.mark.parametrize("collector", ["gone", "slow"])
+def test_a_collector_that_is_away_costs_no_request_anything(
+    tmp_path: Path, shared_store: Store, collector: str
+) -> None:
+    slow = Receiver(delay=5)
+    endpoint = slow.url if collector == "slow" else f"http://127.0.0.1:{free_port()}"
+    with traced_pair(tmp_path, shared_store, endpoint, OTEL_EXPORTER_OTLP_TIMEOUT="1") as (gateway, _):
+        for _ in range(30):
+            answer = requests.get(f"{gateway.url}/api/users/x", timeout=10)
+            assert answer.status_code == 404
+            assert answer.elapsed.total_seconds() < 2
+    slow.server.shutdown()
+    slow.server.server_close()
+
+
+def test_a_scrape_for_openmetrics_has_the_trace_as_exemplar(
+    tmp_path: Path, shared_store: Store, receiver: Receiver
+) -> None:
+    with traced_pair(tmp_path, shared_store, receiver.url) as (gateway, _):
+        requests.get(f"{gateway.url}/api/users/x", headers=CLIENT, timeout=10)
+        accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+        assert f'trace_id="{TRACE}"' in requests.get(f"{gateway.url}/metrics", headers=accept, timeout=10).text
+
+
+def test_off_it_forwards_the_clients_trace_as_it_came(users_service: Service, gateway_service: Service) -> None:
+    requests.get(f"{gateway_service.url}/api/users/x", headers=CLIENT, timeout=10)
+    assert "trace_id" not in users_service.log.read_text()

@@ -1,0 +1,75 @@
+import asyncio
+
+import pytest
+
+from users_site.repository.errors import Reason, StoreError, StoreUnavailable
+from users_site.tests.connection.hostile import always
+from users_site.tests.connection.waiting import failures_of, until_it_answers
+
+STABLE = 1.1  # seconds; what was demoted is looked up anew only by a connection older than that
+
+
+def commands(*words, seconds=5.0):
+    return [("x", word, seconds) for word in words]
+
+
+async def test_a_batch_leaves_in_one_write_behind_what_waits_already(connect, hostile):
+    store = await hostile(always(b"+OK\r\n"))
+    connection = connect(store)
+    await connection.ping()
+    before = connection.execute("x", "GET", "before")
+    replies = connection.batch(commands(("SET", "a", "x" * 300_000), ("SET", "b", 2), ("WAIT", 1, 10)))
+    assert await asyncio.gather(before, *replies) == [b"OK"] * 4
+    assert [words[0] for words in store.commands] == [b"PING", b"GET", b"PING", b"SET", b"SET", b"WAIT"]
+
+
+async def test_one_error_is_that_commands_own(connect, server):
+    connection = connect(server)
+    replies = connection.batch(commands(("SET", "k", "text"), ("INCR", "k"), ("GET", "k")))
+    first, second, third = await asyncio.gather(*replies, return_exceptions=True)
+    assert (first, third) == (b"OK", b"text")
+    assert isinstance(second, StoreError)
+    assert await connection.execute("echo", "ECHO", "next") == b"next"
+
+
+async def test_a_batch_that_never_left_was_certainly_not_executed(connect, hostile):
+    store = await hostile(always(b""), setup_reply=b"")
+    errors = await failures_of(*connect(store, timeout=0.1).batch(commands(("SET", "a", 1), ("WAIT", 1, 10))))
+    assert [(error.reason, error.uncertain) for error in errors] == [(Reason.TIMEOUT, False)] * 2
+    assert store.commands == []
+
+
+async def test_what_a_lost_connection_has_not_answered_is_not_asked_again(connect, hostile):
+    async def break_off(words, writer):
+        writer.write(b"+OK\r\n")
+        if words == [b"SET", b"b", b"2"]:
+            writer.transport.abort()
+
+    store = await hostile(break_off)
+    connection = connect(store)
+    await connection.ping()
+    written, waited = connection.batch(commands(("SET", "b", 2), ("WAIT", 1, 10)))
+    assert await written == b"OK"
+    [error] = await failures_of(waited)
+    assert (error.reason, error.uncertain) == (Reason.CLOSED, True)
+    await until_it_answers(connection)
+    assert [words[0] for words in store.commands].count(b"SET") == 1
+
+
+async def test_a_demoted_primary_is_left_but_the_batch_is_not_sent_again(connect, hostile):
+    async def demoted(words, writer):
+        is_write = words[0] == b"SET" and store.opened == 1
+        writer.write(b"-READONLY You can't write against a read only replica.\r\n" if is_write else b"+OK\r\n")
+
+    store = await hostile(demoted)
+    connection = connect(store)
+    await connection.ping()
+    await asyncio.sleep(STABLE)
+    refused, waited = connection.batch(commands(("SET", "a", 1), ("WAIT", 1, 10)))
+    with pytest.raises(StoreUnavailable) as caught:
+        await refused
+    assert (caught.value.reason, caught.value.uncertain) == (Reason.READONLY, False)
+    assert await waited == b"OK"
+    again, _ = connection.batch(commands(("SET", "a", 1), ("WAIT", 1, 10)))
+    assert await again == b"OK"
+    assert store.opened == 2

@@ -1,0 +1,162 @@
+"""Writes that wait to be durable, on real servers."""
+
+import asyncio
+import logging
+import time
+
+import pytest
+
+from users_site.repository.address import Address
+from users_site.repository.connection import Connection
+from users_site.repository.durability import WRITE_SECONDS, Durability, DurableWrites
+from users_site.repository.errors import EmailTaken, NotDurable, StoreError, StoreUnavailable, UserNotFound
+from users_site.repository.users import Idempotency, UserRepository
+from users_site.tests.repository.people import fresh_email
+from users_site.tests.valkey import valkey
+
+AOF = ("appendonly yes", "maxmemory-policy noeviction")
+KEY = Idempotency("a-key", b"f" * 32)
+
+
+@pytest.fixture
+async def repository():
+    made = []
+
+    def make(server, durability: Durability, seconds: float = 5.0) -> UserRepository:
+        first, second = (Connection(Address.from_url(server.url), timeout=seconds, connect_timeout=5.0) for _ in "12")
+        made.append(UserRepository(first, DurableWrites(second, durability, timeout=seconds)))
+        return made[-1]
+
+    yield make
+    for users in made:
+        await users.close()
+
+
+def calls(server, command: str) -> int:
+    return server.client().info("commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"]
+
+
+async def test_a_write_is_on_disk_when_it_is_acknowledged(repository):
+    with valkey(*AOF, "appendfsync everysec") as server:
+        users = repository(server, Durability.FSYNC)
+        document, _ = await users.create("Ada", fresh_email(), "user")
+        assert server.command("INFO", "persistence")["aof_pending_bio_fsync"] == 0
+        assert calls(server, "waitaof") == 1
+        assert await users.get(document[7:43].decode()) == document
+
+
+async def test_writes_at_once_wait_together(repository):
+    with valkey(*AOF, "appendfsync always") as server:
+        users = repository(server, Durability.FSYNC)
+        await asyncio.gather(*(users.create("Ada", fresh_email(), "user") for _ in range(200)))
+        assert calls(server, "waitaof") <= 4
+        assert await users.count() == 200
+
+
+async def test_each_kind_of_write_waits_and_reads_do_not(repository):
+    with valkey(*AOF, "appendfsync always") as server:
+        users = repository(server, Durability.FSYNC)
+        document, _ = await users.create("Ada", fresh_email(), "user")
+        user_id = document[7:43].decode()
+        await users.update(user_id, lambda user: user)
+        await users.delete(user_id)
+        with pytest.raises(UserNotFound):
+            await users.get(user_id)
+        await users.page(20)
+        assert calls(server, "waitaof") == 3
+
+
+async def test_without_a_replica_a_write_is_made_and_not_durable(repository):
+    with valkey(*AOF) as server:
+        users = repository(server, Durability.REPLICATED)
+        taken = fresh_email()
+        started = time.monotonic()
+        with pytest.raises(NotDurable):
+            await users.create("Ada", taken, "user")
+        assert time.monotonic() - started < WRITE_SECONDS + 1
+        assert await users.find(taken) is not None
+
+
+async def test_what_writes_nothing_needs_not_be_durable(repository):
+    with valkey(*AOF) as server:
+        users = repository(server, Durability.REPLICATED)
+        taken = fresh_email()
+        with pytest.raises(NotDurable):
+            await users.create("Ada", taken, "user")
+        with pytest.raises(EmailTaken):
+            await users.create("Eve", taken, "user")
+
+
+async def test_a_replica_makes_it_durable_and_a_replay_waits_for_the_first(repository):
+    with valkey(*AOF) as server:
+        users = repository(server, Durability.REPLICATED)
+        taken = fresh_email()
+        with pytest.raises(NotDurable):
+            await users.create("Ada", taken, "user", KEY)
+        with pytest.raises(NotDurable):  # of another process, which has written nothing yet
+            await repository(server, Durability.REPLICATED).create("Ada", taken, "user", KEY)
+        expiry = server.command("PEXPIRETIME", "{users:0}:idem:a-key")
+        with valkey(f"replicaof 127.0.0.1 {server.port}") as replica:
+            await asyncio.to_thread(
+                replica.wait_for, lambda client: client.info("replication")["master_link_status"] == "up"
+            )
+            document, replayed = await users.create("Ada", taken, "user", KEY)
+            assert replayed
+            assert replica.command("GET", f"{{users:0}}:user:{document[7:43].decode()}") == document
+        assert server.command("PEXPIRETIME", "{users:0}:idem:a-key") == expiry
+
+
+async def test_a_hung_server_is_told_within_two_seconds(repository):
+    with valkey(*AOF) as server:
+        users = repository(server, Durability.FSYNC, seconds=1.0)
+        await users.create("Ada", fresh_email(), "user")
+        server.freeze()
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable) as caught:
+            await users.create("Ada", fresh_email(), "user")
+        assert caught.value.uncertain
+        assert time.monotonic() - started < 2.0
+        server.thaw()
+
+
+async def test_a_server_killed_while_a_write_waits_leaves_it_uncertain(repository):
+    with valkey(*AOF, "appendfsync no") as server:
+        users = repository(server, Durability.FSYNC)
+        taken = fresh_email()
+        waiting = asyncio.ensure_future(users.create("Ada", taken, "user"))
+        async with asyncio.timeout(5):
+            while await users.find(taken) is None:
+                await asyncio.sleep(0.01)
+        server.kill()
+        with pytest.raises(NotDurable):
+            await waiting
+
+
+async def test_a_caller_that_gives_up_does_not_hold_up_the_next(repository):
+    with valkey(*AOF, "appendfsync always") as server:
+        users = repository(server, Durability.FSYNC)
+        await users.create("Ada", fresh_email(), "user")
+        given_up = asyncio.ensure_future(users.create("Ada", fresh_email(), "user"))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await users.create("Ada", fresh_email(), "user")
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+
+
+async def test_a_server_without_a_file_is_told_with_the_cure(repository, caplog):
+    with valkey("appendonly no") as server:
+        users = repository(server, Durability.FSYNC)
+        assert users.durable is not None
+        with caplog.at_level(logging.ERROR), pytest.raises(StoreError):
+            await users.durable.probe(users.connection)
+        assert "appendonly" in caplog.text
+        with pytest.raises(NotDurable):
+            await users.create("Ada", fresh_email(), "user")
+
+
+async def test_a_server_with_a_file_passes_the_probe(repository):
+    with valkey(*AOF) as server:
+        users = repository(server, Durability.FSYNC)
+        assert users.durable is not None
+        await users.durable.probe(users.connection)

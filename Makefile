@@ -2,12 +2,14 @@
 # Tools run as `python -m …`: a console script's first line is the absolute path of its Python.
 
 PYTHON ?= python3
+ENV ?= dev
 PY := .venv/bin/python
 # No compiler is assumed: wheels only. Every file that pip takes must have a hash of the lock.
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint fix check lock
+.PHONY: help install run test lint fix check schema client verify render images observe sbom audit bench lock
+.PHONY: verify-schema verify-manifests verify-pipelines verify-clients verify-browser verify-fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -17,11 +19,12 @@ install: .venv/.requirements-run .venv/.requirements-dev ## the environment alon
 run: .venv/.requirements-run ## both services and a store on this machine; Ctrl-C stops them
 	@exec $(PY) -m dev.run
 
-test: .venv/.requirements-dev ## every test, each site under its own settings
-	@rm -rf build/tests && $(PY) -m coverage erase
+test: .venv/.requirements-dev ## every test, each site under its own settings, both at once
+	@rm -rf build/tests && mkdir -p build/tests && $(PY) -m coverage erase
 	@failed=0; \
+	$(call pytest,gateway) gateway_site common deploy/tests >build/tests/gateway.log 2>&1 & gateway=$$!; \
 	$(call pytest,users) users_site common dev/tests || failed=1; \
-	$(call pytest,gateway) gateway_site common $(wildcard deploy/tests) || failed=1; \
+	wait $$gateway || failed=1; cat build/tests/gateway.log; \
 	$(PY) -m coverage combine --quiet && $(PY) -m coverage report || failed=1; \
 	exit $$failed
 
@@ -38,12 +41,64 @@ fix: .venv/.requirements-dev ## repairs what ruff can repair
 
 check: lint test ## what CI runs: lint, types, tests; edits nothing
 
+schema: .venv/.requirements-run ## docs/openapi/*.yaml anew, from the code
+	@$(call spectacular,gateway) && $(call spectacular,users)
+
+client: .venv/.requirements-verify ## typed clients for Python and TypeScript in build/clients (needs npm)
+	@$(PY) -m dev.clients
+
+verify: verify-schema verify-manifests verify-pipelines verify-clients verify-browser verify-fuzz ## slow checks: manifests, rules, workflows, breaking changes, clients, browser, fuzzing
+
+verify-schema: .venv/.requirements-dev
+	$(PY) -m dev.schema_diff
+
+# What validates manifests, rules, workflows and the Dockerfile comes in wheels, so from .venv/bin.
+verify-manifests: .venv/.requirements-verify
+	PATH="$(CURDIR)/.venv/bin:$$PATH" $(call verify,manifests) -rs deploy/tests --ignore=deploy/tests/pipelines
+
+verify-pipelines: .venv/.requirements-verify
+	@mkdir -p build/pipelines && cp deploy/tests/pipelines/package*.json build/pipelines/
+	@npm ci --prefix build/pipelines --silent --ignore-scripts
+	PATH="$(CURDIR)/.venv/bin:$$PATH" $(call verify,pipelines) deploy/tests/pipelines
+
+verify-clients: .venv/.requirements-verify
+	$(call verify,clients) dev/tests/test_clients.py
+
+verify-browser: .venv/.requirements-verify
+	$(call verify,browser) gateway_site/tests/browser
+
+# FUZZ_SECONDS (for each site), FUZZ_SEED: see dev/fuzz.py.
+verify-fuzz: .venv/.requirements-verify
+	$(PY) -m dev.fuzz
+
+render: ## one overlay's manifests: make render ENV=dev|staging|prod
+	@kubectl kustomize "deploy/kustomize/overlays/$(ENV)"
+
+images: .venv/.requirements-dev ## both images with docker or podman, and their tests
+	deploy/bin/images.sh
+
+observe: .venv/.requirements-run ## Prometheus and Alertmanager with our rules, before the running pair
+	@exec $(PY) -m deploy.monitoring.observe
+
+sbom: .venv/.requirements-verify ## CycloneDX of what the services run on, in build/supply-chain
+	@PYTHON=$(PY) deploy/bin/sbom.sh
+
+audit: sbom ## licences and known vulnerabilities; fails when nobody can say
+	@$(PY) deploy/bin/audit.py
+
+bench: .venv/.requirements-run ## load figures of this machine, into bench/results/
+	@$(PY) -m bench.run $(ARGS)
+
 lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the package index)
 	$(call compile,requirements)
 	$(call compile,requirements-run)
 	$(call compile,requirements-dev)
+	$(call compile,requirements-verify)
 
 pytest = $(PY) -m coverage run -m pytest --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml
+verify = $(PY) -m pytest --ds=gateway_site.settings -m verify --junit-xml=build/tests/verify-$(1).xml
+# Without AUTH a credential may be left out; the other settings are required, and no schema depends on them.
+spectacular = DEBUG=true AUTH=none USER_SERVICE_URL=http://unused REDIS_URL=redis://unused $(PY) manage_$(1).py spectacular --file docs/openapi/$(1).yaml
 compile = $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links -o $(1).txt $(1).in
 

@@ -23,12 +23,11 @@ from common import deadline, problems, request_id, tracing
 from common.access import record
 from common.checks import thread_hops
 from common.metrics import in_flight, sample
+from common.overload import MAX_IN_FLIGHT, refuse
 from common.problems import Problem
 from common.request import ClientGone, Request
 from common.response import Headers
 from common.routing import Routes
-
-MAX_IN_FLIGHT: int = settings.MAX_IN_FLIGHT
 
 CLIENT_CLOSED_REQUEST = 499
 """The status that log and metrics show when nobody was there to read one (nginx's number)."""
@@ -97,6 +96,8 @@ class Application(BaseHandler):
         """The site's answer; every exception but cancellation becomes a problem."""
         try:
             admit(request)
+            if in_flight.count > MAX_IN_FLIGHT and not request.path.startswith(UNGUARDED):
+                await refuse()
             response: HttpResponse = await self.respond(request)
         except ClientGone:
             raise
@@ -143,10 +144,11 @@ def admit(request: Request) -> None:
     raw_path = request.scope["raw_path"]
     if not raw_path.startswith(b"/"):
         raise Problem("malformed-request", "The request target must be a path.")
+    # The server takes `gzip, chunked` too, and would hand us, and we the next hop, the gzip as the body (RFC 9112 §6.1).
+    if request.raw_headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+        raise Problem("malformed-request", "The only Transfer-Encoding that is understood is chunked.")
     if request.path.startswith(UNGUARDED):
         return
-    if in_flight.count > MAX_IN_FLIGHT:
-        raise Problem(settings.OVERLOAD_PROBLEM, "Too many requests are in flight.")
     if not host_is_allowed(request.raw_headers.get(b"host", b"")):
         raise Problem("malformed-request", "The Host header names no host of this service.")
 

@@ -158,7 +158,7 @@ class UserSerializer(StrictSerializer):
     id = serializers.UUIDField(read_only=True, help_text="UUIDv7, lower case; sorts by creation.")
     name = NameField(help_text="1-200 characters after trimming, no control characters.")
     email = StrictEmailField(help_text="Kept as given, unique case-insensitively.")
-    role = RoleField(default="user", help_text="What the user may do.")
+    role = RoleField(default="user", initial="user", help_text="What the user may do.")
     created_at = serializers.DateTimeField(read_only=True, help_text="RFC 3339, UTC, microseconds.")
     updated_at = serializers.DateTimeField(read_only=True, help_text="RFC 3339, UTC, microseconds.")
 

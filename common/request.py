@@ -1,5 +1,6 @@
 """The request as both sites see it: bytes as they came, everything dearer made only when asked for."""
 
+import time
 from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Any
@@ -11,11 +12,15 @@ from django.urls import ResolverMatch, resolve
 from django.utils.functional import cached_property
 
 from common import request_id
+from common.metrics import in_flight
+from common.overload import MAX_IN_FLIGHT, refuse
 from common.problems import Problem
 from common.proxies import is_trusted
 
 UNMATCHED = "unmatched"
 MAX_BODY_BYTES: int = settings.MAX_BODY_BYTES
+BODY_SECONDS, BODY_RATE = 10.0, 1000
+"""How long a body may take, and how much longer for each byte (per second): slower is an attack or a lost client."""
 
 
 class ClientGone(Exception):
@@ -26,7 +31,7 @@ class Request(ASGIRequest):
     """Django's ASGI request, without the 8 µs of `META`, `GET` and content type that most answers never read."""
 
     principal: str | None = None
-    """Who asks, for logs, where a site has found that out: `apikey:reporting`."""
+    """Who asks, for logs, where a site has found that out: `key:reporting`."""
 
     def __init__(self, scope: HTTPScope, receive: ASGIReceiveCallable, started: float = 0.0) -> None:
         # Not super().__init__(): it builds META from every header. What it sets is set or made lazily here.
@@ -114,6 +119,8 @@ class Request(ASGIRequest):
         if not self._body_is_read:
             if self.has_body:
                 self._body = b"".join([chunk async for chunk in self.chunks()])
+                if in_flight.count > MAX_IN_FLIGHT:  # many bodies became complete at once
+                    await refuse()
             self._body_is_read = True
         return self._body
 
@@ -126,12 +133,20 @@ class Request(ASGIRequest):
 
     async def _chunks(self, limit: int) -> AsyncIterator[bytes]:
         received, more = 0, True
+        started = time.monotonic()
         while more:
-            message = await self.receive()
+            # Waiting for a slow client is no work: a few hundred of them would have everybody else refused.
+            in_flight.count -= 1
+            try:
+                message = await self.receive()
+            finally:
+                in_flight.count += 1
             if message["type"] != "http.request":
                 raise ClientGone
             chunk, more = message.get("body", b""), message.get("more_body", False)
             received += len(chunk)
+            if more and time.monotonic() - started > BODY_SECONDS + received / BODY_RATE:
+                raise ClientGone
             if received > limit:
                 raise Problem("body-too-large", f"The body is larger than {limit} bytes.")
             if chunk:

@@ -8,6 +8,7 @@ The arbiter imports this module too and serves nothing: Django and all that stan
 
 import gc
 import logging
+import math
 import sys
 import time
 from logging.config import dictConfig
@@ -27,6 +28,9 @@ from common.settings import DRAIN_SECONDS
 
 HEAD_SECONDS = 10.0
 """A request head that takes longer than this is a slow-header attack or a lost client (RFC 9110 §15.5.9 allows to close)."""
+
+STALLED_SECONDS = 10.0
+"""How long a client may leave an answer unread: it holds a place among those in flight."""
 
 UNNEEDED = ("pygments",) if tracing.is_on else ("pygments", "requests")
 """What DRF imports if it is there: 6 MB in each worker that no answer needs. Only management commands use `requests`."""
@@ -55,6 +59,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]
     _closed: bool
     _callback_parser: Any
     _is_refused = False
+    stalled_at = math.inf
 
     def connection_made(self, transport: Any) -> None:
         """Known to the worker, which closes it when idle at shutdown, or when its head takes too long."""
@@ -66,6 +71,16 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]
         """Forgotten by the worker."""
         self.worker.connections.discard(self)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not read what it asked for."""
+        self.stalled_at = time.monotonic()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self.stalled_at = math.inf
+        super().resume_writing()
 
     @property
     def is_idle(self) -> bool:
@@ -165,10 +180,12 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
         self.loop.call_later(DRAIN_SECONDS, super().handle_exit_signal)
 
     def notify(self) -> None:
-        """Once a second: the heartbeat, and an end to heads that take too long."""
+        """Once a second: the heartbeat, and an end to heads that take too long, and to clients that do not read."""
         super().notify()
         overdue = time.monotonic() - HEAD_SECONDS
         for connection in list(self.connections):
+            if connection.stalled_at < time.monotonic() - STALLED_SECONDS:
+                connection.transport.abort()
             if connection.req_count <= 1 and connection.opened < overdue:
                 connection.close_if_idle()
 

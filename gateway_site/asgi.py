@@ -9,5 +9,6 @@ django.setup(set_prefix=False)
 
 from common.asgi import Application  # noqa: E402 - Django is set up first
 from gateway_site.user_service import upstream  # noqa: E402
+from gateway_site.views import on_stop  # noqa: E402
 
-application = Application(on_stop=(upstream.close,))
+application = Application(on_stop=(*on_stop, upstream.close))

@@ -2,7 +2,8 @@
 
 gateway.W001 DEBUG            W004 stop takes too long      W010 AUTH=none                     W013 MAX_IN_FLIGHT
 gateway.W002 SECRET_KEY       W005 no drain                 W011 upstream time-out too long    W014 everybody is a proxy
-gateway.W003 ALLOWED_HOSTS                                  W012 connecting takes all of it
+gateway.W003 ALLOWED_HOSTS                                  W012 connecting takes all of it   W015 no RATE_LIMIT
+                                                                                              W016 keys without TLS
 """
 
 from collections.abc import Iterator
@@ -27,8 +28,16 @@ def _faults() -> Iterator[Fault]:
     # Imported here: plain `check` and the start need none of it.
     from gateway_site.user_service import upstream
 
-    if settings.AUTH == "none":
+    if not settings.AUTH:
         yield 10, "AUTH is none: everybody may read and write every user", "set AUTH, unless another door checks"
+    if settings.RATE_LIMIT is None:
+        yield 15, "RATE_LIMIT is not set: one client may take all of the service", "set it, e.g. to 100/s;burst=200"
+    if settings.AUTH_JWKS_URL[0].startswith("http://"):
+        yield (
+            16,
+            "AUTH_JWKS_URL is not https: who can answer in the issuer's place can sign tokens",
+            "use https, unless the issuer is in the same cluster and its network is policed",
+        )
     if settings.UPSTREAM_TIMEOUT_MS >= CLIENT_TIMEOUT_MS:
         yield (
             11,

@@ -22,6 +22,9 @@ HOP_BY_HOP = frozenset(
 )
 """RFC 9110 §7.6.1, and what older peers still send."""
 
+IDENTITY = b"x-authenticated-"
+"""The prefix of what says who is calling (guard/principal.py). Nobody but us says that, whatever the name's ending."""
+
 SET_BY_US = frozenset(
     (
         b"host",
@@ -40,15 +43,38 @@ SET_BY_US = frozenset(
 )
 """Of a request: framing is the next connection's, `Expect` is answered here, and nobody but us says who the client is."""
 
+CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
+"""Where guards are on they end here: the user service has no use for a secret."""
+
 NOT_FORWARDED = HOP_BY_HOP | SET_BY_US
 
 
-def end_to_end(headers: Headers, dropped: frozenset[bytes] = HOP_BY_HOP) -> Headers:
+class Dropped(dict[bytes, bool]):
+    """Whether a field with this name is dropped: those given, and all with the prefix IDENTITY. A look-up costs as much as one
+    in a set; names that it has not met are kept, up to a bound, for clients choose them."""
+
+    def __init__(self, names: frozenset[bytes]) -> None:
+        super().__init__(dict.fromkeys(names, True))
+
+    def __missing__(self, name: bytes) -> bool:
+        is_dropped = name.startswith(IDENTITY)
+        if len(self) < 1024 and len(name) <= 64:
+            self[name] = is_dropped
+        return is_dropped
+
+
+FROM_CLIENT = Dropped(NOT_FORWARDED)
+FROM_CLIENT_WITHOUT_CREDENTIALS = Dropped(NOT_FORWARDED | CREDENTIALS)
+FROM_UPSTREAM = Dropped(HOP_BY_HOP)
+
+
+def end_to_end(headers: Headers, dropped: Dropped = FROM_UPSTREAM) -> Headers:
     """The fields that cross: none of `dropped`, none that `Connection` names (RFC 9110 §7.6.1). Order and repeats stay."""
     named = [value for name, value in headers if name == b"connection"]
     if named:
-        dropped = dropped.union(token.strip().lower() for value in named for token in value.split(b","))
-    return [field for field in headers if field[0] not in dropped]
+        listed = {token.strip().lower() for value in named for token in value.split(b",")}
+        headers = [field for field in headers if field[0] not in listed]
+    return [field for field in headers if not dropped[field[0]]]
 
 
 def forwarded(given: Headers, peer: str, scheme: str, prefix: bytes, trusted: Networks) -> Headers:

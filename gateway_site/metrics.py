@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from common.metrics import BUCKETS
+from common.metrics import BUCKETS, samplers
 from common.views import METHODS
 
 UPSTREAM_DURATION = Histogram(
@@ -27,7 +27,7 @@ def observe_upstream(service: str, method: str, outcome: str, seconds: float) ->
 
 
 RETRIES = Counter("upstream_retries", "Requests sent again, by what went wrong before", ("service", "reason"))
-CIRCUIT = Gauge("upstream_circuit_state", "0 closed, 1 half-open, 2 open", ("service",))
+CIRCUIT = Gauge("upstream_circuit_state", "0 closed, 1 half-open, 2 open", ("service",), multiprocess_mode="livemax")
 
 
 def count_retry(service: str, reason: str) -> None:
@@ -36,5 +36,6 @@ def count_retry(service: str, reason: str) -> None:
 
 
 def circuit_state(service: str, state: Callable[[], float]) -> None:
-    """Shows a circuit's state, read at scrape time."""
-    CIRCUIT.labels(service).set_function(state)
+    """Shows a circuit's state; of several workers' the worst."""
+    gauge = CIRCUIT.labels(service)
+    samplers.append(lambda: gauge.set(state()))

@@ -13,7 +13,7 @@ from common.views import safe
 
 PAGE = [
     (b"content-type", b"text/html; charset=utf-8"),
-    (b"content-security-policy", b"default-src 'none'; style-src 'self' 'unsafe-inline'"),
+    (b"content-security-policy", b"default-src 'none'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"),
 ]
 
 LINKS = {

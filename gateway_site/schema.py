@@ -12,6 +12,8 @@ from common.openapi.inspector import PathSchema
 from common.openapi.service import urlpatterns as service_patterns
 from common.openapi.users import describe_users
 from common.viewsets import AsyncViewSet
+from gateway_site import settings
+from gateway_site.guard.principal import scope_for
 
 INFO = {
     "title": "API gateway",
@@ -64,6 +66,32 @@ class DescribedUserViewSet(AsyncViewSet):
 
     async def destroy(self, request: Any, id: str) -> None:
         """Deletes a user."""
+
+
+SCHEMES = {
+    "bearerAuth": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of the issuer (JWT) where the gateway has AUTH=jwt, an API key where it has AUTH=apikey.",
+    },
+    "apiKeyAuth": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "An API key, where the gateway has AUTH=apikey.",
+    },
+}
+
+
+def finish(generated: dict[str, Any]) -> None:
+    """Adds how to authenticate, as AUTH is set: with AUTH=none a credential may be left out."""
+    usable = [name for name in SCHEMES if name != "apiKeyAuth" or "apikey" in (settings.AUTH or "apikey")]
+    generated["components"]["securitySchemes"] = {name: SCHEMES[name] for name in usable}
+    for path_template, operations in generated["paths"].items():
+        if path_template.startswith("/api/"):
+            for method, operation in operations.items():
+                ways: list[dict[str, list[str]]] = [{name: [scope_for(method.upper())]} for name in usable]
+                operation["security"] = ways if settings.AUTH else [{}, *ways]
 
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)

@@ -29,12 +29,14 @@ from common.settings import (
     USE_TZ,
     WEB_CONCURRENCY,
 )
+from gateway_site.guard import rate
 
 SERVICE = "api-gateway"
 PORT = environment.integer("PORT", 3000, minimum=1, maximum=65_535)
 ROOT_URLCONF = "gateway_site.urls"
 INSTALLED_APPS = [*SHARED_APPS, "gateway_site"]
 LOGGING = logging_settings(SERVICE)
+LOGGING["loggers"]["audit"] = {"level": "INFO"}  # whatever LOG_LEVEL says
 SCHEMA_MODULE = "gateway_site.schema"
 
 
@@ -44,6 +46,51 @@ def _origin(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or surplus or parts.port == 0:
         raise ValueError(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _address(url: str) -> tuple[str, str]:
+    """An origin and a path with its query."""
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not target.isascii() or len(target.split()) != 1:
+        raise ValueError(url)
+    return _origin(f"{parts.scheme}://{parts.netloc}"), target
+
+
+def _origins(value: str) -> frozenset[str]:
+    """As browsers send them: scheme and host in lower case, no default port, no path."""
+    origins = frozenset(item.strip() for item in value.split(",") if item.strip())
+    for origin in origins:
+        parts = urlsplit(origin)
+        default = {"http": 80, "https": 443}.get(parts.scheme)
+        if _origin(origin) != origin or origin != origin.lower() or not origin.isascii() or parts.port == default:
+            raise ValueError(origin)
+    return origins
+
+
+def _ways(value: str) -> tuple[str, ...]:
+    ways = tuple(dict.fromkeys(item.strip().lower() for item in value.split(",")))
+    if ways == ("none",):
+        return ()
+    if not {"jwt", "apikey"}.issuperset(ways):
+        raise ValueError(value)
+    return ways
+
+
+def _limit_store(url: str) -> str:
+    if url.lower() == "local":
+        return "local"
+    try:
+        parts = urlsplit(url)
+        environment.hide(parts.password or "")
+        if parts.scheme in {"redis", "rediss"} and parts.hostname and parts.port != 0:
+            return url
+        if parts.scheme == "unix" and parts.path:
+            return url
+    except ValueError:
+        pass
+    # Not the value: it may hold the password.
+    raise environment.SettingError("RATE_LIMIT_STORE is malformed: set it to local, redis://, rediss:// or unix://")
 
 
 def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -58,7 +105,29 @@ TRUSTED_PROXIES = environment.parsed("TRUSTED_PROXIES", "", _networks, "CIDRs li
 
 if not DEBUG:
     environment.required("AUTH", "set it to none to let everyone in")
-AUTH = environment.choice("AUTH", "none", ("none",))
+AUTH = environment.parsed("AUTH", "none", _ways, "none, jwt, apikey or jwt,apikey")
+"""Which credentials are accepted, `jwt` and `apikey`; empty: everybody may do everything."""
+
+AUTH_JWKS_URL, AUTH_ISSUER, AUTH_AUDIENCE, AUTH_API_KEYS_FILE = ("", ""), "", "", ""
+if "jwt" in AUTH:
+    environment.required("AUTH_JWKS_URL", "give the address of the issuer's keys")
+    AUTH_JWKS_URL = environment.parsed(
+        "AUTH_JWKS_URL", "", _address, "an address like https://issuer.example/jwks.json"
+    )
+    AUTH_ISSUER = environment.required("AUTH_ISSUER", "give what tokens have as `iss`")
+    AUTH_AUDIENCE = environment.required("AUTH_AUDIENCE", "give what tokens for this API have in `aud`")
+if "apikey" in AUTH:
+    cure = "mount a file with the lines that `manage_gateway.py create_api_key` prints"
+    AUTH_API_KEYS_FILE = environment.required("AUTH_API_KEYS_FILE", cure)
+
+MAX_ANSWER_BYTES = environment.integer("MAX_ANSWER_BYTES", 1 << 27, minimum=1 << 20, maximum=1 << 40)
+
+RATE_LIMIT = environment.parsed("RATE_LIMIT", "none", rate.parse, rate.WRITTEN)
+RATE_LIMIT_STORE = _limit_store(environment.text("RATE_LIMIT_STORE") or "local")
+CORS_ALLOWED_ORIGINS = environment.parsed(
+    "CORS_ALLOWED_ORIGINS", "", _origins, "origins like https://app.example.com, without path or wildcard"
+)
+GUARDED = bool(AUTH or RATE_LIMIT or CORS_ALLOWED_ORIGINS)
 
 PROBES = {"user-service": "gateway_site.user_service.probe"}
 OVERLOAD_PROBLEM = "upstream-unavailable"

@@ -4,12 +4,14 @@ from django.urls import include, path
 
 from common import docs
 from gateway_site import pages
-from gateway_site.views import forward
+from gateway_site.guard.scrape import scrape
+from gateway_site.views import users
 
 urlpatterns = [
-    path("api/users/<str:id>", forward),
-    path("api/users", forward),
+    path("api/users/<str:id>", users),
+    path("api/users", users),
     *docs.urlpatterns("api/"),
+    path("metrics", scrape),
     path("", include("common.urls")),
     path("", pages.index),
     path("problems", pages.problems),

@@ -5,7 +5,10 @@ import random
 import time
 from collections.abc import AsyncIterator
 from math import ceil
+from typing import Any
+from urllib.parse import urlsplit
 
+from common import tracing
 from common.problems import Problem
 from common.response import Headers
 from gateway_site import settings
@@ -66,7 +69,7 @@ async def _attempt(
     told = [*headers, (b"x-request-timeout-ms", b"%d" % max(0, left * 1000))]
     started, outcome = time.perf_counter(), "cancelled"
     try:
-        answer = await upstream.request(method.encode("ascii"), path, told, body, content_length=length, timeout=left)
+        answer = await send(method.encode("ascii"), path, told, body, content_length=length, timeout=left)
         outcome = str(answer.status)
         circuit.succeeded()
     except UpstreamError as error:
@@ -87,6 +90,19 @@ async def _attempt(
         observe_upstream(SERVICE, method, outcome, time.perf_counter() - started)
     return answer
 
+
+async def _traced(method: bytes, path: bytes, headers: Headers, *args: Any, **options: Any) -> Answer:
+    origin = urlsplit(settings.USER_SERVICE_URL)
+    port = origin.port or (443 if origin.scheme == "https" else 80)
+    with tracing.client_span(method.decode("ascii"), origin.hostname or "", port) as span:
+        # The user service continues our span, not the client's.
+        own = [field for field in headers if field[0] not in {b"traceparent", b"tracestate"}] + tracing.injected()
+        answer = await upstream.request(method, path, own, *args, **options)
+        tracing.answered(span, answer.status)
+        return answer
+
+
+send = _traced if tracing.is_on else upstream.request
 
 KINDS: tuple[tuple[type[UpstreamError], str, str, str], ...] = (
     (UpstreamTimeout, "timeout", "upstream-timeout", "The user service did not answer in time."),

@@ -1,6 +1,6 @@
 """Forwards `/api/users…` to the user service, unread: same status, body and end-to-end headers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 from django.http import HttpResponse
 
@@ -8,7 +8,7 @@ from common.problems import Problem
 from common.request import Request
 from common.response import RawResponse, StreamedResponse
 from gateway_site import settings
-from gateway_site.headers import NOT_FORWARDED, client_address, end_to_end, forwarded
+from gateway_site.headers import FROM_CLIENT, FROM_CLIENT_WITHOUT_CREDENTIALS, client_address, end_to_end, forwarded
 from gateway_site.upstream import Answer, UpstreamError
 from gateway_site.user_service import ask, problem_for
 
@@ -16,31 +16,47 @@ PREFIX = b"/api"
 WHOLE_BODY_BYTES = 65_536
 """A body up to this size is sent in one piece, and so may be sent again; a larger one streams through."""
 
+TOO_LARGE = "The user service's answer is too large."
 
-async def forward(request: Request, **path_parameters: str) -> HttpResponse:
-    """The user service's answer to this request. Raises Problem (413, 502, 503, 504)."""
+DROPPED = FROM_CLIENT_WITHOUT_CREDENTIALS if settings.AUTH else FROM_CLIENT
+
+
+async def forward(
+    request: Request, identity: Iterable[tuple[bytes, bytes]] = (), **path_parameters: str
+) -> HttpResponse:
+    """The user service's answer to this request; `identity`: what it is told of who is calling. Raises Problem (413, 502,
+    503, 504)."""
     peer = request.peer
     given = request.scope["headers"]
     request.remote_addr = client_address(given, peer, settings.TRUSTED_PROXIES)
-    headers = end_to_end(given, NOT_FORWARDED)
+    headers = end_to_end(given, DROPPED)
     headers += forwarded(given, peer, request.scope["scheme"], PREFIX, settings.TRUSTED_PROXIES)
     headers.append((b"x-request-id", request.request_id.encode("ascii")))
+    headers += identity
     length = request.content_length
     body: bytes | AsyncIterator[bytes] = b""
     if request.has_body:
-        is_small = length is not None and length <= WHOLE_BODY_BYTES
+        # Of unknown length: whole too where nothing larger is allowed, or a slow client would hold a connection of the pool.
+        is_small = (settings.MAX_BODY_BYTES if length is None else length) <= WHOLE_BODY_BYTES
         body = await request.read_body() if is_small else request.chunks()
     answer = await ask(request.method or "", target(request), headers, body, length, request.started)
     fields = end_to_end(answer.headers)
     if answer.body is not None:
         return RawResponse(answer.status, fields, answer.body)
+    if int(dict(fields).get(b"content-length", b"0")) > settings.MAX_ANSWER_BYTES:
+        await answer.aclose()
+        raise Problem("bad-upstream", TOO_LARGE)
     return StreamedResponse(answer.status, fields, streamed(answer), answer.aclose)
 
 
 async def streamed(answer: Answer) -> AsyncIterator[bytes]:
-    """The body of an answer as it arrives. Raises Problem when it breaks off."""
+    """The body of an answer as it arrives. Raises Problem when it breaks off, or is larger than MAX_ANSWER_BYTES."""
+    size = 0
     try:
         async for chunk in answer.chunks():
+            size += len(chunk)
+            if size > settings.MAX_ANSWER_BYTES:
+                raise Problem("bad-upstream", TOO_LARGE)
             yield chunk
     except UpstreamError as error:
         raise problem_for(error) from error
@@ -55,3 +71,15 @@ def target(request: Request) -> bytes:
     path = path.removeprefix(PREFIX)
     query = request.scope["query_string"]
     return path + b"?" + query if query else path
+
+
+users = forward
+"""The view of `/api/users…`, behind the guard where the settings ask for one."""
+
+on_stop: Sequence[Callable[[], Awaitable[None]]] = ()
+"""What to await once the server has stopped."""
+
+if settings.GUARDED:
+    from gateway_site.guard import view as guard
+
+    users, on_stop = guard.guarded(forward), guard.on_stop

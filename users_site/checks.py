@@ -37,7 +37,7 @@ def _store_faults() -> Iterator[Fault]:
     from users_site.repository import users
     from users_site.repository.address import Address
 
-    address = Address.from_url(settings.REDIS_URL)
+    address = Address.from_url(settings.REDIS_URL, password=settings.REDIS_PASSWORD)
     room = users.connection.max_waiting
     if room < settings.MAX_IN_FLIGHT:
         yield (

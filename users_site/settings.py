@@ -64,6 +64,9 @@ def _redis_url() -> str:
 
 
 REDIS_URL = _redis_url()
+REDIS_PASSWORD = environment.secret("REDIS_PASSWORD") or None
+"""For a REDIS_URL that has none: a mounted file is no place for a whole URL."""
+
 REDIS_TIMEOUT_MS = environment.integer("REDIS_TIMEOUT_MS", 1000, minimum=1, maximum=60_000)
 REDIS_CONNECT_TIMEOUT_MS = environment.integer("REDIS_CONNECT_TIMEOUT_MS", 500, minimum=1, maximum=60_000)
 

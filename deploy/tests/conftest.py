@@ -70,7 +70,7 @@ def load(rendered: Render) -> Load:
 
     @cache
     def parsed(text: str) -> Rendering:
-        documents = yaml.load_all(text, Loader=yaml.CSafeLoader)  # noqa: S506 - a safe loader
+        documents = yaml.load_all(text, Loader=yaml.CSafeLoader)
         return Rendering(Manifest(data, "rendered") for data in documents if data)
 
     def of(overlay: str, added: Iterable[str] = ()) -> Rendering:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway_site.manifests.environment import environment
-from gateway_site.manifests.network import Outside, Peer, entrances, is_open, isolating, policy_types
+from gateway_site.manifests.network import Outside, Peer, entrances, is_open, isolating
 from gateway_site.manifests.objects import Manifest, Rendering, dig, items, matches, number, text
 from gateway_site.manifests.pods import Workload, selected, workloads
 from gateway_site.manifests.ports import ingress_backends, route_backends, target_port
@@ -105,7 +105,8 @@ def hosts(rendering: Rendering) -> Iterator[Violation]:
         elif address.port and address.port not in _service_ports(service):
             yield Violation(
                 str(workload),
-                f"{address.setting} names {address.host}:{address.port}, {service} has port {', '.join(map(str, _service_ports(service)))}",
+                f"{address.setting} names {address.host}:{address.port}, "
+                f"{service} has port {', '.join(map(str, _service_ports(service)))}",
                 "connections are refused or hang",
                 "use a port that the Service has",
             )
@@ -178,25 +179,23 @@ def doors(rendering: Rendering) -> Iterator[Violation]:
                 for target in (
                     selected(rendering, service) if service and wanted in (port.get("port"), port.get("name")) else []
                 ):
-                    number_ = target.port(target_port(port))
-                    sources = {
-                        source for source in entrances(rendering, target, number_ or 0) if source != "monitoring"
-                    }
+                    listens = target.port(target_port(port)) or 0
+                    sources = {source for source in entrances(rendering, target, listens) if source != "monitoring"}
                     if isolating(rendering, target, "Ingress") and not sources:
                         yield Violation(
                             str(target),
-                            f"{route} leads here, and no network policy lets its controller in on port {number_}",
+                            f"{route} leads here, and no network policy lets its controller in on port {listens}",
                             "clients get 504 from the door",
                             "open ingress from the controller's namespace",
                         )
-    for target, port in sorted(_scrapes(rendering), key=str):
-        sources = set(entrances(rendering, target, port))
+    for target, scraped in sorted(_scrapes(rendering), key=str):
+        sources = set(entrances(rendering, target, scraped))
         if isolating(rendering, target, "Ingress") and not sources & {"monitoring", "*"}:
             yield Violation(
                 str(target),
-                f"is scraped, and no network policy lets the namespace monitoring in on port {port}",
+                f"is scraped, and no network policy lets the namespace monitoring in on port {scraped}",
                 "no metric arrives, and alerts on them stay silent",
-                f"open ingress from namespace monitoring on port {port}",
+                f"open ingress from namespace monitoring on port {scraped}",
             )
 
 
@@ -208,51 +207,15 @@ def _scrapes(rendering: Rendering) -> Iterator[tuple[Workload, int]]:
             yield workload, int(annotated)
         for monitor in rendering.of("PodMonitor", namespace=workload.namespace):
             for endpoint in items(monitor.spec, "podMetricsEndpoints"):
-                number_ = workload.port(text(endpoint, "port"))
-                if matches(dig(monitor.spec, "selector"), workload.labels) and number_:
-                    yield workload, number_
+                listens = workload.port(text(endpoint, "port"))
+                if matches(dig(monitor.spec, "selector"), workload.labels) and listens:
+                    yield workload, listens
     for monitor in rendering.of("ServiceMonitor"):
         wanted = {text(endpoint, "port") for endpoint in items(monitor.spec, "endpoints")}
         for service in rendering.of("Service", namespace=monitor.namespace):
-            for port in items(service.spec, "ports") if matches(dig(monitor.spec, "selector"), service.labels) else []:
-                for target in selected(rendering, service) if text(port, "name") in wanted else []:
-                    yield target, target.port(target_port(port)) or 0
-
-
-def openings(rendering: Rendering) -> Iterator[Violation]:
-    """Policies that open more than anyone asked for, and pods that the policies of their namespace forgot."""
-    for policy in rendering.of("NetworkPolicy"):
-        if "Egress" in policy_types(policy):
-            for rule in items(policy.spec, "egress"):
-                if not items(rule, "to"):
-                    yield Violation(
-                        str(policy),
-                        "an egress rule names nobody (`to` is empty)",
-                        "its pods may connect to every address of the internet",
-                        "name the peer",
-                    )
-        for rule in items(policy.spec, "ingress"):
-            if not items(rule, "from") and not items(rule, "ports"):
-                yield Violation(
-                    str(policy),
-                    "an ingress rule names nobody and no port",
-                    "everybody may connect to every port",
-                    "name the peer and the port",
-                )
-    for workload in workloads(rendering):
-        for direction in ("Ingress", "Egress"):
-            others = [
-                each
-                for each in rendering.of("NetworkPolicy", namespace=workload.namespace)
-                if direction in policy_types(each)
-            ]
-            if others and not isolating(rendering, workload, direction):
-                yield Violation(
-                    str(workload),
-                    f"no network policy of its namespace limits its {direction.lower()}",
-                    "what was to be closed by default is open",
-                    "add a policy with an empty podSelector and both policyTypes",
-                )
+            for each in items(service.spec, "ports") if matches(dig(monitor.spec, "selector"), service.labels) else []:
+                for target in selected(rendering, service) if text(each, "name") in wanted else []:
+                    yield target, target.port(target_port(each)) or 0
 
 
 def route_hosts(rendering: Rendering) -> set[str]:

@@ -50,7 +50,7 @@ def tags(rendering: Rendering) -> Iterator[Violation]:
                     str(workload),
                     f"{where} names no registry",
                     f"the node looks for {name} at Docker Hub: ImagePullBackOff",
-                    "write it in full, such as ghcr.io/owner/name:sha-abc1234, or set imagePullPolicy: Never for an image built on the node",
+                    "write it in full, like ghcr.io/owner/name:sha-abc1234, or set imagePullPolicy: Never",
                 )
 
 

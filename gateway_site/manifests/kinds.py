@@ -7,7 +7,8 @@ from gateway_site.manifests.objects import Manifest, Rendering, mapping, text
 from gateway_site.manifests.violation import Violation
 
 BUILT_IN = {
-    "v1": "Binding ConfigMap Endpoints Event LimitRange List Namespace Node PersistentVolume PersistentVolumeClaim Pod PodTemplate ReplicationController ResourceQuota Secret Service ServiceAccount",
+    "v1": "Binding ConfigMap Endpoints Event LimitRange List Namespace Node PersistentVolume PersistentVolumeClaim Pod "
+    "PodTemplate ReplicationController ResourceQuota Secret Service ServiceAccount",
     "apps/v1": "ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet",
     "batch/v1": "CronJob Job",
     "autoscaling/v1": "HorizontalPodAutoscaler",
@@ -17,7 +18,8 @@ BUILT_IN = {
     "rbac.authorization.k8s.io/v1": "ClusterRole ClusterRoleBinding Role RoleBinding",
     "storage.k8s.io/v1": "CSIDriver CSINode CSIStorageCapacity StorageClass VolumeAttachment VolumeAttributesClass",
     "scheduling.k8s.io/v1": "PriorityClass",
-    "admissionregistration.k8s.io/v1": "MutatingWebhookConfiguration ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration",
+    "admissionregistration.k8s.io/v1": "MutatingWebhookConfiguration ValidatingAdmissionPolicy "
+    "ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration",
     "apiextensions.k8s.io/v1": "CustomResourceDefinition",
     "apiregistration.k8s.io/v1": "APIService",
     "certificates.k8s.io/v1": "CertificateSigningRequest",
@@ -37,10 +39,12 @@ CUSTOM = {
     "chaos-mesh.org": "DNSChaos HTTPChaos IOChaos NetworkChaos PodChaos Schedule StressChaos TimeChaos Workflow",
     "external-secrets.io": "ClusterExternalSecret ClusterSecretStore ExternalSecret PushSecret SecretStore",
     "gateway.envoyproxy.io": "BackendTrafficPolicy ClientTrafficPolicy EnvoyProxy SecurityPolicy",
-    "gateway.networking.k8s.io": "BackendTLSPolicy GRPCRoute Gateway GatewayClass HTTPRoute ReferenceGrant TCPRoute TLSRoute UDPRoute",
+    "gateway.networking.k8s.io": "BackendTLSPolicy GRPCRoute Gateway GatewayClass HTTPRoute ReferenceGrant TCPRoute "
+    "TLSRoute UDPRoute",
     "keda.sh": "ClusterTriggerAuthentication ScaledJob ScaledObject TriggerAuthentication",
     "kyverno.io": "CleanupPolicy ClusterPolicy Policy PolicyException",
-    "monitoring.coreos.com": "Alertmanager AlertmanagerConfig PodMonitor Probe Prometheus PrometheusRule ScrapeConfig ServiceMonitor",
+    "monitoring.coreos.com": "Alertmanager AlertmanagerConfig PodMonitor Probe Prometheus PrometheusRule "
+    "ScrapeConfig ServiceMonitor",
     "policies.kyverno.io": "ImageValidatingPolicy MutatingPolicy ValidatingPolicy",
     "policy.sigstore.dev": "ClusterImagePolicy",
     "secrets.hashicorp.com": "VaultAuth VaultConnection VaultDynamicSecret VaultStaticSecret",
@@ -48,7 +52,11 @@ CUSTOM = {
 }  # fmt: skip
 """Custom resources by group, of the operators that teams run most; any other needs its CustomResourceDefinition beside it."""
 
-CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "StorageClass", "PriorityClass", "ClusterPolicy", "ClusterIssuer", "ClusterSecretStore", "GatewayClass", "IngressClass", "PersistentVolume", "ClusterImagePolicy", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ImageValidatingPolicy"}  # fmt: skip
+CLUSTER_WIDE = {
+    "ClusterImagePolicy", "ClusterIssuer", "ClusterPolicy", "ClusterRole", "ClusterRoleBinding", "ClusterSecretStore",
+    "CustomResourceDefinition", "GatewayClass", "ImageValidatingPolicy", "IngressClass", "Namespace", "PersistentVolume",
+    "PriorityClass", "StorageClass", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+}  # fmt: skip
 
 
 def unknown_kinds(rendering: Rendering) -> Iterator[Violation]:
@@ -105,8 +113,7 @@ def duplicates(rendering: Rendering) -> Iterator[Violation]:
         group = manifest.api_version.rpartition("/")[0]
         identity = (group, manifest.kind, "" if manifest.kind in CLUSTER_WIDE else manifest.namespace, manifest.name)
         earlier = seen.setdefault(identity, manifest)
-        # The same object in two renderings that are checked together is no conflict.
-        if earlier is not manifest and (earlier.source == manifest.source or earlier.data != manifest.data):
+        if earlier is not manifest:
             yield Violation(
                 str(manifest),
                 f"is there twice in namespace {manifest.namespace!r}",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from gateway_site.manifests.environment import Environment, environment
 from gateway_site.manifests.objects import Rendering, mapping, number, text
@@ -84,5 +85,5 @@ def pre_stop_seconds(container: Container) -> float:
     if "sleep" in hook:
         return number(hook, "sleep", "seconds", default=0)
     words = " ".join(str(word) for word in mapping(hook, "exec").get("command") or []).split()
-    numbers = [word for before, word in zip(words, words[1:], strict=False) if before.endswith("sleep")]
+    numbers = [word for before, word in pairwise(words) if before.endswith("sleep")]
     return float(numbers[0]) if numbers and numbers[0].replace(".", "", 1).isdigit() else 0.0

@@ -44,7 +44,8 @@ def own_port(rendering: Rendering) -> Iterator[Violation]:
             if process.port not in declared:
                 yield Violation(
                     str(process),
-                    f"container {process.container.name} declares port {', '.join(map(str, declared))}, {process.service.name} listens on {process.port}",
+                    f"container {process.container.name} declares port {', '.join(map(str, declared))}, "
+                    f"{process.service.name} listens on {process.port}",
                     "probes and Services find nobody there",
                     f"set containerPort (or the setting PORT) to {process.port}",
                 )

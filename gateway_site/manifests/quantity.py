@@ -25,5 +25,5 @@ def quantity(value: object) -> Decimal:
         raise ValueError(f"{value!r} is no quantity")
     digits, exponent, suffix = match.groups()
     if suffix in _BINARY:
-        return Decimal(digits) * 1024 ** _BINARY[suffix]
+        return Decimal(digits) * Decimal(1024) ** _BINARY[suffix]
     return Decimal(digits + (exponent or "")) * Decimal(_SUFFIX.get(suffix, "1"))

@@ -1,4 +1,4 @@
-"""From paths to a rendering: files are read, folders with a kustomization are rendered by kubectl, other folders are read whole."""
+"""From paths to a rendering: files are read, folders rendered by kubectl, or read whole where they have no kustomization."""
 
 import shutil
 import subprocess
@@ -25,7 +25,7 @@ def read(paths: Iterable[Path]) -> tuple[Rendering, list[Violation]]:
     for path in paths:
         for source, content in _contents(path):
             try:
-                manifests.extend(_parse(source, content))
+                manifests.extend(_new(manifests, _parse(source, content)))
             except (yaml.YAMLError, ValueError) as error:
                 where = " ".join(str(error).split())
                 violations.append(
@@ -37,6 +37,13 @@ def read(paths: Iterable[Path]) -> tuple[Rendering, list[Violation]]:
                     )
                 )
     return Rendering(manifests), violations
+
+
+def _new(there: list[Manifest], read: Iterable[Manifest]) -> list[Manifest]:
+    """Without what another file holds too, word by word: two renderings that are checked together share objects."""
+    return [
+        each for each in read if not any(each.data == other.data and each.source != other.source for other in there)
+    ]
 
 
 def _contents(path: Path) -> Iterator[tuple[str, str]]:

@@ -158,11 +158,11 @@ def operators(rendering: Rendering) -> Iterator[Violation]:
                 "its Secret is never made",
                 "render the SecretStore, or correct the name",
             )
-    for store in rendering.of("SecretStore"):
-        account = text(store.spec, "provider", "aws", "auth", "jwt", "serviceAccountRef", "name")
-        if account and rendering.find("ServiceAccount", account, store.namespace) is None:
+    for provider in rendering.of("SecretStore"):
+        account = text(provider.spec, "provider", "aws", "auth", "jwt", "serviceAccountRef", "name")
+        if account and rendering.find("ServiceAccount", account, provider.namespace) is None:
             yield Violation(
-                str(store),
+                str(provider),
                 f"ServiceAccount {account!r} is not there",
                 "the operator cannot log in: no Secret is made",
                 f"render ServiceAccount {account}",
@@ -213,7 +213,8 @@ def expansions(rendering: Rendering) -> Iterator[Violation]:
                     if name not in before and "$$(" not in text(variable, "value"):
                         yield Violation(
                             str(workload),
-                            f"{text(variable, 'name')} of container {container.name} uses $({name}), which is not set before it",
+                            f"{text(variable, 'name')} of container {container.name} "
+                            f"uses $({name}), which is not set before it",
                             "the process gets the text as it is written",
                             f"set {name} above it",
                         )

@@ -3,20 +3,20 @@
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
-from gateway_site.manifests.objects import Rendering, dig, items, mapping, number, text
+from gateway_site.manifests.objects import Rendering, dig, items, mapping, text
 from gateway_site.manifests.ours import processes
 from gateway_site.manifests.pods import Container, Workload, workloads
 from gateway_site.manifests.quantity import quantity
-from gateway_site.manifests.scaling import most_replicas
 from gateway_site.manifests.violation import Violation
 
 REDIS_SHARE = Decimal("0.75")
 """Of a container's memory; the rest is for the fork that rewrites the AOF, for clients and for scripts."""
 
 
-def _quantity(data: Any, *path: str | int) -> Decimal | None:
+def amount(data: Any, *path: str | int) -> Decimal | None:
     try:
         return quantity(found) if (found := dig(data, *path)) is not None else None
     except ValueError:
@@ -30,7 +30,7 @@ def limits(rendering: Rendering) -> Iterator[Violation]:
             resources = mapping(container.data, "resources")
             for part in ("requests", "limits"):
                 for name, value in mapping(resources, part).items():
-                    if _quantity(resources, part, name) is None:
+                    if amount(resources, part, name) is None:
                         yield Violation(
                             str(workload),
                             f"{part}.{name} of container {container.name} is {value!r}, no quantity",
@@ -38,11 +38,12 @@ def limits(rendering: Rendering) -> Iterator[Violation]:
                             "write it like 250m or 128Mi",
                         )
             for name in mapping(resources, "requests"):
-                request, limit = _quantity(resources, "requests", name), _quantity(resources, "limits", name)
+                request, limit = amount(resources, "requests", name), amount(resources, "limits", name)
                 if request is not None and limit is not None and limit < request:
                     yield Violation(
                         str(workload),
-                        f"container {container.name} requests {name} {dig(resources, 'requests', name)}, above its limit {dig(resources, 'limits', name)}",
+                        f"container {container.name} requests {name} {dig(resources, 'requests', name)}, "
+                        f"above its limit {dig(resources, 'limits', name)}",
                         "the API server refuses it",
                         "set the limit to the request or more",
                     )
@@ -52,7 +53,7 @@ def oversized(rendering: Rendering) -> Iterator[Violation]:
     """One process that asks for more than a CPU, or less memory than it starts with."""
     for process in processes(rendering):
         resources = mapping(process.container.data, "resources")
-        cpu, memory = _quantity(resources, "requests", "cpu"), _quantity(resources, "requests", "memory")
+        cpu, memory = amount(resources, "requests", "cpu"), amount(resources, "requests", "memory")
         if cpu is not None and cpu > 1:
             yield Violation(
                 str(process),
@@ -67,7 +68,7 @@ def oversized(rendering: Rendering) -> Iterator[Violation]:
                 "no node may have that much free: its pods stay Pending",
                 "request 128Mi",
             )
-        limit = _quantity(resources, "limits", "memory")
+        limit = amount(resources, "limits", "memory")
         if limit is not None and limit < 96 * 1024**2:
             yield Violation(
                 str(process),
@@ -80,16 +81,17 @@ def oversized(rendering: Rendering) -> Iterator[Violation]:
 def in_memory_volumes(rendering: Rendering) -> Iterator[Violation]:
     """An emptyDir in memory that may outgrow the container that pays for it."""
     for workload in workloads(rendering):
-        caps = [_quantity(each.data, "resources", "limits", "memory") for each in workload.main_containers]
+        caps = [amount(each.data, "resources", "limits", "memory") for each in workload.main_containers]
         most = max((cap for cap in caps if cap is not None), default=None)
         for volume in items(workload.spec, "volumes"):
             if text(volume, "emptyDir", "medium") != "Memory" or most is None:
                 continue
-            size = _quantity(volume, "emptyDir", "sizeLimit")
+            size = amount(volume, "emptyDir", "sizeLimit")
             if size is None or size >= most:
                 yield Violation(
                     str(workload),
-                    f"volume {text(volume, 'name')} in memory may grow to {text(volume, 'emptyDir', 'sizeLimit') or 'anything'}",
+                    f"volume {text(volume, 'name')} in memory may grow to "
+                    f"{text(volume, 'emptyDir', 'sizeLimit') or 'anything'}",
                     "files count as the container's memory: OOMKilled",
                     "give it a sizeLimit well below the memory limit",
                 )
@@ -103,13 +105,14 @@ def redis_memory(rendering: Rendering) -> Iterator[Violation]:
             if config is None:
                 continue
             limit, most = (
-                _quantity(container.data, "resources", "limits", "memory"),
+                amount(container.data, "resources", "limits", "memory"),
                 _bytes(config.get("maxmemory", "0")),
             )
             if limit is not None and (not most or most > limit * REDIS_SHARE):
                 yield Violation(
                     str(workload),
-                    f"maxmemory {config.get('maxmemory', 'is not set')} does not fit the memory limit {dig(container.data, 'resources', 'limits', 'memory')}",
+                    f"maxmemory {config.get('maxmemory', 'is not set')} does not fit the memory limit "
+                    f"{dig(container.data, 'resources', 'limits', 'memory')}",
                     "it is OOMKilled before it refuses a write",
                     "set maxmemory to 60 % of the limit",
                 )
@@ -137,78 +140,10 @@ def _redis_settings(rendering: Rendering, workload: Workload, container: Contain
         lines += [
             line for name, content in files.items() if str(name).endswith(".conf") for line in str(content).splitlines()
         ]
-    flags = [
-        f"{name.removeprefix('--')} {value}"
-        for name, value in zip(words, words[1:], strict=False)
-        if name.startswith("--")
-    ]
+    flags = [f"{name.removeprefix('--')} {value}" for name, value in pairwise(words) if name.startswith("--")]
     return {name.lower(): value for name, _, value in (line.strip().partition(" ") for line in lines + flags)}
 
 
 def _bytes(value: str) -> int:
     match = re.fullmatch(r"(\d+)(k|m|g)?(b)?", value.strip().lower())
     return int(match[1]) * (1024 if match[3] else 1000) ** " kmg".index(match[2] or " ") if match else 0
-
-
-def quotas(rendering: Rendering) -> Iterator[Violation]:
-    """A ResourceQuota that every autoscaler at its maximum would break; a container beyond its LimitRange."""
-    for quota in rendering.of("ResourceQuota"):
-        for name, value in mapping(quota.spec, "hard").items():
-            part, _, resource = str(name).partition(".")
-            if part not in {"requests", "limits"} or resource not in {"cpu", "memory"}:
-                continue
-            needed = sum(
-                (
-                    _pod(each, part, resource) * (most_replicas(rendering, each) + _surge(each))
-                    for each in workloads(rendering)
-                    if each.namespace == quota.namespace
-                ),
-                Decimal(0),
-            )
-            allowed = _quantity(quota.spec, "hard", name)
-            if allowed is not None and allowed < needed:
-                yield Violation(
-                    str(quota),
-                    f"{name} {value} is below the {_readable(needed, resource)} of every workload at its maximum",
-                    "the autoscaler and rolling updates stop half way: forbidden, exceeded quota",
-                    f"set it to {_readable(needed, resource)} or more",
-                )
-    for limits in rendering.of("LimitRange"):
-        for rule in (each for each in items(limits.spec, "limits") if text(each, "type") == "Container"):
-            for workload in (each for each in workloads(rendering) if each.namespace == limits.namespace):
-                for container in workload.containers:
-                    for resource in mapping(rule, "max"):
-                        most, has = (
-                            _quantity(rule, "max", resource),
-                            _quantity(container.data, "resources", "limits", resource),
-                        )
-                        if most is not None and has is not None and has > most:
-                            yield Violation(
-                                str(workload),
-                                f"container {container.name} has limit {resource} {dig(container.data, 'resources', 'limits', resource)}, {limits} allows {dig(rule, 'max', resource)}",
-                                "no pod is created: forbidden",
-                                "lower the one or raise the other",
-                            )
-
-
-def _pod(workload: Workload, part: str, resource: str) -> Decimal:
-    main = sum(
-        (_quantity(each.data, "resources", part, resource) or Decimal(0) for each in workload.main_containers),
-        Decimal(0),
-    )
-    init = [
-        _quantity(each.data, "resources", part, resource) or Decimal(0) for each in workload.containers if each.is_init
-    ]
-    return max([main, *init])
-
-
-def _surge(workload: Workload) -> int:
-    return (
-        number(workload.manifest.spec, "strategy", "rollingUpdate", "maxSurge", default=1)
-        if workload.manifest.kind == "Deployment"
-        else 0
-    )
-
-
-def _readable(amount: Decimal, resource: str) -> str:
-    return f"{amount.normalize():f}" if resource == "cpu" else f"{amount / 1024**2:.0f}Mi"

@@ -29,42 +29,34 @@ def contexts(rendering: Rendering) -> Iterator[Violation]:
 
 
 def _loosened(workload: Workload, container: Container) -> Iterator[tuple[str, str, str]]:
-    own, pods = mapping(container.data, "securityContext"), mapping(workload.spec, "securityContext")
-
-    def effective(key: str) -> Any:
-        return own.get(key, pods.get(key))
-
+    own = mapping(container.data, "securityContext")
     if own.get("privileged") is True:
         yield "privileged is true", "it is root on the node", "remove it"
     if own.get("allowPrivilegeEscalation") is not False:
-        yield (
-            "allowPrivilegeEscalation is not false",
-            "a set-uid program makes it root",
-            "set allowPrivilegeEscalation: false",
-        )
+        cure = "set allowPrivilegeEscalation: false"
+        yield "allowPrivilegeEscalation is not false", "a set-uid program makes it root", cure
     if own.get("readOnlyRootFilesystem") is not True:
-        yield (
-            "readOnlyRootFilesystem is not true",
-            "an intruder can change the code that runs",
-            "set it, and mount an emptyDir at /tmp",
-        )
-    if effective("runAsNonRoot") is not True:
-        yield "runAsNonRoot is not true", "an image that runs as root is not refused", "set runAsNonRoot: true"
-    if effective("runAsUser") == 0:
-        yield "runAsUser is 0", "it runs as root", "set runAsUser: 1001"
+        cure = "set it, and mount an emptyDir at /tmp"
+        yield "readOnlyRootFilesystem is not true", "an intruder can change the code that runs", cure
     if "ALL" not in [each.upper() for each in texts(own, "capabilities", "drop")]:
         yield "capabilities are not dropped", "it keeps chown, net_raw, setuid and more", "set capabilities.drop: [ALL]"
     extra = sorted(set(texts(own, "capabilities", "add")) - {"NET_BIND_SERVICE"})
     if extra:
         yield f"adds capability {', '.join(extra)}", "Pod Security `restricted` refuses it", "remove it"
-    if text(effective("seccompProfile"), "type") not in {"RuntimeDefault", "Localhost"}:
-        yield (
-            "seccompProfile is not RuntimeDefault",
-            "every system call of the kernel is open to it",
-            "set seccompProfile.type: RuntimeDefault",
-        )
     if any(port.get("hostPort") for port in container.ports):
         yield "opens a hostPort", "it takes the node's port, past every network policy", "use a Service"
+    yield from _identity({**mapping(workload.spec, "securityContext"), **own})
+
+
+def _identity(context: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What a container may say itself, or leave to its pod."""
+    if context.get("runAsNonRoot") is not True:
+        yield "runAsNonRoot is not true", "an image that runs as root is not refused", "set runAsNonRoot: true"
+    if context.get("runAsUser") == 0:
+        yield "runAsUser is 0", "it runs as root", "set runAsUser: 1001"
+    if text(context, "seccompProfile", "type") not in {"RuntimeDefault", "Localhost"}:
+        cure = "set seccompProfile.type: RuntimeDefault"
+        yield "seccompProfile is not RuntimeDefault", "every system call of the kernel is open to it", cure
 
 
 def pods(rendering: Rendering) -> Iterator[Violation]:

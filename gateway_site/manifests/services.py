@@ -41,13 +41,6 @@ ENVIRONMENT_OF_OTHERS = (
     "LANG",
     "LC_",
 )
-PROMISED = {
-    "api-gateway": {
-        "upstream_retries_total": frozenset({"service", "reason"}),
-        "upstream_circuit_state": frozenset({"service"}),
-    }
-}
-"""Metrics of the contract that the code does not expose yet (issue 6); a test says when one of them can go."""
 PLACEHOLDER = "known-only-to-the-cluster-" * 3
 RIGHT: Environment = {
     "SECRET_KEY": None,
@@ -85,8 +78,7 @@ class Service:
     @cached_property
     def metrics(self) -> dict[str, frozenset[str]]:
         """Each series name that its code exposes, and its labels."""
-        exposed = {name: labels for tree in _trees(self.module) for name, labels in _metrics(tree)}
-        return PROMISED.get(self.name, {}) | exposed
+        return {name: labels for tree in _trees(self.module) for name, labels in _metrics(tree)}
 
     def knows(self, variable: str) -> bool:
         """Whether an environment variable means something to it (or to what it runs on)."""

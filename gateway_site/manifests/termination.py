@@ -23,7 +23,8 @@ def drains(rendering: Rendering) -> Iterator[Violation]:
         if grace <= needed:
             yield Violation(
                 str(process),
-                f"terminationGracePeriodSeconds {grace} is not above {needed:g}: preStop {pre_stop:g}, DRAIN_SECONDS {started.drain_seconds:g}, {started.grace_seconds:g} for what is in flight",
+                f"terminationGracePeriodSeconds {grace} is not above {needed:g}: preStop {pre_stop:g}, "
+                f"DRAIN_SECONDS {started.drain_seconds:g}, {started.grace_seconds:g} for what is in flight",
                 "the kubelet kills it with requests in flight: 502 at each deploy",
                 f"set terminationGracePeriodSeconds: {int(needed) + 10}",
             )
@@ -56,7 +57,8 @@ def hooks(rendering: Rendering) -> Iterator[Violation]:
             if seconds and seconds >= grace_seconds(workload):
                 yield Violation(
                     str(workload),
-                    f"preStop of container {container.name} sleeps {seconds:g} s, the grace period is {grace_seconds(workload)}",
+                    f"preStop of container {container.name} sleeps {seconds:g} s, "
+                    f"the grace period is {grace_seconds(workload)}",
                     "the process is killed before it is told to stop",
                     "raise terminationGracePeriodSeconds",
                 )

@@ -91,6 +91,7 @@ def test_a_user_is_a_page_whose_references_resolve(collection: str) -> None:
     assert answer.status_code == 200
     assert user["email"] in answer.text
     assert_page_is_whole(url, answer.text)
+    assert collection in {urljoin(url, link) for link in References(answer.text).links}, "the way up"
 
 
 def test_a_problem_is_a_page_whose_references_resolve(collection: str) -> None:

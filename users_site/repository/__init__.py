@@ -12,7 +12,7 @@ from users_site.repository.traced import TracedConnection
 from users_site.repository.users import UserRepository
 
 try:
-    _address = Address.from_url(settings.REDIS_URL)
+    _address = Address.from_url(settings.REDIS_URL, password=settings.REDIS_PASSWORD)
 except ValueError as error:
     raise SettingError(str(error)) from error
 

@@ -75,7 +75,7 @@ class Bulk:
     @classmethod
     def from_settings(cls, *, timeout: float = 10.0) -> Self:
         """The store that the settings name; `timeout` in seconds for each reply."""
-        return cls(Address.from_url(settings.REDIS_URL), timeout=timeout)
+        return cls(Address.from_url(settings.REDIS_URL, password=settings.REDIS_PASSWORD), timeout=timeout)
 
     @contextmanager
     def errors(self, operation: str) -> Iterator[None]:

@@ -168,6 +168,8 @@ class Connection(Link):
 
 def _end_with(futures: list[asyncio.Future[Any]], head: asyncio.Future[Any]) -> None:
     error = head.exception()
-    for future in futures if error is not None else ():
+    if error is None:
+        return
+    for future in futures:
         if not future.done():
             future.set_exception(error)

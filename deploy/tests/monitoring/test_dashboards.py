@@ -12,6 +12,8 @@ import yaml
 from deploy.monitoring.draw import everything
 from deploy.tests.monitoring.rule_files import DASHBOARDS, ROOT, known_metrics, names_read, recorded
 
+pytestmark = pytest.mark.verify
+
 LOADED = {path.stem: json.loads(path.read_text()) for path in DASHBOARDS}
 by_dashboard = pytest.mark.parametrize("dashboard", LOADED.values(), ids=LOADED)
 

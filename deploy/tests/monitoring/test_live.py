@@ -17,6 +17,7 @@ from deploy.tests.monitoring.rule_files import DASHBOARDS, alerts, known_metrics
 from deploy.tests.monitoring.stage import Stage, stage, start_again
 
 pytestmark = [
+    pytest.mark.verify,
     pytest.mark.program("prometheus", "prometheus-alertmanager", "amtool", "prometheus-redis-exporter"),
     pytest.mark.timeout(300),
 ]

@@ -16,6 +16,8 @@ from common.tests.service import free_port
 from deploy.monitoring.draw import Source
 from deploy.tests.monitoring.rule_files import ROOT, RULE_FILES, rules
 
+pytestmark = pytest.mark.verify
+
 COMMAND = [sys.executable, "-m", "deploy.monitoring.observe"]
 needs_both = pytest.mark.program("prometheus", "prometheus-alertmanager")
 

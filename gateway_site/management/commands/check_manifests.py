@@ -16,7 +16,7 @@ class Command(BaseCommand):
         "Checks rendered manifests across objects and against both services. A line for each violation: "
         "object: what — why — cure. Example: manage_gateway.py check_manifests deploy/kustomize/overlays/prod"
     )
-    requires_system_checks: list[str] = []  # type: ignore[assignment]  # noqa: RUF012 - it needs no running site
+    requires_system_checks: list[str] = []  # noqa: RUF012 - it needs no running site
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """PATH…"""

@@ -157,5 +157,5 @@ async def read(answer) -> bytes:
 async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     """Wait until the condition holds; TimeoutError if it never does."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 of things that set no event
+        while not condition():
             await asyncio.sleep(0.005)

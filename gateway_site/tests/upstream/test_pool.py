@@ -1,6 +1,7 @@
 """How many connections, for how long, and who gets the next one."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -86,7 +87,8 @@ async def test_waiter_cancelled_as_it_is_served_passes_on_what_it_was_given(host
     await eventually(lambda: gate.busy == 1 and upstream.stats.waiting == 2)
     # The moment of hand-over cannot be hit from outside: cancel in the very call that serves the waiter.
     pool = upstream._pool
-    serve, served = pool._next_waiter, []
+    served: list[asyncio.Task[Any]] = []
+    serve = pool._next_waiter
 
     def serve_and_cancel():
         waiter = serve()

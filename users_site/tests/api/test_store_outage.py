@@ -31,7 +31,11 @@ REQUESTS: dict[str, Callable[[Users], requests.Response]] = {
 @pytest.fixture(scope="module")
 def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Service]]:
     folders = tmp_path_factory.mktemp("mortal-valkey"), tmp_path_factory.mktemp("mortal-users")
-    with store(folders[0]) as redis, service("users_site", folders[1], REDIS_URL=redis.url) as running:
+    # always: with everysec a write waits, acknowledged, for a sync that is going on (2 s at most), and kill -9 loses it.
+    with (
+        store(folders[0], appendfsync="always") as redis,
+        service("users_site", folders[1], REDIS_URL=redis.url) as running,
+    ):
         yield redis, running
 
 

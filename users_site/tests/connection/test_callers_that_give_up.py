@@ -1,7 +1,5 @@
 import asyncio
 
-import pytest
-
 from users_site.tests.connection.hostile import always
 
 

@@ -1,0 +1,66 @@
+"""What a hostile client meets, and how a test finds out what became of its bytes."""
+
+import socket
+import time
+from contextlib import suppress
+
+import orjson
+import requests
+
+from common.tests.recording import Received, Recording
+from common.tests.service import Service
+from common.tests.site import COLLECTION
+
+MARK = "smuggled@example.com"
+SMUGGLED_BODY = orjson.dumps({"name": "Mallory", "email": MARK})
+SMUGGLED = (
+    f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    f"Content-Length: {len(SMUGGLED_BODY)}\r\n\r\n"
+).encode() + SMUGGLED_BODY
+"""A request that nobody sent, hidden in what the next hop may take for a body."""
+
+
+class Target:
+    """A running site; `upstream` is what stands behind the gateway."""
+
+    def __init__(self, service: Service, upstream: Recording | None) -> None:
+        self.service, self.upstream = service, upstream
+        self.port = service.port
+
+    def forget(self) -> None:
+        """Before a test."""
+        if self.upstream is not None:
+            self.upstream.reset()
+
+    def forwarded(self) -> list[Received]:
+        """What the upstream was sent since."""
+        if self.upstream is None:
+            return []
+        time.sleep(0.05)
+        return list(self.upstream.received.queue)
+
+    def was_smuggled(self) -> bool:
+        """Whether the hidden request was taken for one."""
+        if self.upstream is not None:
+            return any(request.line.startswith(b"POST") for request in self.forwarded())
+        found = requests.get(f"{self.service.url}{COLLECTION}?email={MARK}", timeout=10).json()
+        return bool(found["count"])
+
+    def all_answers(self, data: bytes, seconds: float = 5.0) -> tuple[bytes, bool]:
+        """All that comes back to these bytes on one connection, and whether the site closed it."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
+            with suppress(OSError):
+                connection.sendall(data)
+            got = b""
+            with suppress(ConnectionError):
+                try:
+                    while chunk := connection.recv(65536):
+                        got += chunk
+                except TimeoutError:
+                    return got, False
+        return got, True
+
+
+def statuses(answers: bytes) -> list[int]:
+    """The status of each answer in these bytes; no answer of ours quotes a status line."""
+    return [int(part[2:5]) for part in answers.split(b"HTTP/1.")[1:] if part[2:5].isdigit()]

@@ -1,0 +1,82 @@
+"""Many clients that want to be in the way: others are served all the same, and no slower than twice as slow as before."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+import requests
+
+from common.tests.hostile.target import Target
+from common.tests.site import COLLECTION
+
+HEAD = f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
+TLS = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 32
+CROWDS = {
+    "idle connections": (1000, b""),
+    "connections idle after a request": (300, b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"),
+    "heads that never end": (300, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"),
+    "bodies that never end": (300, HEAD + b"Content-Length: 1000\r\n\r\n{"),
+    "chunked bodies that never end": (300, HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"),
+    "promised bodies that are never sent": (300, HEAD + b"Expect: 100-continue\r\nContent-Length: 1000\r\n\r\n"),
+    "TLS": (300, TLS),
+    "heads of 200 kB": (30, b"GET / HTTP/1.1\r\nX-A: " + b"a" * 200_000),
+    "URLs of 200 kB": (30, b"GET /" + b"a" * 200_000),
+    "3,000 fields": (30, b"GET / HTTP/1.1\r\n" + b"X-A: a\r\n" * 3000),
+}
+ASKED, FLOOR = 150, 0.1
+"""Requests of the client that is not to suffer; and seconds of p99 below which a busy machine says nothing."""
+
+
+@contextmanager
+def crowd(port: int, size: int, data: bytes) -> Iterator[None]:
+    """So many connections, each of which has sent this and says no more."""
+    with ExitStack() as stack:
+        for _ in range(size):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            try:
+                connection.sendall(data)
+            except ConnectionError:
+                continue  # thrown out already
+        yield
+
+
+def p99(target: Target) -> float:
+    """Of a well-behaved client, in seconds; each of its requests must be served."""
+    taken = []
+    with requests.Session() as session:
+        for _ in range(ASKED):
+            started = time.perf_counter()
+            answer = session.get(f"{target.service.url}{COLLECTION}?limit=1", timeout=10)
+            taken.append(time.perf_counter() - started)
+            assert answer.status_code == 200
+    return sorted(taken)[int(0.99 * (ASKED - 1))]
+
+
+@pytest.mark.parametrize(("size", "data"), CROWDS.values(), ids=CROWDS.keys())
+def test_others_are_unharmed(target: Target, size: int, data: bytes) -> None:
+    calm = p99(target)
+    with crowd(target.port, size, data):
+        disturbed = p99(target)
+        started = time.perf_counter()
+        assert requests.get(f"{target.service.url}/health/ready", timeout=10).status_code == 200
+        assert time.perf_counter() - started < 1
+    assert disturbed < max(2 * calm, FLOOR)
+
+
+def test_a_client_that_does_not_read_is_thrown_out(target: Target) -> None:
+    """It would hold a place among those in flight, and the answers' memory, for as long as it likes."""
+    wire = b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".replace(
+        b"/openapi", b"/api/openapi" if target.upstream else b"/openapi"
+    )
+    with socket.socket() as narrow:
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        narrow.settimeout(30)
+        narrow.connect(("127.0.0.1", target.port))
+        narrow.sendall(wire * 60)
+        time.sleep(14)
+        with pytest.raises(ConnectionError):
+            while narrow.recv(65536):
+                pass
+            raise ConnectionAbortedError("the end came in an orderly way, but early")

@@ -1,0 +1,78 @@
+"""Header fields by which a client says what only the gateway, or nobody, may say."""
+
+import pytest
+
+from common.tests.hostile.target import Target, statuses
+from common.tests.site import COLLECTION, IS_GATEWAY
+
+GET = f"GET {COLLECTION} HTTP/1.1\r\n"
+FORGED = {
+    "X-Forwarded-For": "6.6.6.6",
+    "X-Forwarded-Host": "evil.example",
+    "X-Forwarded-Proto": "gopher",
+    "X-Forwarded-Prefix": "/evil",
+    "X-Forwarded-Port": "666",
+    "X-Real-IP": "6.6.6.6",
+    "Forwarded": "for=6.6.6.6;host=evil.example;proto=gopher",
+    "X-Authenticated-Subject": "root",
+    "X-Authenticated-Scopes": "users:write",
+    "X-Authenticated-Anything": "6.6.6.6",
+    "X-Request-Timeout-Ms": "66666666",
+    "TE": "evil",
+    "Upgrade": "evil",
+    "Keep-Alive": "evil",
+    "Proxy-Authorization": "Basic evil",
+    "Proxy-Connection": "evil",
+    "X_Forwarded_For": "6.6.6.6",
+    "X-Named": "evil",
+}
+NAMED = "Connection: X-Named, X-Request-ID, Host, X-Forwarded-For, Content-Length"
+LIES = (b"6.6.6.6", b"evil", b"gopher", b"666", b"root", b"users:write")
+
+
+@pytest.mark.skipif(not IS_GATEWAY, reason="the user service is reached by the gateway only, and believes it")
+@pytest.mark.parametrize("case", [str, str.lower, str.upper], ids=["as written", "lower", "upper"])
+def test_nothing_that_was_forged_is_forwarded_and_what_is_ours_is_there_once(target: Target, case) -> None:
+    fields = "".join(f"{case(name)}: {value}\r\n" for name, value in FORGED.items())
+    answers, _ = target.all_answers(f"{GET}Host: 127.0.0.1\r\n{fields}{NAMED}\r\n\r\n".encode(), seconds=1.0)
+    assert statuses(answers) == [200]
+    [request] = target.forwarded()
+    assert not [lie for lie in LIES if lie in request.head]
+    ours = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-prefix", "x-request-id", "host")
+    for name in (*ours, "x-request-timeout-ms"):
+        assert len(request.values(name.encode())) == 1, name
+    assert request.values(b"x-forwarded-for") == [b"127.0.0.1"]
+    assert request.values(b"x-forwarded-prefix") == [b"/api"]
+
+
+HOSTS = (
+    "evil.example",
+    "127.0.0.1:1, evil.example",
+    "127.0.0.1@evil.example",
+    "127.0.0.1/evil",
+    "",
+    "127.0.0.1 evil",
+    "[::1",
+)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_host_that_is_none_of_ours_is_400_and_not_forwarded(target: Target, host: str) -> None:
+    answers, _ = target.all_answers(f"{GET}Host: {host}\r\nX-Forwarded-Host: 127.0.0.1\r\n\r\n".encode(), seconds=1.0)
+    assert statuses(answers) == [400]
+    assert target.forwarded() == []
+    assert b"evil" not in answers
+
+
+def test_no_host_at_all_is_400(target: Target) -> None:
+    answers, _ = target.all_answers(f"{GET}\r\n".encode(), seconds=1.0)
+    assert statuses(answers) == [400]
+    assert target.forwarded() == []
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: b", "a b", "ä", "a" * 129, "a;b", "<script>"])
+def test_a_request_id_that_is_none_never_comes_back(target: Target, value: str) -> None:
+    head = f"{GET}Host: 127.0.0.1\r\nX-Request-ID: {value}\r\nConnection: close\r\n\r\n".encode("latin-1")
+    answers, _ = target.all_answers(head)
+    assert statuses(answers) in ([200], [400])
+    assert value.splitlines()[-1].encode("latin-1") not in answers.replace(b"X-Evil: b", b"")

@@ -1,0 +1,94 @@
+"""Bodies that are shorter or longer than their head says."""
+
+import socket
+import time
+
+from common.tests.hostile.target import SMUGGLED, SMUGGLED_BODY, Target, statuses
+from common.tests.site import COLLECTION
+
+HEAD = f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
+
+
+def test_a_body_that_breaks_off_is_served_by_nobody(target: Target) -> None:
+    with socket.create_connection(("127.0.0.1", target.port), timeout=10) as connection:
+        connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n" + SMUGGLED_BODY)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(65536) == b""
+    assert target.forwarded() == []
+    assert not target.was_smuggled()
+
+
+def test_a_chunked_body_that_breaks_off_is_served_by_nobody(target: Target) -> None:
+    with socket.create_connection(("127.0.0.1", target.port), timeout=10) as connection:
+        chunk = b"%x\r\n%b\r\n" % (len(SMUGGLED_BODY), SMUGGLED_BODY)
+        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(65536) == b""
+    assert target.forwarded() == []
+    assert not target.was_smuggled()
+
+
+def test_what_is_more_than_the_body_is_the_next_request_and_refused_if_it_is_none(target: Target) -> None:
+    answers, closed = target.all_answers(HEAD + b"Content-Length: 2\r\n\r\n{}" + b"more than was said\r\n\r\n")
+    assert closed
+    assert statuses(answers) == ([200, 400] if target.upstream else [400, 400])
+
+
+def test_a_body_larger_than_allowed_is_refused_unread_and_what_it_hides_is_not_served(target: Target) -> None:
+    answers, closed = target.all_answers(HEAD + b"Content-Length: 1000000\r\n\r\n" + SMUGGLED * 10)
+    assert closed
+    assert statuses(answers) == [413]
+    assert target.forwarded() == []
+    assert not target.was_smuggled()
+
+
+def test_a_chunked_body_larger_than_allowed_is_refused_and_what_it_hides_is_not_served(target: Target) -> None:
+    chunks = b"fff\r\n" + b" " * 0xFFF + b"\r\n"
+    answers, closed = target.all_answers(
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks * 30 + b"0\r\n\r\n" + SMUGGLED
+    )
+    assert closed
+    assert statuses(answers) == [413]
+    assert not target.was_smuggled()
+
+
+def test_a_body_on_a_get_is_no_second_request(target: Target) -> None:
+    get = f"GET {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(SMUGGLED)}\r\n\r\n".encode()
+    answers, _ = target.all_answers(get + SMUGGLED, seconds=1.0)
+    assert statuses(answers) == [200]
+    assert not target.was_smuggled()
+
+
+def test_pipelined_requests_are_answered_one_by_one_in_order(target: Target) -> None:
+    paths = [f"{COLLECTION}/{n:08d}-0000-7000-8000-000000000000" for n in range(40)]
+    wire = b"".join(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for path in paths)
+    last = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    answers, closed = target.all_answers(wire + last)
+    assert closed
+    assert statuses(answers) == [200 if target.upstream else 404] * 40 + [200]
+    if target.upstream:
+        asked = [request.line.split(b" ")[1].decode() for request in target.forwarded()]
+        assert asked == [path.removeprefix("/api") for path in paths]
+    else:
+        told = [answers.find(path.encode()) for path in paths]
+        assert told == sorted(told)
+        assert -1 not in told
+
+
+def test_a_slow_body_is_ended(target: Target) -> None:
+    """10 s and 1 ms a byte are enough for anybody."""
+    with socket.create_connection(("127.0.0.1", target.port), timeout=20) as connection:
+        connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
+        started = time.monotonic()
+        connection.settimeout(0.5)
+        while time.monotonic() - started < 18:
+            try:
+                connection.sendall(b" ")
+                if connection.recv(100) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        assert 8 < time.monotonic() - started < 17
+    assert target.forwarded() == []

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Builds one image for this machine's platform and pushes it without a name: deploy/bin/build_image.sh gateway|users amd64|arm64
+# With SBOM and provenance. Its digest is left as build/digests/IMAGE-PLATFORM; publish_images.sh names both platforms at once.
+#   IMAGES    ghcr.io/OWNER
+#   REVISION  the commit
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+case ${1:-} in
+  gateway) image=api-gateway ;;
+  users) image=user-service ;;
+  *) echo "error: give a target, gateway or users, and a platform" >&2 && exit 2 ;;
+esac
+[[ ${2:-} =~ ^(amd64|arm64)$ ]] || { echo "error: give a platform, amd64 or arm64" >&2 && exit 2; }
+IMAGES=${IMAGES:?ghcr.io/OWNER} REVISION=${REVISION:?the commit}
+name=${IMAGES,,}/$image # a registry knows lower case only, an owner's name may have both
+version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' common/__init__.py)
+
+mkdir -p build/digests
+# The default builder can neither attest nor push without a name.
+docker buildx inspect users-gateway >/dev/null 2>&1 || docker buildx create --name users-gateway --driver docker-container
+docker buildx build --builder users-gateway --file deploy/Dockerfile --target "$1" --platform "linux/$2" \
+  --build-arg VERSION="$version" --build-arg REVISION="$REVISION" \
+  --build-arg SOURCE="https://github.com/${GITHUB_REPOSITORY:-devops-challenge/users-gateway}" \
+  --sbom=true --provenance=mode=max \
+  --cache-from "type=registry,ref=$name:cache-$2" --cache-to "type=registry,ref=$name:cache-$2,mode=max" \
+  --output "type=image,name=$name,push-by-digest=true,name-canonical=true,push=true" --metadata-file build/metadata.json .
+python3 -c 'import json; print(json.load(open("build/metadata.json"))["containerimage.digest"])' >"build/digests/$image-$2"

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# The dev overlay on a cluster in containers, and what can only be seen there: deploy/bin/kind.sh
+# Builds both images, loads and applies them, waits, smokes; restarts both services under load and wants no request lost; tries a
+# connection that must be denied. Wants kind 0.24 or newer (older ones ignore network policies), docker, kubectl.
+#   KEEP=1  leaves the cluster there
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+readonly NODE=kindest/node:v1.35.0@sha256:452d707d4862f52530247495d180205e029056831160e22870e37e3f6c1ac31f
+readonly NAMESPACE=devops-challenge-dev CLUSTER=users-gateway MANIFESTS=deploy/tests/pipelines/kind
+KUBECONFIG=$(mktemp)
+export KUBECONFIG
+
+clean_up() {
+  local status=$?
+  if [ "$status" -ne 0 ]; then
+    kube get pods,events --sort-by=.metadata.creationTimestamp || true
+    kube logs --selector app.kubernetes.io/part-of=users-gateway --all-containers --prefix --tail=50 || true
+  fi
+  [ -n "${KEEP:-}" ] || kind delete cluster --name "$CLUSTER" || true
+  rm -f "$KUBECONFIG"
+}
+
+kube() {
+  kubectl --namespace "$NAMESPACE" --request-timeout=30s "$@"
+}
+
+# A job that fails is failed at once; `wait` alone would sit out its time.
+job() { # name, seconds
+  local deadline=$((SECONDS + $2))
+  kube apply -f "$MANIFESTS/$1.yaml"
+  finished "$1" "$deadline"
+}
+
+finished() { # job, deadline
+  local state
+  while [ "$SECONDS" -lt "$2" ]; do
+    state=$(kube get "job/$1" -o 'jsonpath={.status.conditions[?(@.status=="True")].type}')
+    case $state in
+      *Failed*) break ;;
+      *Complete*) kube logs "job/$1"; return ;;
+    esac
+    sleep 2
+  done
+  kube logs "job/$1" || true
+  echo "error: the job $1 failed" >&2
+  return 1
+}
+
+restart_under_load() {
+  local deadline=$((SECONDS + 300)) name
+  kube apply -f "$MANIFESTS/load.yaml"
+  kube wait --for=condition=Ready pod --selector job-name=load --timeout=60s --request-timeout=0
+  for name in user-service api-gateway; do
+    kube rollout restart "deployment/$name"
+    kube rollout status "deployment/$name" --timeout=120s --request-timeout=0
+  done
+  # Else the load may have ended before what it was to watch.
+  [ "$(kube get job/load -o 'jsonpath={.status.active}')" = 1 ] || { echo "error: the load ended too soon" >&2 && return 1; }
+  finished load "$deadline"
+}
+
+trap clean_up EXIT
+kind create cluster --name "$CLUSTER" --image "$NODE" --kubeconfig "$KUBECONFIG" --wait 120s
+ENGINE=docker deploy/bin/images.sh local
+kind load docker-image --name "$CLUSTER" devops-challenge/api-gateway:local devops-challenge/user-service:local
+kubectl apply -k "$MANIFESTS"
+for workload in statefulset/redis deployment/user-service deployment/api-gateway; do
+  kube rollout status "$workload" --timeout=180s --request-timeout=0
+done
+job smoke 120
+job denied 60
+restart_under_load
+echo "everything held"

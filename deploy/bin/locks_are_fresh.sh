@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Whether `make lock` would write the locks that are here. Pins that still fit are kept, so only a changed input shows: a new
+# release does not. Needs the package index; `make lint` says the same of names and versions offline.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+before=$(mktemp -d)
+trap 'rm -rf "$before"' EXIT
+cp requirements*.txt "$before"
+make lock
+status=0
+for lock in requirements*.txt; do
+  diff -u "$before/$lock" "$lock" || { echo "error: $lock is stale: commit what make lock writes" >&2 && status=1; }
+done
+exit "$status"

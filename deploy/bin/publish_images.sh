@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# From pushed platforms to signed, named images: deploy/bin/publish_images.sh merge | sign | find TAG
+#
+#   merge     one image of both platforms (build/digests), named sha-<7>; its digest becomes an output
+#   sign      keyless signature, then the names that people pull: the branch, and `latest` on main
+#   find TAG  the digests behind a tag, as outputs
+#
+#   IMAGES, REVISION, BRANCH       ghcr.io/OWNER, the commit, where it is
+#   GATEWAY_DIGEST, USERS_DIGEST   what to sign
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+IMAGES=${IMAGES:?ghcr.io/OWNER}
+IMAGES=${IMAGES,,}
+
+merge() {
+  local image sources
+  for image in api-gateway user-service; do
+    sources=()
+    for platform in amd64 arm64; do
+      sources+=("$IMAGES/$image@$(<"build/digests/$image-$platform")")
+    done
+    docker buildx imagetools create --tag "$IMAGES/$image:sha-${REVISION:0:7}" "${sources[@]}"
+  done
+  find_digests "sha-${REVISION:0:7}"
+}
+
+find_digests() { # tag
+  output gateway "$(digest "$IMAGES/api-gateway:$1")"
+  output users "$(digest "$IMAGES/user-service:$1")"
+}
+
+digest() { # image:tag
+  local found
+  found=$(docker buildx imagetools inspect "$1" --format '{{.Manifest.Digest}}')
+  [[ $found =~ ^sha256:[0-9a-f]{64}$ ]] || { echo "error: $1 has no digest: $found" >&2 && return 1; }
+  echo "$found"
+}
+
+output() { # name, value
+  [ -n "$2" ] || return 1
+  echo "$1=$2" | tee -a "${GITHUB_OUTPUT:-/dev/null}"
+}
+
+sign() {
+  local pair image tag
+  for pair in "api-gateway@${GATEWAY_DIGEST:?}" "user-service@${USERS_DIGEST:?}"; do
+    cosign sign --yes "$IMAGES/$pair"
+  done
+  # A branch may be called anything; a tag has no slash.
+  for pair in "api-gateway@$GATEWAY_DIGEST" "user-service@$USERS_DIGEST"; do
+    image=${pair%@*}
+    for tag in "$(tr -c 'A-Za-z0-9_.\n-' '-' <<<"${BRANCH:?}")" $([ "$BRANCH" != main ] || echo latest); do
+      docker buildx imagetools create --tag "$IMAGES/$image:$tag" "$IMAGES/$pair"
+    done
+  done
+}
+
+case ${1:-} in
+  merge) : "${REVISION:?the commit}" && merge ;;
+  sign) sign ;;
+  find) find_digests "${2:?a tag}" ;;
+  *) echo "error: say merge, sign or find TAG" >&2 && exit 2 ;;
+esac

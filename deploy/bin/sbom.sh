@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# What the services run on, as CycloneDX: deploy/bin/sbom.sh, into build/supply-chain/users-gateway.cdx.json
+# Of an environment that has requirements.txt and nothing else: ours has the tools of the tests too.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+PY=${PYTHON:-.venv/bin/python}
+target=build/supply-chain
+mkdir -p "$target"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$PY" -m venv --without-pip "$work/environment"
+"$PY" -m pip --python "$work/environment/bin/python" install --quiet --disable-pip-version-check --only-binary :all: \
+  --require-hashes -r requirements.txt
+"$PY" deploy/bin/root_component.py >"$work/pyproject.toml"
+"$PY" -m cyclonedx_py environment --pyproject "$work/pyproject.toml" --output-reproducible --spec-version 1.6 \
+  --output-file "$target/users-gateway.cdx.json" "$work/environment/bin/python"
+echo "$target/users-gateway.cdx.json"

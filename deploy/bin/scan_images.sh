@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# What is known against both images, at the exact digests that are published: deploy/bin/scan_images.sh report | gate
+#
+#   report   everything, as SARIF in build/scan, whatever is found
+#   gate     fails on what is critical or high and has a fix (what has none cannot be acted on)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+IMAGES=${IMAGES:?ghcr.io/OWNER}
+images=("api-gateway@${GATEWAY_DIGEST:?}" "user-service@${USERS_DIGEST:?}")
+
+scan() { # image, options
+  trivy image --scanners vuln --timeout 10m "${@:2}" "${IMAGES,,}/$1"
+}
+
+case ${1:-} in
+  report)
+    mkdir -p build/scan
+    for image in "${images[@]}"; do
+      scan "$image" --format sarif --output "build/scan/${image%@*}.sarif"
+      # GitHub keeps one run of a tool for each category; without one the second image's replaces the first's.
+      python3 deploy/bin/sarif_category.py "build/scan/${image%@*}.sarif" "trivy/${image%@*}"
+    done ;;
+  gate)
+    status=0
+    for image in "${images[@]}"; do
+      scan "$image" --exit-code 1 --ignore-unfixed --severity CRITICAL,HIGH || status=1
+    done
+    exit "$status" ;;
+  *) echo "error: say report or gate" >&2 && exit 2 ;;
+esac

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The tests of one site with coverage, as `make test` runs them: deploy/bin/test_site.sh users|gateway
+# Reports and coverage's data come into build/tests; combine_coverage.sh puts both sites' together.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+case ${1:-} in
+  users) tests=(users_site common dev/tests) ;;
+  gateway) tests=(gateway_site common deploy/tests) ;;
+  *) echo "error: give one site: users or gateway" >&2 && exit 2 ;;
+esac
+PY=${PYTHON:-.venv/bin/python}
+[ -n "${PYTHON:-}" ] || make install
+rm -rf build/tests && mkdir -p build/tests
+export COVERAGE_FILE="$PWD/build/tests/.coverage"
+"$PY" -m coverage run -m pytest --ds="$1_site.settings" --junit-xml="build/tests/$1.xml" "${tests[@]}"

@@ -1,0 +1,46 @@
+"""Which overlays and components are tested together."""
+
+import os
+from itertools import combinations
+from pathlib import Path
+
+KUSTOMIZE = Path(__file__).resolve().parents[1] / "kustomize"
+OVERLAYS = ("dev", "staging", "prod")
+NEEDS = {"gateway-api/envoy-gateway": ("gateway-api",)}
+
+Combination = tuple[str, tuple[str, ...]]
+
+
+def components() -> list[str]:
+    """Every component, the nested ones by their path."""
+    folder = KUSTOMIZE / "components"
+    return sorted(str(file.parent.relative_to(folder)) for file in folder.rglob("kustomization.yaml"))
+
+
+def combinations_of_components() -> list[Combination]:
+    """Each overlay alone, with each component, with all of them in either order; prod with all but one.
+
+    In CI prod with each pair besides: half a minute more.
+    """
+    names = components()
+    alone = [(*NEEDS.get(each, ()), each) for each in names]
+    found: list[Combination] = []
+    for overlay in OVERLAYS:
+        found += [(overlay, added) for added in ((), *alone, tuple(names), tuple(reversed(names)))]
+    found += [("prod", added) for left_out in names if (added := _without(names, left_out))]
+    if os.environ.get("CI") == "true":
+        found += [("prod", (*NEEDS.get(second, ()), first, second)) for first, second in combinations(names, 2)]
+    return list(dict.fromkeys((overlay, tuple(dict.fromkeys(added))) for overlay, added in found))
+
+
+def _without(names: list[str], left_out: str) -> tuple[str, ...]:
+    return tuple(each for each in names if each != left_out and left_out not in NEEDS.get(each, ()))
+
+
+def name(combination: Combination) -> str:
+    """For test ids; what is more than two components is told by how it begins and ends."""
+    overlay, added = combination
+    if len(added) <= 2:
+        return "+".join((overlay, *added))
+    missing = sorted(set(components()) - set(added))
+    return f"{overlay}+all{''.join('-' + each for each in missing)}, {added[0]} first"

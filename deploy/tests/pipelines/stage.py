@@ -1,0 +1,89 @@
+"""Where a script of deploy/bin runs in a test: stand-ins first on PATH, a small cluster, orders to fail."""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+BIN = ROOT / "deploy" / "bin"
+STAND_IN = Path(__file__).with_name("stand-in.sh")
+SECONDS = 60
+"""For one script; each ends in a second or two."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An order to fail: calls that match `call`, from one of them on, to another. `kind`: fails, partly (done nevertheless, in
+    part) or hangs."""
+
+    call: str
+    kind: str = "fails"
+    first: int = 1
+    last: int = 99
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A folder with the stand-ins, and what they left in it."""
+
+    folder: Path
+
+    def run(self, script: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """A script of deploy/bin, with these settings and hardly any others."""
+        return subprocess.run(
+            [str(BIN / script), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+            cwd=ROOT,
+            env=self.environment(**settings),
+        )
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        """Of a script: nothing of ours leaks in but where programs are."""
+        path = os.pathsep.join((str(self.folder / "bin"), os.environ["PATH"]))
+        return {"PATH": path, "HOME": str(self.folder), "STAGE": str(self.folder), **settings}
+
+    def fail(self, *orders: Failure) -> None:
+        """From now on."""
+        lines = (f"{each.first} {each.last} {each.kind} {each.call}\n" for each in orders)
+        (self.folder / "failures").write_text("".join(lines), encoding="utf-8")
+
+    @property
+    def calls(self) -> list[str]:
+        """Every call of a stand-in, in order."""
+        return self.text("calls").splitlines()
+
+    @property
+    def cluster(self) -> dict[str, str]:
+        """Which version of each workload runs."""
+        return {file.name: file.read_text(encoding="utf-8") for file in (self.folder / "cluster").iterdir()}
+
+    @property
+    def message(self) -> str:
+        """What Slack was told, empty when it was told nothing."""
+        body = self.text("message")
+        return str(json.loads(body)["text"]) if body else ""
+
+    def text(self, name: str) -> str:
+        """Of a file on the stage."""
+        file = self.folder / name
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def stage(folder: Path, *commands: str, cluster: dict[str, str] | None = None) -> Stage:
+    """A fresh one, with stand-ins for these commands, on which nothing fails."""
+    (folder / "bin").mkdir(parents=True)
+    for command in commands:
+        shutil.copy2(STAND_IN, folder / "bin" / command)
+        (folder / "bin" / command).chmod(0o755)
+    (folder / "cluster").mkdir()
+    for name, version in (cluster or {}).items():
+        (folder / "cluster" / name).write_text(version, encoding="utf-8")
+    made = Stage(folder)
+    made.fail()
+    return made

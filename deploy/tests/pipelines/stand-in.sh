@@ -1,0 +1,66 @@
+#!/bin/bash
+# Stands in for kubectl, aws, curl and so on, first on PATH under their names: records its call, and fails when it is told to.
+#
+# kubectl's keeps a small cluster in files: `apply` makes every workload new, `rollout undo` makes one old again. So a test
+# asks what runs in the end, and not only what was called. Bash alone and no forks: it is called some five hundred times.
+set -euo pipefail
+
+declare -A REVISIONS=([statefulset/redis]=redis-5d9f [deployment/user-service]=41 [deployment/api-gateway]=73)
+ORDER=(statefulset/redis deployment/user-service deployment/api-gateway)
+REDIS_REVISION=7
+
+# What the real one prints and does, as far as our scripts look at it.
+answer() {
+  local workload expected
+  if [[ $call == *"secretsmanager get-secret-value"* ]]; then
+    printf '%s\n' "$STUB_SECRET"
+  elif [[ $call =~ \ get\ ([a-z]+/[a-z0-9-]+)\  ]]; then
+    workload=${BASH_REMATCH[1]}
+    if [[ $workload == controllerrevision/* ]]; then
+      printf %s "$REDIS_REVISION"
+    elif [[ $workload == job/* ]]; then
+      if [[ $call == *.status.active* ]]; then printf 1; else printf %s "${STUB_JOB:-SuccessCriteriaMet Complete}"; fi
+    elif [ -e "$STAGE/cluster/${workload#*/}" ]; then
+      printf %s "${REVISIONS[$workload]}"
+    fi
+  elif [[ $call == *"imagetools inspect"* ]]; then
+    printf 'sha256:%064d\n' "${#call}"
+  elif [[ $call =~ \ --metadata-file\ ([^ ]+) ]]; then
+    printf '{"containerimage.digest": "sha256:%064d"}' "${#call}" >"${BASH_REMATCH[1]}"
+  elif [[ $call == "trivy "* && $call =~ \ --output\ ([^ ]+) ]]; then
+    printf '{"runs": [{}]}' >"${BASH_REMATCH[1]}"
+  elif [[ $call == *" apply -k "* && $call != *--dry-run* ]]; then
+    for workload in "${ORDER[@]:0:$1}"; do printf new >"$STAGE/cluster/${workload#*/}"; done
+  elif [[ $call =~ rollout\ undo\ ([a-z]+/[a-z-]+)\ --to-revision=([0-9]+)$ ]]; then
+    workload=${BASH_REMATCH[1]} expected=${REVISIONS[${BASH_REMATCH[1]}]}
+    [ "$workload" != statefulset/redis ] || expected=$REDIS_REVISION
+    if [ "${BASH_REMATCH[2]}" = "$expected" ]; then printf old; else printf 'revision %s' "${BASH_REMATCH[2]}"; fi \
+      >"$STAGE/cluster/${workload#*/}"
+  fi
+}
+
+# An order to fail: the first matching call that fails, the last, "partly", "hangs" or "fails", a pattern.
+ordered() {
+  local from to kind pattern line
+  while read -r from to kind pattern; do
+    [[ $call =~ $pattern ]] || continue
+    local count=0
+    while read -r line; do if [[ $line =~ $pattern ]]; then count=$((count + 1)); fi; done <"$STAGE/calls"
+    if [ "$count" -ge "$from" ] && [ "$count" -le "$to" ]; then
+      printf -v order %s "$kind"
+      return
+    fi
+  done <"$STAGE/failures"
+}
+
+call="${0##*/} $*" order=""
+printf '%s\n' "$call" >>"$STAGE/calls"
+if [[ $call == *"--config -"* || $call == *--password-stdin* ]]; then IFS= read -r line; printf '%s\n' "$line" >>"$STAGE/stdin"; fi
+if [[ $call =~ \ --data\ @([^ ]+) ]]; then printf %s "$(<"${BASH_REMATCH[1]}")" >"$STAGE/message"; fi
+ordered
+case $order in
+  "") answer 3 ;;
+  partly) answer 2 ;;
+  hangs) read -r -t 60 <> <(:) || true ;;
+esac
+[ -z "$order" ] || { echo "told to fail: $call" >&2; exit 1; }

@@ -1,0 +1,151 @@
+"""The applications and environments of deploy/argocd: rendered, checked, in order."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.tests.pipelines.stage import ROOT
+from gateway_site.manifests import check
+from gateway_site.manifests.reading import read, render
+
+ARGOCD = ROOT / "deploy" / "argocd"
+ENVIRONMENTS = ("dev", "staging", "prod")
+WAVE = "argocd.argoproj.io/sync-wave"
+
+
+@pytest.fixture(autouse=True)
+def _kubectl(tool: Callable[[str], str]) -> None:
+    tool("kubectl")
+
+
+@cache
+def objects(environment: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(render(ARGOCD / "environments" / environment)))
+
+
+@cache
+def application(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ARGOCD / f"{name}.yaml").read_text(encoding="utf-8"))
+    return found
+
+
+def wave(of: dict[str, Any]) -> int:
+    return int(of["metadata"].get("annotations", {}).get(WAVE, 0))
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_nothing_is_found_in_an_environment(environment: str):
+    rendering, unreadable = read([ARGOCD / "environments" / environment])
+    assert [*unreadable, *check(rendering)] == []
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_images_of_ours_are_named_by_digest(environment: str):
+    images = re.findall(r"image: (\S*devops-challenge\S*)", render(ARGOCD / "environments" / environment))
+    assert len(images) == 3
+    for image in images:
+        assert re.fullmatch(r"ghcr\.io/devops-challenge/(api-gateway|user-service)@sha256:[0-9a-f]{64}", image)
+
+
+def test_dev_pulls_what_its_overlay_builds():
+    text = render(ARGOCD / "environments/dev")
+    assert "imagePullPolicy: Never" not in text
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_what_a_workload_reads_comes_no_later(environment: str):
+    found = {(each["kind"], each["metadata"]["name"]): wave(each) for each in objects(environment)}
+    redis, users, gateway = (
+        found[key] for key in (("StatefulSet", "redis"), ("Deployment", "user-service"), ("Deployment", "api-gateway"))
+    )
+    assert redis < users < gateway
+    for (kind, name), number in found.items():
+        if kind in {"Namespace", "ServiceAccount", "ConfigMap", "Secret", "Service", "NetworkPolicy", "SecretStore"}:
+            assert number <= redis, f"{kind} {name}"
+        if kind == "ExternalSecret":
+            assert found["SecretStore", "aws-secrets-manager"] < number < redis, name
+        if kind == "HorizontalPodAutoscaler":
+            assert number > gateway, name
+
+
+def test_dev_heals_itself_and_prod_waits_for_somebody():
+    assert application("apps/dev")["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
+    assert "automated" not in application("apps/prod")["spec"]["syncPolicy"]
+    assert application("apps/dev")["spec"]["source"]["targetRevision"] == "develop"
+    assert application("apps/prod")["spec"]["source"]["targetRevision"] == "main"
+
+
+def test_applications_point_at_what_is_there():
+    project = application("apps/project")["spec"]
+    for name in ("root", *(f"apps/{each}" for each in ENVIRONMENTS)):
+        spec = application(name)["spec"]
+        assert (ROOT / spec["source"]["path"]).is_dir(), name
+        assert [spec["source"]["repoURL"]] == project["sourceRepos"], name
+    for name in ENVIRONMENTS:
+        spec = application(f"apps/{name}")["spec"]
+        namespaces = {each["metadata"].get("namespace", f"devops-challenge-{name}") for each in objects(name)}
+        assert namespaces == {spec["destination"]["namespace"]}, name
+
+
+def test_the_deployer_may_apply_everything_in_prod_and_read_no_secret():
+    role = next(yaml.safe_load_all((ARGOCD / "access/deployer.yaml").read_text(encoding="utf-8")))
+    may = {
+        (group, what): rule["verbs"]
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for what in rule["resources"]
+    }
+    for each in objects("prod"):
+        group = each["apiVersion"].rpartition("/")[0]
+        plural = each["kind"].lower().removesuffix("y") + ("ies" if each["kind"].endswith("y") else "s")
+        needed = {"get"} if each["kind"] == "Namespace" else {"get", "create", "patch"}
+        assert needed <= set(may.get((group, plural), ())), f"{group} {plural}"
+    assert ("", "secrets") not in may
+    assert not [verbs for verbs in may.values() if {"*", "delete", "escalate"} & set(verbs)]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The kustomizations of the environments alone."""
+    for name in ENVIRONMENTS:
+        file = tmp_path / "deploy/argocd/environments" / name / "kustomization.yaml"
+        file.parent.mkdir(parents=True)
+        file.write_bytes((ARGOCD / "environments" / name / "kustomization.yaml").read_bytes())
+    return tmp_path
+
+
+def promote(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, ROOT / "deploy/bin/promote.py", *arguments]
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, timeout=30)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_promotion_writes_two_digests_and_nothing_else(copy: Path, environment: str):
+    gateway, users = f"sha256:{'1f' * 32}", f"sha256:{'2e' * 32}"
+    file = copy / "deploy/argocd/environments" / environment / "kustomization.yaml"
+    before = file.read_text(encoding="utf-8").splitlines()
+    assert promote(environment, gateway, users, "--root", copy).returncode == 0
+    after = file.read_text(encoding="utf-8").splitlines()
+    changed = [new.strip() for old, new in zip(before, after, strict=True) if old != new]
+    assert changed == [f"digest: {gateway}", f"digest: {users}"]
+
+
+def test_promotion_that_finds_no_digest_changes_nothing(copy: Path):
+    file = copy / "deploy/argocd/environments/prod/kustomization.yaml"
+    text = file.read_text(encoding="utf-8").replace("newName: ghcr.io/devops-challenge/user-service", "newName: other")
+    file.write_text(text, encoding="utf-8")
+    done = promote("prod", f"sha256:{'1f' * 32}", f"sha256:{'2e' * 32}", "--root", copy)
+    assert done.returncode == 1
+    assert "user-service" in done.stderr
+    assert file.read_text(encoding="utf-8") == text
+
+
+def test_promotion_of_a_tag_is_refused(copy: Path):
+    assert promote("prod", "latest", f"sha256:{'2e' * 32}", "--root", copy).returncode == 2

@@ -1,0 +1,227 @@
+"""deploy.sh: what runs in the end, its exit code and what Slack is told, for each way a deploy fails."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from common.tests.service import Service
+from deploy.tests.pipelines.stage import BIN, ROOT, Failure, Stage, stage
+
+HOOK = "https://hooks.slack.test/services/T0/B0/wJalrXUtnFEMI"
+API_KEY = "smoke.key-that-nobody-may-read"
+OLD = {"redis": "old", "user-service": "old", "api-gateway": "old"}
+NEW = dict.fromkeys(OLD, "new")
+SETTINGS = {
+    "GATEWAY_DIGEST": f"sha256:{'a1' * 32}",
+    "USERS_DIGEST": f"sha256:{'b2' * 32}",
+    "CLUSTER": "users-gateway",
+    "AWS_REGION": "us-east-1",
+    "SMOKE_URL": "https://api.example.test",
+    "SMOKE_SECRET": "devops-challenge-prod/smoke",
+    "SLACK_WEBHOOK_URL": HOOK,
+    "STUB_SECRET": API_KEY,
+    "REVISION": "0123456789abcdef0123456789abcdef01234567",
+    "BRANCH": "main",
+    "RUN_URL": "https://github.com/devops-challenge/users-gateway/actions/runs/7",
+    "PYTHON": "service-python",
+}
+
+APPLY = r" apply -k "
+ROLLOUT = "rollout status deployment/user-service"
+SMOKE = "manage_gateway.py smoke"
+UNDO = "rollout undo deployment/api-gateway"
+
+UNTOUCHED = "nothing was changed"
+BACK = "rolled back, and the smoke test passes"
+LOST = "the rollback failed too"
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Stage:
+    """An environment in which the old version runs."""
+    return stage(tmp_path / "stage", "kubectl", "aws", "curl", "service-python", cluster=OLD)
+
+
+def deploy(where: Stage, environment: str = "prod", **settings: str) -> subprocess.CompletedProcess[str]:
+    return where.run("deploy.sh", environment, **{**SETTINGS, **settings})
+
+
+def position(calls: list[str], part: str, start: int = 0) -> int:
+    return next(index for index, call in enumerate(calls) if index >= start and part in call)
+
+
+def test_deploy_applies_waits_smokes_and_says_so(running: Stage):
+    done = deploy(running)
+    assert done.returncode == 0, done.stderr
+    assert running.cluster == NEW
+    order = ("update-kubeconfig", "get-secret-value", "--dry-run=server", " apply -k ", "rollout status", SMOKE, "curl")
+    calls = running.calls
+    positions = [position(calls, part) for part in order[:3]]
+    positions += [position(calls, part, positions[-1] + 1) for part in order[3:]]
+    assert positions == sorted(positions)
+    assert not [call for call in calls if "undo" in call]
+    assert "users-gateway *prod*: deployed" in running.message
+    assert "`0123456789ab` of `main`" in running.message
+    assert f"<{SETTINGS['RUN_URL']}|the run>" in running.message
+
+
+def test_branch_name_is_no_markup(running: Stage):
+    deploy(running, BRANCH="x`<!channel>|&")
+    assert "`x'&lt;!channel&gt;/&amp;`" in running.message
+
+
+FAILURES: dict[str, tuple[list[Failure], int, dict[str, str], list[str]]] = {
+    "no cluster": ([Failure("update-kubeconfig")], 1, OLD, ["cannot be reached", UNTOUCHED]),
+    "no secret": ([Failure("get-secret-value")], 1, OLD, ["secret of the smoke test", UNTOUCHED]),
+    "revision unreadable": ([Failure("get deployment/api-gateway")], 1, OLD, ["what runs now", UNTOUCHED]),
+    "redis' revision unreadable": ([Failure("get controllerrevision")], 1, OLD, ["what runs now", UNTOUCHED]),
+    "would be refused": ([Failure("--dry-run=server")], 1, OLD, ["would refuse the manifests", UNTOUCHED]),
+    "apply refused": ([Failure(APPLY)], 1, OLD, ["refused the manifests", BACK]),
+    "apply refused halfway": ([Failure(APPLY, "partly")], 1, OLD, ["refused the manifests", BACK]),
+    "rollout stuck": ([Failure(ROLLOUT, last=1)], 1, OLD, ["user-service did not become ready", BACK]),
+    "smoke red": ([Failure(SMOKE, last=1)], 1, OLD, ["smoke test is red", BACK]),
+    "undo fails": (
+        [Failure(SMOKE, last=1), Failure(UNDO)],
+        3,
+        {**OLD, "api-gateway": "new"},
+        ["smoke test is red", LOST, "deployment/api-gateway cannot be undone"],
+    ),
+    "rollout of the rollback stuck": (
+        [Failure(ROLLOUT)],
+        3,
+        OLD,
+        [LOST, "deployment/user-service did not become ready; somebody has to look"],
+    ),
+    "second smoke red": ([Failure(SMOKE)], 3, OLD, [LOST, "the smoke test is red; somebody has to look"]),
+    "everything fails": (
+        [Failure(APPLY, "partly"), Failure("rollout"), Failure(SMOKE)],
+        3,
+        {**OLD, "redis": "new", "user-service": "new"},
+        ["refused the manifests", LOST, "statefulset/redis cannot be undone", "smoke test is red"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_failed_deploy(running: Stage, name: str):
+    orders, code, cluster, says = FAILURES[name]
+    running.fail(*orders)
+    done = deploy(running)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert running.cluster == cluster
+    assert all(part in running.message for part in ("*prod*: not deployed", *says)), running.message
+    smokes = sum(SMOKE in call for call in running.calls)
+    assert smokes == (0 if UNTOUCHED in says else 1 + ("smoke" in name or "undo" in name)), "the second smoke test"
+
+
+def test_nothing_is_undone_when_nothing_was_changed(running: Stage):
+    running.fail(Failure("--dry-run=server"))
+    deploy(running)
+    assert not [call for call in running.calls if "undo" in call]
+
+
+def test_first_deploy_that_fails_has_nothing_to_go_back_to(tmp_path: Path):
+    empty = stage(
+        tmp_path / "stage",
+        "kubectl",
+        "aws",
+        "curl",
+        "service-python",
+    )
+    empty.fail(Failure(SMOKE))
+    done = deploy(empty)
+    assert done.returncode == 3
+    assert "nothing ran before" in empty.message
+    assert not [call for call in empty.calls if "undo" in call]
+
+
+def test_a_rollout_that_hangs_is_given_up(running: Stage):
+    running.fail(Failure("rollout status statefulset/redis", "hangs", last=1))
+    started = time.monotonic()
+    done = deploy(running, ROLLOUT_SECONDS="1")
+    assert done.returncode == 1
+    assert time.monotonic() - started < 40
+    assert running.cluster == OLD
+
+
+def test_slack_out_of_reach_changes_no_exit_code(running: Stage):
+    running.fail(Failure("^curl"))
+    done = deploy(running)
+    assert done.returncode == 0
+    assert "Slack was not told" in done.stderr
+    running.fail(Failure("^curl"), Failure(SMOKE))
+    assert deploy(running).returncode == 3
+
+
+def test_without_a_hook_nobody_is_told_and_the_log_says_so(running: Stage):
+    done = deploy(running, SLACK_WEBHOOK_URL="")
+    assert done.returncode == 0
+    assert "nobody is told" in done.stdout
+    assert not [call for call in running.calls if call.startswith("curl")]
+
+
+def test_interrupted_deploy_is_told(running: Stage):
+    running.fail(Failure("rollout status statefulset/redis", "hangs"))
+    environment = running.environment(**SETTINGS)
+    with subprocess.Popen([BIN / "deploy.sh", "prod"], cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 30
+        while not any("rollout status" in call for call in running.calls):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert process.returncode == 3
+    assert "interrupted" in running.message
+
+
+@pytest.mark.parametrize("order", [[], [Failure(SMOKE, last=1)], [Failure("^curl")], [Failure("rollout")]])
+def test_no_secret_is_in_output_arguments_or_messages(running: Stage, order: list[Failure]):
+    running.fail(*order)
+    done = deploy(running)
+    seen = done.stdout + done.stderr + "\n".join(running.calls) + running.message
+    assert API_KEY not in seen
+    assert "wJalrXUtnFEMI" not in seen
+    assert HOOK in running.text("stdin"), "the hook goes through curl's standard input"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "says"),
+    [
+        ((), {}, "one environment"),
+        (("production",), {}, "one environment"),
+        (("prod",), {"GATEWAY_DIGEST": "sha-0123456"}, "GATEWAY_DIGEST"),
+        (("prod",), {"USERS_DIGEST": ""}, "USERS_DIGEST"),
+        (("prod",), {"SMOKE_URL": ""}, "SMOKE_URL"),
+        (("prod",), {"AWS_REGION": ""}, "AWS_REGION"),
+        (("prod",), {"ROLLOUT_SECONDS": "5m"}, "ROLLOUT_SECONDS"),
+    ],
+)
+def test_wrong_usage_calls_nobody(running: Stage, arguments: tuple[str, ...], settings: dict[str, str], says: str):
+    done = running.run("deploy.sh", *arguments, **{**SETTINGS, **settings})
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert running.calls == []
+
+
+def test_dev_needs_neither_aws_nor_a_key(running: Stage):
+    done = deploy(running, "dev", CLUSTER="", SMOKE_SECRET="", AWS_REGION="")
+    assert done.returncode == 0, done.stderr
+    assert not [call for call in running.calls if call.startswith("aws")]
+    assert all("--namespace devops-challenge-dev" in call for call in running.calls if call.startswith("kubectl"))
+
+
+def test_nothing_is_left_behind(running: Stage, tmp_path: Path):
+    (tmp_path / "tmp").mkdir()
+    deploy(running, TMPDIR=str(tmp_path / "tmp"))
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_the_real_smoke_test_runs_with_what_it_gets(running: Stage, gateway_service: Service):
+    done = deploy(running, PYTHON=sys.executable, SMOKE_URL=gateway_service.url)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "api-gateway" in done.stdout

@@ -1,0 +1,35 @@
+"""The policies and commands of docs/deploying.md and SECURITY.md are those that the pipeline needs."""
+
+import json
+import re
+
+from deploy.tests.pipelines.stage import BIN, ROOT
+
+
+def policies() -> list[dict[str, list[dict[str, object]]]]:
+    text = (ROOT / "docs/deploying.md").read_text(encoding="utf-8")
+    return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+
+
+def test_the_role_may_what_the_script_asks_and_nothing_else():
+    _, deploy = policies()
+    calls = set(re.findall(r"\baws ([a-z]+) ([a-z-]+)", (BIN / "deploy.sh").read_text(encoding="utf-8")))
+    assert calls == {("eks", "update-kubeconfig"), ("secretsmanager", "get-secret-value")}
+    actions = {str(statement["Action"]): str(statement["Resource"]) for statement in deploy["Statement"]}
+    assert set(actions) == {"eks:DescribeCluster", "secretsmanager:GetSecretValue"}
+    assert not [resource for resource in actions.values() if resource == "*" or resource.endswith(":*")]
+
+
+def test_only_the_environment_of_our_repository_may_take_the_role():
+    trust, _ = policies()
+    (statement,) = trust["Statement"]
+    condition = json.dumps(statement["Condition"])
+    assert "repo:devops-challenge/users-gateway:environment:prod" in condition
+    assert "StringLike" not in condition
+
+
+def test_who_signs_is_the_same_everywhere():
+    identity = ".github/workflows/images.yaml@refs/heads/main"
+    for file in ("SECURITY.md", "deploy/bin/release.sh", "deploy/kustomize/components/signed-images/policy.yaml"):
+        assert identity in (ROOT / file).read_text(encoding="utf-8"), file
+    assert (ROOT / ".github/workflows/images.yaml").exists()

@@ -1,0 +1,109 @@
+"""What runs on the test cluster, as far as it runs without one: the caller against a real gateway, the script's order."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from common.tests.service import Service, free_port
+from deploy.tests.pipelines.stage import Failure, Stage, stage
+from gateway_site.manifests.reading import render
+
+KIND = Path(__file__).with_name("kind")
+
+
+def caller(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-I", KIND / "caller.py", *arguments]
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_load_on_a_good_gateway_loses_nothing(gateway_service: Service):
+    done = caller("load", "127.0.0.1", gateway_service.port, 1.5)
+    assert done.returncode == 0, done.stdout
+    assert '"failed": 0' in done.stdout
+
+
+def test_load_without_a_gateway_fails():
+    assert caller("load", "127.0.0.1", free_port(), 0.2).returncode == 1
+
+
+def test_load_on_something_else_fails(users_service: Service):
+    done = caller("load", "127.0.0.1", users_service.port, 0.5)
+    assert done.returncode == 1
+    assert "status 404" in done.stdout
+
+
+def test_denied_wants_a_connection_refused(users_service: Service):
+    assert caller("denied", f"127.0.0.1:{free_port()}").returncode == 0
+    done = caller("denied", f"127.0.0.1:{users_service.port}")
+    assert done.returncode == 1
+    assert "can be reached" in done.stdout
+
+
+def test_denied_wants_the_name_to_be_known():
+    assert caller("denied", "nobody.invalid:6379").returncode != 0
+    assert caller("denied").returncode != 0
+
+
+def test_only_the_caller_is_let_in(tool: Callable[[str], str]):
+    tool("kubectl")
+    found = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(render(KIND))}
+    rule = found["NetworkPolicy", "api-gateway-from-caller"]["spec"]["ingress"][0]["from"]
+    assert rule == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "caller"}}}]
+    jobs = {name: yaml.safe_load((KIND / f"{name}.yaml").read_text()) for name in ("smoke", "load", "denied")}
+    labels = {
+        name: job["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"] for name, job in jobs.items()
+    }
+    assert labels == {"smoke": "caller", "load": "caller", "denied": "stranger"}
+    for job in jobs.values():
+        volume = job["spec"]["template"]["spec"]["volumes"][0]
+        assert ("ConfigMap", volume["configMap"]["name"]) in found
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Stage:
+    return stage(tmp_path / "stage", "kind", "docker", "kubectl", "service-python")
+
+
+def run(cluster: Stage, **settings: str) -> subprocess.CompletedProcess[str]:
+    return cluster.run("kind.sh", PYTHON="service-python", **settings)
+
+
+def test_everything_is_tried_in_order_and_cleaned_up(cluster: Stage):
+    done = run(cluster)
+    assert done.returncode == 0, done.stdout + done.stderr
+    order = [
+        "kind create cluster", "docker build", "kind load docker-image", "apply -k", "rollout status statefulset/redis",
+        "smoke.yaml", "denied.yaml", "load.yaml", "rollout restart deployment/user-service",
+        "rollout restart deployment/api-gateway", "get job/load", "kind delete cluster",
+    ]  # fmt: skip
+    positions = [next(index for index, call in enumerate(cluster.calls) if part in call) for part in order]
+    assert positions == sorted(positions)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "docker build",
+        "kind load",
+        "apply -k",
+        "rollout status",
+        "apply -f .*denied",
+        "wait --for",
+        "rollout restart",
+        "logs job/",
+    ],
+)
+def test_any_failure_fails_and_cleans_up(cluster: Stage, call: str):
+    cluster.fail(Failure(call))
+    assert run(cluster).returncode != 0
+    assert "kind delete cluster" in cluster.calls[-1]
+
+
+def test_job_that_fails_is_not_waited_for(cluster: Stage):
+    done = run(cluster, STUB_JOB="FailureTarget Failed")
+    assert done.returncode != 0
+    assert "the job smoke failed" in done.stderr

@@ -1,0 +1,134 @@
+"""A release: version, changelog and tag agree; the tested images get the name; what is attached."""
+
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from deploy.tests.pipelines.stage import BIN, ROOT, Failure, Stage, stage
+
+CHANGELOG = """\
+# Changelog
+
+## [Unreleased]
+
+- Later.
+
+## [1.2.3] - 2026-11-23
+
+### Added
+
+- This.
+
+## [1.2.2] - 2026-11-01
+
+- That.
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What a release is made of, at version 1.2.3."""
+    folder = tmp_path / "checkout"
+    (folder / "deploy").mkdir(parents=True)
+    shutil.copytree(BIN, folder / "deploy/bin")
+    for name, text in {
+        "common/__init__.py": '__version__ = "1.2.3"\n',
+        "CHANGELOG.md": CHANGELOG,
+        "docs/openapi/gateway.yaml": "openapi: 3.1.0\n",
+        "docs/openapi/users.yaml": "openapi: 3.1.0\n",
+        "build/supply-chain/users-gateway.cdx.json": "{}",
+        "build/clients/python/setup.py": "",
+        "build/clients/typescript/index.ts": "",
+        "build/clients/typescript/node_modules/big/index.js": "",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Stage:
+    """Stand-ins for what a release talks to."""
+    return stage(tmp_path / "stage", "docker", "cosign", "gh")
+
+
+def notes(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(checkout / "deploy/bin/release_notes.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+
+
+def release(tools: Stage, checkout: Path) -> subprocess.CompletedProcess[str]:
+    settings = {
+        "IMAGES": "ghcr.io/DevOps-Challenge",
+        "REVISION": "0123456789abcdef",
+        "REPOSITORY": "devops-challenge/users-gateway",
+    }
+    script = str(checkout / "deploy/bin/release.sh")
+    environment = tools.environment(**settings)
+    return subprocess.run([script, "v1.2.3"], capture_output=True, text=True, check=False, timeout=60, env=environment)
+
+
+def test_notes_are_the_section_of_the_version(checkout: Path):
+    assert notes(checkout, "v1.2.3").stdout == "### Added\n\n- This.\n"
+
+
+@pytest.mark.parametrize(
+    ("tag", "code", "says"),
+    [("v1.2.2", 1, "common/__init__.py 1.2.3"), ("1.2.3", 2, "like v1.2.3"), ("v1.2", 2, "like v1.2.3")],
+)
+def test_tag_that_is_not_the_version_is_refused(checkout: Path, tag: str, code: int, says: str):
+    done = notes(checkout, tag)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert says in done.stderr
+
+
+@pytest.mark.parametrize("section", ["", "## [1.2.3] - 2026-11-23\n\n", "## [1.2.3]\n\n- No date.\n\n"])
+def test_version_without_a_section_is_refused(checkout: Path, section: str):
+    text = CHANGELOG.replace("## [1.2.3] - 2026-11-23\n\n### Added\n\n- This.\n\n", section)
+    (checkout / "CHANGELOG.md").write_text(text, encoding="utf-8")
+    assert notes(checkout, "v1.2.3").returncode == 1
+
+
+def test_release_names_the_tested_images_and_attaches_everything(tools: Stage, checkout: Path):
+    done = release(tools, checkout)
+    assert done.returncode == 0, done.stderr
+    verified = [call for call in tools.calls if call.startswith("cosign verify")]
+    assert len(verified) == 2
+    assert all(".github/workflows/images.yaml@refs/heads/main" in call for call in verified)
+    assert all("--certificate-github-workflow-sha 0123456789abcdef" in call for call in verified)
+    named = [call for call in tools.calls if "imagetools create" in call]
+    assert [call.split()[5] for call in named] == [
+        "ghcr.io/devops-challenge/api-gateway:1.2.3",
+        "ghcr.io/devops-challenge/user-service:1.2.3",
+    ]
+    assert not [call for call in tools.calls if "buildx build" in call]
+    attached = {Path(word).name for word in tools.calls[-1].split() if word.startswith("build/release/")}
+    assert attached == {
+        "notes.md", "openapi-gateway.yaml", "openapi-users.yaml", "users-gateway.cdx.json", "client-python.tar.gz",
+        "client-typescript.tar.gz", "SHA256SUMS",
+    }  # fmt: skip
+    with tarfile.open(checkout / "build/release/client-typescript.tar.gz") as archive:
+        assert not [name for name in archive.getnames() if "node_modules" in name]
+    text = (checkout / "build/release/notes.md").read_text(encoding="utf-8")
+    assert "- ghcr.io/devops-challenge/api-gateway@sha256:" in text
+
+
+@pytest.mark.parametrize("call", ["^cosign verify", "imagetools inspect"])
+def test_unsigned_or_unbuilt_commit_is_not_released(tools: Stage, checkout: Path, call: str):
+    tools.fail(Failure(call))
+    assert release(tools, checkout).returncode != 0
+    assert not [each for each in tools.calls if "imagetools create" in each or each.startswith("gh")]
+
+
+def test_release_without_clients_is_none(tools: Stage, checkout: Path):
+    shutil.rmtree(checkout / "build/clients/python")
+    assert release(tools, checkout).returncode != 0
+    assert not [call for call in tools.calls if call.startswith("gh")]
+
+
+def test_version_stands_in_one_place():
+    assert 'dynamic = ["version"]' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")

@@ -1,0 +1,121 @@
+"""The audit: silence of a source fails, findings fail, and the SBOM is of what the services run on."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.tests.service import free_port
+from deploy.tests.pipelines.stage import BIN
+
+CLEAN = [
+    {"name": "Django", "version": "5.2", "licenses": [{"license": {"id": "BSD-3-Clause"}}]},
+    {"name": "redis", "version": "8.1", "licenses": [{"expression": "MIT"}]},
+]
+needs_pip_audit = pytest.mark.verify
+"""`make verify` brings it."""
+
+
+def sbom(folder: Path, *more: dict[str, Any]) -> None:
+    (folder / "users-gateway.cdx.json").write_text(json.dumps({"components": [*CLEAN, *more]}), encoding="utf-8")
+
+
+def audit(folder: Path, url: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, BIN / "audit.py", "--folder", folder, "--osv-url", url]
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, timeout=100)
+
+
+@contextmanager
+def advisories(known: dict[str, str]) -> Iterator[str]:
+    """An OSV server that knows these advisories, by package."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            name = asked["package"]["name"].lower()
+            package = {"name": name, "ecosystem": "PyPI"}
+            entry = {"id": known.get(name), "affected": [{"package": package, "ranges": []}]}
+            body = json.dumps({"vulns": [entry]} if name in known else {}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: Any) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1/query"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@needs_pip_audit
+def test_clean_is_clean(tmp_path: Path):
+    sbom(tmp_path)
+    with advisories({"jinja2": "PYSEC-1"}) as url:
+        done = audit(tmp_path, url)
+    assert done.returncode == 0, done.stderr
+    assert "packages, asked at" in (tmp_path / "audit.md").read_text(encoding="utf-8")
+
+
+@needs_pip_audit
+def test_known_vulnerability_fails(tmp_path: Path):
+    sbom(tmp_path)
+    with advisories({"jinja2": "PYSEC-1", "django": "PYSEC-2"}) as url:
+        done = audit(tmp_path, url)
+    assert done.returncode == 1
+    assert "PYSEC-2" in done.stderr
+    assert "PYSEC-1" not in done.stderr, "the canary's are no findings"
+
+
+@needs_pip_audit
+def test_source_that_knows_nothing_fails(tmp_path: Path):
+    sbom(tmp_path)
+    with advisories({}) as url:
+        done = audit(tmp_path, url)
+    assert done.returncode == 1
+    assert "its silence says nothing" in done.stderr
+
+
+@needs_pip_audit
+def test_source_out_of_reach_fails(tmp_path: Path):
+    sbom(tmp_path)
+    done = audit(tmp_path, f"http://127.0.0.1:{free_port()}/v1/query")
+    assert done.returncode == 1
+    assert "out of reach" in done.stderr
+    assert "nobody knows" in (tmp_path / "audit.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("component", "says"),
+    [
+        (
+            {"name": "copied", "version": "1", "licenses": [{"license": {"id": "GPL-3.0-only"}}]},
+            "copied has the licence GPL",
+        ),
+        ({"name": "either", "version": "1", "licenses": [{"expression": "MIT OR AGPL-3.0-only"}]}, "either has"),
+        ({"name": "silent", "version": "1"}, "silent has the licence unknown"),
+    ],
+)
+def test_licence_that_nobody_allowed_fails(tmp_path: Path, component: dict[str, Any], says: str):
+    sbom(tmp_path, component)
+    assert says in audit(tmp_path, "http://127.0.0.1:9").stderr
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", '{"components": []}'])
+def test_sbom_that_says_nothing_fails(tmp_path: Path, content: str | None):
+    if content is not None:
+        (tmp_path / "users-gateway.cdx.json").write_text(content, encoding="utf-8")
+    assert "make sbom" in audit(tmp_path, "http://127.0.0.1:9").stderr

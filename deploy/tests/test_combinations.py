@@ -1,0 +1,71 @@
+"""Every overlay, with every component and with several: it renders, and nothing is found in it."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.tests.combinations import OVERLAYS, Combination, combinations_of_components, components, name
+from deploy.tests.conftest import Load, Render
+from gateway_site.manifests import check
+from gateway_site.tests.manifests.mutants import MUTANTS, Mutant, Objects
+
+
+@pytest.mark.parametrize("combination", combinations_of_components(), ids=name)
+def test_nothing_is_found(load: Load, combination: Combination):
+    overlay, added = combination
+    assert check(load(overlay, added)) == []
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_of_the_real_thing_is_found(load: Load, mutant: Mutant):
+    objects = Objects(load("prod", ("gateway-api", "monitoring", "tracing", "backup")))
+    mutant.mutate(objects)
+    found = check(objects.rendering)
+    assert [each for each in found if each.object.startswith(mutant.object) and mutant.says in each.what + each.why]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_rendering_twice_gives_the_same_bytes(rendered: Render, tree: Path, tool: Callable[[str], str], overlay: str):
+    again = subprocess.run(
+        [tool("kubectl"), "kustomize", tree / "overlays" / overlay],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert again.stdout == rendered(overlay)
+
+
+@pytest.mark.parametrize(
+    ("service", "file"), [("api-gateway", "gateway"), ("user-service", "users"), ("redis", "redis")]
+)
+def test_changed_setting_changes_the_pod_template(
+    tmp_path: Path, tree: Path, load: Load, tool: Callable[[str], str], service: str, file: str
+):
+    copy = shutil.copytree(tree, tmp_path / "kustomize")
+    setting = copy / "base" / file / ("redis.conf" if file == "redis" else "settings.env")
+    changed = (
+        setting.read_text(encoding="utf-8").replace("=65536", "=1024").replace("maxclients 1000", "maxclients 100")
+    )
+    setting.write_text(changed, encoding="utf-8")
+    done = subprocess.run(
+        [tool("kubectl"), "kustomize", copy / "overlays" / "prod"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    after = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(done.stdout)}
+    for before in load("prod").of("Deployment", "StatefulSet"):
+        is_changed = after[before.kind, before.name]["spec"]["template"] != before.spec["template"]
+        assert is_changed == (before.name == service), before.name
+
+
+@pytest.mark.parametrize("component", components())
+def test_component_has_a_readme_that_says_how_to_add_it(tree: Path, component: str):
+    readme = (tree / "components" / component / "README.md").read_text(encoding="utf-8")
+    assert f"../../components/{component}" in readme

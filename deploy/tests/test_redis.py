@@ -1,0 +1,106 @@
+"""The store as its manifests start it: who may do what, where the password is, what the probes say."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import requests
+from redis.exceptions import NoPermissionError
+
+from common.tests.service import service
+from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod
+
+
+@pytest.fixture(scope="module")
+def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
+    """The base's Redis."""
+    with redis_pod(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+def test_the_user_service_does_all_its_work_with_the_rights_it_has(pod: Pod, tmp_path: Path):
+    secret = pod.folder / "secrets" / "password"
+    settings = {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(pod.port), "REDIS_PASSWORD_FILE": str(secret)}
+    with service("users_site", tmp_path, **settings) as running, requests.Session() as client:
+        assert client.get(f"{running.url}/health/ready", timeout=5).status_code == 200
+        body = {"name": "Ada", "email": "ada@example.com"}
+        made = client.post(f"{running.url}/users", json=body, timeout=5)
+        assert made.status_code == 201, made.text
+        path = f"{running.url}/users/{made.json()['id']}"
+        assert client.get(path, timeout=5).status_code == 200
+        assert client.get(f"{running.url}/users?email=ADA@example.com", timeout=5).json()["count"] == 1
+        assert client.patch(path, json={"name": "Ada L."}, timeout=5).status_code == 200
+        assert client.put(path, json={**body, "email": "ada@example.org"}, timeout=5).status_code == 200
+        assert client.get(f"{running.url}/users?limit=1", timeout=5).json()["count"] == 1
+        assert "users_total 1.0" in client.get(f"{running.url}/metrics", timeout=5).text
+        assert client.delete(path, timeout=5).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["FLUSHALL", "CONFIG GET *", "CONFIG SET maxmemory 0", "KEYS *", "SHUTDOWN", "ACL LIST", "MONITOR",
+     "REPLICAOF 127.0.0.1 1", "SCRIPT FLUSH", "CLIENT KILL TYPE normal", "SAVE", "MODULE LIST", "SUBSCRIBE x"],
+)  # fmt: skip
+def test_dangerous_command_is_refused(pod: Pod, command: str):
+    with pytest.raises(NoPermissionError):
+        pod.client().execute_command(*command.split())
+
+
+def test_key_of_somebody_else_is_refused(pod: Pod):
+    with pytest.raises(NoPermissionError):
+        pod.client().set("another", "value")
+    with pytest.raises(NoPermissionError):
+        pod.client().eval("return redis.call('GET', KEYS[1])", 1, "another")
+
+
+def test_nothing_is_answered_without_the_password(pod: Pod):
+    with pytest.raises(redis.AuthenticationError):
+        pod.client(password=None).get("{users:0}:ids")
+
+
+def test_operator_may_do_everything(pod: Pod):
+    client = pod.client(PASSWORDS["operator-password"], "operator")
+    assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+    assert client.config_get("appendonly") == {"appendonly": "yes"}
+
+
+def test_password_is_on_no_command_line_in_no_environment_and_in_no_file_but_the_secret(pod: Pod):
+    assert pod.process is not None
+    for name in ("cmdline", "environ"):
+        assert PASSWORDS["password"].encode() not in Path(f"/proc/{pod.process.pid}/{name}").read_bytes()
+    written = [file for file in pod.folder.rglob("*") if file.is_file() and file.parent.name != "secrets"]
+    assert [file for file in written if PASSWORDS["password"].encode() in file.read_bytes()] == []
+
+
+def test_ready_and_live_when_it_serves(pod: Pod):
+    assert pod.run("ready.sh").returncode == 0
+    assert pod.run("live.sh").returncode == 0
+
+
+def test_not_ready_but_alive_when_the_password_is_another(pod: Pod):
+    secret = pod.folder / "secrets" / "password"
+    right = secret.read_text(encoding="utf-8")
+    secret.write_text("wrong", encoding="utf-8")
+    try:
+        assert pod.run("ready.sh").returncode != 0
+        assert pod.run("live.sh").returncode == 0
+    finally:
+        secret.write_text(right, encoding="utf-8")
+
+
+def test_neither_ready_nor_alive_when_it_is_gone(tmp_path: Path):
+    with redis_pod(tmp_path) as mortal:
+        mortal.kill()
+        assert mortal.run("ready.sh").returncode != 0
+        assert mortal.run("live.sh").returncode != 0
+
+
+def test_empty_password_stops_the_start_with_the_cure(tmp_path: Path):
+    with redis_pod(tmp_path) as mortal:
+        mortal.kill()
+        (mortal.folder / "secrets" / "password").write_text("\n", encoding="utf-8")
+        mortal.start()
+        assert mortal.process is not None
+        assert mortal.process.wait(20) != 0
+        assert "fill that key of the Secret redis-auth" in mortal.log()

@@ -1,0 +1,120 @@
+"""The component redis-sentinel, run for real on loopback: three servers, three sentinels, the primary killed."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import requests
+from redis.exceptions import NoPermissionError
+
+from common.tests.service import service
+from deploy.tests.redis_server import Pod, sentinel_pods
+
+
+def _wait(what: str, until: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if until():
+                return
+        except redis.RedisError:
+            pass
+        time.sleep(0.1)
+    pytest.fail(f"not within {seconds:g} s: {what}")
+
+
+def _primary(sentinel: Pod) -> int:
+    return int(sentinel.client(password=None).execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster")[1])
+
+
+def _role(pod: Pod) -> str:
+    return str(pod.client().info("replication")["role"])
+
+
+class Cluster:
+    """The component's pods."""
+
+    def __init__(self, servers: list[Pod], sentinels: list[Pod]) -> None:
+        self.servers, self.sentinels = servers, sentinels
+
+    def primary(self) -> Pod:
+        """The server that the sentinels name, once it takes writes and two replicas are in step."""
+
+        def settled() -> bool:
+            found = {_primary(each) for each in self.sentinels}
+            named = next(each for each in self.servers if each.port in found)
+            return len(found) == 1 and named.client().info("replication").get("connected_slaves") == 2
+
+        _wait("all sentinels know all servers", lambda: all(_knows_all(each) for each in self.sentinels))
+        _wait("one primary, two replicas in step", settled)
+        return next(each for each in self.servers if each.port == _primary(self.sentinels[0]))
+
+    def fail_over(self, dead: Pod) -> Pod:
+        """The server that takes over from a dead one, once it takes writes."""
+
+        def agreed() -> bool:
+            found = {_primary(each) for each in self.sentinels}
+            return len(found) == 1 and dead.port not in found
+
+        _wait("another is named", agreed)
+        elected = next(each for each in self.servers if each.port == _primary(self.sentinels[0]))
+        _wait("it takes writes", lambda: bool(elected.client().set("{users:0}:user:new", "new")))
+        return elected
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three servers and three sentinels."""
+    with sentinel_pods(tmp_path_factory.mktemp("sentinel")) as (servers, sentinels):
+        yield Cluster(servers, sentinels)
+
+
+def _knows_all(sentinel: Pod) -> bool:
+    client = sentinel.client(password=None)
+    return all(len(client.execute_command("SENTINEL", word, "mymaster")) == 2 for word in ("REPLICAS", "SENTINELS"))
+
+
+def test_a_replica_takes_over_and_the_old_primary_follows_it(cluster: Cluster):
+    old = cluster.primary()
+    old.client().set("{users:0}:user:1", "kept")
+    assert old.client().wait(2, 5000) == 2
+    old.kill()
+    elected = cluster.fail_over(old)
+    assert elected.client().get("{users:0}:user:1") == "kept"
+    old.start()
+    old.wait()
+    _wait("the old one follows", lambda: _role(old) == "slave" and old.client().get("{users:0}:user:new") == "new")
+
+
+def test_primary_that_lost_its_disk_waits_until_another_is_elected(cluster: Cluster):
+    old = cluster.primary()
+    old.client().set("{users:0}:user:2", "kept")
+    assert old.client().wait(2, 5000) == 2
+    old.kill()
+    shutil.rmtree(old.folder / "data")
+    (old.folder / "data").mkdir()
+    old.start()
+    old.wait()
+    _wait("it follows, and has it again", lambda: old.client().get("{users:0}:user:2") == "kept")
+    assert _role(old) == "slave"
+
+
+def test_nobody_appoints_a_primary_by_asking_a_sentinel(cluster: Cluster):
+    with pytest.raises(NoPermissionError):
+        cluster.sentinels[0].client(password=None).execute_command("SENTINEL", "FAILOVER", "mymaster")
+
+
+def test_user_service_finds_the_primary_by_its_sentinels(cluster: Cluster, tmp_path: Path):
+    primary = cluster.primary()
+    names = ",".join(f"127.0.0.1:{each.port}" for each in cluster.sentinels)
+    settings = {
+        "REDIS_URL": f"redis+sentinel://{names}/mymaster/0",
+        "REDIS_PASSWORD_FILE": str(primary.folder / "secrets" / "password"),
+    }
+    with service("users_site", tmp_path, **settings) as running:
+        made = requests.post(f"{running.url}/users", json={"name": "Ada", "email": "ada@example.com"}, timeout=5)
+        assert made.status_code == 201, made.text
+        assert len(primary.client().execute_command("ZRANGE", "{users:0}:ids", "0", "-1")) == 1

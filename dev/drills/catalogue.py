@@ -1,0 +1,30 @@
+"""All drills, in the order in which they run."""
+
+from dev.drills.drill import Drill
+from dev.drills.scenarios import (
+    clock,
+    disk_full,
+    network,
+    overload,
+    redis_killed,
+    replica_killed,
+    restore,
+    rolling_restart,
+    sentinel_failover,
+    slow_clients,
+    store_full,
+)
+
+DRILLS: tuple[Drill, ...] = (
+    rolling_restart.DRILL,
+    replica_killed.DRILL,
+    redis_killed.DRILL,
+    sentinel_failover.DRILL,
+    network.DRILL,
+    store_full.DRILL,
+    disk_full.DRILL,
+    clock.DRILL,
+    overload.DRILL,
+    slow_clients.DRILL,
+    restore.DRILL,
+)

@@ -1,0 +1,96 @@
+"""A TCP relay on loopback that a drill turns the knobs of: the network between two processes."""
+
+import asyncio
+import contextlib
+import random
+
+CHUNK = 65_536
+
+
+class Relay:
+    """Passes bytes on, both ways. The knobs count at once, for open connections too."""
+
+    def __init__(self, target: int = 0) -> None:
+        self.target = target
+        self.latency = 0.0  # seconds, added to each chunk each way
+        self.reset_share = 0.0  # of the chunks that clients send: both ends are reset in their place
+        self.is_cut = False  # nothing passes and nobody is told; what was on its way comes when it is mended
+        self._mended = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def __aenter__(self) -> "Relay":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def spoil(self, *, is_cut: bool = False, latency: float = 0.0, reset_share: float = 0.0) -> None:
+        """Turns the knobs."""
+        self.is_cut, self.latency, self.reset_share = is_cut, latency, reset_share
+        self._mended.clear()
+
+    def mend(self) -> None:
+        """All passes again, at once and whole."""
+        self.spoil()
+        self._mended.set()
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to what is behind. Raises OSError."""
+        return await asyncio.open_connection("127.0.0.1", self.target)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for mypy
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        far_writer: asyncio.StreamWriter | None = None
+        try:
+            if self.is_cut:
+                await self._mended.wait()
+            far_reader, far_writer = await self.connect()
+            ways = [self._pump(reader, far_writer, is_request=True), self._pump(far_reader, writer, is_request=False)]
+            pumps = [asyncio.create_task(way) for way in ways]
+            try:
+                # As soon as one end is closed the other is: HTTP and Redis have no half-open connections.
+                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for pump in pumps:
+                    pump.cancel()
+                await asyncio.gather(*pumps, return_exceptions=True)
+        except (OSError, asyncio.CancelledError):
+            pass  # a task of asyncio's server that ends cancelled is an error to it
+        finally:
+            for end in (writer, far_writer):
+                if end is not None:
+                    await self._let_go(end)
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_request: bool) -> None:
+        while data := await reader.read(CHUNK):
+            if self.latency:
+                await asyncio.sleep(self.latency)
+            if self.is_cut:
+                await self._mended.wait()
+            if is_request and self.reset_share and random.random() < self.reset_share:
+                writer.transport.abort()
+                return
+            writer.write(data)
+            await writer.drain()
+
+    async def _let_go(self, writer: asyncio.StreamWriter) -> None:
+        # What was written is flushed first: an answer that was passed on must arrive.
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(1):
+                writer.close()
+                await writer.wait_closed()
+        writer.transport.abort()

@@ -1,0 +1,83 @@
+"""What two JSON Schemas of an OpenAPI document say of the same value, and what one allows that the other does not."""
+
+from collections.abc import Iterator
+from typing import Any
+
+Schema = dict[str, Any]
+
+LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems")
+MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
+FORMS = ("pattern", "format", "const")
+TYPES = frozenset({"array", "boolean", "null", "number", "object", "string"})
+
+
+def expand(schema: Schema, components: Schema) -> Schema:
+    """The schema without `$ref`, `allOf`, `oneOf` and `anyOf` at its top; `type` is a set, `enum` a list or absent."""
+    if "$ref" in schema:
+        *_, name = schema["$ref"].split("/")
+        schema = {**components[name], **{key: value for key, value in schema.items() if key != "$ref"}}
+        return expand(schema, components)
+    whole = {key: value for key, value in schema.items() if key not in {"allOf", "oneOf", "anyOf"}}
+    for part in schema.get("allOf", []):
+        whole = merge(whole, expand(part, components))
+    variants = [expand(part, components) for part in [*schema.get("oneOf", []), *schema.get("anyOf", [])]]
+    if variants:
+        whole = merge(whole, either(variants))
+    return {**whole, "type": types(whole)}
+
+
+def types(schema: Schema) -> frozenset[str]:
+    """The types that a value may have."""
+    given = schema.get("type", TYPES)
+    return frozenset([given] if isinstance(given, str) else given)
+
+
+def merge(whole: Schema, part: Schema) -> Schema:
+    """Both at once."""
+    merged = {**part, **whole, "type": types(whole) & types(part)}
+    for key in ("properties", "required"):
+        if key in whole and key in part:
+            merged[key] = {**part[key], **whole[key]} if key == "properties" else [*part[key], *whole[key]]
+    return merged
+
+
+def either(variants: list[Schema]) -> Schema:
+    """One of several: all their types and values; the constraints of the only one that is not null."""
+    real = [variant for variant in variants if variant["type"] != {"null"}]
+    union: Schema = dict(real[0]) if len(real) == 1 else {}
+    union["type"] = frozenset().union(*(variant["type"] for variant in variants))
+    if real and all("enum" in variant for variant in real):
+        values = [value for variant in real for value in variant["enum"]]
+        union["enum"] = values if len(real) == len(variants) else [*values, None]
+    return union
+
+
+def losses(wide: Schema, narrow: Schema) -> Iterator[str]:
+    """What the first (expanded) schema allows and the second does not, leaving their fields and items aside."""
+    gone = wide["type"] - narrow["type"]
+    # Every integer is a number (JSON Schema 2020-12 §6.1.1).
+    if gone - ({"integer"} if "number" in narrow["type"] else set()):
+        yield f"type {', '.join(sorted(gone))} is not allowed"
+    if "enum" in narrow:
+        for value in wide.get("enum", ["any other value"]):
+            if value not in narrow["enum"]:
+                yield f"value {value} is not allowed"
+    yield from lost_bounds(wide, narrow)
+    for name in FORMS:
+        if name in narrow and narrow[name] != wide.get(name):
+            yield f"{name} is {narrow[name]} and not {wide.get(name, 'free')}"
+    if narrow.get("additionalProperties", True) is False and wide.get("additionalProperties", True) is not False:
+        yield "unknown fields are not allowed"
+
+
+def lost_bounds(wide: Schema, narrow: Schema) -> Iterator[str]:
+    """Sizes and lengths that only the first allows."""
+    for names, is_narrower in ((LEAST, float.__gt__), (MOST, float.__lt__)):
+        for name in names:
+            if name in narrow and (name not in wide or is_narrower(float(narrow[name]), float(wide[name]))):
+                yield f"{name} is {narrow[name]} and not {wide.get(name, 'unlimited')}"
+
+
+def shape(schema: Schema) -> Schema:
+    """What a reader's types depend on, without what only narrows."""
+    return {key: schema[key] for key in ("type", "enum") if key in schema}

@@ -1,0 +1,178 @@
+"""API keys: what they look like, the file that knows their hashes, and the check of one.
+
+A key is `ugk_<id>_<secret>` with 256 random bits of secret, so one round of SHA-256 keeps it: there is nothing to guess, and
+a slow hash would be paid by each request. A line of the file, its fields parted by white space; `#` starts a comment:
+
+    <id>         <name>    <scopes>                <expires>            sha256:<of the whole key, hex>
+    5f0c4c7e9a43 reporting users:read,users:write  2027-12-31T00:00:00Z sha256:…
+"""
+
+import hashlib
+import hmac
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import inf
+from pathlib import Path
+
+from gateway_site.guard import challenge
+from gateway_site.guard.metrics import KEY_FILE_READS
+from gateway_site.guard.principal import SCOPES, Principal, principal
+
+PREFIX = b"ugk_"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NEVER = "never"
+
+LOOK_SECONDS = 1.0
+"""How often the file is looked at for a change; one `stat`."""
+
+MAX_FILE_BYTES = 1 << 20
+"""Some 8,000 keys. It is read within the event loop: a larger file would hold up requests."""
+
+_ID, _HASH = re.compile(r"[0-9a-f]{12}"), re.compile(r"sha256:([0-9a-f]{64})")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of a key. `expires`: seconds since 1970."""
+
+    principal: Principal
+    digest: bytes
+    expires: float
+
+
+DECOY = Entry(principal("key", "nobody", frozenset()), bytes(32), inf)
+"""Compared with when nobody has the id: who guesses learns nothing from how long the answer takes."""
+
+
+def create(name: str, scopes: frozenset[str], expires: datetime | None) -> tuple[str, str]:
+    """A new key, and its line for the file."""
+    identifier = secrets.token_hex(6)
+    key = f"ugk_{identifier}_{secrets.token_urlsafe(32)}"
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    until = expires.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if expires else NEVER
+    return key, f"{identifier} {name} {','.join(sorted(scopes))} {until} sha256:{digest}"
+
+
+def parse(text: str) -> dict[bytes, Entry]:
+    """The entries by their id. Raises ValueError with the number of the line that is not right."""
+    entries: dict[bytes, Entry] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        fields = line.partition("#")[0].split()
+        if not fields:
+            continue
+        try:
+            identifier, entry = _entry(fields)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+        if identifier in entries:
+            raise ValueError(f"line {number}: the id {identifier.decode()} is taken")
+        entries[identifier] = entry
+    return entries
+
+
+def _entry(fields: list[str]) -> tuple[bytes, Entry]:
+    # No value in the texts: who puts a key where its hash belongs would find it in the log.
+    if len(fields) != 5:
+        raise ValueError("wanted are five fields: id, name, scopes, expiry, hash")
+    identifier, name, scopes, until, hashed = fields
+    if not _ID.fullmatch(identifier) or not NAME.fullmatch(name):
+        raise ValueError("the id or the name is malformed")
+    granted = frozenset(scopes.split(","))
+    if not granted <= SCOPES:
+        raise ValueError(f"scopes are {', '.join(sorted(SCOPES))}")
+    found = _HASH.fullmatch(hashed)
+    if found is None:
+        raise ValueError("the hash is not sha256: and 64 hexadecimal digits")
+    return identifier.encode(), Entry(principal("key", name, granted), bytes.fromhex(found[1]), moment(until))
+
+
+def moment(text: str) -> float:
+    """Seconds since 1970 of an RFC 3339 time, or infinity for `never`. Raises ValueError."""
+    if text == NEVER:
+        return inf
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        parsed = None
+    if parsed is None or parsed.tzinfo is None:
+        raise ValueError(f"the expiry is neither {NEVER} nor a time like 2027-12-31T00:00:00Z")
+    return parsed.timestamp()
+
+
+class ApiKeys:
+    """The keys of a file that is read again when it changes; a change that cannot be read changes nothing.
+
+    Raises OSError, ValueError where it cannot be read at the start.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._path, self._clock = path, clock
+        self._seen = self._version()
+        self._entries = self._read()
+        self._met: dict[bytes, Entry] = {}  # good keys as they were sent: one an entry at most
+        self._look_at = time.monotonic() + LOOK_SECONDS
+
+    def check(self, key: bytes) -> Principal:
+        """Whose key it is. Raises Problem (401)."""
+        if time.monotonic() >= self._look_at:
+            self._look()
+        entry = self._met.get(key) or self._compare(key)
+        if self._clock() >= entry.expires:
+            raise challenge.invalid("expired", "The API key has expired")
+        return entry.principal
+
+    def _compare(self, key: bytes) -> Entry:
+        """In constant time, once for a good key: OpenSSL costs a request as much as all the rest of the guard. Finding it in
+        a dictionary afterwards tells no more: that compares letters only where a hash under a secret of this process fits."""
+        entry = self._entries.get(key[4:16], DECOY)
+        is_same = hmac.compare_digest(hashlib.sha256(key).digest(), entry.digest)
+        if not is_same or entry is DECOY:
+            raise challenge.invalid("unknown_key", "The API key is not known")
+        self._met[key] = entry
+        return entry
+
+    def _look(self) -> None:
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        version = self._version()
+        if version == self._seen:
+            return
+        self._seen = version
+        try:
+            self._entries, self._met = self._read(), {}
+        except (OSError, ValueError) as error:
+            KEY_FILE_READS.labels("failed").inc()
+            logger.error("AUTH_API_KEYS_FILE cannot be read, the keys stay as they were: %s", why(error))
+            return
+        KEY_FILE_READS.labels("ok").inc()
+        logger.info("AUTH_API_KEYS_FILE was read again", extra={"fields": {"keys": len(self._entries)}})
+
+    def _version(self) -> tuple[int, int, int] | None:
+        """Differs after a change; None where there is no file. Looked at before reading: a change in between shows later."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+    def _read(self) -> dict[bytes, Entry]:
+        with self._path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise ValueError(f"it is larger than {MAX_FILE_BYTES} bytes")
+        try:
+            text = content.decode()
+        except UnicodeDecodeError:
+            raise ValueError("it is not UTF-8 text") from None
+        return parse(text)
+
+
+def why(error: OSError | ValueError) -> str:
+    """One line, without the file's content."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

@@ -1,0 +1,20 @@
+"""The guard's metrics. Imported with it alone: a gateway without a guard shows none of them."""
+
+from prometheus_client import Counter, Gauge
+
+REFUSALS = Counter("auth_refusals", "Requests refused for their credential, by why", ("reason",))
+REASONS = ("missing", "ambiguous", "malformed", "unknown_key", "expired", "not_yet", "signature", "claims", "scope")
+for _reason in REASONS:
+    REFUSALS.labels(_reason)
+
+KEY_SET_FETCHES = Counter("auth_key_set_fetches", "Fetches of AUTH_JWKS_URL", ("outcome",))
+KEY_FILE_READS = Counter("auth_key_file_reads", "Reads of AUTH_API_KEYS_FILE after a change", ("outcome",))
+
+RATE_LIMITED = Counter("rate_limited_requests", "Requests answered 429")
+STORE_UP = Gauge("rate_limit_store_up", "1 while the shared store of the rate limit answers; 0: limits are local")
+FALLBACKS = Counter("rate_limit_fallbacks", "Requests that were limited locally, because the store did not answer")
+
+
+def refused(reason: str) -> None:
+    """Counts a refusal for a reason of `REASONS`."""
+    REFUSALS.labels(reason).inc()

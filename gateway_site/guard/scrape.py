@@ -1,0 +1,18 @@
+"""/metrics, closed to what comes through a proxy: it tells of traffic, versions and load, and scrapers come straight."""
+
+from django.http import Http404, HttpResponse
+
+from common import metrics
+from common.request import Request
+from common.views import safe
+
+PROXIED = (b"x-forwarded-for", b"forwarded", b"x-real-ip")
+"""What proxies add and no scraper sends. Not the peer's address: TRUSTED_PROXIES is often the network of all pods."""
+
+
+@safe
+async def scrape(request: Request) -> HttpResponse:
+    """The exposition. Raises Http404."""
+    if any(name in request.raw_headers for name in PROXIED):
+        raise Http404
+    return await metrics.metrics(request)

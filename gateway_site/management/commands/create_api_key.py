@@ -1,0 +1,77 @@
+"""`create_api_key`: a key for a client of the gateway, shown once, and the line that makes the gateway know it."""
+
+import re
+import sys
+from argparse import ArgumentTypeError
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from common.console import FORMATS
+from common.console import Command as BaseCommand
+from gateway_site.guard import api_keys
+from gateway_site.guard.principal import READ, SCOPES
+
+
+class Command(BaseCommand):
+    """Stores nothing: the file of keys is the operator's."""
+
+    help = """\
+Makes an API key. Shows the key, which nobody can show again, on stderr, and its line for AUTH_API_KEYS_FILE on stdout, so that
+the line can be appended to the file (the gateway reads it again within a second). The line holds a hash, not the key."""
+    example = """\
+manage_gateway.py create_api_key --name reporting --scopes users:read --expires 365d >> api-keys.txt"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Of `parser`."""
+        parser.add_argument(
+            "--name", type=name, required=True, help="who uses it: shown in logs, told the user service"
+        )
+        parser.add_argument(
+            "--scopes", type=scopes, default=frozenset({READ}), metavar="S[,S]", help=f"default: {READ}; all: {ALL}"
+        )
+        parser.add_argument("--expires", type=expiry, metavar="WHEN", help="like 365d or 2027-12-31; default: never")
+        parser.add_argument("--format", choices=FORMATS, default="text", help="json: key and line on stdout")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Shows both."""
+        key, line = api_keys.create(options["name"], options["scopes"], options["expires"])
+        if options["format"] == "json":
+            self.write_json({"key": key, "line": line})
+            return
+        self.say(f"The key, shown this once:\n\n  {key}\n\nIts line for AUTH_API_KEYS_FILE:\n")
+        sys.stderr.flush()
+        self.stdout.write(line)
+
+
+ALL = ",".join(sorted(SCOPES))
+
+
+def name(text: str) -> str:
+    """The argparse type of a key's name."""
+    if not api_keys.NAME.fullmatch(text):
+        raise ArgumentTypeError("give 1 to 64 letters, digits, dots, dashes or underscores, like reporting")
+    return text
+
+
+def scopes(text: str) -> frozenset[str]:
+    """The argparse type of scopes, parted by commas or spaces."""
+    found = frozenset(text.replace(",", " ").split())
+    if not found or not found <= SCOPES:
+        raise ArgumentTypeError(f"give some of {ALL}")
+    return found
+
+
+def expiry(text: str) -> datetime:
+    """The argparse type of a time that is still to come: a day, a time, or days from now."""
+    if days := re.fullmatch(r"(\d{1,5})d", text):
+        return datetime.now(UTC) + timedelta(days=int(days[1]))
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError("give days like 365d, or a day like 2027-12-31") from None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    if when <= datetime.now(UTC):
+        raise ArgumentTypeError("that is past")
+    return when

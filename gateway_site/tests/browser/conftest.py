@@ -1,0 +1,125 @@
+"""A real browser on the pair (`make verify-browser`): Debian's chromium, driven by playwright, a new profile each time."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from common.tests.service import Service, service
+from common.tests.store import Store
+from common.tests.tools import require, unavailable
+
+if TYPE_CHECKING:
+    from playwright.sync_api import ConsoleMessage, Page, Response
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+LOADS = 5
+"""Chromium drops what it loads whenever this machine gets or loses a network interface, as with each container."""
+
+MILLISECONDS = 20_000
+"""For anything the page is to show."""
+
+
+@dataclass
+class Visit:
+    """A page in the browser, what its console said of errors, and whom it asked."""
+
+    page: "Page"
+    url: str
+    errors: list[str] = field(default_factory=list)
+    disturbed: bool = False
+    answers: list[tuple[int, str]] = field(default_factory=list)
+
+    def record(self, answer: "Response") -> None:
+        """Keeps whom the page asked."""
+        if urlsplit(answer.url).path != "/favicon.ico" and not answer.url.startswith("data:"):
+            self.answers.append((answer.status, answer.url))
+
+    def open(self, path: str) -> None:
+        """Goes there and waits until everything has loaded."""
+        for _ in range(LOADS):
+            self.disturbed = False
+            self.page.goto(self.url + path, wait_until="networkidle")
+            if not self.disturbed:
+                return
+
+    def note(self, message: "ConsoleMessage") -> None:
+        """Keeps an error of the console; the icon that browsers ask for unbidden is none of the page's."""
+        if message.type != "error" or message.location["url"].endswith("/favicon.ico"):
+            return
+        if "ERR_NETWORK_CHANGED" in message.text:
+            self.disturbed = True
+        else:
+            self.errors.append(message.text)
+
+    def text(self) -> str:
+        """All that a reader sees."""
+        return self.page.inner_text("body")
+
+    @property
+    def hosts(self) -> set[str]:
+        """Every host that was asked for anything."""
+        return {urlsplit(url).netloc for _, url in self.answers}
+
+    @property
+    def statuses(self) -> set[int]:
+        """Every status that an answer had."""
+        return {status for status, _ in self.answers}
+
+
+@pytest.fixture(scope="session")
+def executable() -> str:
+    """The browser."""
+    if find_spec("playwright") is None:
+        unavailable("no playwright: run `make verify-browser`, which installs it")
+    return require("the package chromium", "chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture
+def visit(executable: str, tmp_path: Path) -> Iterator[Callable[[Service], Visit]]:
+    """Opens the browser on a service's site."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path / "profile", executable_path=executable, args=FLAGS, viewport={"width": 1280, "height": 1600}
+        )
+        context.set_default_timeout(MILLISECONDS)
+
+        def _visit(site: Service) -> Visit:
+            made = Visit(context.pages[0], site.url)
+            made.page.on("console", made.note)
+            made.page.on("pageerror", lambda error: made.errors.append(str(error)))
+            made.page.on("response", made.record)
+            return made
+
+        yield _visit
+        pictures = os.environ.get("SCREENSHOTS")
+        if pictures:
+            context.pages[0].screenshot(path=Path(pictures) / f"{tmp_path.name}.png", full_page=True)
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def dev_gateway(tmp_path_factory: pytest.TempPathFactory, shared_store: Store) -> Iterator[Service]:
+    """The pair as `make run` starts it: DEBUG on both sites."""
+    folder = tmp_path_factory.mktemp("dev")
+    with (
+        service("users_site", folder, REDIS_URL=shared_store.url, DEBUG="true") as users,
+        service("gateway_site", folder, USER_SERVICE_URL=users.url, AUTH="none", DEBUG="true") as gateway,
+    ):
+        yield gateway

@@ -1,0 +1,129 @@
+"""DRF's browsable API through the gateway, in a real browser: what a developer does at /api/users after `make run`."""
+
+import json
+import uuid
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from common.tests.service import Service
+from gateway_site.tests.browser.conftest import Visit
+
+pytestmark = pytest.mark.verify
+
+Open = Callable[[Service], Visit]
+
+
+def fresh(gateway: Service) -> dict[str, str]:
+    """A user made for one test."""
+    body = {"name": "Ana Gómez", "email": f"{uuid.uuid4()}@example.com"}
+    answer = requests.post(f"{gateway.url}/api/users", json=body, timeout=10)
+    user: dict[str, str] = answer.json()
+    return user
+
+
+def send(visit: Visit, method: str, body: dict[str, str]) -> None:
+    """Fills the raw form of a method and presses its button, as a developer does."""
+    visit.page.locator("textarea[name=_content]").fill(json.dumps(body))
+    with visit.page.expect_navigation(wait_until="networkidle"):
+        visit.page.get_by_role("button", name=method, exact=True).click()
+
+
+def test_page_has_its_styles_and_asks_only_the_gateway(visit: Open, dev_gateway: Service) -> None:
+    seen = visit(dev_gateway)
+    seen.open("/api/users")
+    assert seen.errors == []
+    assert seen.statuses == {200}
+    assert seen.hosts == {dev_gateway.url.removeprefix("http://")}
+    # Bootstrap has set these, not the browser.
+    assert "Helvetica" in seen.page.evaluate("getComputedStyle(document.body).fontFamily")
+    assert seen.page.locator(".navbar").evaluate("element => getComputedStyle(element).position") in {"fixed", "static"}
+
+
+def test_user_is_created_with_the_form(visit: Open, dev_gateway: Service) -> None:
+    seen = visit(dev_gateway)
+    seen.open("/api/users")
+    email = f"{uuid.uuid4()}@example.com"
+    send(seen, "POST", {"name": "Ana Gómez", "email": email})
+    assert "HTTP 201" in seen.text()
+    assert email in seen.text()
+    found = requests.get(f"{dev_gateway.url}/api/users", params={"email": email}, timeout=10).json()
+    assert found["count"] == 1
+    assert seen.errors == []
+
+
+def test_refused_form_shows_the_problem(visit: Open, dev_gateway: Service) -> None:
+    seen = visit(dev_gateway)
+    seen.open("/api/users")
+    send(seen, "POST", {"name": "", "email": "nobody"})
+    assert "HTTP 400" in seen.text()
+    assert "validation-error" in seen.text()
+
+
+def test_raw_form_holds_what_may_be_edited(visit: Open, dev_gateway: Service) -> None:
+    user = fresh(dev_gateway)
+    seen = visit(dev_gateway)
+    seen.open(f"/api/users/{user['id']}")
+    content = json.loads(seen.page.locator("textarea[name=_content]").input_value())
+    assert content == {name: user[name] for name in ("name", "email", "role")}
+
+
+def test_form_for_a_new_user_holds_its_fields(visit: Open, dev_gateway: Service) -> None:
+    seen = visit(dev_gateway)
+    seen.open("/api/users")
+    content = json.loads(seen.page.locator("textarea[name=_content]").input_value())
+    assert content == {"name": "", "email": "", "role": "user"}
+
+
+@pytest.mark.parametrize(("method", "role"), [("PUT", "user"), ("PATCH", "admin")])
+def test_user_is_edited_with_the_raw_form(visit: Open, dev_gateway: Service, method: str, role: str) -> None:
+    user = fresh(dev_gateway)
+    if method == "PATCH":
+        requests.patch(f"{dev_gateway.url}/api/users/{user['id']}", json={"role": "admin"}, timeout=10)
+    seen = visit(dev_gateway)
+    seen.open(f"/api/users/{user['id']}")
+    body = {"name": "Grace", "email": user["email"]} if method == "PUT" else {"name": "Grace"}
+    send(seen, method, body)
+    assert "HTTP 200" in seen.text()
+    changed = requests.get(f"{dev_gateway.url}/api/users/{user['id']}", timeout=10).json()
+    assert (changed["name"], changed["role"]) == ("Grace", role)
+    assert seen.errors == []
+
+
+def test_user_is_deleted_with_the_button(visit: Open, dev_gateway: Service) -> None:
+    user = fresh(dev_gateway)
+    seen = visit(dev_gateway)
+    seen.open(f"/api/users/{user['id']}")
+    seen.page.locator("button[data-target='#deleteModal']").click()
+    dialog = seen.page.locator("#deleteModal")
+    dialog.wait_for(state="visible")
+    with seen.page.expect_navigation(wait_until="networkidle"):
+        dialog.locator("button", has_text="Delete").click()
+    assert "HTTP 204" in seen.text()
+    assert requests.get(f"{dev_gateway.url}/api/users/{user['id']}", timeout=10).status_code == 404
+    assert seen.errors == []
+
+
+def test_paging_controls_lead_to_older_users_and_back(visit: Open, dev_gateway: Service) -> None:
+    users = [fresh(dev_gateway) for _ in range(2)]
+    seen = visit(dev_gateway)
+    seen.open("/api/users?limit=1")
+    assert users[1]["id"] in seen.text()
+    for control, shown in (("next", users[0]), ("previous", users[1])):
+        with seen.page.expect_navigation(wait_until="networkidle"):
+            seen.page.locator(f".pager .{control} a").first.click()
+        assert seen.page.url.startswith(f"{dev_gateway.url}/api/users?")
+        assert shown["id"] in seen.text()
+    assert seen.errors == []
+
+
+def test_links_of_the_page_stay_at_the_gateway(visit: Open, dev_gateway: Service) -> None:
+    seen = visit(dev_gateway)
+    seen.open(f"/api/users/{fresh(dev_gateway)['id']}")
+    hrefs = seen.page.eval_on_selector_all("a[href], form[action]", "all => all.map(e => e.href || e.action)")
+    own = [href for href in hrefs if href.startswith(dev_gateway.url) and "#" not in href]
+    for href in own:
+        answer = requests.get(href, headers={"Accept": "text/html"}, timeout=10)
+        assert answer.status_code == 200, href
+    assert own

@@ -1,0 +1,67 @@
+"""Swagger UI at /api/docs, in a real browser, under its strict Content-Security-Policy."""
+
+import json
+import re
+import uuid
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from common.tests.service import Service
+from gateway_site.tests.browser.conftest import Visit
+
+pytestmark = pytest.mark.verify
+
+Open = Callable[[Service], Visit]
+
+
+def operation(visit: Visit, operation_id: str):
+    """The opened panel of one operation."""
+    panel = visit.page.locator(f"#operations-users-{operation_id}")
+    panel.locator(".opblock-summary-control").click()
+    return panel
+
+
+def test_every_operation_is_shown_and_only_the_gateway_is_asked(visit: Open, gateway_service: Service) -> None:
+    seen = visit(gateway_service)
+    seen.open("/api/docs")
+    seen.page.wait_for_selector(".opblock")
+    schema = requests.get(f"{gateway_service.url}/api/openapi.json", timeout=10).json()
+    ids = {operation["operationId"] for path in schema["paths"].values() for operation in path.values()}
+    shown = {element.get_attribute("id").rsplit("-", 1)[1] for element in seen.page.query_selector_all(".opblock")}
+    assert shown == ids
+    assert seen.errors == []
+    assert seen.hosts == {gateway_service.url.removeprefix("http://")}
+    assert seen.statuses == {200}
+
+
+def test_try_it_out_creates_a_user(visit: Open, gateway_service: Service) -> None:
+    seen = visit(gateway_service)
+    seen.open("/api/docs")
+    panel = operation(seen, "create_user")
+    panel.get_by_role("button", name="Try it out").click()
+    email = f"{uuid.uuid4()}@example.com"
+    panel.locator("textarea.body-param__text").fill(json.dumps({"name": "Ana Gómez", "email": email}))
+    with seen.page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+        panel.get_by_role("button", name="Execute").click()
+    assert answered.value.status == 201
+    shown = panel.locator(".live-responses-table .response").first
+    shown.wait_for()
+    assert re.search(r"\b201\b", shown.inner_text())
+    found = requests.get(f"{gateway_service.url}/api/users", params={"email": email}, timeout=10).json()
+    assert [user["name"] for user in found["results"]] == ["Ana Gómez"]
+    assert seen.errors == []
+
+
+def test_inline_script_is_refused(visit: Open, gateway_service: Service) -> None:
+    """The policy is in force: what a hole in the page would run does not run."""
+    seen = visit(gateway_service)
+    seen.open("/api/docs")
+    seen.page.evaluate("""() => {
+        const script = document.createElement("script");
+        script.textContent = "window.ran = true";
+        document.body.append(script);
+    }""")
+    assert seen.page.evaluate("window.ran") is None
+    assert any("Content Security Policy" in error for error in seen.errors)

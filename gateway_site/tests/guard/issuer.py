@@ -1,0 +1,96 @@
+"""An issuer of tokens for tests: its keys, a key set over HTTP that may rotate, fail or hang, and any token one asks for."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+ISSUER, AUDIENCE = "https://issuer.example", "users-api"
+
+RSA_KEY = rsa.generate_private_key(65537, 2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+ED_KEY = ed25519.Ed25519PrivateKey.generate()
+STRANGER = rsa.generate_private_key(65537, 2048)
+"""Of somebody whom the issuer does not know."""
+
+
+def jwk(key: Any, kid: str, **more: Any) -> dict[str, Any]:
+    """The public half of a key, as a key set lists it."""
+    kind: dict[type, Any] = {rsa.RSAPrivateKey: RSAAlgorithm, ec.EllipticCurvePrivateKey: ECAlgorithm}
+    algorithm = next((value for known, value in kind.items() if isinstance(key, known)), OKPAlgorithm)
+    return {**json.loads(algorithm.to_jwk(key.public_key())), "kid": kid, "use": "sig", **more}
+
+
+def claims(**changed: Any) -> dict[str, Any]:
+    """Good claims with some changed; None takes one away."""
+    now = time.time()
+    good = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ana", "exp": now + 600, "scope": "users:read users:write"}
+    return {name: value for name, value in {**good, **changed}.items() if value is not None}
+
+
+def token(key: Any = RSA_KEY, algorithm: str = "RS256", kid: str | None = "rsa", **changed: Any) -> str:
+    """A token; `headers` among `changed` replaces what its head says beside the algorithm."""
+    headers = changed.pop("headers", {"kid": kid} if kid else {})
+    # Not jwt.encode, which refuses to write what a hostile issuer might.
+    return jwt.PyJWS().encode(json.dumps(claims(**changed)).encode(), key, algorithm, headers=headers)
+
+
+class Issuer:
+    """Serves `keys` at /jwks.json; `status` and `open` make it fail or hang; `fetches` counts."""
+
+    def __init__(self) -> None:
+        self.status, self.fetches, self.open = 200, 0, threading.Event()
+        self.body: bytes | None = None
+        self.reset()
+        issuer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                issuer.fetches += 1
+                issuer.open.wait(10)
+                body = issuer.body if issuer.body is not None else json.dumps({"keys": issuer.keys}).encode()
+                self.send_response(issuer.status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.origin = f"http://127.0.0.1:{self.server.server_port}"
+        self.settings = {
+            "AUTH": "jwt",
+            "AUTH_JWKS_URL": f"{self.origin}/jwks.json",
+            "AUTH_ISSUER": ISSUER,
+            "AUTH_AUDIENCE": AUDIENCE,
+        }
+
+    def reset(self) -> None:
+        """As it was."""
+        self.keys = [jwk(RSA_KEY, "rsa", alg="RS256"), jwk(EC_KEY, "ec"), jwk(ED_KEY, "ed")]
+        self.status, self.body = 200, None
+        self.open.set()
+
+
+@contextmanager
+def issuer() -> Iterator[Issuer]:
+    """A running one."""
+    running = Issuer()
+    thread = threading.Thread(target=running.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield running
+    finally:
+        running.open.set()
+        running.server.shutdown()
+        running.server.server_close()
+        thread.join(10)

@@ -1,0 +1,165 @@
+"""AUTH=apikey: hashes in a file that is read again when it changes, compared in constant time, with scopes and expiry."""
+
+import hashlib
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import requests
+
+from common.problems import Problem
+from common.tests.log_lines import waited_for
+from common.tests.recording import Recording
+from common.tests.service import Service
+from common.tests.wire import exchange, get
+from gateway_site.guard import api_keys
+from gateway_site.guard.api_keys import ApiKeys, create, parse
+from gateway_site.guard.principal import READ, WRITE
+from gateway_site.tests.guard.conftest import Start
+
+Keys = dict[str, tuple[str, str]]
+
+
+def status(gateway: Service, key: str) -> int:
+    return exchange(gateway.port, get("/api/users", f"X-API-Key: {key}")).status
+
+
+@pytest.mark.parametrize("field", ["X-API-Key: {}", "Authorization: Bearer {}", "authorization: bearer {}"])
+def test_a_key_passes_in_either_field(guarded: Service, upstream: Recording, keys: Keys, field: str) -> None:
+    assert exchange(guarded.port, get("/api/users", field.format(keys["reader"][0]))).status == 200
+    assert upstream.next().values(b"x-authenticated-subject") == [b"key:reader"]
+
+
+def wrong(key: str) -> dict[str, str]:
+    other, _ = create("other", frozenset({READ}), None)
+    return {
+        "another secret": key[:17] + other[17:],
+        "another id": other[:17] + key[17:],
+        "one letter less": key[:-1],
+        "one letter more": key + "A",
+        "the last letter changed": key[:-1] + ("A" if key[-1] != "A" else "B"),
+        "upper case": key.upper(),
+        "the hash": hashlib.sha256(key.encode()).hexdigest(),
+        "the prefix alone": "ugk_",
+        "empty": "",
+        "long": key * 50,
+    }
+
+
+@pytest.mark.parametrize("name", wrong("ugk_" + "0" * 60))
+def test_a_wrong_key_is_refused(guarded: Service, keys: Keys, name: str) -> None:
+    assert status(guarded, wrong(keys["reader"][0])[name]) == 401
+
+
+def test_an_expired_key_is_refused(tmp_path: Path) -> None:
+    key, line = create("temporary", frozenset({READ}), datetime.now(UTC) + timedelta(hours=1))
+    path = tmp_path / "keys"
+    path.write_text(line)
+    now = [time.time()]
+    known = ApiKeys(path, clock=lambda: now[0])
+    assert known.check(key.encode()).label == "key:temporary"
+    now[0] += 3601
+    with pytest.raises(Problem, match="expired"):
+        known.check(key.encode())
+
+
+def test_the_file_is_read_again_when_it_changes(start: Start, tmp_path: Path, upstream: Recording) -> None:
+    """As Kubernetes changes a mounted Secret: another folder behind a symbolic link."""
+    (first, first_line), (second, second_line) = (create(name, frozenset({READ}), None) for name in ("one", "two"))
+    for folder, line in (("a", first_line), ("b", second_line)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "keys").write_text(line)
+    (tmp_path / "data").symlink_to("a")
+    with start(AUTH="apikey", AUTH_API_KEYS_FILE=str(tmp_path / "data" / "keys")) as gateway:
+        assert (status(gateway, first), status(gateway, second)) == (200, 401)
+        (tmp_path / "next").symlink_to("b")
+        (tmp_path / "next").rename(tmp_path / "data")
+        time.sleep(api_keys.LOOK_SECONDS * 1.5)
+        assert (status(gateway, first), status(gateway, second)) == (401, 200)
+
+
+@pytest.mark.parametrize(
+    "break_it", [Path.unlink, lambda path: path.write_text("nonsense in here"), lambda path: path.write_bytes(b"\xff")]
+)
+def test_a_file_that_breaks_changes_nothing_and_is_reported(
+    start: Start, tmp_path: Path, upstream: Recording, break_it: Callable[[Path], object]
+) -> None:
+    key, line = create("one", frozenset({READ}), None)
+    path = tmp_path / "keys"
+    path.write_text(line)
+    with start(AUTH="apikey", AUTH_API_KEYS_FILE=str(path)) as gateway:
+        assert status(gateway, key) == 200
+        break_it(path)
+        time.sleep(api_keys.LOOK_SECONDS * 1.5)
+        assert status(gateway, key) == 200
+        (said,) = waited_for(gateway, lambda line: line["level"] == "error")
+        assert "AUTH_API_KEYS_FILE" in said["message"]
+        assert "nonsense" not in said["message"]
+        assert (
+            'auth_key_file_reads_total{outcome="failed"} 1.0' in requests.get(f"{gateway.url}/metrics", timeout=5).text
+        )
+
+
+def test_the_file_knows_no_key(keys: Keys, key_file: Path) -> None:
+    content = key_file.read_text()
+    for key, line in keys.values():
+        assert key not in content
+        assert key.rpartition("_")[2] not in content
+        assert line in content
+
+
+GOOD = create("good", frozenset({READ, WRITE}), None)[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (GOOD + " more", "five fields"),
+        (GOOD.replace("never", "soon"), "expiry"),
+        (GOOD.replace("never", "2027-12-31T00:00:00"), "expiry"),
+        (GOOD.replace("users:read", "admin"), "scopes"),
+        (GOOD.replace("sha256:", "md5:"), "hash"),
+        (GOOD[:-1], "hash"),
+        (GOOD.replace(" good ", " go/od "), "name"),
+        ("X" + GOOD, "id"),
+        (GOOD, "taken"),
+    ],
+)
+def test_a_malformed_line_is_named_by_its_number_and_not_quoted(line: str, why: str) -> None:
+    with pytest.raises(ValueError, match=f"line 3: .*{why}") as caught:
+        parse(f"{GOOD}\n# comment\n{line}")
+    assert line not in str(caught.value)
+
+
+def test_a_large_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_bytes(b"#" * (api_keys.MAX_FILE_BYTES + 1))
+    with pytest.raises(ValueError, match="larger"):
+        ApiKeys(tmp_path / "keys")
+
+
+def test_the_time_of_a_refusal_tells_nothing_of_the_key(tmp_path: Path) -> None:
+    """An unknown id, a known one with a wrong secret, one with all but the last letter right: the same work, the same time.
+    Interleaved medians; a look-up that ends early, or a comparison letter by letter of so many, would differ by half."""
+    key, line = create("target", frozenset({READ}), None)
+    (tmp_path / "keys").write_text(line)
+    known = ApiKeys(tmp_path / "keys")
+    stranger, _ = create("stranger", frozenset({READ}), None)
+    guesses = [
+        guess.encode() for guess in (stranger, key[:17] + stranger[17:], key[:-1] + ("A" if key[-1] != "A" else "B"))
+    ]
+    for _ in range(3):
+        times: list[list[int]] = [[], [], []]
+        for _ in range(3000):
+            for guess, taken in zip(guesses, times, strict=True):
+                began = time.perf_counter_ns()
+                with suppress(Problem):
+                    known.check(guess)
+                taken.append(time.perf_counter_ns() - began)
+        medians = [statistics.median(taken) for taken in times]
+        if max(medians) < 1.1 * min(medians):
+            return
+    pytest.fail(f"nanoseconds, by how much of the key was right: {medians}")

@@ -1,0 +1,99 @@
+"""What is refused is a problem with `WWW-Authenticate` as RFC 6750 has it; what needs no credential needs none."""
+
+import pytest
+
+from common.tests.recording import Recording
+from common.tests.service import Service
+from common.tests.wire import exchange, get
+from gateway_site.tests.guard.conftest import Start
+from gateway_site.tests.guard.issuer import Issuer, token
+
+Keys = dict[str, tuple[str, str]]
+USER = "/api/users/01900000-0000-7000-8000-000000000000"
+
+
+@pytest.mark.parametrize("fields", [(), ("Authorization: Basic dXNlcjpwYXNz",), ("X-Other: 1",)])
+def test_without_a_credential_the_challenge_names_no_error(
+    guarded: Service, upstream: Recording, fields: tuple[str, ...]
+) -> None:
+    answer = exchange(guarded.port, get("/api/users", *fields))
+    assert (answer.status, answer.json()["code"]) == (401, "unauthenticated")
+    assert answer.values("www-authenticate") == ['Bearer realm="api"']
+    assert upstream.received.empty()
+
+
+def test_a_bad_credential_is_an_invalid_token(guarded: Service) -> None:
+    answer = exchange(guarded.port, get("/api/users", "Authorization: Bearer nonsense"))
+    assert answer.status == 401
+    assert answer.values("www-authenticate") == [
+        'Bearer realm="api", error="invalid_token", error_description="The token is malformed"'
+    ]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PURGE"])
+def test_who_may_only_read_is_told_the_scope_that_writing_needs(
+    guarded: Service, upstream: Recording, keys: Keys, method: str
+) -> None:
+    answer = exchange(guarded.port, get(USER, f"X-API-Key: {keys['reader'][0]}", method=method))
+    assert (answer.status, answer.json()["code"]) == (403, "forbidden")
+    assert answer.values("www-authenticate") == ['Bearer realm="api", error="insufficient_scope", scope="users:write"']
+    assert upstream.received.empty()
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_reading_needs_the_scope_to_read(guarded: Service, upstream: Recording, keys: Keys, method: str) -> None:
+    upstream.default = b"HTTP/1.1 204 No Content\r\n\r\n"
+    assert exchange(guarded.port, get(USER, f"X-API-Key: {keys['reader'][0]}", method=method), method).status == 204
+    only_writes = f"Authorization: Bearer {token(scope='users:write openid')}"
+    assert exchange(guarded.port, get(USER, only_writes, method=method), method).status == 403
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["Authorization: Bearer {token}", "X-API-Key: {key}"],
+        ["Authorization: Bearer {token}", "Authorization: Bearer {token}"],
+        ["Authorization: Bearer {token}", "Authorization: Basic eA=="],
+        ["X-API-Key: {key}", "x-api-key: {key}"],
+    ],
+)
+def test_more_than_one_credential_is_an_invalid_request(
+    guarded: Service, upstream: Recording, keys: Keys, given: list[str]
+) -> None:
+    """RFC 6750 §3.1: who checks one and forwards the other has let somebody in."""
+    fields = [field.format(token=token(), key=keys["writer"][0]) for field in given]
+    answer = exchange(guarded.port, get("/api/users", *fields))
+    assert (answer.status, answer.json()["code"]) == (400, "malformed-request")
+    assert 'error="invalid_request"' in answer.values("www-authenticate")[0]
+    assert upstream.received.empty()
+
+
+def test_a_refused_body_is_not_read(guarded: Service, upstream: Recording) -> None:
+    head = get("/api/users", "Content-Type: application/json", "Content-Length: 60000", method="POST")
+    assert exchange(guarded.port, head).status == 401
+    assert upstream.received.empty()
+
+
+@pytest.mark.parametrize(
+    "path", ["/health", "/health/live", "/metrics", "/version", "/problems", "/", "/api/docs", "/api/openapi.json"]
+)
+def test_probes_and_documentation_need_no_credential(guarded: Service, path: str) -> None:
+    assert exchange(guarded.port, get(path)).status == 200
+
+
+def test_only_what_auth_names_is_accepted(
+    start: Start, trusted_issuer: Issuer, key_file: object, keys: Keys, upstream: Recording
+) -> None:
+    key, credential = keys["writer"][0], token()
+    with (
+        start(**trusted_issuer.settings) as jwt_only,
+        start(AUTH="apikey", AUTH_API_KEYS_FILE=str(key_file)) as key_only,
+    ):
+        refused = [
+            exchange(jwt_only.port, get("/api/users", f"X-API-Key: {key}")),
+            exchange(jwt_only.port, get("/api/users", f"Authorization: Bearer {key}")),
+            exchange(key_only.port, get("/api/users", f"Authorization: Bearer {credential}")),
+            exchange(key_only.port, get("/api/users", f"X-API-Key: {credential}")),
+        ]
+    assert [answer.status for answer in refused] == [401] * 4
+    assert upstream.received.empty()

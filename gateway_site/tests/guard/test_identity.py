@@ -1,0 +1,87 @@
+"""What the user service is told of who is calling cannot be forged, and no secret goes further than the gateway."""
+
+import pytest
+
+from common.tests.log_lines import access_lines, lines
+from common.tests.recording import Recording
+from common.tests.service import Service
+from common.tests.wire import exchange, get
+from gateway_site.tests.guard.issuer import token
+
+Keys = dict[str, tuple[str, str]]
+
+FORGED = [
+    "X-Authenticated-Subject: jwt:root",
+    "x-authenticated-subject: jwt:root",
+    "X-AUTHENTICATED-SCOPES: users:read users:write",
+    "X-Authenticated-Admin: true",
+    "X_Authenticated_Subject: jwt:root",
+    "X-Authenticated_Subject: jwt:root",
+]
+
+
+def identity(upstream: Recording) -> list[tuple[bytes, bytes]]:
+    """What arrived that could be taken for ours."""
+    received = upstream.next().fields
+    return [(name, value) for name, value in received if name.replace(b"_", b"-").startswith(b"x-authenticated")]
+
+
+def test_the_user_service_is_told_who_is_calling(guarded: Service, upstream: Recording, keys: Keys) -> None:
+    exchange(guarded.port, get("/api/users", f"X-API-Key: {keys['writer'][0]}"))
+    assert identity(upstream) == [
+        (b"x-authenticated-subject", b"key:writer"),
+        (b"x-authenticated-scopes", b"users:read users:write"),
+    ]
+    exchange(guarded.port, get("/api/users", f"Authorization: Bearer {token(scope='users:read openid')}"))
+    assert identity(upstream) == [(b"x-authenticated-subject", b"jwt:ana"), (b"x-authenticated-scopes", b"users:read")]
+
+
+@pytest.mark.parametrize("field", FORGED)
+def test_a_client_cannot_say_who_it_is(guarded: Service, upstream: Recording, keys: Keys, field: str) -> None:
+    exchange(guarded.port, get("/api/users", field, f"X-API-Key: {keys['reader'][0]}", field))
+    assert identity(upstream) == [
+        (b"x-authenticated-subject", b"key:reader"),
+        (b"x-authenticated-scopes", b"users:read"),
+    ]
+
+
+@pytest.mark.parametrize("named", ["X-Authenticated-Subject", "x-authenticated-subject, x-authenticated-scopes, close"])
+def test_connection_cannot_take_our_fields_away(guarded: Service, upstream: Recording, keys: Keys, named: str) -> None:
+    exchange(guarded.port, get("/api/users", f"Connection: {named}", f"X-API-Key: {keys['reader'][0]}"))
+    assert len(identity(upstream)) == 2
+
+
+@pytest.mark.parametrize("field", FORGED)
+def test_nor_where_nobody_is_authenticated(upstream: Recording, open_gateway: Service, field: str) -> None:
+    exchange(open_gateway.port, get("/api/users", field))
+    assert identity(upstream) == []
+
+
+def test_credentials_end_at_the_gateway(guarded: Service, upstream: Recording, keys: Keys) -> None:
+    exchange(guarded.port, get("/api/users", f"X-API-Key: {keys['reader'][0]}"))
+    exchange(guarded.port, get("/api/users", f"Authorization: Bearer {keys['reader'][0]}"))
+    exchange(guarded.port, get("/api/users", f"Authorization: Bearer {token()}"))
+    exchange(guarded.port, get("/api/users", f"Authorization: Bearer {token()}", "Authorization-Info: 1"))
+    for _ in range(4):
+        received = upstream.next()
+        assert not received.values(b"authorization") + received.values(b"x-api-key")
+
+
+def test_where_there_is_no_guard_a_credential_is_the_user_services(upstream: Recording, open_gateway: Service) -> None:
+    exchange(open_gateway.port, get("/api/users", "Authorization: Bearer abc"))
+    assert upstream.next().values(b"authorization") == [b"Bearer abc"]
+
+
+def test_the_access_line_names_the_credential_and_no_line_shows_it(
+    guarded: Service, upstream: Recording, keys: Keys
+) -> None:
+    credential = token(sub="ana@example.com")
+    exchange(guarded.port, get("/api/users", f"X-API-Key: {keys['reader'][0]}", "X-Request-ID: by-key"))
+    exchange(guarded.port, get("/api/users", f"Authorization: Bearer {credential}", "X-Request-ID: by-token"))
+    exchange(guarded.port, get("/api/users", f"X-API-Key: {keys['reader'][0]}x", "X-Request-ID: by-nobody"))
+    assert [line["principal"] for line in access_lines(guarded, "by-key")] == ["key:reader"]
+    assert [line["principal"] for line in access_lines(guarded, "by-token")] == ["jwt:ana@example.com"]
+    assert ["principal" in line for line in access_lines(guarded, "by-nobody")] == [False]
+    said = "".join(map(str, lines(guarded)))
+    for secret in (keys["reader"][0], keys["writer"][0], credential, credential.rpartition(".")[2]):
+        assert secret not in said

@@ -1,0 +1,214 @@
+"""The issuer's keys: rotated, withdrawn, invented, out of reach."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import orjson
+import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from common.problems import Problem
+from common.tests.log_lines import waited_for
+from common.tests.recording import Recording
+from common.tests.service import Service
+from gateway_site.guard import key_set
+from gateway_site.guard.key_set import KeySet, parse
+from gateway_site.guard.principal import Principal
+from gateway_site.guard.tokens import Tokens
+from gateway_site.tests.guard.conftest import Start
+from gateway_site.tests.guard.issuer import AUDIENCE, ISSUER, RSA_KEY, Issuer, issuer, jwk, token
+
+NEW_KEY = rsa.generate_private_key(65537, 2048)
+
+
+@pytest.fixture
+def own_issuer() -> Iterator[Issuer]:
+    """One that no other test asks."""
+    with issuer() as running:
+        yield running
+
+
+@pytest.fixture
+async def tokens(own_issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Tokens]:
+    """The verifier in this process; fetches may follow each other fast."""
+    monkeypatch.setattr(key_set, "COOL_DOWN_SECONDS", 0.05)
+    verifier = Tokens(own_issuer.origin, "/jwks.json", ISSUER, AUDIENCE)
+    yield verifier
+    await verifier.keys.close()
+
+
+async def check(tokens: Tokens, credential: str) -> Principal | str:
+    """Whose token it is, or the problem's code."""
+    try:
+        found = tokens.check(credential.encode())
+        return found if isinstance(found, Principal) else await found
+    except Problem as problem:
+        return problem.code
+
+
+def ask(gateway: Service, credential: str) -> int:
+    headers = {"Authorization": f"Bearer {credential}"}
+    return requests.get(f"{gateway.url}/api/users", headers=headers, timeout=15).status_code
+
+
+def test_a_rotation_under_load_fails_no_request(start: Start, own_issuer: Issuer, upstream: Recording) -> None:
+    """The issuer publishes a new key and signs with it at once; later it withdraws the old one."""
+    signing, statuses, stop = [(RSA_KEY, "rsa")], [], threading.Event()
+
+    def load() -> None:
+        with requests.Session() as session:
+            while not stop.is_set():
+                key, kid = signing[-1]
+                headers = {"Authorization": f"Bearer {token(key, kid=kid)}"}
+                statuses.append(session.get(f"{gateway.url}/api/users", headers=headers, timeout=15).status_code)
+
+    with start(**own_issuer.settings) as gateway:
+        threads = [threading.Thread(target=load) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for number in range(2):
+            time.sleep(0.5)
+            kid = f"new-{number}"
+            own_issuer.keys = [jwk(NEW_KEY, kid), *own_issuer.keys[:1]]
+            signing.append((NEW_KEY, kid))
+            deadline = time.monotonic() + 15
+            while own_issuer.fetches < number + 2 and time.monotonic() < deadline:
+                time.sleep(0.05)
+        time.sleep(0.5)
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+    assert set(statuses) == {200}
+    assert len(statuses) > 50
+    assert own_issuer.fetches == 3
+
+
+def test_invented_kids_cause_few_fetches(start: Start, own_issuer: Issuer, upstream: Recording) -> None:
+    with start(**own_issuer.settings) as gateway:
+        assert ask(gateway, token()) == 200
+        began, results = time.monotonic(), []
+
+        def guess(number: int) -> None:
+            results.append(ask(gateway, token(kid=f"invented-{number}")))
+
+        threads = [threading.Thread(target=guess, args=(number,)) for number in range(100)]
+        for thread in threads:
+            thread.start()
+        assert ask(gateway, token(sub="other")) == 200, "good tokens do not wait for them"
+        for thread in threads:
+            thread.join(30)
+        took = time.monotonic() - began
+    assert set(results) == {401}
+    assert own_issuer.fetches <= 2 + took / key_set.COOL_DOWN_SECONDS
+
+
+def test_the_last_good_keys_stay_while_the_issuer_is_away(
+    start: Start, own_issuer: Issuer, upstream: Recording
+) -> None:
+    with start(**own_issuer.settings) as gateway:
+        assert ask(gateway, token()) == 200
+        own_issuer.status = 500
+        assert ask(gateway, token(kid="unknown")) == 401
+        assert waited_for(gateway, lambda line: line["level"] == "error" and "AUTH_JWKS_URL" in line["message"])
+        assert ask(gateway, token(sub="somebody new")) == 200
+
+
+def test_without_any_key_yet_it_is_503_and_nobody_passes(start: Start, own_issuer: Issuer, upstream: Recording) -> None:
+    own_issuer.status = 500
+    with start(**own_issuer.settings) as gateway:
+        answer = requests.get(f"{gateway.url}/api/users", headers={"Authorization": f"Bearer {token()}"}, timeout=15)
+        assert (answer.status_code, answer.json()["code"]) == (503, "upstream-unavailable")
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert requests.get(f"{gateway.url}/health/ready", timeout=5).status_code in {200, 503}
+        own_issuer.status = 200
+        assert ask(gateway, token()) == 200
+    assert upstream.received.qsize() == 2  # the probe, and the one that passed
+
+
+async def test_a_withdrawn_key_ends_its_tokens(tokens: Tokens, own_issuer: Issuer) -> None:
+    old = token()
+    assert isinstance(await check(tokens, old), Principal)
+    own_issuer.keys = [jwk(NEW_KEY, "new")]
+    assert isinstance(await check(tokens, token(NEW_KEY, kid="new")), Principal)
+    await asyncio.sleep(0.1)
+    assert await check(tokens, old) == "unauthenticated"
+
+
+async def test_a_key_replaced_under_its_kid_ends_its_tokens(tokens: Tokens, own_issuer: Issuer) -> None:
+    old = token()
+    assert isinstance(await check(tokens, old), Principal)
+    own_issuer.keys = [jwk(NEW_KEY, "rsa"), jwk(NEW_KEY, "new")]
+    assert isinstance(await check(tokens, token(NEW_KEY, kid="new")), Principal)
+    assert await check(tokens, old) == "unauthenticated"
+
+
+async def test_a_remembered_token_still_expires(own_issuer: Issuer) -> None:
+    now = [time.time()]
+    verifier = Tokens(own_issuer.origin, "/jwks.json", ISSUER, AUDIENCE, clock=lambda: now[0])
+    try:
+        credential = token(exp=now[0] + 60)
+        assert isinstance(await check(verifier, credential), Principal)
+        now[0] += 89
+        assert isinstance(verifier.check(credential.encode()), Principal), "remembered, within the leeway"
+        now[0] += 2
+        assert await check(verifier, credential) == "unauthenticated"
+    finally:
+        await verifier.keys.close()
+
+
+async def test_the_memory_of_tokens_is_bounded(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway_site.guard.tokens.MAX_CACHED_BYTES", 5000)
+    for number in range(40):
+        assert isinstance(await check(tokens, token(sub=f"user-{number}")), Principal)
+    assert sum(map(len, tokens._cache)) == tokens._cached_bytes <= 5000
+    assert len(tokens._cache) > 3
+
+
+async def test_an_endless_key_set_is_given_up(own_issuer: Issuer) -> None:
+    own_issuer.body = b'{"keys": [' + b" " * 2_000_000 + b"]}"
+    keys = KeySet(own_issuer.origin, "/jwks.json")
+    with pytest.raises(key_set.NoKeys):
+        await keys.find("rsa", "RS256")
+    await keys.close()
+
+
+async def test_an_issuer_that_hangs_is_given_up_in_time(own_issuer: Issuer) -> None:
+    own_issuer.open.clear()
+    keys = KeySet(own_issuer.origin, "/jwks.json")
+    began = time.monotonic()
+    with pytest.raises(key_set.NoKeys):
+        await keys.find("rsa", "RS256")
+    assert time.monotonic() - began < key_set.FETCH_SECONDS + 3
+    await keys.close()
+
+
+WEAK = rsa.generate_private_key(65537, 1024)  # noqa: S505 - to be refused
+
+
+def test_only_public_signing_keys_of_accepted_kinds_are_taken() -> None:
+    good = jwk(RSA_KEY, "good")
+    document = {
+        "keys": [
+            good,
+            {"kty": "oct", "kid": "good", "k": "c2VjcmV0", "alg": "HS256"},
+            {**good, "kid": "encrypts", "use": "enc"},
+            {**good, "kid": "other-algorithm", "alg": "RS512"},
+            {**good, "kid": "private", "d": "AQAB"},
+            {**good, "kid": "wraps", "key_ops": ["wrapKey"]},
+            {**good, "kid": 7},
+            jwk(WEAK, "weak"),
+            jwk(ec.generate_private_key(ec.SECP384R1()), "other-curve"),
+            {"kty": "RSA", "kid": "broken", "n": "!", "e": "AQAB"},
+            "nonsense",
+        ]
+    }
+    assert set(parse(orjson.dumps(document))) == {("good", "RS256")}
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"keys": 1}', b'{"keys": []}', b"<html>"])
+def test_what_is_no_key_set_is_refused(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse(body)

@@ -1,0 +1,127 @@
+"""RATE_LIMIT_STORE on a Redis: one limit for all replicas; while it is away local limits, quick answers, and a metric."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import requests
+
+from common.tests.log_lines import waited_for
+from common.tests.recording import Recording
+from common.tests.service import Service
+from common.tests.store import Store, store
+from gateway_site.tests.guard.conftest import Start
+
+RATE, BURST, SECONDS = 100, 50, 10
+
+
+@pytest.fixture
+def own_store(tmp_path: Path) -> Iterator[Store]:
+    """A Redis that a test may stop."""
+    with store(tmp_path) as running:
+        yield running
+
+
+def metric(gateway: Service, name: str) -> float:
+    lines = requests.get(f"{gateway.url}/metrics", timeout=5).text.splitlines()
+    return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
+
+
+def wait_until(gateway: Service, name: str, value: float) -> None:
+    deadline = time.monotonic() + 15
+    while metric(gateway, name) != value:
+        assert time.monotonic() < deadline, f"{name} is not {value}"
+        time.sleep(0.05)
+
+
+def test_three_replicas_share_one_limit_to_within_two_per_cent(
+    start: Start, own_store: Store, upstream: Recording
+) -> None:
+    settings = {"RATE_LIMIT": f"{RATE}/s;burst={BURST}", "RATE_LIMIT_STORE": own_store.url}
+    passed: list[float] = []
+    refused: list[float] = []
+
+    def load(gateway: Service, until: float) -> None:
+        # Each thread asks for more than a third of the limit; together they ask for some three times the limit.
+        with requests.Session() as session:
+            while time.monotonic() < until:
+                status = session.get(f"{gateway.url}/api/users", timeout=10).status_code
+                {200: passed, 429: refused}[status].append(time.monotonic())
+                time.sleep(0.002)
+
+    with ExitStack() as stack:
+        replicas = [stack.enter_context(start(**settings)) for _ in range(3)]
+        began = time.monotonic()
+        threads = [
+            threading.Thread(target=load, args=(replica, began + SECONDS)) for replica in replicas for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        fallbacks = sum(metric(replica, "rate_limit_fallbacks_total") for replica in replicas)
+    allowed = BURST + RATE * (max(passed + refused) - min(passed + refused))
+    assert fallbacks == 0
+    assert len(refused) > 0.2 * allowed, "the limit was not reached: nothing is said about it"
+    assert len(passed) == pytest.approx(allowed, rel=0.02), f"{len(passed)} passed, {allowed:.0f} were allowed"
+
+
+def test_without_redis_limits_are_local_and_nobody_waits(start: Start, own_store: Store, upstream: Recording) -> None:
+    with start(RATE_LIMIT="36/h;burst=20", RATE_LIMIT_STORE=own_store.url) as gateway:
+        assert requests.get(f"{gateway.url}/api/users", timeout=10).status_code == 200
+        own_store.kill()
+        with requests.Session() as session:
+            session.get(f"{gateway.url}/health", timeout=10)
+            answers = [session.get(f"{gateway.url}/api/users", timeout=10) for _ in range(25)]
+        assert [answer.status_code for answer in answers] == [200] * 20 + [429] * 5
+        times = sorted(answer.elapsed.total_seconds() for answer in answers)
+        assert times[12] < 0.05
+        assert times[-1] < 1
+        assert metric(gateway, "rate_limit_store_up") == 0
+        assert metric(gateway, "rate_limit_fallbacks_total") == 25
+        assert waited_for(gateway, lambda line: "RATE_LIMIT_STORE does not answer" in line["message"])
+        own_store.start()
+        wait_until(gateway, "rate_limit_store_up", 1)
+        assert requests.get(f"{gateway.url}/api/users", timeout=10).status_code == 200
+        assert metric(gateway, "rate_limit_fallbacks_total") == 25
+
+
+def test_a_redis_that_hangs_holds_up_nobody_for_long(start: Start, own_store: Store, upstream: Recording) -> None:
+    with start(RATE_LIMIT="1000/s", RATE_LIMIT_STORE=own_store.url) as gateway, requests.Session() as session:
+        assert session.get(f"{gateway.url}/api/users", timeout=10).status_code == 200
+        assert own_store.process is not None
+        os.kill(own_store.process.pid, signal.SIGSTOP)
+        try:
+            answers = [session.get(f"{gateway.url}/api/users", timeout=10) for _ in range(20)]
+            times = [answer.elapsed.total_seconds() for answer in answers]
+            assert {answer.status_code for answer in answers} == {200}
+            assert 0.09 < times[0] < 2, "the first waits for the time-out"
+            assert sorted(times)[10] < 0.05, "the others do not"
+        finally:
+            os.kill(own_store.process.pid, signal.SIGCONT)
+        wait_until(gateway, "rate_limit_store_up", 1)
+
+
+def test_a_gateway_starts_and_answers_without_its_redis(start: Start, upstream: Recording) -> None:
+    with start(RATE_LIMIT="36/h;burst=2", RATE_LIMIT_STORE="redis://:hunter2@127.0.0.1:1/0") as gateway:
+        statuses = [requests.get(f"{gateway.url}/api/users", timeout=10).status_code for _ in range(3)]
+        assert statuses == [200, 200, 429]
+        assert requests.get(f"{gateway.url}/health/live", timeout=5).status_code == 200
+        assert b"hunter2" not in gateway.log.read_bytes()
+
+
+def test_keys_in_redis_go_away_by_themselves(start: Start, own_store: Store, upstream: Recording) -> None:
+    with start(RATE_LIMIT="100/s", RATE_LIMIT_STORE=own_store.url) as gateway:
+        requests.get(f"{gateway.url}/api/users", timeout=10)
+        deadline = time.monotonic() + 10
+        while own_store.client().keys("*"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        requests.get(f"{gateway.url}/api/users", timeout=10)
+        assert own_store.client().info("commandstats")["cmdstat_evalsha"]["calls"] >= 2
+        assert metric(gateway, "rate_limit_fallbacks_total") == 0

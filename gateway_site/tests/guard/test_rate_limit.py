@@ -1,0 +1,175 @@
+"""RATE_LIMIT: how much a client may, what it is told, who counts as one client, and that a crowd fills no memory."""
+
+import re
+import time
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.tests.log_lines import access_lines
+from common.tests.recording import Recording
+from common.tests.service import Service
+from common.tests.wire import Answer, exchange, get
+from gateway_site.guard.limit import LocalStore, client_of
+from gateway_site.guard.rate import Rate, parse
+from gateway_site.tests.guard.conftest import Start
+from gateway_site.tests.guard.issuer import Issuer, token
+
+Keys = dict[str, tuple[str, str]]
+FORWARDED = "X-Forwarded-For: {}"
+
+
+@pytest.fixture(scope="module")
+def limited(start: Start, running_issuer: Issuer, key_file: object):
+    """Five at once, then one every hundred seconds; loopback is a proxy of ours."""
+    settings = {**running_issuer.settings, "AUTH": "jwt,apikey", "AUTH_API_KEYS_FILE": str(key_file)}
+    with start(**settings, RATE_LIMIT="36/h;burst=5", TRUSTED_PROXIES="127.0.0.1/32") as running:
+        yield running
+
+
+def ask(gateway: Service, *fields: str) -> Answer:
+    return exchange(gateway.port, get("/api/users", *fields))
+
+
+def test_a_client_is_told_what_is_left_and_then_to_wait(limited: Service, upstream: Recording) -> None:
+    credential = f"Authorization: Bearer {token(sub='counted')}"
+    answers = [ask(limited, credential) for _ in range(7)]
+    assert [answer.status for answer in answers] == [200] * 5 + [429] * 2
+    assert [answer.values("ratelimit-policy") for answer in answers] == [['"default";q=5;w=500']] * 7
+    told = [re.fullmatch(r'"default";r=(\d+);t=(\d+)', answer.values("ratelimit")[0]).groups() for answer in answers]
+    assert [left for left, _ in told] == ["4", "3", "2", "1", "0", "0", "0"]
+    assert [round(int(wait) / 100) for _, wait in told] == [1, 2, 3, 4, 5, 5, 5]
+    refusal = answers[-1]
+    assert refusal.json()["code"] == "too-many-requests"
+    assert 95 <= int(refusal.values("retry-after")[0]) <= 100
+    assert upstream.received.qsize() == 5
+    assert "rate_limited_requests_total" in requests.get(f"{limited.url}/metrics", timeout=5).text
+
+
+def test_each_credential_has_a_limit_of_its_own_whatever_its_address(limited: Service, keys: Keys) -> None:
+    for number in range(5):
+        ask(limited, f"X-API-Key: {keys['reader'][0]}", FORWARDED.format(f"203.0.113.{number}"))
+    assert ask(limited, f"X-API-Key: {keys['reader'][0]}", FORWARDED.format("203.0.113.99")).status == 429
+    assert ask(limited, f"X-API-Key: {keys['writer'][0]}", FORWARDED.format("203.0.113.1")).status == 200
+
+
+def test_a_key_cannot_use_up_the_limit_of_a_subject_of_its_name(limited: Service, keys: Keys) -> None:
+    for _ in range(6):
+        ask(limited, f"X-API-Key: {keys['reader'][0]}")
+    assert ask(limited, f"Authorization: Bearer {token(sub='reader')}").status == 200
+
+
+def test_guessing_is_limited_by_address_and_harms_nobody_else(limited: Service) -> None:
+    guesses = [ask(limited, f"X-API-Key: ugk_{number:012}_x", FORWARDED.format("198.51.100.7")) for number in range(7)]
+    assert [guess.status for guess in guesses] == [401] * 5 + [429] * 2
+    assert ask(limited, FORWARDED.format("198.51.100.8")).status == 401
+    good = f"Authorization: Bearer {token(sub='same house')}"
+    assert ask(limited, good, FORWARDED.format("198.51.100.7")).status == 200
+
+
+def test_the_refused_are_logged_with_their_address(limited: Service) -> None:
+    ask(limited, FORWARDED.format("198.51.100.50"), "X-Request-ID: refused-here")
+    (line,) = access_lines(limited, "refused-here")
+    assert line["remote_addr"] == "198.51.100.50"
+
+
+def test_only_a_trusted_proxy_says_who_the_client_is(start: Start, upstream: Recording) -> None:
+    with start(RATE_LIMIT="36/h;burst=3") as gateway:
+        answers = [ask(gateway, FORWARDED.format(f"203.0.113.{number}")).status for number in range(5)]
+        assert exchange(gateway.port, get("/health")).status == 200
+    assert answers == [200, 200, 200, 429, 429]
+
+
+def test_with_time_the_limit_comes_back(start: Start, upstream: Recording) -> None:
+    with start(RATE_LIMIT="2/s;burst=2") as gateway:
+        deadline = time.monotonic() + 10
+        while ask(gateway).status == 200:
+            assert time.monotonic() < deadline
+        time.sleep(1.2)
+        assert ask(gateway).status == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("203.0.113.9", "addr:203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "addr:2001:db8:1:2::/64"),
+        ("2001:db8:1:2::ffff", "addr:2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.9", "addr:203.0.113.9"),
+        ("nonsense", "addr:unknown"),
+        ("", "addr:unknown"),
+    ],
+)
+def test_a_client_is_an_address_or_a_network_of_one_subscriber(address: str, client: str) -> None:
+    assert client_of(address) == client
+
+
+def test_ten_thousand_clients_fit_and_a_million_take_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1]
+    known = LocalStore(Rate(1, 3600, 1), max_clients=20_000, clock=lambda: now[0])
+    for number in range(10_000):
+        assert known.take(f"addr:{number}")[1] == 0
+    assert all(known.take(f"addr:{number}")[1] > 0 for number in range(10_000)), "each is remembered"
+    for number in range(100_000):
+        known.take(f"addr:other-{number}")
+    assert len(known) == 20_000
+    now[0] += int(7200e9)
+    for number in range(15_000):
+        known.take(f"addr:later-{number}")
+    assert len(known) <= 15_000, "those whose limit is whole again are forgotten"
+
+
+RATES = st.builds(Rate, st.integers(1, 1000), st.sampled_from([1, 60, 3600]), st.integers(1, 50))
+STEPS = st.lists(st.floats(0, 3), min_size=1, max_size=200)
+
+
+@given(RATES, STEPS)
+def test_no_window_lets_more_pass_than_burst_and_rate_allow(rate: Rate, steps: list[float]) -> None:
+    now, passed = [10**9], []
+    known = LocalStore(rate, clock=lambda: now[0])
+    for step in steps:
+        now[0] += int(step * rate.interval * 1e9)
+        if known.take("a")[1] == 0:
+            passed.append(now[0])
+    for first, began in enumerate(passed):
+        for last in range(first, len(passed)):
+            allowed = rate.burst + (passed[last] - began) / (rate.interval * 1e9)
+            assert last - first + 1 <= allowed + 1e-6 * len(steps)
+
+
+@given(RATES, STEPS)
+def test_who_waits_as_told_passes(rate: Rate, steps: list[float]) -> None:
+    now = [10**9]
+    known = LocalStore(rate, clock=lambda: now[0])
+    for step in steps:
+        now[0] += int(step * rate.interval * 1e9 / 2)
+        _, early = known.take("a")
+        if early > 0:
+            now[0] += round(early * 1e9) + 1
+            assert known.take("a")[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("100/s;burst=200", Rate(100, 1, 200)),
+        ("100/s", Rate(100, 1, 100)),
+        (" 5 / m ; burst = 7 ", Rate(5, 60, 7)),
+        ("1/h", Rate(1, 3600, 1)),
+        ("2/d", Rate(2, 86_400, 2)),
+        ("none", None),
+        ("", None),
+    ],
+)
+def test_a_limit_is_read_as_it_is_written(text: str, rate: Rate | None) -> None:
+    assert parse(text) == rate
+
+
+@pytest.mark.parametrize(
+    "text", ["100", "100/x", "0/s", "-1/s", "1.5/s", "100/s;burst=0", "9999999/s", "100/s,burst=2", "١/s"]
+)
+def test_a_malformed_limit_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse(text)

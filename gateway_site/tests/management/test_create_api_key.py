@@ -1,0 +1,60 @@
+"""create_api_key: a key shown once, and a line that makes the gateway know it."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway_site.guard.api_keys import ApiKeys
+
+Shell = Callable[..., Any]
+
+
+def known(folder: Path, line: str) -> ApiKeys:
+    (folder / "keys").write_text(line)
+    return ApiKeys(folder / "keys")
+
+
+def test_the_line_makes_the_key_known(shell: Shell, tmp_path: Path) -> None:
+    done = shell("create_api_key", "--name", "reporting", "--scopes", "users:read,users:write")
+    assert done.returncode == 0
+    (key,) = re.findall(r"ugk_\S+", done.stderr)
+    assert done.stdout.count("\n") == 1
+    assert key not in done.stdout
+    found = known(tmp_path, done.stdout).check(key.encode())
+    assert (found.label, found.scopes) == ("key:reporting", {"users:read", "users:write"})
+
+
+def test_json_has_both(shell: Shell, tmp_path: Path) -> None:
+    made = orjson.loads(shell("create_api_key", "--name", "a", "--expires", "30d", "--format", "json").stdout)
+    assert known(tmp_path, made["line"]).check(made["key"].encode()).scopes == {"users:read"}
+    until = datetime.fromisoformat(made["line"].split()[3])
+    assert 29 <= (until - datetime.now(UTC)).days <= 30
+
+
+def test_every_key_is_another(shell: Shell) -> None:
+    lines = {shell("create_api_key", "--name", "a").stdout for _ in range(2)}
+    assert len({line.split()[0] for line in lines}) == len({line.split()[-1] for line in lines}) == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        ["--name", "two words"],
+        ["--name", ""],
+        ["--name", "a", "--scopes", "admin"],
+        ["--name", "a", "--scopes", ""],
+        ["--name", "a", "--expires", "soon"],
+        ["--name", "a", "--expires", "2020-01-01"],
+    ],
+    ids=str,
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(shell: Shell, wrong: list[str]) -> None:
+    done = shell("create_api_key", *wrong)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1

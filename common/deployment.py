@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Warning
+from django.core.checks import CheckMessage
+from django.core.checks import Warning as CheckWarning
 
 KUBERNETES_GRACE_SECONDS = 30
 """terminationGracePeriodSeconds where nobody sets it, and in our manifests; after it comes SIGKILL."""
@@ -18,7 +19,7 @@ Fault = tuple[int, str, str]
 
 def warnings(site: str, faults: Iterator[Fault]) -> list[CheckMessage]:
     """The faults as Django's warnings: `users.W003`."""
-    return [Warning(text, hint=hint, id=f"{site}.W{number:03d}") for number, text, hint in faults]
+    return [CheckWarning(text, hint=hint, id=f"{site}.W{number:03d}") for number, text, hint in faults]
 
 
 def shared_faults() -> Iterator[Fault]:
@@ -33,8 +34,10 @@ def shared_faults() -> Iterator[Fault]:
     if whole >= KUBERNETES_GRACE_SECONDS:
         yield (
             4,
-            f"a stop may take {whole} s (DRAIN_SECONDS {settings.DRAIN_SECONDS}, then {settings.GRACE_SECONDS} for what "
-            f"is in flight); Kubernetes kills after {KUBERNETES_GRACE_SECONDS} s unless told otherwise",
+            (
+                f"a stop may take {whole} s (DRAIN_SECONDS {settings.DRAIN_SECONDS}, then {settings.GRACE_SECONDS} for what "
+                f"is in flight); Kubernetes kills after {KUBERNETES_GRACE_SECONDS} s unless told otherwise"
+            ),
             "lower DRAIN_SECONDS or the time-outs, or raise terminationGracePeriodSeconds above the sum",
         )
     if settings.DRAIN_SECONDS == 0:

@@ -1,6 +1,6 @@
 """Clients that ask again at once, whatever they were told: `python -m dev.drills.flood PORT IDS CALM ALL ROUNDS`.
 
-A process of its own, so that its work is nobody else's. In each round first CALM, then ALL connections ask; prints a JSON list of
+A process of its own, so that its work is nobody else's. In each round first CALM, then ALL connections ask; prints a list of
 [calm, flooded], each {"goodput", "refused"} a second and {"p99"} of what was not refused, in seconds.
 """
 

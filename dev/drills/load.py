@@ -34,7 +34,7 @@ class Visitor:
         kinds, weights = zip(*MIX, strict=True)
         try:
             while not ending.is_set():
-                kind = random.choices(kinds, weights)[0]
+                kind = random.choices(kinds, weights)[0]  # type: ignore[arg-type]
                 if kind in {"read", "change", "delete"} and not self._mine:
                     kind = "create"
                 await getattr(self, f"_{kind}")()

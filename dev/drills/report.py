@@ -64,7 +64,7 @@ def lane(outcome: Outcome, top: float) -> str:
     highest = max(good[i] + bad[i] for i in range(bins))
     step, unit, floor = (WIDTH - 2 * MARGIN) / bins, (LANE - 14) / highest, top + LANE
     bars = [
-        f'<rect x="{MARGIN + i * step:.1f}" y="{floor - offset:.1f}" width="{step:.2f}" height="{count * unit:.1f}" fill="{c}"/>'
+        f'<rect x="{MARGIN + i * step:.1f}" y="{floor - offset:.1f}" width="{step:.2f}" height="{count * unit:.1f}" fill="{c}"/>'  # noqa: E501
         for i in range(bins)
         for count, offset, c in ((good[i], good[i] * unit, GOOD), (bad[i], (good[i] + bad[i]) * unit, BAD))
         if count

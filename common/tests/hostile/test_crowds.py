@@ -76,7 +76,7 @@ def test_a_client_that_does_not_read_is_thrown_out(target: Target) -> None:
         narrow.connect(("127.0.0.1", target.port))
         narrow.sendall(wire * 60)
         time.sleep(14)
-        with pytest.raises(ConnectionError):
+        with pytest.raises(ConnectionError):  # noqa: PT012
             while narrow.recv(65536):
                 pass
             raise ConnectionAbortedError("the end came in an orderly way, but early")

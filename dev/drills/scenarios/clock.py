@@ -63,7 +63,8 @@ async def out_of_order(port: int, made: list[str]) -> int:
         listed += [user["id"] for user in page["results"] if user["id"] in made]
         path = page["next"] and "/api/users" + page["next"].partition("/api/users")[2]
     client.close()
-    return sum(a != b for a, b in zip(listed, reversed(made), strict=False)) + abs(len(made) - len(listed))
+    wrong: int = sum(a != b for a, b in zip(listed, reversed(made), strict=False)) + abs(len(made) - len(listed))
+    return wrong
 
 
 DRILL = Drill("clock", "the user service's clock jumps an hour back under load", play)

@@ -31,6 +31,9 @@ class Target:
         """Before a test."""
         if self.upstream is not None:
             self.upstream.reset()
+        else:
+            for user in self._found():
+                requests.delete(f"{self.service.url}{COLLECTION}/{user['id']}", timeout=10)
 
     def forwarded(self) -> list[Received]:
         """What the upstream was sent since."""
@@ -43,8 +46,13 @@ class Target:
         """Whether the hidden request was taken for one."""
         if self.upstream is not None:
             return any(request.line.startswith(b"POST") for request in self.forwarded())
-        found = requests.get(f"{self.service.url}{COLLECTION}?email={MARK}", timeout=10).json()
-        return bool(found["count"])
+        return bool(self._found())
+
+    def _found(self) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = requests.get(f"{self.service.url}{COLLECTION}?email={MARK}", timeout=10).json()[
+            "results"
+        ]
+        return found
 
     def all_answers(self, data: bytes, seconds: float = 5.0) -> tuple[bytes, bool]:
         """All that comes back to these bytes on one connection, and whether the site closed it."""

@@ -122,10 +122,19 @@ def test_a_chunk_of_more_than_64_bits_is_waited_for_and_not_cut_down(target: Tar
 
 
 def test_trailers_never_cross(target: Target) -> None:
-    trailers = b"2\r\n{}\r\n0\r\nContent-Length: 500\r\nTransfer-Encoding: chunked\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n"
+    trailers = b"2\r\n{}\r\n0\r\nX-Forwarded-For: 6.6.6.6\r\nX-A: b\r\n\r\n"
     answers, _ = target.all_answers(START + CHUNKED + b"\r\n" + trailers, seconds=1.0)
     assert statuses(answers) == [200 if target.upstream else 400]
     for request in target.forwarded():
         assert request.body == b"{}"
         assert b"6.6.6.6" not in request.head
-        assert b"500" not in request.head
+        assert not request.values(b"x-a")
+
+
+@pytest.mark.parametrize("field", [b"Content-Length: 500", b"Transfer-Encoding: chunked"])
+def test_framing_in_a_trailer_is_refused(target: Target, field: bytes) -> None:
+    answers, closed = target.all_answers(chunks(b"2\r\n{}\r\n0\r\n" + field + b"\r\n\r\n"))
+    assert closed
+    assert statuses(answers) == [400]
+    assert target.forwarded() == []
+    assert not target.was_smuggled()

@@ -21,7 +21,7 @@ KINDS = {
     "head": b"GET /api/users HTTP/1.1\r\n",
     "body": HEAD + b"Content-Length: 1000\r\n\r\n",
     "chunked body": HEAD + b"Transfer-Encoding: chunked\r\n\r\n",
-    "unread answers": b"GET /api/users?limit=100 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 20,
+    "unread answers": b"GET /api/users?limit=100 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 3,
 }
 DRIP = {"head": b"X", "body": b"{", "chunked body": b"1\r\n{\r\n", "unread answers": b""}
 

@@ -1,0 +1,144 @@
+"""The drills' own parts (a ledger that finds what was lost, a relay that harms as told, a report) and one whole drill."""
+
+import asyncio
+import sys
+from time import monotonic
+
+import pytest
+
+from dev.drills import __main__ as command
+from dev.drills import report
+from dev.drills.drill import Drill
+from dev.drills.http_client import Answer, Broken, Client
+from dev.drills.ledger import Entry, Event, Ledger, is_uncertain
+from dev.drills.outcome import Outcome
+from dev.drills.relay import Relay
+from dev.drills.scenarios import store_full
+
+CREATED, GONE = Answer(201, {}, b""), Answer(204, {}, b"")
+REFUSED = Answer(
+    503, {}, b'{"code":"upstream-unavailable","detail":"The user service fails and is not asked for a moment."}'
+)
+UNCERTAIN = Answer(503, {}, b'{"code":"store-unavailable","detail":"The change may have been made."}')
+
+
+async def page(names: list[str]) -> asyncio.Server:
+    """A gateway with these users."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        users = ",".join(f'{{"name":"{name}"}}' for name in names)
+        body = f'{{"next":null,"results":[{users}]}}'
+        writer.write(f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        writer.close()
+
+    return await asyncio.start_server(serve, "127.0.0.1", 0)
+
+
+def port_of(server: asyncio.Server) -> int:
+    port: int = server.sockets[0].getsockname()[1]
+    return port
+
+
+async def test_the_ledger_finds_what_was_lost_doubled_and_made_though_refused() -> None:
+    ledger = Ledger()
+    kept, lost, deleted, undead, unsure, doubled, ghost, stale = (
+        Entry(tag) for tag in ("kept", "lost", "deleted", "undead", "unsure", "doubled", "ghost", "stale")
+    )
+    for entry in (kept, lost, deleted, undead, unsure, doubled, ghost, stale):
+        ledger.entries[entry.tag] = entry
+    for entry in (kept, lost, deleted, undead, doubled, stale):
+        ledger.wrote(entry, entry.tag, CREATED)
+        entry.user_id = entry.tag
+    ledger.wrote(deleted, None, GONE)
+    ledger.wrote(undead, None, GONE)
+    ledger.wrote(unsure, "unsure", UNCERTAIN)
+    ledger.wrote(ghost, "ghost", REFUSED)
+    ledger.wrote(kept, "kept 2", None)  # broken off: either will do
+    ledger.wrote(stale, "stale 2", Answer(200, {}, b""))
+    server = await page(["kept", "undead", "doubled", "doubled", "ghost", "stale"])
+    async with server:
+        verdict = await ledger.verify(port_of(server))
+    assert sorted(verdict.lost) == ["lost", "stale", "undead"]
+    assert sorted(verdict.doubled) == ["doubled", "ghost"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "uncertain"),
+    [(REFUSED, False), (UNCERTAIN, True), (Answer(502, {}, b""), True), (Answer(409, {}, b""), False)],
+)
+def test_only_some_refusals_leave_a_write_uncertain(answer: Answer, uncertain: bool) -> None:
+    assert is_uncertain(answer) is uncertain
+
+
+async def test_the_relay_cuts_delays_resets_and_mends() -> None:
+    async with await page([]) as server, Relay(port_of(server)) as relay:
+        client = Client(relay.port)
+        assert (await client.ask("GET", "/")).status == 200
+        relay.spoil(latency=0.2)
+        started = monotonic()
+        assert (await client.ask("GET", "/")).status == 200
+        assert monotonic() - started >= 0.4
+        relay.spoil(reset_share=1.0)
+        with pytest.raises(Broken):
+            await client.ask("GET", "/")
+        relay.spoil(is_cut=True)
+        asking = asyncio.create_task(client.ask("GET", "/"))
+        done, _ = await asyncio.wait([asking], timeout=0.3)
+        assert not done
+        relay.mend()
+        assert (await asking).status == 200
+
+
+def test_an_outcome_measures_outages_and_a_missed_bound_fails_it() -> None:
+    ledger = Ledger()
+    ledger.started = 0.0
+    ledger.events = [Event(at, 0.1, method, status) for at, method, status in SEEN]
+    outcome = Outcome("a drill", ledger)
+    assert (outcome.bad, outcome.bad_reads) == (2, 1)
+    assert outcome.outage() == pytest.approx(3.0)
+    assert outcome.outage(writes_only=True) == pytest.approx(4.0)
+    assert outcome.seconds_until_good(2.0) == pytest.approx(2.0)
+    assert outcome.seconds_until_good(2.0, writes_only=True) == pytest.approx(3.0)
+    outcome.require("bad GETs", outcome.bad_reads, 1)
+    outcome.require("bad answers", outcome.bad, 1)
+    assert [bound.is_met for bound in outcome.bounds] == [True, False]
+    assert not outcome.is_passed
+    assert "MISSED bad answers 2 > 1" in report.table([outcome])
+    assert "1x GET 503" in report.causes(outcome)
+    assert report.chart([outcome]).count("<rect") == 6
+
+
+SEEN = [
+    (1.0, "POST", 201),
+    (1.0, "GET", 200),
+    (2.0, "GET", 503),
+    (3.0, "PUT", 0),
+    (4.0, "GET", 200),
+    (5.0, "POST", 201),
+]
+
+
+def test_a_drill_that_breaks_off_is_a_missed_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(folder: object) -> list[Outcome]:
+        raise RuntimeError("no store")
+
+    [outcome] = command.run(Drill("broken", "breaks off", play))
+    assert not outcome.is_passed
+    assert "no store" in report.row(outcome)[-1]
+
+
+def test_an_unknown_name_is_wrong_usage(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["drills", "no-such-drill"])
+    with pytest.raises(SystemExit) as caught:
+        command.main()
+    assert caught.value.code == 2
+    assert "store-full" in capsys.readouterr().err
+
+
+def test_a_whole_drill_holds() -> None:
+    [outcome] = command.run(store_full.DRILL)
+    assert outcome.is_passed, report.table([outcome])
+    assert outcome.ledger is not None
+    assert outcome.ledger.acknowledged > 20
+    assert outcome.bad > 0

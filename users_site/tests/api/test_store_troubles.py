@@ -1,0 +1,232 @@
+"""A store that loads, was replaced, wants another password, forgot its scripts, or stands behind TLS."""
+
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import requests
+
+from common.tests.service import Service, service
+from common.tests.store import PASSWORD, Store, store
+from users_site.tests.api.client import Users, fresh_email, problem
+
+PROMPT, RECOVERY = 2.0, 4.0
+"""What the contract has, and twice that for the way back: this machine may be busy."""
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[tuple[Store, Service, Users]]:
+    """A store and the service on it, well."""
+    (tmp_path / "store").mkdir()
+    with store(tmp_path / "store") as redis, service("users_site", tmp_path, REDIS_URL=redis.url) as running:
+        users = Users(running.url)
+        users.created()
+        time.sleep(1.1)  # a connection that is lost sooner is a failed attempt
+        yield redis, running, users
+
+
+def is_ready(running: Service) -> bool:
+    started = time.monotonic()
+    answer = requests.get(f"{running.url}/health/ready", timeout=10)
+    assert time.monotonic() - started < 1.5
+    return answer.status_code == 200
+
+
+def assert_unavailable(running: Service, users: Users, reason: str) -> None:
+    """Everything is 503 within 2 s from now on, for this reason, and the service is not ready."""
+    for ask in (users.list, lambda: users.post({"name": "Ada", "email": fresh_email()}), users.list):
+        started = time.monotonic()
+        body = problem(ask(), 503, "store-unavailable")
+        assert time.monotonic() - started < PROMPT
+    assert reason in body["detail"]
+    assert not is_ready(running)
+
+
+def assert_recovers(running: Service, users: Users) -> None:
+    """By itself, in time, writes and all."""
+    started = time.monotonic()
+    while not is_ready(running):
+        assert time.monotonic() - started < RECOVERY, "it does not recover"
+        time.sleep(0.05)
+    users.created()
+
+
+@contextmanager
+def impostor(port: int, reply: bytes) -> Iterator[list[float]]:
+    """A server that answers everything with this; when it was connected to."""
+    connected: list[float] = []
+    held: list[socket.socket] = []
+    listener = socket.create_server(("127.0.0.1", port))
+
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError):
+            while connection.recv(65536):
+                connection.sendall(reply)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                held.append(listener.accept()[0])
+                connected.append(time.monotonic())
+                threading.Thread(target=serve, args=(held[-1],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield connected
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for connection in held:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+
+def test_a_store_that_loads_is_told_and_waited_for_without_a_storm(pair: tuple[Store, Service, Users]) -> None:
+    redis, running, users = pair
+    redis.stop()
+    with impostor(redis.port, b"-LOADING Redis is loading the dataset in memory\r\n") as connected:
+        until = time.monotonic() + PROMPT
+        while "loading" not in users.list().text:
+            assert time.monotonic() < until
+        assert_unavailable(running, users, "loading")
+        before = len(connected)
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            problem(users.list(), 503, "store-unavailable")
+        assert len(connected) - before <= 6
+    redis.start()
+    assert_recovers(running, users)
+
+
+def test_a_store_that_was_replaced_by_an_empty_one_is_empty_and_takes_writes(
+    pair: tuple[Store, Service, Users],
+) -> None:
+    redis, running, users = pair
+    user = users.created()
+    redis.kill()
+    shutil.rmtree(redis.folder)
+    redis.folder.mkdir()
+    redis.start()
+    assert_recovers(running, users)
+    problem(users.get(user["id"]), 404, "user-not-found")
+    assert users.list().json()["count"] == 1
+
+
+def test_a_store_that_wants_another_password_is_told_without_naming_either(pair: tuple[Store, Service, Users]) -> None:
+    redis, running, users = pair
+    with redis.client() as client:
+        client.config_set("requirepass", "another-password")
+        client.execute_command("CLIENT", "KILL", "TYPE", "NORMAL", "SKIPME", "YES")
+        time.sleep(0.2)
+        assert_unavailable(running, users, "auth")
+        assert PASSWORD not in users.list().text + running.log.read_text()
+        client.config_set("requirepass", PASSWORD)
+    assert_recovers(running, users)
+
+
+def test_a_store_that_forgot_its_scripts_is_taught_them_and_nobody_notices(pair: tuple[Store, Service, Users]) -> None:
+    redis, _, users = pair
+    for _ in range(3):
+        user = users.created()
+        with redis.client() as client:
+            client.script_flush()
+        assert users.patch(user["id"], {"name": "Eve"}).status_code == 200
+        with redis.client() as client:
+            client.script_flush()
+        assert users.list().status_code == 200
+        assert users.delete(user["id"]).status_code == 204
+
+
+def test_connections_that_are_killed_are_replaced_and_no_write_is_doubled(pair: tuple[Store, Service, Users]) -> None:
+    redis, running, users = pair
+    emails, made = [fresh_email() for _ in range(60)], []
+    with redis.client() as client:
+        for number, email in enumerate(emails):
+            if number % 20 == 10:
+                client.execute_command("CLIENT", "KILL", "TYPE", "NORMAL", "SKIPME", "YES")
+            answer = users.post({"name": "Ada", "email": email}, idempotency_key=email)
+            while answer.status_code == 503:
+                time.sleep(0.05)
+                answer = users.post({"name": "Ada", "email": email}, idempotency_key=email)
+            made.append(answer.json()["email"])
+    assert made == emails
+    assert users.list().json()["count"] == 1 + len(emails)
+    assert is_ready(running)
+
+
+@pytest.fixture
+def tls_relay(tmp_path: Path) -> Iterator[tuple[Store, int, Path]]:
+    """A store, the port where a relay ends TLS before it, and the authority of the relay's certificate."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    (tmp_path / "store").mkdir()
+    with store(tmp_path / "store", appendfsync="always") as redis, ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        threading.Thread(target=relay, args=(listener, context, redis.port), daemon=True).start()
+        yield redis, listener.getsockname()[1], certificate
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def relay(listener: socket.socket, context: ssl.SSLContext, port: int) -> None:
+    with suppress(OSError):
+        while True:
+            near = listener.accept()[0]
+            threading.Thread(target=pump, args=(near, context, port), daemon=True).start()
+
+
+def pump(near: socket.socket, context: ssl.SSLContext, port: int) -> None:
+    """Both ways in one thread: a TLS socket may not be read and written by two at once."""
+    with suppress(OSError), context.wrap_socket(near, server_side=True) as inside:
+        inside.settimeout(0.002)
+        with socket.create_connection(("127.0.0.1", port)) as far:
+            far.settimeout(0.002)
+            while True:
+                for source, sink in ((inside, far), (far, inside)):
+                    try:
+                        data = source.recv(65536)
+                    except TimeoutError:
+                        continue
+                    if not data:
+                        return
+                    sink.sendall(data)
+
+
+def test_rediss_serves_and_recovers(tls_relay: tuple[Store, int, Path], tmp_path: Path) -> None:
+    redis, port, authority = tls_relay
+    url = f"rediss://:{PASSWORD}@localhost:{port}/0?ssl_ca_certs={authority}"
+    with service("users_site", tmp_path, REDIS_URL=url, REDIS_CONNECT_TIMEOUT_MS="2000") as running:
+        users = Users(running.url)
+        user = users.created()
+        assert users.get(user["id"]).json() == user
+        time.sleep(1.1)
+        redis.kill()
+        problem(users.list(), 503, "store-unavailable")
+        assert not is_ready(running)
+        redis.start()
+        assert_recovers(running, users)
+        assert users.get(user["id"]).json() == user
+
+
+def test_rediss_to_an_authority_that_is_not_known_is_503_tls(
+    tls_relay: tuple[Store, int, Path], tmp_path: Path
+) -> None:
+    _, port, _ = tls_relay
+    url = f"rediss://:{PASSWORD}@localhost:{port}/0"
+    with service("users_site", tmp_path, REDIS_URL=url, REDIS_CONNECT_TIMEOUT_MS="2000") as running:
+        users = Users(running.url)
+        assert "tls" in problem(users.list(), 503, "store-unavailable")["detail"]
+        assert not is_ready(running)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -78,13 +79,17 @@ class Stage:
 
 @asynccontextmanager
 async def stage(folder: Path) -> AsyncIterator[Stage]:
-    """An empty stage; whatever was started on it is ended."""
-    folder.mkdir(parents=True, exist_ok=True)
-    made = Stage(folder)
-    try:
-        yield made
-    finally:
-        await asyncio.to_thread(made.end)
+    """An empty stage; whatever was started on it is ended. Logs go to memory where there is a place for them: a container's
+    stdout is a pipe, and a disk that is busy syncing for the stores must hold up nobody else."""
+    shared_memory = Path("/dev/shm")  # noqa: S108
+    with tempfile.TemporaryDirectory(
+        prefix="drill-logs-", dir=shared_memory if shared_memory.is_dir() else folder
+    ) as logs:
+        made = Stage(Path(logs))
+        try:
+            yield made
+        finally:
+            await asyncio.to_thread(made.end)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from dev.drills.outcome import Outcome
 from dev.drills.relay import Relay
 from dev.drills.stage import own_store, stage
 
-AFTER_SECONDS = 2.5
+AFTER_SECONDS = 2.0
 BETWEEN_SERVICES, BEFORE_REDIS = "gateway and user-service", "user-service and Redis"
 
 # How long, what is done to the relay, the longest that a request may take in seconds, and how many answers may be bad.

@@ -89,4 +89,6 @@ async def flooded(port: int, ids: list[str]) -> list[list[dict[str, float]]]:
     return found
 
 
-DRILL = Drill("overload", "ten times the clients that the pair takes at a time, none of which waits", play)
+DRILL = Drill(
+    "overload", "ten times the clients that the pair takes at a time, none of which waits", play, is_quick=False
+)

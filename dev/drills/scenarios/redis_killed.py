@@ -36,7 +36,7 @@ async def kill(folder: Path, name: str, DURABILITY: str, **store_settings: str) 
             outcome.faults.append((monotonic(), "start"))
             await asyncio.to_thread(store.start)
             back = monotonic()
-            await asyncio.sleep(3)
+            await asyncio.sleep(2)
         outcome.verdict = await on.ledger.verify(gateway.port)
         if DURABILITY == "memory":
             # Redis holds writes of the file back while a sync goes on: on a slow disk the replies overtake them.

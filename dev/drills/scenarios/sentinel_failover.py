@@ -11,7 +11,7 @@ from dev.drills.sentinels import group
 from dev.drills.stage import stage
 
 CUT_OFF_SECONDS = 0.5
-AFTER_SECONDS = 8.0
+AFTER_SECONDS = 5.0
 
 
 async def play(folder: Path) -> list[Outcome]:
@@ -38,6 +38,7 @@ async def fail_over(folder: Path, durability: str) -> Outcome:
         outcome.require("writes doubled", outcome.doubled, 0)
         outcome.require("s from the election to a read", outcome.seconds_until_good(elected), 1)
         outcome.require("s from the primary's death to a write", outcome.seconds_until_good(died, writes_only=True), 5)
+        outcome.require("s without a good write", outcome.outage(writes_only=True), CUT_OFF_SECONDS + 5)
         if durability == "replicated":
             outcome.require("acknowledged writes lost", outcome.lost, 0)
         else:

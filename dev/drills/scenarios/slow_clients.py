@@ -75,4 +75,4 @@ async def drip(port: int, kind: str) -> None:
             writer.transport.abort()
 
 
-DRILL = Drill("slow-clients", "200 clients with slow heads, slow bodies and unread answers", play)
+DRILL = Drill("slow-clients", "200 clients with slow heads, slow bodies and unread answers", play, is_quick=False)

@@ -19,6 +19,7 @@ _KINDS = {
     b"n": (Side.NEWER, False),
     b"N": (Side.NEWER, True),
 }
+KNOWN = ("limit", "cursor", "email")
 _page_query = PageQuerySerializer()  # kept: a DRF serializer costs 60 µs to make
 _CODES = {position: code for code, position in _KINDS.items()}
 
@@ -56,8 +57,12 @@ def page_query(query_string: bytes) -> PageQuery:
 
     Kept for query strings that come again, as that of every first page does.
     """
-    given = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
-    query = _page_query.run_validation({name: given[name] for name in ("limit", "cursor", "email") if name in given})
+    pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+    given = dict(pairs)
+    twice = {name for name, _ in pairs if name in KNOWN and [n for n, _ in pairs].count(name) > 1}
+    if twice:
+        raise ValidationError({name: ["Give this parameter once."] for name in sorted(twice)}, code="invalid")
+    query = _page_query.run_validation({name: given[name] for name in KNOWN if name in given})
     cursor, email = query.get("cursor"), query.get("email")
     if cursor is not None and email is not None:
         raise ValidationError({"cursor": ["A cursor does not go with an email."]}, code="invalid")

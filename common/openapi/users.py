@@ -21,11 +21,15 @@ from common.openapi.components import (
     IDEMPOTENCY_KEY,
     IF_MATCH,
     IF_NONE_MATCH,
+    PROBLEM,
+    REQUEST_ID,
     REQUEST_ID_PATTERN,
     USER,
+    ProblemSerializer,
     problem_responses,
     sent,
 )
+from common.problems import Problem, document
 
 View = TypeVar("View", bound=type)
 
@@ -84,6 +88,22 @@ PATCH_EXAMPLES = [
 ]
 
 
+def refused_by_parser(status: int, what: str) -> OpenApiResponse:
+    """The answer to a request that the server's parser refused."""
+    problem = {**document(Problem("malformed-request"), "/users", REQUEST_ID), "status": status}
+    return OpenApiResponse(
+        ProblemSerializer,
+        description=f"`malformed-request`: {what}.",
+        examples=[OpenApiExample("malformed-request", value=problem, response_only=True, status_codes=[str(status)])],
+    )
+
+
+REFUSED_BY_PARSER = {
+    (414, PROBLEM): refused_by_parser(414, "the URL is too long"),
+    (431, PROBLEM): refused_by_parser(431, "the header is too large"),
+}
+
+
 def describe_users(
     path: str,
     extra_codes: tuple[str, ...] = (),
@@ -95,6 +115,7 @@ def describe_users(
         responses = {
             **ok,
             **problem_responses((*EVERYWHERE, *codes, *extra_codes), options.pop("at", f"{path}/{USER['id']}")),
+            **REFUSED_BY_PARSER,
         }
         statuses = sorted({str(key[0] if isinstance(key, tuple) else key) for key in responses})
         retried = [s for s in statuses if s in {"409", "429", "503"}]

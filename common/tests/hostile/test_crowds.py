@@ -65,6 +65,7 @@ def test_others_are_unharmed(target: Target, size: int, data: bytes) -> None:
     assert disturbed < max(2 * calm, FLOOR)
 
 
+@pytest.mark.verify  # half a minute of waiting
 def test_a_client_that_does_not_read_is_thrown_out(target: Target) -> None:
     """It would hold a place among those in flight, and the answers' memory, for as long as it likes."""
     wire = b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".replace(

@@ -3,6 +3,8 @@
 import socket
 import time
 
+import pytest
+
 from common.tests.hostile.target import SMUGGLED, SMUGGLED_BODY, Target, statuses
 from common.tests.site import COLLECTION
 
@@ -73,6 +75,7 @@ def test_pipelined_requests_are_answered_one_by_one_in_order(target: Target) -> 
         assert -1 not in told
 
 
+@pytest.mark.verify  # half a minute of waiting
 def test_a_slow_body_is_ended(target: Target) -> None:
     """10 s and 1 ms a byte are enough for anybody."""
     with socket.create_connection(("127.0.0.1", target.port), timeout=20) as connection:

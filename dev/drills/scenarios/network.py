@@ -52,7 +52,7 @@ async def suffer(port: int, net: Relay, place: str, name: str) -> Outcome:
     ledger = Ledger()
     outcome = Outcome(f"network between {place}: {name}", ledger)
     async with load(port, ledger):
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.5)
         outcome.faults.append((began := monotonic(), name))
         net.spoil(**knobs)
         await asyncio.sleep(seconds)

@@ -33,4 +33,6 @@ async def play(folder: Path) -> list[Outcome]:
         return [outcome]
 
 
-DRILL = Drill("store-full", "maxmemory reached under load, room again after 2 s", play, is_quick=False)  # CI plays it as a test
+DRILL = Drill(
+    "store-full", "maxmemory reached under load, room again after 2 s", play, is_quick=False
+)  # CI plays it as a test

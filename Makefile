@@ -8,7 +8,7 @@ PY := .venv/bin/python
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint fix check schema client verify render images observe sbom audit bench lock
+.PHONY: help install run test lint fix check schema client verify render images observe sbom audit bench drill lock
 .PHONY: verify-schema verify-manifests verify-pipelines verify-clients verify-browser verify-fuzz
 
 help: ## this list
@@ -88,6 +88,9 @@ audit: sbom ## licences and known vulnerabilities; fails when nobody can say
 
 bench: .venv/.requirements-run ## load figures of this machine, into bench/results/
 	@$(PY) -m bench.run $(ARGS)
+
+drill: .venv/.requirements-dev ## fault drills: restarts, kills, cuts, floods; tables and charts in build/drills
+	@$(PY) -m dev.drills $(DRILLS)
 
 lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the package index)
 	$(call compile,requirements)

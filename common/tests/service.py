@@ -23,9 +23,9 @@ def free_port() -> int:
 
 
 class Service:
-    """A running service; `log` is the file that its stdout goes to, `errors` its stderr."""
+    """A running service; `log` is the file that its stdout goes to, `errors` its stderr; `arguments`: more of gunicorn's."""
 
-    def __init__(self, site: str, folder: Path, **settings: str) -> None:
+    def __init__(self, site: str, folder: Path, *arguments: str, **settings: str) -> None:
         self.site, self.port = site, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log, self.errors = folder / f"{site}-{self.port}.log", folder / f"{site}-{self.port}.err"
@@ -42,7 +42,7 @@ class Service:
         }
         with self.log.open("wb") as out, self.errors.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", f"python:{site}.server"],
+                [sys.executable, "-m", "gunicorn", "-c", f"python:{site}.server", *arguments],
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

@@ -25,7 +25,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.workers import gasgi
 
-from common import drain, request_id, tracing
+from common import drain, tracing
 from common.field_parser import FieldParser, scan
 from common.json_logging import log_everything
 from common.settings import DRAIN_SECONDS
@@ -133,14 +133,12 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]
         """What the parser refuses is a problem too."""
         from common import refusal  # stands on Django
 
-        parser = self._callback_parser
+        if status == 501:
+            # Of a transfer coding that is not known. RFC 9112 §6.1 would have it, but whoever sends one would eat up the
+            # error budget: it is the client's fault, like every other coding that is not `chunked` (asgi.py).
+            status = 400
         peer = self.transport.get_extra_info("peername")
-        refused = refusal.Refused(
-            method=(parser.method or b"OTHER").decode("latin-1"),
-            path=(parser.path or b"").decode("latin-1").partition("?")[0],
-            request_id=request_id.choose(dict(parser.headers).get(request_id.HEADER)),
-            remote_addr=peer[0] if peer else None,
-        )
+        refused = refusal.read(self._callback_parser, peer[0] if peer else None)
         head, body = refusal.answer(refused, status, self._get_reason_phrase(status))
         self._safe_write(head + body)
         self._is_refused = True

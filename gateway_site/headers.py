@@ -65,7 +65,8 @@ class Dropped(dict[bytes, bool]):
 
 FROM_CLIENT = Dropped(NOT_FORWARDED)
 FROM_CLIENT_WITHOUT_CREDENTIALS = Dropped(NOT_FORWARDED | CREDENTIALS)
-FROM_UPSTREAM = Dropped(HOP_BY_HOP)
+FROM_UPSTREAM = Dropped(HOP_BY_HOP | {b"x-request-id"})
+"""The ID on the answer is the one in our log: the user service has it from us, and whoever stands between may not."""
 
 
 def end_to_end(headers: Headers, dropped: Dropped = FROM_UPSTREAM) -> Headers:

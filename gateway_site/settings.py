@@ -45,6 +45,8 @@ def _origin(url: str) -> str:
     surplus = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
     if parts.scheme not in {"http", "https"} or not parts.hostname or surplus or parts.port == 0:
         raise ValueError(url)
+    if not url.isascii() or len(url.split()) != 1:
+        raise ValueError(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 

@@ -28,6 +28,9 @@ from gateway_site.upstream import (
 )
 
 SERVICE = "user-service"
+ORIGIN = settings.USER_SERVICE_URL.rstrip("/")
+HOST = urlsplit(ORIGIN).hostname or ""
+PORT = urlsplit(ORIGIN).port or (443 if ORIGIN.startswith("https:") else 80)
 TIMEOUT = settings.UPSTREAM_TIMEOUT_MS / 1000
 PROBE_SECONDS = 0.8
 BACKOFF_SECONDS = 0.025
@@ -92,11 +95,10 @@ async def _attempt(
 
 
 async def _traced(method: bytes, path: bytes, headers: Headers, *args: Any, **options: Any) -> Answer:
-    origin = urlsplit(settings.USER_SERVICE_URL)
-    port = origin.port or (443 if origin.scheme == "https" else 80)
-    with tracing.client_span(method.decode("ascii"), origin.hostname or "", port) as span:
+    url = f"{ORIGIN}{path.partition(b'?')[0].decode('latin-1')}"
+    with tracing.client_span(method.decode("ascii"), url, HOST, PORT) as span:
         # The user service continues our span, not the client's.
-        own = [field for field in headers if field[0] not in {b"traceparent", b"tracestate"}] + tracing.injected()
+        own = [field for field in headers if field[0] not in {b"traceparent", b"tracestate"}] + tracing.injected(span)
         answer = await upstream.request(method, path, own, *args, **options)
         tracing.answered(span, answer.status)
         return answer

@@ -16,6 +16,18 @@ CLIENTS = 16
 PAUSE_SECONDS = 0.02
 """Between two requests of a client, on average: a steady load, far from what the pair can carry."""
 
+
+class Machine:
+    """`drills`: how many it carries at a time; each asks as much less."""
+
+    drills = 1
+
+
+def share_machine(drills: int) -> None:
+    """So many drills run at a time."""
+    Machine.drills = drills
+
+
 MIX = (("read", 55), ("list", 10), ("create", 20), ("change", 10), ("delete", 5))
 CREATE_TRIES = 3
 
@@ -102,7 +114,7 @@ async def load(
     run = secrets.token_hex(3)
     visitors = [Visitor(port, ledger, f"{run}-{n}", retries_reads=retries_reads) for n in range(clients)]
     ending = asyncio.Event()
-    tasks = [asyncio.create_task(visitor.run(pause, ending)) for visitor in visitors]
+    tasks = [asyncio.create_task(visitor.run(pause * Machine.drills, ending)) for visitor in visitors]
     try:
         yield
         failed = [task for task in tasks if task.done()]

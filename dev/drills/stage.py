@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator
@@ -90,6 +91,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
             yield made
         finally:
             await asyncio.to_thread(made.end)
+            shutil.copytree(logs, folder / "services", dirs_exist_ok=True)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from time import monotonic
 
 GRAIN = 0.01  # seconds; the least time between two looks
 LATE, GRACE = 0.1, 0.05
-"""Who looks so much too late stood still (throttled, or the whole machine did): the replies are on their way, give them a moment."""
+"""Who looks so much too late stood still, throttled or with the whole machine: what comes now is given a moment (seconds)."""
 
 NEVER = math.inf
 

@@ -1,5 +1,6 @@
 """Forwards `/api/users…` to the user service, unread: same status, body and end-to-end headers."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 from django.http import HttpResponse
@@ -42,13 +43,17 @@ async def forward(
     headers += forwarded(given, peer, request.scope["scheme"], PREFIX, settings.TRUSTED_PROXIES)
     headers.append((b"x-request-id", request.request_id.encode("ascii")))
     headers += identity
-    length = request.content_length
+    length, started = request.content_length, request.started
     body: bytes | AsyncIterator[bytes] = b""
     if request.has_body:
         # Of unknown length: whole too where nothing larger is allowed, or a slow client would hold a connection of the pool.
         is_small = (settings.MAX_BODY_BYTES if length is None else length) <= WHOLE_BODY_BYTES
-        body = await request.read_body() if is_small else request.chunks()
-    answer = await ask(request.method or "", target(request), headers, body, length, request.started)
+        if is_small:
+            body = await request.read_body()
+            started = time.perf_counter()  # the user service is not to pay for a slow client
+        else:
+            body = request.chunks()
+    answer = await ask(request.method or "", target(request), headers, body, length, started)
     fields = end_to_end(answer.headers)
     if answer.body is not None:
         return RawResponse(answer.status, fields, answer.body)

@@ -1,7 +1,7 @@
 """A load generator: keep-alive connections, each with one request in flight, for a number of seconds.
 
-A process of its own, so that its CPU is nobody else's: `python -m bench.load PORT SCENARIO CONNECTIONS SECONDS IDS`;
-prints one JSON object. Latencies are in ms.
+A process of its own, so that its CPU is nobody else's: `python -m bench.load PORT SCENARIO CONNECTIONS SECONDS IDS [FIELD]`;
+FIELD is a header field that reads carry. Prints one JSON object. Latencies are in ms.
 """
 
 import asyncio
@@ -15,12 +15,13 @@ from pathlib import Path
 
 import uvloop
 
+CRLF = "\r\n"
 TAG = secrets.token_hex(5)
 
 
-def get(path: str) -> bytes:
+def get(path: str, field: str = "") -> bytes:
     """A GET."""
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{field and field + CRLF}\r\n".encode()
 
 
 def post(path: str, number: int) -> bytes:
@@ -30,9 +31,9 @@ def post(path: str, number: int) -> bytes:
     return (head + body).encode()
 
 
-def requests(scenario: str, ids: list[str], base: str) -> Iterator[bytes]:
+def requests(scenario: str, ids: list[str], base: str, field: str) -> Iterator[bytes]:
     """The requests of a scenario, for ever. `mixed` is 80 % read, 15 % list, 5 % create."""
-    reads = itertools.cycle([get(f"{base}/{user_id}") for user_id in ids])
+    reads = itertools.cycle([get(f"{base}/{user_id}", field) for user_id in ids])
     page = get(f"{base}?limit=20")
     for number in itertools.count():
         match scenario:
@@ -85,10 +86,12 @@ class Client(asyncio.Protocol):
         self.bad.append(0)
 
 
-async def load(port: int, scenario: str, connections: int, seconds: float, ids: list[str]) -> dict[str, float]:
+async def load(
+    port: int, scenario: str, connections: int, seconds: float, ids: list[str], field: str = ""
+) -> dict[str, float]:
     """What came of it: requests, rps, percentiles in ms, bad answers."""
     base = "/users" if scenario.startswith("direct-") else "/api/users"
-    stream = requests(scenario.removeprefix("direct-"), ids, base)
+    stream = requests(scenario.removeprefix("direct-"), ids, base, field)
     latencies: list[float] = []
     bad: list[int] = []
     loop = asyncio.get_running_loop()
@@ -110,9 +113,9 @@ async def load(port: int, scenario: str, connections: int, seconds: float, ids: 
 
 def main() -> None:
     """The command line."""
-    port, scenario, connections, seconds, ids = sys.argv[1:6]
+    port, scenario, connections, seconds, ids, *field = sys.argv[1:7]
     known = Path(ids).read_text().split() if Path(ids).is_file() else []
-    outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), known))
+    outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), known, *field))
     sys.stdout.write(json.dumps(outcome) + "\n")
 
 

@@ -94,8 +94,8 @@ sbom: .venv/.requirements-verify ## CycloneDX of what the services run on, in bu
 audit: sbom ## licences and known vulnerabilities; fails when nobody can say
 	@$(PY) deploy/bin/audit.py
 
-bench: .venv/.requirements-run ## load figures of this machine, into bench/results/
-	@$(PY) -m bench.run $(ARGS)
+bench: .venv/.requirements-run ## load figures of this machine, into bench/results/; BENCH=guards: what the guards cost
+	@$(PY) -m bench.$(or $(BENCH),run) $(ARGS)
 
 drill: .venv/.requirements-dev ## fault drills: restarts, kills, cuts, floods; tables and charts in build/drills
 	@$(PY) -m dev.drills $(DRILLS)

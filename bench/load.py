@@ -1,7 +1,8 @@
 """A load generator: keep-alive connections, each with one request in flight, for a number of seconds.
 
-A process of its own, so that its CPU is nobody else's: `python -m bench.load PORT SCENARIO CONNECTIONS SECONDS FILE`;
-prints one JSON object. Latencies are in ms. FILE has ids, or for `targets` request targets, one a line.
+A process of its own, so that its CPU is nobody else's: `python -m bench.load PORT SCENARIO CONNECTIONS SECONDS FILE [FIELD]`;
+prints one JSON object. Latencies are in ms. FILE has ids, or for `targets` request targets, one a line; FIELD is a header field
+that reads carry.
 """
 
 import asyncio
@@ -15,12 +16,13 @@ from pathlib import Path
 
 import uvloop
 
+CRLF = "\r\n"
 TAG = secrets.token_hex(5)
 
 
-def get(path: str) -> bytes:
+def get(path: str, field: str = "") -> bytes:
     """A GET."""
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{field and field + CRLF}\r\n".encode()
 
 
 def post(path: str, number: int) -> bytes:
@@ -30,9 +32,9 @@ def post(path: str, number: int) -> bytes:
     return (head + body).encode()
 
 
-def requests(scenario: str, lines: list[str], base: str) -> Iterator[bytes]:
+def requests(scenario: str, lines: list[str], base: str, field: str) -> Iterator[bytes]:
     """The requests of a scenario, for ever. `mixed` is 80 % read, 15 % list, 5 % create."""
-    reads = itertools.cycle([get(line if scenario == "targets" else f"{base}/{line}") for line in lines])
+    reads = itertools.cycle([get(line if scenario == "targets" else f"{base}/{line}", field) for line in lines])
     page = get(f"{base}?limit=20")
     for number in itertools.count():
         match scenario:
@@ -103,10 +105,12 @@ class StoreClient(Client):
         return not answered.endswith(b"\r\n")
 
 
-async def load(port: int, scenario: str, connections: int, seconds: float, lines: list[str]) -> dict[str, float]:
+async def load(
+    port: int, scenario: str, connections: int, seconds: float, lines: list[str], field: str = ""
+) -> dict[str, float]:
     """What came of it: requests, rps, percentiles in ms, bad answers."""
     base = "/users" if scenario.startswith("direct-") else "/api/users"
-    stream = requests(scenario.removeprefix("direct-"), lines, base)
+    stream = requests(scenario.removeprefix("direct-"), lines, base, field)
     latencies: list[float] = []
     bad: list[int] = []
     loop = asyncio.get_running_loop()
@@ -132,9 +136,9 @@ async def load(port: int, scenario: str, connections: int, seconds: float, lines
 
 def main() -> None:
     """The command line."""
-    port, scenario, connections, seconds, file = sys.argv[1:6]
+    port, scenario, connections, seconds, file, *field = sys.argv[1:7]
     lines = Path(file).read_text().split() if Path(file).is_file() else []
-    outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), lines))
+    outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), lines, *field))
     sys.stdout.write(json.dumps(outcome) + "\n")
 
 

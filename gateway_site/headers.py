@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from common.proxies import Networks, is_trusted
+from common.proxies import Networks, address_of, is_trusted
 from common.response import Headers
 
 HOP_BY_HOP = frozenset(
@@ -116,6 +116,6 @@ def client_address(given: Headers, peer: str, trusted: Networks) -> str:
 
 def _untrusted(hops: Iterable[str], trusted: Networks) -> Iterator[str]:
     for hop in hops:
-        address = hop.strip()
+        address = address_of(hop.strip())
         if address and not is_trusted(address, trusted):
             yield address

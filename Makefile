@@ -5,7 +5,7 @@ PYTHON ?= python3
 ENV ?= dev
 PY := .venv/bin/python
 # No compiler is assumed: wheels only. Every file that pip takes must have a hash of the lock.
-PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
+PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint fix check schema client verify render images observe sbom audit bench drill lock
@@ -53,8 +53,8 @@ verify-schema: .venv/.requirements-dev
 	$(PY) -m dev.schema_diff
 
 # What validates manifests, rules, workflows and the Dockerfile comes in wheels, so from .venv/bin.
-verify-manifests: .venv/.requirements-verify
-	PATH="$(CURDIR)/.venv/bin:$$PATH" $(call verify,manifests) -rs deploy/tests --ignore=deploy/tests/pipelines
+verify-manifests: .venv/.requirements-verify .venv/policy/.requirements-policy
+	PATH="$(CURDIR)/.venv/bin:$(CURDIR)/.venv/policy/bin:$$PATH" $(call verify,manifests) -rs deploy/tests --ignore=deploy/tests/pipelines
 
 verify-pipelines: .venv/.requirements-verify
 	@mkdir -p build/pipelines && cp deploy/tests/pipelines/package*.json build/pipelines/
@@ -105,6 +105,7 @@ lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the pack
 	$(call compile,requirements-run)
 	$(call compile,requirements-dev)
 	$(call compile,requirements-verify)
+	$(call compile,requirements-policy)
 
 pytest = $(PY) -m coverage run -m pytest --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml
 verify = $(PY) -m pytest --ds=gateway_site.settings -m verify --junit-xml=build/tests/verify-$(1).xml
@@ -115,11 +116,18 @@ compile = $(PY) -m uv pip compile --universal --python-version 3.11 --generate-h
 
 # A lock is installed once, and again when it has changed.
 .venv/.%: %.txt | .venv/bin/pip
-	@echo "Installing $< into .venv"
-	@$(PIP_INSTALL) -r $< >.venv/pip.log 2>&1 || { \
+	@$(call install,.venv)
+
+# checkov cannot share an environment with pip-audit: it has one of its own within ours, filled by our pip.
+.venv/policy/.%: %.txt | .venv/bin/pip
+	@$(PY) -m venv --without-pip .venv/policy
+	@$(call install,.venv/policy)
+
+install = echo "Installing $< into $(1)"; \
+	$(PIP_INSTALL) -r $< >.venv/pip.log 2>&1 || { \
 		echo "error: $< cannot be installed: $$(grep -m 1 '^ERROR' .venv/pip.log || tail -n 1 .venv/pip.log) (more: .venv/pip.log)" >&2; \
-		exit 1; }
-	@touch $@
+		exit 1; }; \
+	touch $@
 
 # pip comes last into a new environment: once it is there, all of it is.
 .venv/bin/pip:

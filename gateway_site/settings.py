@@ -1,7 +1,7 @@
 """The gateway's settings."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from common import environment
 from common.json_logging import logging_settings
@@ -79,12 +79,16 @@ def _ways(value: str) -> tuple[str, ...]:
     return ways
 
 
-def _limit_store(url: str) -> str:
+def _limit_store(url: str, password: str) -> str:
+    """The store's URL; one without a password gets this one."""
     if url.lower() == "local":
         return "local"
     try:
         parts = urlsplit(url)
         environment.hide(parts.password or "")
+        if password and not parts.password:
+            user, _, place = parts.netloc.rpartition("@")
+            url = parts._replace(netloc=f"{user.rstrip(':')}:{quote(password, safe='')}@{place}").geturl()
         if parts.scheme in {"redis", "rediss"} and parts.hostname and parts.port != 0:
             return url
         if parts.scheme == "unix" and parts.path:
@@ -125,7 +129,9 @@ if "apikey" in AUTH:
 MAX_ANSWER_BYTES = environment.integer("MAX_ANSWER_BYTES", 1 << 27, minimum=1 << 20, maximum=1 << 40)
 
 RATE_LIMIT = environment.parsed("RATE_LIMIT", "none", rate.parse, rate.WRITTEN)
-RATE_LIMIT_STORE = _limit_store(environment.text("RATE_LIMIT_STORE") or "local")
+RATE_LIMIT_STORE = _limit_store(
+    environment.text("RATE_LIMIT_STORE") or "local", environment.secret("RATE_LIMIT_STORE_PASSWORD")
+)
 CORS_ALLOWED_ORIGINS = environment.parsed(
     "CORS_ALLOWED_ORIGINS", "", _origins, "origins like https://app.example.com, without path or wildcard"
 )

@@ -30,6 +30,7 @@ NOT_IN_CONFIG_MAPS = {
     "WEB_CONCURRENCY": "one process a pod: replicas are how this scales",
     "SECRET_KEY": "a Secret, mounted",
     "REDIS_PASSWORD": "a Secret, mounted",
+    "RATE_LIMIT_STORE_PASSWORD": "a Secret, mounted, and named by the component shared-rate-limit",
     "REDIS_URL": "REDIS_HOST and REDIS_PORT here; the component redis-sentinel sets it",
 }
 """Settings that the base leaves out of a service's ConfigMap, and why."""

@@ -27,6 +27,8 @@ answer() {
     printf 'sha256:%064d\n' "${#call}"
   elif [[ $call =~ \ --metadata-file\ ([^ ]+) ]]; then
     printf '{"containerimage.digest": "sha256:%064d"}' "${#call}" >"${BASH_REMATCH[1]}"
+  elif [[ $call =~ \ --bundle\ ([^ ]+) ]]; then
+    printf '{}' >"${BASH_REMATCH[1]}"
   elif [[ $call == "trivy "* && $call =~ \ --output\ ([^ ]+) ]]; then
     printf '{"runs": [{}]}' >"${BASH_REMATCH[1]}"
   elif [[ $call == *" apply -k "* && $call != *--dry-run* ]]; then

@@ -33,3 +33,13 @@ def test_who_signs_is_the_same_everywhere():
     for file in ("SECURITY.md", "deploy/bin/release.sh", "deploy/kustomize/components/signed-images/policy.yaml"):
         assert identity in (ROOT / file).read_text(encoding="utf-8"), file
     assert (ROOT / ".github/workflows/images.yaml").exists()
+    assert ".github/workflows/release.yaml@refs/tags/v1.2.3" in (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+
+
+def test_images_are_verified_in_the_form_in_which_they_are_signed():
+    form = "--new-bundle-format=false"
+    assert f"cosign sign --yes {form}" in (BIN / "publish_images.sh").read_text(encoding="utf-8")
+    for file in ("SECURITY.md", "deploy/bin/release.sh", "deploy/kustomize/components/signed-images/README.md"):
+        found = re.findall(r"cosign verify .*", (ROOT / file).read_text(encoding="utf-8"))
+        assert found, file
+        assert [line for line in found if form not in line] == [], file

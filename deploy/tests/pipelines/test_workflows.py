@@ -16,7 +16,7 @@ WRITES = {
     "deploy/images": {"packages", "id-token", "security-events"},
     "deploy/deploy": {"id-token"},
     "scheduled/images": {"security-events"},
-    "release/release": {"contents", "packages"},
+    "release/release": {"contents", "packages", "id-token"},
 }
 """Which jobs may write what."""
 

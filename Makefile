@@ -8,11 +8,11 @@ PY := .venv/bin/python
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint fix check schema client verify render images observe sbom audit bench drill lock
+.PHONY: help install run test end-to-end lint fix check schema client verify render images observe sbom audit bench drill lock
 .PHONY: verify-schema verify-manifests verify-pipelines verify-clients verify-browser verify-fuzz
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 install: .venv/.requirements-run .venv/.requirements-dev ## the environment alone: .venv with everything for run, test and lint
 
@@ -27,6 +27,9 @@ test: .venv/.requirements-dev ## every test, each site under its own settings, b
 	wait $$gateway || failed=1; cat build/tests/gateway.log; \
 	$(PY) -m coverage combine --quiet && $(PY) -m coverage report || failed=1; \
 	exit $$failed
+
+end-to-end: .venv/.requirements-dev ## the end-to-end tests on a running gateway: make end-to-end URL=http://localhost:3000
+	@deploy/bin/end_to_end.sh "$(URL)"
 
 lint: .venv/.requirements-dev ## style, types, import rules, locks; edits nothing
 	$(PY) -m ruff check

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The dev overlay on a cluster in containers, and what can only be seen there: deploy/bin/kind.sh
-# Builds both images, loads and applies them, waits, smokes; restarts both services under load and wants no request lost; tries a
-# connection that must be denied. Wants kind 0.24 or newer (older ones ignore network policies), docker, kubectl.
+# Builds both images, loads and applies them, waits, smokes; runs the end-to-end tests; tries connections that must be denied;
+# restarts both services under load and wants no request lost. Wants kind 0.24 or newer (older ones ignore network policies),
+# docker, kubectl, and `make install`.
 #   KEEP=1  leaves the cluster there
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -9,6 +10,7 @@ readonly NODE=kindest/node:v1.35.0@sha256:452d707d4862f52530247495d180205e029056
 readonly NAMESPACE=devops-challenge-dev CLUSTER=users-gateway MANIFESTS=deploy/tests/pipelines/kind
 KUBECONFIG=$(mktemp)
 export KUBECONFIG
+forward=""
 
 clean_up() {
   local status=$?
@@ -16,6 +18,7 @@ clean_up() {
     kube get pods,events --sort-by=.metadata.creationTimestamp || true
     kube logs --selector app.kubernetes.io/part-of=users-gateway --all-containers --prefix --tail=50 || true
   fi
+  [ -z "$forward" ] || kill "$forward" 2>/dev/null || true
   [ -n "${KEEP:-}" ] || kind delete cluster --name "$CLUSTER" || true
   rm -f "$KUBECONFIG"
 }
@@ -46,6 +49,24 @@ finished() { # job, deadline
   return 1
 }
 
+# From outside of the cluster, through the API server: what a client sees, with every test that runs against a pair here.
+end_to_end() {
+  local port="" deadline=$((SECONDS + 30)) log
+  log=$(mktemp)
+  kubectl --namespace "$NAMESPACE" port-forward --address 127.0.0.1 service/api-gateway :3000 >"$log" &
+  forward=$!
+  while [ -z "$port" ] && [ "$SECONDS" -lt "$deadline" ] && kill -0 "$forward" 2>/dev/null; do
+    sleep 0.2
+    port=$(sed -n 's/^Forwarding from 127\.0\.0\.1:\([0-9]*\) .*/\1/p' "$log")
+  done
+  rm -f "$log"
+  [ -n "$port" ] || { echo "error: the gateway's port could not be forwarded" >&2 && return 1; }
+  deploy/bin/end_to_end.sh "http://localhost:$port"
+  kill "$forward" 2>/dev/null || true
+  wait "$forward" 2>/dev/null || true
+  forward=""
+}
+
 restart_under_load() {
   local deadline=$((SECONDS + 300)) name
   kube apply -f "$MANIFESTS/load.yaml"
@@ -68,6 +89,7 @@ for workload in statefulset/redis deployment/user-service deployment/api-gateway
   kube rollout status "$workload" --timeout=180s --request-timeout=0
 done
 job smoke 120
+end_to_end
 job denied 60
 restart_under_load
 echo "everything held"

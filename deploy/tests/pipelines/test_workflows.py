@@ -73,7 +73,7 @@ def test_every_run_is_one_plain_line_that_exists():
         command = step.get("run", "make install")
         assert "\n" not in command.strip(), f"{name}: a script of deploy/bin, which a test runs"
         assert "${{" not in command, f"{name}: a value from outside belongs into env"
-        for script in re.findall(r"deploy/bin/\S+", command):
+        for script in re.findall(r"deploy/bin/\S+|\.ci/\S+", command):
             assert os.access(ROOT / script, os.X_OK), f"{name}: {script}"
         for target in make_targets(command):
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{name}: make {target}"

@@ -10,7 +10,6 @@ readonly NODE=kindest/node:v1.35.0@sha256:452d707d4862f52530247495d180205e029056
 readonly NAMESPACE=devops-challenge-dev CLUSTER=users-gateway MANIFESTS=deploy/tests/pipelines/kind
 KUBECONFIG=$(mktemp)
 export KUBECONFIG
-forward=""
 
 clean_up() {
   local status=$?
@@ -18,7 +17,6 @@ clean_up() {
     kube get pods,events --sort-by=.metadata.creationTimestamp || true
     kube logs --selector app.kubernetes.io/part-of=users-gateway --all-containers --prefix --tail=50 || true
   fi
-  [ -z "$forward" ] || kill "$forward" 2>/dev/null || true
   [ -n "${KEEP:-}" ] || kind delete cluster --name "$CLUSTER" || true
   rm -f "$KUBECONFIG"
 }
@@ -49,24 +47,6 @@ finished() { # job, deadline
   return 1
 }
 
-# From outside of the cluster, through the API server: what a client sees, with every test that runs against a pair here.
-end_to_end() {
-  local port="" deadline=$((SECONDS + 30)) log
-  log=$(mktemp)
-  kubectl --namespace "$NAMESPACE" port-forward --address 127.0.0.1 service/api-gateway :3000 >"$log" &
-  forward=$!
-  while [ -z "$port" ] && [ "$SECONDS" -lt "$deadline" ] && kill -0 "$forward" 2>/dev/null; do
-    sleep 0.2
-    port=$(sed -n 's/^Forwarding from 127\.0\.0\.1:\([0-9]*\) .*/\1/p' "$log")
-  done
-  rm -f "$log"
-  [ -n "$port" ] || { echo "error: the gateway's port could not be forwarded" >&2 && return 1; }
-  deploy/bin/end_to_end.sh "http://localhost:$port"
-  kill "$forward" 2>/dev/null || true
-  wait "$forward" 2>/dev/null || true
-  forward=""
-}
-
 restart_under_load() {
   local deadline=$((SECONDS + 300)) name
   kube apply -f "$MANIFESTS/load.yaml"
@@ -89,7 +69,7 @@ for workload in statefulset/redis deployment/user-service deployment/api-gateway
   kube rollout status "$workload" --timeout=180s --request-timeout=0
 done
 job smoke 120
-end_to_end
+deploy/bin/forwarded.sh "$NAMESPACE" deploy/bin/end_to_end.sh {}
 job denied 60
 restart_under_load
 echo "everything held"

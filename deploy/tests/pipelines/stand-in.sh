@@ -24,7 +24,7 @@ answer() {
       printf %s "${REVISIONS[$workload]}"
     fi
   elif [[ $call == *" port-forward "* ]]; then
-    echo "Forwarding from 127.0.0.1:40123 -> 3000"
+    echo "Forwarding from 127.0.0.1:${STUB_PORT:-40123} -> 3000"
     read -r -t 20 <> <(:) || true
   elif [[ $call == *"imagetools inspect"* ]]; then
     printf 'sha256:%064d\n' "${#call}"

@@ -6,6 +6,7 @@
 #   KEEP=1  leaves the cluster there
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# The node that kind 0.31 itself names, so that older and newer ones can start it: kind's release notes, and `kind version` there.
 readonly NODE=kindest/node:v1.35.0@sha256:452d707d4862f52530247495d180205e029056831160e22870e37e3f6c1ac31f
 readonly NAMESPACE=devops-challenge-dev CLUSTER=users-gateway MANIFESTS=deploy/tests/pipelines/kind
 KUBECONFIG=$(mktemp)

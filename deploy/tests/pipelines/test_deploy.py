@@ -72,6 +72,26 @@ def test_deploy_applies_waits_smokes_and_says_so(running: Stage):
     assert f"<{SETTINGS['RUN_URL']}|the run>" in running.message
 
 
+def test_the_job_is_told_that_slack_was(running: Stage, tmp_path: Path):
+    deploy(running, GITHUB_OUTPUT=str(tmp_path / "output"))
+    assert (tmp_path / "output").read_text() == "told=true\n"
+    running.fail(Failure(SMOKE))
+    assert deploy(running, GITHUB_OUTPUT=str(tmp_path / "output")).returncode == 3
+    assert (tmp_path / "output").read_text() == 2 * "told=true\n"
+    assert deploy(running, GATEWAY_DIGEST="", GITHUB_OUTPUT=str(tmp_path / "other")).returncode == 2
+    assert not (tmp_path / "other").exists(), "the workflow tells of what was not even tried"
+
+
+def test_the_workflow_tells_what_the_script_could_not(running: Stage):
+    done = running.run(
+        "tell.sh", "prod", "1", "not deployed. checks failure, images skipped, deploy skipped", **SETTINGS
+    )
+    assert done.returncode == 0, done.stderr
+    assert "users-gateway *prod*: not deployed. checks failure" in running.message
+    assert "wJalrXUtnFEMI" not in done.stdout + done.stderr + "".join(running.calls)
+    assert running.run("tell.sh", "prod").returncode == 2
+
+
 def test_branch_name_is_no_markup(running: Stage):
     deploy(running, BRANCH="x`<!channel>|&")
     assert "`x'&lt;!channel&gt;/&amp;`" in running.message

@@ -6,4 +6,4 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 [[ ${1:-} =~ ^https?://[^/]+/?$ ]] || { echo "error: say which gateway, like http://localhost:3000" >&2 && exit 2; }
 END_TO_END_URL=$1 exec "${PYTHON:-.venv/bin/python}" -m pytest --ds=gateway_site.settings \
-  --junit-xml=build/tests/end-to-end.xml gateway_site/tests/end_to_end
+  gateway_site/tests/end_to_end

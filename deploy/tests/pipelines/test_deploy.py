@@ -217,6 +217,8 @@ def test_no_secret_is_in_output_arguments_or_messages(running: Stage, order: lis
         ((), {}, "one environment"),
         (("production",), {}, "one environment"),
         (("prod",), {"GATEWAY_DIGEST": "sha-0123456"}, "GATEWAY_DIGEST"),
+        (("prod",), {"GATEWAY_DIGEST": f"sha256:{'a1' * 31}"}, "GATEWAY_DIGEST"),
+        (("prod",), {"USERS_DIGEST": f"sha256:{'a1' * 33}"}, "USERS_DIGEST"),
         (("prod",), {"USERS_DIGEST": ""}, "USERS_DIGEST"),
         (("prod",), {"SMOKE_URL": "api.example.test"}, "SMOKE_URL"),
         (("prod",), {"AWS_REGION": ""}, "AWS_REGION"),

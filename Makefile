@@ -8,11 +8,11 @@ PY := .venv/bin/python
 PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint fix check schema client verify render images observe sbom audit bench drill lock
+.PHONY: help install run test end-to-end lint fix check schema client verify render images observe sbom audit bench drill lock
 .PHONY: verify-schema verify-manifests verify-pipelines verify-clients verify-browser verify-hostile verify-drills verify-fuzz
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 install: .venv/.requirements-run .venv/.requirements-dev ## the environment alone: .venv with everything for run, test and lint
 
@@ -27,6 +27,9 @@ test: .venv/.requirements-dev ## every test, each site under its own settings, b
 	wait $$gateway || failed=1; cat build/tests/gateway.log; \
 	$(PY) -m coverage combine --quiet && $(PY) -m coverage report || failed=1; \
 	exit $$failed
+
+end-to-end: .venv/.requirements-dev ## the end-to-end tests on a running gateway: make end-to-end URL=http://localhost:3000
+	@deploy/bin/end_to_end.sh "$(URL)"
 
 lint: .venv/.requirements-dev ## style, types, import rules, locks; edits nothing
 	$(PY) -m ruff check
@@ -54,11 +57,11 @@ verify-schema: .venv/.requirements-dev
 
 # What validates manifests, rules, workflows and the Dockerfile comes in wheels, so from .venv/bin.
 verify-manifests: .venv/.requirements-verify .venv/policy/.requirements-policy
-	PATH="$(CURDIR)/.venv/bin:$(CURDIR)/.venv/policy/bin:$$PATH" $(call verify,manifests) -rs deploy/tests --ignore=deploy/tests/pipelines
+	PATH="$(CURDIR)/.venv/bin:$(CURDIR)/.venv/policy/bin:$$PATH" $(call verify,manifests) deploy/tests --ignore=deploy/tests/pipelines
 
 verify-pipelines: .venv/.requirements-verify
 	@mkdir -p build/pipelines && cp deploy/tests/pipelines/package*.json build/pipelines/
-	@npm ci --prefix build/pipelines --silent --ignore-scripts
+	@if command -v npm >/dev/null; then npm ci --prefix build/pipelines --silent --ignore-scripts; fi
 	PATH="$(CURDIR)/.venv/bin:$$PATH" $(call verify,pipelines) deploy/tests/pipelines
 
 verify-clients: .venv/.requirements-verify
@@ -108,7 +111,8 @@ lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the pack
 	$(call compile,requirements-policy)
 
 pytest = $(PY) -m coverage run -m pytest --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml
-verify = $(PY) -m pytest --ds=gateway_site.settings -m verify --junit-xml=build/tests/verify-$(1).xml
+# -rs: what is skipped for want of a program is named, with the program.
+verify = $(PY) -m pytest --ds=gateway_site.settings -m verify -rs --junit-xml=build/tests/verify-$(1).xml
 # Without AUTH a credential may be left out; the other settings are required, and no schema depends on them.
 spectacular = DEBUG=true AUTH=none USER_SERVICE_URL=http://unused REDIS_URL=redis://unused $(PY) manage_$(1).py spectacular --file docs/openapi/$(1).yaml
 compile = $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes \

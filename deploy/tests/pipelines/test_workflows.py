@@ -16,7 +16,7 @@ WRITES = {
     "deploy/images": {"packages", "id-token", "security-events"},
     "deploy/deploy": {"id-token"},
     "scheduled/images": {"security-events"},
-    "release/release": {"contents", "packages"},
+    "release/release": {"contents", "packages", "id-token"},
 }
 """Which jobs may write what."""
 
@@ -73,7 +73,7 @@ def test_every_run_is_one_plain_line_that_exists():
         command = step.get("run", "make install")
         assert "\n" not in command.strip(), f"{name}: a script of deploy/bin, which a test runs"
         assert "${{" not in command, f"{name}: a value from outside belongs into env"
-        for script in re.findall(r"deploy/bin/\S+", command):
+        for script in re.findall(r"deploy/bin/\S+|\.ci/\S+", command):
             assert os.access(ROOT / script, os.X_OK), f"{name}: {script}"
         for target in make_targets(command):
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{name}: make {target}"
@@ -89,7 +89,18 @@ def test_nothing_is_deployed_that_has_not_passed():
     deploy = workflows()["deploy"]["jobs"]
     assert deploy["images"]["needs"] == "ci"
     assert deploy["deploy"]["needs"] == "images"
-    assert all("if" not in job for job in deploy.values()), "a condition can let a job run after a failure"
+    conditional = {name for name, job in deploy.items() if "if" in job}
+    assert conditional == {"told"}, "a condition can let a job run after a failure"
+    assert not [name for name, job in deploy.items() if "told" in job.get("needs", ())]
+
+
+def test_somebody_is_told_of_whatever_keeps_a_deploy_from_its_end():
+    deploy = workflows()["deploy"]["jobs"]
+    told = deploy["told"]
+    assert set(told["needs"]) == set(deploy) - {"told"}
+    assert told["if"] == "${{ (failure() || cancelled()) && needs.deploy.outputs.told != 'true' }}"
+    assert deploy["deploy"]["outputs"] == {"told": "${{ steps.deploy.outputs.told }}"}
+    assert "environment" not in told, "it would wait for prod's reviewers"
 
 
 def test_workflows_do_not_wait_for_themselves():

@@ -27,12 +27,13 @@ Where the gateway wants a credential, it comes from the environment, or from a f
 SMOKE_AUTHORIZATION (sent as Authorization: "Bearer …") or SMOKE_API_KEY (sent as X-API-Key)."""
     example = """\
 manage_gateway.py smoke --url http://localhost:3000
-  SMOKE_API_KEY_FILE=/run/secrets/smoke manage_gateway.py smoke --url https://api.example.com --format json"""
+  SMOKE_API_KEY_FILE=/run/secrets/smoke manage_gateway.py smoke --url https://api.example.com --door"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Of `parser`."""
         parser.add_argument("--url", type=origin, required=True, metavar="U", help="of the gateway")
         parser.add_argument("--users-url", type=origin, metavar="U", help="of the user service: compares versions")
+        parser.add_argument("--door", action="store_true", help="U is the public address: no health, no versions there")
         parser.add_argument(
             "--timeout", type=at_least(1), default=10, metavar="S", help="for each answer (default: 10)"
         )
@@ -45,6 +46,7 @@ manage_gateway.py smoke --url http://localhost:3000
             seconds=options["timeout"],
             credentials={field: value for field, name in CREDENTIALS.items() if (value := environment.secret(name))},
             users_url=options["users_url"] or "",
+            door=options["door"],
         )
         steps = trip.run()
         failed = [step for step in steps if step.outcome == "failed"]

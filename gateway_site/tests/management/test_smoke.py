@@ -89,6 +89,19 @@ def test_versions_are_compared(gateway_service: Service, users_service: Service)
     assert failed_steps(report) == ["version skew"]
 
 
+def test_a_door_that_leads_to_the_api_alone_is_no_failure_when_said(gateway_service: Service) -> None:
+    def fault(method: str, target: str, answer: requests.Response) -> None:
+        if not target.startswith("/api"):
+            answer.status_code, answer._content = 404, b"no route"
+
+    inside = {"live", "health", "ready", "version skew"}
+    with faulty_gateway(gateway_service.url, fault) as url:
+        report, error = smoke(url, door=True)
+        assert failed_steps(smoke(url)[0]) == [*STEPS[:4]], "without a word it is one"
+    assert error == ""
+    assert {step["name"] for step in report["steps"] if step["outcome"] == "skipped"} == inside
+
+
 def status(wanted: str, path: str, code: int) -> Fault:
     def fault(method: str, target: str, answer: requests.Response) -> None:
         if method == wanted and target.startswith(path):

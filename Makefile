@@ -9,7 +9,7 @@ PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-c
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test end-to-end lint fix check schema client verify render images observe sbom audit bench drill lock
-.PHONY: verify-schema verify-manifests verify-pipelines verify-clients verify-browser verify-hostile verify-drills verify-fuzz
+.PHONY: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-hostile verify-drills verify-fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -50,7 +50,7 @@ schema: .venv/.requirements-run ## docs/openapi/*.yaml anew, from the code
 client: .venv/.requirements-verify ## typed clients for Python and TypeScript in build/clients (needs npm)
 	@$(PY) -m dev.clients
 
-verify: verify-schema verify-manifests verify-pipelines verify-clients verify-browser verify-hostile verify-drills verify-fuzz ## slow checks: manifests, rules, workflows, breaking changes, clients, browser, slow attacks, fault drills, fuzzing
+verify: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-hostile verify-drills verify-fuzz ## slow checks: manifests, rules, workflows, breaking changes, clients, benchmarks, browser, slow attacks, fault drills, fuzzing
 
 verify-schema: .venv/.requirements-dev
 	$(PY) -m dev.schema_diff
@@ -66,6 +66,9 @@ verify-pipelines: .venv/.requirements-verify
 
 verify-clients: .venv/.requirements-verify
 	$(call verify,clients) dev/tests/test_clients.py
+
+verify-bench: .venv/.requirements-dev
+	$(call verify,bench) dev/tests/test_bench.py
 
 verify-browser: .venv/.requirements-verify
 	$(call verify,browser) gateway_site/tests/browser

@@ -12,8 +12,8 @@ from bench import processes
 
 
 def measure(scenario: str, port: int, running: dict[str, processes.Process], args: Any, lines: Path) -> dict[str, Any]:
-    """After a second to warm up: rps, latencies in ms, and `cpu_us`, the CPU a request of each process."""
-    load(scenario, port, args.connections, 1, lines)
+    """After at most a second to warm up: rps, latencies in ms, and `cpu_us`, the CPU a request of each process."""
+    load(scenario, port, args.connections, min(1, args.seconds), lines)
     before = {name: processes.cpu_seconds(process.pid) for name, process in running.items()}
     outcome = load(scenario, port, args.connections, args.seconds, lines)
     outcome["cpu_us"] = {

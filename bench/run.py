@@ -2,7 +2,7 @@
 
 The floors: `empty`, an application that does nothing on the same server, and `redis`, a bare round trip to a store.
 
-python -m bench.run [--seconds 5] [--rounds 3] [--connections 32] [--users 1000]
+python -m bench.run [--seconds 5] [--rounds 3] [--connections 32] [--users 1000] [--results bench/results]
 """
 
 import argparse
@@ -66,10 +66,11 @@ def table(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=int, default=5, help="of each load")
+    parser.add_argument("--seconds", type=float, default=5, help="of each load")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--users", type=int, default=1000)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that JSON and chart go to")
     args = parser.parse_args()
     rounds = []
     for _ in range(args.rounds):
@@ -83,8 +84,8 @@ def main() -> None:
         "rows": table(rounds),
         "resident_mib": {name: median(rounds, "resident_mib", name) for name in rounds[0]["resident_mib"]},
     }
-    RESULTS.mkdir(exist_ok=True)
-    stem = RESULTS / now.strftime("%Y-%m-%d")
+    args.results.mkdir(exist_ok=True)
+    stem = args.results / now.strftime("%Y-%m-%d")
     stem.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
     stem.with_suffix(".svg").write_text(chart.draw(result))
     for row in result["rows"]:

@@ -58,6 +58,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["common.contracts.StrictJSONParser", "common.contracts.MergePatchParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"]
     + (["rest_framework.renderers.BrowsableAPIRenderer"] if DEBUG else []),
+    "URL_FORMAT_OVERRIDE": None,  # the Accept field alone says what is wanted
     "EXCEPTION_HANDLER": "common.problems.drf_exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

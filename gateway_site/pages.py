@@ -29,16 +29,11 @@ LINKS = {
 }
 
 
-def wants_page(request: Request) -> bool:
-    """Whether a browser asks."""
-    return "text/html" in (request.header(b"accept") or "")
-
-
 @safe
 async def index(request: Request) -> HttpResponse:
     """What there is: JSON for programs, a small page for browsers."""
     content = {"service": settings.SERVICE, "version": settings.APP_VERSION, "links": LINKS}
-    if not wants_page(request):
+    if not request.wants_page:
         return json_answer(content)
     return RawResponse(200, PAGE, render_to_string("gateway/index.html", content).encode())
 
@@ -46,6 +41,6 @@ async def index(request: Request) -> HttpResponse:
 @safe
 async def problems(request: Request) -> HttpResponse:
     """Every kind of problem with what a client should do: JSON for programs, a page for browsers."""
-    if not wants_page(request):
+    if not request.wants_page:
         return json_answer({"problems": [{"code": code, **asdict(kind)} for code, kind in KINDS.items()]})
     return RawResponse(200, PAGE, render_to_string("gateway/problems.html", {"kinds": KINDS}).encode())

@@ -4,6 +4,8 @@ import secrets
 
 from common import __version__, environment
 
+environment.mount("OTEL_")
+
 DEBUG = environment.boolean("DEBUG", default=False)
 LOG_LEVEL = environment.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "warn", "error", "critical"))
 APP_VERSION = environment.text("APP_VERSION") or __version__

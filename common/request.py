@@ -95,6 +95,12 @@ class Request(ASGIRequest):
         return BytesIO(self._body)
 
     @property
+    def wants_page(self) -> bool:
+        """Whether a browser asks: programs that take HTML too take JSON, which no browser names."""
+        accept = self.raw_headers.get(b"accept", b"")
+        return b"text/html" in accept and b"json" not in accept
+
+    @property
     def client_path(self) -> str:
         """The path that the client asked for: what trusted proxies before us took off stands in X-Forwarded-Prefix."""
         prefix = self.header(b"x-forwarded-prefix") if is_trusted(self.peer, settings.TRUSTED_PROXIES) else None

@@ -38,11 +38,6 @@ LINKS = {
 }
 
 
-def wants_page(request: Request) -> bool:
-    """Whether a browser asks."""
-    return "text/html" in (request.header(b"accept") or "")
-
-
 def render(name: str, content: dict[str, Any]) -> bytes:
     """One of the templates."""
     style = mark_safe(STYLE)  # noqa: S308 - a file of ours
@@ -60,7 +55,7 @@ def page(body: bytes) -> HttpResponse:
 async def index(request: Request) -> HttpResponse:
     """What there is: JSON for programs, a page of links for browsers."""
     content = {"service": settings.SERVICE, "version": settings.APP_VERSION, "links": LINKS}
-    if not wants_page(request):
+    if not request.wants_page:
         return json_answer(content)
     return page(render("index", content))
 
@@ -68,6 +63,6 @@ async def index(request: Request) -> HttpResponse:
 @safe
 async def problems(request: Request) -> HttpResponse:
     """Every kind of problem with what a client should do: JSON for programs, a page for browsers."""
-    if not wants_page(request):
+    if not request.wants_page:
         return json_answer({"problems": [{"code": code, **asdict(kind)} for code, kind in KINDS.items()]})
     return page(render("problems", {"kinds": KINDS}))

@@ -16,7 +16,7 @@ from common.version import about
 from common.views import safe
 from gateway_site import pages
 from gateway_site.circuit import State
-from gateway_site.pages import LINKS, page, render, wants_page
+from gateway_site.pages import LINKS, page, render
 from gateway_site.status import chart, wording
 from gateway_site.status.dependencies import Dependency, Look, look
 from gateway_site.status.history import STEP_SECONDS, History, Interval
@@ -53,7 +53,7 @@ kept, making = Kept(), asyncio.Lock()
 @safe
 async def index(request: Request) -> HttpResponse:
     """JSON for programs; for browsers how it goes, anew every few seconds unless `?paused`."""
-    if not wants_page(request):
+    if not request.wants_page:
         return await pages.index(request)
     async with making:
         if time.monotonic() >= kept.until:

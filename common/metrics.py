@@ -75,6 +75,11 @@ def count_dropped_lines() -> None:
 
 samplers.append(count_dropped_lines)
 
+if MULTIPROCESS:
+    from common.workers import WorkersCollector, count_garbage
+
+    samplers.append(count_garbage)
+
 
 @lru_cache(maxsize=4096)
 def _children(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
@@ -106,8 +111,6 @@ def registry() -> CollectorRegistry:
     if not MULTIPROCESS:
         return REGISTRY
     from prometheus_client.multiprocess import MultiProcessCollector
-
-    from common.workers import WorkersCollector
 
     shared = CollectorRegistry()
     MultiProcessCollector(shared)  # type: ignore[no-untyped-call]

@@ -9,7 +9,7 @@ PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-c
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test end-to-end lint fix check schema client verify render images observe sbom audit bench drill lock
-.PHONY: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-hostile verify-drills verify-fuzz
+.PHONY: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -50,7 +50,7 @@ schema: .venv/.requirements-run ## docs/openapi/*.yaml anew, from the code
 client: .venv/.requirements-verify ## typed clients for Python and TypeScript in build/clients (needs npm)
 	@$(PY) -m dev.clients
 
-verify: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-hostile verify-drills verify-fuzz ## slow checks: manifests, rules, workflows, breaking changes, clients, benchmarks, browser, slow attacks, fault drills, fuzzing
+verify: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-fuzz ## slow checks: manifests, rules, workflows, breaking changes, clients, benchmarks, browser, fault drills, slow attacks, fuzzing
 
 verify-schema: .venv/.requirements-dev
 	$(PY) -m dev.schema_diff
@@ -73,13 +73,11 @@ verify-bench: .venv/.requirements-dev
 verify-browser: .venv/.requirements-verify
 	$(call verify,browser) gateway_site/tests/browser
 
-# Half a minute of waiting for time-outs, so both sites at once.
-verify-hostile: .venv/.requirements-dev
-	@$(call verify,hostile-users) --ds=users_site.settings common & users=$$!; \
-	$(call verify,hostile-gateway) common && wait $$users
-
+# And the attacks that take half a minute of waiting: the drills wait too.
 verify-drills: .venv/.requirements-dev
-	@$(PY) -m dev.drills --quick
+	@$(call verify,attacks-users) --ds=users_site.settings common & users=$$!; \
+	$(call verify,attacks-gateway) common & gateway=$$!; \
+	$(PY) -m dev.drills --quick; failed=$$?; wait $$users || failed=1; wait $$gateway || failed=1; exit $$failed
 
 # FUZZ_SECONDS (for each site), FUZZ_SEED: see dev/fuzz.py.
 verify-fuzz: .venv/.requirements-verify

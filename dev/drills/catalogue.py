@@ -16,7 +16,8 @@ from dev.drills.scenarios import (
 )
 
 DRILLS: tuple[Drill, ...] = (
-    rolling_restart.DRILL,
+    rolling_restart.USERS,
+    rolling_restart.GATEWAY,
     replica_killed.DRILL,
     redis_killed.DRILL,
     sentinel_failover.DRILL,

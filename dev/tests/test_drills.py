@@ -107,6 +107,9 @@ def test_an_outcome_measures_outages_and_a_missed_bound_fails_it() -> None:
     assert outcome.outage(writes_only=True) == pytest.approx(4.0)
     assert outcome.seconds_until_good(2.0) == pytest.approx(2.0)
     assert outcome.seconds_until_good(2.0, writes_only=True) == pytest.approx(3.0)
+    ledger.events.append(Event(11.0, 0.1, "PUT", 503))
+    assert outcome.outage() == pytest.approx(6.0), "an outage that lasts to the end is one"
+    ledger.events.pop()
     outcome.require("bad GETs", outcome.bad_reads, 1)
     outcome.require("bad answers", outcome.bad, 1)
     assert [bound.is_met for bound in outcome.bounds] == [True, False]

@@ -107,6 +107,27 @@ def test_network_policies_open_what_the_settings_imply_and_nothing_else(
     assert _reachable(rendering) == wanted
 
 
+DRAWN = {
+    "gateway": "api-gateway", "users": "user-service", "redis": "redis", "sentinel": "redis-sentinel",
+    "limit": "rate-limit", "backup": "backup",
+}  # fmt: skip
+"""Nodes of the diagram that are workloads."""
+
+
+def test_diagram_draws_each_connection_between_pods_and_no_other(load: Load):
+    document = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = set()
+    for line in document.split("```mermaid")[1].split("```")[0].splitlines():
+        nodes = re.split(r"\s+(?:-->|-\.->)\|:?([^|]*)\|\s+", line.strip())
+        drawn |= {
+            (DRAWN[source], DRAWN[target], int(port))
+            for source, port, target in zip(nodes[::2], nodes[1::2], nodes[2::2], strict=False)
+            if source in DRAWN and target in DRAWN
+        }
+    among_themselves = {edge for edge in SENTINEL if edge != ("redis-sentinel", "redis", 6379)}
+    assert drawn == _reachable(load("prod", components())) - among_themselves
+
+
 def test_policies_select_pods_by_labels_that_kustomize_gave_them(load: Load):
     rendering = load("prod", components())
     for policy in rendering.of("NetworkPolicy"):

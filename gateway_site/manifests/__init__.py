@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gateway_site.manifests import (
+    admission,
     alerts,
     configuration,
     credentials,
@@ -24,6 +25,7 @@ from gateway_site.manifests import (
     security,
     selectors,
     termination,
+    volumes,
 )
 from gateway_site.manifests.objects import Manifest, Rendering
 from gateway_site.manifests.reading import UnreadableError, read
@@ -37,6 +39,13 @@ RULES: tuple[Rule, ...] = (
     kinds.unnamed,
     kinds.duplicates,
     kinds.lost_namespaces,
+    admission.names,
+    admission.words,
+    admission.secrets,
+    admission.pods,
+    admission.services,
+    admission.updates,
+    admission.jobs,
     selectors.own_pods,
     selectors.overlapping,
     selectors.services,
@@ -55,12 +64,12 @@ RULES: tuple[Rule, ...] = (
     probes.liveness,
     probes.served_paths,
     references.config_and_secrets,
-    references.mounts,
     references.identities,
     references.operators,
     references.tls_secrets,
     references.expansions,
     resources.limits,
+    resources.units,
     resources.oversized,
     resources.in_memory_volumes,
     resources.redis_memory,
@@ -90,6 +99,9 @@ RULES: tuple[Rule, ...] = (
     termination.drains,
     termination.hooks,
     termination.shells,
+    volumes.mounts,
+    volumes.shared_claims,
+    volumes.sub_paths,
     configuration.unknown,
     configuration.refused,
     configuration.hosts,

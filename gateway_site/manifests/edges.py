@@ -102,7 +102,7 @@ def hosts(rendering: Rendering) -> Iterator[Violation]:
                 "its name does not resolve: every request fails",
                 f"name a Service that is there: {names}",
             )
-        elif address.port and address.port not in _service_ports(service):
+        elif _service_ports(service) and address.port and address.port not in _service_ports(service):
             yield Violation(
                 str(workload),
                 f"{address.setting} names {address.host}:{address.port}, "

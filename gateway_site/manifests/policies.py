@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gateway_site.manifests.network import isolating, policy_types
 from gateway_site.manifests.objects import Rendering, items
+from gateway_site.manifests.ours import processes
 from gateway_site.manifests.pods import workloads
 from gateway_site.manifests.violation import Violation
 
@@ -28,13 +29,13 @@ def openings(rendering: Rendering) -> Iterator[Violation]:
                     "everybody may connect to every port",
                     "name the peer and the port",
                 )
+    ours = {process.workload.namespace for process in processes(rendering)}
     for workload in workloads(rendering):
-        for direction in ("Ingress", "Egress"):
-            others = [
-                each
-                for each in rendering.of("NetworkPolicy", namespace=workload.namespace)
-                if direction in policy_types(each)
-            ]
+        policies = rendering.of("NetworkPolicy", namespace=workload.namespace)
+        # Policies for single pods of others say nothing of their neighbours; one for all pods says that closed is the rule.
+        is_closed = workload.namespace in ours or any(not each.spec.get("podSelector") for each in policies)
+        for direction in ("Ingress", "Egress") if is_closed else ():
+            others = [each for each in policies if direction in policy_types(each)]
             if others and not isolating(rendering, workload, direction):
                 yield Violation(
                     str(workload),

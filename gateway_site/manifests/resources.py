@@ -17,6 +17,12 @@ from gateway_site.manifests.violation import Violation
 REDIS_SHARE = Decimal("0.75")
 """Of a container's memory; the rest is for the fork that rewrites the AOF, for clients and for scripts."""
 
+LEAST_MEMORY = 4 * 1024**2
+"""Bytes in which no container starts, not even a shell's."""
+
+MOST_CPUS = 50
+"""From here on somebody meant thousandths: 50m is the least that anybody asks for, 96 CPUs a whole node of the larger kind."""
+
 
 def amount(data: Any, *path: str | int) -> Decimal | None:
     try:
@@ -48,6 +54,30 @@ def limits(rendering: Rendering) -> Iterator[Violation]:
                         f"above its limit {dig(resources, 'limits', name)}",
                         "the API server refuses it",
                         "set the limit to the request or more",
+                    )
+
+
+def units(rendering: Rendering) -> Iterator[Violation]:
+    """Quantities that are well-formed and cannot be meant: memory without its unit, CPU without its m."""
+    for workload in workloads(rendering):
+        for container in workload.containers:
+            for part in ("requests", "limits"):
+                memory, cpu = (amount(container.data, "resources", part, name) for name in ("memory", "cpu"))
+                written = mapping(container.data, "resources", part)
+                if memory is not None and 0 < memory < LEAST_MEMORY:
+                    unit = "a thousandth of a byte" if str(written["memory"]).endswith("m") else "bytes"
+                    yield Violation(
+                        str(workload),
+                        f"{part}.memory of container {container.name} is {written['memory']}: {unit}, no Mi",
+                        "nothing starts in that: OOMKilled, or refused by the runtime",
+                        "write it like 128Mi",
+                    )
+                if cpu is not None and cpu >= MOST_CPUS:
+                    yield Violation(
+                        str(workload),
+                        f"{part}.cpu of container {container.name} is {written['cpu']}: whole CPUs",
+                        "no node has that many: its pods stay Pending",
+                        f"write it like {written['cpu']}m",
                     )
 
 

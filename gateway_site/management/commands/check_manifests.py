@@ -1,5 +1,7 @@
 """Says what a cluster would suffer from, before it does."""
 
+import os
+import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -29,8 +31,11 @@ class Command(BaseCommand):
             violations = check_paths(paths)
         except UnreadableError as error:
             raise CommandError(str(error), returncode=1) from None
-        for violation in violations:
-            self.stdout.write(str(violation))
         if violations:
-            raise CommandError(f"{len(violations)} violations", returncode=1)
+            try:
+                self.stdout.write("\n".join(map(str, violations)))
+                self.stdout.flush()
+            except BrokenPipeError:  # `| head` has seen enough; what is left in the buffer goes nowhere
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise CommandError(f"{len(violations)} violation{'s' if violations[1:] else ''}", returncode=1)
         self.stderr.write(f"{', '.join(map(str, paths))}: nothing found")

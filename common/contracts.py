@@ -172,9 +172,19 @@ class UserPageSerializer(serializers.Serializer[Any]):
     results = UserSerializer(many=True)
 
 
+class WholeNumberField(serializers.IntegerField):
+    """A whole number in a query: digits. DRF takes all that int() does: `1_0`, ` 10`, and `1.0` too."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """The number. Raises ValidationError."""
+        if not (data.isascii() and data.removeprefix("-").isdigit()):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class PageQuerySerializer(StrictSerializer):
     """The query of a list."""
 
-    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    limit = WholeNumberField(min_value=1, max_value=100, default=20)
     cursor = serializers.CharField(max_length=100, required=False)
     email = StrictEmailField(required=False)

@@ -6,6 +6,7 @@ replicas, not workers, are how this scales, so metrics need no shared files and 
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from importlib import import_module
@@ -16,6 +17,22 @@ from django.core.exceptions import ImproperlyConfigured
 
 KEEPALIVE_SECONDS = 75
 """Idle connections are kept longer than any client in front keeps them (nginx: 60 s), so that it is the client who closes."""
+
+
+def serve_alone(arbiter: Any) -> None:
+    """One worker needs no arbiter beside it: it serves in the arbiter's own process, which saves 30 MiB resident. What ends it
+    ends the process, seen by whoever started that (Kubernetes, compose) and started again by them, not behind their back."""
+    if arbiter.cfg.workers > 1 or arbiter.cfg.reload:
+        return
+    # The arbiter only queued what arrived; PID 1 of a container has no default action that would end it.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    if not arbiter.SIG_QUEUE.empty():
+        sys.exit(0)
+    worker = arbiter.worker_class(
+        1, os.getppid(), arbiter.LISTENERS, arbiter.app, arbiter.timeout, arbiter.cfg, arbiter.log
+    )
+    worker.serve_alone()
 
 
 def load_anew(arbiter: Any, worker: Any) -> None:
@@ -40,6 +57,7 @@ def gunicorn_settings(site: str) -> dict[str, Any]:
         "wsgi_app": f"{site}.asgi:application",
         "bind": f"{settings.HOST}:{settings.PORT}",
         "worker_class": "common.worker.Worker",
+        "when_ready": serve_alone,
         "child_exit": load_anew,
         "workers": settings.WEB_CONCURRENCY,
         "logger_class": "common.worker.Logger",

@@ -17,7 +17,9 @@ from dev.drills.stage import own_store
 
 NAME = "users"
 REPLICAS, SENTINELS, QUORUM = 2, 3, 2
-DOWN_MS = 1000
+DOWN_MS = 1500
+"""Sentinel asks once a second: with less it takes for dead who is only late."""
+
 SETTLED_SECONDS = 30
 
 

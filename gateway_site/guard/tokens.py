@@ -67,8 +67,8 @@ class Tokens:
         self.keys = KeySet(origin, target, changed=self._forget)
 
     def check(self, token: bytes) -> Principal | Coroutine[Any, Any, Principal]:
-        """Whose token it is; to be awaited where that must be found out. Raises Problem (401; 503 while no key could be
-        fetched)."""
+        """Whose token it is; to be awaited where that must be found out. Raises Problem (401; 503 while nobody
+        can say)."""
         known = self._cache.get(token)
         return self._verify(token) if known is None else self._in_time(known)
 

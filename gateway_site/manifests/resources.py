@@ -6,10 +6,12 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from gateway_site.manifests.edges import implied
 from gateway_site.manifests.objects import Rendering, dig, items, mapping, text
 from gateway_site.manifests.ours import processes
 from gateway_site.manifests.pods import Container, Workload, workloads
 from gateway_site.manifests.quantity import quantity
+from gateway_site.manifests.services import USERS
 from gateway_site.manifests.violation import Violation
 
 REDIS_SHARE = Decimal("0.75")
@@ -116,6 +118,8 @@ def redis_memory(rendering: Rendering) -> Iterator[Violation]:
                     "it is OOMKilled before it refuses a write",
                     "set maxmemory to 60 % of the limit",
                 )
+            if not _keeps_users(rendering, workload):
+                continue  # a cache may forget
             if config.get("maxmemory-policy", "noeviction") != "noeviction":
                 yield Violation(
                     str(workload),
@@ -125,6 +129,17 @@ def redis_memory(rendering: Rendering) -> Iterator[Violation]:
                 )
             if config.get("appendonly", "no") != "yes":
                 yield Violation(str(workload), "appendonly is off", "a restart loses every user", "set appendonly yes")
+
+
+def _keeps_users(rendering: Rendering, store: Workload) -> bool:
+    """Whether it is the user service's: by its settings, or (behind sentinels) by its name."""
+    users = [process.workload.template for process in processes(rendering) if process.service is USERS]
+    named = (
+        peer.template
+        for source, peer, *_ in implied(rendering)
+        if isinstance(peer, Workload) and source.template in users
+    )
+    return bool(users) and (store.manifest.name == "redis" or store.template in named)
 
 
 def _redis_settings(rendering: Rendering, workload: Workload, container: Container) -> dict[str, str] | None:

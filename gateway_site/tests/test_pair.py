@@ -48,6 +48,8 @@ CASES = {
     "unknown fields": ("POST", "/users", b'{"nome": 1}'),
     "wrong types": ("POST", "/users", b'{"name": {}, "email": 1, "role": []}'),
     "another method": ("BREW", "/users", b""),
+    "connect": ("CONNECT", "/users", b""),
+    "connect a user": ("CONNECT", "/users/01900000-0000-7000-8000-000000000000", b""),
     "options": ("OPTIONS", "/users", b""),
     "a trailing slash": ("GET", "/users/", b""),
     "delete nobody": ("DELETE", "/users/01900000-0000-7000-8000-000000000000", b""),

@@ -26,6 +26,7 @@ def good(settings: Any, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     settings.DEBUG, settings.SECRET_KEY, settings.ALLOWED_HOSTS = False, GOOD_KEY, ["api.example.com"]
     settings.DRAIN_SECONDS = 5
     monkeypatch.setattr(site, "AUTH", ("jwt",))
+    monkeypatch.setattr(site, "STATUS_PAGE", False)
     monkeypatch.setattr(site, "RATE_LIMIT", Rate(100, 1, 200))
     return monkeypatch
 
@@ -56,6 +57,7 @@ def test_shared_mistake_has_its_id(
     [
         ("AUTH", (), {"gateway.W010"}),
         ("RATE_LIMIT", None, {"gateway.W015"}),
+        ("STATUS_PAGE", True, {"gateway.W017"}),
         ("AUTH_JWKS_URL", ("http://issuer:8080", "/jwks.json"), {"gateway.W016"}),
         ("UPSTREAM_TIMEOUT_MS", 60_000, {"gateway.W011"}),
         ("UPSTREAM_CONNECT_TIMEOUT_MS", 5000, {"gateway.W012"}),

@@ -9,12 +9,15 @@ PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-c
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test end-to-end lint fix check schema client verify render images observe sbom audit bench drill lock
-.PHONY: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-fuzz
+.PHONY: install-services verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 install: .venv/.requirements-run .venv/.requirements-dev ## the environment alone: .venv with everything for run, test and lint
+
+# Nothing but what the services run on: for a machine that may more than it needs for tests.
+install-services: .venv/.requirements
 
 run: .venv/.requirements-run ## both services and a store on this machine; Ctrl-C stops them
 	@exec $(PY) -m dev.run

@@ -10,7 +10,7 @@ from deploy.tests.monitoring.conftest import PACKAGES
 from deploy.tests.pipelines.stage import ROOT
 
 SYSTEM = ("bash", "chmod", "dirname", "env", "sort")
-PROGRAMS = {"git", "make", "openssl", "chromium", "node", "npm", "kubectl", *PACKAGES}
+PROGRAMS = {"git", "ip", "make", "openssl", "chromium", "node", "npm", "kubectl", *PACKAGES}
 
 
 class Machine:
@@ -57,7 +57,7 @@ def machine(tmp_path: Path) -> Machine:
 def test_a_bare_machine_gets_everything(machine: Machine):
     assert machine.run().returncode == 0
     assert machine.installed == {
-        "git", "make", "openssl", "python3", "python3-venv", "chromium", "nodejs", "npm", "kubernetes-client",
+        "git", "iproute2", "make", "openssl", "python3", "python3-venv", "chromium", "nodejs", "npm", "kubernetes-client",
         *PACKAGES.values(),
     }  # fmt: skip
 

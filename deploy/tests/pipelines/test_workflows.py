@@ -109,6 +109,11 @@ def test_workflows_do_not_wait_for_themselves():
     assert not [group for group in groups if "github.workflow" in group], "is the caller's in a called workflow"
 
 
+def test_where_the_cloud_is_in_reach_no_tool_of_the_tests_is_installed():
+    lines = [step["run"] for step in workflows()["deploy"]["jobs"]["deploy"]["steps"] if "run" in step]
+    assert lines == ["make install-services", 'deploy/bin/deploy.sh "$ENVIRONMENT"']
+
+
 def test_a_deploy_is_never_cut_off():
     assert workflows()["deploy"]["concurrency"]["cancel-in-progress"] is False
 

@@ -3,19 +3,26 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from uuid import uuid4
 
 import requests
 
-from gateway_site.tests.end_to_end.client import Client, new_user
+from gateway_site.tests.end_to_end.client import SECONDS, Client, new_user
 
 CLIENTS = 12
 
 
 def at_once(ask: Callable[[int], requests.Response]) -> list[requests.Response]:
-    """The answers to that many clients."""
+    """The answers to that many clients, who wait for each other before they ask."""
+    start = Barrier(CLIENTS)
+
+    def waiting(index: int) -> requests.Response:
+        start.wait(SECONDS)
+        return ask(index)
+
     with ThreadPoolExecutor(CLIENTS) as pool:
-        return list(pool.map(ask, range(CLIENTS)))
+        return list(pool.map(waiting, range(CLIENTS)))
 
 
 def test_one_email_gets_one_user(client: Client) -> None:

@@ -9,7 +9,7 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-b
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint fix check schema client verify render images observe sbom audit bench drill lock
-.PHONY: verify-schema verify-manifests verify-pipelines verify-clients verify-browser verify-fuzz
+.PHONY: verify-schema verify-manifests verify-pipelines verify-clients verify-browser verify-restore verify-fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -47,7 +47,7 @@ schema: .venv/.requirements-run ## docs/openapi/*.yaml anew, from the code
 client: .venv/.requirements-verify ## typed clients for Python and TypeScript in build/clients (needs npm)
 	@$(PY) -m dev.clients
 
-verify: verify-schema verify-manifests verify-pipelines verify-clients verify-browser verify-fuzz ## slow checks: manifests, rules, workflows, breaking changes, clients, browser, fuzzing
+verify: verify-schema verify-manifests verify-pipelines verify-clients verify-browser verify-restore verify-fuzz ## slow checks: manifests, rules, workflows, breaking changes, clients, browser, restore drill, fuzzing
 
 verify-schema: .venv/.requirements-dev
 	$(PY) -m dev.schema_diff
@@ -66,6 +66,10 @@ verify-clients: .venv/.requirements-verify
 
 verify-browser: .venv/.requirements-verify
 	$(call verify,browser) gateway_site/tests/browser
+
+# -s: the time and count of each step are what it is for.
+verify-restore: .venv/.requirements-dev
+	$(PY) -m pytest -s --ds=users_site.settings -m verify --junit-xml=build/tests/verify-restore.xml users_site/tests/management
 
 # FUZZ_SECONDS (for each site), FUZZ_SEED: see dev/fuzz.py.
 verify-fuzz: .venv/.requirements-verify

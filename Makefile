@@ -9,7 +9,7 @@ PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-c
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test end-to-end lint fix check schema client verify render images observe sbom audit bench drill lock
-.PHONY: install-services verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-fuzz
+.PHONY: install-services verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -53,7 +53,7 @@ schema: .venv/.requirements-run ## docs/openapi/*.yaml anew, from the code
 client: .venv/.requirements-verify ## typed clients for Python and TypeScript in build/clients (needs npm)
 	@$(PY) -m dev.clients
 
-verify: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-fuzz ## slow checks: manifests, rules, workflows, breaking changes, clients, benchmarks, browser, fault drills, slow attacks, fuzzing
+verify: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz ## slow checks: manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing
 
 verify-schema: .venv/.requirements-dev
 	$(PY) -m dev.schema_diff
@@ -81,6 +81,10 @@ verify-drills: .venv/.requirements-dev
 	@$(call verify,attacks-users) --ds=users_site.settings common & users=$$!; \
 	$(call verify,attacks-gateway) common & gateway=$$!; \
 	$(PY) -m dev.drills --quick; failed=$$?; wait $$users || failed=1; wait $$gateway || failed=1; exit $$failed
+
+# -s: the time and count of each step are what it is for.
+verify-restore: .venv/.requirements-dev
+	$(call verify,restore) -s --ds=users_site.settings users_site/tests/management
 
 # FUZZ_SECONDS (for each site), FUZZ_SEED: see dev/fuzz.py.
 verify-fuzz: .venv/.requirements-verify

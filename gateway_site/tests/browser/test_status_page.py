@@ -31,7 +31,7 @@ READERS: dict[str, dict[str, Any]] = {
     },
 }
 
-TEXTS = "h1, h2, p, dt, dd, li b, .state, .key, th, td, a, .top, .axis span"
+TEXTS = "h1, h2, p, dt, dd, li b, .state, .key, th, td, a, .axis span"
 
 COLOURS = """elements => elements.map(element => {
     let ground = element;

@@ -20,15 +20,9 @@ def test_upper_edge_is_the_next_round_number(value: float, top: float) -> None:
     assert chart.ceiling(value, least=1.0) == top
 
 
-@pytest.mark.parametrize("exponent", range(-3, 6))
-def test_a_power_of_ten_is_its_own_upper_edge(exponent: int) -> None:
-    value = 10.0**exponent
-    assert chart.ceiling(value, least=0.001) == pytest.approx(value)
-
-
 def test_newest_interval_stands_at_the_right_and_heights_are_to_scale() -> None:
     drawn = chart.rates([interval(500), interval(250)])
-    assert drawn.top == "100/s"
+    assert drawn.lines == [(0.0, "100/s"), (50.0, "50/s"), (100, "0")]
     assert [(bar.x, bar.y, bar.height) for bar in drawn.bars] == [
         ((SLOTS - 2) * chart.SLOT, 0.0, 100.0),
         ((SLOTS - 1) * chart.SLOT, 50.0, 50.0),
@@ -54,7 +48,26 @@ def test_durations_show_median_within_the_slowest() -> None:
     drawn = chart.durations([interval(100, bucket=4)])  # (0.01, 0.025]
     assert [bar.kind for bar in drawn.bars] == ["high", "all"]
     assert drawn.bars[0].label == "half within 18 ms, 99 % within 25 ms"
-    assert drawn.top == "50 ms"
+    assert drawn.bars[0].height == pytest.approx(47.9, abs=0.1)  # 2.4 powers of ten above 0.1 ms, 20 each
+
+
+def test_durations_have_a_line_for_each_power_of_ten() -> None:
+    drawn = chart.durations([])
+    assert [(round(y), label) for y, label in drawn.lines] == [
+        (0, "10 s"),
+        (20, "1 s"),
+        (40, "100 ms"),
+        (60, "10 ms"),
+        (80, "1 ms"),
+        (100, "0.1 ms"),
+    ]
+
+
+def test_durations_off_the_scale_stay_on_the_paper() -> None:
+    instant, endless = interval(10, bucket=0), interval(10, bucket=len(BUCKETS))
+    bars = chart.durations([instant, endless]).bars
+    assert all(chart.LEAST_HEIGHT <= bar.height <= chart.HEIGHT for bar in bars)
+    assert bars[2].height == chart.HEIGHT
 
 
 def test_no_samples_make_an_empty_chart() -> None:

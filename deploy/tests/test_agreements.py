@@ -49,7 +49,7 @@ def test_config_map_keys_equal_the_settings(load: Load, service: Service):
 
 
 def test_prod_is_guarded(load: Load, tmp_path: Path):
-    """The gateway's own check of a deployment has nothing to say of what prod sets: not of AUTH (W010) nor RATE_LIMIT (W015)."""
+    """The gateway's own check has nothing to say of what prod sets: not of AUTH (W010) nor of RATE_LIMIT (W015)."""
     config = next(each for each in load("prod").of("ConfigMap") if each.name.startswith(f"{GATEWAY.name}-settings"))
     mounted = tmp_path / "api-keys"
     mounted.write_text("")

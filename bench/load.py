@@ -60,9 +60,9 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The first request."""
         self.transport = transport
-        self._send()
+        self.send()
 
-    def _send(self) -> None:
+    def send(self) -> None:
         self.sent_at = time.perf_counter()
         self.transport.write(next(self.stream))  # type: ignore[attr-defined]
 
@@ -79,7 +79,7 @@ class Client(asyncio.Protocol):
         self.latencies.append(time.perf_counter() - self.sent_at)
         if head[9:10] != b"2":
             self.bad.append(int(head[9:12]))
-        self._send()
+        self.send()
 
     def connection_lost(self, error: Exception | None) -> None:
         """A connection that is closed under load is a bad answer."""

@@ -65,9 +65,9 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The first request."""
         self.transport = transport
-        self._send()
+        self.send()
 
-    def _send(self) -> None:
+    def send(self) -> None:
         self.sent_at = time.perf_counter()
         self.transport.write(next(self.stream))  # type: ignore[attr-defined]
 
@@ -81,7 +81,7 @@ class Client(asyncio.Protocol):
         self.latencies.append(time.perf_counter() - self.sent_at)
         if not answered.startswith(self.good):
             self.bad.append(1)
-        self._send()
+        self.send()
 
     def is_incomplete(self, answered: bytes) -> bool:
         """Whether more must come; every answer of these scenarios has a Content-Length."""

@@ -44,6 +44,15 @@ def load_anew(arbiter: Any, worker: Any) -> None:
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606
 
 
+def child_exit(arbiter: Any, worker: Any) -> None:
+    """gunicorn's hook: the gauges of a worker that has ended go with it."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    load_anew(arbiter, worker)
+
+
 def gunicorn_settings(site: str) -> dict[str, Any]:
     """gunicorn's settings for one site. A setting that is missing or malformed ends the process with one line."""
     # Assigned, not defaulted: a value left in a shell would start one site with the settings of the other.
@@ -58,7 +67,7 @@ def gunicorn_settings(site: str) -> dict[str, Any]:
         "bind": f"{settings.HOST}:{settings.PORT}",
         "worker_class": "common.worker.Worker",
         "when_ready": serve_alone,
-        "child_exit": load_anew,
+        "child_exit": child_exit,
         "workers": settings.WEB_CONCURRENCY,
         "logger_class": "common.worker.Logger",
         "logconfig_dict": settings.LOGGING,
@@ -82,7 +91,7 @@ def gunicorn_settings(site: str) -> dict[str, Any]:
 
 
 def shared_metrics(workers: int) -> dict[str, Any]:
-    """Where several workers keep their metrics together, and the hooks that tidy up; nothing for one worker."""
+    """Where several workers keep their metrics together, and the hook that tidies up; nothing for one worker."""
     if workers == 1:
         os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
         return {}
@@ -90,12 +99,7 @@ def shared_metrics(workers: int) -> dict[str, Any]:
     # Read by prometheus_client when a worker imports it.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
-    def child_exit(server: Any, worker: Any) -> None:
-        from prometheus_client.multiprocess import mark_process_dead
-
-        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
-
     def on_exit(server: Any) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
-    return {"child_exit": child_exit, "on_exit": on_exit}
+    return {"on_exit": on_exit}

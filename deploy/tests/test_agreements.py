@@ -49,9 +49,11 @@ def test_config_map_keys_equal_the_settings(load: Load, service: Service):
     assert given <= {"SECRET_KEY", "REDIS_PASSWORD"}
 
 
-def test_prod_is_guarded(load: Load, tmp_path: Path):
+@pytest.mark.parametrize("added", [(), ("tokens",)], ids=" ".join)
+def test_prod_is_guarded(load: Load, tmp_path: Path, added: tuple[str, ...]):
     """The gateway's own check has nothing to say of what prod sets: not of AUTH (W010) nor of RATE_LIMIT (W015)."""
-    config = next(each for each in load("prod").of("ConfigMap") if each.name.startswith(f"{GATEWAY.name}-settings"))
+    config_maps = load("prod", added).of("ConfigMap")
+    config = next(each for each in config_maps if each.name.startswith(f"{GATEWAY.name}-settings"))
     mounted = tmp_path / "api-keys"
     mounted.write_text("")
     done = subprocess.run(

@@ -17,7 +17,8 @@ from gateway_site.guard.limit import LocalStore, State
 from gateway_site.guard.metrics import FALLBACKS, STORE_UP
 from gateway_site.guard.rate import Rate
 
-TIMEOUT_SECONDS = 0.1
+TIMEOUT_SECONDS = 0.25
+"""More than two periods of the kernel's CPU quota (100 ms), in which a throttled pod or Redis does nothing."""
 RETRY_SECONDS = 0.5
 MAX_BATCH = 512
 

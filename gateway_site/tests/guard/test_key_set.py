@@ -140,6 +140,15 @@ def test_invented_kids_cause_few_fetches(start: Start, own_issuer: Issuer, upstr
     assert own_issuer.fetches <= 2 + took / key_set.COOL_DOWN_SECONDS
 
 
+@pytest.mark.parametrize(
+    "kid",
+    ["", "../../../../dev/null", "/etc/passwd", "rsa\0", "RSA", "rsa ", "' OR '1'='1", "http://127.0.0.1/", "k" * 4000],
+)
+async def test_a_kid_is_a_name_and_nothing_else(tokens: Tokens, kid: str) -> None:
+    assert isinstance(await check(tokens, token()), Principal)
+    assert await check(tokens, token(headers={"kid": kid})) == "unauthenticated"
+
+
 def test_the_last_good_keys_stay_while_the_issuer_is_away(
     start: Start, own_issuer: Issuer, upstream: Recording
 ) -> None:

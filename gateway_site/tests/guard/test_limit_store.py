@@ -79,7 +79,7 @@ def test_three_replicas_share_one_limit_to_within_two_per_cent(
             thread.join(60)
         after = fallbacks(replicas)
     allowed = BURST + RATE * (max(passed + refused) - min(passed + refused))
-    assert after == before, "Redis did not answer within 100 ms: nothing is said about the shared limit"
+    assert after == before, "Redis did not answer in time: nothing is said about the shared limit"
     assert len(refused) > 0.2 * allowed, "the limit was not reached: nothing is said about it"
     assert len(passed) == pytest.approx(allowed, rel=0.02), f"{len(passed)} passed, {allowed:.0f} were allowed"
 
@@ -113,7 +113,7 @@ def test_a_redis_that_hangs_holds_up_nobody_for_long(start: Start, own_store: St
             answers = [session.get(f"{gateway.url}/api/users", timeout=10) for _ in range(20)]
             times = [answer.elapsed.total_seconds() for answer in answers]
             assert {answer.status_code for answer in answers} == {200}
-            assert 0.09 < times[0] < 2, "the first waits for the time-out"
+            assert 0.2 < times[0] < 2, "the first waits for the time-out"
             assert sorted(times)[10] < 0.05, "the others do not"
         finally:
             os.kill(own_store.process.pid, signal.SIGCONT)

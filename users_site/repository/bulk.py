@@ -16,8 +16,10 @@ from redis.exceptions import ResponseError
 from users_site import identifiers
 from users_site.repository import keys, scripts
 from users_site.repository.address import Address
+from users_site.repository.blocking import blocking_client
 from users_site.repository.command import Script, Word, pack
 from users_site.repository.errors import StoreUnavailable, error_from_reply
+from users_site.repository.reasons import reason_of, reply_of
 
 LOAD_BATCH = 100
 """Users in one script: 0.7 ms of the server's time."""
@@ -70,7 +72,7 @@ class Bulk:
 
     def __init__(self, address: Address, *, timeout: float = 10.0, connect_timeout: float = 2.0) -> None:
         self.address = address
-        self.client = address.sync_client(timeout=timeout, connect_timeout=connect_timeout)
+        self.client = blocking_client(address, timeout=timeout, connect_timeout=connect_timeout)
 
     @classmethod
     def from_settings(cls, *, timeout: float = 10.0) -> Self:
@@ -83,9 +85,9 @@ class Bulk:
         try:
             yield
         except ResponseError as error:
-            raise error_from_reply(operation, str(error)) from error
+            raise error_from_reply(operation, reply_of(error)) from error
         except (RedisError, OSError) as error:
-            raise StoreUnavailable(self.address.reason(error)) from error
+            raise StoreUnavailable(reason_of(error, self.address)) from error
 
     def call(self, operation: str, *words: Word) -> Any:
         """One command's reply."""

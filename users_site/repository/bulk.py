@@ -65,6 +65,7 @@ class Server(NamedTuple):
     has_aof: bool
     max_memory: int
     role: str
+    is_of_cluster: bool
 
 
 class Bulk:
@@ -100,7 +101,11 @@ class Bulk:
             pipeline = self.client.pipeline(transaction=False)
             for words in commands:
                 pipeline.execute_command(*words)  # type: ignore[no-untyped-call]
-            return pipeline.execute()
+            replies = pipeline.execute(raise_on_error=False)  # which would put words of its own before the reply's
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+            return replies
 
     def stream(
         self, operation: str, commands: Iterable[tuple[Tag, bytes]], window: int = WINDOW
@@ -152,6 +157,7 @@ class Bulk:
             bool(int(info.get("aof_enabled", 0))),
             int(info.get("maxmemory", 0)),
             str(info.get("role", "unknown")),
+            bool(int(info.get("cluster_enabled", 0))),
         )
 
     def count(self) -> int:

@@ -51,10 +51,11 @@ class Cluster(Discovery):
         pipeline.execute_command("CLUSTER INFO")
         pipeline.execute_command("CLUSTER SLOTS")
         info, ranges = await pipeline.execute()
+        asked = client.get_connection_kwargs()["host"]  # type: ignore[no-untyped-call]
         if info.get("cluster_state") != "ok":
             raise _down("this node is cut off from the others, or a slot has no owner")
         try:
-            return View(int(info["cluster_current_epoch"]), _owner(ranges, client.get_connection_kwargs()["host"]))
+            return View(int(info["cluster_current_epoch"]), _owner(ranges, asked))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise InvalidResponse("not what a node of a cluster answers") from error
 

@@ -50,11 +50,11 @@ class Cluster(Discovery):
         pipeline = client.pipeline(transaction=False)
         pipeline.execute_command("CLUSTER INFO")
         pipeline.execute_command("CLUSTER SLOTS")
-        info, ranges = await pipeline.execute()
-        asked = client.get_connection_kwargs()["host"]  # type: ignore[no-untyped-call]
-        if info.get("cluster_state") != "ok":
-            raise _down("this node is cut off from the others, or a slot has no owner")
         try:
+            info, ranges = await pipeline.execute()
+            if info["cluster_state"] != "ok":
+                raise _down("this node is cut off from the others, or a slot has no owner")
+            asked = client.get_connection_kwargs()["host"]  # type: ignore[no-untyped-call]
             return View(int(info["cluster_current_epoch"]), _owner(ranges, asked))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise InvalidResponse("not what a node of a cluster answers") from error

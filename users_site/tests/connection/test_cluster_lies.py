@@ -127,6 +127,14 @@ async def test_what_is_no_map_of_slots_leads_nowhere_and_ends_no_watch(connect, 
     assert not connection._watching.done()
 
 
+@pytest.mark.parametrize(
+    "info", [b"*0\r\n", b"$-1\r\n", b"$1\r\nx\r\n", b"$18\r\ncluster_state:ok\r\n\r\n", b"+\xff\r\n"]
+)
+async def test_what_is_no_state_of_a_cluster_leads_nowhere(connect, node, info):
+    node.info = info
+    assert await reason_of(connect(url(node.server), connect_timeout=0.5)) is Reason.PROTOCOL
+
+
 async def test_silence_is_bounded(connect, node):
     node.slots = b""
     started = time.monotonic()

@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from common.tests.service import ROOT, free_port
-from common.tests.store import PASSWORD
+from common.tests.store import PASSWORD, store
 from users_site.repository import keys
 
 COMMANDS = {
@@ -63,6 +63,14 @@ def test_wrong_password_is_told_as_such(shell: Any, redis: Redis, environment: d
     done = shell("verify_users", REDIS_URL=environment["REDIS_URL"].replace(PASSWORD, "another"))
     assert done.returncode == 1
     assert "(auth)" in one_line(done.stderr)
+
+
+def test_replica_is_told_as_such(argv: Any, redis: Redis, settings: Any, tmp_path: Path) -> None:
+    with store(tmp_path, replicaof="127.0.0.1 1") as replica:
+        settings.REDIS_URL = replica.url
+        done = argv("seed_users", "--count=1")
+    assert done.returncode == 1
+    assert "(readonly)" in one_line(done.stderr)
 
 
 @pytest.mark.parametrize("count", ["-1", "x", "1.5", ""])

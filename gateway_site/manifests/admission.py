@@ -112,6 +112,8 @@ def services(rendering: Rendering) -> Iterator[Violation]:
         ports = items(service.spec, "ports")
         if not ports and text(service.spec, "type") != "ExternalName" and text(service.spec, "clusterIP") != "None":
             yield Violation(str(service), "has no ports", REFUSED, "name the port that clients ask")
+        if not all(number(each, "port", default=0) for each in ports):
+            yield Violation(str(service), "one of its ports has no number", REFUSED, "set port")
         for port in (number(each, "nodePort", default=0) for each in ports):
             if port and not 30000 <= port <= 32767:
                 yield Violation(

@@ -240,6 +240,16 @@ MUTANTS = (
     Mutant("liveness asks another's port", lambda o: o.container("user-service").update(livenessProbe={"tcpSocket": {"host": "redis", "port": 6379}}), USERS, "asks Service/redis, another workload's"),
     Mutant("liveness asks by a command", lambda o: o.container("redis", "StatefulSet").update(livenessProbe={"exec": {"command": ["sh", "-c", "nc -z user-service 3001"]}}), REDIS, "asks Service/user-service, another workload's"),
     Mutant("token on the command line", lambda o: o.container("redis", "StatefulSet").update(args=["--cluster-token=hunter2"]), REDIS, "a password on its command line"),
+    Mutant("Service of nobody", lambda o: o("Service", "user-service")["spec"].pop("selector"), "Service/user-service", "has no selector"),
+    Mutant("server without Service", lambda o: o.remove("Service", "api-gateway"), GATEWAY, "no Service selects its pods"),
+    Mutant("port without number", lambda o: o("Service", "api-gateway")["spec"]["ports"][0].pop("port"), "Service/api-gateway", "one of its ports has no number"),
+    Mutant("budget without selector", lambda o: o("PodDisruptionBudget", "api-gateway")["spec"].pop("selector"), "PodDisruptionBudget/api-gateway", "has no selector"),
+    Mutant("budget of nothing", lambda o: o("PodDisruptionBudget", "api-gateway")["spec"].pop("minAvailable"), "PodDisruptionBudget/api-gateway", "names neither minAvailable nor maxUnavailable"),
+    Mutant("no budget", lambda o: o.remove("PodDisruptionBudget", "user-service"), USERS, "no PodDisruptionBudget selects its pods"),
+    Mutant("default is not denied", lambda o: o.remove("NetworkPolicy", "deny-all"), "Namespace/devops-challenge-prod", "no network policy denies all ingress by default"),
+    Mutant("default is opened", lambda o: o("NetworkPolicy", "deny-all")["spec"].update(egress=[{"to": [{"podSelector": {}}]}]), "Namespace/devops-challenge-prod", "no network policy denies all egress by default"),
+    Mutant("Redis is open to all neighbours", lambda o: _set("ingress", 0, "from", 0, "podSelector", value={})(o("NetworkPolicy", "redis")["spec"]), REDIS, "let Deployment/api-gateway in on port 6379"),
+    Mutant("metrics are open to all", lambda o: o("NetworkPolicy", "metrics")["spec"]["ingress"][0].pop("from"), USERS, "let StatefulSet/redis in on port 3001"),
 )  # fmt: skip
 
 

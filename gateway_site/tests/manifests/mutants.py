@@ -250,6 +250,14 @@ MUTANTS = (
     Mutant("default is opened", lambda o: o("NetworkPolicy", "deny-all")["spec"].update(egress=[{"to": [{"podSelector": {}}]}]), "Namespace/devops-challenge-prod", "no network policy denies all egress by default"),
     Mutant("Redis is open to all neighbours", lambda o: _set("ingress", 0, "from", 0, "podSelector", value={})(o("NetworkPolicy", "redis")["spec"]), REDIS, "let Deployment/api-gateway in on port 6379"),
     Mutant("metrics are open to all", lambda o: o("NetworkPolicy", "metrics")["spec"]["ingress"][0].pop("from"), USERS, "let StatefulSet/redis in on port 3001"),
+    Mutant("container without name", lambda o: o.container("redis", "StatefulSet").pop("name"), REDIS, "a container has no name"),
+    Mutant("mount to nowhere", lambda o: o.container("user-service")["volumeMounts"][0].pop("mountPath"), USERS, "has no mountPath"),
+    Mutant("probe that asks nothing", lambda o: o.container("user-service")["readinessProbe"].pop("httpGet"), USERS, "readinessProbe of container user-service asks nothing"),
+    Mutant("probe without port", lambda o: o.container("api-gateway")["livenessProbe"]["httpGet"].pop("port"), GATEWAY, "livenessProbe of container api-gateway asks nothing"),
+    Mutant("no memory limit", lambda o: o.container("user-service")["resources"]["limits"].pop("memory"), USERS, "has no limits.memory"),
+    Mutant("secrets that the pod may not read", lambda o: o.pod("api-gateway")["securityContext"].pop("fsGroup"), GATEWAY, "has mode 0440, and the pod no fsGroup"),
+    Mutant("secret volume without its Secret", lambda o: next(each for each in o.pod("api-gateway")["volumes"] if each["name"] == "secrets").pop("secret"), GATEWAY, "volume secrets is an emptyDir, and nobody fills it"),
+    Mutant("empty path of a secret", lambda o: o.container("api-gateway")["env"][0].pop("value"), GATEWAY, "SECRET_KEY"),
 )  # fmt: skip
 
 

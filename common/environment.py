@@ -4,6 +4,7 @@
 (both by django-environ).
 """
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,9 @@ secrets: set[str] = set()
 class SettingError(ImproperlyConfigured):
     """One setting is missing or malformed; the text names it and the cure."""
 
+
+LIBRARY_FILES = frozenset({"OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"})
+"""Settings of OpenTelemetry that are a path themselves."""
 
 try:
     if Path(".env").is_file():
@@ -61,6 +65,14 @@ def secret(name: str, default: str = "") -> str:
 def hide(value: str) -> None:
     """The logs mask this value from now on, and its form in a URL."""
     secrets.update(form for form in (value, quote(value, safe=""), unquote(value)) if form)
+
+
+def mount(prefix: str) -> None:
+    """Reads the mounted files of settings that a library takes from the environment by itself: `OTEL_…_FILE`."""
+    for name in [name for name in os.environ if name.startswith(prefix) and name.endswith("_FILE")]:
+        if name not in LIBRARY_FILES:
+            read = secret if name.endswith("_HEADERS_FILE") else text  # of a sampler's `1` every log line would be full
+            os.environ[name.removesuffix("_FILE")] = read(name.removesuffix("_FILE"))
 
 
 def boolean(name: str, default: bool) -> bool:

@@ -148,7 +148,11 @@ def logging_settings(service: str) -> dict[str, Any]:
         "loggers": {
             # Django's own handlers go; its records reach the root.
             "django": {"level": "INFO" if level == "DEBUG" else level, "handlers": [], "propagate": True},
-            "gunicorn.error": {"level": level, "handlers": [], "propagate": True},
+            # Theirs would write to stderr, unmasked.
+            **{
+                name: {"level": level, "handlers": [], "propagate": True}
+                for name in ("django.server", "gunicorn.error", "gunicorn.access")
+            },
             "asyncio": {"level": "WARNING", "handlers": [], "propagate": True},
         },
     }

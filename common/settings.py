@@ -4,6 +4,8 @@ import secrets
 
 from common import __version__, environment
 
+environment.mount("OTEL_")
+
 DEBUG = environment.boolean("DEBUG", default=False)
 LOG_LEVEL = environment.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "warn", "error", "critical"))
 APP_VERSION = environment.text("APP_VERSION") or __version__
@@ -58,6 +60,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["common.contracts.StrictJSONParser", "common.contracts.MergePatchParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"]
     + (["rest_framework.renderers.BrowsableAPIRenderer"] if DEBUG else []),
+    "URL_FORMAT_OVERRIDE": None,  # the Accept field alone says what is wanted
     "EXCEPTION_HANDLER": "common.problems.drf_exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

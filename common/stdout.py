@@ -2,10 +2,12 @@
 
 Who reads our stdout may stall, and a pipe that is full would then hold the event loop, and with it every request, for ever.
 So a line is written only where the pipe has room for it: it waits for that at most `PATIENCE_MS`, and while the reader goes on
-stalling the lines are dropped, counted (`log_lines_dropped_total`), and their number is said once there is room again.
+stalling the lines are dropped, counted (`log_lines_dropped_total`), and their number is said once there is room again. A
+reader that is gone, or a disk that is full, loses its lines the same way: no request fails for them.
 """
 
 import fcntl
+import os
 import select
 import struct
 import sys
@@ -25,16 +27,28 @@ class Stdout:
         self._poll.register(1, select.POLLOUT)
 
     def write(self, line: bytes) -> None:
-        """Writes one line with its newline, or drops it. Raises OSError where stdout is closed."""
-        if not self._has_room(len(line)):
+        """Writes one line with its newline, or drops it."""
+        unsaid = self._unsaid
+        whole = line
+        if unsaid:
+            whole = (
+                b'{"level":"warning","message":"log lines dropped","logger":"stdout","dropped":%d}\n' % unsaid + line
+            )
+        if self._has_room(len(whole)) and self._is_written(whole):
+            self._unsaid = 0
+        else:
             self.dropped += 1
             self._unsaid += 1
-            return
-        if self._unsaid:
-            said, self._unsaid = self._unsaid, 0
-            line = b'{"level":"warning","message":"log lines dropped","logger":"stdout","dropped":%d}\n' % said + line
-        sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
+
+    @staticmethod
+    def _is_written(data: bytes) -> bool:
+        # Not through sys.stdout: what it cannot write it keeps, and fails with again at exit.
+        try:
+            while data:
+                data = data[os.write(1, data) :]
+        except OSError:
+            return False
+        return True
 
     def _has_room(self, length: int) -> bool:
         # A pipe is writable when it has room for PIPE_BUF bytes; a longer line needs the count.

@@ -3,22 +3,33 @@
 One trace from client to Redis: a server span here, a client span in the gateway, one a command in the user service, named
 as the semantic conventions (1.27) have it. Spans are exported in batches by a thread of the SDK, through a queue with a
 bound: a collector that is slow, down or gone loses spans and costs no request anything. Sampling, resource and endpoint
-are the SDK's standard variables.
+are the SDK's standard variables. Of a trace that is not sampled there is the server span alone: no sampler that can be set
+so would keep a child of it.
 """
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from common.methods import METHODS
 
 if TYPE_CHECKING:
     from common.request import Request
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-FLUSH_MILLISECONDS = 2000
+FLUSH_SECONDS = 2.0
 
 is_on = any(os.environ.get(name) for name in ENDPOINTS) and os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true"
 """Whether this process traces. What is hot asks this first."""
+
+if is_on:
+    from opentelemetry import context as contexts
+    from opentelemetry.trace import SpanKind, StatusCode, get_current_span, set_span_in_context
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    propagator = TraceContextTextMapPropagator()
 
 _provider: Any = None
 _tracer: Any = None
@@ -35,91 +46,126 @@ def start(service: str, version: str) -> None:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": service}
-    _provider = TracerProvider(resource=Resource.create({**named, "service.version": version}))
+    resource = Resource.create({**named, "service.version": version})
+    _provider = TracerProvider(resource=resource, shutdown_on_exit=False)  # `stop` does that, within a bound
     _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     _tracer = _provider.get_tracer("users-gateway", version)
 
 
 def stop() -> None:
-    """Sends what waits, within a bound, and ends the thread. Blocks: call it in a thread."""
+    """Sends what waits and ends the thread, within `FLUSH_SECONDS`. Blocks: call it in a thread.
+
+    The SDK's own time-outs bound neither (opentelemetry-python#4568), so a thread that nobody waits for does it.
+    """
     if _provider is not None:
-        _provider.force_flush(FLUSH_MILLISECONDS)
-        _provider.shutdown()
+        sending = threading.Thread(target=_provider.shutdown, daemon=True)
+        sending.start()
+        sending.join(FLUSH_SECONDS)
 
 
 @contextmanager
 def server_span(request: "Request") -> Iterator[Any]:
     """The span of a request that is served; continues the client's trace (W3C Trace Context). Name and status: `finish`."""
-    from opentelemetry import trace
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
-    carrier = {name: request.header(name.encode()) or "" for name in ("traceparent", "tracestate")}
-    attributes = {
-        "http.request.method": request.method or "",
-        "url.path": request.path,
-        "url.scheme": request.scope["scheme"],
-        "client.address": request.remote_addr,
-        "user_agent.original": request.header(b"user-agent") or "",
+    carrier = {
+        field: value for field in ("traceparent", "tracestate") if (value := request.header(field.encode())) is not None
     }
-    with _tracer.start_as_current_span(
-        request.method,
-        context=TraceContextTextMapPropagator().extract(carrier),
-        kind=trace.SpanKind.SERVER,
-        attributes=attributes,
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as span:
+    parent = propagator.extract(carrier, contexts.Context()) if carrier else contexts.Context()
+    span = _tracer.start_span(
+        name(request.method),
+        parent,
+        SpanKind.SERVER,
+        {
+            "http.request.method": known(request.method),
+            "url.path": request.path,
+            "url.scheme": request.scope["scheme"],
+            "client.address": request.remote_addr,
+            "user_agent.original": request.header(b"user-agent") or "",
+        },
+    )
+    token = contexts.attach(set_span_in_context(span, parent))
+    try:
         yield span
+    finally:
+        contexts.detach(token)
+        span.end()
 
 
 def finish(span: Any, request: "Request", status: int) -> None:
     """Name, route and status of a served request, known only at its end."""
-    span.update_name(f"{request.method} {request.route}")
+    if not span.is_recording():
+        return
+    span.update_name(f"{name(request.method)} {request.route}")
     span.set_attribute("http.route", request.route)
     _set_status(span, status, failed=status >= 500)
 
 
-@contextmanager
-def client_span(method: str, host: str, port: int) -> Iterator[Any]:
-    """The span of an upstream request; the body of the `with` sends `injected()` with it."""
-    from opentelemetry import trace
+def name(method: str | None) -> str:
+    """What a span is called for its method: from a closed set, as the semantic conventions want it."""
+    return method if method in METHODS else "HTTP"
 
-    attributes = {"http.request.method": method, "server.address": host, "server.port": port}
-    with _tracer.start_as_current_span(method, kind=trace.SpanKind.CLIENT, attributes=attributes) as span:
+
+def known(method: str | None) -> str:
+    """The method as an attribute, from a closed set too."""
+    return method if method in METHODS else "_OTHER"
+
+
+@contextmanager
+def client_span(method: str, url: str, host: str, port: int) -> Iterator[Any]:
+    """The span of an upstream request, which sends `injected(span)`; `url` without its query, which may hold an address."""
+    attributes = {
+        "http.request.method": known(method),
+        "server.address": host,
+        "server.port": port,
+        "url.full": url,
+    }
+    with _child(name(method), attributes) as span:
         yield span
 
 
 def answered(span: Any, status: int) -> None:
     """The status of an upstream request's answer; for a client, 4xx is an error too."""
-    _set_status(span, status, failed=status >= 400)
+    if span.is_recording():
+        _set_status(span, status, failed=status >= 400)
 
 
 @contextmanager
 def store_span(operation: str, command: str) -> Iterator[Any]:
     """The span of one Redis command."""
-    from opentelemetry import trace
-
     attributes = {"db.system.name": "redis", "db.operation.name": command, "users.operation": operation}
-    with _tracer.start_as_current_span(command, kind=trace.SpanKind.CLIENT, attributes=attributes) as span:
+    with _child(command, attributes) as span:
         yield span
 
 
-def injected() -> list[tuple[bytes, bytes]]:
-    """The header fields that carry the current span on."""
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+@contextmanager
+def _child(called: str, attributes: dict[str, Any]) -> Iterator[Any]:
+    # Not made the current span: what needs it has it in its hand.
+    parent = get_current_span()
+    if not parent.is_recording():
+        yield parent
+        return
+    span = _tracer.start_span(called, None, SpanKind.CLIENT, attributes)
+    try:
+        yield span
+    except BaseException as error:
+        span.set_status(StatusCode.ERROR)
+        span.set_attribute("error.type", type(error).__qualname__)
+        raise
+    finally:
+        span.end()
 
+
+def injected(span: Any) -> list[tuple[bytes, bytes]]:
+    """The header fields that carry a span on."""
     carrier: dict[str, str] = {}
-    TraceContextTextMapPropagator().inject(carrier)
-    return [(name.encode(), value.encode()) for name, value in carrier.items()]
+    propagator.inject(carrier, set_span_in_context(span))
+    return [(field.encode(), value.encode()) for field, value in carrier.items()]
 
 
 def ids() -> dict[str, str]:
     """`trace_id` and `span_id` of the current span for a log line, or nothing."""
     if not is_on:
         return {}
-    from opentelemetry import trace
-
-    context = trace.get_current_span().get_span_context()
+    context = get_current_span().get_span_context()
     if not context.is_valid:
         return {}
     return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
@@ -127,15 +173,11 @@ def ids() -> dict[str, str]:
 
 def exemplar() -> dict[str, str] | None:
     """The current trace as a metric's exemplar, if it is sampled."""
-    from opentelemetry import trace
-
-    context = trace.get_current_span().get_span_context()
+    context = get_current_span().get_span_context()
     return {"trace_id": f"{context.trace_id:032x}"} if context.is_valid and context.trace_flags.sampled else None
 
 
 def _set_status(span: Any, status: int, *, failed: bool) -> None:
-    from opentelemetry.trace import StatusCode
-
     span.set_attribute("http.response.status_code", status)
     if failed:
         span.set_status(StatusCode.ERROR)

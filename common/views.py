@@ -8,8 +8,6 @@ from django.http import HttpRequest, HttpResponse
 
 from common.problems import Problem
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-
 View = Callable[..., Coroutine[Any, Any, HttpResponse]]
 
 

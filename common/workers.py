@@ -1,10 +1,12 @@
-"""`process_*` of all workers together, for `WEB_CONCURRENCY` above 1: prometheus_client's multi-process mode drops them."""
+"""`process_*` and `python_gc_*` of all workers together, for `WEB_CONCURRENCY` above 1: prometheus_client's multi-process
+mode drops both."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from prometheus_client import ProcessCollector
+from prometheus_client import Counter, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -33,3 +35,25 @@ class WorkersCollector(Collector):
             value = min(values[name]) if name in SMALLEST else sum(values[name])
             kind = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
             yield kind(name, family.documentation, value=value)
+
+
+GARBAGE = {
+    "collected": Counter("python_gc_objects_collected", "Objects collected during gc", ("generation",), registry=None),
+    "uncollectable": Counter(
+        "python_gc_objects_uncollectable", "Uncollectable objects found during GC", ("generation",), registry=None
+    ),
+    "collections": Counter(
+        "python_gc_collections", "Number of times this generation was collected", ("generation",), registry=None
+    ),
+}
+"""As GCCollector names them, by the keys of `gc.get_stats`."""
+
+_told: dict[tuple[int, str], int] = {}
+
+
+def count_garbage() -> None:
+    """Brings this worker's share of the counters up to what its collector says."""
+    for generation, stats in enumerate(gc.get_stats()):
+        for key, counter in GARBAGE.items():
+            counter.labels(str(generation)).inc(stats[key] - _told.get((generation, key), 0))
+            _told[generation, key] = stats[key]

@@ -5,8 +5,8 @@ from functools import lru_cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from common.methods import METHODS
 from common.metrics import BUCKETS, samplers
-from common.views import METHODS
 
 UPSTREAM_DURATION = Histogram(
     "upstream_request_duration_seconds",

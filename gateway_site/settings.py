@@ -45,6 +45,8 @@ def _origin(url: str) -> str:
     surplus = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
     if parts.scheme not in {"http", "https"} or not parts.hostname or surplus or parts.port == 0:
         raise ValueError(url)
+    if not url.isascii() or len(url.split()) != 1:
+        raise ValueError(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -133,6 +135,9 @@ RATE_LIMIT_STORE = _limit_store(
 CORS_ALLOWED_ORIGINS = environment.parsed(
     "CORS_ALLOWED_ORIGINS", "", _origins, "origins like https://app.example.com, without path or wildcard"
 )
+STATUS_PAGE = environment.boolean("STATUS_PAGE", default=DEBUG)
+"""Whether `/` shows a browser how it goes; a page of links otherwise."""
+
 GUARDED = bool(AUTH or RATE_LIMIT or CORS_ALLOWED_ORIGINS)
 
 PROBES = {"user-service": "gateway_site.user_service.probe"}

@@ -18,6 +18,7 @@ from gateway_site.retries import ATTEMPTS, RetryBudget, is_harmless
 from gateway_site.upstream import (
     Answer,
     BadAnswer,
+    BodyTimeout,
     ConnectFailed,
     ConnectionReset,
     ConnectTimeout,
@@ -28,6 +29,9 @@ from gateway_site.upstream import (
 )
 
 SERVICE = "user-service"
+ORIGIN = settings.USER_SERVICE_URL.rstrip("/")
+HOST = urlsplit(ORIGIN).hostname or ""
+PORT = urlsplit(ORIGIN).port or (443 if ORIGIN.startswith("https:") else 80)
 TIMEOUT = settings.UPSTREAM_TIMEOUT_MS / 1000
 PROBE_SECONDS = 0.8
 BACKOFF_SECONDS = 0.025
@@ -44,7 +48,7 @@ circuit_state(SERVICE, lambda: circuit.state)
 async def ask(
     method: str, path: bytes, headers: Headers, body: bytes | AsyncIterator[bytes], length: int | None, started: float
 ) -> Answer:
-    """The answer to a request that came in at `started` (time.perf_counter). Raises Problem (400, 502, 503, 504)."""
+    """The answer to a request whose time began at `started` (time.perf_counter). Raises Problem (400, 502, 503, 504)."""
     budget.earn()
     attempt = 1
     while True:
@@ -74,7 +78,9 @@ async def _attempt(
         circuit.succeeded()
     except UpstreamError as error:
         outcome = kind_of(error)
-        if isinstance(error, PoolFull):
+        # The time of a body that streams through is its client's too: slow ones would open the circuit for everybody.
+        is_streamed = not isinstance(body, bytes)
+        if isinstance(error, PoolFull) or (is_streamed and isinstance(error, UpstreamTimeout)):
             circuit.forgotten()
         else:
             circuit.failed()
@@ -92,11 +98,10 @@ async def _attempt(
 
 
 async def _traced(method: bytes, path: bytes, headers: Headers, *args: Any, **options: Any) -> Answer:
-    origin = urlsplit(settings.USER_SERVICE_URL)
-    port = origin.port or (443 if origin.scheme == "https" else 80)
-    with tracing.client_span(method.decode("ascii"), origin.hostname or "", port) as span:
+    url = f"{ORIGIN}{path.partition(b'?')[0].decode('latin-1')}"
+    with tracing.client_span(method.decode("ascii"), url, HOST, PORT) as span:
         # The user service continues our span, not the client's.
-        own = [field for field in headers if field[0] not in {b"traceparent", b"tracestate"}] + tracing.injected()
+        own = [field for field in headers if field[0] not in {b"traceparent", b"tracestate"}] + tracing.injected(span)
         answer = await upstream.request(method, path, own, *args, **options)
         tracing.answered(span, answer.status)
         return answer
@@ -105,6 +110,7 @@ async def _traced(method: bytes, path: bytes, headers: Headers, *args: Any, **op
 send = _traced if tracing.is_on else upstream.request
 
 KINDS: tuple[tuple[type[UpstreamError], str, str, str], ...] = (
+    (BodyTimeout, "body_timeout", "upstream-timeout", "The request's body did not arrive in time."),
     (UpstreamTimeout, "timeout", "upstream-timeout", "The user service did not answer in time."),
     (ConnectTimeout, "connect_timeout", "upstream-timeout", "The user service took no connection in time."),
     (ConnectFailed, "refused", "bad-upstream", "The user service takes no connection."),

@@ -1,7 +1,8 @@
-"""A reader of stdout that stalls: requests go on, lines are dropped and counted, and the number is said."""
+"""A reader of stdout that stalls, or is gone: requests go on, lines are dropped and counted, and the number is said."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -30,31 +31,61 @@ def start(port: int, tmp_path: Path) -> tuple["subprocess.Popen[bytes]", int]:
     return process, reader
 
 
+def wait_until_live(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            requests.get(f"{url}/health/live", timeout=5)
+            return
+        except requests.ConnectionError:
+            time.sleep(0.05)
+
+
+def lost_lines(session: requests.Session, url: str) -> float:
+    metrics = session.get(f"{url}/metrics", timeout=5).text
+    return float(next(line.split()[1] for line in metrics.splitlines() if line.startswith("log_lines_dropped_total")))
+
+
+def test_a_reader_that_is_gone_fails_no_request_and_breaks_no_connection(tmp_path: Path) -> None:
+    port = free_port()
+    process, reader = start(port, tmp_path)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_live(url)
+        os.close(reader)
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            for _ in range(20):
+                assert exchange_on(connection).startswith(b"HTTP/1.1 404 ")
+        with requests.Session() as session:
+            assert lost_lines(session, url) >= 20
+    finally:
+        process.terminate()
+        process.wait(30)
+    assert process.returncode == 0
+    assert (tmp_path / "stderr").read_text() == ""
+
+
+def exchange_on(connection: socket.socket) -> bytes:
+    connection.sendall(b"GET /users/nobody HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    return connection.recv(1 << 16)
+
+
 def test_a_stalled_reader_holds_no_request_and_hears_what_it_missed(tmp_path: Path) -> None:
     port = free_port()
     process, reader = start(port, tmp_path)
     try:
         url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                requests.get(f"{url}/health/live", timeout=5)
-                break
-            except requests.ConnectionError:
-                time.sleep(0.05)
+        wait_until_live(url)
         with requests.Session() as session:
             for _ in range(600):  # some 200 kB of lines into a pipe of 64
                 assert session.get(f"{url}/users/nobody", timeout=5).status_code == 404
-            metrics = session.get(f"{url}/metrics", timeout=5).text
-            lost = next(line for line in metrics.splitlines() if line.startswith("log_lines_dropped_total"))
-            assert float(lost.split()[1]) > 100
+            lost = lost_lines(session, url)
+            assert lost > 100
             text = os.read(reader, 1 << 20)
             session.get(f"{url}/users/nobody", timeout=5)
         text += os.read(reader, 1 << 20)
         entries = [json.loads(line) for line in text.splitlines()]
-        assert [entry["dropped"] for entry in entries if entry["message"] == "log lines dropped"] == [
-            float(lost.split()[1])
-        ]
+        assert [entry["dropped"] for entry in entries if entry["message"] == "log lines dropped"] == [lost]
     finally:
         process.terminate()
         process.wait(30)

@@ -2,6 +2,10 @@
 
 import re
 import runpy
+import secrets
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -43,6 +47,25 @@ def test_config_map_keys_equal_the_settings(load: Load, service: Service):
     assert set(mapping(config.data, "data")) == service.settings - set(NOT_IN_CONFIG_MAPS)
     given = {name.removesuffix("_FILE") for name in set(process.environment) - set(mapping(config.data, "data"))}
     assert given <= {"SECRET_KEY", "REDIS_PASSWORD"}
+
+
+@pytest.mark.parametrize("added", [(), ("tokens",)], ids=" ".join)
+def test_prod_is_guarded(load: Load, tmp_path: Path, added: tuple[str, ...]):
+    """The gateway's own check has nothing to say of what prod sets: not of AUTH (W010) nor of RATE_LIMIT (W015)."""
+    config_maps = load("prod", added).of("ConfigMap")
+    config = next(each for each in config_maps if each.name.startswith(f"{GATEWAY.name}-settings"))
+    mounted = tmp_path / "api-keys"
+    mounted.write_text("")
+    done = subprocess.run(
+        [sys.executable, "manage_gateway.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT,
+        env={**mapping(config.data, "data"), "SECRET_KEY": secrets.token_hex(32), "AUTH_API_KEYS_FILE": str(mounted)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def _reachable(rendering: Rendering) -> set[tuple[str, str, int]]:

@@ -11,7 +11,11 @@ KEY_SET_FETCHES = Counter("auth_key_set_fetches", "Fetches of AUTH_JWKS_URL", ("
 KEY_FILE_READS = Counter("auth_key_file_reads", "Reads of AUTH_API_KEYS_FILE after a change", ("outcome",))
 
 RATE_LIMITED = Counter("rate_limited_requests", "Requests answered 429")
-STORE_UP = Gauge("rate_limit_store_up", "1 while the shared store of the rate limit answers; 0: limits are local")
+STORE_UP = Gauge(
+    "rate_limit_store_up",
+    "1 while the shared store of the rate limit answers; 0: limits are local",
+    multiprocess_mode="livemin",
+)
 FALLBACKS = Counter("rate_limit_fallbacks", "Requests that were limited locally, because the store did not answer")
 
 

@@ -20,6 +20,7 @@ from common.tests.store import Store
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
 CLIENT = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+UNKNOWN = "01890a5d-ac96-774b-bcce-b302099a8057"
 QUICK = {"OTEL_BSP_SCHEDULE_DELAY": "100"}
 
 
@@ -99,6 +100,7 @@ def test_one_trace_from_client_to_redis(tmp_path: Path, shared_store: Store, rec
     assert attributes(behind)["http.route"] == "/users"
     assert attributes(behind)["http.response.status_code"] == 200
     assert attributes(command)["db.system.name"] == "redis"
+    assert attributes(client)["url.full"] == f"{users.url}/users", "its query holds an address"
     assert line["span_id"] == behind.span_id.hex()
     assert "a@b.example" not in str(spans), "no query goes into a span"
 
@@ -114,6 +116,46 @@ def test_the_standard_variables_sample(tmp_path: Path, shared_store: Store, rece
         for _ in range(5):
             assert requests.get(f"{gateway.url}/api/users/x", timeout=10).status_code == 404
     assert receiver.spans == []
+
+
+def test_what_is_not_sampled_is_propagated_as_such(tmp_path: Path, shared_store: Store, receiver: Receiver) -> None:
+    with traced_pair(tmp_path, shared_store, receiver.url) as (gateway, users):
+        headers = {"traceparent": CLIENT["traceparent"][:-1] + "0"}
+        requests.get(f"{gateway.url}/api/users/x", headers=headers, timeout=10)
+        users.stop()  # and with it all that it logs is there
+        line = next(json.loads(text) for text in users.log.read_text().splitlines() if TRACE in text)
+    assert line["trace_id"] == TRACE
+    assert receiver.spans == []
+
+
+def test_an_unknown_method_is_no_name_of_a_span(tmp_path: Path, shared_store: Store, receiver: Receiver) -> None:
+    with traced_pair(tmp_path, shared_store, receiver.url) as (gateway, _):
+        requests.request("BREW", f"{gateway.url}/api/users", headers=CLIENT, timeout=10)
+        spans = [span for _, span in receiver.wait_for(3)]
+    assert {span.name for span in spans} == {"HTTP /api/users", "HTTP", "HTTP /users"}
+    assert {attributes(span)["http.request.method"] for span in spans} == {"_OTHER"}
+
+
+def test_a_store_that_is_away_is_an_error_of_its_span(tmp_path: Path, receiver: Receiver) -> None:
+    otel = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, **QUICK}
+    with service("users_site", tmp_path, REDIS_URL="redis://127.0.0.1:1/0", **otel) as users:
+        assert requests.get(f"{users.url}/users/{UNKNOWN}", timeout=10).status_code == 503
+    spans = {span.kind: span for _, span in receiver.wait_for(2)}
+    assert [spans[kind].status.code for kind in (2, 3)] == [2, 2]
+    assert attributes(spans[3])["error.type"] == "StoreUnavailable"
+    assert attributes(spans[2])["error.type"] == "503"
+
+
+def test_a_collector_that_never_answers_holds_no_shutdown(tmp_path: Path, shared_store: Store) -> None:
+    silent = Receiver(delay=60)
+    with traced_pair(tmp_path, shared_store, silent.url) as (gateway, users):
+        for _ in range(30):
+            requests.get(f"{gateway.url}/api/users/x", timeout=10)
+        started = time.monotonic()
+        assert (gateway.stop(), users.stop()) == (0, 0)
+        assert time.monotonic() - started < 10
+    silent.server.shutdown()
+    silent.server.server_close()
 
 
 @pytest.mark.parametrize("collector", ["gone", "slow"])

@@ -19,7 +19,7 @@ from users_site.repository.sentinel import Node
 from users_site.repository.stream import Stream
 
 BACKOFF_FIRST = 0.05  # seconds before the second attempt; doubles
-BACKOFF_CAP = 0.8  # with a connect time-out of 0.5 s: back within 2 s of the server's return
+BACKOFF_CAP = 0.5  # with a connect time-out of 0.5 s: a new primary within 1 s of its election, a server within 2 s
 STABLE_AFTER = 1.0  # seconds; a connection lost sooner is a failed attempt, or a server that hangs up makes a storm
 
 

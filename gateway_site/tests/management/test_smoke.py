@@ -1,8 +1,10 @@
 """smoke: green on a system that keeps its promises, red on one that breaks any, and never a user left behind."""
 
+import re
 import uuid
 from collections.abc import Callable
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,7 +13,9 @@ import requests
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from common.tests.service import Service, free_port
+from common.tests.service import Service, free_port, service
+from common.tests.store import Store
+from gateway_site import settings as site
 from gateway_site.management.commands.smoke import CREDENTIALS
 from gateway_site.tests.management.faulty import Fault, faulty_gateway
 
@@ -87,6 +91,46 @@ def test_versions_are_compared(gateway_service: Service, users_service: Service)
     assert error == ""
     report, error = smoke(gateway_service.url, users_url=gateway_service.url)
     assert failed_steps(report) == ["version skew"]
+
+
+def test_a_door_that_leads_to_the_api_alone_is_no_failure_when_said(gateway_service: Service) -> None:
+    def fault(method: str, target: str, answer: requests.Response) -> None:
+        if not target.startswith("/api"):
+            answer.status_code, answer._content = 404, b"no route"
+
+    inside = {"live", "health", "ready", "version skew"}
+    with faulty_gateway(gateway_service.url, fault) as url:
+        report, error = smoke(url, door=True)
+        assert failed_steps(smoke(url)[0]) == [*STEPS[:4]], "without a word it is one"
+    assert error == ""
+    assert {step["name"] for step in report["steps"] if step["outcome"] == "skipped"} == inside
+
+
+def test_versions_are_compared_unasked_in_the_pod_of_the_gateway(
+    gateway_service: Service, users_service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "USER_SERVICE_URL", users_service.url)
+    report, _ = smoke(gateway_service.url)
+    (step,) = (step for step in report["steps"] if step["name"] == "version skew")
+    assert re.fullmatch(r"gateway (.+), user service \1", step["detail"])
+
+
+def test_version_skew_is_found(
+    gateway_service: Service, shared_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with service("users_site", tmp_path, REDIS_URL=shared_store.url, APP_VERSION="9.9.9") as newer:
+        monkeypatch.setattr(site, "USER_SERVICE_URL", newer.url)
+        report, error = smoke(gateway_service.url)
+    assert failed_steps(report) == ["version skew"]
+    assert "1 of" in error
+
+
+def test_version_skew_cannot_be_seen_from_elsewhere(gateway_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site, "USER_SERVICE_URL", "http://127.0.0.1:1")
+    report, error = smoke(gateway_service.url)
+    (step,) = (step for step in report["steps"] if step["name"] == "version skew")
+    assert "--users-url compares" in step["detail"]
+    assert error == ""
 
 
 def status(wanted: str, path: str, code: int) -> Fault:

@@ -1,6 +1,8 @@
 """What /metrics tells about users and Redis."""
 
+import os
 import re
+import signal
 
 import requests
 
@@ -32,6 +34,19 @@ def test_users_total_is_absent_while_the_store_cannot_tell(alone: Users, own_sto
         client.flushall()
     assert sample(alone, "users_total") == 0
     assert sample(alone, "users_total_up") == 1
+
+
+def test_a_store_that_hangs_holds_no_scrape_for_longer_than_half_a_second(alone: Users, own_store: Store) -> None:
+    assert own_store.process is not None
+    assert sample(alone, "users_total_up") == 1
+    os.kill(own_store.process.pid, signal.SIGSTOP)
+    try:
+        answer = requests.get(f"{alone.url}/metrics", timeout=10)
+    finally:
+        os.kill(own_store.process.pid, signal.SIGCONT)
+    assert answer.elapsed.total_seconds() < 0.5
+    assert "users_total_up 0.0" in answer.text
+    assert "\nusers_total " not in answer.text
 
 
 def test_redis_operations_are_timed_by_name_and_outcome(alone: Users) -> None:

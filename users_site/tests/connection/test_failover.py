@@ -60,6 +60,17 @@ async def test_the_primary_is_found_behind_a_sentinel_that_is_gone(connect, fail
     assert primary.command("GET", "k") == b"v"
 
 
+async def test_the_primary_is_found_behind_a_sentinel_that_hangs(connect, failover, hostile):
+    async def silent(words, writer):
+        await asyncio.sleep(30)
+
+    primary, _, sentinel = failover
+    hung = await hostile(silent, setup_reply=b"")
+    connection = connect(sentinel_url(hung.port, sentinel.port), timeout=1.0, connect_timeout=0.5)
+    await connection.execute("set", "SET", "k", "v")
+    assert primary.command("GET", "k") == b"v"
+
+
 async def test_when_the_primary_dies_the_next_one_is_found(connect, failover):
     primary, replica, sentinel = failover
     connection = connect(sentinel_url(sentinel.port), timeout=1.0, connect_timeout=0.5)

@@ -97,7 +97,7 @@ def test_plain_check_asks_no_redis(shell: Any) -> None:
 def test_deploy_check_can_fail_a_pipeline(shell: Any) -> None:
     done = shell("check", "--deploy", "--fail-level", "WARNING", DEBUG="true")
     assert done.returncode == 1
-    assert "users.W001" in done.stderr
+    assert "users.W001" in done.stdout
 
 
 @pytest.mark.parametrize("key", [GOOD_KEY, "0123456789abcdefghijklmnopqrstuv"])

@@ -1,0 +1,60 @@
+"""Passwords thrown at every logger there is, ours, the server's and the libraries': none comes out, and every line is JSON."""
+
+import json
+import os
+import subprocess
+import sys
+
+from common.tests.service import ROOT
+from common.tests.site import NOWHERE, SITE
+from common.tests.test_masks import LEAKS, SECRET
+
+SCRIPT = """
+import importlib, json, logging, sys, warnings
+site, leaks = sys.argv[1], json.loads(sys.argv[2])
+importlib.import_module(f"{site}.asgi")
+from gunicorn.config import Config
+from common.server import gunicorn_settings
+from common.worker import Logger
+config = Config()
+for name, value in gunicorn_settings(site).items():
+    config.set(name, value)
+server = Logger(config)
+names = [name for name in logging.root.manager.loggerDict]
+def throw(log):
+    for leak in leaks:
+        log(leak)
+        log("a %s b", leak)
+        log("fields", extra={"fields": {"plain": leak, "nested": [{"x": leak}]}})
+        try:
+            raise ValueError(leak)
+        except ValueError:
+            log("failed", exc_info=True)
+for name in ["", *names, "one.that.comes.later"]:
+    throw(logging.getLogger(name).error)
+for method in (server.error, server.warning, server.info, server.critical, server.exception):
+    method(leaks[0])
+for number, leak in enumerate(leaks):
+    warnings.warn_explicit(leak, UserWarning, "here", number)
+print(json.dumps(names), file=sys.stderr)
+"""
+EXPECTED = {"access", "gunicorn.error", "gunicorn.access", "django.request", "django.server", "asyncio"}
+
+
+def test_no_logger_lets_a_secret_out() -> None:
+    settings = {**NOWHERE, "SECRET_KEY": SECRET, "ALLOWED_HOSTS": "x", "DJANGO_SETTINGS_MODULE": f"{SITE}.settings"}
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", SCRIPT, SITE, json.dumps(LEAKS)],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **settings},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    *others, names = done.stderr.decode().splitlines()
+    assert others == []
+    assert set(json.loads(names)) >= EXPECTED
+    lines = [json.loads(text) for text in done.stdout.splitlines()]
+    assert {line["logger"] for line in lines} >= {"root", "py.warnings", "one.that.comes.later", *json.loads(names)}
+    assert SECRET.encode() not in done.stdout

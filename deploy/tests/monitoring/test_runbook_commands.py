@@ -1,0 +1,147 @@
+"""What a runbook tells somebody to type at night exists: objects, containers, labels, files, commands of ours."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.tests.combinations import components
+from deploy.tests.conftest import Load
+from deploy.tests.monitoring.rule_files import DASHBOARDS, ROOT, RUNBOOKS
+
+pytestmark = pytest.mark.verify
+
+PAGES = sorted(page for page in RUNBOOKS.glob("*.md") if page.stem != "README")
+KINDS = {
+    "deploy": "Deployment",
+    "statefulset": "StatefulSet",
+    "hpa": "HorizontalPodAutoscaler",
+    "cronjob": "CronJob",
+    "cronjobs": "CronJob",
+    "svc": "Service",
+    "job": "Job",
+    "jobs": "Job",
+    "pod": "Pod",
+    "pods": "Pod",
+    "endpointslices": "EndpointSlice",
+}
+MADE_BY = {"Pod": ("Deployment", "StatefulSet", "CronJob"), "Job": ("CronJob",), "EndpointSlice": ("Service",)}
+"""What the cluster makes, and of which of our objects."""
+
+SERVICES = ("api-gateway", "user-service")
+ELSEWHERE = ("-n cert-manager", "-n monitoring")
+"""Namespaces of others, whose objects we cannot know."""
+
+
+def commands(page: Path) -> list[str]:
+    """Every kubectl line of a page, with each service in the place of $SERVICE."""
+    text = page.read_text()
+    blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    inline = re.findall(r"`(kubectl [^`]+)`", text)
+    lines = [line for line in (*blocks.splitlines(), *inline) if line.startswith("kubectl")]
+    return [re.sub(r"\$SERVICE\b", service, line) for line in lines for service in SERVICES]
+
+
+CASES = [
+    pytest.param(command, id=f"{page.stem}: {command[:60]}")
+    for page in PAGES
+    for command in dict.fromkeys(commands(page))
+    if not any(other in command for other in ELSEWHERE)
+]
+
+
+@pytest.fixture(scope="module")
+def cluster(load: Load) -> list[dict[str, Any]]:
+    """What stands in the cluster: prod, once with every component, once with one Redis alone."""
+    everything = tuple(each for each in components() if each != "keda")  # which takes the scalers' place
+    alone = tuple(each for each in everything if each != "redis-sentinel")
+    return [manifest.data for added in (everything, alone) for manifest in load("prod", added)]
+
+
+def pod_template(data: dict[str, Any]) -> dict[str, Any]:
+    """The template of the pods that this object makes."""
+    spec = data["spec"].get("jobTemplate", {}).get("spec", data["spec"])
+    template: dict[str, Any] = spec["template"]
+    return template
+
+
+def labels(kind: str, data: dict[str, Any]) -> dict[str, str]:
+    """The labels that an object of a kind has which is, or is made of, `data`."""
+    if kind == "Pod":
+        return dict(pod_template(data)["metadata"]["labels"])
+    if kind == "Job":
+        return dict(data["spec"]["jobTemplate"].get("metadata", {}).get("labels", {}))
+    return dict(data["metadata"].get("labels", {}))
+
+
+def makers(cluster: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """The objects of a kind, or those that make them."""
+    return [data for data in cluster if data["kind"] in MADE_BY.get(kind, (kind,))]
+
+
+def containers(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The containers of its pods by name."""
+    spec = pod_template(data)["spec"]
+    return {each["name"]: each for each in (*spec["containers"], *spec.get("initContainers", ()))}
+
+
+def named(cluster: list[dict[str, Any]], word: str) -> list[dict[str, Any]]:
+    """What `deploy/x` or the pod `redis-0` names; nothing where the word names nothing."""
+    if found := re.fullmatch(r"(\w+)/([\w-]+)", word):
+        kind = KINDS[found[1]]
+        return [data for data in makers(cluster, kind) if data["metadata"]["name"] == found[2]]
+    found = re.fullmatch(r"([\w-]+)-\d+", word)
+    return [data for data in makers(cluster, "StatefulSet") if found and data["metadata"]["name"] == found[1]]
+
+
+def option(words: list[str], name: str) -> str | None:
+    """The value of a short option."""
+    return words[words.index(name) + 1] if name in words else None
+
+
+@pytest.mark.parametrize("command", CASES)
+def test_what_the_command_names_exists(cluster: list[dict[str, Any]], command: str) -> None:
+    words = shlex.split(command.split(" | ")[0])
+    before = words[: words.index("--")] if "--" in words else words
+    found = {word: named(cluster, word) for word in before[1:] if re.fullmatch(r"\w+/[\w-]+|redis-\d+", word)}
+    assert all(found.values()), f"one of {[*found]} is not there"
+    if (container := option(before, "-c")) is not None:
+        holders = [data for objects in found.values() for data in objects] or makers(cluster, "Pod")
+        assert any(container in containers(data) for data in holders), f"no container {container}"
+    if (selector := option(before, "-l")) is not None:
+        wanted = dict(pair.split("=") for pair in selector.split(","))
+        asked = before[before.index("get") + 1].split(",") if "get" in before else ["pods"]
+        for kind in (KINDS[word] for word in asked):
+            assert any(wanted.items() <= labels(kind, data).items() for data in makers(cluster, kind)), f"no {kind}"
+    for kind, name in re.findall(r"\b(hpa|statefulset|get deploy) ([a-z][\w-]+)", " ".join(before)):
+        assert named(cluster, f"{kind.split()[-1]}/{name}"), f"no {kind} {name}"
+
+
+@pytest.mark.parametrize("command", [case for case in CASES if " exec " in str(case.values[0])])
+def test_what_is_run_inside_exists_there(cluster: list[dict[str, Any]], command: str) -> None:
+    before, _, inside = command.partition(" -- ")
+    inhabited = [container for data in makers(cluster, "Pod") for container in containers(data).values()]
+    mounted = {mount["mountPath"] for container in inhabited for mount in container.get("volumeMounts", ())}
+    assert set(re.findall(r"/run/secrets/[\w-]+", inside)) <= mounted
+    for manage, name in re.findall(r"manage_(\w+)\.py (\w+)", inside):
+        assert (ROOT / f"{manage}_site" / "management" / "commands" / f"{name}.py").is_file()
+        service = {"gateway": "api-gateway", "users": "user-service"}[manage]
+        assert f"deploy/{service} " in before + " ", f"{manage} is not in that image"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_variable_is_said_in_the_readme(page: Path) -> None:
+    declared = set(re.findall(r"\b([A-Z]+)=", (RUNBOOKS / "README.md").read_text().split("```sh")[1].split("```")[0]))
+    text = page.read_text()
+    used = set(re.findall(r"\$\{?([A-Z]+)\b", "".join(re.findall(r"```sh.*?```|`[^`]+`", text, re.DOTALL))))
+    assert used <= declared
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_panel_that_is_named_is_on_a_dashboard(page: Path) -> None:
+    titles = [panel["title"].lower() for path in DASHBOARDS for panel in json.loads(path.read_text())["panels"]]
+    named_panels = re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", re.sub(r"`[^`]*`", "", page.read_text()))
+    assert [name for name in named_panels if not any(name.lower() in title for title in titles)] == []

@@ -94,11 +94,33 @@ def pods(rendering: Rendering) -> Iterator[Violation]:
             for path in _twice(text(each, "mountPath") for each in items(container.data, "volumeMounts")):
                 what = f"container {container.name} mounts {path} twice"
                 yield Violation(str(workload), what, REFUSED, "mount one volume there")
+
+
+def containers(rendering: Rendering) -> Iterator[Violation]:
+    """A container, a mount, a port or a probe that lacks what it cannot be without."""
+    for workload in workloads(rendering):
+        for container in workload.containers:
+            if not container.name:
+                yield Violation(str(workload), "a container has no name", REFUSED, "name it")
+            if not all(text(each, "mountPath") for each in items(container.data, "volumeMounts")):
+                what = f"a mount of container {container.name} has no mountPath"
+                yield Violation(str(workload), what, REFUSED, "say where")
+            for kind in ("livenessProbe", "readinessProbe", "startupProbe"):
+                if kind in container.data and not _asks(mapping(container.data, kind)):
+                    what = f"{kind} of container {container.name} asks nothing"
+                    yield Violation(
+                        str(workload), what, REFUSED, "give it httpGet, tcpSocket or grpc with a port, or exec"
+                    )
             for port in container.ports:
                 name = text(port, "name")
                 if name and not _PORT_NAME.fullmatch(name):
                     what = f"port name {name!r} of container {container.name} is no port name"
                     yield Violation(str(workload), what, REFUSED, "use at most 15 of a-z, 0-9 and -")
+
+
+def _asks(probe: dict[str, Any]) -> bool:
+    handlers = ("httpGet", "tcpSocket", "grpc")
+    return any(dig(probe, each, "port") for each in handlers) or bool(dig(probe, "exec", "command"))
 
 
 def _twice(values: Iterable[str]) -> list[str]:
@@ -112,6 +134,8 @@ def services(rendering: Rendering) -> Iterator[Violation]:
         ports = items(service.spec, "ports")
         if not ports and text(service.spec, "type") != "ExternalName" and text(service.spec, "clusterIP") != "None":
             yield Violation(str(service), "has no ports", REFUSED, "name the port that clients ask")
+        if not all(number(each, "port", default=0) for each in ports):
+            yield Violation(str(service), "one of its ports has no number", REFUSED, "set port")
         for port in (number(each, "nodePort", default=0) for each in ports):
             if port and not 30000 <= port <= 32767:
                 yield Violation(

@@ -101,6 +101,13 @@ def oversized(rendering: Rendering) -> Iterator[Violation]:
                 "request 128Mi",
             )
         limit = amount(resources, "limits", "memory")
+        if limit is None:
+            yield Violation(
+                str(process),
+                f"container {process.container.name} has no limits.memory",
+                "a leak takes the node's memory, and its neighbours are killed for it",
+                "set limits.memory to 256Mi",
+            )
         if limit is not None and limit < 96 * 1024**2:
             yield Violation(
                 str(process),

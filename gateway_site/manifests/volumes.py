@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gateway_site.manifests.keys import config_keys
-from gateway_site.manifests.objects import Rendering, items, mapping, text, texts
+from gateway_site.manifests.objects import Rendering, dig, items, mapping, text, texts
 from gateway_site.manifests.pods import workloads
 from gateway_site.manifests.scaling import most_replicas
 from gateway_site.manifests.violation import Violation
@@ -70,3 +70,20 @@ def sub_paths(rendering: Rendering) -> Iterator[Violation]:
                         "it gets an empty folder where a file should be",
                         "name a key that is there",
                     )
+
+
+def secret_modes(rendering: Rendering) -> Iterator[Violation]:
+    """Secret files that belong to root and that only root's group may read, in a pod that is neither."""
+    for workload in workloads(rendering):
+        context = mapping(workload.spec, "securityContext")
+        if "fsGroup" in context or context.get("runAsUser", 1001) == 0 or context.get("runAsGroup", 1001) == 0:
+            continue
+        for volume in items(workload.spec, "volumes"):
+            mode = dig(volume, "secret", "defaultMode")
+            if isinstance(mode, int) and not mode & 0o004:
+                yield Violation(
+                    str(workload),
+                    f"volume {text(volume, 'name')} has mode {mode:04o}, and the pod no fsGroup",
+                    "its files are root's: the process may not read them",
+                    "set securityContext.fsGroup to the pod's runAsGroup",
+                )

@@ -26,10 +26,11 @@ class Node:
 
     def __init__(self) -> None:
         self.epoch, self.slots, self.info = 1, b"", INFO
-        self.owns = True
+        self.owns, self.delay = True, 0.0
         self.reply = b"+OK\r\n"
 
     async def answer(self, words, writer) -> None:
+        await asyncio.sleep(self.delay)
         match words:
             case [b"CLUSTER", b"INFO"]:
                 writer.write(self.info % self.epoch if b"%" in self.info else self.info)
@@ -42,11 +43,19 @@ class Node:
 
 
 @pytest.fixture
-async def node(hostile):
-    made = Node()
-    made.server = await hostile(made.answer)
-    made.slots = slots(made.server.port)
-    return made
+async def start(hostile):
+    async def started() -> Node:
+        made = Node()
+        made.server = await hostile(made.answer)
+        made.slots = slots(made.server.port)
+        return made
+
+    return started
+
+
+@pytest.fixture
+async def node(start):
+    return await start()
 
 
 def url(*servers: Hostile) -> str:
@@ -92,10 +101,9 @@ async def test_an_owner_that_says_another_one_has_the_slot_is_not_connected_to(c
     assert not connection.connected
 
 
-async def test_the_newest_view_counts(connect, hostile, node):
-    stale = Node()
-    stale.server = await hostile(stale.answer)
-    stale.slots, stale.reply = slots(stale.server.port), b"$5\r\nstale\r\n"
+async def test_the_newest_view_counts(connect, start, node):
+    stale = await start()
+    stale.reply = b"$5\r\nstale\r\n"
     node.epoch, node.reply = 7, b"$3\r\nnew\r\n"
     for seeds in (stale, node), (node, stale):
         assert await connect(url(*(seed.server for seed in seeds))).execute("get", "GET", KEY) == b"new"
@@ -140,3 +148,11 @@ async def test_silence_is_bounded(connect, node):
     started = time.monotonic()
     assert await reason_of(connect(url(node.server), connect_timeout=0.4)) is Reason.TIMEOUT
     assert time.monotonic() - started < 2
+
+
+async def test_a_slow_node_costs_half_of_the_time_to_connect_however_it_spreads_its_answers(connect, start, node):
+    slow = await start()
+    slow.delay = 0.9
+    started = time.monotonic()
+    assert await connect(url(slow.server, node.server), connect_timeout=2.0).execute("get", "GET", KEY) == b"OK"
+    assert time.monotonic() - started < 1.6

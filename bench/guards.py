@@ -1,6 +1,6 @@
 """`make bench BENCH=guards`: what the guards cost the gateway, in CPU per read, each as a ratio to no guard of the same run.
 
-Four gateways stand before one user service on one store. They are loaded in turn, a tenth of a second each, in an order that
+Five gateways stand before one user service on one store. They are loaded in turn, a tenth of a second each, in an order that
 turns round each time: what else the machine does meets all alike. A ratio is taken over each ten turns; the median counts.
 
 python -m bench.guards [--seconds 120] [--connections 32] [--users 1000]; exits 1 above a bound
@@ -52,6 +52,7 @@ def ways(folder: Path, running: Issuer, store: str) -> list[Way]:
     bearer = f"Authorization: Bearer {token(exp=time.time() + 7200, scope=READ)}"
     return [
         Way("off", {"AUTH": "none"}, ""),
+        Way("off, API key sent", {"AUTH": "none"}, f"X-API-Key: {key}"),  # what its field costs who reads it not
         Way("API key, local limit", keys, f"X-API-Key: {key}", 1.08),
         Way("JWT, warm cache", running.settings, bearer, 1.12),
         Way("API key, limit in Redis", {**keys, "RATE_LIMIT_STORE": store}, f"X-API-Key: {key}"),

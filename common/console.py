@@ -32,6 +32,8 @@ class Command(BaseCommand):
 
     requires_system_checks: list[str] = []  # noqa: RUF012 - Django's
     example = ""
+    """What an operator would type; `%(prog)s` is the program and the command."""
+
     failures: tuple[type[Exception], ...] = (OSError,)
     progress: Progress | None = None
 

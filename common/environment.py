@@ -18,6 +18,8 @@ Value = TypeVar("Value")
 
 _HOST = re.compile(r"\.?[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\]|\*")
 
+_CHECK_ID = re.compile(r"[a-z0-9_]+\.[A-Z]\d{3}")
+
 env = FileAwareEnv()
 secrets: set[str] = set()
 """Values that no log line may show; `hide()` fills it."""
@@ -100,6 +102,18 @@ def hosts(name: str, default: str) -> list[str]:
         return items
 
     return parsed(name, default, parse, "host names without scheme and port, e.g. api.example.com,.example.org")
+
+
+def check_ids(name: str) -> list[str]:
+    """Comma-separated IDs of system checks; none by default."""
+
+    def parse(value: str) -> list[str]:
+        items = [item.strip() for item in value.split(",") if item.strip()]
+        if not all(_CHECK_ID.fullmatch(item) for item in items):
+            raise ValueError(value)
+        return items
+
+    return parsed(name, "", parse, "IDs that `check --deploy` shows, e.g. users.W011,gateway.W010")
 
 
 def choice(name: str, default: str, choices: tuple[str, ...]) -> str:

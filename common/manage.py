@@ -50,5 +50,7 @@ def main(settings_module: str) -> None:
         if sys.argv[1:2] == ["runserver"] and not environment.text("DEBUG"):
             os.environ["DEBUG"] = "true"
         Utility(sys.argv).execute()
+    except KeyboardInterrupt:  # before the command had begun: it says itself where it stood
+        sys.exit("error: stopped")
     except ImproperlyConfigured as error:
         sys.exit(f"{sys.argv[0]}: {error}")

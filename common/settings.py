@@ -50,8 +50,10 @@ SPECTACULAR_SETTINGS = {
     "DISABLE_ERRORS_AND_WARNINGS": False,
 }
 
-# Django's for pages with forms and cookies, which an API has none of: its headers and TLS are the door's in front.
-SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
+# Django's for pages with forms and cookies, which an API has none of: its headers and TLS are the door's in front. Its own for
+# SECRET_KEY and DEBUG ours repeat, with a cure.
+SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003", "security.W009", "security.W018"]
+SILENCED_SYSTEM_CHECKS += environment.check_ids("SILENCED_SYSTEM_CHECKS")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],

@@ -36,7 +36,7 @@ INSTALLED_APPS = [*SHARED_APPS, "users_site"]
 LOGGING = logging_settings(SERVICE)
 SCHEMA_MODULE = "users_site.schema"
 
-SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
+SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 
 
 def _store_url(url: str) -> str:

@@ -23,7 +23,7 @@ def test_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> N
         command.create_parser("manage.py", name).parse_args(["--help"])
     assert end.value.code == 0
     _, _, example = capsys.readouterr().out.partition("example:\n")
-    assert name in example
+    assert f"manage.py {name}" in example or f"manage_{SITE.removesuffix('_site')}.py {name}" in example
 
 
 def test_the_list_is_that_of_the_files() -> None:

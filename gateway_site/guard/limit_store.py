@@ -9,12 +9,12 @@ import asyncio
 import logging
 from contextvars import Context
 
+from prometheus_client import Counter, Gauge
 from redis.asyncio import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from gateway_site.guard.limit import LocalStore, State
-from gateway_site.guard.metrics import FALLBACKS, STORE_UP
 from gateway_site.guard.rate import Rate
 
 TIMEOUT_SECONDS = 0.25
@@ -47,6 +47,14 @@ for i, key in ipairs(KEYS) do
 end
 return answer
 """
+
+# Here, not in metrics.py: a gateway without such a store shows none of them.
+STORE_UP = Gauge(
+    "rate_limit_store_up",
+    "1 while the shared store of the rate limit answers; 0: limits are local",
+    multiprocess_mode="livemin",
+)
+FALLBACKS = Counter("rate_limit_fallbacks", "Requests that were limited locally, because the store did not answer")
 
 logger = logging.getLogger(__name__)
 

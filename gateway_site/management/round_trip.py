@@ -58,6 +58,7 @@ class RoundTrip:
         self._user: dict[str, Any] = {}
         self._is_there = self._may_be_there = False
         self._version = ""
+        self.taken_steps: list[Step] = []
 
     def run(self) -> list[Step]:
         """Every step with its outcome. What a step needs and does not find fails it; nothing is raised."""
@@ -85,6 +86,7 @@ class RoundTrip:
         except requests.RequestException as error:
             step.outcome, step.detail = "failed", _reason(error)
         step.milliseconds = round((time.perf_counter() - started) * 1000, 1)
+        self.taken_steps.append(step)
         return step
 
     def _ask(self, method: str, path: str, base: str = "", **options: Any) -> requests.Response:

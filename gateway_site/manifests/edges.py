@@ -25,6 +25,7 @@ DEFAULT_PORTS = {
     "redis+cluster": 6379,
     "redis+sentinel": 26379,
     "rediss": 6379,
+    "rediss+cluster": 6379,
     "rediss+sentinel": 26379,
     "tcp": 0,
 }

@@ -15,7 +15,7 @@ class Command(console.Command, DjangoCheck):
     help = """\
 Checks this site; with --deploy also what a deployer gets wrong. Each finding has an ID and a cure; what you do on purpose,
 silence by its ID in SILENCED_SYSTEM_CHECKS. Exits 1 if a finding is of --fail-level (default: ERROR) or above."""
-    example = "check --deploy --fail-level WARNING\n  check --deploy --format json"
+    example = "%(prog)s --deploy --fail-level WARNING\n  %(prog)s --deploy --format json"
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Django's, and --format."""

@@ -23,7 +23,7 @@ class Command(BaseCommand):
     """Replaces Django's runserver, which would run views in threads."""
 
     help = "Runs this service as in production, with reload, for daily work. The server runs the checks at each load."
-    example = "runserver\n  runserver 0.0.0.0:8000"
+    example = "%(prog)s\n  %(prog)s 0.0.0.0:8000"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The address is optional."""

@@ -12,7 +12,7 @@ class Command(BaseCommand):
     """JSON for a file name that ends in .json, else YAML; without a file, to stdout."""
 
     help = "Writes the OpenAPI schema: JSON for a name that ends in .json, else YAML; to stdout without a file."
-    example = "spectacular --file schema.yaml"
+    example = "%(prog)s --file schema.yaml"
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The file to write."""

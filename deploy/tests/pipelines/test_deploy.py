@@ -72,6 +72,35 @@ def test_deploy_applies_waits_smokes_and_says_so(running: Stage):
     assert f"<{SETTINGS['RUN_URL']}|the run>" in running.message
 
 
+def test_each_image_gets_its_own_digest_and_the_checkout_stays_as_it_is(running: Stage):
+    file = ROOT / "deploy/argocd/environments/prod/kustomization.yaml"
+    before = file.read_text(encoding="utf-8")
+    gateway, users = f"sha256:{'c3' * 32}", f"sha256:{'d4' * 32}"
+    assert deploy(running, GATEWAY_DIGEST=gateway, USERS_DIGEST=users).returncode == 0
+    images = re.findall(r"newName: \S+/(\S+)\n +digest: (\S+)", running.text("applied"))
+    assert images == [("api-gateway", gateway), ("user-service", users)]
+    assert file.read_text(encoding="utf-8") == before
+
+
+def test_every_call_is_bounded_and_goes_to_the_cluster_that_was_named(running: Stage):
+    running.fail(Failure(SMOKE, last=1))
+    deploy(running)
+    surroundings = [line.split("\t") for line in running.text("surroundings").splitlines()]
+    assert {parent for parent, _, _ in surroundings} == {"timeout"}
+    clusters = {config for _, config, call in surroundings if call.startswith("kubectl")}
+    assert len(clusters) == 1
+    assert clusters.pop().endswith("/kubeconfig")
+    statuses = [call.split() for _, _, call in surroundings if "rollout status" in call]
+    assert all(words[-1].startswith("--timeout=") for words in statuses)
+    order = ["statefulset/redis", "deployment/user-service", "deployment/api-gateway"]
+    assert [words[-2] for words in statuses] == 2 * order, "each needs the one before it"
+
+
+def test_the_smoke_test_reads_its_key_from_a_file_that_nobody_else_may_read(running: Stage):
+    deploy(running)
+    assert running.text("smoke-key") == f"600 {API_KEY}"
+
+
 def test_the_job_is_told_that_slack_was(running: Stage, tmp_path: Path):
     deploy(running, GITHUB_OUTPUT=str(tmp_path / "output"))
     assert (tmp_path / "output").read_text() == "told=true\n"
@@ -102,6 +131,7 @@ FAILURES: dict[str, tuple[list[Failure], int, dict[str, str], list[str]]] = {
     "no secret": ([Failure("get-secret-value")], 1, OLD, ["secret of the smoke test", UNTOUCHED]),
     "revision unreadable": ([Failure("get deployment/api-gateway")], 1, OLD, ["what runs now", UNTOUCHED]),
     "redis' revision unreadable": ([Failure("get controllerrevision")], 1, OLD, ["what runs now", UNTOUCHED]),
+    "redis' state unreadable": ([Failure("get statefulset/redis")], 1, OLD, ["what runs now", UNTOUCHED]),
     "would be refused": ([Failure("--dry-run=server")], 1, OLD, ["would refuse the manifests", UNTOUCHED]),
     "apply refused": ([Failure(APPLY)], 1, OLD, ["refused the manifests", BACK]),
     "apply refused halfway": ([Failure(APPLY, "partly")], 1, OLD, ["refused the manifests", BACK]),

@@ -36,6 +36,7 @@ this machine (in its pod: --url http://localhost:3000), at USER_SERVICE_URL."""
     example = """\
 manage_gateway.py smoke --url http://localhost:3000
   SMOKE_API_KEY_FILE=/run/secrets/smoke manage_gateway.py smoke --url https://api.example.com --door"""
+    trip: RoundTrip | None = None
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Of `parser`."""
@@ -49,7 +50,7 @@ manage_gateway.py smoke --url http://localhost:3000
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Shows the steps. Raises CommandError if one failed."""
-        trip = RoundTrip(
+        trip = self.trip = RoundTrip(
             options["url"],
             seconds=options["timeout"],
             credentials={field: value for field, name in CREDENTIALS.items() if (value := environment.secret(name))},
@@ -64,6 +65,11 @@ manage_gateway.py smoke --url http://localhost:3000
             self.stdout.write(table(("step", "outcome", "ms", ""), [_row(step) for step in steps]))
         if failed:
             raise CommandError(f"{len(failed)} of {len(steps)} steps failed: {', '.join(step.name for step in failed)}")
+
+    def position(self) -> str:
+        """Where Ctrl-C stopped it: also then the last step is to delete the user."""
+        steps = self.trip.taken_steps if self.trip is not None else []
+        return f" after {len(steps)} steps, the last: {steps[-1].name} {steps[-1].outcome}" if steps else ""
 
 
 def visible_users_url(url: str) -> str:

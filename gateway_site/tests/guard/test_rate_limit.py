@@ -85,6 +85,7 @@ def test_only_a_trusted_proxy_says_who_the_client_is(start: Start, upstream: Rec
 
 def test_with_time_the_limit_comes_back(start: Start, upstream: Recording) -> None:
     with start(RATE_LIMIT="2/s;burst=2") as gateway:
+        assert "rate_limit_store_up" not in requests.get(f"{gateway.url}/metrics", timeout=5).text, "there is no store"
         deadline = time.monotonic() + 10
         while ask(gateway).status == 200:
             assert time.monotonic() < deadline

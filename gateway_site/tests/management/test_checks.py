@@ -84,8 +84,19 @@ def test_deploy_check_can_be_read_by_a_program(shell: Any) -> None:
     assert done.returncode == 0
     found = {finding["id"]: finding for finding in orjson.loads(done.stdout)}
     assert found["gateway.W010"].keys() == {"id", "level", "what", "cure"}
-    assert found["gateway.W010"]["cure"]
+    assert all(finding["cure"] for finding in found.values())
     assert done.stderr == f"{len(found)} findings, none of level ERROR or above\n"
+
+
+def test_finding_that_is_meant_can_be_silenced(shell: Any) -> None:
+    done = shell("check", "--deploy", "--format", "json", SILENCED_SYSTEM_CHECKS="gateway.W010, gateway.W015")
+    assert not {"gateway.W010", "gateway.W015"} & {finding["id"] for finding in orjson.loads(done.stdout)}
+
+
+def test_silenced_check_that_is_no_id_is_refused(shell: Any) -> None:
+    done = shell("check", SILENCED_SYSTEM_CHECKS="W010")
+    assert done.returncode == 1
+    assert "SILENCED_SYSTEM_CHECKS" in done.stderr
 
 
 def test_plain_check_says_nothing_of_deployment(shell: Any) -> None:

@@ -17,6 +17,7 @@ from common.tests.service import Service, free_port, service
 from common.tests.store import Store
 from gateway_site import settings as site
 from gateway_site.management.commands.smoke import CREDENTIALS
+from gateway_site.management.round_trip import RoundTrip
 from gateway_site.tests.management.faulty import Fault, faulty_gateway
 
 STEPS = [
@@ -202,6 +203,19 @@ def test_user_whose_creation_was_not_answered_is_deleted(gateway_service: Servic
         "milliseconds": 0,
         "detail": "the user is deleted",
     }
+    assert users_at(gateway_service.url) == before
+
+
+def test_ctrl_c_leaves_nobody_behind_and_says_where_it_stood(
+    gateway_service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: RoundTrip) -> None:
+        raise KeyboardInterrupt
+
+    before = users_at(gateway_service.url)
+    monkeypatch.setattr(RoundTrip, "find", interrupted)
+    with pytest.raises(CommandError, match=r"^stopped after 10 steps, the last: clean up ok$"):
+        call_command("smoke", url=gateway_service.url, stdout=StringIO(), stderr=StringIO())
     assert users_at(gateway_service.url) == before
 
 

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from users_site.repository.address import Address
+from users_site.repository.blocking import blocking_client
 from users_site.repository.errors import Reason, StoreUnavailable
 from users_site.tests.connection.hostile import always
 from users_site.tests.connection.waiting import until_it_answers
@@ -136,7 +137,7 @@ async def test_without_a_sentinel_there_is_no_primary(connect):
 
 def test_a_management_command_finds_the_primary_too(failover):
     primary, _, sentinel = failover
-    with Address.from_url(sentinel_url(sentinel.port)).sync_client() as client:
+    with blocking_client(Address.from_url(sentinel_url(sentinel.port))) as client:
         client.set("k", "v")
     assert primary.command("GET", "k") == b"v"
 

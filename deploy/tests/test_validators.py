@@ -94,5 +94,5 @@ def test_dockerfile_pins_its_base_by_digest():
     dockerfile = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     assert re.search(r"^ARG PYTHON_BASE=\S+@sha256:[0-9a-f]{64}$", dockerfile, re.MULTILINE)
     assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) - {"${PYTHON_BASE}", "scratch"} == {
-        "base", "dependencies", "final",
+        "base", "dependencies", "final", "repository", "test-users",
     }  # fmt: skip

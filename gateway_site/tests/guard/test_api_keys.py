@@ -126,7 +126,7 @@ def test_the_file_knows_no_key(keys: Keys, key_file: Path) -> None:
     content = key_file.read_text()
     for key, line in keys.values():
         assert key not in content
-        assert key.rpartition("_")[2] not in content
+        assert key.split("_", 2)[2] not in content  # the secret may have a _ of its own
         assert line in content
 
 

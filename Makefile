@@ -5,16 +5,19 @@ PYTHON ?= python3
 ENV ?= dev
 PY := .venv/bin/python
 # No compiler is assumed: wheels only. Every file that pip takes must have a hash of the lock.
-PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
+PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint fix check schema client verify render images observe sbom audit bench drill lock
-.PHONY: verify-schema verify-manifests verify-pipelines verify-clients verify-browser verify-fuzz
+.PHONY: help install run test end-to-end lint fix check schema client verify render images observe sbom audit bench drill lock
+.PHONY: install-services verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 install: .venv/.requirements-run .venv/.requirements-dev ## the environment alone: .venv with everything for run, test and lint
+
+# Nothing but what the services run on: for a machine that may more than it needs for tests.
+install-services: .venv/.requirements
 
 run: .venv/.requirements-run ## both services and a store on this machine; Ctrl-C stops them
 	@exec $(PY) -m dev.run
@@ -27,6 +30,9 @@ test: .venv/.requirements-dev ## every test, each site under its own settings, b
 	wait $$gateway || failed=1; cat build/tests/gateway.log; \
 	$(PY) -m coverage combine --quiet && $(PY) -m coverage report || failed=1; \
 	exit $$failed
+
+end-to-end: .venv/.requirements-dev ## the end-to-end tests on a running gateway: make end-to-end URL=http://localhost:3000
+	@deploy/bin/end_to_end.sh "$(URL)"
 
 lint: .venv/.requirements-dev ## style, types, import rules, locks; edits nothing
 	$(PY) -m ruff check
@@ -47,25 +53,38 @@ schema: .venv/.requirements-run ## docs/openapi/*.yaml anew, from the code
 client: .venv/.requirements-verify ## typed clients for Python and TypeScript in build/clients (needs npm)
 	@$(PY) -m dev.clients
 
-verify: verify-schema verify-manifests verify-pipelines verify-clients verify-browser verify-fuzz ## slow checks: manifests, rules, workflows, breaking changes, clients, browser, fuzzing
+verify: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz ## slow checks: manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing
 
 verify-schema: .venv/.requirements-dev
 	$(PY) -m dev.schema_diff
 
 # What validates manifests, rules, workflows and the Dockerfile comes in wheels, so from .venv/bin.
-verify-manifests: .venv/.requirements-verify
-	PATH="$(CURDIR)/.venv/bin:$$PATH" $(call verify,manifests) -rs deploy/tests --ignore=deploy/tests/pipelines
+verify-manifests: .venv/.requirements-verify .venv/policy/.requirements-policy
+	PATH="$(CURDIR)/.venv/bin:$(CURDIR)/.venv/policy/bin:$$PATH" $(call verify,manifests) deploy/tests --ignore=deploy/tests/pipelines
 
 verify-pipelines: .venv/.requirements-verify
 	@mkdir -p build/pipelines && cp deploy/tests/pipelines/package*.json build/pipelines/
-	@npm ci --prefix build/pipelines --silent --ignore-scripts
+	@if command -v npm >/dev/null; then npm ci --prefix build/pipelines --silent --ignore-scripts; fi
 	PATH="$(CURDIR)/.venv/bin:$$PATH" $(call verify,pipelines) deploy/tests/pipelines
 
 verify-clients: .venv/.requirements-verify
 	$(call verify,clients) dev/tests/test_clients.py
 
+verify-bench: .venv/.requirements-dev
+	$(call verify,bench) dev/tests/test_bench.py
+
 verify-browser: .venv/.requirements-verify
 	$(call verify,browser) gateway_site/tests/browser
+
+# And the attacks that take half a minute of waiting: the drills wait too.
+verify-drills: .venv/.requirements-dev
+	@$(call verify,attacks-users) --ds=users_site.settings common & users=$$!; \
+	$(call verify,attacks-gateway) common & gateway=$$!; \
+	$(PY) -m dev.drills --quick; failed=$$?; wait $$users || failed=1; wait $$gateway || failed=1; exit $$failed
+
+# -s: the time and count of each step are what it is for.
+verify-restore: .venv/.requirements-dev
+	$(call verify,restore) -s --ds=users_site.settings users_site/tests/management
 
 # FUZZ_SECONDS (for each site), FUZZ_SEED: see dev/fuzz.py.
 verify-fuzz: .venv/.requirements-verify
@@ -86,8 +105,8 @@ sbom: .venv/.requirements-verify ## CycloneDX of what the services run on, in bu
 audit: sbom ## licences and known vulnerabilities; fails when nobody can say
 	@$(PY) deploy/bin/audit.py
 
-bench: .venv/.requirements-run ## load figures of this machine, into bench/results/
-	@$(PY) -m bench.run $(ARGS)
+bench: .venv/.requirements-run ## load figures of this machine, into bench/results/; BENCH=guards: what the guards cost
+	@$(PY) -m bench.$(or $(BENCH),run) $(ARGS)
 
 drill: .venv/.requirements-dev ## fault drills: restarts, kills, cuts, floods; tables and charts in build/drills
 	@$(PY) -m dev.drills $(DRILLS)
@@ -97,9 +116,11 @@ lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the pack
 	$(call compile,requirements-run)
 	$(call compile,requirements-dev)
 	$(call compile,requirements-verify)
+	$(call compile,requirements-policy)
 
 pytest = $(PY) -m coverage run -m pytest --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml
-verify = $(PY) -m pytest --ds=gateway_site.settings -m verify --junit-xml=build/tests/verify-$(1).xml
+# -rs: what is skipped for want of a program is named, with the program.
+verify = $(PY) -m pytest --ds=gateway_site.settings -m verify -rs --junit-xml=build/tests/verify-$(1).xml
 # Without AUTH a credential may be left out; the other settings are required, and no schema depends on them.
 spectacular = DEBUG=true AUTH=none USER_SERVICE_URL=http://unused REDIS_URL=redis://unused $(PY) manage_$(1).py spectacular --file docs/openapi/$(1).yaml
 compile = $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes \
@@ -107,11 +128,18 @@ compile = $(PY) -m uv pip compile --universal --python-version 3.11 --generate-h
 
 # A lock is installed once, and again when it has changed.
 .venv/.%: %.txt | .venv/bin/pip
-	@echo "Installing $< into .venv"
-	@$(PIP_INSTALL) -r $< >.venv/pip.log 2>&1 || { \
+	@$(call install,.venv)
+
+# checkov cannot share an environment with pip-audit: it has one of its own within ours, filled by our pip.
+.venv/policy/.%: %.txt | .venv/bin/pip
+	@$(PY) -m venv --without-pip .venv/policy
+	@$(call install,.venv/policy)
+
+install = echo "Installing $< into $(1)"; \
+	$(PIP_INSTALL) -r $< >.venv/pip.log 2>&1 || { \
 		echo "error: $< cannot be installed: $$(grep -m 1 '^ERROR' .venv/pip.log || tail -n 1 .venv/pip.log) (more: .venv/pip.log)" >&2; \
-		exit 1; }
-	@touch $@
+		exit 1; }; \
+	touch $@
 
 # pip comes last into a new environment: once it is there, all of it is.
 .venv/bin/pip:

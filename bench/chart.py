@@ -1,4 +1,4 @@
-"""A result as a picture: CPU per request, a bar a scenario, a colour a process, the floor as a line."""
+"""A result as a picture: CPU per request, a bar a scenario, a colour a process, the floor of a service as a line."""
 
 from html import escape
 from typing import Any
@@ -12,8 +12,8 @@ def draw(result: dict[str, Any]) -> str:
     rows = result["rows"]
     longest = max(row["cpu_us_total"] for row in rows)
     scale = (WIDTH - LEFT - 90) / longest
-    floor = next(row["cpu_us_total"] for row in rows if row["scenario"] == "floor")
-    height = TOP + ROW * len(rows) + 44
+    floor = next(row["cpu_us_total"] for row in rows if row["scenario"] == "empty")
+    height = TOP + ROW * len(rows) + 66
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="13">',
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
@@ -27,9 +27,10 @@ def draw(result: dict[str, Any]) -> str:
     parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}" stroke="#888" stroke-dasharray="4 3"/>')
     for index, (name, colour) in enumerate(COLOURS.items()):
         at = 16 + index * 110
-        label = "floor (empty application)" if name == "floor" else name
+        label = "floors: an empty application, a bare Redis round trip" if name == "floor" else name
         parts.append(f'<rect x="{at}" y="{bottom + 16}" width="12" height="12" fill="{colour}"/>')
         parts.append(f'<text x="{at + 18}" y="{bottom + 27}">{label}</text>')
+    parts.append(f'<text x="16" y="{bottom + 52}" fill="#555">{escape(result["command"])}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

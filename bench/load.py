@@ -1,7 +1,8 @@
 """A load generator: keep-alive connections, each with one request in flight, for a number of seconds.
 
-A process of its own, so that its CPU is nobody else's: `python -m bench.load PORT SCENARIO CONNECTIONS SECONDS IDS`;
-prints one JSON object. Latencies are in ms.
+A process of its own, so that its CPU is nobody else's: `python -m bench.load PORT SCENARIO CONNECTIONS SECONDS FILE [FIELD]`;
+prints one JSON object. Latencies are in ms. FILE has ids, or for `targets` request targets, one a line; FIELD is a header field
+that reads carry.
 """
 
 import asyncio
@@ -15,12 +16,13 @@ from pathlib import Path
 
 import uvloop
 
+CRLF = "\r\n"
 TAG = secrets.token_hex(5)
 
 
-def get(path: str) -> bytes:
+def get(path: str, field: str = "") -> bytes:
     """A GET."""
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{field and field + CRLF}\r\n".encode()
 
 
 def post(path: str, number: int) -> bytes:
@@ -30,13 +32,13 @@ def post(path: str, number: int) -> bytes:
     return (head + body).encode()
 
 
-def requests(scenario: str, ids: list[str], base: str) -> Iterator[bytes]:
+def requests(scenario: str, lines: list[str], base: str, field: str) -> Iterator[bytes]:
     """The requests of a scenario, for ever. `mixed` is 80 % read, 15 % list, 5 % create."""
-    reads = itertools.cycle([get(f"{base}/{user_id}") for user_id in ids])
+    reads = itertools.cycle([get(line if scenario == "targets" else f"{base}/{line}", field) for line in lines])
     page = get(f"{base}?limit=20")
     for number in itertools.count():
         match scenario:
-            case "read":
+            case "read" | "targets":
                 yield next(reads)
             case "list":
                 yield page
@@ -44,6 +46,8 @@ def requests(scenario: str, ids: list[str], base: str) -> Iterator[bytes]:
                 yield post(base, number)
             case "empty":
                 yield get("/")
+            case "redis":
+                yield b"*1\r\n$4\r\nPING\r\n"
             case _:
                 step = number % 20
                 yield post(base, number) if step == 9 else page if step in {4, 12, 17} else next(reads)
@@ -52,6 +56,8 @@ def requests(scenario: str, ids: list[str], base: str) -> Iterator[bytes]:
 class Client(asyncio.Protocol):
     """One connection; sends the next request when an answer is complete."""
 
+    good = b"HTTP/1.1 2"
+
     def __init__(self, stream: Iterator[bytes], latencies: list[float], bad: list[int]) -> None:
         self.stream, self.latencies, self.bad = stream, latencies, bad
         self.buffer = b""
@@ -59,45 +65,65 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The first request."""
         self.transport = transport
-        self._send()
+        self.send()
 
-    def _send(self) -> None:
+    def send(self) -> None:
         self.sent_at = time.perf_counter()
         self.transport.write(next(self.stream))  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
-        """Counts an answer that is complete; every answer of these scenarios has a Content-Length."""
-        self.buffer += data
-        head, end, body = self.buffer.partition(b"\r\n\r\n")
-        if not end:
-            return
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        if len(body) < length:
+        """Counts an answer that is complete."""
+        answered = self.buffer + data
+        if self.is_incomplete(answered):
+            self.buffer = answered
             return
         self.buffer = b""
         self.latencies.append(time.perf_counter() - self.sent_at)
-        if head[9:10] != b"2":
-            self.bad.append(int(head[9:12]))
-        self._send()
+        if not answered.startswith(self.good):
+            self.bad.append(1)
+        self.send()
+
+    def is_incomplete(self, answered: bytes) -> bool:
+        """Whether more must come; every answer of these scenarios has a Content-Length."""
+        head, end, body = answered.partition(b"\r\n\r\n")
+        if not end:
+            return True
+        return len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
 
     def connection_lost(self, error: Exception | None) -> None:
         """A connection that is closed under load is a bad answer."""
         self.bad.append(0)
 
 
-async def load(port: int, scenario: str, connections: int, seconds: float, ids: list[str]) -> dict[str, float]:
+class StoreClient(Client):
+    """One connection to a Redis that asks for no password: a bare round trip."""
+
+    good = b"+PONG"
+
+    def is_incomplete(self, answered: bytes) -> bool:
+        """Whether more must come."""
+        return not answered.endswith(b"\r\n")
+
+
+async def load(
+    port: int, scenario: str, connections: int, seconds: float, lines: list[str], field: str = ""
+) -> dict[str, float]:
     """What came of it: requests, rps, percentiles in ms, bad answers."""
     base = "/users" if scenario.startswith("direct-") else "/api/users"
-    stream = requests(scenario.removeprefix("direct-"), ids, base)
+    stream = requests(scenario.removeprefix("direct-"), lines, base, field)
     latencies: list[float] = []
     bad: list[int] = []
     loop = asyncio.get_running_loop()
+    kind = StoreClient if scenario == "redis" else Client
     for _ in range(connections):
-        await loop.create_connection(lambda: Client(stream, latencies, bad), "127.0.0.1", port)
+        await loop.create_connection(lambda: kind(stream, latencies, bad), "127.0.0.1", port)
     started = time.perf_counter()
     await asyncio.sleep(seconds)
     elapsed, answered, refused = time.perf_counter() - started, sorted(latencies), len(bad)
-    rank = lambda share: round(answered[int(share * (len(answered) - 1))] * 1000, 3)  # noqa: E731
+
+    def rank(share: float) -> float:
+        return round(answered[int(share * (len(answered) - 1))] * 1000, 3)
+
     return {
         "requests": len(answered),
         "rps": round(len(answered) / elapsed),
@@ -110,9 +136,9 @@ async def load(port: int, scenario: str, connections: int, seconds: float, ids: 
 
 def main() -> None:
     """The command line."""
-    port, scenario, connections, seconds, ids = sys.argv[1:6]
-    known = Path(ids).read_text().split() if Path(ids).is_file() else []
-    outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), known))
+    port, scenario, connections, seconds, file, *field = sys.argv[1:7]
+    lines = Path(file).read_text().split() if Path(file).is_file() else []
+    outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), lines, *field))
     sys.stdout.write(json.dumps(outcome) + "\n")
 
 

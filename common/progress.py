@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 BAR_SECONDS, LINE_SECONDS = 0.1, 10.0
-BAR_WIDTH = 24
+BAR_WIDTH, LEAST_BAR_WIDTH = 24, 5
 
 
 class Progress:
@@ -55,18 +55,22 @@ class Progress:
     def _show(self) -> None:
         text = f"{self.position()}, {self.rate:,.0f}/s{self._time_left()}"
         if self._is_terminal:
-            bar = self._bar()
             width = shutil.get_terminal_size().columns - 1
-            self._write(f"\r\x1b[K{(bar + text)[:width]}")
+            self._write(f"\r\x1b[K{(self._bar(width - len(text)) + text)[:width]}")
             self._is_drawn = True
         else:
             self._write(text + "\n")
 
-    def _bar(self) -> str:
+    def _bar(self, room: int) -> str:
+        """The share that is done; in so many columns that the time left still has its place."""
         if not self.total:
             return ""
-        filled = min(BAR_WIDTH, self.done * BAR_WIDTH // self.total)
-        return f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {min(100, self.done * 100 // self.total):3d} %  "
+        share = f"{min(100, self.done * 100 // self.total):3d} %  "
+        width = min(BAR_WIDTH, room - len("[] ") - len(share))
+        if width < LEAST_BAR_WIDTH:
+            return share
+        filled = min(width, self.done * width // self.total)
+        return f"[{'#' * filled}{'.' * (width - filled)}] {share}"
 
     def _time_left(self) -> str:
         if not self.total or not self.done:

@@ -22,6 +22,15 @@ MAX_BODY_BYTES: int = settings.MAX_BODY_BYTES
 BODY_SECONDS, BODY_RATE = 10.0, 1000
 """How long a body may take, and how much longer for each byte (per second): slower is an attack or a lost client."""
 
+UNFINISHED_BYTES = 32 * 1024 * 1024
+"""How much of bodies that are not complete is held in memory, over all clients; whose is above that is refused."""
+
+
+class Unfinished:
+    """What is held now."""
+
+    bytes = 0
+
 
 class ClientGone(Exception):
     """The client closed the connection, or sent no byte for too long, before its body was complete."""
@@ -86,6 +95,12 @@ class Request(ASGIRequest):
         return BytesIO(self._body)
 
     @property
+    def wants_page(self) -> bool:
+        """Whether a browser asks: programs that take HTML too take JSON, which no browser names."""
+        accept = self.raw_headers.get(b"accept", b"")
+        return b"text/html" in accept and b"json" not in accept
+
+    @property
     def client_path(self) -> str:
         """The path that the client asked for: what trusted proxies before us took off stands in X-Forwarded-Prefix."""
         prefix = self.header(b"x-forwarded-prefix") if is_trusted(self.peer, settings.TRUSTED_PROXIES) else None
@@ -118,11 +133,25 @@ class Request(ASGIRequest):
         """The whole body, at most `MAX_BODY_BYTES`. Raises Problem (413) unread where the head already tells."""
         if not self._body_is_read:
             if self.has_body:
-                self._body = b"".join([chunk async for chunk in self.chunks()])
+                self._body = await self._whole_body()
                 if in_flight.count > MAX_IN_FLIGHT:  # many bodies became complete at once
                     await refuse()
             self._body_is_read = True
         return self._body
+
+    async def _whole_body(self) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            async for chunk in self.chunks():
+                pieces.append(chunk)
+                size += len(chunk)
+                Unfinished.bytes += len(chunk)
+                if Unfinished.bytes > UNFINISHED_BYTES:
+                    await refuse()
+        finally:
+            Unfinished.bytes -= size
+        return b"".join(pieces)
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives, counted. Raises Problem (413) at once where the head tells, else once it is too

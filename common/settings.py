@@ -4,6 +4,8 @@ import secrets
 
 from common import __version__, environment
 
+environment.mount("OTEL_")
+
 DEBUG = environment.boolean("DEBUG", default=False)
 LOG_LEVEL = environment.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "warn", "error", "critical"))
 APP_VERSION = environment.text("APP_VERSION") or __version__
@@ -48,8 +50,10 @@ SPECTACULAR_SETTINGS = {
     "DISABLE_ERRORS_AND_WARNINGS": False,
 }
 
-# Django's for pages with forms and cookies, which an API has none of: its headers and TLS are the door's in front.
-SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
+# Django's for pages with forms and cookies, which an API has none of: its headers and TLS are the door's in front. Its own for
+# SECRET_KEY and DEBUG ours repeat, with a cure.
+SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003", "security.W009", "security.W018"]
+SILENCED_SYSTEM_CHECKS += environment.check_ids("SILENCED_SYSTEM_CHECKS")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
@@ -58,6 +62,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["common.contracts.StrictJSONParser", "common.contracts.MergePatchParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"]
     + (["rest_framework.renderers.BrowsableAPIRenderer"] if DEBUG else []),
+    "URL_FORMAT_OVERRIDE": None,  # the Accept field alone says what is wanted
     "EXCEPTION_HANDLER": "common.problems.drf_exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

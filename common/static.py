@@ -26,7 +26,8 @@ async def static(request: HttpRequest, name: str) -> HttpResponse:
 
 def _read(name: str) -> bytes:
     found = finders.find(name)
-    if not isinstance(found, str) or not Path(found).is_file():
+    # The finders overlook a trailing slash.
+    if not isinstance(found, str) or not Path(found).is_file() or name.endswith("/"):
         raise Http404
     return Path(found).read_bytes()
 

@@ -10,15 +10,18 @@ from common.response import json_answer
 from common.views import safe
 
 
+def about() -> dict[str, str]:
+    """The service, its version and revision, and what it stands on."""
+    return {
+        "service": settings.SERVICE,
+        "version": settings.APP_VERSION,
+        "revision": settings.APP_REVISION,
+        "python": platform.python_version(),
+        "django": django.get_version(),
+    }
+
+
 @safe
 async def version(request: HttpRequest) -> HttpResponse:
-    """The service, its version and revision, and what it stands on."""
-    return json_answer(
-        {
-            "service": settings.SERVICE,
-            "version": settings.APP_VERSION,
-            "revision": settings.APP_REVISION,
-            "python": platform.python_version(),
-            "django": django.get_version(),
-        }
-    )
+    """The same for a client."""
+    return json_answer(about())

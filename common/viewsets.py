@@ -27,7 +27,7 @@ class AsyncViewSet(GenericViewSet[Any]):
 
     async def dispatch(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         """Calls the action. In dev a browser gets its answer as a page of the browsable API."""
-        if settings.DEBUG and "text/html" in (request.header(b"accept") or ""):
+        if settings.DEBUG and request.wants_page:
             from common.browsable import browse
 
             return await browse(self, request, **kwargs)

@@ -3,16 +3,20 @@
 On SIGTERM: ready turns 503, the listener stays open for DRAIN_SECONDS while endpoints are taken out of rotation, every answer
 says `Connection: close`, then idle connections are closed, what is in flight finishes, and the process exits 0.
 
-The arbiter imports this module too and serves nothing: Django and all that stands on it are imported by the worker alone.
+With one worker (the default) there is no arbiter: see server.py. Where there is one it imports this module too and serves
+nothing: Django and all that stands on it are imported by the worker alone.
 """
 
+import faulthandler
 import gc
 import logging
 import math
+import os
+import signal
 import sys
 import time
 from logging.config import dictConfig
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 from gunicorn.arbiter import Arbiter
@@ -21,7 +25,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.workers import gasgi
 
-from common import drain, request_id, tracing
+from common import drain, tracing
 from common.field_parser import FieldParser, scan
 from common.json_logging import log_everything
 from common.settings import DRAIN_SECONDS
@@ -32,8 +36,9 @@ HEAD_SECONDS = 10.0
 STALLED_SECONDS = 10.0
 """How long a client may leave an answer unread: it holds a place among those in flight."""
 
-UNNEEDED = ("pygments",) if tracing.is_on else ("pygments", "requests")
-"""What DRF imports if it is there: 6 MB in each worker that no answer needs. Only management commands use `requests`."""
+UNNEEDED = ("pygments", "yaml") if tracing.is_on else ("pygments", "yaml", "requests", "opentelemetry")
+"""What DRF and redis-py import if it is there: 10 MB in each worker that no answer needs. Hidden while the application is
+loaded; who needs one later imports it then."""
 
 LINGER_SECONDS = 2.0
 """How long a client that was refused may go on sending before it is cut off."""
@@ -128,14 +133,12 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]
         """What the parser refuses is a problem too."""
         from common import refusal  # stands on Django
 
-        parser = self._callback_parser
+        if status == 501:
+            # Of a transfer coding that is not known. RFC 9112 §6.1 would have it, but whoever sends one would eat up the
+            # error budget: it is the client's fault, like every other coding that is not `chunked` (asgi.py).
+            status = 400
         peer = self.transport.get_extra_info("peername")
-        refused = refusal.Refused(
-            method=(parser.method or b"OTHER").decode("latin-1"),
-            path=(parser.path or b"").decode("latin-1").partition("?")[0],
-            request_id=request_id.choose(dict(parser.headers).get(request_id.HEADER)),
-            remote_addr=peer[0] if peer else None,
-        )
+        refused = refusal.read(self._callback_parser, peer[0] if peer else None)
         head, body = refusal.answer(refused, status, self._get_reason_phrase(status))
         self._safe_write(head + body)
         self._is_refused = True
@@ -151,21 +154,39 @@ protocol._scan_response_headers = scan
 
 
 class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
-    """gunicorn's worker; `connections` are those of its clients."""
+    """gunicorn's worker; `connections` are those of its clients. `is_alone`: no arbiter watches it."""
+
+    is_alone = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.connections: set[Protocol] = set()
 
+    def serve_alone(self) -> NoReturn:
+        """Serves until told to stop, then ends the process: with 0, or with 1 where nobody had told it to."""
+        self.is_alone, self.pid = True, os.getpid()
+        self.init_process()
+        logger.info("stopped")
+        sys.exit(1 if self.alive else 0)
+
+    def init_signals(self) -> None:
+        """The arbiter's duties too, where there is none: a hang-up stops it gently, orphans of PID 1 are reaped."""
+        super().init_signals()
+        if self.is_alone:
+            self.loop.add_signal_handler(signal.SIGHUP, self.handle_exit_signal)
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
     def load_wsgi(self) -> None:
         """The application, and all that it made so far out of the garbage collector's way: it stays (gc.freeze)."""
-        for module in UNNEEDED:
-            sys.modules.setdefault(module, None)  # type: ignore[arg-type]
+        hidden = [module for module in UNNEEDED if module not in sys.modules]
+        sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] # None: not to be found
         try:
             super().load_wsgi()
         except ImproperlyConfigured as error:
             sys.stderr.write(f"{self.app.app_uri.partition('.')[0]}: {error}\n")
             sys.exit(Arbiter.APP_LOAD_ERROR)
+        for module in hidden:
+            del sys.modules[module]
         gc.collect()
         gc.freeze()
         # What a request makes is freed by reference counts; looking for cycles every 700 objects cost 3 % of the CPU.
@@ -182,6 +203,10 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
     def notify(self) -> None:
         """Once a second: the heartbeat, and an end to heads that take too long, and to clients that do not read."""
         super().notify()
+        if self.is_alone:
+            self.ppid = os.getppid()  # it is no arbiter's death that would be noticed here
+            # The arbiter would kill a worker whose loop hangs. The traceback goes to stderr.
+            faulthandler.dump_traceback_later(self.timeout, exit=True)
         overdue = time.monotonic() - HEAD_SECONDS
         for connection in list(self.connections):
             if connection.stalled_at < time.monotonic() - STALLED_SECONDS:
@@ -190,6 +215,7 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
                 connection.close_if_idle()
 
     async def _shutdown(self) -> None:
+        faulthandler.cancel_dump_traceback_later()
         for server in self.servers:
             server.close()
         for connection in list(self.connections):

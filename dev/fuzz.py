@@ -46,17 +46,19 @@ def fuzz(site: str, schema_url: str, seconds: int, seed: int) -> bool:
         command, cwd=ROOT, capture_output=True, text=True, timeout=seconds + START_SECONDS, check=False
     )
     took = time.monotonic() - started
-    failed = done.returncode != 0
+    cases = count(report)
+    failed = done.returncode != 0 or cases == 0
     if failed:
         sys.stdout.write(done.stdout + done.stderr)
-    cases = count(report)
     result = "with findings, see above" if failed else "without a finding"
     sys.stdout.write(f"{site}: {cases} cases {result}, seed {seed}, {took:.0f} s\n")
     return failed
 
 
 def count(report: Path) -> int:
-    """How many requests a run sent."""
+    """How many requests a run sent: none if it did not come so far as to report."""
+    if not report.exists():
+        return 0
     document: dict[str, Any] = json.loads(report.read_text())
     return int(document["test_cases"]["generated"])
 

@@ -3,7 +3,7 @@
 gateway.W001 DEBUG            W004 stop takes too long      W010 AUTH=none                     W013 MAX_IN_FLIGHT
 gateway.W002 SECRET_KEY       W005 no drain                 W011 upstream time-out too long    W014 everybody is a proxy
 gateway.W003 ALLOWED_HOSTS                                  W012 connecting takes all of it   W015 no RATE_LIMIT
-                                                                                              W016 keys without TLS
+gateway.W017 STATUS_PAGE                                                                      W016 keys without TLS
 """
 
 from collections.abc import Iterator
@@ -32,6 +32,12 @@ def _faults() -> Iterator[Fault]:
         yield 10, "AUTH is none: everybody may read and write every user", "set AUTH, unless another door checks"
     if settings.RATE_LIMIT is None:
         yield 15, "RATE_LIMIT is not set: one client may take all of the service", "set it, e.g. to 100/s;burst=200"
+    if settings.STATUS_PAGE:
+        yield (
+            17,
+            "STATUS_PAGE is on: everybody who can open / sees versions, traffic and failures",
+            "leave it off, unless the door in front lets only you through to /; then silence gateway.W017",
+        )
     if settings.AUTH_JWKS_URL[0].startswith("http://"):
         yield (
             16,

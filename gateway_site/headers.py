@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from common.proxies import Networks, is_trusted
+from common.proxies import Networks, address_of, is_trusted
 from common.response import Headers
 
 HOP_BY_HOP = frozenset(
@@ -65,7 +65,8 @@ class Dropped(dict[bytes, bool]):
 
 FROM_CLIENT = Dropped(NOT_FORWARDED)
 FROM_CLIENT_WITHOUT_CREDENTIALS = Dropped(NOT_FORWARDED | CREDENTIALS)
-FROM_UPSTREAM = Dropped(HOP_BY_HOP)
+FROM_UPSTREAM = Dropped(HOP_BY_HOP | {b"x-request-id"})
+"""The ID on the answer is the one in our log: the user service has it from us, and whoever stands between may not."""
 
 
 def end_to_end(headers: Headers, dropped: Dropped = FROM_UPSTREAM) -> Headers:
@@ -115,6 +116,6 @@ def client_address(given: Headers, peer: str, trusted: Networks) -> str:
 
 def _untrusted(hops: Iterable[str], trusted: Networks) -> Iterator[str]:
     for hop in hops:
-        address = hop.strip()
+        address = address_of(hop.strip())
         if address and not is_trusted(address, trusted):
             yield address

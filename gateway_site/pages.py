@@ -1,20 +1,29 @@
-"""The gateway's own pages: `/`, an index of links, and `/problems`, which the `type` of every problem points to."""
+"""The gateway's own pages: `/`, an index of links (or the status page, see status/), and `/problems`, which the `type` of
+every problem points to. The style sheet is in each page and named by its hash: no other file, no script, no other host."""
 
+import base64
+import hashlib
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
 from django.template.loader import render_to_string
+from django.utils.safestring import mark_safe
 
 from common.problems import KINDS
 from common.request import Request
 from common.response import RawResponse, json_answer
 from common.views import safe
 
-PAGE = [
-    (b"content-type", b"text/html; charset=utf-8"),
-    (b"content-security-policy", b"default-src 'none'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"),
-]
+STYLE = (Path(__file__).parent / "assets/pages.css").read_text("utf-8")
+DIGEST = base64.b64encode(hashlib.sha256(STYLE.encode()).digest())
+
+POLICY = (
+    b"default-src 'none'; style-src 'sha256-%b'; img-src data:; base-uri 'none'; form-action 'none'; "
+    b"frame-ancestors 'none'" % DIGEST
+)
 
 LINKS = {
     "users": "/api/users",
@@ -29,23 +38,31 @@ LINKS = {
 }
 
 
-def wants_page(request: Request) -> bool:
-    """Whether a browser asks."""
-    return "text/html" in (request.header(b"accept") or "")
+def render(name: str, content: dict[str, Any]) -> bytes:
+    """One of the templates."""
+    style = mark_safe(STYLE)  # noqa: S308 - a file of ours
+    return render_to_string(f"gateway/{name}.html", content | {"style": style}).encode()
+
+
+def page(body: bytes) -> HttpResponse:
+    """A rendered page under the policy."""
+    return RawResponse(
+        200, [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", POLICY)], body
+    )
 
 
 @safe
 async def index(request: Request) -> HttpResponse:
-    """What there is: JSON for programs, a small page for browsers."""
+    """What there is: JSON for programs, a page of links for browsers."""
     content = {"service": settings.SERVICE, "version": settings.APP_VERSION, "links": LINKS}
-    if not wants_page(request):
+    if not request.wants_page:
         return json_answer(content)
-    return RawResponse(200, PAGE, render_to_string("gateway/index.html", content).encode())
+    return page(render("index", content))
 
 
 @safe
 async def problems(request: Request) -> HttpResponse:
     """Every kind of problem with what a client should do: JSON for programs, a page for browsers."""
-    if not wants_page(request):
+    if not request.wants_page:
         return json_answer({"problems": [{"code": code, **asdict(kind)} for code, kind in KINDS.items()]})
-    return RawResponse(200, PAGE, render_to_string("gateway/problems.html", {"kinds": KINDS}).encode())
+    return page(render("problems", {"kinds": KINDS}))

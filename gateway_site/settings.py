@@ -1,7 +1,7 @@
 """The gateway's settings."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from common import environment
 from common.json_logging import logging_settings
@@ -45,6 +45,8 @@ def _origin(url: str) -> str:
     surplus = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
     if parts.scheme not in {"http", "https"} or not parts.hostname or surplus or parts.port == 0:
         raise ValueError(url)
+    if not url.isascii() or len(url.split()) != 1:
+        raise ValueError(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -77,12 +79,16 @@ def _ways(value: str) -> tuple[str, ...]:
     return ways
 
 
-def _limit_store(url: str) -> str:
+def _limit_store(url: str, password: str) -> str:
+    """The store's URL; one without a password gets this one."""
     if url.lower() == "local":
         return "local"
     try:
         parts = urlsplit(url)
         environment.hide(parts.password or "")
+        if password and not parts.password:
+            user, _, place = parts.netloc.rpartition("@")
+            url = parts._replace(netloc=f"{user.rstrip(':')}:{quote(password, safe='')}@{place}").geturl()
         if parts.scheme in {"redis", "rediss"} and parts.hostname and parts.port != 0:
             return url
         if parts.scheme == "unix" and parts.path:
@@ -123,10 +129,15 @@ if "apikey" in AUTH:
 MAX_ANSWER_BYTES = environment.integer("MAX_ANSWER_BYTES", 1 << 27, minimum=1 << 20, maximum=1 << 40)
 
 RATE_LIMIT = environment.parsed("RATE_LIMIT", "none", rate.parse, rate.WRITTEN)
-RATE_LIMIT_STORE = _limit_store(environment.text("RATE_LIMIT_STORE") or "local")
+RATE_LIMIT_STORE = _limit_store(
+    environment.text("RATE_LIMIT_STORE") or "local", environment.secret("RATE_LIMIT_STORE_PASSWORD")
+)
 CORS_ALLOWED_ORIGINS = environment.parsed(
     "CORS_ALLOWED_ORIGINS", "", _origins, "origins like https://app.example.com, without path or wildcard"
 )
+STATUS_PAGE = environment.boolean("STATUS_PAGE", default=DEBUG)
+"""Whether `/` shows a browser how it goes; a page of links otherwise."""
+
 GUARDED = bool(AUTH or RATE_LIMIT or CORS_ALLOWED_ORIGINS)
 
 PROBES = {"user-service": "gateway_site.user_service.probe"}

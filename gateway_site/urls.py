@@ -3,9 +3,16 @@
 from django.urls import include, path
 
 from common import docs
-from gateway_site import pages
+from gateway_site import pages, settings
 from gateway_site.guard.scrape import scrape
 from gateway_site.views import users
+
+index = pages.index
+
+if settings.STATUS_PAGE:
+    from gateway_site.status import page
+
+    index = page.index
 
 urlpatterns = [
     path("api/users/<str:id>", users),
@@ -13,6 +20,6 @@ urlpatterns = [
     *docs.urlpatterns("api/"),
     path("metrics", scrape),
     path("", include("common.urls")),
-    path("", pages.index),
+    path("", index),
     path("problems", pages.problems),
 ]

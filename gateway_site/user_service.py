@@ -18,6 +18,7 @@ from gateway_site.retries import ATTEMPTS, RetryBudget, is_harmless
 from gateway_site.upstream import (
     Answer,
     BadAnswer,
+    BodyTimeout,
     ConnectFailed,
     ConnectionReset,
     ConnectTimeout,
@@ -47,7 +48,7 @@ circuit_state(SERVICE, lambda: circuit.state)
 async def ask(
     method: str, path: bytes, headers: Headers, body: bytes | AsyncIterator[bytes], length: int | None, started: float
 ) -> Answer:
-    """The answer to a request that came in at `started` (time.perf_counter). Raises Problem (400, 502, 503, 504)."""
+    """The answer to a request whose time began at `started` (time.perf_counter). Raises Problem (400, 502, 503, 504)."""
     budget.earn()
     attempt = 1
     while True:
@@ -77,7 +78,9 @@ async def _attempt(
         circuit.succeeded()
     except UpstreamError as error:
         outcome = kind_of(error)
-        if isinstance(error, PoolFull):
+        # The time of a body that streams through is its client's too: slow ones would open the circuit for everybody.
+        is_streamed = not isinstance(body, bytes)
+        if isinstance(error, PoolFull) or (is_streamed and isinstance(error, UpstreamTimeout)):
             circuit.forgotten()
         else:
             circuit.failed()
@@ -107,6 +110,7 @@ async def _traced(method: bytes, path: bytes, headers: Headers, *args: Any, **op
 send = _traced if tracing.is_on else upstream.request
 
 KINDS: tuple[tuple[type[UpstreamError], str, str, str], ...] = (
+    (BodyTimeout, "body_timeout", "upstream-timeout", "The request's body did not arrive in time."),
     (UpstreamTimeout, "timeout", "upstream-timeout", "The user service did not answer in time."),
     (ConnectTimeout, "connect_timeout", "upstream-timeout", "The user service took no connection in time."),
     (ConnectFailed, "refused", "bad-upstream", "The user service takes no connection."),

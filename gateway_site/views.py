@@ -1,5 +1,6 @@
 """Forwards `/api/users…` to the user service, unread: same status, body and end-to-end headers."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 from django.http import HttpResponse
@@ -7,6 +8,7 @@ from django.http import HttpResponse
 from common.problems import Problem
 from common.request import Request
 from common.response import RawResponse, StreamedResponse
+from common.views import method_not_allowed
 from gateway_site import settings
 from gateway_site.headers import FROM_CLIENT, FROM_CLIENT_WITHOUT_CREDENTIALS, client_address, end_to_end, forwarded
 from gateway_site.upstream import Answer, UpstreamError
@@ -16,6 +18,12 @@ PREFIX = b"/api"
 WHOLE_BODY_BYTES = 65_536
 """A body up to this size is sent in one piece, and so may be sent again; a larger one streams through."""
 
+ALLOWED = {
+    "/api/users": "GET, HEAD, OPTIONS, POST",
+    "/api/users/{id}": "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
+}
+"""What the user service's paths know, for the one method that it cannot be asked with."""
+
 TOO_LARGE = "The user service's answer is too large."
 
 DROPPED = FROM_CLIENT_WITHOUT_CREDENTIALS if settings.AUTH else FROM_CLIENT
@@ -24,8 +32,10 @@ DROPPED = FROM_CLIENT_WITHOUT_CREDENTIALS if settings.AUTH else FROM_CLIENT
 async def forward(
     request: Request, identity: Iterable[tuple[bytes, bytes]] = (), **path_parameters: str
 ) -> HttpResponse:
-    """The user service's answer to this request; `identity`: what it is told of who is calling. Raises Problem (413, 502,
-    503, 504)."""
+    """The user service's answer to this request; `identity`: what it is told of who is calling. Raises Problem (405, 413,
+    502, 503, 504)."""
+    if request.method == "CONNECT":  # an answer to it would be the start of a tunnel (RFC 9110 §9.3.6)
+        raise method_not_allowed(ALLOWED[request.route])
     peer = request.peer
     given = request.scope["headers"]
     request.remote_addr = client_address(given, peer, settings.TRUSTED_PROXIES)
@@ -33,13 +43,17 @@ async def forward(
     headers += forwarded(given, peer, request.scope["scheme"], PREFIX, settings.TRUSTED_PROXIES)
     headers.append((b"x-request-id", request.request_id.encode("ascii")))
     headers += identity
-    length = request.content_length
+    length, started = request.content_length, request.started
     body: bytes | AsyncIterator[bytes] = b""
     if request.has_body:
         # Of unknown length: whole too where nothing larger is allowed, or a slow client would hold a connection of the pool.
         is_small = (settings.MAX_BODY_BYTES if length is None else length) <= WHOLE_BODY_BYTES
-        body = await request.read_body() if is_small else request.chunks()
-    answer = await ask(request.method or "", target(request), headers, body, length, request.started)
+        if is_small:
+            body = await request.read_body()
+            started = time.perf_counter()  # the user service is not to pay for a slow client
+        else:
+            body = request.chunks()
+    answer = await ask(request.method or "", target(request), headers, body, length, started)
     fields = end_to_end(answer.headers)
     if answer.body is not None:
         return RawResponse(answer.status, fields, answer.body)

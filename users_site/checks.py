@@ -4,6 +4,7 @@ users.W001 DEBUG              W004 stop takes too long      W011 plain text to a
 users.W002 SECRET_KEY         W005 no drain                 W012 no password                   W022 no AOF
 users.W003 ALLOWED_HOSTS      W010 more requests than       W013 time-outs of Redis too long   W023 no maxmemory
                               commands may wait             W020 Redis cannot be asked         W024 not a primary
+                                                                                               W025 node of a cluster
 """
 
 from collections.abc import Iterator
@@ -90,3 +91,9 @@ def _server_faults() -> Iterator[Fault]:
         )
     if server.role != "master":
         yield 24, f"Redis is a {server.role}: it takes no writes", "point REDIS_URL at the primary, or at the sentinels"
+    if server.is_of_cluster and not bulk.address.is_cluster:
+        yield (
+            25,
+            "Redis is a node of a cluster, which may give the users' slot to another node",
+            "use redis+cluster:// with some of its nodes",
+        )

@@ -14,16 +14,16 @@ HEADER = b"idempotency-key"
 REPLAYED = (b"idempotency-replayed", b"true")
 """On every answer that is the first one again, a conflict too."""
 
-_valid = re.compile(rb"[\x21-\x7e]{1,255}").fullmatch
+_valid = re.compile(r"[\x21-\x7e]{1,255}").fullmatch
 
 
 def of(request: Request, fields: dict[str, Any]) -> Idempotency | None:
     """The request's key with the fingerprint of what it asks for, or None. Raises ValidationError (400)."""
-    key = request.raw_headers.get(HEADER)
+    key = request.header_values(HEADER)  # two keys are none: joined, they hold a space
     if key is None:
         return None
     if not _valid(key):
         raise ValidationError({"Idempotency-Key": ["1 to 255 visible ASCII characters are allowed."]}, code="invalid")
     # Of the validated fields: white space and the order of fields do not make another request.
     fingerprint = hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).digest()
-    return Idempotency(key.decode("ascii"), fingerprint)
+    return Idempotency(key, fingerprint)

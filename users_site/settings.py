@@ -36,14 +36,22 @@ INSTALLED_APPS = [*SHARED_APPS, "users_site"]
 LOGGING = logging_settings(SERVICE)
 SCHEMA_MODULE = "users_site.schema"
 
-SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
+SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 
 
 def _store_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES or not (parts.netloc or parts.path):
         raise ValueError(url)
+    # The rest of the grammar is the repository's, in the worker; what is wrong most often stops us before we listen.
+    if parts.scheme in {"redis", "rediss"} and not (parts.hostname and parts.port != 0 and _is_database(parts.path)):
+        raise ValueError(url)
     return url
+
+
+def _is_database(path: str) -> bool:
+    number = path.strip("/")
+    return not number or (number.isascii() and number.isdigit())
 
 
 def _redis_url() -> str:

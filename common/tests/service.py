@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,11 +23,13 @@ def free_port() -> int:
 
 
 class Service:
-    """A running service; `log` is the file that its stdout goes to, `errors` its stderr."""
+    """A running service; `log` is the file that its stdout goes to, `errors` its stderr; `arguments`: more of gunicorn's;
+    `run_in` is put before its command."""
 
-    def __init__(self, site: str, folder: Path, **settings: str) -> None:
+    def __init__(self, site: str, folder: Path, *arguments: str, run_in: Sequence[str] = (), **settings: str) -> None:
         self.site, self.port = site, free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.host = settings.get("HOST", "127.0.0.1")
+        self.url = f"http://{self.host}:{self.port}"
         self.log, self.errors = folder / f"{site}-{self.port}.log", folder / f"{site}-{self.port}.err"
         inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
         inherited |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
@@ -36,13 +38,13 @@ class Service:
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "SECRET_KEY": "a key for tests only",
-            "ALLOWED_HOSTS": "127.0.0.1,localhost",
+            "ALLOWED_HOSTS": f"127.0.0.1,localhost,{self.host}",
             "DRAIN_SECONDS": "0",
             **settings,
         }
         with self.log.open("wb") as out, self.errors.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", f"python:{site}.server"],
+                [*run_in, sys.executable, "-m", "gunicorn", "-c", f"python:{site}.server", *arguments],
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -54,7 +56,7 @@ class Service:
         """Returns when `/health/live` answers 200. Raises RuntimeError with what the process said."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=2)
             try:
                 connection.request("GET", "/health/live")
                 if connection.getresponse().status == http.HTTPStatus.OK:

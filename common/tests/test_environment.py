@@ -42,6 +42,29 @@ def test_a_mounted_file_is_read_and_trimmed(monkeypatch: pytest.MonkeyPatch, tmp
     assert environment.text("FROM_FILE") == "from a file"
 
 
+def test_files_for_a_library_are_read_into_the_environment_and_masked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "headers").write_text("authorization=Bearer%20never-shown\n")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS_FILE", str(tmp_path / "headers"))
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "")
+    monkeypatch.setenv("OTEL_EXPERIMENTAL_CONFIG_FILE", str(tmp_path / "nowhere"))
+    (tmp_path / "ratio").write_text("0.125\n")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG_FILE", str(tmp_path / "ratio"))
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "")
+    environment.mount("OTEL_")
+    assert (os.environ["OTEL_TRACES_SAMPLER_ARG"], "0.125" in environment.secrets) == ("0.125", False)
+    assert os.environ["OTEL_EXPORTER_OTLP_HEADERS"] == "authorization=Bearer%20never-shown"
+    assert "OTEL_EXPERIMENTAL_CONFIG" not in os.environ
+    assert "authorization=Bearer%20never-shown" in environment.secrets
+
+
+def test_a_file_for_a_library_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS_FILE", "/nowhere")
+    with pytest.raises(SettingError, match="OTEL_EXPORTER_OTLP_HEADERS_FILE cannot be read"):
+        environment.mount("OTEL_")
+
+
 def test_a_url_with_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("URL", "http://u:pw@h")
     with pytest.raises(SettingError) as raised:

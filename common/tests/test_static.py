@@ -26,6 +26,8 @@ def test_it_is_404_in_production(site: Service) -> None:
         "/static/nowhere.css",
         "/static/rest_framework",
         "/static/",
+        STYLE + "/",
+        STYLE + "%2f",
         "/static/a%00b",
         "/static/../common/settings.py",
         "/static/..%2f..%2fcommon%2fsettings.py",

@@ -2,7 +2,7 @@
 # Brings an environment to two images, and back to what ran before when that fails: deploy/bin/deploy.sh dev|staging|prod
 #
 #   GATEWAY_DIGEST, USERS_DIGEST  sha256:… of what is to run
-#   SMOKE_URL                     where the gateway is reached
+#   SMOKE_URL                     the public address, to smoke at; without: by port-forward, where nothing leads in from outside
 #   CLUSTER, AWS_REGION           the EKS cluster; without CLUSTER: the current context of kubectl
 #   SMOKE_SECRET                  the secret in AWS Secrets Manager that holds the API key for the smoke test; without: no key
 #   SLACK_WEBHOOK_URL             who is told; without: nobody
@@ -48,7 +48,7 @@ settings() {
   for name in GATEWAY_DIGEST USERS_DIGEST; do
     [[ ${!name:-} =~ ^sha256:[0-9a-f]{64}$ ]] || usage "$name must be a digest: sha256: and 64 hexadecimal digits"
   done
-  [ -n "${SMOKE_URL:-}" ] || usage "SMOKE_URL must say where the gateway is reached"
+  [[ ${SMOKE_URL:-https://} =~ ^https?:// ]] || usage "SMOKE_URL must be an address: https://api.example.com"
   [ -z "${CLUSTER:-}${SMOKE_SECRET:-}" ] || [ -n "${AWS_REGION:-}" ] || usage "AWS_REGION must go with CLUSTER and SMOKE_SECRET"
   ROLLOUT_SECONDS=${ROLLOUT_SECONDS:-330}
   [[ $ROLLOUT_SECONDS =~ ^[1-9][0-9]{0,3}$ ]] || usage "ROLLOUT_SECONDS must be a number of seconds"
@@ -132,8 +132,13 @@ wait_for() { # workload, deadline
 
 # The settings are those that every command wants, not ones that smoke uses.
 smoke() {
-  step "the smoke test is red" bounded "$SMOKE_SECONDS" env DEBUG=true USER_SERVICE_URL=http://unused \
-    "$PYTHON" manage_gateway.py smoke --url "$SMOKE_URL"
+  local command=(env DEBUG=true USER_SERVICE_URL=http://unused "$PYTHON" manage_gateway.py smoke)
+  if [ -n "${SMOKE_URL:-}" ]; then
+    command+=(--url "$SMOKE_URL" --door)
+  else
+    command=(deploy/bin/forwarded.sh "$namespace" "${command[@]}" --url "{}")
+  fi
+  step "the smoke test is red" bounded "$SMOKE_SECONDS" "${command[@]}"
 }
 
 # Each is tried, whatever became of the others; the smoke test has the last word.
@@ -183,16 +188,9 @@ interrupted() {
 
 finish() { # exit code, outcome
   echo "== $environment: $2"
-  tell "$1" "$2" || echo "warning: Slack was not told" >&2
+  deploy/bin/tell.sh "$environment" "$1" "$2" || echo "warning: Slack was not told" >&2
+  echo "told=true" >>"${GITHUB_OUTPUT:-/dev/null}"
   exit "$1"
-}
-
-# The address of the hook is a secret: it goes through stdin, since every process sees our arguments.
-tell() { # exit code, outcome
-  [ -n "${SLACK_WEBHOOK_URL:-}" ] || { echo "no SLACK_WEBHOOK_URL: nobody is told"; return 0; }
-  python3 deploy/bin/slack_message.py "$environment" "$1" "$2" >"$work/message.json" || return 1
-  printf 'url = "%s"\n' "$SLACK_WEBHOOK_URL" | timeout 30 curl --config - --silent --show-error --fail --max-time 10 \
-    --output /dev/null --header 'Content-Type: application/json' --data "@$work/message.json"
 }
 
 main "$@"

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # The dev overlay on a cluster in containers, and what can only be seen there: deploy/bin/kind.sh
-# Builds both images, loads and applies them, waits, smokes; restarts both services under load and wants no request lost; tries a
-# connection that must be denied. Wants kind 0.24 or newer (older ones ignore network policies), docker, kubectl.
+# Builds both images, loads and applies them, waits, smokes; runs the end-to-end tests; tries connections that must be denied;
+# restarts both services under load and wants no request lost. Wants kind 0.24 or newer (older ones ignore network policies),
+# docker, kubectl, and `make install`.
 #   KEEP=1  leaves the cluster there
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# The node that kind 0.31 itself names, so that older and newer ones can start it: kind's release notes, and `kind version` there.
 readonly NODE=kindest/node:v1.35.0@sha256:452d707d4862f52530247495d180205e029056831160e22870e37e3f6c1ac31f
 readonly NAMESPACE=devops-challenge-dev CLUSTER=users-gateway MANIFESTS=deploy/tests/pipelines/kind
 KUBECONFIG=$(mktemp)
@@ -68,6 +70,7 @@ for workload in statefulset/redis deployment/user-service deployment/api-gateway
   kube rollout status "$workload" --timeout=180s --request-timeout=0
 done
 job smoke 120
+deploy/bin/forwarded.sh "$NAMESPACE" deploy/bin/end_to_end.sh {}
 job denied 60
 restart_under_load
 echo "everything held"

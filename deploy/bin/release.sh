@@ -17,7 +17,7 @@ GITHUB_OUTPUT="$folder/digests" deploy/bin/publish_images.sh find "sha-${REVISIO
 images=("api-gateway@$gateway" "user-service@$users")
 
 for image in "${images[@]}"; do
-  cosign verify "${IMAGES,,}/$image" --certificate-oidc-issuer https://token.actions.githubusercontent.com \
+  cosign verify --new-bundle-format=false "${IMAGES,,}/$image" --certificate-oidc-issuer https://token.actions.githubusercontent.com \
     --certificate-identity "https://github.com/$REPOSITORY/.github/workflows/images.yaml@refs/heads/main" \
     --certificate-github-workflow-sha "$REVISION" >/dev/null
 done
@@ -35,8 +35,9 @@ done
   printf '\n## Images\n\n'
   printf -- '- %s\n' "${images[@]/#/${IMAGES,,}/}"
 } >>"$folder/notes.md"
-(cd "$folder" && sha256sum -- *.yaml *.json *.tar.gz >SHA256SUMS)
+(cd "$folder" && sha256sum -- *.yaml *.cdx.json *.tar.gz >SHA256SUMS)
+cosign sign-blob --yes --bundle "$folder/SHA256SUMS.sigstore.json" "$folder/SHA256SUMS"
 prerelease=()
 [[ $tag != *-* ]] || prerelease=(--prerelease)
 gh release create "$tag" --repo "$REPOSITORY" --verify-tag --title "$tag" --notes-file "$folder/notes.md" "${prerelease[@]}" \
-  "$folder"/*.yaml "$folder"/*.json "$folder"/*.tar.gz "$folder/SHA256SUMS"
+  "$folder"/*.yaml "$folder"/*.cdx.json "$folder"/*.tar.gz "$folder"/SHA256SUMS*

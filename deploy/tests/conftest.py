@@ -25,7 +25,7 @@ def tool() -> Callable[[str], str]:
     def find(name: str) -> str:
         found = shutil.which(name)
         if found is None:
-            missing = f"{name} is not on PATH: `make verify` brings it, or says where it comes from"
+            missing = f"{name} is not on PATH: `make verify` or .ci/tools brings it"
             (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
         return found
 

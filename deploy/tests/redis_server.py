@@ -21,7 +21,13 @@ from common.tests.service import free_port
 DEPLOY = Path(__file__).resolve().parents[1]
 BASE = DEPLOY / "kustomize" / "base" / "redis"
 SENTINEL = DEPLOY / "kustomize" / "components" / "redis-sentinel"
-PASSWORDS = {"password": 'p"a\\ss word', "operator-password": "operator", "replication-password": 'r"e\\pl'}
+SHARED_LIMIT = DEPLOY / "kustomize" / "components" / "shared-rate-limit"
+PASSWORDS = {
+    "password": 'p"a\\ss word',
+    "operator-password": "operator",
+    "replication-password": 'r"e\\pl',
+    "rate-limit-password": "l/i@mit",
+}
 START_SECONDS = 30
 
 # The wheel has the server only; of the client, this is what the scripts use.
@@ -164,6 +170,18 @@ def redis_pod(root: Path) -> Iterator[Pod]:
     try:
         pod.start()
         pod.wait()
+        yield pod
+    finally:
+        pod.kill()
+
+
+@contextmanager
+def shared_limit_pod(root: Path) -> Iterator[Pod]:
+    """The component's store of the rate limit."""
+    pod = _pod(root, "rate-limit", free_port(), "start.sh", (SHARED_LIMIT,))
+    try:
+        pod.start()
+        pod.wait(PASSWORDS["rate-limit-password"])
         yield pod
     finally:
         pod.kill()

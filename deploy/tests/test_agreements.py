@@ -2,6 +2,10 @@
 
 import re
 import runpy
+import secrets
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -26,6 +30,7 @@ NOT_IN_CONFIG_MAPS = {
     "WEB_CONCURRENCY": "one process a pod: replicas are how this scales",
     "SECRET_KEY": "a Secret, mounted",
     "REDIS_PASSWORD": "a Secret, mounted",
+    "RATE_LIMIT_STORE_PASSWORD": "a Secret, mounted, and named by the component shared-rate-limit",
     "REDIS_URL": "REDIS_HOST and REDIS_PORT here; the component redis-sentinel sets it",
 }
 """Settings that the base leaves out of a service's ConfigMap, and why."""
@@ -42,6 +47,25 @@ def test_config_map_keys_equal_the_settings(load: Load, service: Service):
     assert set(mapping(config.data, "data")) == service.settings - set(NOT_IN_CONFIG_MAPS)
     given = {name.removesuffix("_FILE") for name in set(process.environment) - set(mapping(config.data, "data"))}
     assert given <= {"SECRET_KEY", "REDIS_PASSWORD"}
+
+
+@pytest.mark.parametrize("added", [(), ("tokens",)], ids=" ".join)
+def test_prod_is_guarded(load: Load, tmp_path: Path, added: tuple[str, ...]):
+    """The gateway's own check has nothing to say of what prod sets: not of AUTH (W010) nor of RATE_LIMIT (W015)."""
+    config_maps = load("prod", added).of("ConfigMap")
+    config = next(each for each in config_maps if each.name.startswith(f"{GATEWAY.name}-settings"))
+    mounted = tmp_path / "api-keys"
+    mounted.write_text("")
+    done = subprocess.run(
+        [sys.executable, "manage_gateway.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT,
+        env={**mapping(config.data, "data"), "SECRET_KEY": secrets.token_hex(32), "AUTH_API_KEYS_FILE": str(mounted)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def _reachable(rendering: Rendering) -> set[tuple[str, str, int]]:
@@ -83,6 +107,27 @@ def test_network_policies_open_what_the_settings_imply_and_nothing_else(
     else:
         assert {("api-gateway", "user-service", 3001), ("user-service", "redis", 6379)} <= wanted
     assert _reachable(rendering) == wanted
+
+
+DRAWN = {
+    "gateway": "api-gateway", "users": "user-service", "redis": "redis", "sentinel": "redis-sentinel",
+    "limit": "rate-limit", "backup": "backup",
+}  # fmt: skip
+"""Nodes of the diagram that are workloads."""
+
+
+def test_diagram_draws_each_connection_between_pods_and_no_other(load: Load):
+    document = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = set()
+    for line in document.split("```mermaid")[1].split("```")[0].splitlines():
+        nodes = re.split(r"\s+(?:-->|-\.->)\|:?([^|]*)\|\s+", line.strip())
+        drawn |= {
+            (DRAWN[source], DRAWN[target], int(port))
+            for source, port, target in zip(nodes[::2], nodes[1::2], nodes[2::2], strict=False)
+            if source in DRAWN and target in DRAWN
+        }
+    among_themselves = {edge for edge in SENTINEL if edge != ("redis-sentinel", "redis", 6379)}
+    assert drawn == _reachable(load("prod", components())) - among_themselves
 
 
 def test_policies_select_pods_by_labels_that_kustomize_gave_them(load: Load):

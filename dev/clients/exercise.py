@@ -1,8 +1,10 @@
 """The generated Python client at a running gateway: create, read, list with paging, conflict, conditional update.
 
-`python exercise.py http://127.0.0.1:3000`, with build/clients/python on PYTHONPATH. Any difference ends it.
+`python exercise.py http://127.0.0.1:3000`, with build/clients/python on PYTHONPATH, and in TOKEN the bearer token or API key
+where the gateway wants one. Any difference ends it.
 """
 
+import os
 import sys
 import uuid
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +20,7 @@ ANYBODY = "with AUTH=none no credential is looked at"
 
 def main(url: str) -> None:
     """Everything once, with users of its own."""
-    with Client(base_url=url, token=ANYBODY, raise_on_unexpected_status=True) as client:
+    with Client(base_url=url, token=os.environ.get("TOKEN", ANYBODY), raise_on_unexpected_status=True) as client:
         health = get_health.sync(client=client)
         expect(health is not None and health.service == "api-gateway", health)
         first, second = create(client), create(client)

@@ -16,11 +16,14 @@ from dev.drills.scenarios import (
 )
 
 DRILLS: tuple[Drill, ...] = (
-    rolling_restart.DRILL,
+    rolling_restart.USERS,
+    rolling_restart.GATEWAY,
     replica_killed.DRILL,
     redis_killed.DRILL,
     sentinel_failover.DRILL,
-    network.DRILL,
+    network.CUTS,
+    network.SERVICES,
+    network.REDIS,
     store_full.DRILL,
     disk_full.DRILL,
     clock.DRILL,

@@ -59,6 +59,8 @@ class Ledger:
         self.events: list[Event] = []
         self.entries: dict[str, Entry] = {}
         self.acknowledged = 0
+        self.stood_still = 0.0
+        """The longest time in seconds in which the drill itself did not run: the machine is to blame, not the services."""
 
     def note(self, method: str, started: float, answer: Answer | None, why: str = "") -> None:
         """Takes down the end of a request."""

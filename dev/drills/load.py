@@ -16,8 +16,21 @@ CLIENTS = 16
 PAUSE_SECONDS = 0.02
 """Between two requests of a client, on average: a steady load, far from what the pair can carry."""
 
+
+class Machine:
+    """`drills`: how many it carries at a time; each asks as much less."""
+
+    drills = 1
+
+
+def share_machine(drills: int) -> None:
+    """So many drills run at a time."""
+    Machine.drills = drills
+
+
 MIX = (("read", 55), ("list", 10), ("create", 20), ("change", 10), ("delete", 5))
 CREATE_TRIES = 3
+WATCH_SECONDS = 0.05
 
 
 class Visitor:
@@ -102,7 +115,8 @@ async def load(
     run = secrets.token_hex(3)
     visitors = [Visitor(port, ledger, f"{run}-{n}", retries_reads=retries_reads) for n in range(clients)]
     ending = asyncio.Event()
-    tasks = [asyncio.create_task(visitor.run(pause, ending)) for visitor in visitors]
+    tasks = [asyncio.create_task(visitor.run(pause * Machine.drills, ending)) for visitor in visitors]
+    watching = asyncio.create_task(watch_the_machine(ledger))
     try:
         yield
         failed = [task for task in tasks if task.done()]
@@ -111,3 +125,12 @@ async def load(
     finally:
         ending.set()
         await asyncio.wait(tasks)
+        watching.cancel()
+
+
+async def watch_the_machine(ledger: Ledger) -> None:
+    """Notes by how much a short sleep is overslept."""
+    while True:
+        started = monotonic()
+        await asyncio.sleep(WATCH_SECONDS)
+        ledger.stood_still = max(ledger.stood_still, monotonic() - started - WATCH_SECONDS)

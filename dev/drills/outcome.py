@@ -66,10 +66,12 @@ class Outcome:
         return len(self.verdict.doubled) if self.verdict else 0
 
     def outage(self, *, writes_only: bool = False) -> float:
-        """The longest time without a good answer, in seconds."""
+        """The longest time without a good answer, in seconds; the load's beginning and its end count as good ones."""
         events = self.ledger.events if self.ledger else []
-        good = sorted(e.at for e in events if e.is_good and (e.method in WRITES or not writes_only))
-        return max((later - earlier for earlier, later in pairwise(good)), default=0.0)
+        ends = [e.at for e in events]
+        good = [e.at for e in events if e.is_good and (e.method in WRITES or not writes_only)]
+        times = sorted([*good, min(ends), max(ends)]) if ends else []
+        return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
 
     def seconds_until_good(self, moment: float, *, writes_only: bool = False) -> float:
         """How long after a moment the first good answer came to a request that was sent after it."""

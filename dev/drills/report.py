@@ -8,6 +8,7 @@ from dev.drills.outcome import Outcome
 
 HEAD = ("drill", "requests", "bad answers", "longest outage s", "writes acknowledged", "lost", "doubled", "holds")
 WIDTH, LANE, MARGIN, BIN = 900, 60, 30, 0.1
+NOTABLE_SECONDS = 0.5
 GOOD, BAD, FAULT = "#2e7d32", "#c62828", "#455a64"
 
 
@@ -19,6 +20,8 @@ def row(outcome: Outcome) -> tuple[str, ...]:
     holds += f" ({outcome.note})" if outcome.note else ""
     if outcome.ledger is None:
         return (outcome.name, *["–"] * 6, holds)
+    if outcome.ledger.stood_still > NOTABLE_SECONDS:
+        holds += f" (the machine stood still for {outcome.ledger.stood_still:.1f} s)"
     return (
         outcome.name,
         str(len(outcome.ledger.events)),

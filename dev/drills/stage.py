@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,17 +27,17 @@ class Stage:
     exits: list[int] = field(default_factory=list)
     running: list[Service] = field(default_factory=list)
 
-    async def service(self, site: str, **settings: str) -> Service:
+    async def service(self, site: str, *, run_in: Sequence[str] = (), **settings: str) -> Service:
         """A live service of our own."""
         required = {"AUTH": "none"} if site == "gateway_site" else {}
-        service = Service(site, self.folder, **required, **settings)
+        service = Service(site, self.folder, run_in=run_in, **required, **settings)
         self.running.append(service)
         await asyncio.to_thread(service.wait_until_live)
         return service
 
-    async def users(self, url: str, **settings: str) -> Service:
+    async def users(self, url: str, *, run_in: Sequence[str] = (), **settings: str) -> Service:
         """A user service on the store at this URL."""
-        return await self.service("users_site", REDIS_URL=url, **settings)
+        return await self.service("users_site", run_in=run_in, REDIS_URL=url, **settings)
 
     async def gateway(self, url: str, **settings: str) -> Service:
         """A gateway before the user service at this URL."""
@@ -90,6 +91,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
             yield made
         finally:
             await asyncio.to_thread(made.end)
+            shutil.copytree(logs, folder / "services", dirs_exist_ok=True)
 
 
 @asynccontextmanager

@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from common.tests.service import Service
+from common.tests.service import Service, service
 from common.tests.tools import require
 from dev.clients.__main__ import SOURCES, TARGET, main
+from gateway_site.guard import api_keys
+from gateway_site.guard.principal import SCOPES
 
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(600)]
 
@@ -29,13 +32,40 @@ def exercise(*command: str, **environment: str) -> str:
     return done.stdout
 
 
-def test_python_client_works(gateway_service: Service) -> None:
-    said = exercise(
-        sys.executable, str(SOURCES / "exercise.py"), gateway_service.url, PYTHONPATH=str(TARGET / "python")
-    )
-    assert said == "the Python client works\n"
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory, users_service: Service) -> Iterator[tuple[Service, str]]:
+    """A gateway that wants a credential, and one."""
+    folder = tmp_path_factory.mktemp("guarded")
+    key, line = api_keys.create("client", SCOPES, None)
+    (folder / "keys").write_text(line)
+    settings = {"AUTH": "apikey", "AUTH_API_KEYS_FILE": str(folder / "keys"), "USER_SERVICE_URL": users_service.url}
+    with service("gateway_site", folder, **settings) as running:
+        yield running, key
 
 
-def test_typescript_client_works(gateway_service: Service) -> None:
-    said = exercise("node", str(TARGET / "typescript" / "dist" / "exercise.js"), gateway_service.url)
-    assert said == "the TypeScript client works\n"
+def python(url: str, **environment: str) -> str:
+    """The exercise of the Python client."""
+    return exercise(sys.executable, str(SOURCES / "exercise.py"), url, PYTHONPATH=str(TARGET / "python"), **environment)
+
+
+def typescript(url: str, **environment: str) -> str:
+    """The exercise of the TypeScript client."""
+    return exercise("node", str(TARGET / "typescript" / "dist" / "exercise.js"), url, **environment)
+
+
+CLIENTS = pytest.mark.parametrize(
+    ("run", "said"), [(python, "the Python client works\n"), (typescript, "the TypeScript client works\n")]
+)
+
+
+@CLIENTS
+def test_a_client_works(gateway_service: Service, run: Callable[..., str], said: str) -> None:
+    assert run(gateway_service.url) == said
+
+
+@CLIENTS
+def test_a_client_sends_its_credential(guarded: tuple[Service, str], run: Callable[..., str], said: str) -> None:
+    gateway, key = guarded
+    assert run(gateway.url, TOKEN=key) == said
+    with pytest.raises(AssertionError, match=r"401|credential|not known"):
+        run(gateway.url, TOKEN="ugk_wrong")

@@ -1,16 +1,23 @@
 """The drills' own parts (a ledger that finds what was lost, a relay that harms as told, a report) and one whole drill."""
 
 import asyncio
+import socket
+import subprocess
 import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
 from time import monotonic
 
 import pytest
 
+from common.tests.service import free_port
 from dev.drills import __main__ as command
-from dev.drills import report
+from dev.drills import load, report
 from dev.drills.drill import Drill
 from dev.drills.http_client import Answer, Broken, Client
 from dev.drills.ledger import Entry, Event, Ledger, is_uncertain
+from dev.drills.namespace import is_allowed, namespace
 from dev.drills.outcome import Outcome
 from dev.drills.relay import Relay
 from dev.drills.scenarios import store_full
@@ -100,6 +107,9 @@ def test_an_outcome_measures_outages_and_a_missed_bound_fails_it() -> None:
     assert outcome.outage(writes_only=True) == pytest.approx(4.0)
     assert outcome.seconds_until_good(2.0) == pytest.approx(2.0)
     assert outcome.seconds_until_good(2.0, writes_only=True) == pytest.approx(3.0)
+    ledger.events.append(Event(11.0, 0.1, "PUT", 503))
+    assert outcome.outage() == pytest.approx(6.0), "an outage that lasts to the end is one"
+    ledger.events.pop()
     outcome.require("bad GETs", outcome.bad_reads, 1)
     outcome.require("bad answers", outcome.bad, 1)
     assert [bound.is_met for bound in outcome.bounds] == [True, False]
@@ -126,6 +136,74 @@ def test_a_drill_that_breaks_off_is_a_missed_one(monkeypatch: pytest.MonkeyPatch
     [outcome] = command.run(Drill("broken", "breaks off", play))
     assert not outcome.is_passed
     assert "no store" in report.row(outcome)[-1]
+
+
+def test_what_the_processes_of_a_missed_drill_said_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(folder: Path) -> list[Outcome]:
+        (folder / "store").mkdir()
+        (folder / "store/valkey.log").write_text("what happened")
+        outcome = Outcome("missed")
+        outcome.require("failures", 1, 0)
+        return [outcome]
+
+    monkeypatch.setattr(command, "REPORTS", tmp_path)
+    command.run(Drill("missed", "does not hold", play))
+    assert (tmp_path / "logs/missed/store/valkey.log").read_text() == "what happened"
+
+
+async def first(folder: Path) -> list[Outcome]:
+    return [Outcome("first", note=str(load.Machine.drills))]
+
+
+async def second(folder: Path) -> list[Outcome]:
+    return [Outcome("second", note=str(load.Machine.drills))]
+
+
+def test_drills_at_a_time_know_of_each_other_and_are_told_in_their_order() -> None:
+    drills = [Drill("first", "…", first), Drill("second", "…", second)]
+    outcomes = command.run_all(drills, jobs=2)
+    assert [(outcome.name, outcome.note) for outcome in outcomes] == [("first", "2"), ("second", "2")]
+
+
+async def test_a_machine_that_stood_still_is_told() -> None:
+    ledger = Ledger()
+    watching = asyncio.create_task(load.watch_the_machine(ledger))
+    await asyncio.sleep(0.1)
+    time.sleep(0.7)  # noqa: ASYNC251
+    await asyncio.sleep(0.1)
+    watching.cancel()
+    assert "the machine stood still for 0." in report.row(Outcome("a drill", ledger))[-1]
+
+
+@pytest.mark.skipif(not is_allowed(), reason="network namespaces take root and iproute2")
+def test_what_is_sent_over_a_wire_that_is_pulled_is_lost_and_comes_when_it_is_mended() -> None:
+    with namespace("wire") as alone, ExitStack() as stack:
+        wire, port = alone.wires["wire"], free_port()
+        server = [*alone.run_in, sys.executable, "-m", "http.server", "--bind", wire.far, str(port)]
+        running = stack.enter_context(subprocess.Popen(server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        stack.callback(running.terminate)
+        client = stack.enter_context(connected(wire.far, port))
+        wire.spoil(is_cut=True)
+        client.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
+        client.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        with pytest.raises(TimeoutError):
+            socket.create_connection((wire.far, port), timeout=0.3)
+        wire.mend()
+        client.settimeout(10)
+        assert client.recv(8) == b"HTTP/1.0"
+
+
+def connected(host: str, port: int) -> socket.socket:
+    """To a server that is just starting."""
+    deadline = monotonic() + 10
+    while True:
+        try:
+            return socket.create_connection((host, port), timeout=5)
+        except ConnectionRefusedError:
+            assert monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_an_unknown_name_is_wrong_usage(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """The Makefile in a clone with a space in its path: what it lists, and one clear line for what a machine lacks."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,12 @@ def make(clone: Path, *arguments: str) -> tuple[int, list[str], list[str]]:
     done = subprocess.run(command, cwd=clone, env=env, capture_output=True, text=True, timeout=60, check=False)
     own = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
     return done.returncode, done.stdout.splitlines(), own
+
+
+def tracked(pattern: str) -> list[str]:
+    """Our own files, and nothing below .venv or build."""
+    folders = ("common", "users_site", "gateway_site", "dev", "deploy", "bench")
+    return [str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob(pattern)]
 
 
 def test_make_alone_lists_every_target(clone):
@@ -63,3 +70,20 @@ def test_missing_wheel_is_one_line(clone):
     assert error.startswith("error: requirements-run.txt cannot be installed: ERROR: ")
     assert "no-such-package" in error
     assert not (clone / ".venv" / ".requirements-run").exists()
+
+
+def test_make_verify_runs_every_test_that_make_test_leaves_out():
+    """A test marked `verify` is run by `make verify` or by nobody."""
+    makefile = (ROOT / "Makefile").read_text()
+    calls = re.findall(r"\$\(call verify,[^)]*\)([^&\n]*)", makefile)
+    folders = [word for call in calls for word in call.split() if not word.startswith("-")]
+    marked = [path for path in tracked("*.py") if "pytest.mark.verify" in (ROOT / path).read_text()]
+    marked.remove("dev/tests/test_makefile.py")
+    assert len(marked) > 10
+    assert [path for path in marked if not any(Path(path).is_relative_to(folder) for folder in folders)] == []
+
+
+def test_make_verify_runs_all_of_its_parts():
+    makefile = (ROOT / "Makefile").read_text()
+    (parts,) = re.findall(r"^verify: ([^#]*)##", makefile, re.MULTILINE)
+    assert parts.split() == re.findall(r"^(verify-\w+):", makefile, re.MULTILINE)

@@ -110,6 +110,10 @@ BREAKS: dict[str, tuple[Change, str]] = {
         f"PATCH {USER}, body application/json, role: type null is not allowed any more",
     ),
     "pattern changed": (put(*REQUEST, "properties", "email", pattern="^x"), "body application/json, email: pattern is"),
+    "pattern narrowed": (
+        put(*REQUEST, "properties", "email", pattern="^[A-Za-z0-9]+@.+$"),
+        "body application/json, email: pattern is",
+    ),
     "format added": (put(*REQUEST, "properties", "email", format="email"), "email: format is email and not free"),
     "request field required": (
         put(*REQUEST, required=["name", "email", "role"]),
@@ -129,6 +133,7 @@ HARMLESS: dict[str, Change] = {
     "response field added": put(*ANSWER, "properties", team={"type": "string"}),
     "status added": put("paths", USER, "get", "responses", **{"410": {"description": "gone"}}),
     "maximum raised": parameter("limit", maximum=1000),
+    "pattern widened": put(*REQUEST, "properties", "email", pattern='^(x|[^@]+@[^@]+|".+)$'),
     "pattern dropped": drop(*REQUEST, "properties", "name", "pattern"),
     "unknown fields allowed": drop(*REQUEST, "additionalProperties"),
     "request value added": put(*REQUEST, "properties", role={"enum": ["user", "admin", "guest"], "type": "string"}),

@@ -159,7 +159,11 @@ class ApiKeys:
             found = self._path.stat()
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_ino, found.st_size
+        return (
+            found.st_ctime_ns,
+            found.st_ino,
+            found.st_size,
+        )  # its time of change cannot be set, and tells of rights too
 
     def _read(self) -> dict[bytes, Entry]:
         with self._path.open("rb") as file:

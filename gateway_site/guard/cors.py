@@ -4,8 +4,14 @@ from common.request import Request
 from common.response import Headers, RawResponse
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
-FIELDS = b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-API-Key, X-Request-ID, traceparent"
-EXPOSED = b"Allow, ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
+FIELDS = (
+    b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-API-Key, X-Request-ID, "
+    b"traceparent, tracestate"
+)
+EXPOSED = (
+    b"Allow, ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
+    b"X-Durability, X-Request-ID"
+)
 MAX_AGE_SECONDS = b"600"
 
 VARY = (b"vary", b"Origin")

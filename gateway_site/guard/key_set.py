@@ -18,6 +18,7 @@ import orjson
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
+from common.metrics import in_flight
 from gateway_site.guard.metrics import KEY_SET_FETCHES
 from gateway_site.upstream import Upstream, UpstreamError
 
@@ -33,8 +34,8 @@ REFRESH_SECONDS = 300.0
 RETRY_SECONDS = 15.0
 COOL_DOWN_SECONDS = 2.0
 MAX_BYTES = 262_144
-MAX_WAITING = 64
-"""Requests that wait for a fetch; further ones with an unknown key are refused at once."""
+MAX_WAITING = 1024
+"""Requests that wait for a fetch, some 15 kB each; further ones with an unknown key are asked to come again."""
 
 Keys = dict[tuple[str, str], Any]
 
@@ -42,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 
 class NoKeys(Exception):
-    """No set could be fetched yet: nothing can be verified."""
+    """Nobody can say whether a key is good: no set could be fetched yet, or too many wait for the next one."""
 
 
 def parse(body: bytes) -> Keys:
@@ -93,17 +94,25 @@ class KeySet:
         key = self._keys.get((kid, algorithm))
         # Once more where a fetch was under way already: the key may be younger than what it brings.
         for _ in range(2 if self._fetching else 1):
-            if key is not None or self._waiting >= MAX_WAITING:
+            if key is not None:
                 break
-            self._waiting += 1
-            try:
-                await asyncio.shield(self._fetch())
-            finally:
-                self._waiting -= 1
+            await self._wait()
             key = self._keys.get((kid, algorithm))
         if not self._keys:
             raise NoKeys
         return key
+
+    async def _wait(self) -> None:
+        """For the next set. No work, so not in flight: invented keys would have everybody else refused. Raises NoKeys."""
+        if self._waiting >= MAX_WAITING:
+            raise NoKeys
+        self._waiting += 1
+        in_flight.count -= 1
+        try:
+            await asyncio.shield(self._fetch())
+        finally:
+            self._waiting -= 1
+            in_flight.count += 1
 
     async def close(self) -> None:
         """Ends what is under way."""

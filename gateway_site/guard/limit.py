@@ -1,8 +1,8 @@
 """The rate limit: the generic cell rate algorithm (GCRA), which keeps one number a client.
 
 The number is the time at which the client's burst is whole again. A request moves it on by one interval; where that would be
-further ahead than a burst is long, the request comes too early. No library: `limits` 5.8 has no bursts, and takes 8 µs for
-its cheapest decision with the figures that the answer's fields need, this 1 (docs/adr/0101-guards.md).
+further ahead than a burst is long, the request comes too early. No library: `limits` has no bursts, and `throttled-py`
+asks Redis for each request by itself, at ten times the CPU (docs/adr/0101-guards.md).
 """
 
 import time

@@ -1,6 +1,6 @@
 """The guard's metrics. Imported with it alone: a gateway without a guard shows none of them."""
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
 REFUSALS = Counter("auth_refusals", "Requests refused for their credential, by why", ("reason",))
 REASONS = ("missing", "ambiguous", "malformed", "unknown_key", "expired", "not_yet", "signature", "claims", "scope")
@@ -11,8 +11,6 @@ KEY_SET_FETCHES = Counter("auth_key_set_fetches", "Fetches of AUTH_JWKS_URL", ("
 KEY_FILE_READS = Counter("auth_key_file_reads", "Reads of AUTH_API_KEYS_FILE after a change", ("outcome",))
 
 RATE_LIMITED = Counter("rate_limited_requests", "Requests answered 429")
-STORE_UP = Gauge("rate_limit_store_up", "1 while the shared store of the rate limit answers; 0: limits are local")
-FALLBACKS = Counter("rate_limit_fallbacks", "Requests that were limited locally, because the store did not answer")
 
 
 def refused(reason: str) -> None:

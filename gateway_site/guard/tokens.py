@@ -17,7 +17,7 @@ from jwt import exceptions as wrong
 from common.problems import Problem
 from gateway_site.guard import challenge
 from gateway_site.guard.key_set import KeySet, NoKeys
-from gateway_site.guard.principal import Principal, principal
+from gateway_site.guard.principal import SCOPES, Principal, principal
 
 LEEWAY_SECONDS = 30
 """How far an issuer's clock may be from ours."""
@@ -67,8 +67,8 @@ class Tokens:
         self.keys = KeySet(origin, target, changed=self._forget)
 
     def check(self, token: bytes) -> Principal | Coroutine[Any, Any, Principal]:
-        """Whose token it is; to be awaited where that must be found out. Raises Problem (401; 503 while no key could be
-        fetched)."""
+        """Whose token it is; to be awaited where that must be found out. Raises Problem (401; 503 while nobody
+        can say)."""
         known = self._cache.get(token)
         return self._verify(token) if known is None else self._in_time(known)
 
@@ -132,7 +132,7 @@ class Tokens:
         subject = claims["sub"]
         if not _SUBJECT.fullmatch(subject):
             raise wrong.InvalidSubjectError
-        who = principal("jwt", subject, scopes(claims))
+        who = principal("jwt", subject, scopes(claims) & SCOPES)
         return Verified(who, not_before - LEEWAY_SECONDS, expires + LEEWAY_SECONDS)
 
 

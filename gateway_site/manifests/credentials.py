@@ -12,8 +12,11 @@ HARMLESS_NAME = re.compile(r"(_FILE|_PATH|_NAME|_TTL|_SECONDS|_URL|_HEADER|_DIR|
 URL_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:(?P<password>[^/\s@]+)@", re.IGNORECASE)
 PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 CONFIG_LINE = re.compile(r"^\s*(requirepass|masterauth|sentinel auth-pass \S+)\s+\S", re.MULTILINE)
-FLAG = re.compile(r"^--?(requirepass|masterauth|pass(word)?|token|secret|api-?key)(=|$)", re.IGNORECASE)
-UNKNOWN = re.compile(r"^(\*+|\$\(.*\)|\$\{.*\}|<.*>|)$")
+FLAG = re.compile(
+    r"^--?(requirepass|masterauth|([a-z]+-)*(password|pass|token|secret|api-?key))(=(?!true$|false$)(?P<value>.)|$)",
+    re.IGNORECASE,
+)
+UNKNOWN = re.compile(r"^(\*+|\$\(.*\)|\$\{.*\}|<.*>|true|false|yes|no|on|off|)$", re.IGNORECASE)
 CURE = "put it into a Secret, mounted as a file (NAME_FILE)"
 
 
@@ -64,7 +67,7 @@ def variables(rendering: Rendering) -> Iterator[Violation]:
                     or re.search(r"\b(redis|valkey)-cli\b.*\s-a\s", word)
                     or (re.fullmatch("-a", word) and any("-cli" in each for each in words))
                 )
-                if shown or (flag and (flag[3] == "=" or following)):
+                if shown or (flag and (flag["value"] or following)):
                     yield Violation(
                         str(workload),
                         f"container {container.name} has a password on its command line ({word.split('=')[0].split(' ')[0]})",

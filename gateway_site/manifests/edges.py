@@ -25,6 +25,7 @@ DEFAULT_PORTS = {
     "redis+cluster": 6379,
     "redis+sentinel": 26379,
     "rediss": 6379,
+    "rediss+cluster": 6379,
     "rediss+sentinel": 26379,
     "tcp": 0,
 }
@@ -102,7 +103,7 @@ def hosts(rendering: Rendering) -> Iterator[Violation]:
                 "its name does not resolve: every request fails",
                 f"name a Service that is there: {names}",
             )
-        elif address.port and address.port not in _service_ports(service):
+        elif _service_ports(service) and address.port and address.port not in _service_ports(service):
             yield Violation(
                 str(workload),
                 f"{address.setting} names {address.host}:{address.port}, "

@@ -58,6 +58,13 @@ def mounted_file(rendering: Rendering, workload: Workload, container: Container,
 
 def _missing_key(rendering: Rendering, workload: Workload, volume_name: str, relative: str) -> str | None:
     volume = next((each for each in items(workload.spec, "volumes") if text(each, "name") == volume_name), {})
+    fillers = (mount for each in workload.containers if each.is_init for mount in items(each.data, "volumeMounts"))
+    if (
+        volume
+        and not set(volume) - {"name", "emptyDir"}
+        and volume_name not in {text(each, "name") for each in fillers}
+    ):
+        return f"volume {volume_name} is an emptyDir, and nobody fills it"
     for kind, field, keys_of in (("secret", "secretName", secret_keys), ("configMap", "name", config_keys)):
         source = mapping(volume, kind)
         if not source:

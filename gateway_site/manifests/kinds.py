@@ -123,11 +123,13 @@ def duplicates(rendering: Rendering) -> Iterator[Violation]:
 
 
 def lost_namespaces(rendering: Rendering) -> Iterator[Violation]:
-    """An object in a namespace that nothing makes, in a rendering that makes namespaces."""
+    """An object in a namespace that nothing makes, in a rendering that makes namespaces: none given, or a misspelt one."""
     made = {manifest.name for manifest in rendering.of("Namespace")}
     for manifest in rendering:
         namespace = text(mapping(manifest.data, "metadata"), "namespace")
-        if made and namespace not in made and manifest.kind not in CLUSTER_WIDE:
+        # Another one altogether (kube-system, monitoring) is made elsewhere.
+        is_lost = namespace in {"", "default"} or get_close_matches(namespace, made)
+        if made and namespace not in made and is_lost and manifest.kind not in CLUSTER_WIDE:
             yield Violation(
                 str(manifest),
                 f"lies in namespace {namespace or 'default'!r}, the rendering makes {', '.join(sorted(made))}",

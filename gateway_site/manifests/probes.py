@@ -1,9 +1,10 @@
 """Rules: probes that ask the wrong thing, the wrong place, or give no second chance."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from gateway_site.manifests.objects import Rendering, dig, mapping, number, text
+from gateway_site.manifests.objects import Rendering, dig, mapping, number, text, texts
 from gateway_site.manifests.ours import Process, processes
 from gateway_site.manifests.pods import Container, Workload, selected, workloads
 from gateway_site.manifests.violation import Violation
@@ -86,6 +87,28 @@ def dependencies(rendering: Rendering) -> Iterator[Violation]:
                 "a dependency's outage restarts every pod at once, and mends nothing",
                 "ask the path that touches no dependency: /health/live",
             )
+        other = _asks(rendering, workload, probe)
+        if kind == "livenessProbe" and other:
+            yield Violation(
+                str(workload),
+                f"livenessProbe of container {container.name} asks {other}, another workload's",
+                "a dependency's outage restarts every pod at once, and mends nothing",
+                "ask the container itself; a dependency is readiness' question",
+            )
+
+
+def _asks(rendering: Rendering, workload: Workload, probe: dict[str, Any]) -> str | None:
+    """The Service of others that a probe connects to."""
+    asked = {text(probe, handler, "host") for handler in ("httpGet", "tcpSocket")}
+    command = " ".join(texts(probe, "exec", "command"))
+    for service in rendering.of("Service", namespace=workload.namespace):
+        # As a host of its own: after a blank, @ or //, before a port, a path or the end.
+        host = re.search(
+            rf"(?:(?:-h|--host|--url)[ =]|@|//|\bnc (?:-\S+ )*){re.escape(service.name)}(?![\w-])", command
+        )
+        if (service.name in asked or host) and workload not in selected(rendering, service):
+            return str(service)
+    return None
 
 
 def readiness(rendering: Rendering) -> Iterator[Violation]:

@@ -1,9 +1,11 @@
 """From paths to a rendering: files are read, folders rendered by kubectl, or read whole where they have no kustomization."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -25,7 +27,7 @@ def read(paths: Iterable[Path]) -> tuple[Rendering, list[Violation]]:
     for path in paths:
         for source, content in _contents(path):
             try:
-                manifests.extend(_new(manifests, _parse(source, content)))
+                manifests.extend(_new(manifests, _parse(source, content, violations)))
             except (yaml.YAMLError, ValueError) as error:
                 where = " ".join(str(error).split())
                 violations.append(
@@ -51,14 +53,30 @@ def _contents(path: Path) -> Iterator[tuple[str, str]]:
         yield str(path), _text(path)
     elif not path.is_dir():
         raise UnreadableError(f"{path} does not exist: name rendered YAML files or folders")
-    elif any((path / name).is_file() for name in KUSTOMIZATIONS):
+    elif _kustomization(path):
         yield str(path), render(path)
     else:
-        files = sorted(file for file in path.rglob("*") if file.suffix in {".yaml", ".yml"} and file.is_file())
-        if not files:
+        found = list(_of_folder(path))
+        if not found:
             raise UnreadableError(f"{path} holds no YAML: name rendered YAML files or folders")
-        for file in files:
-            yield str(file), _text(file)
+        yield from found
+
+
+def _kustomization(folder: Path) -> Path | None:
+    return next((folder / name for name in KUSTOMIZATIONS if (folder / name).is_file()), None)
+
+
+def _of_folder(folder: Path) -> Iterator[tuple[str, str]]:
+    """Its files; of the folders below it those that kustomize renders are rendered, components are parts of those."""
+    for entry in sorted(folder.iterdir()):
+        if entry.is_file() and entry.suffix in {".yaml", ".yml"}:
+            yield str(entry), _text(entry)
+        elif entry.is_dir() and not entry.name.startswith("."):
+            kustomization = _kustomization(entry)
+            if kustomization is None:
+                yield from _of_folder(entry)
+            elif not re.search(r"^kind:\s*Component\b", _text(kustomization), re.MULTILINE):
+                yield str(entry), render(entry)
 
 
 def _text(path: Path) -> str:
@@ -84,9 +102,28 @@ def render(folder: Path) -> str:
     return done.stdout
 
 
-def _parse(source: str, content: str) -> Iterator[Manifest]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with libyaml
-    for document in yaml.load_all(content, Loader=loader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml's is ten times as fast
+    """Remembers keys that a mapping has twice: YAML's readers take the last one, the API server refuses both."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.repeated: list[yaml.Node] = []
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As the base class's."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value != "<<" and str(key.value) in seen:
+                self.repeated.append(key)
+            seen.add(str(key.value))
+        made: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return made
+
+
+def _parse(source: str, content: str, violations: list[Violation]) -> Iterator[Manifest]:
+    loader = _Loader(content)
+    while loader.check_data():
+        document = loader.get_data()
         if document is None:
             continue
         if not isinstance(document, dict):
@@ -95,3 +132,12 @@ def _parse(source: str, content: str) -> Iterator[Manifest]:
             yield from (Manifest(item, source) for item in document["items"] if isinstance(item, dict))
         else:
             yield Manifest(document, source)
+    violations += [
+        Violation(
+            f"{source}:{key.start_mark.line + 1}",
+            f"repeats the key {key.value!r} of its mapping",
+            "the first one is lost, or the whole object refused",
+            "write both under one key",
+        )
+        for key in loader.repeated
+    ]

@@ -1,4 +1,4 @@
-"""Rules: names of objects, keys and volumes that are not there."""
+"""Rules: names of objects and keys that are not there."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -69,32 +69,6 @@ def _of_volumes(spec: dict[str, Any]) -> Iterator[Wanted]:
                     yield from ((kind, text(found, name), text(item, "key"), where) for item in items(found, "items"))
     for secret in items(spec, "imagePullSecrets"):
         yield "Secret", text(secret, "name"), None, "imagePullSecrets"
-
-
-def mounts(rendering: Rendering) -> Iterator[Violation]:
-    """A volume mount without its volume; a volume whose claim is not there."""
-    for workload in workloads(rendering):
-        spec = workload.spec
-        names = {text(volume, "name") for volume in items(spec, "volumes")}
-        names |= {text(claim, "metadata", "name") for claim in items(workload.manifest.spec, "volumeClaimTemplates")}
-        for container in workload.containers:
-            for mount in items(container.data, "volumeMounts"):
-                if text(mount, "name") not in names:
-                    yield Violation(
-                        str(workload),
-                        f"container {container.name} mounts volume {text(mount, 'name')!r}, which is not there",
-                        "the API server refuses it",
-                        f"add the volume, or mount one of {', '.join(sorted(names)) or 'none'}",
-                    )
-        for volume in items(spec, "volumes"):
-            claim = text(volume, "persistentVolumeClaim", "claimName")
-            if claim and rendering.find("PersistentVolumeClaim", claim, workload.namespace) is None:
-                yield Violation(
-                    str(workload),
-                    f"volume {text(volume, 'name')} wants PersistentVolumeClaim {claim!r}, which is not there",
-                    "its pods stay Pending",
-                    f"render {claim}, or correct the name",
-                )
 
 
 def identities(rendering: Rendering) -> Iterator[Violation]:
@@ -176,7 +150,7 @@ def operators(rendering: Rendering) -> Iterator[Violation]:
             if gateway is None or (text(parent, "sectionName") or next(iter(sections), "")) not in sections:
                 yield Violation(
                     str(route),
-                    f"Gateway {text(parent, 'name')!r} {text(parent, 'sectionName')} is not there",
+                    " ".join(f"Gateway {text(parent, 'name')!r} {text(parent, 'sectionName')} is not there".split()),
                     "nobody sends it a request",
                     f"name a Gateway and a listener of it: {', '.join(sorted(sections)) or 'there are none'}",
                 )

@@ -6,14 +6,22 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from gateway_site.manifests.edges import implied
 from gateway_site.manifests.objects import Rendering, dig, items, mapping, text
 from gateway_site.manifests.ours import processes
 from gateway_site.manifests.pods import Container, Workload, workloads
 from gateway_site.manifests.quantity import quantity
+from gateway_site.manifests.services import USERS
 from gateway_site.manifests.violation import Violation
 
 REDIS_SHARE = Decimal("0.75")
 """Of a container's memory; the rest is for the fork that rewrites the AOF, for clients and for scripts."""
+
+LEAST_MEMORY = 4 * 1024**2
+"""Bytes in which no container starts, not even a shell's."""
+
+MOST_CPUS = 50
+"""From here on somebody meant thousandths: 50m is the least that anybody asks for, 96 CPUs a whole node of the larger kind."""
 
 
 def amount(data: Any, *path: str | int) -> Decimal | None:
@@ -49,6 +57,30 @@ def limits(rendering: Rendering) -> Iterator[Violation]:
                     )
 
 
+def units(rendering: Rendering) -> Iterator[Violation]:
+    """Quantities that are well-formed and cannot be meant: memory without its unit, CPU without its m."""
+    for workload in workloads(rendering):
+        for container in workload.containers:
+            for part in ("requests", "limits"):
+                memory, cpu = (amount(container.data, "resources", part, name) for name in ("memory", "cpu"))
+                written = mapping(container.data, "resources", part)
+                if memory is not None and 0 < memory < LEAST_MEMORY:
+                    unit = "a thousandth of a byte" if str(written["memory"]).endswith("m") else "bytes"
+                    yield Violation(
+                        str(workload),
+                        f"{part}.memory of container {container.name} is {written['memory']}: {unit}, no Mi",
+                        "nothing starts in that: OOMKilled, or refused by the runtime",
+                        "write it like 128Mi",
+                    )
+                if cpu is not None and cpu >= MOST_CPUS:
+                    yield Violation(
+                        str(workload),
+                        f"{part}.cpu of container {container.name} is {written['cpu']}: whole CPUs",
+                        "no node has that many: its pods stay Pending",
+                        f"write it like {written['cpu']}m",
+                    )
+
+
 def oversized(rendering: Rendering) -> Iterator[Violation]:
     """One process that asks for more than a CPU, or less memory than it starts with."""
     for process in processes(rendering):
@@ -69,6 +101,13 @@ def oversized(rendering: Rendering) -> Iterator[Violation]:
                 "request 128Mi",
             )
         limit = amount(resources, "limits", "memory")
+        if limit is None:
+            yield Violation(
+                str(process),
+                f"container {process.container.name} has no limits.memory",
+                "a leak takes the node's memory, and its neighbours are killed for it",
+                "set limits.memory to 256Mi",
+            )
         if limit is not None and limit < 96 * 1024**2:
             yield Violation(
                 str(process),
@@ -116,6 +155,8 @@ def redis_memory(rendering: Rendering) -> Iterator[Violation]:
                     "it is OOMKilled before it refuses a write",
                     "set maxmemory to 60 % of the limit",
                 )
+            if not _keeps_users(rendering, workload):
+                continue  # a cache may forget
             if config.get("maxmemory-policy", "noeviction") != "noeviction":
                 yield Violation(
                     str(workload),
@@ -125,6 +166,17 @@ def redis_memory(rendering: Rendering) -> Iterator[Violation]:
                 )
             if config.get("appendonly", "no") != "yes":
                 yield Violation(str(workload), "appendonly is off", "a restart loses every user", "set appendonly yes")
+
+
+def _keeps_users(rendering: Rendering, store: Workload) -> bool:
+    """Whether it is the user service's: by its settings, or (behind sentinels) by its name."""
+    users = [process.workload.template for process in processes(rendering) if process.service is USERS]
+    named = (
+        peer.template
+        for source, peer, *_ in implied(rendering)
+        if isinstance(peer, Workload) and source.template in users
+    )
+    return bool(users) and (store.manifest.name == "redis" or store.template in named)
 
 
 def _redis_settings(rendering: Rendering, workload: Workload, container: Container) -> dict[str, str] | None:

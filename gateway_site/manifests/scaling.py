@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway_site.manifests.objects import Manifest, Rendering, dig, items, mapping, matches, number, text
+from gateway_site.manifests.ours import processes
 from gateway_site.manifests.pods import Workload, workloads
 from gateway_site.manifests.violation import Violation
 
@@ -113,6 +114,13 @@ def metrics(rendering: Rendering) -> Iterator[Violation]:
 def budgets(rendering: Rendering) -> Iterator[Violation]:
     """A budget that lets no pod go: every node drain hangs."""
     for budget in rendering.of("PodDisruptionBudget"):
+        if not {"minAvailable", "maxUnavailable"} & set(budget.spec):
+            yield Violation(
+                str(budget),
+                "names neither minAvailable nor maxUnavailable",
+                "it protects nothing: a drain takes all pods at once",
+                "set maxUnavailable: 1",
+            )
         for workload in workloads(rendering):
             if (
                 workload.namespace != budget.namespace
@@ -129,6 +137,21 @@ def budgets(rendering: Rendering) -> Iterator[Violation]:
                     "no pod may ever be evicted: every node drain hangs",
                     "allow one to go: maxUnavailable: 1, or raise the minimum of the autoscaler",
                 )
+
+
+def unprotected(rendering: Rendering) -> Iterator[Violation]:
+    """One of our servers, of several pods, that no budget protects."""
+    for process in processes(rendering):
+        workload = process.workload
+        budgets_ = rendering.of("PodDisruptionBudget", namespace=workload.namespace)
+        is_protected = any(matches(dig(each.spec, "selector"), workload.labels) for each in budgets_)
+        if process.is_server and least_replicas(rendering, workload) > 1 and not is_protected:
+            yield Violation(
+                str(workload),
+                "no PodDisruptionBudget selects its pods",
+                "a drain of two nodes may take all of them at once",
+                "render one with minAvailable: 1",
+            )
 
 
 def _kept(spec: dict[str, Any], replicas: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from gateway_site.manifests.objects import Rendering, dig, items, mapping, text, texts
+from gateway_site.manifests.objects import Manifest, Rendering, dig, items, mapping, text, texts
 from gateway_site.manifests.pods import Container, Workload, workloads
 from gateway_site.manifests.violation import Violation
 
@@ -82,13 +82,23 @@ def pods(rendering: Rendering) -> Iterator[Violation]:
         mounted = workload.spec.get(
             "automountServiceAccountToken", dig(account.data if account else {}, "automountServiceAccountToken")
         )
-        if mounted is not False:
+        if mounted is not False and not (account and _has_role(rendering, account)):
             yield Violation(
                 str(workload),
                 "mounts a service account token",
                 "an intruder can ask the Kubernetes API",
                 "set automountServiceAccountToken: false",
             )
+
+
+def _has_role(rendering: Rendering, account: Manifest) -> bool:
+    """Whether something grants the account a role: then its pods are meant to ask the API."""
+    return any(
+        (text(subject, "kind"), text(subject, "name")) == ("ServiceAccount", account.name)
+        and (text(subject, "namespace") or binding.namespace) == account.namespace
+        for binding in rendering.of("RoleBinding", "ClusterRoleBinding")
+        for subject in items(binding.data, "subjects")
+    )
 
 
 def service_links(rendering: Rendering) -> Iterator[Violation]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway_site.manifests.objects import Manifest, Rendering, dig, items, mapping, matches, text, texts
+from gateway_site.manifests.ours import processes
 from gateway_site.manifests.pods import Workload, selected, workloads
 from gateway_site.manifests.violation import Violation
 
@@ -67,6 +68,32 @@ def services(rendering: Rendering) -> Iterator[Violation]:
                 "it has no endpoints: every connection is refused",
                 f"select labels that a pod has: {_labels_nearby(rendering, service)}",
             )
+        if not selector and text(service.spec, "type") != "ExternalName" and not _has_endpoints(rendering, service):
+            yield Violation(
+                str(service),
+                "has no selector, and nobody renders its EndpointSlice",
+                "it has no endpoints: every connection is refused",
+                f"select labels that a pod has: {_labels_nearby(rendering, service)}",
+            )
+
+
+def _has_endpoints(rendering: Rendering, service: Manifest) -> bool:
+    slices = rendering.of("EndpointSlice", namespace=service.namespace)
+    names = {text(each.labels, "kubernetes.io/service-name") for each in slices}
+    return service.name in names or rendering.find("Endpoints", service.name, service.namespace) is not None
+
+
+def unserved(rendering: Rendering) -> Iterator[Violation]:
+    """One of our servers that no Service leads to."""
+    reached = [workload.template for service in rendering.of("Service") for workload in selected(rendering, service)]
+    for process in processes(rendering):
+        if process.is_server and process.workload.template not in reached:
+            yield Violation(
+                str(process),
+                "no Service selects its pods",
+                f"nobody finds it: the name {process.service.name} does not resolve",
+                f"render Service {process.service.name} with port {process.port}",
+            )
 
 
 def _labels_nearby(rendering: Rendering, manifest: Manifest) -> str:
@@ -85,6 +112,8 @@ def budgets_and_policies(rendering: Rendering) -> Iterator[Violation]:
         *((each, "podSelector", "what it was to open stays closed") for each in rendering.of("NetworkPolicy")),
     ):
         selector = dig(manifest.spec, field)
+        if manifest.kind == "PodDisruptionBudget" and selector is None:
+            yield Violation(str(manifest), "has no selector", why, "select the pods that it is to protect")
         if _written(selector) and not _anyone(rendering, manifest.namespace, selector):
             yield Violation(
                 str(manifest),

@@ -152,7 +152,8 @@ def _ask(module: str, environment: frozenset[tuple[str, str | None]], paths: tup
         placeholder.write_text(PLACEHOLDER, encoding="utf-8")
         variables = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT)}
         for name, value in environment:
-            variables[name] = str(placeholder) if name.endswith("_FILE") else PLACEHOLDER if value is None else value
+            is_file = name.endswith("_FILE") and value != ""
+            variables[name] = str(placeholder) if is_file else PLACEHOLDER if value is None else value
         command = [sys.executable, "-m", "gateway_site.manifests.site_process", module, *paths]
         done = subprocess.run(
             command, env=variables, cwd=folder, capture_output=True, text=True, timeout=START_SECONDS, check=False

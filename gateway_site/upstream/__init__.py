@@ -5,6 +5,7 @@ from ._pool import Stats
 from ._upstream import Upstream
 from .errors import (
     BadAnswer,
+    BodyTimeout,
     ConnectFailed,
     ConnectionReset,
     ConnectTimeout,
@@ -16,6 +17,7 @@ from .errors import (
 __all__ = [
     "Answer",
     "BadAnswer",
+    "BodyTimeout",
     "ConnectFailed",
     "ConnectTimeout",
     "ConnectionReset",

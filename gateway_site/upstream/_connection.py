@@ -7,7 +7,7 @@ from typing import Protocol, cast
 from ._answer import Answer
 from ._body import send_body
 from ._parser import AnswerParser
-from .errors import BadAnswer, ConnectionReset, UpstreamError, UpstreamTimeout
+from .errors import BadAnswer, BodyTimeout, ConnectionReset, UpstreamError, UpstreamTimeout
 
 # An answer is handed over whole up to here, beyond it as a stream.
 WHOLE_BODY = 64 * 1024
@@ -118,6 +118,8 @@ class Connection(asyncio.Protocol):
             return
         if self._loop.time() < self._deadline:
             self._arm(self._deadline)
+        elif self._sender is not None and self._drained is None:
+            self.drop(BodyTimeout(f"{self.netloc}: the request's body did not come in time", sent=True))
         else:
             self.drop(UpstreamTimeout(f"{self.netloc}: no complete answer in time", sent=True))
 

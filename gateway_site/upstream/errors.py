@@ -7,6 +7,7 @@ UpstreamError            .sent: may a byte of the request have left this process
 ├── ConnectionReset      closed before the first byte of an answer; .reused: on a kept-alive connection
 ├── BadAnswer            an answer came and cannot be trusted, or broke off       always sent
 └── UpstreamTimeout      the request's whole budget is spent
+    └── BodyTimeout      … while the request's own body was still to come: its client is slow
 
 A retry is harmless for any method while `sent` is false, and for idempotent methods otherwise.
 """
@@ -52,3 +53,7 @@ class BadAnswer(UpstreamError):
 
 class UpstreamTimeout(UpstreamError):
     """The request's `timeout` passed before its answer was complete."""
+
+
+class BodyTimeout(UpstreamTimeout):
+    """The request's `timeout` passed while its own body was still to come: the upstream waits as we do."""

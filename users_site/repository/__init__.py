@@ -37,7 +37,7 @@ users = UserRepository(_connection(TracedConnection if tracing.is_on else Connec
 
 
 async def probe() -> None:
-    """Returns if Redis answers, and can make writes durable where that is asked for. Raises RepositoryError."""
-    await users.connection.ping()
+    """Returns if Redis serves the users, and can make writes durable where that is asked for. Raises RepositoryError."""
+    await users.count()  # PING would be answered by a node of a cluster that is down
     if users.durable is not None:
         await users.durable.probe(users.connection)

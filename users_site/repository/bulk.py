@@ -16,8 +16,10 @@ from redis.exceptions import ResponseError
 from users_site import identifiers
 from users_site.repository import keys, scripts
 from users_site.repository.address import Address
+from users_site.repository.blocking import blocking_client
 from users_site.repository.command import Script, Word, pack
 from users_site.repository.errors import StoreUnavailable, error_from_reply
+from users_site.repository.reasons import reason_of, reply_of
 
 LOAD_BATCH = 100
 """Users in one script: 0.7 ms of the server's time."""
@@ -63,6 +65,7 @@ class Server(NamedTuple):
     has_aof: bool
     max_memory: int
     role: str
+    is_of_cluster: bool
 
 
 class Bulk:
@@ -70,7 +73,7 @@ class Bulk:
 
     def __init__(self, address: Address, *, timeout: float = 10.0, connect_timeout: float = 2.0) -> None:
         self.address = address
-        self.client = address.sync_client(timeout=timeout, connect_timeout=connect_timeout)
+        self.client = blocking_client(address, timeout=timeout, connect_timeout=connect_timeout)
 
     @classmethod
     def from_settings(cls, *, timeout: float = 10.0) -> Self:
@@ -83,9 +86,9 @@ class Bulk:
         try:
             yield
         except ResponseError as error:
-            raise error_from_reply(operation, str(error)) from error
+            raise error_from_reply(operation, reply_of(error)) from error
         except (RedisError, OSError) as error:
-            raise StoreUnavailable(self.address.reason(error)) from error
+            raise StoreUnavailable(reason_of(error, self.address)) from error
 
     def call(self, operation: str, *words: Word) -> Any:
         """One command's reply."""
@@ -98,7 +101,11 @@ class Bulk:
             pipeline = self.client.pipeline(transaction=False)
             for words in commands:
                 pipeline.execute_command(*words)  # type: ignore[no-untyped-call]
-            return pipeline.execute()
+            replies = pipeline.execute(raise_on_error=False)  # which would put words of its own before the reply's
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+            return replies
 
     def stream(
         self, operation: str, commands: Iterable[tuple[Tag, bytes]], window: int = WINDOW
@@ -150,6 +157,7 @@ class Bulk:
             bool(int(info.get("aof_enabled", 0))),
             int(info.get("maxmemory", 0)),
             str(info.get("role", "unknown")),
+            bool(int(info.get("cluster_enabled", 0))),
         )
 
     def count(self) -> int:

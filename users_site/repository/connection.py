@@ -1,10 +1,10 @@
 """The one connection to Redis of a process. It pipelines by itself: what is issued in one tick of the event
 loop leaves in one write, and replies come back in order (5 µs of CPU for a command, 32 in flight; redis-py: 80).
 
-- Where Redis is, TLS, AUTH, SELECT: `address.py`, by redis-py. When to connect: `link.py`.
+- Where Redis is: `address.py`. Finding the primary, TLS, AUTH, SELECT: `opening.py`, by redis-py. When: `link.py`.
 - How long a command may take: `sweeper.py`, from its issue to its reply.
-- What may be sent twice: nothing whose bytes were written, but for the two replies that say that the command
-  was not executed: NOSCRIPT (the script is sent whole), READONLY (a failover: the primary is looked up anew).
+- What may be sent twice: nothing whose bytes were written, but for the replies that say that the command was not
+  executed: NOSCRIPT (the script is sent whole), READONLY and a cluster's MOVED (the primary is looked up anew).
 """
 
 import asyncio
@@ -20,6 +20,9 @@ from users_site.repository.errors import Reason, StoreUnavailable, error_from_re
 from users_site.repository.link import STABLE_AFTER, Link
 from users_site.repository.stream import Stream
 from users_site.repository.sweeper import Sweeper
+
+DEMOTED = ("READONLY", "MOVED")
+"""What a server answers that is the primary no more; the command was not executed."""
 
 
 class Connection(Link):
@@ -145,7 +148,7 @@ class Connection(Link):
         if code == "NOSCRIPT" and command.fallback is not None:
             command.payload, command.fallback = pack(command.fallback), None
         else:
-            is_demoted = code == "READONLY" and (stream.retiring or stream.age(now) >= STABLE_AFTER)
+            is_demoted = code in DEMOTED and (stream.retiring or stream.age(now) >= STABLE_AFTER)
             stream.retiring |= is_demoted
             if command.moved or not is_demoted:
                 command.fail(error_from_reply(command.operation, text), now, self._observe)

@@ -50,6 +50,7 @@ class Reason(StrEnum):
     AUTH = "auth"  # wrong or missing password, or an ACL that forbids the command
     REJECTED = "rejected"  # the server refused the set-up: unknown db, too many clients
     NO_PRIMARY = "no_primary"  # no sentinel answered, or none knows a live primary
+    MOVED = "moved"  # the users' slot of the cluster has another owner
     # a connection that failed us
     TIMEOUT = "timeout"
     CLOSED = "closed"
@@ -61,7 +62,7 @@ class Reason(StrEnum):
     MASTERDOWN = "masterdown"
     OOM = "oom"
     CLUSTERDOWN = "clusterdown"
-    TRYAGAIN = "tryagain"
+    TRYAGAIN = "tryagain"  # the users' slot is being moved key by key
     MISCONF = "misconf"
     BUSY = "busy"
     NOREPLICAS = "noreplicas"
@@ -75,6 +76,8 @@ UNAVAILABLE_REPLIES = {
     "OOM": Reason.OOM,
     "CLUSTERDOWN": Reason.CLUSTERDOWN,
     "TRYAGAIN": Reason.TRYAGAIN,
+    "ASK": Reason.TRYAGAIN,
+    "MOVED": Reason.MOVED,
     "MISCONF": Reason.MISCONF,
     "BUSY": Reason.BUSY,
     "NOREPLICAS": Reason.NOREPLICAS,

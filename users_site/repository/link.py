@@ -8,18 +8,21 @@ import asyncio
 import random
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Coroutine, Iterable
 from contextvars import Context
 from time import monotonic
+from typing import Any
 
 from users_site.repository.address import Address
 from users_site.repository.command import Command, Observe
+from users_site.repository.discovery import Primary
 from users_site.repository.errors import Reason, StoreUnavailable
-from users_site.repository.sentinel import Node
+from users_site.repository.opening import open_connection, replaced
+from users_site.repository.reasons import reason_of
 from users_site.repository.stream import Stream
 
 BACKOFF_FIRST = 0.05  # seconds before the second attempt; doubles
-BACKOFF_CAP = 0.8  # with a connect time-out of 0.5 s: back within 2 s of the server's return
+BACKOFF_CAP = 0.5  # with a connect time-out of 0.5 s: a new primary within 1 s of its election, a server within 2 s
 STABLE_AFTER = 1.0  # seconds; a connection lost sooner is a failed attempt, or a server that hangs up makes a storm
 
 
@@ -33,6 +36,7 @@ class Link(ABC):
         self._context = Context()  # what the shared connection does belongs to no request
         self._loop: asyncio.AbstractEventLoop | None = None
         self._guard: AsyncGenerator[None, None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()  # that connect or watch, or have been told to end
         self._start()
 
     def _start(self) -> None:
@@ -67,12 +71,13 @@ class Link(ABC):
         if self._loop is not asyncio.get_running_loop():
             return
         stream, waiting = self._stream, self._waiting
-        tasks = [task for task in (self._connecting, self._watching) if task is not None]
         self._reset()
         self._fail(waiting, Reason.CLOSED)
-        for task in tasks:
-            task.cancel()
-            await asyncio.wait([task])
+        for task in self._tasks:
+            if not task.cancelling():  # a second time would break off how it lets go of its own connections
+                task.cancel()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
         if stream is not None:
             stream.drop(Reason.CLOSED)
             await asyncio.wait([stream.closed], timeout=1)
@@ -82,6 +87,7 @@ class Link(ABC):
         if self._loop is not None and self._loop.is_running():
             raise RuntimeError("a Connection belongs to one event loop: close it there before using it in another")
         self._reset()
+        self._tasks = set()
         self._loop = loop
         self._guard = None
 
@@ -95,7 +101,13 @@ class Link(ABC):
 
     def _connect(self) -> None:
         if self._connecting is None and self._loop is not None:
-            self._connecting = self._loop.create_task(self._open(self._loop), context=self._context)
+            self._connecting = self._start_task(self._open(self._loop), self._loop)
+
+    def _start_task(self, work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+        task = loop.create_task(work, context=self._context)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._guard is None:
@@ -103,20 +115,19 @@ class Link(ABC):
             await anext(self._guard)
         try:
             async with asyncio.timeout(self._connect_timeout):
-                opened = await self._address.open(self._connect_timeout)
+                opened = await open_connection(self._address, self._connect_timeout)
         except Exception as error:
             self._connecting = None
-            self._fall(self._address.reason(error), loop)
+            self._fall(reason_of(error, self._address), loop)
         else:
             self._connecting = self._down = None
             self._stream = Stream(opened.writer, loop, self, self._observe)
             if opened.primary is not None:
-                watch = self._watch(self._stream, opened.primary)
-                self._watching = loop.create_task(watch, context=self._context)
+                self._watching = self._start_task(self._watch(self._stream, opened.primary), loop)
             self.flush()
 
-    async def _watch(self, stream: Stream, primary: Node) -> None:
-        await self._address.replaced(primary, self._connect_timeout)
+    async def _watch(self, stream: Stream, primary: Primary) -> None:
+        await replaced(self._address, primary, self._connect_timeout)
         stream.retire()
 
     def _fall(self, reason: Reason, loop: asyncio.AbstractEventLoop) -> None:

@@ -7,6 +7,9 @@ from contextvars import Context
 from time import monotonic
 
 GRAIN = 0.01  # seconds; the least time between two looks
+LATE, GRACE = 0.1, 0.05
+"""Who looks so much too late stood still, throttled or with the whole machine: what comes now is given a moment (seconds)."""
+
 NEVER = math.inf
 
 
@@ -20,6 +23,7 @@ class Sweeper:
         self._look = look
         self._context = context
         self._timer: asyncio.TimerHandle | None = None
+        self._has_waited = False
         self.at = NEVER
 
     def arm(self, loop: asyncio.AbstractEventLoop, now: float, at: float) -> None:
@@ -36,7 +40,13 @@ class Sweeper:
 
     def _fire(self, loop: asyncio.AbstractEventLoop) -> None:
         now = monotonic()
+        late = now - self.at
         self.cancel()
+        if late > LATE and not self._has_waited:
+            self._has_waited = True
+            self.arm(loop, now, now + GRACE)
+            return
+        self._has_waited = False
         again = self._look(now)
         if again < self.at:
             self.arm(loop, now, max(again, now + GRAIN))

@@ -46,6 +46,13 @@ def test_other_keys_are_refused(key: str) -> None:
         of(key, FIELDS)
 
 
+def test_two_keys_are_refused_even_if_they_are_equal() -> None:
+    for second in ("a", "b"):
+        twice = request(("Idempotency-Key", "a"), ("Idempotency-Key", second))
+        with pytest.raises(ValidationError):
+            idempotency.of(twice, FIELDS)
+
+
 @given(fields, fields)
 def test_fingerprints_are_equal_only_for_equal_fields(first: dict[str, str], second: dict[str, str]) -> None:
     equal = of("k", first).fingerprint == of("k", second).fingerprint

@@ -24,6 +24,8 @@ def url_of(monkeypatch: pytest.MonkeyPatch, **settings: str) -> str:
     [
         ({"REDIS_URL": "rediss://:secret@redis:6380/1"}, "rediss://:secret@redis:6380/1"),
         ({"REDIS_URL": "unix:///run/redis.sock"}, "unix:///run/redis.sock"),
+        ({"REDIS_URL": "rediss+sentinel://a,b/mymaster/0"}, "rediss+sentinel://a,b/mymaster/0"),
+        ({"REDIS_URL": "rediss+cluster://:secret@a,b:1"}, "rediss+cluster://:secret@a,b:1"),
         ({"REDIS_URL": "redis://a", "REDIS_HOST": "b"}, "redis://a"),
         ({"REDIS_HOST": "redis"}, "redis://redis:6379/0"),
         ({"REDIS_HOST": "redis", "REDIS_PORT": "7000"}, "redis://redis:7000/0"),

@@ -1,7 +1,9 @@
 """WEB_CONCURRENCY above 1: any worker's /metrics answers for all."""
 
 import http.client
+import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -46,6 +48,21 @@ def test_every_scrape_counts_the_requests_of_all_workers(tmp_path: Path, shared_
         assert value(scrape(running), full) >= 6, "two of each worker, before it serves"
         shared = [path for path in Path("/dev/shm").glob("metrics-*") if list(path.glob("*.db"))]
     assert not [path for path in shared if path.exists()], "the shared files go with the server"
+
+
+def test_gauges_of_a_dead_worker_go_with_it(tmp_path: Path, shared_store: Store) -> None:
+    """What it had in flight, or believed of a store, would be told for as long as the server runs."""
+    with service("users_site", tmp_path, REDIS_URL=shared_store.url, WEB_CONCURRENCY="2") as running:
+        arbiter = running.process.pid
+        victim = int(Path(f"/proc/{arbiter}/task/{arbiter}/children").read_text().split()[0])
+        scrape(running)
+        (kept,) = {path for path in Path("/dev/shm").glob(f"metrics-*/gauge_live*_{victim}.db") if "sum" in path.name}
+        os.kill(victim, signal.SIGKILL)
+        deadline = time.monotonic() + 15
+        while kept.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert scrape(running)
 
 
 def test_one_worker_shares_no_files(tmp_path: Path, shared_store: Store) -> None:

@@ -80,6 +80,11 @@ class Valkey:
         with self.client() as client:
             return client.execute_command(*words)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process, be it frozen."""
+        return self._process is not None
+
     def freeze(self) -> None:
         """Stop the process: its kernel accepts connections and bytes, it answers nothing."""
         assert self._process is not None

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
+
+from common.console import Command as BaseCommand
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -20,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[3]
 class Command(BaseCommand):
     """Replaces Django's runserver, which would run views in threads."""
 
-    help = "Runs this service as in production, with reload, for daily work."
-    requires_system_checks: list[str] = []  # noqa: RUF012 - the server runs its own at each load
+    help = "Runs this service as in production, with reload, for daily work. The server runs the checks at each load."
+    example = "%(prog)s\n  %(prog)s 0.0.0.0:8000"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The address is optional."""

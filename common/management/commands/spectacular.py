@@ -3,14 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
+
+from common.console import Command as BaseCommand
 
 
 class Command(BaseCommand):
     """JSON for a file name that ends in .json, else YAML; without a file, to stdout."""
 
-    help = "Writes the OpenAPI schema. Example: spectacular --file schema.yaml"
-    requires_system_checks: list[str] = []  # noqa: RUF012 - Django's way; the schema must not touch the store
+    help = "Writes the OpenAPI schema: JSON for a name that ends in .json, else YAML; to stdout without a file."
+    example = "%(prog)s --file schema.yaml"
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The file to write."""

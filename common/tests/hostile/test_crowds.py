@@ -4,11 +4,12 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from select import select
 
 import pytest
 import requests
 
-from common.tests.hostile.target import Target
+from common.tests.hostile.target import Target, statuses
 from common.tests.site import COLLECTION
 
 HEAD = f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
@@ -63,6 +64,27 @@ def test_others_are_unharmed(target: Target, size: int, data: bytes) -> None:
         assert requests.get(f"{target.service.url}/health/ready", timeout=10).status_code == 200
         assert time.perf_counter() - started < 1
     assert disturbed < max(2 * calm, FLOOR)
+
+
+def test_unfinished_bodies_take_only_so_much_memory(target: Target) -> None:
+    """Their clients have all the time in the world: 10,000 of them would take 600 MB."""
+    body = b" " * 60_000
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", target.port), timeout=10)) for _ in range(600)
+        ]
+        for client in clients:
+            client.sendall(HEAD + b"Content-Length: 60001\r\n\r\n" + body)
+        answered, _, _ = select(clients, [], [], 10)
+        assert answered, "36 MB are held"
+        for client in answered:
+            assert statuses(client.recv(1000)) == [503]
+        assert p99(target) < 1
+    deadline = time.monotonic() + 10
+    whole = requests.post(f"{target.service.url}{COLLECTION}", data=body, timeout=10)
+    while whole.status_code == 503:
+        assert time.monotonic() < deadline, "what was held was not given back"
+        whole = requests.post(f"{target.service.url}{COLLECTION}", data=body, timeout=10)
 
 
 @pytest.mark.verify  # half a minute of waiting

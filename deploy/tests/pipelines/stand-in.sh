@@ -23,10 +23,15 @@ answer() {
     elif [ -e "$STAGE/cluster/${workload#*/}" ]; then
       printf %s "${REVISIONS[$workload]}"
     fi
+  elif [[ $call == *" port-forward "* ]]; then
+    echo "Forwarding from 127.0.0.1:${STUB_PORT:-40123} -> 3000"
+    read -r -t 20 <> <(:) || true
   elif [[ $call == *"imagetools inspect"* ]]; then
     printf 'sha256:%064d\n' "${#call}"
   elif [[ $call =~ \ --metadata-file\ ([^ ]+) ]]; then
     printf '{"containerimage.digest": "sha256:%064d"}' "${#call}" >"${BASH_REMATCH[1]}"
+  elif [[ $call =~ \ --bundle\ ([^ ]+) ]]; then
+    printf '{}' >"${BASH_REMATCH[1]}"
   elif [[ $call == "trivy "* && $call =~ \ --output\ ([^ ]+) ]]; then
     printf '{"runs": [{}]}' >"${BASH_REMATCH[1]}"
   elif [[ $call == *" apply -k "* && $call != *--dry-run* ]]; then
@@ -55,6 +60,15 @@ ordered() {
 
 call="${0##*/} $*" order=""
 printf '%s\n' "$call" >>"$STAGE/calls"
+# What a script hands over beside arguments: who bounds the call, which cluster, which key, which manifests.
+read -r parent <"/proc/$PPID/comm"
+printf '%s\t%s\t%s\n' "$parent" "${KUBECONFIG:-}" "$call" >>"$STAGE/surroundings"
+if [[ -n ${SMOKE_API_KEY_FILE:-} && $call == *" smoke "* ]]; then
+  printf '%s %s' "$(stat -c %a "$SMOKE_API_KEY_FILE")" "$(<"$SMOKE_API_KEY_FILE")" >"$STAGE/smoke-key"
+fi
+if [[ $call =~ \ apply\ -k\ (/.*/argocd/environments/.*)$ && -d ${BASH_REMATCH[1]}/../../../kustomize/base ]]; then
+  printf %s "$(<"${BASH_REMATCH[1]}/kustomization.yaml")" >"$STAGE/applied"
+fi
 if [[ $call == *"--config -"* || $call == *--password-stdin* ]]; then IFS= read -r line; printf '%s\n' "$line" >>"$STAGE/stdin"; fi
 if [[ $call =~ \ --data\ @([^ ]+) ]]; then printf %s "$(<"${BASH_REMATCH[1]}")" >"$STAGE/message"; fi
 ordered

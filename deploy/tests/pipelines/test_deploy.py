@@ -1,10 +1,12 @@
 """deploy.sh: what runs in the end, its exit code and what Slack is told, for each way a deploy fails."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,55 @@ def test_deploy_applies_waits_smokes_and_says_so(running: Stage):
     assert f"<{SETTINGS['RUN_URL']}|the run>" in running.message
 
 
+def test_each_image_gets_its_own_digest_and_the_checkout_stays_as_it_is(running: Stage):
+    file = ROOT / "deploy/argocd/environments/prod/kustomization.yaml"
+    before = file.read_text(encoding="utf-8")
+    gateway, users = f"sha256:{'c3' * 32}", f"sha256:{'d4' * 32}"
+    assert deploy(running, GATEWAY_DIGEST=gateway, USERS_DIGEST=users).returncode == 0
+    images = re.findall(r"newName: \S+/(\S+)\n +digest: (\S+)", running.text("applied"))
+    assert images == [("api-gateway", gateway), ("user-service", users)]
+    assert file.read_text(encoding="utf-8") == before
+
+
+def test_every_call_is_bounded_and_goes_to_the_cluster_that_was_named(running: Stage):
+    running.fail(Failure(SMOKE, last=1))
+    deploy(running)
+    surroundings = [line.split("\t") for line in running.text("surroundings").splitlines()]
+    assert {parent for parent, _, _ in surroundings} == {"timeout"}
+    clusters = {config for _, config, call in surroundings if call.startswith("kubectl")}
+    assert len(clusters) == 1
+    assert clusters.pop().endswith("/kubeconfig")
+    statuses = [call.split() for _, _, call in surroundings if "rollout status" in call]
+    assert all(words[-1].startswith("--timeout=") for words in statuses)
+    order = ["statefulset/redis", "deployment/user-service", "deployment/api-gateway"]
+    assert [words[-2] for words in statuses] == 2 * order, "each needs the one before it"
+
+
+def test_the_smoke_test_reads_its_key_from_a_file_that_nobody_else_may_read(running: Stage):
+    deploy(running)
+    assert running.text("smoke-key") == f"600 {API_KEY}"
+
+
+def test_the_job_is_told_that_slack_was(running: Stage, tmp_path: Path):
+    deploy(running, GITHUB_OUTPUT=str(tmp_path / "output"))
+    assert (tmp_path / "output").read_text() == "told=true\n"
+    running.fail(Failure(SMOKE))
+    assert deploy(running, GITHUB_OUTPUT=str(tmp_path / "output")).returncode == 3
+    assert (tmp_path / "output").read_text() == 2 * "told=true\n"
+    assert deploy(running, GATEWAY_DIGEST="", GITHUB_OUTPUT=str(tmp_path / "other")).returncode == 2
+    assert not (tmp_path / "other").exists(), "the workflow tells of what was not even tried"
+
+
+def test_the_workflow_tells_what_the_script_could_not(running: Stage):
+    done = running.run(
+        "tell.sh", "prod", "1", "not deployed. checks failure, images skipped, deploy skipped", **SETTINGS
+    )
+    assert done.returncode == 0, done.stderr
+    assert "users-gateway *prod*: not deployed. checks failure" in running.message
+    assert "wJalrXUtnFEMI" not in done.stdout + done.stderr + "".join(running.calls)
+    assert running.run("tell.sh", "prod").returncode == 2
+
+
 def test_branch_name_is_no_markup(running: Stage):
     deploy(running, BRANCH="x`<!channel>|&")
     assert "`x'&lt;!channel&gt;/&amp;`" in running.message
@@ -80,6 +131,7 @@ FAILURES: dict[str, tuple[list[Failure], int, dict[str, str], list[str]]] = {
     "no secret": ([Failure("get-secret-value")], 1, OLD, ["secret of the smoke test", UNTOUCHED]),
     "revision unreadable": ([Failure("get deployment/api-gateway")], 1, OLD, ["what runs now", UNTOUCHED]),
     "redis' revision unreadable": ([Failure("get controllerrevision")], 1, OLD, ["what runs now", UNTOUCHED]),
+    "redis' state unreadable": ([Failure("get statefulset/redis")], 1, OLD, ["what runs now", UNTOUCHED]),
     "would be refused": ([Failure("--dry-run=server")], 1, OLD, ["would refuse the manifests", UNTOUCHED]),
     "apply refused": ([Failure(APPLY)], 1, OLD, ["refused the manifests", BACK]),
     "apply refused halfway": ([Failure(APPLY, "partly")], 1, OLD, ["refused the manifests", BACK]),
@@ -195,8 +247,10 @@ def test_no_secret_is_in_output_arguments_or_messages(running: Stage, order: lis
         ((), {}, "one environment"),
         (("production",), {}, "one environment"),
         (("prod",), {"GATEWAY_DIGEST": "sha-0123456"}, "GATEWAY_DIGEST"),
+        (("prod",), {"GATEWAY_DIGEST": f"sha256:{'a1' * 31}"}, "GATEWAY_DIGEST"),
+        (("prod",), {"USERS_DIGEST": f"sha256:{'a1' * 33}"}, "USERS_DIGEST"),
         (("prod",), {"USERS_DIGEST": ""}, "USERS_DIGEST"),
-        (("prod",), {"SMOKE_URL": ""}, "SMOKE_URL"),
+        (("prod",), {"SMOKE_URL": "api.example.test"}, "SMOKE_URL"),
         (("prod",), {"AWS_REGION": ""}, "AWS_REGION"),
         (("prod",), {"ROLLOUT_SECONDS": "5m"}, "ROLLOUT_SECONDS"),
     ],
@@ -215,13 +269,46 @@ def test_dev_needs_neither_aws_nor_a_key(running: Stage):
     assert all("--namespace devops-challenge-dev" in call for call in running.calls if call.startswith("kubectl"))
 
 
+def test_smoke_is_at_the_door_or_by_a_forwarded_port(running: Stage):
+    deploy(running)
+    assert [call for call in running.calls if SMOKE in call] == [
+        f"service-python {SMOKE} --url https://api.example.test --door"
+    ]
+    deploy(running, SMOKE_URL="")
+    forward, last = (call for call in running.calls if "port-forward" in call or "http://localhost" in call)
+    assert forward.startswith("kubectl --namespace devops-challenge-prod port-forward")
+    assert last == f"service-python {SMOKE} --url http://localhost:40123"
+
+
+def test_port_that_cannot_be_forwarded_is_a_red_smoke_test(running: Stage):
+    running.fail(Failure("port-forward", last=1))
+    done = deploy(running, SMOKE_URL="")
+    assert (done.returncode, running.cluster) == (1, OLD)
+    assert BACK in running.message
+    assert "the gateway's port cannot be forwarded" in done.stderr
+
+
 def test_nothing_is_left_behind(running: Stage, tmp_path: Path):
     (tmp_path / "tmp").mkdir()
-    deploy(running, TMPDIR=str(tmp_path / "tmp"))
-    assert list((tmp_path / "tmp").iterdir()) == []
+    for url in (SETTINGS["SMOKE_URL"], ""):
+        deploy(running, TMPDIR=str(tmp_path / "tmp"), SMOKE_URL=url)
+        assert list((tmp_path / "tmp").iterdir()) == []
+        assert processes(running) == []
+
+
+def processes(of: Stage) -> list[bytes]:
+    """What still runs of a stage's stand-ins."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found += [line for line in [file.read_bytes()] if str(of.folder).encode() in line]
+    return found
 
 
 def test_the_real_smoke_test_runs_with_what_it_gets(running: Stage, gateway_service: Service):
     done = deploy(running, PYTHON=sys.executable, SMOKE_URL=gateway_service.url)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "api-gateway" in done.stdout
+    assert re.search(r"create +ok", done.stdout)
+    done = deploy(running, PYTHON=sys.executable, SMOKE_URL="", STUB_PORT=str(gateway_service.port))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"ready +ok", done.stdout)

@@ -88,7 +88,7 @@ def test_names_follow_the_signature_and_latest_is_for_main(tools: Stage, branch:
     done = tools.run("publish_images.sh", "sign", **REGISTRY, **DIGESTS, BRANCH=branch)
     assert done.returncode == 0, done.stderr
     expected = [
-        f"cosign sign --yes ghcr.io/devops-challenge/{each}"
+        f"cosign sign --yes --new-bundle-format=false --use-signing-config=false ghcr.io/devops-challenge/{each}"
         for each in (f"api-gateway@{GATEWAY}", f"user-service@{USERS}")
     ]
     assert tools.calls[:2] == expected

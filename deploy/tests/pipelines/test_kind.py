@@ -77,7 +77,8 @@ def test_everything_is_tried_in_order_and_cleaned_up(cluster: Stage):
     assert done.returncode == 0, done.stdout + done.stderr
     order = [
         "kind create cluster", "docker build", "kind load docker-image", "apply -k", "rollout status statefulset/redis",
-        "smoke.yaml", "denied.yaml", "load.yaml", "rollout restart deployment/user-service",
+        "smoke.yaml", "port-forward", "gateway_site/tests/end_to_end", "denied.yaml",
+        "load.yaml", "rollout restart deployment/user-service",
         "rollout restart deployment/api-gateway", "get job/load", "kind delete cluster",
     ]  # fmt: skip
     positions = [next(index for index, call in enumerate(cluster.calls) if part in call) for part in order]
@@ -91,6 +92,8 @@ def test_everything_is_tried_in_order_and_cleaned_up(cluster: Stage):
         "kind load",
         "apply -k",
         "rollout status",
+        "port-forward",
+        "gateway_site/tests/end_to_end",
         "apply -f .*denied",
         "wait --for",
         "rollout restart",

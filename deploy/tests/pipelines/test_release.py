@@ -101,20 +101,33 @@ def test_release_names_the_tested_images_and_attaches_everything(tools: Stage, c
     assert all(".github/workflows/images.yaml@refs/heads/main" in call for call in verified)
     assert all("--certificate-github-workflow-sha 0123456789abcdef" in call for call in verified)
     named = [call for call in tools.calls if "imagetools create" in call]
+    assert all("--new-bundle-format=false" in call for call in verified), "the form in which publish_images.sh signs"
     assert [call.split()[5] for call in named] == [
         "ghcr.io/devops-challenge/api-gateway:1.2.3",
         "ghcr.io/devops-challenge/user-service:1.2.3",
     ]
     assert not [call for call in tools.calls if "buildx build" in call]
-    attached = {Path(word).name for word in tools.calls[-1].split() if word.startswith("build/release/")}
-    assert attached == {
+    attached = [Path(word).name for word in tools.calls[-1].split() if word.startswith("build/release/")]
+    assert sorted(attached) == sorted({
         "notes.md", "openapi-gateway.yaml", "openapi-users.yaml", "users-gateway.cdx.json", "client-python.tar.gz",
-        "client-typescript.tar.gz", "SHA256SUMS",
-    }  # fmt: skip
+        "client-typescript.tar.gz", "SHA256SUMS", "SHA256SUMS.sigstore.json",
+    })  # fmt: skip
+    sums = (checkout / "build/release/SHA256SUMS").read_text(encoding="utf-8")
+    assert {line.split()[1] for line in sums.splitlines()} == {*attached} - {
+        "notes.md",
+        "SHA256SUMS",
+        "SHA256SUMS.sigstore.json",
+    }
     with tarfile.open(checkout / "build/release/client-typescript.tar.gz") as archive:
         assert not [name for name in archive.getnames() if "node_modules" in name]
     text = (checkout / "build/release/notes.md").read_text(encoding="utf-8")
     assert "- ghcr.io/devops-challenge/api-gateway@sha256:" in text
+
+
+def test_sums_that_cannot_be_signed_are_not_released(tools: Stage, checkout: Path):
+    tools.fail(Failure("^cosign sign-blob"))
+    assert release(tools, checkout).returncode != 0
+    assert not [call for call in tools.calls if call.startswith("gh")]
 
 
 @pytest.mark.parametrize("call", ["^cosign verify", "imagetools inspect"])

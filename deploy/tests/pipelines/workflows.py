@@ -35,7 +35,9 @@ def steps() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def scripts() -> list[Path]:
     """The shell scripts that are ours to check."""
-    return sorted([*(ROOT / "deploy" / "bin").glob("*.sh"), *Path(__file__).parent.glob("*.sh")])
+    return sorted(
+        [*(ROOT / "deploy" / "bin").glob("*.sh"), *Path(__file__).parent.glob("*.sh"), *(ROOT / ".ci").iterdir()]
+    )
 
 
 def make_targets(command: str) -> list[str]:

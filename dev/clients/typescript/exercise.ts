@@ -1,12 +1,13 @@
 // The generated TypeScript client at a running gateway: create, read, list with paging, conflict, conditional update.
-// `node dist/exercise.js http://127.0.0.1:3000`. Any difference ends it.
+// `node dist/exercise.js http://127.0.0.1:3000`, in TOKEN the bearer token or API key where the gateway wants one.
+// Any difference ends it.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { createClient, type User } from "./index.js";
 
 const url = process.argv[2];
 assert(url, "usage: exercise.js URL");
-const client = createClient(url);
+const client = createClient(url, process.env.TOKEN);
 
 async function create(): Promise<User> {
   const options = {

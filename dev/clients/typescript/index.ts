@@ -7,7 +7,10 @@ export type UserPage = components["schemas"]["UserPage"];
 export type UserRequest = components["schemas"]["UserRequest"];
 export type Problem = components["schemas"]["Problem"];
 
-/** A client of the gateway at `baseUrl`. Answers come as `{ data, error, response }`; `error` is a `Problem`. */
-export function createClient(baseUrl: string): Client<paths> {
-  return createFetchClient<paths>({ baseUrl });
+/**
+ * A client of the gateway at `baseUrl`. Answers come as `{ data, error, response }`; `error` is a `Problem`.
+ * `token`: a bearer token or an API key, where the gateway wants one.
+ */
+export function createClient(baseUrl: string, token?: string): Client<paths> {
+  return createFetchClient<paths>({ baseUrl, headers: token ? { Authorization: `Bearer ${token}` } : {} });
 }

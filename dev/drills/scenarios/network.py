@@ -1,14 +1,21 @@
-"""The network between two of the processes is cut, slow, or breaks connections: a relay stands in for it."""
+"""The network between two of the processes is cut, slow, or breaks connections.
+
+A cut is a wire that is pulled, where the machine allows network namespaces. Latency and resets, which take a kernel with netem
+and a packet filter, and the cut elsewhere, are a relay's.
+"""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.tests.store import PASSWORD
 from dev.drills.drill import Drill
 from dev.drills.ledger import Ledger
 from dev.drills.load import load
+from dev.drills.namespace import is_allowed, namespace
 from dev.drills.outcome import Outcome
 from dev.drills.relay import Relay
 from dev.drills.stage import own_store, stage
@@ -16,23 +23,66 @@ from dev.drills.stage import own_store, stage
 AFTER_SECONDS = 2.0
 BETWEEN_SERVICES, BEFORE_REDIS = "gateway and user-service", "user-service and Redis"
 
-# How long, what is done to the relay, the longest that a request may take in seconds, and how many answers may be bad.
-FAULTS: dict[str, tuple[float, dict[str, Any], dict[str, float], int | None]] = {
-    "cut": (6.0, {"is_cut": True}, {BETWEEN_SERVICES: 5.5, BEFORE_REDIS: 2.0}, None),
-    "100 ms more each way": (2.0, {"latency": 0.1}, {BETWEEN_SERVICES: 1.5, BEFORE_REDIS: 1.5}, 0),
-    "2 s more each way": (3.0, {"latency": 2.0}, {BETWEEN_SERVICES: 5.5, BEFORE_REDIS: 2.0}, None),
-    "1 % resets": (3.0, {"reset_share": 0.01}, {BETWEEN_SERVICES: 2.0, BEFORE_REDIS: 2.0}, None),
-}
+
+class Fault(NamedTuple):
+    """What is done, for how long, and what must hold: seconds that a request may take, by place; bad answers, bad GETs."""
+
+    name: str
+    seconds: float
+    knobs: dict[str, Any]
+    longest: dict[str, float]
+    bad_answers: int | None = None
 
 
-async def play(folder: Path) -> list[Outcome]:
-    """Each fault at each place, on one pair a place."""
-    return [outcome for place in (BETWEEN_SERVICES, BEFORE_REDIS) for outcome in await at(folder, place)]
+CUT = Fault("cut", 6.0, {"is_cut": True}, {BETWEEN_SERVICES: 5.5, BEFORE_REDIS: 2.0})
+RESETS = Fault("1 % resets", 3.0, {"reset_share": 0.01}, {BETWEEN_SERVICES: 2.0, BEFORE_REDIS: 2.0})
+FAULTS = (
+    Fault("100 ms more each way", 2.0, {"latency": 0.1}, {BETWEEN_SERVICES: 1.5, BEFORE_REDIS: 1.5}, bad_answers=0),
+    Fault("2 s more each way", 3.0, {"latency": 2.0}, {BETWEEN_SERVICES: 5.5, BEFORE_REDIS: 2.0}),
+    RESETS,
+)
 
 
-async def at(folder: Path, place: str) -> list[Outcome]:
-    """All faults at one place, one after the other on one pair."""
-    folder = folder / place.replace(" ", "-")
+async def between_services(folder: Path) -> list[Outcome]:
+    """Each fault that a relay stands for, on one pair."""
+    return await relayed(folder, BETWEEN_SERVICES, FAULTS)
+
+
+async def before_redis(folder: Path) -> list[Outcome]:
+    """The same."""
+    return await relayed(folder, BEFORE_REDIS, FAULTS)
+
+
+async def cut(folder: Path) -> list[Outcome]:
+    """At both places: the user service stands alone, with a wire to the gateway and one to Redis."""
+    if not await asyncio.to_thread(is_allowed):
+        return [
+            outcome
+            for place in (BETWEEN_SERVICES, BEFORE_REDIS)
+            for outcome in await relayed(folder / place.replace(" ", "-"), place, (CUT,))
+        ]
+    with namespace("gateway", "redis") as alone:
+        to_gateway, to_redis = alone.wires["gateway"], alone.wires["redis"]
+        async with own_store(folder / "store", bind=f"127.0.0.1 {to_redis.near}") as store, stage(folder) as on:
+            store_url = f"redis://:{PASSWORD}@{to_redis.near}:{store.port}/0"
+            users = await on.users(store_url, run_in=alone.run_in, HOST=to_gateway.far)
+            gateway = await on.gateway(users.url)
+            return [
+                await suffer(
+                    gateway.port, BETWEEN_SERVICES, CUT, partial(to_gateway.spoil, is_cut=True), to_gateway.mend
+                ),
+                await suffer(
+                    gateway.port,
+                    BEFORE_REDIS,
+                    CUT,
+                    partial(to_redis.spoil, is_cut=True, for_inside=True),
+                    to_redis.mend,
+                ),
+            ]
+
+
+async def relayed(folder: Path, place: str, faults: tuple[Fault, ...]) -> list[Outcome]:
+    """Faults at one place, one after the other on one pair."""
     async with (
         own_store(folder / "store") as store,
         stage(folder) as on,
@@ -43,31 +93,37 @@ async def at(folder: Path, place: str) -> list[Outcome]:
         net.target = users.port
         gateway = await on.gateway(net.url)
         relay = net if place == BETWEEN_SERVICES else redis_net
-        return [await suffer(gateway.port, relay, place, name) for name in FAULTS]
+        return [
+            await suffer(gateway.port, place, fault, partial(relay.spoil, **fault.knobs), relay.mend, " (relay)")
+            for fault in faults
+        ]
 
 
-async def suffer(port: int, net: Relay, place: str, name: str) -> Outcome:
+async def suffer(
+    port: int, place: str, fault: Fault, spoil: Callable[[], None], mend: Callable[[], None], how: str = ""
+) -> Outcome:
     """One fault at one place."""
-    seconds, knobs, longest, bad_answers = FAULTS[name]
     ledger = Ledger()
-    outcome = Outcome(f"network between {place}: {name}", ledger)
+    outcome = Outcome(f"network between {place}: {fault.name}{how}", ledger)
     async with load(port, ledger):
         await asyncio.sleep(0.5)
-        outcome.faults.append((began := monotonic(), name))
-        net.spoil(**knobs)
-        await asyncio.sleep(seconds)
-        net.mend()
+        outcome.faults.append((began := monotonic(), fault.name))
+        spoil()
+        await asyncio.sleep(fault.seconds)
+        mend()
         outcome.faults.append((mended := monotonic(), "mended"))
         await asyncio.sleep(AFTER_SECONDS)
     outcome.verdict = await ledger.verify(port)
     outcome.require("writes lost or doubled", outcome.lost + outcome.doubled, 0)
-    outcome.require("s that a request took", outcome.slowest(began, mended), longest[place])
+    outcome.require("s that a request took", outcome.slowest(began, mended), fault.longest[place])
     outcome.require("s until a write works again", outcome.seconds_until_good(mended, writes_only=True), 2)
-    if bad_answers is not None:
-        outcome.require("bad answers", outcome.bad, bad_answers)
-    if name == "1 % resets" and place == BETWEEN_SERVICES:
+    if fault.bad_answers is not None:
+        outcome.require("bad answers", outcome.bad, fault.bad_answers)
+    if fault is RESETS and place == BETWEEN_SERVICES:
         outcome.require("bad GETs", outcome.bad_reads, 0)
     return outcome
 
 
-DRILL = Drill("network", "cut, 100 ms, 2 s, 1 % resets, between gateway, user service and Redis", play)
+SERVICES = Drill("network-services", "100 ms, 2 s, 1 % resets between gateway and user service", between_services)
+REDIS = Drill("network-redis", "100 ms, 2 s, 1 % resets between user service and Redis", before_redis)
+CUTS = Drill("network-cut", "nothing passes, first between the services, then before Redis", cut)

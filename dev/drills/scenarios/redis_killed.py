@@ -44,9 +44,7 @@ async def kill(folder: Path, name: str, DURABILITY: str, **store_settings: str) 
         else:
             outcome.require("acknowledged writes lost", outcome.lost, 0)
         outcome.require("writes doubled", outcome.doubled, 0)
-        # A write waits for the next sync: that is the price of everysec, not the outage.
-        most = 4 if (DURABILITY, store_settings["appendfsync"]) == ("fsync", "everysec") else 2
-        outcome.require("s until a write works again", outcome.seconds_until_good(back, writes_only=True), most)
+        outcome.require("s until a write works again", outcome.seconds_until_good(back, writes_only=True), 2)
         outcome.require("s until a read works again", outcome.seconds_until_good(back), 2)
         outcome.require("s that a request took while it was down", outcome.slowest(killed, back - 0.1), 2)
         return outcome

@@ -14,9 +14,14 @@ REPLICAS = 3
 DRAIN_SECONDS = "1"
 
 
-async def play(folder: Path) -> list[Outcome]:
-    """First the user service's replicas, then the gateway's."""
-    return [await roll(folder / site, site) for site in ("users_site", "gateway_site")]
+async def users_site(folder: Path) -> list[Outcome]:
+    """The user service's replicas."""
+    return [await roll(folder, "users_site")]
+
+
+async def gateway_site(folder: Path) -> list[Outcome]:
+    """The gateway's."""
+    return [await roll(folder, "gateway_site")]
 
 
 async def roll(folder: Path, site: str) -> Outcome:
@@ -43,4 +48,5 @@ async def roll(folder: Path, site: str) -> Outcome:
         return outcome
 
 
-DRILL = Drill("rolling-restart", "each of 3 replicas replaced under load, first user-service, then api-gateway", play)
+USERS = Drill("rolling-restart-users", "each of 3 replicas of the user service replaced under load", users_site)
+GATEWAY = Drill("rolling-restart-gateway", "each of 3 replicas of the gateway replaced under load", gateway_site)

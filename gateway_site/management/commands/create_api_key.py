@@ -65,7 +65,7 @@ def scopes(text: str) -> frozenset[str]:
 
 def expiry(text: str) -> datetime:
     """The argparse type of a time that is still to come: a day, a time, or days from now."""
-    if days := re.fullmatch(r"(\d{1,5})d", text):
+    if days := re.fullmatch(r"([1-9]\d{0,4})d", text):
         return datetime.now(UTC) + timedelta(days=int(days[1]))
     try:
         when = datetime.fromisoformat(text)

@@ -5,13 +5,18 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
 from django.core.management.base import CommandError, CommandParser
 
 from common import environment
 from common.console import FORMATS, at_least, table
 from common.console import Command as BaseCommand
+from gateway_site import settings
+from gateway_site.management.expectations import as_object
 from gateway_site.management.round_trip import RoundTrip, Step
 
+VISIBLE_SECONDS = 2.0
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 CREDENTIALS = {"Authorization": "SMOKE_AUTHORIZATION", "X-API-Key": "SMOKE_API_KEY"}
 
 
@@ -24,15 +29,20 @@ listed, changed, deleted; also what must be refused, and how. Shows each step's 
 
 Safe against production: some twenty requests, one user (smoke-…@example.com), who is deleted also when a step fails.
 Where the gateway wants a credential, it comes from the environment, or from a file that NAME_FILE names:
-SMOKE_AUTHORIZATION (sent as Authorization: "Bearer …") or SMOKE_API_KEY (sent as X-API-Key)."""
+SMOKE_AUTHORIZATION (sent as Authorization: "Bearer …") or SMOKE_API_KEY (sent as X-API-Key).
+
+The versions of both services are compared where the user service can be reached too: at --users-url or, for a gateway on
+this machine (in its pod: --url http://localhost:3000), at USER_SERVICE_URL."""
     example = """\
 manage_gateway.py smoke --url http://localhost:3000
-  SMOKE_API_KEY_FILE=/run/secrets/smoke manage_gateway.py smoke --url https://api.example.com --format json"""
+  SMOKE_API_KEY_FILE=/run/secrets/smoke manage_gateway.py smoke --url https://api.example.com --door"""
+    trip: RoundTrip | None = None
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Of `parser`."""
         parser.add_argument("--url", type=origin, required=True, metavar="U", help="of the gateway")
         parser.add_argument("--users-url", type=origin, metavar="U", help="of the user service: compares versions")
+        parser.add_argument("--door", action="store_true", help="U is the public address: no health, no versions there")
         parser.add_argument(
             "--timeout", type=at_least(1), default=10, metavar="S", help="for each answer (default: 10)"
         )
@@ -40,11 +50,12 @@ manage_gateway.py smoke --url http://localhost:3000
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Shows the steps. Raises CommandError if one failed."""
-        trip = RoundTrip(
+        trip = self.trip = RoundTrip(
             options["url"],
             seconds=options["timeout"],
             credentials={field: value for field, name in CREDENTIALS.items() if (value := environment.secret(name))},
-            users_url=options["users_url"] or "",
+            users_url=options["users_url"] or visible_users_url(options["url"]),
+            door=options["door"],
         )
         steps = trip.run()
         failed = [step for step in steps if step.outcome == "failed"]
@@ -54,6 +65,22 @@ manage_gateway.py smoke --url http://localhost:3000
             self.stdout.write(table(("step", "outcome", "ms", ""), [_row(step) for step in steps]))
         if failed:
             raise CommandError(f"{len(failed)} of {len(steps)} steps failed: {', '.join(step.name for step in failed)}")
+
+    def position(self) -> str:
+        """Where Ctrl-C stopped it: also then the last step is to delete the user."""
+        steps = self.trip.taken_steps if self.trip is not None else []
+        return f" after {len(steps)} steps, the last: {steps[-1].name} {steps[-1].outcome}" if steps else ""
+
+
+def visible_users_url(url: str) -> str:
+    """Where the user service of a gateway on this machine can be asked; "" for another gateway, or if it cannot."""
+    if urlsplit(url).hostname not in LOOPBACK:
+        return ""
+    try:
+        answer = requests.get(f"{settings.USER_SERVICE_URL}/version", timeout=VISIBLE_SECONDS, allow_redirects=False)
+    except requests.RequestException:
+        return ""
+    return settings.USER_SERVICE_URL if as_object(answer).get("service") == "user-service" else ""
 
 
 def origin(text: str) -> str:

@@ -22,6 +22,7 @@ class Command(BaseCommand):
 Waits until the user service is ready, its store included (/health/ready at USER_SERVICE_URL). Exits 1 if it is not in time.
 The gateway itself needs no such wait: without the user service it starts, and answers 502."""
     example = "manage_gateway.py wait_for_upstream --timeout 60 && manage_gateway.py smoke --url http://localhost:3000"
+    started = 0.0
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Of `parser`."""
@@ -29,14 +30,18 @@ The gateway itself needs no such wait: without the user service it starts, and a
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Returns, or raises CommandError with the last reason."""
-        started = time.monotonic()
-        deadline = started + options["timeout"]
+        self.started = time.monotonic()
+        deadline = self.started + options["timeout"]
         while reason := _what_is_missing(max(0.1, min(ANSWER_SECONDS, deadline - time.monotonic()))):
             if time.monotonic() + PAUSE_SECONDS >= deadline:
                 seconds = options["timeout"]
                 raise CommandError(f"{settings.USER_SERVICE_URL} is not ready after {seconds} s: {reason}")
             time.sleep(PAUSE_SECONDS)
-        self.say(f"{settings.USER_SERVICE_URL} is ready after {time.monotonic() - started:.1f} s")
+        self.say(f"{settings.USER_SERVICE_URL} is ready after {time.monotonic() - self.started:.1f} s")
+
+    def position(self) -> str:
+        """How long it has waited."""
+        return f" after {time.monotonic() - self.started:.1f} s"
 
 
 def _what_is_missing(seconds: float) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -90,13 +90,20 @@ def executable() -> str:
 
 
 @pytest.fixture
-def visit(executable: str, tmp_path: Path) -> Iterator[Callable[[Service], Visit]]:
+def reader() -> dict[str, Any]:
+    """What a test's reader has, in playwright's words: a screen, a colour scheme, scripts on or off."""
+    return {}
+
+
+@pytest.fixture
+def visit(executable: str, tmp_path: Path, reader: dict[str, Any]) -> Iterator[Callable[[Service], Visit]]:
     """Opens the browser on a service's site."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
+        options = {"viewport": {"width": 1280, "height": 1600}} | reader
         context = playwright.chromium.launch_persistent_context(
-            tmp_path / "profile", executable_path=executable, args=FLAGS, viewport={"width": 1280, "height": 1600}
+            tmp_path / "profile", executable_path=executable, args=FLAGS, **options
         )
         context.set_default_timeout(MILLISECONDS)
 

@@ -8,7 +8,9 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from common.tests.service import Service
+from common.tests.service import Service, service
+from gateway_site.guard import api_keys
+from gateway_site.guard.principal import READ
 from gateway_site.tests.browser.conftest import Visit
 
 pytestmark = pytest.mark.verify
@@ -52,6 +54,40 @@ def test_try_it_out_creates_a_user(visit: Open, gateway_service: Service) -> Non
     found = requests.get(f"{gateway_service.url}/api/users", params={"email": email}, timeout=10).json()
     assert [user["name"] for user in found["results"]] == ["Ana Gómez"]
     assert seen.errors == []
+
+
+def test_authorize_sends_the_credential(
+    visit: Open, users_service: Service, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The key goes in by the dialogue, out with the request, and is not kept when the page is left."""
+    folder = tmp_path_factory.mktemp("guarded")
+    key, line = api_keys.create("reader", frozenset({READ}), None)
+    (folder / "keys").write_text(line)
+    settings = {"AUTH": "apikey", "AUTH_API_KEYS_FILE": str(folder / "keys"), "USER_SERVICE_URL": users_service.url}
+    with service("gateway_site", folder, **settings) as gateway:
+        seen = visit(gateway)
+        seen.open("/api/docs")
+        assert listed(seen) == 401
+        seen.page.locator("button.authorize").first.click()
+        dialogue = seen.page.locator(".modal-ux")
+        scheme = dialogue.locator(".auth-container", has_text="apiKeyAuth")
+        scheme.locator("input").fill(key)
+        scheme.locator("button.authorize").click()
+        dialogue.locator("button.btn-done").first.click()
+        assert listed(seen) == 200
+        seen.open("/api/docs")
+        assert listed(seen) == 401
+
+
+def listed(visit: Visit) -> int:
+    """The status of the list, asked for on the page."""
+    panel = visit.page.locator("#operations-users-list_users")
+    if not panel.get_by_role("button", name="Execute").count():
+        panel.locator(".opblock-summary-control").click()
+        panel.get_by_role("button", name="Try it out").click()
+    with visit.page.expect_response(lambda answer: "/api/users" in answer.url) as answered:
+        panel.get_by_role("button", name="Execute").click()
+    return answered.value.status
 
 
 def test_inline_script_is_refused(visit: Open, gateway_service: Service) -> None:

@@ -73,8 +73,11 @@ def test_hardening_leaves_the_upstreams_own(gateway: Service, upstream: Recordin
     assert (got.values("cache-control"), got.values("x-content-type-options")) == (["max-age=5"], ["other"])
 
 
-def test_the_request_id_is_on_the_answer_once(gateway: Service, upstream: Recording) -> None:
-    upstream.default = answer("200 OK", "Content-Length: 0", "X-Request-ID: mine")
+@pytest.mark.parametrize("theirs", [["mine"], ["theirs"], []])
+def test_the_request_id_is_ours_and_on_the_answer_once(
+    gateway: Service, upstream: Recording, theirs: list[str]
+) -> None:
+    upstream.default = answer("200 OK", "Content-Length: 0", *(f"X-Request-ID: {value}" for value in theirs))
     assert exchange(gateway.port, get("/api/users", "X-Request-ID: mine")).values("x-request-id") == ["mine"]
 
 

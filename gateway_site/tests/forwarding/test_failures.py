@@ -14,6 +14,7 @@ from common.tests.test_metrics_labels import samples
 from common.tests.wire import Answer, connect, exchange, get, read
 from gateway_site.upstream import (
     BadAnswer,
+    BodyTimeout,
     ConnectFailed,
     ConnectionReset,
     ConnectTimeout,
@@ -167,6 +168,7 @@ def test_the_kind_of_failure_is_measured(abandoned: Service) -> None:
         (ConnectionReset("h:1: reset", sent=True), "reset", "bad-upstream"),
         (BadAnswer("h:1: no HTTP"), "bad_answer", "bad-upstream"),
         (UpstreamTimeout("h:1: slow"), "timeout", "upstream-timeout"),
+        (BodyTimeout("h:1: slow"), "body_timeout", "upstream-timeout"),
         (UpstreamError("h:1: something else"), "error", "bad-upstream"),
     ],
 )

@@ -64,7 +64,7 @@ def test_any_method_is_forwarded(gateway: Service, upstream: Recording, method: 
 
 def test_connect_is_not(gateway: Service, upstream: Recording) -> None:
     answer = exchange(gateway.port, get("/api/users", method="CONNECT"))
-    assert (answer.status, answer.json()["code"]) == (400, "malformed-request")
+    assert (answer.status, answer.json()["code"]) == (405, "method-not-allowed")
     assert upstream.received.empty()
 
 

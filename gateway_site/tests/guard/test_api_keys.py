@@ -1,6 +1,7 @@
 """AUTH=apikey: hashes in a file that is read again when it changes, compared in constant time, with scopes and expiry."""
 
 import hashlib
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -80,6 +81,23 @@ def test_the_file_is_read_again_when_it_changes(start: Start, tmp_path: Path, up
         (tmp_path / "next").rename(tmp_path / "data")
         time.sleep(api_keys.LOOK_SECONDS * 1.5)
         assert (status(gateway, first), status(gateway, second)) == (401, 200)
+
+
+def test_a_change_that_keeps_size_and_time_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `cp -p`, `rsync -t` and archives write; and rights that were mended, which change neither."""
+    monkeypatch.setattr(api_keys, "LOOK_SECONDS", 0.0)
+    (first, first_line), (second, second_line) = (create("same", frozenset({READ}), None) for _ in range(2))
+    path = tmp_path / "keys"
+    path.write_text(first_line)
+    known, was = ApiKeys(path), path.stat()
+    assert known.check(first.encode()).label == "key:same"
+    time.sleep(0.02)  # the clock of a file system may tick in hundredths
+    path.write_text(second_line)
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (was.st_size, was.st_mtime_ns)
+    assert known.check(second.encode()).label == "key:same"
+    with pytest.raises(Problem, match="not known"):
+        known.check(first.encode())
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,15 @@ def test_without_a_credential_the_challenge_names_no_error(
     assert upstream.received.empty()
 
 
+@pytest.mark.parametrize("name", ["access_token", "api_key", "X-API-Key"])
+def test_a_credential_in_the_query_is_none(guarded: Service, upstream: Recording, keys: Keys, name: str) -> None:
+    """It would be in every log on the way (RFC 6750 §5.3)."""
+    answer = exchange(guarded.port, get(f"/api/users?{name}={keys['writer'][0]}"))
+    assert answer.status == 401
+    assert answer.values("www-authenticate") == ['Bearer realm="api"']
+    assert upstream.received.empty()
+
+
 def test_a_bad_credential_is_an_invalid_token(guarded: Service) -> None:
     answer = exchange(guarded.port, get("/api/users", "Authorization: Bearer nonsense"))
     assert answer.status == 401

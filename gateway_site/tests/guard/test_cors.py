@@ -79,6 +79,19 @@ def test_a_listed_page_reads_answers_and_refusals(
     assert {"ETag", "RateLimit", "X-Request-ID"} <= set(cors(answer)["access-control-expose-headers"].split(", "))
 
 
+def test_a_page_may_send_and_read_every_field_that_the_schema_names(crossing: Service) -> None:
+    document = exchange(crossing.port, get("/api/openapi.json")).json()
+    operations = [each for path in ("/api/users", "/api/users/{id}") for each in document["paths"][path].values()]
+    sent = {field["name"] for each in operations for field in each["parameters"] if field["in"] == "header"}
+    answers = [answer for each in operations for answer in each["responses"].values()]
+    read = {name for answer in answers for name in answer.get("headers", {})} - {"Cache-Control", "Content-Type"}
+    assert len(sent) > 2
+    assert len(read) > 5
+    assert sent <= set(cors(preflight(crossing, PAGE))["access-control-allow-headers"].split(", "))
+    answer = exchange(crossing.port, get("/api/users", f"Origin: {PAGE}"))
+    assert read <= set(cors(answer)["access-control-expose-headers"].split(", "))
+
+
 def test_by_default_no_page_is_let_in(open_gateway: Service, upstream: Recording) -> None:
     assert cors(preflight(open_gateway, PAGE)) == {}
     answer = exchange(open_gateway.port, get("/api/users", f"Origin: {PAGE}"))

@@ -57,6 +57,16 @@ def test_nor_where_nobody_is_authenticated(upstream: Recording, open_gateway: Se
     assert identity(upstream) == []
 
 
+def test_nor_behind_its_body(guarded: Service, upstream: Recording, keys: Keys) -> None:
+    """A trailer is a field too, and some servers add it to the others (RFC 9110 §6.5)."""
+    fields = [f"X-API-Key: {keys['writer'][0]}", "Content-Type: application/json", "Transfer-Encoding: chunked"]
+    head = get("/api/users", *fields, "Trailer: X-Authenticated-Subject", method="POST")
+    exchange(guarded.port, head + b"2\r\n{}\r\n0\r\nX-Authenticated-Subject: jwt:root\r\n\r\n", "POST")
+    received = upstream.next()
+    assert received.values(b"x-authenticated-subject") == [b"key:writer"]
+    assert b"root" not in received.body
+
+
 def test_credentials_end_at_the_gateway(guarded: Service, upstream: Recording, keys: Keys) -> None:
     exchange(guarded.port, get("/api/users", f"X-API-Key: {keys['reader'][0]}"))
     exchange(guarded.port, get("/api/users", f"Authorization: Bearer {keys['reader'][0]}"))

@@ -10,6 +10,7 @@ import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from common.metrics import in_flight
 from common.problems import Problem
 from common.tests.log_lines import waited_for
 from common.tests.recording import Recording
@@ -86,6 +87,40 @@ def test_a_rotation_under_load_fails_no_request(start: Start, own_issuer: Issuer
     assert own_issuer.fetches == 3
 
 
+async def test_a_crowd_with_a_new_key_waits_for_it_and_holds_no_place(tokens: Tokens, own_issuer: Issuer) -> None:
+    """As many as may be in flight, and more: who holds a good token is not told that it is bad, and nobody else is refused
+    because they wait."""
+    assert isinstance(await check(tokens, token()), Principal)
+    own_issuer.keys = [jwk(NEW_KEY, "new")]
+    own_issuer.open.clear()
+    new = token(NEW_KEY, kid="new")
+    in_flight.count = 300
+    waiting = [asyncio.create_task(check(tokens, new)) for _ in range(300)]
+    while own_issuer.fetches < 2:
+        await asyncio.sleep(0.01)
+    assert in_flight.count == 0
+    own_issuer.open.set()
+    found = await asyncio.gather(*waiting)
+    assert {type(who) for who in found} == {Principal}
+    assert in_flight.count == 300
+    in_flight.count = 0
+
+
+async def test_beyond_a_bound_nobody_waits_and_is_asked_to_come_again(
+    tokens: Tokens, own_issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_set, "MAX_WAITING", 3)
+    assert isinstance(await check(tokens, token()), Principal)
+    own_issuer.open.clear()
+    waiting = [asyncio.create_task(check(tokens, token(kid=f"invented-{number}"))) for number in range(3)]
+    while own_issuer.fetches < 2:
+        await asyncio.sleep(0.01)
+    assert await check(tokens, token(kid="one more")) == "upstream-unavailable"
+    assert isinstance(await check(tokens, token(sub="known key")), Principal)
+    own_issuer.open.set()
+    assert await asyncio.gather(*waiting) == ["unauthenticated"] * 3
+
+
 def test_invented_kids_cause_few_fetches(start: Start, own_issuer: Issuer, upstream: Recording) -> None:
     with start(**own_issuer.settings) as gateway:
         assert ask(gateway, token()) == 200
@@ -103,6 +138,15 @@ def test_invented_kids_cause_few_fetches(start: Start, own_issuer: Issuer, upstr
         took = time.monotonic() - began
     assert set(results) == {401}
     assert own_issuer.fetches <= 2 + took / key_set.COOL_DOWN_SECONDS
+
+
+@pytest.mark.parametrize(
+    "kid",
+    ["", "../../../../dev/null", "/etc/passwd", "rsa\0", "RSA", "rsa ", "' OR '1'='1", "http://127.0.0.1/", "k" * 4000],
+)
+async def test_a_kid_is_a_name_and_nothing_else(tokens: Tokens, kid: str) -> None:
+    assert isinstance(await check(tokens, token()), Principal)
+    assert await check(tokens, token(headers={"kid": kid})) == "unauthenticated"
 
 
 def test_the_last_good_keys_stay_while_the_issuer_is_away(

@@ -1,5 +1,6 @@
 """RATE_LIMIT_STORE on a Redis: one limit for all replicas; while it is away local limits, quick answers, and a metric."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -15,6 +16,10 @@ from common.tests.log_lines import waited_for
 from common.tests.recording import Recording
 from common.tests.service import Service
 from common.tests.store import Store, store
+from gateway_site.guard import limit_store
+from gateway_site.guard.limit import State
+from gateway_site.guard.limit_store import RedisStore
+from gateway_site.guard.rate import Rate
 from gateway_site.tests.guard.conftest import Start
 
 RATE, BURST, SECONDS = 100, 50, 10
@@ -29,7 +34,7 @@ def own_store(tmp_path: Path) -> Iterator[Store]:
 
 def metric(gateway: Service, name: str) -> float:
     lines = requests.get(f"{gateway.url}/metrics", timeout=5).text.splitlines()
-    return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} ")), -1)
 
 
 def wait_until(gateway: Service, name: str, value: float) -> None:
@@ -37,6 +42,10 @@ def wait_until(gateway: Service, name: str, value: float) -> None:
     while metric(gateway, name) != value:
         assert time.monotonic() < deadline, f"{name} is not {value}"
         time.sleep(0.05)
+
+
+def fallbacks(replicas: list[Service]) -> float:
+    return sum(metric(replica, "rate_limit_fallbacks_total") for replica in replicas)
 
 
 def test_three_replicas_share_one_limit_to_within_two_per_cent(
@@ -56,6 +65,10 @@ def test_three_replicas_share_one_limit_to_within_two_per_cent(
 
     with ExitStack() as stack:
         replicas = [stack.enter_context(start(**settings)) for _ in range(3)]
+        for replica in replicas:  # connected, before it counts
+            requests.get(f"{replica.url}/api/users", timeout=10)
+            wait_until(replica, "rate_limit_store_up", 1)
+        before = fallbacks(replicas)
         began = time.monotonic()
         threads = [
             threading.Thread(target=load, args=(replica, began + SECONDS)) for replica in replicas for _ in range(2)
@@ -64,9 +77,9 @@ def test_three_replicas_share_one_limit_to_within_two_per_cent(
             thread.start()
         for thread in threads:
             thread.join(60)
-        fallbacks = sum(metric(replica, "rate_limit_fallbacks_total") for replica in replicas)
+        after = fallbacks(replicas)
     allowed = BURST + RATE * (max(passed + refused) - min(passed + refused))
-    assert fallbacks == 0
+    assert after == before, "Redis did not answer in time: nothing is said about the shared limit"
     assert len(refused) > 0.2 * allowed, "the limit was not reached: nothing is said about it"
     assert len(passed) == pytest.approx(allowed, rel=0.02), f"{len(passed)} passed, {allowed:.0f} were allowed"
 
@@ -100,7 +113,7 @@ def test_a_redis_that_hangs_holds_up_nobody_for_long(start: Start, own_store: St
             answers = [session.get(f"{gateway.url}/api/users", timeout=10) for _ in range(20)]
             times = [answer.elapsed.total_seconds() for answer in answers]
             assert {answer.status_code for answer in answers} == {200}
-            assert 0.09 < times[0] < 2, "the first waits for the time-out"
+            assert 0.2 < times[0] < 2, "the first waits for the time-out"
             assert sorted(times)[10] < 0.05, "the others do not"
         finally:
             os.kill(own_store.process.pid, signal.SIGCONT)
@@ -113,6 +126,70 @@ def test_a_gateway_starts_and_answers_without_its_redis(start: Start, upstream: 
         assert statuses == [200, 200, 429]
         assert requests.get(f"{gateway.url}/health/live", timeout=5).status_code == 200
         assert b"hunter2" not in gateway.log.read_bytes()
+
+
+async def test_a_slow_redis_costs_one_time_out_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AUTH, SELECT and what else a new connection says are answered late each: what a request waits has one bound for all."""
+    monkeypatch.setattr(limit_store, "TIMEOUT_SECONDS", 1.0)
+
+    async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(4096):
+            await asyncio.sleep(0.8)
+            writer.write(b"+OK\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(late, "127.0.0.1", 0) as server:
+        known = RedisStore(f"redis://:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}/3", Rate(1, 3600, 2))
+        began = time.monotonic()
+        assert (await _taken(known))[1] == 0
+        assert time.monotonic() - began < 2
+        assert isinstance(known.take("a"), tuple), "limits are local now"
+        await known.close()
+
+
+async def test_whatever_the_store_raises_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that is none of redis-py's must not end the task that all requests wait for."""
+
+    async def broken(**kwargs: object) -> None:
+        raise UnicodeDecodeError("utf-8", b"", 0, 1, "as a library with a fault might")
+
+    known = RedisStore("redis://127.0.0.1:1/0", Rate(1, 3600, 2))
+    monkeypatch.setattr(known, "_script", broken)
+    taken = known.take("a")
+    assert not isinstance(taken, tuple)
+    _, early = await asyncio.wait_for(taken, 5)
+    assert early == 0
+    assert isinstance(known.take("a"), tuple), "limits are local now"
+    await known.close()
+
+
+async def test_a_looser_limit_and_a_clock_set_back_lock_nobody_out(own_store: Store) -> None:
+    """What Redis keeps of a client is never further ahead than one burst: not after RATE_LIMIT has changed, nor after a
+    failover to a server whose clock is behind."""
+    strict, loose = (RedisStore(own_store.url, rate) for rate in (Rate(1, 86_400, 3), Rate(10, 1, 5)))
+    for _ in range(3):
+        assert (await _taken(strict))[1] == 0
+    assert (await _taken(strict))[1] > 80_000
+    full_in, early = await _taken(loose)
+    assert full_in <= 0.51
+    assert early <= 0.11
+    await asyncio.sleep(0.7)
+    assert (await _taken(loose))[1] == 0
+    await strict.close()
+    await loose.close()
+
+
+async def _taken(known: RedisStore) -> State:
+    taken = known.take("a")
+    return taken if isinstance(taken, tuple) else await taken
+
+
+def test_several_workers_show_one_figure_for_the_store(start: Start, own_store: Store, upstream: Recording) -> None:
+    """A label for each process id would be a new series at every restart."""
+    with start(RATE_LIMIT="1000/s", RATE_LIMIT_STORE=own_store.url, WEB_CONCURRENCY="2") as gateway:
+        assert requests.get(f"{gateway.url}/api/users", timeout=10).status_code == 200
+        wait_until(gateway, "rate_limit_store_up", 1)
+        assert "rate_limit_store_up{" not in requests.get(f"{gateway.url}/metrics", timeout=5).text
 
 
 def test_keys_in_redis_go_away_by_themselves(start: Start, own_store: Store, upstream: Recording) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import time
+import tracemalloc
 
 import pytest
 import requests
@@ -12,7 +13,7 @@ from common.tests.log_lines import access_lines
 from common.tests.recording import Recording
 from common.tests.service import Service
 from common.tests.wire import Answer, exchange, get
-from gateway_site.guard.limit import LocalStore, client_of
+from gateway_site.guard.limit import MAX_CLIENTS, LocalStore, client_of
 from gateway_site.guard.rate import Rate, parse
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import Issuer, token
@@ -84,6 +85,7 @@ def test_only_a_trusted_proxy_says_who_the_client_is(start: Start, upstream: Rec
 
 def test_with_time_the_limit_comes_back(start: Start, upstream: Recording) -> None:
     with start(RATE_LIMIT="2/s;burst=2") as gateway:
+        assert "rate_limit_store_up" not in requests.get(f"{gateway.url}/metrics", timeout=5).text, "there is no store"
         deadline = time.monotonic() + 10
         while ask(gateway).status == 200:
             assert time.monotonic() < deadline
@@ -119,6 +121,19 @@ def test_ten_thousand_clients_fit_and_a_million_take_no_more(monkeypatch: pytest
     for number in range(15_000):
         known.take(f"addr:later-{number}")
     assert len(known) <= 15_000, "those whose limit is whole again are forgotten"
+
+
+def test_a_crowd_takes_five_megabytes() -> None:
+    tracemalloc.start()
+    try:
+        known = LocalStore(Rate(1, 3600, 1))
+        for number in range(MAX_CLIENTS + 5_000):
+            known.take(f"addr:2001:db8:1234:{number:x}::/64")
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(known) == MAX_CLIENTS
+    assert taken < 7e6
 
 
 RATES = st.builds(Rate, st.integers(1, 1000), st.sampled_from([1, 60, 3600]), st.integers(1, 50))

@@ -104,3 +104,22 @@ def test_what_is_off_is_not_there(tmp_path: Path) -> None:
     assert loaded(AUTH="apikey", AUTH_API_KEYS_FILE=str(tmp_path / "keys"))[:3] == ["False", "False", "False"]
     assert loaded(**JWT)[:3] == ["False", "True", "False"]
     assert loaded(AUTH="none", RATE_LIMIT="1/s", RATE_LIMIT_STORE="redis://localhost")[:3] == ["False", "False", "True"]
+
+
+@pytest.mark.parametrize(
+    ("url", "meant"),
+    [
+        ("redis://rate-limit:6379/0", "redis://:p%2F%40ss@rate-limit:6379/0"),
+        ("rediss://gateway@rate-limit", "rediss://gateway:p%2F%40ss@rate-limit"),
+        ("redis://:own@rate-limit", "redis://:own@rate-limit"),
+        ("unix:///run/redis.sock", "unix://:p%2F%40ss@/run/redis.sock"),
+        ("local", "local"),
+    ],
+)
+def test_password_of_the_store_may_come_by_itself(tmp_path: Path, url: str, meant: str) -> None:
+    (tmp_path / "password").write_text("p/@ss\n")
+    script = "from gateway_site import settings; print(settings.RATE_LIMIT_STORE)"
+    environment = {"USER_SERVICE_URL": "http://127.0.0.1:1", "DEBUG": "true", "RATE_LIMIT_STORE": url}
+    environment["RATE_LIMIT_STORE_PASSWORD_FILE"] = str(tmp_path / "password")
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == meant, done.stderr

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import time
 from typing import Any
 
@@ -82,6 +83,17 @@ def test_a_forged_token_is_refused(guarded: Service, trusted_issuer: Issuer, nam
     answer = ask(guarded, FORGERIES[name])
     assert (answer.status, answer.json()["code"]) == (401, "unauthenticated")
     assert 'error="invalid_token"' in answer.values("www-authenticate")[0]
+
+
+@pytest.mark.parametrize("field", ["jku", "x5u"])
+def test_nobody_is_asked_for_a_key_that_a_token_points_to(guarded: Service, trusted_issuer: Issuer, field: str) -> None:
+    """Who follows it lets the attacker sign, or has the gateway call into its own network."""
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        address = f"http://127.0.0.1:{stranger.getsockname()[1]}/jwks.json"
+        assert ask(guarded, token(STRANGER, headers={"kid": "rsa", field: address})).status == 401
+        stranger.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            stranger.accept()
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """check --deploy: every mistake has its ID and a hint; a good deployment has none."""
 
+import re
 from ipaddress import ip_network
 from typing import Any
 
+import orjson
 import pytest
 from django.core.checks import WARNING, run_checks
 
@@ -26,6 +28,7 @@ def good(settings: Any, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     settings.DEBUG, settings.SECRET_KEY, settings.ALLOWED_HOSTS = False, GOOD_KEY, ["api.example.com"]
     settings.DRAIN_SECONDS = 5
     monkeypatch.setattr(site, "AUTH", ("jwt",))
+    monkeypatch.setattr(site, "STATUS_PAGE", False)
     monkeypatch.setattr(site, "RATE_LIMIT", Rate(100, 1, 200))
     return monkeypatch
 
@@ -56,6 +59,7 @@ def test_shared_mistake_has_its_id(
     [
         ("AUTH", (), {"gateway.W010"}),
         ("RATE_LIMIT", None, {"gateway.W015"}),
+        ("STATUS_PAGE", True, {"gateway.W017"}),
         ("AUTH_JWKS_URL", ("http://issuer:8080", "/jwks.json"), {"gateway.W016"}),
         ("UPSTREAM_TIMEOUT_MS", 60_000, {"gateway.W011"}),
         ("UPSTREAM_CONNECT_TIMEOUT_MS", 5000, {"gateway.W012"}),
@@ -71,10 +75,31 @@ def test_mistake_has_its_id(good: pytest.MonkeyPatch, name: str, value: Any, exp
 def test_deploy_check_can_fail_a_pipeline(shell: Any) -> None:
     done = shell("check", "--deploy", "--fail-level", "WARNING")
     assert done.returncode == 1
-    assert "gateway.W010" in done.stderr
+    assert "gateway.W010 warning: AUTH is none" in done.stdout
+    assert re.fullmatch(r"error: \d+ of \d+ findings are of level WARNING or above\n", done.stderr)
+
+
+def test_deploy_check_can_be_read_by_a_program(shell: Any) -> None:
+    done = shell("check", "--deploy", "--format", "json")
+    assert done.returncode == 0
+    found = {finding["id"]: finding for finding in orjson.loads(done.stdout)}
+    assert found["gateway.W010"].keys() == {"id", "level", "what", "cure"}
+    assert all(finding["cure"] for finding in found.values())
+    assert done.stderr == f"{len(found)} findings, none of level ERROR or above\n"
+
+
+def test_finding_that_is_meant_can_be_silenced(shell: Any) -> None:
+    done = shell("check", "--deploy", "--format", "json", SILENCED_SYSTEM_CHECKS="gateway.W010, gateway.W015")
+    assert not {"gateway.W010", "gateway.W015"} & {finding["id"] for finding in orjson.loads(done.stdout)}
+
+
+def test_silenced_check_that_is_no_id_is_refused(shell: Any) -> None:
+    done = shell("check", SILENCED_SYSTEM_CHECKS="W010")
+    assert done.returncode == 1
+    assert "SILENCED_SYSTEM_CHECKS" in done.stderr
 
 
 def test_plain_check_says_nothing_of_deployment(shell: Any) -> None:
     done = shell("check")
     assert done.returncode == 0
-    assert "gateway.W" not in done.stderr
+    assert (done.stdout, done.stderr) == ("nothing found\n", "")

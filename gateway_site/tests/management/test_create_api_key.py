@@ -51,6 +51,7 @@ def test_every_key_is_another(shell: Shell) -> None:
         ["--name", "a", "--scopes", ""],
         ["--name", "a", "--expires", "soon"],
         ["--name", "a", "--expires", "2020-01-01"],
+        ["--name", "a", "--expires", "0d"],
     ],
     ids=str,
 )

@@ -1,8 +1,10 @@
 """smoke: green on a system that keeps its promises, red on one that breaks any, and never a user left behind."""
 
+import re
 import uuid
 from collections.abc import Callable
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,8 +13,11 @@ import requests
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from common.tests.service import Service, free_port
+from common.tests.service import Service, free_port, service
+from common.tests.store import Store
+from gateway_site import settings as site
 from gateway_site.management.commands.smoke import CREDENTIALS
+from gateway_site.management.round_trip import RoundTrip
 from gateway_site.tests.management.faulty import Fault, faulty_gateway
 
 STEPS = [
@@ -89,6 +94,46 @@ def test_versions_are_compared(gateway_service: Service, users_service: Service)
     assert failed_steps(report) == ["version skew"]
 
 
+def test_a_door_that_leads_to_the_api_alone_is_no_failure_when_said(gateway_service: Service) -> None:
+    def fault(method: str, target: str, answer: requests.Response) -> None:
+        if not target.startswith("/api"):
+            answer.status_code, answer._content = 404, b"no route"
+
+    inside = {"live", "health", "ready", "version skew"}
+    with faulty_gateway(gateway_service.url, fault) as url:
+        report, error = smoke(url, door=True)
+        assert failed_steps(smoke(url)[0]) == [*STEPS[:4]], "without a word it is one"
+    assert error == ""
+    assert {step["name"] for step in report["steps"] if step["outcome"] == "skipped"} == inside
+
+
+def test_versions_are_compared_unasked_in_the_pod_of_the_gateway(
+    gateway_service: Service, users_service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "USER_SERVICE_URL", users_service.url)
+    report, _ = smoke(gateway_service.url)
+    (step,) = (step for step in report["steps"] if step["name"] == "version skew")
+    assert re.fullmatch(r"gateway (.+), user service \1", step["detail"])
+
+
+def test_version_skew_is_found(
+    gateway_service: Service, shared_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with service("users_site", tmp_path, REDIS_URL=shared_store.url, APP_VERSION="9.9.9") as newer:
+        monkeypatch.setattr(site, "USER_SERVICE_URL", newer.url)
+        report, error = smoke(gateway_service.url)
+    assert failed_steps(report) == ["version skew"]
+    assert "1 of" in error
+
+
+def test_version_skew_cannot_be_seen_from_elsewhere(gateway_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site, "USER_SERVICE_URL", "http://127.0.0.1:1")
+    report, error = smoke(gateway_service.url)
+    (step,) = (step for step in report["steps"] if step["name"] == "version skew")
+    assert "--users-url compares" in step["detail"]
+    assert error == ""
+
+
 def status(wanted: str, path: str, code: int) -> Fault:
     def fault(method: str, target: str, answer: requests.Response) -> None:
         if method == wanted and target.startswith(path):
@@ -158,6 +203,19 @@ def test_user_whose_creation_was_not_answered_is_deleted(gateway_service: Servic
         "milliseconds": 0,
         "detail": "the user is deleted",
     }
+    assert users_at(gateway_service.url) == before
+
+
+def test_ctrl_c_leaves_nobody_behind_and_says_where_it_stood(
+    gateway_service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: RoundTrip) -> None:
+        raise KeyboardInterrupt
+
+    before = users_at(gateway_service.url)
+    monkeypatch.setattr(RoundTrip, "find", interrupted)
+    with pytest.raises(CommandError, match=r"^stopped after 10 steps, the last: clean up ok$"):
+        call_command("smoke", url=gateway_service.url, stdout=StringIO(), stderr=StringIO())
     assert users_at(gateway_service.url) == before
 
 

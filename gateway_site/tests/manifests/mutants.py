@@ -216,6 +216,48 @@ MUTANTS = (
     Mutant("door gives up before the gateway", lambda o: _set("rules", 0, "timeouts", "request", value="3s")(o("HTTPRoute", "api-gateway")["spec"]), "HTTPRoute/api-gateway", "request timeout 3s"),
     Mutant("alert on a metric of nobody", lambda o: _two_rules_of(o)["rules"].append({"alert": "A", "expr": "rate(http_request_total[5m]) > 1"}), "PrometheusRule/", "asks for metric http_request_total"),
     Mutant("alert on a label of nobody", lambda o: _two_rules_of(o)["rules"].append({"alert": "A", "expr": 'sum(rate(http_requests_total{status=~"5.."}[5m])) > 1'}), "PrometheusRule/", "asks http_requests_total for label status"),
+    Mutant("name in capitals", lambda o: o("Service", "user-service")["metadata"].update(name="User_Service"), "Service/User_Service", "its name is no DNS name"),
+    Mutant("label that no selector takes", lambda o: o("Deployment", "api-gateway")["metadata"]["labels"].update(owner="platform team"), GATEWAY, "label owner has the value 'platform team'"),
+    Mutant("number for a variable", lambda o: o.container("api-gateway")["env"].append({"name": "OTEL_BSP_SCHEDULE_DELAY", "value": 5000}), GATEWAY, "variable OTEL_BSP_SCHEDULE_DELAY is 5000"),
+    Mutant("boolean for a setting", lambda o: o.settings("user-service").update(DEBUG=False), "ConfigMap/user-service-settings", "key DEBUG is false"),
+    Mutant("Secret in plain text", lambda o: o.add({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "plain"}, "data": {"key": "not base64!"}}), "Secret/plain", "key key of data is no base64"),
+    Mutant("misspelt containers", lambda o: o.pod("redis", "StatefulSet").update(container=o.pod("redis", "StatefulSet").pop("containers")), REDIS, "its pod has no containers"),
+    Mutant("two containers of one name", lambda o: o.pod("api-gateway")["containers"].append(copy.deepcopy(o.container("api-gateway")) | {"ports": []}), GATEWAY, "two containers are named 'api-gateway'"),
+    Mutant("variable set twice", lambda o: o.container("user-service")["env"].append({"name": "SECRET_KEY_FILE", "value": "/run/secrets/user-service/secret-key"}), USERS, "sets SECRET_KEY_FILE twice"),
+    Mutant("two volumes in one place", lambda o: o.container("user-service")["volumeMounts"].append({"name": "secrets", "mountPath": "/tmp"}), USERS, "mounts /tmp twice"),
+    Mutant("long port name", lambda o: o.container("api-gateway")["ports"].append({"name": "administration-http", "containerPort": 3009}), GATEWAY, "port name 'administration-http'"),
+    Mutant("Service without ports", lambda o: o("Service", "api-gateway")["spec"].pop("ports"), "Service/api-gateway", "has no ports"),
+    Mutant("port that no node gives", lambda o: _set("ports", 0, "nodePort", value=3000)(o("Service", "api-gateway")["spec"]), "Service/api-gateway", "nodePort 3000 is out of range"),
+    Mutant("recreate by rolling", lambda o: o("Deployment", "api-gateway")["spec"]["strategy"].update(type="Recreate"), GATEWAY, "strategy Recreate has rollingUpdate"),
+    Mutant("job that never ends", lambda o: o("CronJob", "backup")["spec"]["jobTemplate"]["spec"]["template"]["spec"].pop("restartPolicy"), "CronJob/backup", "restartPolicy of a CronJob is Always"),
+    Mutant("service that ends", lambda o: o.pod("user-service").update(restartPolicy="Never"), USERS, "restartPolicy of a Deployment is Never"),
+    Mutant("hour that never comes", lambda o: o("CronJob", "backup")["spec"].update(schedule="17 24 * * *"), "CronJob/backup", "24 is no hour"),
+    Mutant("schedule with seconds", lambda o: o("CronJob", "backup")["spec"].update(schedule="0 17 * * * *"), "CronJob/backup", "6 fields, not 5"),
+    Mutant("memory in thousandths of a byte", lambda o: o.container("api-gateway")["resources"].update(requests={"cpu": "100m", "memory": "128m"}), GATEWAY, "requests.memory of container api-gateway is 128m"),
+    Mutant("CPU without its m", lambda o: o.container("redis", "StatefulSet")["resources"]["limits"].update(cpu="250"), REDIS, "limits.cpu of container redis is 250: whole CPUs"),
+    Mutant("claim of one node under many pods", lambda o: _shared_claim(o), USERS, "up to 8 pods share PersistentVolumeClaim/shared, which is ReadWriteOnce"),
+    Mutant("file that its ConfigMap lacks", lambda o: _set("volumeMounts", 0, "subPath", value="valkey.conf")(o.container("redis", "StatefulSet")), REDIS, "mounts subPath 'valkey.conf'"),
+    Mutant("liveness asks another's port", lambda o: o.container("user-service").update(livenessProbe={"tcpSocket": {"host": "redis", "port": 6379}}), USERS, "asks Service/redis, another workload's"),
+    Mutant("liveness asks by a command", lambda o: o.container("redis", "StatefulSet").update(livenessProbe={"exec": {"command": ["sh", "-c", "nc -z user-service 3001"]}}), REDIS, "asks Service/user-service, another workload's"),
+    Mutant("token on the command line", lambda o: o.container("redis", "StatefulSet").update(args=["--cluster-token=hunter2"]), REDIS, "a password on its command line"),
+    Mutant("Service of nobody", lambda o: o("Service", "user-service")["spec"].pop("selector"), "Service/user-service", "has no selector"),
+    Mutant("server without Service", lambda o: o.remove("Service", "api-gateway"), GATEWAY, "no Service selects its pods"),
+    Mutant("port without number", lambda o: o("Service", "api-gateway")["spec"]["ports"][0].pop("port"), "Service/api-gateway", "one of its ports has no number"),
+    Mutant("budget without selector", lambda o: o("PodDisruptionBudget", "api-gateway")["spec"].pop("selector"), "PodDisruptionBudget/api-gateway", "has no selector"),
+    Mutant("budget of nothing", lambda o: o("PodDisruptionBudget", "api-gateway")["spec"].pop("minAvailable"), "PodDisruptionBudget/api-gateway", "names neither minAvailable nor maxUnavailable"),
+    Mutant("no budget", lambda o: o.remove("PodDisruptionBudget", "user-service"), USERS, "no PodDisruptionBudget selects its pods"),
+    Mutant("default is not denied", lambda o: o.remove("NetworkPolicy", "deny-all"), "Namespace/devops-challenge-prod", "no network policy denies all ingress by default"),
+    Mutant("default is opened", lambda o: o("NetworkPolicy", "deny-all")["spec"].update(egress=[{"to": [{"podSelector": {}}]}]), "Namespace/devops-challenge-prod", "no network policy denies all egress by default"),
+    Mutant("Redis is open to all neighbours", lambda o: _set("ingress", 0, "from", 0, "podSelector", value={})(o("NetworkPolicy", "redis")["spec"]), REDIS, "let Deployment/api-gateway in on port 6379"),
+    Mutant("metrics are open to all", lambda o: o("NetworkPolicy", "metrics")["spec"]["ingress"][0].pop("from"), USERS, "let StatefulSet/redis in on port 3001"),
+    Mutant("container without name", lambda o: o.container("redis", "StatefulSet").pop("name"), REDIS, "a container has no name"),
+    Mutant("mount to nowhere", lambda o: o.container("user-service")["volumeMounts"][0].pop("mountPath"), USERS, "has no mountPath"),
+    Mutant("probe that asks nothing", lambda o: o.container("user-service")["readinessProbe"].pop("httpGet"), USERS, "readinessProbe of container user-service asks nothing"),
+    Mutant("probe without port", lambda o: o.container("api-gateway")["livenessProbe"]["httpGet"].pop("port"), GATEWAY, "livenessProbe of container api-gateway asks nothing"),
+    Mutant("no memory limit", lambda o: o.container("user-service")["resources"]["limits"].pop("memory"), USERS, "has no limits.memory"),
+    Mutant("secrets that the pod may not read", lambda o: o.pod("api-gateway")["securityContext"].pop("fsGroup"), GATEWAY, "has mode 0440, and the pod no fsGroup"),
+    Mutant("secret volume without its Secret", lambda o: next(each for each in o.pod("api-gateway")["volumes"] if each["name"] == "secrets").pop("secret"), GATEWAY, "volume secrets is an emptyDir, and nobody fills it"),
+    Mutant("empty path of a secret", lambda o: o.container("api-gateway")["env"][0].pop("value"), GATEWAY, "SECRET_KEY"),
 )  # fmt: skip
 
 
@@ -233,3 +275,9 @@ def _scaled_object() -> Data:
         "metadata": {"name": "api-gateway"},
         "spec": {"scaleTargetRef": target, "minReplicaCount": 2, "maxReplicaCount": 4},
     }
+
+
+def _shared_claim(objects: Objects) -> None:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    objects.add({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "shared"}, "spec": spec})
+    objects.pod("user-service")["volumes"].append({"name": "s", "persistentVolumeClaim": {"claimName": "shared"}})

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -101,6 +102,37 @@ def test_folder_with_a_kustomization_is_rendered(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("PATH", _kubectl(tmp_path, f'[ "$1" = kustomize ] && cat "{FOLDER}/sound.yaml"')["PATH"])
     (tmp_path / "kustomization.yaml").write_text("resources: []\n", encoding="utf-8")
     assert "nothing found" in run(tmp_path)
+
+
+def test_folder_of_overlays_has_each_rendered_and_components_left_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", _kubectl(tmp_path, f'[ "$1" = kustomize ] && cat "{FOLDER}/sound.yaml"')["PATH"])
+    for folder, kind in (("overlays/one", "Kustomization"), ("components/door", "Component")):
+        (tmp_path / "all" / folder).mkdir(parents=True)
+        (tmp_path / "all" / folder / "kustomization.yaml").write_text(f"kind: {kind}\n", encoding="utf-8")
+        (tmp_path / "all" / folder / "patch.yaml").write_text("- no: object\n", encoding="utf-8")
+    assert "nothing found" in run(tmp_path / "all")
+
+
+def test_key_written_twice_is_named_by_its_line(tmp_path: Path):
+    file = tmp_path / "x.yaml"
+    file.write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: b}\ndata: {c: d}\n", encoding="utf-8"
+    )
+    out = io.StringIO()
+    with pytest.raises(CommandError, match=r"^1 violation$"):
+        call_command("check_manifests", str(file), stdout=out)
+    assert out.getvalue().startswith(f"{file}:5: repeats the key 'data'")
+
+
+def test_reader_that_goes_away_is_no_traceback():
+    command = f"'{sys.executable}' manage_gateway.py check_manifests '{FOLDER}/broken.yaml' | true"
+    environment = {"PATH": os.environ["PATH"], "DEBUG": "true", "USER_SERVICE_URL": "http://127.0.0.1:1"}
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert re.fullmatch(r"CommandError: \d+ violations\n", done.stderr)
 
 
 def test_refusal_of_kubectl_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

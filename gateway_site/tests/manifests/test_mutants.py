@@ -22,6 +22,10 @@ def test_sound_deployment_has_no_violation():
     assert check_paths([SOUND]) == []
 
 
+def test_strangers_sound_deployments_have_no_violation():
+    assert check_paths([SOUND.with_name("strangers.yaml")]) == []
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_mutant_is_found_and_named_with_its_cure(sound: Objects, mutant: Mutant):
     objects = Objects(sound.rendering)

@@ -46,10 +46,12 @@ def test_addresses_that_settings_name():
     variables = {
         "A_URL": "http://user-service:3001/x", "B_URL": "redis+sentinel://:p@one:1,two:2/mymaster/0", "C_HOST": "redis", "C_PORT": "6379",
         "D_HOST": "redis", "E": "s3://bucket", "F": None, "G_HOST": "not a host", "H": "https://example.com",
+        "I_URL": "rediss+cluster://three,four:4",
     }  # fmt: skip
     assert list(addresses(variables)) == [
         Address("A_URL", "user-service", 3001), Address("B_URL", "one", 1), Address("B_URL", "two", 2), Address("C_HOST", "redis", 6379),
         Address("D_HOST", "redis", 0), Address("H", "example.com", 443),
+        Address("I_URL", "three", 6379), Address("I_URL", "four", 4),
     ]  # fmt: skip
 
 

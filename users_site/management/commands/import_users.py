@@ -43,22 +43,32 @@ A conflict is another document with the id, or another user with the email:
         """Imports; the summary with the digest goes to stdout."""
         name = options["file"]
         counts = {"created": 0, "unchanged": 0, "skipped": 0, "replaced": 0}
-        total = self._check(name) if options["check"] or name != STDIO else None
+        is_json = options["format"] == "json"
         if options["check"]:
+            read = self._check(name)
+            if is_json:
+                self.write_json({"file": name, "count": read.count, "sha256": read.digest})
+            else:
+                self.stdout.write(_whole(name, read))
             return
+        total = None
+        if name != STDIO:
+            read = self._check(name)
+            self.say(_whole(name, read))
+            total = read.count
         with self.store() as bulk, reading(name) as reader:
             self.start_progress(total, "users imported")
             self._load(bulk, reader, options["on_conflict"], counts)
-        self._report(name, reader, counts, options["format"] == "json")
+        self._report(name, reader, counts, is_json)
 
-    def _check(self, name: str) -> int:
+    def _check(self, name: str) -> Reader:
+        """Reads the file to its end. Raises ExportFileError."""
         progress = self.start_progress(None, "users read")
         with reading(name) as reader:
             for _ in reader.entries():
                 progress.add(1)
         progress.clear()
-        self.say(f"{name} is whole: {reader.count:,} users, sha256 {reader.digest}, of {reader.header['created_at']}")
-        return reader.count
+        return reader
 
     def _load(self, bulk: Bulk, reader: Reader, policy: str, counts: dict[str, int]) -> None:
         for loaded in bulk.load(reader.entries(), stop_at_conflict=policy == "fail"):
@@ -90,6 +100,10 @@ A conflict is another document with the id, or another user with the email:
             parts = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
             self.stdout.write(f"{reader.count:,} users ({parts or 'none'}), sha256 {reader.digest}")
         self.say(self.progress.summary())
+
+
+def _whole(name: str, reader: Reader) -> str:
+    return f"{name} is whole: {reader.count:,} users, sha256 {reader.digest}, of {reader.header['created_at']}"
 
 
 def _explain(conflict: Conflict) -> str:

@@ -10,7 +10,7 @@ import orjson
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from common.console import at_least
+from common.console import FORMATS, at_least
 from users_site import identifiers
 from users_site.management.people import is_made_up, people
 from users_site.management.store import StoreCommand
@@ -43,11 +43,15 @@ and --clear always needs --yes --production. --clear deletes every user of the s
         parser.add_argument("--seed", metavar="S", help="any text; the same people for the same text")
         parser.add_argument("--clear", action="store_true", help="delete all users first; asks, unless --yes")
         parser.add_argument("--print-ids", action="store_true", help="on stdout, each user's id (skipped ones' too)")
+        parser.add_argument("--format", choices=FORMATS, default="text", help="of the summary; json goes to stdout")
         parser.add_argument("--yes", action="store_true", help="do not ask")
         parser.add_argument("--production", action="store_true", help="yes, this is a production store")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Clears if asked to, then seeds."""
+        is_json = options["format"] == "json"
+        if is_json and options["print_ids"]:
+            raise CommandError("--print-ids and --format json both want stdout: give one", returncode=2)
         with self.store() as bulk:
             if options["clear"]:
                 self._clear(bulk, options)
@@ -61,6 +65,9 @@ and --clear always needs --yes --production. --clear deletes every user of the s
                 skipped += len(loaded.conflicts)
                 if options["print_ids"]:
                     self.stdout.write("\n".join(ids(loaded)))
+            if is_json:
+                created = {"seed": seed, "created": progress.done - skipped, "skipped": skipped}
+                self.write_json(created | {"seconds": round(progress.seconds, 3)})
             note = f", {skipped:,} of them skipped: their emails are taken" if skipped else ""
             self.say(f"{progress.summary()}{note}; --seed {seed}")
 

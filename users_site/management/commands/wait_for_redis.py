@@ -18,6 +18,7 @@ class Command(StoreCommand):
 
     help = "Waits until Redis answers: connected, authenticated, its data loaded. Exits 1 if it does not in time."
     example = "manage_users.py wait_for_redis --timeout 30 && manage_users.py verify_users"
+    started = 0.0
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Of `parser`."""
@@ -25,8 +26,8 @@ class Command(StoreCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Returns, or raises CommandError with the last reason."""
-        started = time.monotonic()
-        deadline = started + options["timeout"]
+        self.started = time.monotonic()
+        deadline = self.started + options["timeout"]
         while True:
             left = deadline - time.monotonic()
             bulk = Bulk.from_settings(timeout=max(0.1, min(1.0, left)))
@@ -37,8 +38,12 @@ class Command(StoreCommand):
                     seconds = options["timeout"]
                     raise CommandError(f"{bulk.address} cannot be used after {seconds} s: {error}") from error
             else:
-                self.say(f"{bulk.address} answers after {time.monotonic() - started:.1f} s")
+                self.say(f"{bulk.address} answers after {time.monotonic() - self.started:.1f} s")
                 return
             finally:
                 bulk.close()
             time.sleep(PAUSE_SECONDS)
+
+    def position(self) -> str:
+        """How long it has waited."""
+        return f" after {time.monotonic() - self.started:.1f} s"

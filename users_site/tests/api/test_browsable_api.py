@@ -37,6 +37,7 @@ def test_list_is_a_page_with_its_users_paging_and_a_form_for_a_new_one(dev: User
     assert re.search(r'<a[^>]+href="[^"]*cursor=[^"]+"', text)
     assert re.search(r'<form[^>]+action="/users[^"]*"[^>]+method="POST"', text)
     assert "application/json" in text
+    assert "?format=" not in text  # which nobody here would heed
 
 
 def test_user_is_a_page_with_forms_to_change_and_delete_it(dev: Users) -> None:
@@ -95,7 +96,13 @@ def test_bad_body_is_a_page_with_a_400(dev: Users, body: bytes) -> None:
 
 def test_programs_get_json_in_dev(dev: Users) -> None:
     user = dev.created()
-    for accept in ("application/json", "*/*", ""):
+    for accept in (
+        "application/json",
+        "*/*",
+        "",
+        "application/json, text/html;q=0.1",
+        "text/html;q=0.1,application/json",
+    ):
         answer = dev.get(user["id"], accept=accept)
         assert (answer.headers["Content-Type"], answer.json()) == ("application/json", user)
     faulty_fields(dev.post({}))

@@ -2,6 +2,7 @@ import pytest
 import redis
 
 from users_site.repository.address import Address
+from users_site.repository.blocking import blocking_client
 from users_site.tests.valkey import free_port
 
 
@@ -45,6 +46,13 @@ def test_sentinels():
     assert str(address) == "redis+sentinel://user:***@a:26379,b:26380,[::1]:26379/mymaster/1"
 
 
+def test_a_cluster():
+    address = Address.from_url("rediss+cluster://user:secret@a,b:6380,[::1]/0?ssl_ca_certs=/ca.pem")
+    assert address.nodes == (("a", 6379), ("b", 6380), ("::1", 6379))
+    assert (address.is_cluster, address.is_tls, address.username, address.password) == (True, True, "user", "secret")
+    assert str(address) == "rediss+cluster://user:***@a:6379,b:6380,[::1]:6379"
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
@@ -53,6 +61,7 @@ def test_sentinels():
         ("redis://redis", "redis://redis:6379"),
         ("rediss://:hunter2@redis", "rediss://:***@redis:6379"),
         ("redis+sentinel://:hunter2@a/m?sentinel_password=hunter2", "redis+sentinel://:***@a:26379/m"),
+        ("redis+cluster://:hunter2@a,b", "redis+cluster://:***@a:6379,b:6379"),
     ],
 )
 def test_no_text_of_an_address_shows_a_password(url, shown):
@@ -84,7 +93,13 @@ def test_no_text_of_an_address_shows_a_password(url, shown):
         ("unix://", "three slashes"),
         ("redis+sentinel://:hunter2@a,b", "name the primary"),
         ("redis+sentinel://:hunter2@a,,b/mymaster", "use redis://"),
-        ("redis+cluster://:hunter2@a,b", "not supported yet"),
+        ("redis+cluster://", "use redis://"),
+        ("redis+cluster://:hunter2@a,,b", "use redis://"),
+        ("redis+cluster://:hunter2@a,b:port", "host:6379"),
+        ("redis+cluster://:hunter2@a,b/1", "database 0 only"),
+        ("redis+cluster://:hunter2@a,b?db=1", "database 0 only"),
+        ("redis+cluster://:hunter2@a,b/mymaster", "the database is a number"),
+        ("redis+cluster://:hunter2@a,b?sentinel_password=hunter2", "takes only"),
     ],
 )
 def test_a_malformed_url_is_told_in_one_line_that_names_the_cure(url, cure):
@@ -99,14 +114,14 @@ def test_a_malformed_url_is_told_in_one_line_that_names_the_cure(url, cure):
 
 
 def test_a_management_command_gets_a_client_of_the_same_address(server):
-    with Address.from_url(server.url).sync_client() as client:
+    with blocking_client(Address.from_url(server.url)) as client:
         client.set("k", "v")
         assert client.get("k") == b"v"
 
 
 def test_a_management_command_is_told_at_once_that_nobody_listens():
     with (
-        Address.from_url(f"redis://127.0.0.1:{free_port()}").sync_client() as client,
+        blocking_client(Address.from_url(f"redis://127.0.0.1:{free_port()}")) as client,
         pytest.raises(redis.ConnectionError),
     ):
         client.ping()

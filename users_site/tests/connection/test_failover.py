@@ -6,6 +6,7 @@ import time
 import pytest
 
 from users_site.repository.address import Address
+from users_site.repository.blocking import blocking_client
 from users_site.repository.errors import Reason, StoreUnavailable
 from users_site.tests.connection.hostile import always
 from users_site.tests.connection.waiting import until_it_answers
@@ -56,6 +57,17 @@ def sentinel_url(*sentinels: int) -> str:
 async def test_the_primary_is_found_behind_a_sentinel_that_is_gone(connect, failover):
     primary, _, sentinel = failover
     connection = connect(sentinel_url(free_port(), sentinel.port))
+    await connection.execute("set", "SET", "k", "v")
+    assert primary.command("GET", "k") == b"v"
+
+
+async def test_the_primary_is_found_behind_a_sentinel_that_hangs(connect, failover, hostile):
+    async def silent(words, writer):
+        await asyncio.sleep(30)
+
+    primary, _, sentinel = failover
+    hung = await hostile(silent, setup_reply=b"")
+    connection = connect(sentinel_url(hung.port, sentinel.port), timeout=1.0, connect_timeout=0.5)
     await connection.execute("set", "SET", "k", "v")
     assert primary.command("GET", "k") == b"v"
 
@@ -125,7 +137,7 @@ async def test_without_a_sentinel_there_is_no_primary(connect):
 
 def test_a_management_command_finds_the_primary_too(failover):
     primary, _, sentinel = failover
-    with Address.from_url(sentinel_url(sentinel.port)).sync_client() as client:
+    with blocking_client(Address.from_url(sentinel_url(sentinel.port))) as client:
         client.set("k", "v")
     assert primary.command("GET", "k") == b"v"
 

@@ -115,3 +115,30 @@ async def test_a_stalled_loop_is_not_taken_for_a_hung_server(connect, server):
     assert not reply.done()
     time.sleep(0.4)  # noqa: ASYNC251 - garbage collection, a throttled CPU
     assert await reply == b"there"
+
+
+async def test_who_stood_still_gives_the_server_a_moment_before_it_blames_it(connect, hostile):
+    """Both are on one machine, or throttled by one kernel: here they even share the loop that stands still."""
+    store = await hostile(always(b"+OK\r\n"))
+    connection = connect(store, timeout=0.3)
+    await connection.ping()
+    commands = [connection.execute("get", "GET", "k") for _ in range(3)]
+    await asyncio.sleep(0)
+    time.sleep(0.6)  # noqa: ASYNC251
+    assert await asyncio.gather(*commands) == [b"OK"] * 3
+    assert connection.connected
+
+
+async def test_who_stands_still_again_and_again_waits_no_longer_for_that(connect, server):
+    connection = connect(server, timeout=0.3)
+    await connection.ping()
+    server.freeze()
+    started = time.monotonic()
+    command = connection.execute("get", "GET", "k")
+    while not command.done():
+        await asyncio.sleep(0)
+        time.sleep(0.2)  # noqa: ASYNC251
+    server.thaw()
+    with pytest.raises(StoreUnavailable):
+        await command
+    assert time.monotonic() - started < 1.5

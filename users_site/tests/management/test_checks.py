@@ -8,6 +8,7 @@ import pytest
 from django.core.checks import WARNING, run_checks
 
 from common.deployment import weakness
+from common.tests.service import free_port
 from common.tests.store import PASSWORD, Store, store
 
 GOOD_KEY = "mV4x0bW2Zk1Q9sT7pR5uY3cN8aL6dF0g"
@@ -65,6 +66,8 @@ def test_mistake_has_its_id(good: Any, name: str, value: Any, expected: str) -> 
         ("redis://127.0.0.1:1/0", {"users.W012", "users.W020"}),
         ("redis+sentinel://:pw@10.255.255.1:1,127.0.0.1:1/main", {"users.W011", "users.W020"}),
         ("rediss://:pw@127.0.0.1:1/0", {"users.W020"}),
+        ("redis+cluster://:pw@10.255.255.1:1,127.0.0.1:1", {"users.W011", "users.W020"}),
+        ("rediss+cluster://:pw@127.0.0.1:1", {"users.W020"}),
         ("unix://:pw@/nowhere/redis.sock", {"users.W020"}),
     ],
 )
@@ -80,6 +83,7 @@ def test_way_to_redis_has_its_warnings(good: Any, url: str, expected: set[str]) 
         ({"appendonly": "no"}, {"users.W022"}),
         ({"maxmemory": "0"}, {"users.W023"}),
         ({"replicaof": "127.0.0.1 1"}, {"users.W024"}),
+        ({"cluster_enabled": "yes", "cluster_port": str(free_port())}, {"users.W025"}),
     ],
 )
 def test_live_server_is_looked_at(good: Any, tmp_path: Path, setting: dict[str, str], expected: set[str]) -> None:
@@ -97,7 +101,7 @@ def test_plain_check_asks_no_redis(shell: Any) -> None:
 def test_deploy_check_can_fail_a_pipeline(shell: Any) -> None:
     done = shell("check", "--deploy", "--fail-level", "WARNING", DEBUG="true")
     assert done.returncode == 1
-    assert "users.W001" in done.stderr
+    assert "users.W001" in done.stdout
 
 
 @pytest.mark.parametrize("key", [GOOD_KEY, "0123456789abcdefghijklmnopqrstuv"])

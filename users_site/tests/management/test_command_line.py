@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from common.progress import Progress
 from common.tests.service import ROOT, free_port
-from common.tests.store import PASSWORD
+from common.tests.store import PASSWORD, store
 from users_site.repository import keys
 
 COMMANDS = {
@@ -63,6 +64,14 @@ def test_wrong_password_is_told_as_such(shell: Any, redis: Redis, environment: d
     done = shell("verify_users", REDIS_URL=environment["REDIS_URL"].replace(PASSWORD, "another"))
     assert done.returncode == 1
     assert "(auth)" in one_line(done.stderr)
+
+
+def test_replica_is_told_as_such(argv: Any, redis: Redis, settings: Any, tmp_path: Path) -> None:
+    with store(tmp_path, replicaof="127.0.0.1 1") as replica:
+        settings.REDIS_URL = replica.url
+        done = argv("seed_users", "--count=1")
+    assert done.returncode == 1
+    assert "(readonly)" in one_line(done.stderr)
 
 
 @pytest.mark.parametrize("count", ["-1", "x", "1.5", ""])
@@ -142,6 +151,20 @@ def test_terminal_sees_a_bar_with_rate_and_time_left(redis: Redis, environment: 
     assert "/s, 0:0" in shown
     assert " left" in shown
     assert "\x1b[K30,000 users seeded in" in shown
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_bar_leaves_room_for_the_time_left(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("common.progress.BAR_SECONDS", 0.0)
+    shown: list[str] = []
+    progress = Progress(3_000_000, "users", shown.append, is_terminal=True)
+    progress._started -= 10
+    progress.add(1_000_000)
+    line = shown[-1].removeprefix("\r\x1b[K")
+    assert line.endswith(" left")
+    assert " 33 %" in line
+    assert len(line) < columns
 
 
 @pytest.mark.parametrize(("answer", "left"), [(b"y\n", 0), (b"n\n", 3), (b"\n", 3)])

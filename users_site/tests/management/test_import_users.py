@@ -77,7 +77,11 @@ def test_pipe_is_read_too(shell: Any, redis: Redis, file: Path) -> None:
 
 
 def test_check_writes_nothing(run: Run, redis: Redis, file: Path) -> None:
-    run("import_users", str(file), check=True)
+    shown = run("import_users", str(file), check=True)
+    assert f"{file} is whole: " in shown
+    told = parsed(run("import_users", str(file), check=True, format="json"))
+    assert told.keys() == {"file", "count", "sha256"}
+    assert told["sha256"] in shown
     assert redis.dbsize() == 0
 
 

@@ -26,6 +26,13 @@ def test_drill_restores_every_byte(environment: dict[str, str]) -> None:
     assert len(done.stdout.splitlines()) == 9
 
 
+@pytest.mark.verify
+def test_drill_on_a_hundred_thousand_users(environment: dict[str, str]) -> None:
+    """In CI (`make verify-restore`); what it says is shown there."""
+    command = [sys.executable, "-m", "dev.restore_drill", "100000"]
+    assert subprocess.run(command, cwd=ROOT, env=environment, timeout=280, check=False).returncode == 0
+
+
 def test_drill_fails_when_the_restored_store_is_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     true_step = restore_drill._step
 

@@ -14,7 +14,7 @@ from common.contracts import UserSerializer
 from users_site.management.people import people
 from users_site.models import User
 from users_site.repository import keys
-from users_site.tests.management.conftest import a_user, contents, put
+from users_site.tests.management.conftest import a_user, contents, parsed, put
 
 Run = Callable[..., str]
 
@@ -23,6 +23,15 @@ def users_in(redis: Redis) -> list[User]:
     ids: Any = redis.zrange(keys.index(0), 0, -1)
     found: Any = redis.mget([keys.record(0, i.decode()) for i in ids])
     return [User.from_document(document) for document in found]
+
+
+def test_summary_as_json(run: Any, argv: Any) -> None:
+    run("seed_users", count=3, seed="a")
+    done = argv("seed_users", "--count", "5", "--seed", "a", "--format", "json")
+    summary = parsed(done.stdout)
+    assert summary.pop("seconds") > 0
+    assert summary == {"seed": "a", "created": 2, "skipped": 3}
+    assert argv("seed_users", "--count", "1", "--print-ids", "--format", "json").returncode == 2
 
 
 def test_every_user_is_valid_indexed_and_claimed(run: Run, redis: Redis) -> None:

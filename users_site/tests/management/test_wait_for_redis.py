@@ -10,9 +10,20 @@ import pytest
 from django.core.management.base import CommandError
 from redis import Redis
 
+from common.tests.service import free_port
 from common.tests.store import Store
 
 Run = Callable[..., str]
+
+
+def test_ctrl_c_says_how_long_it_has_waited(run: Run, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    monkeypatch.setattr("users_site.management.commands.wait_for_redis.time.sleep", interrupted)
+    with pytest.raises(CommandError, match=r"^stopped after \d\.\d s$"):
+        run("wait_for_redis")
 
 
 def test_returns_at_once_when_the_store_answers(run: Run, redis: Redis) -> None:

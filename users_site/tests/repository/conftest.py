@@ -1,4 +1,4 @@
-"""The same tests on two stores: fakeredis, and the real server as in production."""
+"""The same tests on three stores: fakeredis, the real server as in production, and a cluster of it."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -8,11 +8,12 @@ from users_site.repository import scripts
 from users_site.repository.address import Address
 from users_site.repository.connection import Connection
 from users_site.repository.users import UserRepository
+from users_site.tests.cluster import cluster_url
 from users_site.tests.fake import fake_url
 from users_site.tests.valkey import valkey_url
 
 SCRIPTS = (scripts.CREATE, scripts.REPLACE, scripts.DELETE, scripts.PAGE, scripts.FIND)
-STORES = {"fakeredis": fake_url, "valkey": valkey_url}
+STORES = {"fakeredis": fake_url, "valkey": valkey_url, "cluster": cluster_url}
 
 
 @pytest.fixture(scope="session", params=STORES)

@@ -1,0 +1,172 @@
+"""`make bench BENCH=guards`: what the guards cost the gateway, in CPU per read, each as a ratio to no guard of the same run.
+
+Five gateways stand before one user service on one store. They are loaded in turn, a tenth of a second each, in an order that
+turns round each time: what else the machine does meets all alike. A ratio is taken over each ten turns; the median counts.
+
+python -m bench.guards [--seconds 120] [--connections 32] [--users 1000]; exits 1 above a bound
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from bench import processes
+from bench.load import Client, requests
+from common.tests.service import free_port
+from gateway_site.guard import api_keys
+from gateway_site.guard.principal import READ, SCOPES
+from gateway_site.tests.guard.issuer import Issuer, issuer, token
+
+TURN_SECONDS = 0.1
+TURNS = 10
+"""In a block, of which one ratio is taken."""
+
+LIMIT = "1000000/s"
+"""Nobody reaches it: what is measured is asking it."""
+
+
+@dataclass
+class Way:
+    """A gateway with its settings, what a client sends it, and what it may cost at most."""
+
+    name: str
+    settings: dict[str, str]
+    field: str
+    bound: float | None = None
+
+
+def ways(folder: Path, running: Issuer, store: str) -> list[Way]:
+    """What is compared; the first is what the others are ratios to."""
+    key, line = api_keys.create("bench", SCOPES, None)
+    (folder / "keys").write_text(line + "\n")
+    keys = {"AUTH": "apikey", "AUTH_API_KEYS_FILE": str(folder / "keys"), "RATE_LIMIT": LIMIT}
+    bearer = f"Authorization: Bearer {token(exp=time.time() + 7200, scope=READ)}"
+    return [
+        Way("off", {"AUTH": "none"}, ""),
+        Way("off, API key sent", {"AUTH": "none"}, f"X-API-Key: {key}"),  # what its field costs who reads it not
+        Way("API key, local limit", keys, f"X-API-Key: {key}", 1.08),
+        Way("JWT, warm cache", running.settings, bearer, 1.12),
+        Way("API key, limit in Redis", {**keys, "RATE_LIMIT_STORE": store}, f"X-API-Key: {key}"),
+    ]
+
+
+class Lane:
+    """The connections to one gateway, which are silent but in its turn."""
+
+    def __init__(self, way: Way, pid: int) -> None:
+        self.way, self.pid = way, pid
+        self.latencies: list[float] = []
+        self.bad: list[int] = []
+        self.is_on = False
+        self.waiting: list[Connection] = []
+        self.count = 0
+        self.idle = asyncio.Event()
+
+    async def connect(self, port: int, count: int, ids: list[str]) -> None:
+        """All of them, before the first turn."""
+        stream = requests("read", ids, "/api/users", self.way.field)
+        loop, self.count = asyncio.get_running_loop(), count
+        for _ in range(count):
+            await loop.create_connection(lambda: Connection(self, stream), "127.0.0.1", port)
+
+    async def turn(self) -> tuple[float, int]:
+        """The gateway's CPU seconds, and the requests it answered."""
+        before, answered = processes.cpu_seconds(self.pid), len(self.latencies)
+        self.is_on, waiting, self.waiting = True, self.waiting, []
+        self.idle.clear()
+        for connection in waiting:
+            connection.send()
+        await asyncio.sleep(TURN_SECONDS)
+        self.is_on = False
+        await asyncio.wait_for(self.idle.wait(), 10)
+        if self.bad:
+            raise RuntimeError(f"{self.way.name}: an answer was {self.bad[0]}")
+        return processes.cpu_seconds(self.pid) - before, len(self.latencies) - answered
+
+
+class Connection(Client):
+    """One with a request in flight while its lane is on."""
+
+    def __init__(self, lane: Lane, stream: Iterator[bytes]) -> None:
+        super().__init__(stream, lane.latencies, lane.bad)
+        self.lane = lane
+
+    def send(self) -> None:
+        """The next request, or none."""
+        if self.lane.is_on:
+            super().send()
+        else:
+            self.lane.waiting.append(self)
+            if len(self.lane.waiting) == self.lane.count:
+                self.lane.idle.set()
+
+
+@contextmanager
+def gateways(users: int, folder: Path) -> Iterator[tuple[list[tuple[Lane, int]], list[str]]]:
+    """The running gateways with their ports, and the ids to read."""
+    with processes.pair(folder) as pair, issuer() as running, ExitStack() as stack:
+        upstream = f"http://127.0.0.1:{pair.ports['users']}"
+        lanes = []
+        for way in ways(folder, running, pair.redis_url):
+            port = free_port()
+            gateway = processes.service("gateway", port, folder, USER_SERVICE_URL=upstream, **way.settings)
+            stack.callback(gateway.stop)
+            lanes.append((Lane(way, gateway.pid), port))
+        yield lanes, pair.seed(users).read_text().split()
+
+
+async def measure(lanes: list[tuple[Lane, int]], ids: list[str], args: argparse.Namespace) -> list[list[float]]:
+    """A row of µs a request for each block, in the order of the lanes. The first block warms up and is not counted."""
+    for lane, port in lanes:
+        await lane.connect(port, args.connections, ids)
+    rows = []
+    for _ in range(max(3, round(args.seconds / TURN_SECONDS / TURNS / len(lanes))) + 1):
+        taken = [(0.0, 0)] * len(lanes)
+        for number in range(TURNS):
+            for index in range(len(lanes))[:: -1 if number % 2 else 1]:
+                cpu, answered = await lanes[index][0].turn()
+                taken[index] = taken[index][0] + cpu, taken[index][1] + answered
+        rows.append([cpu / answered * 1e6 for cpu, answered in taken])
+    return rows[1:]
+
+
+def show(found: list[Way], rows: list[list[float]]) -> bool:
+    """Prints the table; whether every bound holds."""
+    is_within = True
+    sys.stdout.write(f"{'gateway, CPU of a read':<26} {'µs':>6} {'ratio':>7} {'quartiles':>15}  at most\n")
+    for index, way in enumerate(found):
+        ratios = [row[index] / row[0] for row in rows]
+        ratio = statistics.median(ratios)
+        low, _, high = statistics.quantiles(ratios, n=4)
+        verdict = ""
+        if way.bound is not None:
+            is_within &= ratio <= way.bound
+            verdict = f"{way.bound:.2f} {'holds' if ratio <= way.bound else 'EXCEEDED'}"
+        cost = statistics.median(row[index] for row in rows)
+        sys.stdout.write(f"{way.name:<26} {cost:>6.0f} {ratio:>7.3f} {low:>7.3f} {high:>7.3f}  {verdict}\n")
+    return is_within
+
+
+def main() -> int:
+    """The command line: a table, and 1 where a guard costs more than it may."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=120, help="in all")
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--users", type=int, default=1000)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, gateways(args.users, Path(folder)) as (lanes, ids):
+        rows = uvloop.run(measure(lanes, ids, args))
+    return 0 if show([lane.way for lane, _ in lanes], rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

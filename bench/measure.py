@@ -1,0 +1,47 @@
+"""One load on what runs, and the CPU that it cost each process."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench import processes
+
+
+def measure(scenario: str, port: int, running: dict[str, processes.Process], args: Any, lines: Path) -> dict[str, Any]:
+    """After at most a second to warm up: rps, latencies in ms, and `cpu_us`, the CPU a request of each process."""
+    load(scenario, port, args.connections, min(1, args.seconds), lines)
+    before = {name: processes.cpu_seconds(process.pid) for name, process in running.items()}
+    outcome = load(scenario, port, args.connections, args.seconds, lines)
+    outcome["cpu_us"] = {
+        name: round((processes.cpu_seconds(process.pid) - before[name]) / outcome["requests"] * 1e6, 1)
+        for name, process in running.items()
+    }
+    return outcome
+
+
+def load(scenario: str, port: int, connections: int, seconds: float, lines: Path, field: str = "") -> dict[str, Any]:
+    """One load in a process of its own, as bench.load reports it; `field`: a header field that reads carry."""
+    words = [str(word) for word in (port, scenario, connections, seconds, lines, field)]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.load", *words],
+        check=True,
+        cwd=processes.ROOT,
+        stdout=subprocess.PIPE,
+        timeout=seconds + 60,
+    )
+    outcome: dict[str, Any] = json.loads(done.stdout)
+    return outcome
+
+
+def machine() -> str:
+    """What the figures were taken on."""
+    cpuinfo = Path("/proc/cpuinfo")
+    models = [
+        line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
+    ]
+    model = models[0] if models else platform.machine()
+    return f"{os.cpu_count()} cores of {model}, Python {platform.python_version()}"

@@ -1,0 +1,54 @@
+"""`check [--deploy]`: Django's checks, their findings on stdout for people or programs."""
+
+from typing import Any
+
+from django.core import checks
+from django.core.management.base import CommandError, CommandParser
+from django.core.management.commands.check import Command as DjangoCheck
+
+from common import console
+
+
+class Command(console.Command, DjangoCheck):
+    """Django's would write everything to stderr, in its own form."""
+
+    help = """\
+Checks this site; with --deploy also what a deployer gets wrong. Each finding has an ID and a cure; what you do on purpose,
+silence by its ID in SILENCED_SYSTEM_CHECKS. Exits 1 if a finding is of --fail-level (default: ERROR) or above."""
+    example = "%(prog)s --deploy --fail-level WARNING\n  %(prog)s --deploy --format json"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Django's, and --format."""
+        super().add_arguments(parser)
+        parser.add_argument("--format", choices=console.FORMATS, default="text")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Reports. Raises CommandError for findings of the level asked for."""
+        if options["list_tags"]:
+            super().handle(*args, **options)
+            return
+        for tag in options["tags"] or ():
+            if not checks.tag_exists(tag, include_deployment_checks=options["deploy"]):
+                raise CommandError(f"there is no check with the tag {tag}", returncode=2)
+        found = checks.run_checks(tags=options["tags"], include_deployment_checks=options["deploy"])
+        shown = [as_object(message) for message in found if not message.is_silenced()]
+        if options["format"] == "json":
+            self.write_json(shown)
+        for finding in shown if options["format"] == "text" else ():
+            self.stdout.write("{id} {level}: {what}\n    {cure}".format_map(finding).rstrip())
+        bad = sum(LEVELS[finding["level"]] >= LEVELS[options["fail_level"].lower()] for finding in shown)
+        if bad:
+            raise CommandError(f"{bad} of {len(shown)} findings are of level {options['fail_level']} or above")
+        if shown:
+            self.say(f"{len(shown)} findings, none of level {options['fail_level']} or above")
+        elif options["format"] == "text":
+            self.stdout.write("nothing found")
+
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+NAMES = {number: name for name, number in LEVELS.items()}
+
+
+def as_object(message: checks.CheckMessage) -> dict[str, Any]:
+    """A finding as JSON has it."""
+    return {"id": message.id, "level": NAMES[message.level], "what": message.msg, "cure": message.hint or ""}

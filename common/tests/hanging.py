@@ -1,0 +1,15 @@
+"""An ASGI application whose first request blocks the event loop."""
+
+import time
+from typing import Any
+
+SECONDS = 60
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Starts, and hangs with the first request."""
+    await receive()
+    if scope["type"] == "lifespan":
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+    time.sleep(SECONDS)  # noqa: ASYNC251 - the fault that is tested

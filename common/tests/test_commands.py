@@ -1,0 +1,48 @@
+"""Every command of ours: help with an example that names it, and one line for wrong usage."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands, load_command_class
+
+from common.console import Command
+from common.tests.service import ROOT
+from common.tests.site import SITE
+
+APPS = ("common", SITE)
+OURS = sorted(name for name, app in get_commands().items() if app in APPS)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = load_command_class(get_commands()[name], name)
+    assert isinstance(command, Command), "it has its own kind of errors and help"
+    with pytest.raises(SystemExit) as end:
+        command.create_parser("manage.py", name).parse_args(["--help"])
+    assert end.value.code == 0
+    _, _, example = capsys.readouterr().out.partition("example:\n")
+    assert f"manage.py {name}" in example or f"manage_{SITE.removesuffix('_site')}.py {name}" in example
+
+
+def test_the_list_is_that_of_the_files() -> None:
+    files = {file.stem for app in APPS for file in (ROOT / app / "management/commands").glob("[a-z]*.py")}
+    assert files == set(OURS)
+
+
+def test_schema_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    nowhere = tmp_path / "none" / "schema.yaml"
+    manage = f"manage_{SITE.removesuffix('_site')}.py"
+    settings = {"DEBUG": "true", "USER_SERVICE_URL": "http://127.0.0.1:1", "REDIS_URL": "redis://127.0.0.1:1"}
+    done = subprocess.run(
+        [sys.executable, manage, "spectacular", "--file", str(nowhere)],
+        cwd=ROOT,
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"error: {nowhere} cannot be written: No such file or directory\n"

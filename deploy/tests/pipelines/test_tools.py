@@ -1,0 +1,105 @@
+""".ci/tools: what is missing is installed, by its package; what is there is left alone; a kubectl of old is one clear line."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy.tests.monitoring.conftest import PACKAGES
+from deploy.tests.pipelines.stage import ROOT
+
+SYSTEM = ("bash", "chmod", "dirname", "env", "sort")
+PROGRAMS = {"git", "ip", "make", "openssl", "chromium", "node", "npm", "kubectl", *PACKAGES}
+
+
+class Machine:
+    """One that has nothing but what is put on it; `installed` is what apt-get was asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.calls = folder, folder / "calls"
+        folder.mkdir()
+        self.calls.touch()
+        for name in SYSTEM:
+            (folder / name).symlink_to(str(shutil.which(name)))
+        self.put("id", "echo 0")
+        self.put("sudo", f'echo "sudo $*" >>"{self.calls}"; exec "$@"')
+        # Of what it brings, kubectl alone is run afterwards.
+        self.put(
+            "apt-get",
+            f'echo "apt-get $*" >>"{self.calls}"; printf "#!/bin/sh\\n" >"{folder}/kubectl"; chmod +x "{folder}/kubectl"',
+        )
+
+    def put(self, name: str, script: str = "") -> None:
+        """A program."""
+        (self.folder / name).write_text(f"#!/bin/bash\n{script}\n", encoding="utf-8")
+        self.folder.joinpath(name).chmod(0o755)
+
+    def run(self) -> subprocess.CompletedProcess[str]:
+        """What .ci/tools does there."""
+        environment = {"PATH": str(self.folder)}
+        return subprocess.run(
+            [str(ROOT / ".ci/tools")], capture_output=True, text=True, check=False, timeout=30, env=environment
+        )
+
+    @property
+    def installed(self) -> set[str]:
+        """Packages."""
+        calls = [line for line in self.calls.read_text().splitlines() if line.startswith("apt-get install")]
+        return {word for line in calls for word in line.split()[2:] if not word.startswith("-")}
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path / "machine")
+
+
+def test_a_bare_machine_gets_everything(machine: Machine):
+    assert machine.run().returncode == 0
+    assert machine.installed == {
+        "git", "iproute2", "make", "openssl", "python3", "python3-venv", "chromium", "nodejs", "npm", "kubernetes-client",
+        *PACKAGES.values(),
+    }  # fmt: skip
+
+
+def test_what_is_there_is_left_alone(machine: Machine):
+    for program in {*PROGRAMS, "python3"}:
+        machine.put(program)
+    assert machine.run().returncode == 0
+    assert machine.calls.read_text() == ""
+
+
+def test_one_that_is_missing_is_installed_alone(machine: Machine):
+    for program in {*PROGRAMS, "python3"} - {"amtool"}:
+        machine.put(program)
+    assert machine.run().returncode == 0
+    assert machine.installed == {"prometheus-alertmanager"}
+
+
+def test_python_without_venv_gets_it(machine: Machine):
+    for program in PROGRAMS:
+        machine.put(program)
+    machine.put("python3", "exit 1")
+    assert machine.run().returncode == 0
+    assert machine.installed == {"python3-venv"}
+
+
+def test_who_is_not_root_asks_sudo(machine: Machine):
+    machine.put("id", "echo 1000")
+    assert machine.run().returncode == 0
+    assert "sudo apt-get update -qq" in machine.calls.read_text().splitlines()
+
+
+def test_kubectl_that_cannot_render_is_one_line(machine: Machine):
+    for program in {*PROGRAMS, "python3"}:
+        machine.put(program)
+    machine.put("kubectl", "echo 'Error: json: unknown field components' >&2; exit 1")
+    done = machine.run()
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"error: {machine.folder}/kubectl cannot render deploy/kustomize" in done.stderr
+
+
+def test_installation_that_fails_fails(machine: Machine):
+    machine.put("apt-get", "exit 100")
+    assert machine.run().returncode == 100

@@ -1,0 +1,152 @@
+"""What each environment is: its names, numbers and what it has and has not."""
+
+from typing import Any
+
+import pytest
+
+from deploy.tests.combinations import OVERLAYS
+from deploy.tests.conftest import Load
+from gateway_site.manifests import Manifest, Rendering
+from gateway_site.manifests.objects import items, mapping
+from gateway_site.manifests.ours import grace_seconds, pre_stop_seconds, processes
+from gateway_site.manifests.pods import workloads
+from gateway_site.manifests.services import SERVICES
+
+BOUNDS = {
+    "dev": {"api-gateway": (1, 2), "user-service": (1, 2)},
+    "staging": {"api-gateway": (2, 4), "user-service": (2, 4)},
+    "prod": {"api-gateway": (2, 10), "user-service": (2, 8)},
+}
+SETTINGS = {"dev": ("debug", "true"), "staging": ("info", "false"), "prod": ("warn", "false")}
+REQUESTS = {"dev": {"cpu": "50m", "memory": "64Mi"}}
+ABSENT = {
+    "dev": {"ExternalSecret", "LimitRange", "PersistentVolumeClaim", "PodDisruptionBudget", "ResourceQuota"},
+    "staging": {"Secret"},
+    "prod": {"Secret"},
+}
+
+overlays = pytest.mark.parametrize("overlay", OVERLAYS)
+
+
+def _servers(rendering: Rendering) -> list[Any]:
+    return [process for process in processes(rendering) if process.is_server]
+
+
+@overlays
+def test_everything_lies_in_a_namespace_that_enforces_restricted(load: Load, overlay: str):
+    rendering = load(overlay)
+    [namespace] = rendering.of("Namespace")
+    assert namespace.name == f"devops-challenge-{overlay}"
+    modes = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    assert modes.items() <= namespace.labels.items()
+    assert {each.namespace for each in rendering if each.kind != "Namespace"} == {namespace.name}
+
+
+@overlays
+def test_autoscalers(load: Load, overlay: str):
+    found = load(overlay).of("HorizontalPodAutoscaler")
+    assert {each.name: (each.spec["minReplicas"], each.spec["maxReplicas"]) for each in found} == BOUNDS[overlay]
+    for each in found:
+        targets = {m["resource"]["name"]: m["resource"]["target"]["averageUtilization"] for m in each.spec["metrics"]}
+        assert targets == {"cpu": 70, "memory": 80}
+        assert each.spec["behavior"] == {
+            "scaleUp": {
+                "stabilizationWindowSeconds": 60,
+                "policies": [{"type": "Pods", "value": 2, "periodSeconds": 60}],
+            },
+            "scaleDown": {
+                "stabilizationWindowSeconds": 300,
+                "policies": [{"type": "Pods", "value": 1, "periodSeconds": 120}],
+            },
+        }
+
+
+@overlays
+def test_settings_images_and_resources(load: Load, overlay: str):
+    for process in _servers(load(overlay)):
+        assert (process.environment["LOG_LEVEL"], process.environment["DEBUG"]) == SETTINGS[overlay]
+        resources = process.container.data["resources"]
+        assert resources["requests"] == REQUESTS.get(overlay, {"cpu": "100m", "memory": "128Mi"})
+        assert resources["limits"] == {"cpu": "500m", "memory": "256Mi"}
+        policy = process.container.data["imagePullPolicy"]
+        repository, _, tag = process.container.image.rpartition(":")
+        if overlay == "dev":
+            assert (repository, tag, policy) == (f"devops-challenge/{process.service.name}", "local", "Never")
+        else:
+            assert repository == f"ghcr.io/devops-challenge/{process.service.name}"
+            assert tag.startswith("sha-")
+
+
+@overlays
+def test_has_what_it_needs_and_no_more(load: Load, overlay: str):
+    kinds = {manifest.kind for manifest in load(overlay)}
+    claims = [each for each in load(overlay).of("StatefulSet") if items(each.spec, "volumeClaimTemplates")]
+    if claims:
+        kinds.add("PersistentVolumeClaim")
+    assert not kinds & ABSENT[overlay]
+    if overlay != "dev":
+        assert kinds >= ABSENT["dev"], "prod's shape"
+
+
+@overlays
+def test_deployments_roll_without_a_gap(load: Load, overlay: str):
+    for deployment in load(overlay).of("Deployment"):
+        assert deployment.spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+        assert "replicas" not in deployment.spec
+
+
+@overlays
+def test_probes_have_the_thresholds_that_were_decided(load: Load, overlay: str):
+    decided = {
+        "startupProbe": ("/health/live", 5, 5, 12, None),
+        "livenessProbe": ("/health/live", 15, 20, 3, 5),
+        "readinessProbe": ("/health/ready", 10, 10, 3, 3),
+    }
+    assert len(_servers(load(overlay))) == len(SERVICES)
+    for process in _servers(load(overlay)):
+        for name, expected in decided.items():
+            probe = process.container.data[name]
+            numbers = (probe[each] for each in ("initialDelaySeconds", "periodSeconds", "failureThreshold"))
+            assert (probe["httpGet"]["path"], *numbers, probe.get("timeoutSeconds")) == expected, (process, name)
+
+
+@overlays
+def test_shutdown_fits_into_the_grace_period(load: Load, overlay: str):
+    for process in _servers(load(overlay)):
+        started = process.started()
+        taken = pre_stop_seconds(process.container) + started.drain_seconds + started.grace_seconds
+        assert pre_stop_seconds(process.container) == 5
+        assert started.drain_seconds == 5
+        assert taken < grace_seconds(process.workload) == 30
+
+
+@overlays
+def test_pods_share_nothing_with_node_or_api(load: Load, overlay: str):
+    for workload in workloads(load(overlay)):
+        assert workload.spec["enableServiceLinks"] is False
+        assert workload.spec["automountServiceAccountToken"] is False
+        assert workload.spec["serviceAccountName"] == workload.manifest.name
+        assert mapping(workload.spec, "securityContext")["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+@pytest.mark.parametrize("overlay", ["staging", "prod"])
+def test_user_service_waits_for_a_redis_that_lets_it_in(load: Load, overlay: str):
+    [waits] = [each for each in processes(load(overlay)) if each.container.is_init]
+    assert waits.container.data["args"][:2] == ["manage_users.py", "wait_for_redis"]
+    assert waits.environment["REDIS_PASSWORD_FILE"] == "/run/secrets/redis/password"
+
+
+def test_redis_gets_no_password_by_command_line_or_environment(load: Load):
+    store = next(each for each in workloads(load("prod")) if each.manifest.name == "redis")
+    [container] = store.containers
+    assert container.command_line == ["sh", "/etc/redis/start.sh"]
+    assert not items(container.data, "env")
+    [config] = [each for each in load("prod").of("ConfigMap") if _is_redis(each)]
+    settings = config.data["data"]["redis.conf"].splitlines()
+    assert {"appendonly yes", "maxmemory 160mb", "maxmemory-policy noeviction", "aclfile /run/redis/users.acl"} <= set(
+        settings
+    )
+
+
+def _is_redis(config: Manifest) -> bool:
+    return config.name.startswith("redis-config")

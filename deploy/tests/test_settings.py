@@ -1,0 +1,112 @@
+"""What manifests and compose.yaml say of settings, held against the services' own settings."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.tests.conftest import DEPLOY
+from gateway_site.manifests.services import GATEWAY, SERVICES, USERS, Service
+
+BASE = {GATEWAY: DEPLOY / "kustomize" / "base" / "gateway", USERS: DEPLOY / "kustomize" / "base" / "users"}
+COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+
+OWN = {
+    GATEWAY: {"ALLOWED_HOSTS", "USER_SERVICE_URL", "AUTH", "AUTH_API_KEYS_FILE"},
+    USERS: {"ALLOWED_HOSTS", "REDIS_HOST"},
+}
+"""Settings for which the base has a value of its own; every other one restates the default, to be seen and overridden."""
+
+SHOW = """
+import json, sys
+from importlib import import_module
+settings = import_module(sys.argv[1])
+print(json.dumps({name: repr(getattr(settings, name)) for name in dir(settings) if name.isupper()}))
+"""
+
+
+def _env_file(path: Path) -> dict[str, str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))  # type: ignore[misc]
+
+
+def _settings(service: Service, environment: dict[str, str], folder: Path) -> dict[str, str]:
+    """Every value of a site's settings under an environment; in an empty folder, so that no `.env` gets in."""
+    environment = {"SECRET_KEY": "k" * 50, "PYTHONPATH": str(DEPLOY.parent), **environment}
+    command = [sys.executable, "-c", SHOW, f"{service.module}.settings"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    values: dict[str, str] = json.loads(done.stdout)
+    return values
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_base_restates_defaults_as_they_are(service: Service, tmp_path: Path):
+    written = _env_file(BASE[service] / "settings.env")
+    own = {name: value for name, value in written.items() if name in OWN[service]}
+    assert set(own) == OWN[service]
+    assert _settings(service, written, tmp_path) == _settings(service, own, tmp_path)
+
+
+def _of_compose(service: Service) -> dict[str, Any]:
+    found: dict[str, Any] = COMPOSE["services"][service.name]
+    return found
+
+
+def _compose_environment(service: Service) -> dict[str, str]:
+    found = _of_compose(service)
+    files = {name: value for path in found["env_file"] for name, value in _env_file(DEPLOY / path).items()}
+    given = {name: value.partition(":-")[2].rstrip("}") if "${" in value else value
+             for name, value in found["environment"].items()}  # fmt: skip
+    return files | given
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_compose_gives_settings_that_the_service_knows_and_takes(service: Service):
+    environment = _compose_environment(service)
+    assert {name for name in environment if not service.knows(name)} == set()
+    assert service.start({**environment}).error is None
+
+
+@pytest.mark.parametrize(
+    ("service", "target"), [(GATEWAY, "gateway"), (USERS, "users")], ids=["api-gateway", "user-service"]
+)
+def test_compose_builds_and_restricts_what_the_manifests_run(service: Service, target: str):
+    found = _of_compose(service)
+    assert found["build"] == {"context": "..", "dockerfile": "deploy/Dockerfile", "target": target}
+    assert (found["read_only"], found["cap_drop"]) == (True, ["ALL"])
+    assert found["security_opt"] == ["no-new-privileges:true"]
+    grace = int(found["stop_grace_period"].removesuffix("s"))
+    started = service.start({**_compose_environment(service)})
+    assert started.drain_seconds + started.grace_seconds < grace
+    if "ports" in found:
+        assert found["ports"] == [f"${{GATEWAY_PORT:-{service.default_port}}}:{service.default_port}"]
+
+
+def test_compose_starts_each_after_what_it_needs_is_healthy():
+    waits = {name: found.get("depends_on", {}) for name, found in COMPOSE["services"].items()}
+    assert waits[GATEWAY.name] == {USERS.name: {"condition": "service_healthy"}}
+    assert waits[USERS.name] == {"redis": {"condition": "service_healthy"}}
+    assert "healthcheck" in COMPOSE["services"]["redis"]
+    environment = _compose_environment(GATEWAY) | _compose_environment(USERS)
+    assert environment["USER_SERVICE_URL"] == f"http://{USERS.name}:{USERS.default_port}"
+    assert environment["REDIS_HOST"] in COMPOSE["services"]
+
+
+def test_compose_names_no_file_and_no_config_that_is_not_there():
+    for name, found in COMPOSE["services"].items():
+        for config in found.get("configs", []):
+            assert config["source"] in COMPOSE["configs"], name
+        for volume in found.get("volumes", []):
+            source = volume.split(":")[0]
+            assert (DEPLOY / source).exists() if source.startswith(".") else source in COMPOSE["volumes"], name
+        for file in found.get("env_file", []):
+            assert (DEPLOY / file).is_file(), name
+        assert found.get("build") or not found["image"].endswith(":latest"), name
+        assert ":" in found["image"], name
+    assert {profile for found in COMPOSE["services"].values() for profile in found.get("profiles", [])} == {
+        "monitoring", "tracing",
+    }  # fmt: skip

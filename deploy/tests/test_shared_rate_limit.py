@@ -1,0 +1,82 @@
+"""The component shared-rate-limit, run for real: its Redis under its start.sh, and gateways that count in it."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import requests
+from redis.exceptions import AuthenticationError, NoPermissionError
+
+from common.tests.service import service
+from deploy.tests.redis_server import PASSWORDS, Pod, shared_limit_pod
+from gateway_site.guard.limit_store import SCRIPT
+
+PASSWORD = PASSWORDS["rate-limit-password"]
+
+
+@pytest.fixture(scope="module")
+def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
+    """The store, as its container starts it."""
+    with shared_limit_pod(tmp_path_factory.mktemp("shared-limit")) as running:
+        yield running
+
+
+def test_two_gateways_share_one_limit(pod: Pod, tmp_path: Path):
+    settings = {
+        "USER_SERVICE_URL": "http://127.0.0.1:1",  # what passes the limit is 502 or 503: no user service is needed
+        "AUTH": "none",
+        "RATE_LIMIT": "10/h;burst=20",
+        "RATE_LIMIT_STORE": f"redis://127.0.0.1:{pod.port}/0",
+        "RATE_LIMIT_STORE_PASSWORD_FILE": str(pod.folder / "secrets" / "rate-limit-password"),
+    }
+    with ExitStack() as stack:
+        gateways = [stack.enter_context(service("gateway_site", _folder(tmp_path, n), **settings)) for n in "ab"]
+        statuses = [requests.get(f"{each.url}/api/users", timeout=5).status_code for each in gateways * 15]
+        scraped = [requests.get(f"{each.url}/metrics", timeout=5).text for each in gateways]
+    assert statuses.count(429) == 10
+    assert all("\nrate_limit_store_up 1.0\n" in each for each in scraped)
+
+
+def _folder(path: Path, name: str) -> Path:
+    (path / name).mkdir()
+    return path / name
+
+
+@pytest.mark.parametrize("command", ["FLUSHALL", "KEYS *", "CONFIG GET *", "ACL LIST", "GET {users:0}:user:1", "SAVE"])
+def test_nothing_but_the_limit_may_run(pod: Pod, command: str):
+    with pytest.raises(NoPermissionError):
+        pod.client(PASSWORD).execute_command(*command.split())
+
+
+@pytest.mark.parametrize("password", [None, "", PASSWORDS["password"]])
+def test_nobody_gets_in_without_its_password(pod: Pod, password: str | None):
+    with pytest.raises(AuthenticationError):
+        pod.client(password).ping()
+
+
+def test_probes_pass_while_it_serves(pod: Pod):
+    assert pod.run("ready.sh").returncode == 0
+    assert pod.run("live.sh").returncode == 0
+
+
+def test_full_store_forgets_who_owes_least_instead_of_refusing(pod: Pod):
+    """A crowd of addresses, more than fit, each with one request; who used a whole burst before it is not forgotten."""
+    script = pod.client(PASSWORD).register_script(SCRIPT)
+    hour = 3_600_000_000
+    rate = [hour, 10 * hour]
+    busy = ["ratelimit:key:busy"]
+    assert [script(keys=busy, args=rate)[1] > 0 for _ in range(11)] == [False] * 10 + [True]
+    for first in range(400):
+        script(keys=[f"ratelimit:addr:10.{first}.{n}" for n in range(1000)], args=rate)
+    assert script(keys=busy, args=rate)[1] > 0
+
+
+def test_empty_password_stops_the_start_with_the_cure(tmp_path: Path):
+    with shared_limit_pod(tmp_path) as mortal:
+        mortal.kill()
+        (mortal.folder / "secrets" / "rate-limit-password").write_text("\n", encoding="utf-8")
+        mortal.start()
+        assert mortal.process is not None
+        assert mortal.process.wait(20) != 0
+        assert "fill that key of the Secret api-gateway-secrets" in mortal.log()

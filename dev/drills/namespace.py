@@ -1,0 +1,79 @@
+"""A network namespace with wires into ours, each of which can be pulled: packets are dropped and nobody is told.
+
+Takes root and iproute2. What runs in it has no other way out; the addresses are those for benchmarks (RFC 2544), and no route
+leads beyond this machine.
+"""
+
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+
+def is_allowed() -> bool:
+    """Whether this machine lets us make namespaces and wires."""
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        return False
+    try:
+        with namespace("one"):
+            return True
+    except (OSError, subprocess.CalledProcessError):
+        return False
+
+
+class Wire:
+    """One pair of interfaces: `near` is our address, `far` the namespace's."""
+
+    def __init__(self, inside: str, name: str) -> None:
+        network = f"198.18.{random.randrange(256)}.{4 * random.randrange(64)}"
+        prefix, _, last = network.rpartition(".")
+        self.near, self.far = f"{prefix}.{int(last) + 1}", f"{prefix}.{int(last) + 2}"
+        self._inside, self._name = inside, name
+
+    def lay(self) -> None:
+        """Makes it. Raises CalledProcessError."""
+        ip("link", "add", self._name, "type", "veth", "peer", "name", self._name, "netns", self._inside)
+        ip("address", "add", f"{self.near}/30", "dev", self._name)
+        ip("-n", self._inside, "address", "add", f"{self.far}/30", "dev", self._name)
+        self.mend()
+
+    def spoil(self, *, is_cut: bool, for_inside: bool = False) -> None:
+        """Pulls it at the end of who is called, so that for who calls (we, or those inside) the route stands and what is sent
+        is lost: at their own end they would be told."""
+        if is_cut:
+            ip(*(() if for_inside else ("-n", self._inside)), "link", "set", self._name, "down")
+
+    def mend(self) -> None:
+        """Plugs it in again."""
+        ip("link", "set", self._name, "up")
+        ip("-n", self._inside, "link", "set", self._name, "up")
+
+
+class Namespace:
+    """`run_in`: what to put before a command that is to run in it; `wires` by their names."""
+
+    def __init__(self, name: str, wires: dict[str, Wire]) -> None:
+        self.run_in = ("ip", "netns", "exec", name)
+        self.wires = wires
+
+
+@contextmanager
+def namespace(*wires: str) -> Iterator[Namespace]:
+    """One with these wires, gone at the end with all of them. Raises CalledProcessError."""
+    tag = f"{os.getpid() % 100_000}-{random.randrange(1000)}"
+    name = f"drill-{tag}"
+    with ExitStack() as stack:
+        ip("netns", "add", name)
+        stack.callback(ip, "netns", "delete", name)
+        laid = {wire: Wire(name, f"d{number}-{tag}") for number, wire in enumerate(wires)}
+        for wire in laid.values():
+            wire.lay()
+        ip("-n", name, "link", "set", "lo", "up")
+        yield Namespace(name, laid)
+
+
+def ip(*words: str) -> None:
+    """Raises CalledProcessError."""
+    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=10)

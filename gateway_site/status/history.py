@@ -1,0 +1,114 @@
+"""The last five minutes of the API, in samples of the gateway's own metrics: a ring, so that it never grows.
+
+A sample is read by the timer that sets the gauges, not by requests. With `WEB_CONCURRENCY` above 1 each worker knows its own.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
+from prometheus_client import Histogram
+
+from common.metrics import BUCKETS, DURATION
+
+STEP_SECONDS = 5.0
+SLOTS = 60
+ROUTES = "/api/users"
+"""What is counted: the API. Probes, scrapes and this page would drown it."""
+
+POSITIONS = {bound: position for position, bound in enumerate((*BUCKETS, float("inf")))}
+
+
+class Sample(NamedTuple):
+    """Counters since the start: requests, those that ended in 5xx, and for each bucket those that took no longer."""
+
+    at: float
+    requests: float
+    failures: float
+    buckets: tuple[float, ...]
+
+
+class Interval(NamedTuple):
+    """What happened between two samples. Rates a second; durations in seconds, None without requests."""
+
+    seconds: float
+    requests: float
+    failures: float
+    buckets: tuple[float, ...]
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds
+
+    @property
+    def failure_share(self) -> float:
+        """Of the requests, those that ended in 5xx; 0 to 1."""
+        return self.failures / self.requests if self.requests else 0.0
+
+    def quantile(self, share: float) -> float | None:
+        """The duration that this share of the requests did not exceed, as PromQL's histogram_quantile has it."""
+        if not self.requests:
+            return None
+        wanted = share * self.buckets[-1]
+        position = next(i for i, count in enumerate(self.buckets) if count >= wanted)
+        if position == len(BUCKETS):
+            return BUCKETS[-1]
+        below, lower = (self.buckets[position - 1], BUCKETS[position - 1]) if position else (0.0, 0.0)
+        within = self.buckets[position] - below
+        return lower + (BUCKETS[position] - lower) * ((wanted - below) / within if within else 0.0)
+
+
+def read(histogram: Histogram, at: float) -> Sample:
+    """The sum over the API's routes."""
+    requests = failures = 0.0
+    buckets = [0.0] * len(POSITIONS)
+    (family,) = histogram.collect()
+    for name, labels, value, *_ in family.samples:
+        if not labels["route"].startswith(ROUTES):
+            continue
+        if name.endswith("_bucket"):
+            buckets[POSITIONS[float(labels["le"])]] += value
+        elif name.endswith("_count"):
+            requests += value
+            failures += value if labels["status_code"].startswith("5") else 0.0
+    return Sample(at, requests, failures, tuple(buckets))
+
+
+class History:
+    """The samples, oldest first."""
+
+    def __init__(self, histogram: Histogram = DURATION, clock: Callable[[], float] = time.monotonic) -> None:
+        self._histogram, self._clock = histogram, clock
+        self.started = clock()
+        self._samples = deque([read(histogram, self.started)], maxlen=SLOTS + 1)
+
+    def sample(self) -> None:
+        """Takes a sample if it is time for one; may be called more often."""
+        now = self._clock()
+        if now - self._samples[-1].at >= STEP_SECONDS:
+            self._samples.append(read(self._histogram, now))
+
+    def intervals(self) -> list[Interval]:
+        """At most SLOTS, oldest first; empty until the first is over."""
+        return [_between(earlier, later) for earlier, later in pairwise(self._samples)]
+
+    def latest(self, seconds: float) -> Interval | None:
+        """The last `seconds` and a little more in one; None until there is a sample."""
+        last = self._samples[-1]
+        first = next((s for s in reversed(self._samples) if s.at <= last.at - seconds), self._samples[0])
+        return _between(first, last) if last is not first else None
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the start."""
+        return self._clock() - self.started
+
+
+def _between(earlier: Sample, later: Sample) -> Interval:
+    buckets = tuple(new - old for old, new in zip(earlier.buckets, later.buckets, strict=True))
+    return Interval(
+        later.at - earlier.at, later.requests - earlier.requests, later.failures - earlier.failures, buckets
+    )

@@ -1,0 +1,88 @@
+"""What stands beside the users: health, versions, schema and its page, problems, the way in."""
+
+import re
+from urllib.parse import urljoin
+
+import pytest
+
+from gateway_site.tests.end_to_end.client import Client, new_user
+
+
+def test_it_is_live_healthy_and_ready(client: Client) -> None:
+    assert client.ask("GET", "/health/live").json() == {"status": "alive"}
+    health = client.ask("GET", "/health").json()
+    assert (health["status"], health["service"]) == ("healthy", "api-gateway")
+    ready = client.ask("GET", "/health/ready")
+    assert (ready.status_code, ready.json()["dependencies"]) == (200, {"user-service": "up"})
+    version = client.ask("GET", "/version").json()
+    assert (version["service"], version["version"]) == ("api-gateway", health["version"])
+
+
+def test_the_schema_is_this_versions(client: Client) -> None:
+    assert client.schema["openapi"].startswith("3.1")
+    assert client.schema["info"]["version"] == client.ask("GET", "/version").json()["version"]
+
+
+def test_the_page_of_the_schema_loads_from_here_alone(client: Client) -> None:
+    page = client.ask("GET", "/api/docs")
+    assert page.headers["Content-Type"].startswith("text/html")
+    assets = [urljoin(page.url, asset) for asset in re.findall(r'(?:src|href)="([^"#]+)"', page.text)]
+    assert len(assets) > 3
+    for asset in assets:
+        assert asset.startswith(f"{client.url}/"), "nothing from elsewhere"
+        assert client.ask("GET", asset).status_code == 200, asset
+
+
+def test_the_index_leads_to_what_is_there(client: Client) -> None:
+    links = client.ask("GET", "/", headers={"Accept": "application/json"}).json()["links"]
+    assert links.pop("metrics") == "/metrics", "closed to what comes through a proxy, so not asked"
+    assert {"users", "docs", "schema", "problems", "health"} <= links.keys()
+    for name, link in links.items():
+        assert client.ask("GET", link).status_code == 200, name
+
+
+def test_a_request_keeps_its_id(client: Client) -> None:
+    kept = client.ask("GET", "/api/users?limit=1", headers={"X-Request-ID": "end-to-end.1"})
+    assert kept.headers["X-Request-ID"] == "end-to-end.1"
+    problem = client.ask("GET", "/api/users/nobody", headers={"X-Request-ID": "no good"})
+    assert problem.headers["X-Request-ID"] == problem.json()["request_id"] != "no good"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "status", "code"),
+    [
+        ("GET", "/api/nowhere", {}, 404, "not-found"),
+        ("GET", "/api/users/", {}, 404, "not-found"),
+        ("GET", "/api/users/no-uuid", {}, 404, "user-not-found"),
+        ("GET", "/api/users?limit=0", {}, 400, "validation-error"),
+        ("GET", "/api/users?cursor=broken", {}, 400, "validation-error"),
+        ("DELETE", "/api/users", {}, 405, "method-not-allowed"),
+        ("POST", "/api/users", {"json": new_user(email="no address")}, 400, "validation-error"),
+        ("POST", "/api/users", {"json": new_user(nome="x")}, 400, "validation-error"),
+        (
+            "POST",
+            "/api/users",
+            {"data": b"{", "headers": {"Content-Type": "application/json"}},
+            400,
+            "malformed-request",
+        ),
+        (
+            "POST",
+            "/api/users",
+            {"data": b"<a/>", "headers": {"Content-Type": "text/xml"}},
+            415,
+            "unsupported-media-type",
+        ),
+    ],
+)
+def test_what_is_refused_is_a_problem(
+    client: Client, method: str, path: str, options: dict[str, object], status: int, code: str
+) -> None:
+    answer = client.ask(method, path, **options)
+    problem = answer.json()
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
+    assert problem["instance"] == path.partition("?")[0]
+    assert problem["request_id"] == answer.headers["X-Request-ID"]
+    if status == 405:
+        assert "POST" in answer.headers["Allow"]

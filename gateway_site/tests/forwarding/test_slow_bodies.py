@@ -1,0 +1,63 @@
+"""A client that sends its body slowly is late by itself: the user service is not blamed, and nobody else is refused."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from common.tests.recording import Recording
+from common.tests.service import Service, service
+from common.tests.wire import Answer, exchange, get, read
+from gateway_site.tests.forwarding.test_resilience import metric
+
+CLIENTS = 30
+"""More failures than it takes to open the circuit."""
+
+TIMEOUT = 0.5
+CLOSED = 0
+LARGE = 100_000
+"""More than is sent in one piece: such a body streams through."""
+
+
+@pytest.fixture
+def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: Recording) -> Iterator[Service]:
+    """One whose upstream has half a second."""
+    settings = {"UPSTREAM_TIMEOUT_MS": str(int(1000 * TIMEOUT)), "MAX_BODY_BYTES": str(2 * LARGE), "AUTH": "none"}
+    with service("gateway_site", tmp_path_factory.mktemp("slow"), USER_SERVICE_URL=upstream.url, **settings) as running:
+        yield running
+
+
+def slow(gateway: Service, length: int, sent: int, rest: int) -> list[Answer]:
+    """What clients are told who send the rest of their bodies when the upstream's time is long over."""
+    head = f"POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n\r\n".encode()
+    clients = [socket.create_connection(("127.0.0.1", gateway.port), timeout=10) for _ in range(CLIENTS)]
+    try:
+        for client in clients:
+            client.sendall(head + b"x" * sent)
+        time.sleep(TIMEOUT + 0.3)
+        for client in clients:
+            client.sendall(b"x" * rest)
+        return [read(client) for client in clients]
+    finally:
+        for client in clients:
+            client.close()
+
+
+def assert_the_circuit_is_closed(gateway: Service) -> None:
+    assert metric(gateway, 'upstream_circuit_state{service="user-service"}') == CLOSED
+    assert exchange(gateway.port, get("/api/users")).status == 200
+
+
+def test_the_upstreams_time_begins_when_the_body_is_there(gateway: Service) -> None:
+    answers = slow(gateway, 100, sent=50, rest=50)
+    assert {answer.status for answer in answers} == {200}
+    assert_the_circuit_is_closed(gateway)
+
+
+def test_a_streamed_body_that_does_not_come_in_time_says_so_and_opens_no_circuit(gateway: Service) -> None:
+    answers = slow(gateway, LARGE, sent=50, rest=0)
+    assert {(answer.status, answer.json()["detail"]) for answer in answers} == {
+        (504, "The request's body did not arrive in time.")
+    }
+    assert_the_circuit_is_closed(gateway)

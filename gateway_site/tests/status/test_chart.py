@@ -1,0 +1,95 @@
+"""Bars: their place, their height, what is said of them."""
+
+import pytest
+
+from common.metrics import BUCKETS
+from gateway_site.status import chart, wording
+from gateway_site.status.history import SLOTS, Interval
+
+
+def interval(requests: float, failures: float = 0, bucket: int = 3) -> Interval:
+    """Five seconds of requests that all took what a bucket holds."""
+    return Interval(5.0, requests, failures, tuple(requests if i >= bucket else 0 for i in range(len(BUCKETS) + 1)))
+
+
+@pytest.mark.parametrize(
+    ("value", "top"),
+    [(0, 1), (0.3, 1), (1, 1), (1.1, 2), (2, 2), (4.9, 5), (5.1, 10), (10, 10), (11, 20), (321, 500), (1000, 1000)],
+)
+def test_upper_edge_is_the_next_round_number(value: float, top: float) -> None:
+    assert chart.ceiling(value, least=1.0) == top
+
+
+def test_newest_interval_stands_at_the_right_and_heights_are_to_scale() -> None:
+    drawn = chart.rates([interval(500), interval(250)])
+    assert drawn.lines == [(0.0, "100/s"), (50.0, "50/s"), (100, "0")]
+    assert [(bar.x, bar.y, bar.height) for bar in drawn.bars] == [
+        ((SLOTS - 2) * chart.SLOT, 0.0, 100.0),
+        ((SLOTS - 1) * chart.SLOT, 50.0, 50.0),
+    ]
+
+
+def test_failures_are_drawn_over_all_and_told() -> None:
+    drawn = chart.rates([interval(500, failures=100)])
+    assert [(bar.kind, bar.height) for bar in drawn.bars] == [("all", 100.0), ("bad", 20.0)]
+    assert drawn.bars[0].label == "100/s, 100 of 500 failed"
+
+
+def test_one_failure_among_many_can_be_seen() -> None:
+    drawn = chart.rates([interval(100_000, failures=1)])
+    assert drawn.bars[1].height == chart.LEAST_HEIGHT
+
+
+def test_nothing_is_drawn_for_an_interval_without_requests() -> None:
+    assert chart.rates([interval(0)]).bars == chart.durations([interval(0)]).bars == []
+
+
+def test_durations_show_median_within_the_slowest() -> None:
+    drawn = chart.durations([interval(100, bucket=4)])  # (0.01, 0.025]
+    assert [bar.kind for bar in drawn.bars] == ["high", "all"]
+    assert drawn.bars[0].label == "half within 18 ms, 99 % within 25 ms"
+    assert drawn.bars[0].height == pytest.approx(47.9, abs=0.1)  # 2.4 powers of ten above 0.1 ms, 20 each
+
+
+def test_durations_have_a_line_for_each_power_of_ten() -> None:
+    drawn = chart.durations([])
+    assert [(round(y), label) for y, label in drawn.lines] == [
+        (0, "10 s"),
+        (20, "1 s"),
+        (40, "100 ms"),
+        (60, "10 ms"),
+        (80, "1 ms"),
+        (100, "0.1 ms"),
+    ]
+
+
+def test_durations_off_the_scale_stay_on_the_paper() -> None:
+    instant, endless = interval(10, bucket=0), interval(10, bucket=len(BUCKETS))
+    bars = chart.durations([instant, endless]).bars
+    assert all(chart.LEAST_HEIGHT <= bar.height <= chart.HEIGHT for bar in bars)
+    assert bars[2].height == chart.HEIGHT
+
+
+def test_no_samples_make_an_empty_chart() -> None:
+    assert (chart.rates([]).bars, chart.durations([]).bars) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0004, "0.4 ms"), (0.001, "1 ms"), (0.0123, "12 ms"), (0.9996, "1000 ms"), (1, "1 s"), (2.54, "2.5 s")],
+)
+def test_durations_read_well(seconds: float, text: str) -> None:
+    assert wording.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59.9, "59 s"), (60, "1 min 0 s"), (3600, "1 h 0 min"), (90_061, "1 d 1 h"), (864_000, "10 d 0 h")],
+)
+def test_ages_read_well(seconds: float, text: str) -> None:
+    assert wording.age(seconds) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0"), (0.25, "0.2"), (9.0, "9"), (12.7, "13"), (3400, "3,400")])
+def test_rates_read_well(value: float, text: str) -> None:
+    assert wording.rate(value) == text

@@ -1,0 +1,142 @@
+"""The service on a Redis Cluster: all that it does, while it loses the node that has the users, and while it has none."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+import requests
+
+from common.tests.service import Service, service
+from users_site.tests.api.client import UNKNOWN, Users, fresh_email, problem
+from users_site.tests.cluster import Nodes, cluster, until
+from users_site.tests.integrity import faults
+
+FAILOVER_SECONDS = 10.0
+
+
+@pytest.fixture(scope="module", params=["memory", "replicated"])
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Nodes, Service]]:
+    folder = tmp_path_factory.mktemp("cluster-users")
+    with (
+        cluster() as nodes,
+        service("users_site", folder, REDIS_URL=nodes.url, DURABILITY=request.param) as running,
+    ):
+        yield nodes, running
+
+
+@pytest.fixture
+def nodes(running: tuple[Nodes, Service]) -> Nodes:
+    """The cluster, whole and empty."""
+    running[0].restore()
+    return running[0]
+
+
+@pytest.fixture
+def users(nodes: Nodes, running: tuple[Nodes, Service]) -> Users:
+    """The service on it, ready."""
+    until(lambda: readiness(running[1]) == 200)
+    return Users(running[1].url)
+
+
+def readiness(running: Service) -> int:
+    return requests.get(f"{running.url}/health/ready", timeout=5).status_code
+
+
+def assert_every_kind_of_request_is_served(users: Users) -> None:
+    body = {"name": "Ada", "email": fresh_email()}
+    first = users.post(body, idempotency_key="once")
+    again = users.post(body, idempotency_key="once")
+    assert (first.status_code, again.content, again.headers["Idempotency-Replayed"]) == (201, first.content, "true")
+    problem(users.post(body | {"name": "Eve"}, idempotency_key="once"), 422, "idempotency-key-reused")
+    problem(users.post(body), 409, "email-taken")
+    user_id, etag = first.json()["id"], first.headers["ETag"]
+    assert users.get(user_id, if_none_match=etag).status_code == 304
+    others = [users.created()["id"] for _ in range(4)]
+    page = users.list(limit=3).json()
+    rest = requests.get(page["next"], timeout=5).json()
+    assert [user["id"] for user in page["results"] + rest["results"]] == [*reversed(others), user_id]
+    assert page["count"] == 5
+    moved = users.put(user_id, {"name": "Ada", "email": fresh_email()}, if_match=etag).json()
+    problem(users.patch(user_id, {"name": "Eve"}, if_match=etag), 412, "precondition-failed")
+    assert users.list(email=body["email"]).json()["results"] == []
+    assert users.list(email=moved["email"].upper()).json()["results"] == [moved]
+    assert users.delete(user_id).status_code == 204
+    problem(users.get(user_id), 404, "user-not-found")
+
+
+def test_every_kind_of_request_is_served(users: Users, nodes: Nodes) -> None:
+    assert_every_kind_of_request_is_served(users)
+    assert faults(nodes.owner.client()) == []
+    assert all(node.command("DBSIZE") == 0 for node in nodes.all if node not in {nodes.owner, nodes.replica})
+    assert "users_total 4.0" in requests.get(users.url + "/metrics", timeout=5).text
+
+
+def creates(users: Users, until_seconds: float) -> tuple[list[dict], set[int], float]:
+    """Users that were acknowledged until then, every status that came, and the longest time without a 201."""
+    acknowledged, seen, gap, last = [], set(), 0.0, time.monotonic()
+    while last < until_seconds and time.monotonic() < until_seconds:
+        answer = users.post({"name": "Ada", "email": fresh_email()})
+        seen.add(answer.status_code)
+        if answer.status_code == 201:
+            acknowledged.append(answer.json())
+            gap, last = max(gap, time.monotonic() - last), time.monotonic()
+        else:
+            problem(answer, 503, "store-unavailable")
+            time.sleep(0.02)
+    return acknowledged, seen, gap
+
+
+def test_when_the_owner_dies_its_replica_is_found_and_no_user_is_torn(
+    users: Users, nodes: Nodes, request: pytest.FixtureRequest
+) -> None:
+    owner, replica = nodes.owner, nodes.replica
+    with ThreadPoolExecutor(4) as pool:
+        lives = [pool.submit(partial(creates, users, time.monotonic() + FAILOVER_SECONDS)) for _ in range(4)]
+        time.sleep(1.5)
+        owner.kill()
+        made = [life.result(60) for life in lives]
+    assert nodes.owner is replica
+    assert set.union(*(seen for _, seen, _ in made)) <= {201, 503}
+    assert max(gap for *_, gap in made) < FAILOVER_SECONDS - 2
+    assert faults(replica.client()) == []
+    if "replicated" in request.node.name:
+        lost = [user for acknowledged, *_ in made for user in acknowledged if users.get(user["id"]).status_code != 200]
+        assert lost == []
+    owner.start()
+
+
+def test_a_slot_that_moves_at_once_costs_no_user(users: Users, nodes: Nodes) -> None:
+    target = nodes.another()
+    kept = users.created()
+    with ThreadPoolExecutor(4) as pool:
+        lives = [pool.submit(partial(creates, users, time.monotonic() + 4)) for _ in range(4)]
+        time.sleep(1.5)
+        nodes.move_slot(target)
+        made = [life.result(60) for life in lives]
+    assert nodes.owner is target
+    assert faults(target.client()) == []
+    acknowledged = [user["id"] for users_made, *_ in made for user in users_made]
+    assert target.command("ZCARD", "{users:0}:ids") >= len(acknowledged) + 1
+    assert users.get(kept["id"]).json() == kept
+
+
+def test_a_cluster_that_is_down_is_503_and_not_ready_until_it_is_back(
+    users: Users, nodes: Nodes, running: tuple[Nodes, Service]
+) -> None:
+    kept = users.created()
+    others = [node for node in nodes.all if node is not nodes.owner]
+    for node in others:
+        node.freeze()
+    until(lambda: users.get(UNKNOWN).status_code == 503)
+    answer = problem(users.get(UNKNOWN), 503, "store-unavailable")
+    assert "clusterdown" in answer["detail"]
+    problem(users.post({"name": "Ada", "email": fresh_email()}), 503, "store-unavailable")
+    assert readiness(running[1]) == 503
+    for node in others:
+        node.thaw()
+    until(lambda: readiness(running[1]) == 200)
+    assert users.get(kept["id"]).json() == kept

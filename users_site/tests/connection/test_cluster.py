@@ -1,0 +1,197 @@
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from users_site.repository.command import Script
+from users_site.repository.errors import Reason, StoreUnavailable
+from users_site.tests.cluster import SLOT, Nodes, cluster, node_id, until, url_of
+from users_site.tests.connection.waiting import failures_of, until_it_answers
+from users_site.tests.valkey import PASSWORD, free_port
+
+KEY, OTHER_KEY = "{users:0}:test", "{users:0}:ids"
+COUNT = Script("count", "redis.call('ZADD', KEYS[2], 0, ARGV[1]) return redis.call('INCR', KEYS[1])")
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Nodes]:
+    with cluster() as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def nodes(running: Nodes) -> Nodes:
+    """The cluster, whole and empty, whatever the test before did to it."""
+    running.restore()
+    return running
+
+
+async def answer_or_none(connection, *words):
+    with contextlib.suppress(StoreUnavailable):
+        return await connection.execute("x", *words)
+
+
+async def reason_of(connection) -> Reason:
+    with pytest.raises(StoreUnavailable) as caught:
+        await connection.execute("get", "GET", KEY)
+    assert not caught.value.uncertain
+    return caught.value.reason
+
+
+class Load:
+    """A script with two keys again and again, each time with another member; what became of each."""
+
+    def __init__(self, connection) -> None:
+        self.connection = connection
+        self.acknowledged = self.uncertain = 0
+        self.reasons: Counter[Reason] = Counter()
+        self.longest_gap, self._last = 0.0, time.monotonic()
+
+    async def __aenter__(self) -> "Load":
+        await self.connection.run("count", COUNT, [KEY, OTHER_KEY], ["first"])
+        self.acknowledged = 1
+        self._task = asyncio.create_task(self._run())
+        await asyncio.sleep(1.2)  # from now on the connection is old enough to be left
+        return self
+
+    async def __aexit__(self, *_) -> None:
+        await asyncio.sleep(0.5)
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task  # which has not ended before, with an error that nobody expected
+
+    async def _run(self) -> None:
+        for number in range(1_000_000):
+            try:
+                await self.connection.run("count", COUNT, [KEY, OTHER_KEY], [f"m{number}"])
+                now = time.monotonic()
+                self.longest_gap, self._last = max(self.longest_gap, now - self._last), now
+                self.acknowledged += 1
+            except StoreUnavailable as error:
+                self.uncertain += error.uncertain
+                self.reasons[error.reason] += 1
+            await asyncio.sleep(0.002)
+
+    def assert_none_lost_none_doubled(self, nodes: Nodes) -> None:
+        count, members = int(nodes.owner.command("GET", KEY)), nodes.owner.command("ZCARD", OTHER_KEY)
+        # Cancelled in the end: the last one may have been made.
+        assert self.acknowledged <= count <= self.acknowledged + self.uncertain + 1
+        assert members == count
+
+
+async def test_the_owner_is_found_behind_nodes_that_are_gone(connect, nodes):
+    connection = connect(url_of(free_port(), nodes.another().port))
+    await connection.execute("set", "SET", KEY, "v")
+    assert nodes.owner.command("GET", KEY) == b"v"
+
+
+async def test_a_replica_knows_the_owner_too(connect, nodes):
+    await connect(url_of(nodes.replica.port)).execute("set", "SET", KEY, "v")
+    assert nodes.owner.command("GET", KEY) == b"v"
+
+
+async def test_a_silent_node_costs_half_of_the_time_to_connect(connect, nodes):
+    owner, silent = nodes.owner, nodes.another()
+    connection = connect(url_of(silent.port, owner.port), connect_timeout=1.0)
+    silent.freeze()
+    started = time.monotonic()
+    await connection.execute("set", "SET", KEY, "v")
+    assert time.monotonic() - started < 1
+
+
+async def test_when_the_owner_dies_the_next_one_is_found(connect, nodes):
+    owner, connection = nodes.owner, connect(nodes.url, timeout=1.0, connect_timeout=0.5)
+    await connection.execute("set", "SET", KEY, "before")
+    await connection.execute("wait", "WAIT", 1, 1000)
+    owner.kill()
+    assert await until_it_answers(connection, 10) > 0.1
+    assert await connection.execute("get", "GET", KEY) == b"before"
+    await connection.execute("set", "SET", KEY, "after")
+    assert nodes.owner.command("GET", KEY) == b"after"
+
+
+async def test_an_owner_that_is_cut_off_from_the_others_is_down_until_they_are_back(connect, nodes):
+    owner, others = nodes.owner, [node for node in nodes.all if node is not nodes.owner]
+    connection = connect(nodes.url, timeout=1.0, connect_timeout=0.5)
+    await connection.execute("set", "SET", KEY, "v")
+    for node in others:
+        node.freeze()
+    await asyncio.to_thread(until, lambda: b"cluster_state:fail" in owner.command("CLUSTER", "INFO"))
+    assert await reason_of(connection) is Reason.CLUSTERDOWN
+    assert await reason_of(connect(nodes.url, connect_timeout=4.0)) is Reason.CLUSTERDOWN
+    for node in others:
+        node.thaw()
+    await asyncio.to_thread(nodes.until_settled)
+    assert await connection.execute("get", "GET", KEY) == b"v"
+
+
+async def test_an_owner_is_left_that_the_others_have_replaced_without_its_knowledge(connect, nodes):
+    """Frozen, it goes on where it was when it wakes up, and would take writes until it hears of the others."""
+    owner, connection = nodes.owner, connect(nodes.url, timeout=0.5, connect_timeout=0.5)
+    await connection.execute("set", "SET", KEY, "v")
+    await connection.execute("wait", "WAIT", 1, 1000, timeout=2.0)
+    owner.freeze()
+    assert (await failures_of(connection.execute("get", "GET", KEY)))[0].reason is Reason.TIMEOUT
+    started = time.monotonic()
+    while await answer_or_none(connection, "GET", KEY) is None:
+        assert time.monotonic() - started < 15
+        await asyncio.sleep(0.05)
+    owner.thaw()
+    await connection.execute("set", "SET", KEY, "new")
+    await asyncio.to_thread(nodes.until_settled)
+    assert await connection.execute("get", "GET", KEY) == b"new"
+
+
+async def test_a_wrong_password_is_told_and_not_shown(connect, nodes):
+    with pytest.raises(StoreUnavailable) as caught:
+        await connect(nodes.url.replace("p%40ss", "wr0ng")).ping()
+    assert caught.value.reason is Reason.AUTH
+    assert "wr0ng" not in str(caught.value)
+
+
+async def test_where_nobody_listens_is_refused(connect):
+    assert await reason_of(connect(url_of(free_port(), free_port()))) is Reason.REFUSED
+
+
+async def test_a_server_that_is_no_cluster_is_rejected(connect, server):
+    assert await reason_of(connect(url_of(server.port))) is Reason.REJECTED
+
+
+async def test_a_manual_failover_loses_no_write_and_doubles_none(connect, nodes):
+    replica = nodes.replica
+    async with Load(connect(nodes.url, timeout=1.0, connect_timeout=0.5)) as load:
+        await asyncio.to_thread(replica.command, "CLUSTER", "FAILOVER")
+        await asyncio.to_thread(until, lambda: nodes.owner is replica)
+    assert load.acknowledged > 100
+    load.assert_none_lost_none_doubled(nodes)
+    assert load.longest_gap < 2
+
+
+async def test_a_slot_that_is_moved_at_once_takes_no_write_with_it(connect, nodes):
+    target = nodes.another()
+    async with Load(connect(nodes.url, timeout=1.0, connect_timeout=0.5)) as load:
+        await asyncio.to_thread(nodes.move_slot, target)
+    load.assert_none_lost_none_doubled(nodes)
+    assert load.longest_gap < 2
+
+
+async def test_a_slot_that_is_moved_key_by_key_is_never_torn(connect, nodes):
+    source, target = nodes.owner, nodes.another()
+    async with Load(connect(nodes.url, timeout=1.0, connect_timeout=0.5)) as load:
+        target.command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", node_id(source))
+        source.command("CLUSTER", "SETSLOT", SLOT, "MIGRATING", node_id(target))
+        for key in (KEY, OTHER_KEY):
+            await asyncio.sleep(0.3)
+            to = ("127.0.0.1", target.port, "", 0, 5000, "AUTH", PASSWORD, "KEYS", key)
+            assert source.command("MIGRATE", *to) == b"OK"
+            assert await reason_of(load.connection) is Reason.TRYAGAIN
+        await asyncio.sleep(0.3)
+        for node in (target, source):
+            node.command("CLUSTER", "SETSLOT", SLOT, "NODE", node_id(target))
+    assert nodes.owner is target
+    load.assert_none_lost_none_doubled(nodes)
+    assert load.reasons.keys() <= {Reason.TRYAGAIN, Reason.MOVED}
+    assert load.reasons[Reason.TRYAGAIN] > 0, "Redis refuses scripts over keys that are not all in one place"

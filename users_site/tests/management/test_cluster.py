@@ -1,0 +1,109 @@
+"""The commands on a Redis Cluster, and what they say of one that cannot be used."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management.base import CommandError
+
+from users_site.repository import keys
+from users_site.tests.cluster import SLOT, Nodes, cluster, node_id, until, url_of
+from users_site.tests.valkey import free_port
+
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Nodes]:
+    with cluster() as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def nodes(running: Nodes, redis: Any, settings: Any) -> Nodes:
+    """The cluster, whole and empty; `redis` first, as it names its own store."""
+    running.restore()
+    settings.REDIS_URL = running.url
+    return running
+
+
+def test_every_command_works(run: Run, nodes: Nodes, tmp_path: Path) -> None:
+    run("wait_for_redis", timeout=20)
+    run("seed_users", count=1000, seed="demo", production=True)
+    assert nodes.owner.command("ZCARD", keys.index(0)) == 1000
+    run("verify_users")
+    file = tmp_path / "users.ndjson.gz"
+    run("export_users", str(file))
+    run("seed_users", count=0, clear=True, yes=True, production=True)
+    assert nodes.owner.command("DBSIZE") == 0
+    run("import_users", str(file))
+    run("import_users", str(file), on_conflict="replace")
+    assert nodes.owner.command("ZCARD", keys.index(0)) == 1000
+    nodes.owner.command("DEL", nodes.owner.command("KEYS", "*email*")[0])
+    with pytest.raises(CommandError):
+        run("verify_users")
+    run("verify_users", repair=True)
+    run("verify_users")
+
+
+def test_the_new_owner_is_found_after_a_failover(run: Run, nodes: Nodes) -> None:
+    run("seed_users", count=10, seed="demo", production=True)
+    replica = nodes.replica
+    replica.command("CLUSTER", "FAILOVER")
+    until(lambda: nodes.owner is replica)
+    run("seed_users", count=20, seed="demo", production=True)
+    assert replica.command("ZCARD", keys.index(0)) == 20
+
+
+def test_while_the_slot_is_moved_key_by_key_a_command_refuses(run: Run, nodes: Nodes) -> None:
+    """SCAN would find the keys that are still there, and pass over the others without a word."""
+    run("seed_users", count=10, seed="demo", production=True)
+    source, target = nodes.owner, nodes.another()
+    target.command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", node_id(source))
+    source.command("CLUSTER", "SETSLOT", SLOT, "MIGRATING", node_id(target))
+    try:
+        for command in (["verify_users"], ["seed_users", "--count=0", "--clear", "--yes", "--production"]):
+            with pytest.raises(CommandError, match="tryagain"):
+                run(*command)
+    finally:
+        for node in (source, target):
+            node.command("CLUSTER", "SETSLOT", SLOT, "STABLE")
+    run("verify_users")
+
+
+@pytest.mark.parametrize(
+    "command", [["verify_users"], ["seed_users", "--count", "1"], ["wait_for_redis", "--timeout", "2"]]
+)
+def test_a_cluster_that_is_down_is_one_line(argv: Any, nodes: Nodes, command: list[str]) -> None:
+    owner = nodes.owner
+    for node in nodes.all:
+        if node is not owner:
+            node.freeze()
+    until(lambda: b"cluster_state:fail" in owner.command("CLUSTER", "INFO"))
+    done = argv(*command)
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert "redis+cluster://:***@127.0.0.1" in line
+    assert "clusterdown" in line
+
+
+def test_a_wrong_password_is_told_as_such(argv: Any, nodes: Nodes, settings: Any) -> None:
+    settings.REDIS_URL = nodes.url.replace("p%40ss", "hush-hush")
+    done = argv("verify_users")
+    assert done.returncode == 1
+    assert "(auth)" in done.stderr
+    assert "hush-hush" not in done.stderr
+
+
+def test_a_cluster_where_nobody_listens_is_one_line(argv: Any, redis: Any, settings: Any) -> None:
+    settings.REDIS_URL = url_of(free_port(), free_port())
+    done = argv("verify_users")
+    assert done.returncode == 1
+    assert "(refused)" in done.stderr
+
+
+def test_a_server_that_was_demoted_is_told_as_such(run: Run, nodes: Nodes, settings: Any) -> None:
+    settings.REDIS_URL = url_of(nodes.replica.port).replace("redis+cluster", "redis")
+    with pytest.raises(CommandError, match="moved"):
+        run("verify_users")

@@ -47,9 +47,13 @@ def read_while_verifying(port: int, args: argparse.Namespace, ids: Path, url: st
     """The same load while the command runs over and over; how many runs came to their end."""
     script = 'while "$0" manage_users.py verify_users >/dev/null 2>&1; do echo done; done'
     environment = {**os.environ, "REDIS_URL": url, "DEBUG": "true"}
-    pipe = subprocess.PIPE
     loop = subprocess.Popen(
-        ["sh", "-c", script, sys.executable], cwd=processes.ROOT, env=environment, stdout=pipe, text=True, start_new_session=True
+        ["sh", "-c", script, sys.executable],
+        cwd=processes.ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     try:
         time.sleep(2)  # Python and Django have started

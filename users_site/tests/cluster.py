@@ -31,8 +31,8 @@ class Nodes:
 
     @property
     def url(self) -> str:
-        """As the user service wants it; the last, a replica at first, is not named, as nobody names all."""
-        return url_of(*(node.port for node in self.all[:-1]))
+        """As the user service wants it."""
+        return url_of(*(node.port for node in self.all))
 
     @property
     def owner(self) -> Valkey:

@@ -72,20 +72,18 @@ def test_while_the_slot_is_moved_key_by_key_a_command_refuses(run: Run, nodes: N
     run("verify_users")
 
 
-@pytest.mark.parametrize(
-    "command", [["verify_users"], ["seed_users", "--count", "1"], ["wait_for_redis", "--timeout", "2"]]
-)
-def test_a_cluster_that_is_down_is_one_line(argv: Any, nodes: Nodes, command: list[str]) -> None:
+def test_a_cluster_that_is_down_is_one_line(argv: Any, nodes: Nodes) -> None:
     owner = nodes.owner
     for node in nodes.all:
         if node is not owner:
             node.freeze()
     until(lambda: b"cluster_state:fail" in owner.command("CLUSTER", "INFO"))
-    done = argv(*command)
-    assert (done.returncode, done.stdout) == (1, "")
-    [line] = done.stderr.splitlines()
-    assert "redis+cluster://:***@127.0.0.1" in line
-    assert "clusterdown" in line
+    for command in (["verify_users"], ["seed_users", "--count=1"], ["wait_for_redis", "--timeout=2"]):
+        done = argv(*command)
+        assert (done.returncode, done.stdout) == (1, "")
+        [line] = done.stderr.splitlines()
+        assert "redis+cluster://:***@127.0.0.1" in line
+        assert "clusterdown" in line
 
 
 def test_a_wrong_password_is_told_as_such(argv: Any, nodes: Nodes, settings: Any) -> None:

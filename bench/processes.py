@@ -118,12 +118,14 @@ class Pair:
         self.ports = {name: free_port() for name in ("redis", "users", "gateway")}
         self.redis_url = f"redis://:{PASSWORD}@127.0.0.1:{self.ports['redis']}/0"
 
-    def start(self) -> None:
-        """Returns when both are ready."""
+    def start(self, **settings: str) -> None:
+        """Returns when both are ready; `settings`: more of both."""
         self.running["redis"] = store(self.ports["redis"], self.folder, appendonly="yes", requirepass=PASSWORD)
         upstream = f"http://127.0.0.1:{self.ports['users']}"
-        self.running["users"] = service("users", self.ports["users"], self.folder, REDIS_URL=self.redis_url)
-        self.running["gateway"] = service("gateway", self.ports["gateway"], self.folder, USER_SERVICE_URL=upstream)
+        self.running["users"] = service("users", self.ports["users"], self.folder, REDIS_URL=self.redis_url, **settings)
+        self.running["gateway"] = service(
+            "gateway", self.ports["gateway"], self.folder, USER_SERVICE_URL=upstream, **settings
+        )
 
     def seed(self, count: int) -> Path:
         """Seeds the store with `seed_users`; the file of ids, oldest first."""
@@ -141,11 +143,11 @@ class Pair:
 
 
 @contextmanager
-def pair(folder: Path) -> Iterator[Pair]:
-    """The pair, stopped at the end."""
+def pair(folder: Path, **settings: str) -> Iterator[Pair]:
+    """The pair, stopped at the end; `settings`: more of both services."""
     started = Pair(folder)
     try:
-        started.start()
+        started.start(**settings)
         yield started
     finally:
         for process in reversed(started.running.values()):

@@ -14,12 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench import processes
 from bench.load import post
-from bench.run import seed
 from common.tests.service import free_port
 
 ACCEPT = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
@@ -34,16 +33,8 @@ TRACING = {
 @contextmanager
 def pair(folder: Path, **settings: str) -> Iterator[tuple[dict[str, processes.Process], dict[str, int], Path]]:
     """A store with 1000 users and the pair before it: processes and ports by name, and the file of ids."""
-    ports = {name: free_port() for name in ("redis", "users", "gateway")}
-    url = f"redis://:{processes.PASSWORD}@127.0.0.1:{ports['redis']}/0"
-    upstream = f"http://127.0.0.1:{ports['users']}"
-    with ExitStack() as stack:
-        running = {"redis": processes.store(ports["redis"], folder)}
-        stack.callback(running["redis"].stop)
-        for role, where in (("users", {"REDIS_URL": url}), ("gateway", {"USER_SERVICE_URL": upstream})):
-            running[role] = processes.service(role, ports[role], folder, **where, **settings)
-            stack.callback(running[role].stop)
-        yield running, ports, seed(1000, url, folder)
+    with processes.pair(folder, **settings) as started:
+        yield started.running, started.ports, started.seed(1000)
 
 
 @contextmanager
@@ -147,7 +138,8 @@ def traced(folder: Path, kind: str, receiver: int, seconds: int, connections: in
 
 def tracing(folder: Path, rounds: int, seconds: int, connections: int) -> None:
     """A row for each way to trace, medians over the rounds; the ways take turns."""
-    port, found = free_port(), {kind: [] for kind in TRACING}
+    port = free_port()
+    found: dict[str, list[dict[str, float]]] = {kind: [] for kind in TRACING}
     receiver = processes.Process("receiver", [sys.executable, "-m", "bench.receiver", str(port)], {}, folder)
     try:
         for number in range(rounds):

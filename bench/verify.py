@@ -7,7 +7,6 @@ share its cores.
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -18,29 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from bench import processes
-from bench.run import seed
-from common.tests.service import free_port
+from bench.measure import load
 
 PERCENTILES = ("p50_ms", "p90_ms", "p99_ms")
 SAMPLE = 5_000
 """How many of the users are read."""
-
-
-def read(port: int, args: argparse.Namespace, ids: Path) -> dict[str, Any]:
-    """One load of reads."""
-    command = [
-        sys.executable,
-        "-m",
-        "bench.load",
-        str(port),
-        "read",
-        str(args.connections),
-        str(args.seconds),
-        str(ids),
-    ]
-    out = subprocess.run(command, check=True, cwd=processes.ROOT, stdout=subprocess.PIPE, timeout=args.seconds + 60)
-    outcome: dict[str, Any] = json.loads(out.stdout)
-    return outcome
 
 
 def read_while_verifying(port: int, args: argparse.Namespace, ids: Path, url: str) -> tuple[dict[str, Any], int]:
@@ -49,11 +30,16 @@ def read_while_verifying(port: int, args: argparse.Namespace, ids: Path, url: st
     environment = {**os.environ, "REDIS_URL": url, "DEBUG": "true"}
     pipe = subprocess.PIPE
     loop = subprocess.Popen(
-        ["sh", "-c", script, sys.executable], cwd=processes.ROOT, env=environment, stdout=pipe, text=True, start_new_session=True
+        ["sh", "-c", script, sys.executable],
+        cwd=processes.ROOT,
+        env=environment,
+        stdout=pipe,
+        text=True,
+        start_new_session=True,
     )
     try:
         time.sleep(2)  # Python and Django have started
-        outcome = read(port, args, ids)
+        outcome = load("read", port, args.connections, args.seconds, ids)
     finally:
         os.killpg(loop.pid, 15)
     return outcome, loop.communicate(timeout=30)[0].count("done")
@@ -61,7 +47,7 @@ def read_while_verifying(port: int, args: argparse.Namespace, ids: Path, url: st
 
 def one_round(args: argparse.Namespace, port: int, ids: Path, url: str) -> dict[str, dict[str, Any]]:
     """Without and with."""
-    without = read(port, args, ids)
+    without = load("read", port, args.connections, args.seconds, ids)
     with_it, runs = read_while_verifying(port, args, ids, url)
     line = ", ".join(f"{name} {without[name]} -> {with_it[name]}" for name in (*PERCENTILES, "rps", "bad"))
     sys.stdout.write(f"{line}, {runs} runs ended\n")
@@ -77,22 +63,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=8, help="of each load")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    running: list[processes.Process] = []
-    with tempfile.TemporaryDirectory() as name:
-        folder, redis = Path(name), free_port()
-        url = f"redis://:{processes.PASSWORD}@127.0.0.1:{redis}/0"
-        try:
-            running.append(processes.store(redis, folder))
-            users, gateway = free_port(), free_port()
-            running.append(processes.service("users", users, folder, REDIS_URL=url))
-            upstream = f"http://127.0.0.1:{users}"
-            running.append(processes.service("gateway", gateway, folder, USER_SERVICE_URL=upstream))
-            ids = seed(args.users, url, folder)
-            ids.write_text("".join(ids.read_text().splitlines(keepends=True)[:SAMPLE]))
-            rounds = [one_round(args, gateway, ids, url) for _ in range(args.rounds)]
-        finally:
-            for process in reversed(running):
-                process.stop()
+    with tempfile.TemporaryDirectory() as folder, processes.pair(Path(folder)) as pair:
+        ids = pair.seed(args.users)
+        ids.write_text("".join(ids.read_text().splitlines(keepends=True)[:SAMPLE]))
+        rounds = [one_round(args, pair.ports["gateway"], ids, pair.redis_url) for _ in range(args.rounds)]
     for percentile in PERCENTILES:
         ratio = statistics.median(each["with"][percentile] / each["without"][percentile] for each in rounds)
         sys.stdout.write(f"{percentile}: x {ratio:.2f}\n")

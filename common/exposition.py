@@ -49,7 +49,7 @@ class Exposition:
             for sample in metric.samples:
                 if sample.exemplar is None and sample.timestamp is None:
                     series = self.series(metric.name, metric.type, sample.name, tuple(sample.labels.items()))
-                    out.append(f"{series}{floatToGoString(sample.value)}\n")
+                    out.append(f"{series}{floatToGoString(sample.value)}\n")  # type: ignore[no-untyped-call]
                 else:
                     out.append(self._line(metric.name, metric.type, sample))
         return "".join([*out, self.end]).encode()

@@ -12,9 +12,12 @@ import select
 import struct
 import sys
 import termios
+import threading
 
 PATIENCE_MS = 20
 """How long the first line that finds no room waits; the following ones do not wait at all."""
+
+SAID = b'{"level":"warning","message":"log lines dropped","logger":"stdout","dropped":%d}\n'
 
 
 class Stdout:
@@ -23,22 +26,20 @@ class Stdout:
     def __init__(self) -> None:
         self.dropped = 0
         self._unsaid = 0
+        self._lock = threading.RLock()  # the exporter of traces logs from its thread, and a poll object serves one
         self._poll = select.poll()
         self._poll.register(1, select.POLLOUT)
 
     def write(self, line: bytes) -> None:
         """Writes one line with its newline, or drops it."""
-        unsaid = self._unsaid
-        whole = line
-        if unsaid:
-            whole = (
-                b'{"level":"warning","message":"log lines dropped","logger":"stdout","dropped":%d}\n' % unsaid + line
-            )
-        if self._has_room(len(whole)) and self._is_written(whole):
-            self._unsaid = 0
-        else:
-            self.dropped += 1
-            self._unsaid += 1
+        with self._lock:
+            if self._unsaid:
+                line = SAID % self._unsaid + line
+            if self._has_room(len(line)) and self._is_written(line):
+                self._unsaid = 0
+            else:
+                self.dropped += 1
+                self._unsaid += 1
 
     @staticmethod
     def _is_written(data: bytes) -> bool:

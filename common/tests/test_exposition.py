@@ -5,13 +5,12 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.exposition import generate_latest as generate_latest_openmetrics
 from prometheus_client.registry import Collector
 
 from common.exposition import CONTENT_TYPES, OPENMETRICS, PLAIN, Exposition, chosen
-from common.metrics import REGISTRY
 
 FORMATS = pytest.mark.parametrize(
     ("ours", "theirs"),

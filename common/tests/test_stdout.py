@@ -91,3 +91,37 @@ def test_a_stalled_reader_holds_no_request_and_hears_what_it_missed(tmp_path: Pa
         process.wait(30)
         os.close(reader)
     assert process.returncode == 0
+
+
+PROGRAM = """
+import json, sys, threading
+from common.stdout import Stdout
+stdout, errors = Stdout(), []
+def write(name):
+    line = json.dumps({"message": name * 3000}).encode() + b"\\n"
+    for _ in range(3000):
+        try:
+            stdout.write(line)
+        except Exception as error:
+            errors.append(repr(error))
+threads = [threading.Thread(target=write, args=(name,)) for name in "abc"]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(json.dumps({"dropped": stdout.dropped, "errors": errors[:3]}), file=sys.stderr)
+"""
+
+
+def test_threads_that_write_at_once_neither_fail_nor_mix_their_lines(tmp_path: Path) -> None:
+    # The exporter of traces logs from a thread of its own.
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = process.communicate(timeout=60)
+    said = json.loads(err)
+    messages = [json.loads(line)["message"] for line in out.splitlines()]
+    written = [message for message in messages if message != "log lines dropped"]
+    assert said["errors"] == []
+    assert {len(set(message)) for message in written} == {1}
+    assert len(written) + said["dropped"] == 9000

@@ -60,8 +60,9 @@ def test_files_for_a_library_are_read_into_the_environment_and_masked(
 
 
 def test_a_file_for_a_library_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS_FILE", "/nowhere")
-    with pytest.raises(SettingError, match="OTEL_EXPORTER_OTLP_HEADERS_FILE cannot be read"):
+    # A name of its own: a file that was read once is remembered.
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE_FILE", "/nowhere")
+    with pytest.raises(SettingError, match="OTEL_EXPORTER_OTLP_CERTIFICATE_FILE cannot be read"):
         environment.mount("OTEL_")
 
 

@@ -215,7 +215,7 @@ def sentinel_pods(root: Path) -> Iterator[tuple[list[Pod], list[Pod]]]:
             (SENTINEL,),
             SELF=f"127.0.0.1 {port}",
             FIRST=first,
-            DOWN_AFTER_MS="500",
+            DOWN_AFTER_MS="2000",  # not below the second in which Sentinel asks: it would fail over twice
         )
         for n, port in enumerate(ports[3:])
     ]

@@ -25,7 +25,7 @@ def serve_alone(arbiter: Any) -> None:
     if arbiter.cfg.workers > 1 or arbiter.cfg.reload:
         return
     # The arbiter only queued what arrived; PID 1 of a container has no default action that would end it.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(0))
     if not arbiter.SIG_QUEUE.empty():
         sys.exit(0)

@@ -170,11 +170,18 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
         sys.exit(1 if self.alive else 0)
 
     def init_signals(self) -> None:
+        """gunicorn's, before the application is loaded; alone not before the loop runs: until then uvloop would lose a signal,
+        and those of server.py end the process at once."""
+        if self.is_alone:
+            self.loop.call_soon(self._init_signals_alone)
+        else:
+            super().init_signals()
+
+    def _init_signals_alone(self) -> None:
         """The arbiter's duties too, where there is none: a hang-up stops it gently, orphans of PID 1 are reaped."""
         super().init_signals()
-        if self.is_alone:
-            self.loop.add_signal_handler(signal.SIGHUP, self.handle_exit_signal)
-            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        self.loop.add_signal_handler(signal.SIGHUP, self.handle_exit_signal)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
     def load_wsgi(self) -> None:
         """The application, and all that it made so far out of the garbage collector's way: it stays (gc.freeze)."""

@@ -32,13 +32,15 @@ def test_a_hang_up_stops_it_gently(tmp_path: Path) -> None:
         assert "draining" in [line["message"] for line in lines(running)]
 
 
-def test_a_signal_that_comes_while_it_starts_is_not_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0, 0.05, 0.2, 0.4])
+def test_a_signal_that_comes_while_it_starts_is_not_lost(tmp_path: Path, seconds: float) -> None:
     starting = Service(SITE, tmp_path, **NOWHERE)
     try:
         deadline = time.monotonic() + SECONDS
         while b"Listening at" not in starting.log.read_bytes():
             assert time.monotonic() < deadline
             time.sleep(0.001)
+        time.sleep(seconds)  # the application is being loaded
         starting.process.terminate()
         assert starting.process.wait(SECONDS) == 0
     finally:

@@ -1,8 +1,7 @@
 """A load generator: keep-alive connections, each with one request in flight, for a number of seconds.
 
-A process of its own, so that its CPU is nobody else's: `python -m bench.load PORT SCENARIO CONNECTIONS SECONDS FILE [FIELD]`;
-prints one JSON object. Latencies are in ms. FILE has ids, or for `targets` request targets, one a line; FIELD is a header field
-that reads carry.
+A process of its own, so that its CPU is nobody else's: `python -m bench.load PORT SCENARIO CONNECTIONS SECONDS FILE`;
+prints one JSON object. Latencies are in ms. FILE has ids, or for `targets` request targets, one a line.
 """
 
 import asyncio
@@ -32,8 +31,8 @@ def post(path: str, number: int) -> bytes:
     return (head + body).encode()
 
 
-def requests(scenario: str, lines: list[str], base: str, field: str) -> Iterator[bytes]:
-    """The requests of a scenario, for ever. `mixed` is 80 % read, 15 % list, 5 % create."""
+def requests(scenario: str, lines: list[str], base: str, field: str = "") -> Iterator[bytes]:
+    """A scenario's requests, for ever; reads carry `field`, a header field. `mixed`: 80 % read, 15 % list, 5 % create."""
     reads = itertools.cycle([get(line if scenario == "targets" else f"{base}/{line}", field) for line in lines])
     page = get(f"{base}?limit=20")
     for number in itertools.count():
@@ -105,12 +104,10 @@ class StoreClient(Client):
         return not answered.endswith(b"\r\n")
 
 
-async def load(
-    port: int, scenario: str, connections: int, seconds: float, lines: list[str], field: str = ""
-) -> dict[str, float]:
+async def load(port: int, scenario: str, connections: int, seconds: float, lines: list[str]) -> dict[str, float]:
     """What came of it: requests, rps, percentiles in ms, bad answers."""
     base = "/users" if scenario.startswith("direct-") else "/api/users"
-    stream = requests(scenario.removeprefix("direct-"), lines, base, field)
+    stream = requests(scenario.removeprefix("direct-"), lines, base)
     latencies: list[float] = []
     bad: list[int] = []
     loop = asyncio.get_running_loop()
@@ -136,9 +133,9 @@ async def load(
 
 def main() -> None:
     """The command line."""
-    port, scenario, connections, seconds, file, *field = sys.argv[1:7]
+    port, scenario, connections, seconds, file = sys.argv[1:6]
     lines = Path(file).read_text().split() if Path(file).is_file() else []
-    outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), lines, *field))
+    outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), lines))
     sys.stdout.write(json.dumps(outcome) + "\n")
 
 

@@ -23,9 +23,9 @@ def measure(scenario: str, port: int, running: dict[str, processes.Process], arg
     return outcome
 
 
-def load(scenario: str, port: int, connections: int, seconds: float, lines: Path, field: str = "") -> dict[str, Any]:
-    """One load in a process of its own, as bench.load reports it; `field`: a header field that reads carry."""
-    words = [str(word) for word in (port, scenario, connections, seconds, lines, field)]
+def load(scenario: str, port: int, connections: int, seconds: float, lines: Path) -> dict[str, Any]:
+    """One load in a process of its own, as bench.load reports it."""
+    words = [str(word) for word in (port, scenario, connections, seconds, lines)]
     done = subprocess.run(
         [sys.executable, "-m", "bench.load", *words],
         check=True,

@@ -4,15 +4,7 @@ import pytest
 
 from gateway_site import circuit
 from gateway_site.circuit import Circuit, State
-
-
-class Clock:
-    """Time as the test says."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from gateway_site.tests.clock import Clock
 
 
 @pytest.fixture

@@ -70,6 +70,15 @@ class Visit:
         """All that a reader sees."""
         return self.page.inner_text("body")
 
+    def runs_an_inline_script(self) -> bool:
+        """Whether a script that somebody got into the page runs."""
+        self.page.evaluate("""() => {
+            const script = document.createElement("script");
+            script.textContent = "window.ran = true";
+            document.body.append(script);
+        }""")
+        return self.page.evaluate("window.ran") is not None
+
     @property
     def hosts(self) -> set[str]:
         """Every host that was asked for anything."""

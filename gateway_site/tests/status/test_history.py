@@ -5,14 +5,7 @@ from prometheus_client import CollectorRegistry, Histogram
 
 from common.metrics import BUCKETS, LABELS
 from gateway_site.status.history import SLOTS, STEP_SECONDS, History
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from gateway_site.tests.clock import Clock
 
 
 @pytest.fixture

@@ -30,8 +30,11 @@ PASSWORDS = {
 }
 START_SECONDS = 30
 
-# The wheel has the server only; of the client, this is what the scripts use.
-CLIENT = f"""#!{sys.executable}
+# The wheel has the server only; of the client, this is what the scripts use. To sh the first lines hand it to Python, to Python
+# they are a text: a path with a space can be no interpreter's.
+CLIENT = f"""#!/bin/sh
+'''exec' "{sys.executable}" "$0" "$@"
+' '''
 import os, socket, sys
 words, options = sys.argv[1:], {{"-h": "127.0.0.1", "-p": "6379"}}
 while words and words[0] in options:

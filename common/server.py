@@ -6,7 +6,6 @@ replicas, not workers, are how this scales, so metrics need no shared files and 
 
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from importlib import import_module
@@ -24,15 +23,10 @@ def serve_alone(arbiter: Any) -> None:
     ends the process, seen by whoever started that (Kubernetes, compose) and started again by them, not behind their back."""
     if arbiter.cfg.workers > 1 or arbiter.cfg.reload:
         return
-    # The arbiter only queued what arrived; PID 1 of a container has no default action that would end it.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(0))
-    if not arbiter.SIG_QUEUE.empty():
-        sys.exit(0)
     worker = arbiter.worker_class(
         1, os.getppid(), arbiter.LISTENERS, arbiter.app, arbiter.timeout, arbiter.cfg, arbiter.log
     )
-    worker.serve_alone()
+    worker.serve_alone(arbiter.SIG_QUEUE)
 
 
 def load_anew(arbiter: Any, worker: Any) -> None:

@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from logging.config import dictConfig
+from queue import SimpleQueue
 from typing import Any, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
@@ -156,32 +157,47 @@ protocol._scan_response_headers = scan
 class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
     """gunicorn's worker; `connections` are those of its clients. `is_alone`: no arbiter watches it."""
 
-    is_alone = False
+    queued: SimpleQueue[int] | None = None
+    """Where there is no arbiter: what its handlers, which only queue, have heard so far."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.connections: set[Protocol] = set()
 
-    def serve_alone(self) -> NoReturn:
+    @property
+    def is_alone(self) -> bool:
+        """Whether it serves in the arbiter's place."""
+        return self.queued is not None
+
+    def serve_alone(self, queued: SimpleQueue[int]) -> NoReturn:
         """Serves until told to stop, then ends the process: with 0, or with 1 where nobody had told it to."""
-        self.is_alone, self.pid = True, os.getpid()
+        self.queued, self.pid = queued, os.getpid()
         self.init_process()
         logger.info("stopped")
         sys.exit(1 if self.alive else 0)
 
     def init_signals(self) -> None:
         """gunicorn's, before the application is loaded; alone not before the loop runs: until then uvloop would lose a signal,
-        and those of server.py end the process at once."""
-        if self.is_alone:
-            self.loop.call_soon(self._init_signals_alone)
-        else:
+        and the arbiter's handlers queue it. (An exception raised by a handler is lost in a finaliser.)"""
+        if self.queued is None:
             super().init_signals()
+        else:
+            self.loop.call_soon(self._take_signals_over, self.queued)
 
-    def _init_signals_alone(self) -> None:
-        """The arbiter's duties too, where there is none: a hang-up stops it gently, orphans of PID 1 are reaped."""
-        super().init_signals()
-        self.loop.add_signal_handler(signal.SIGHUP, self.handle_exit_signal)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    def _take_signals_over(self, queued: SimpleQueue[int]) -> None:
+        """From the arbiter, with no moment in which one would meet its default action: PID 1 has none that would end it."""
+        stops = {
+            signal.SIGTERM: self.handle_exit_signal,
+            signal.SIGHUP: self.handle_exit_signal,
+            signal.SIGINT: self.handle_quit_signal,
+            signal.SIGQUIT: self.handle_quit_signal,
+        }
+        for number, handler in {**stops, signal.SIGUSR1: self.handle_usr1_signal}.items():
+            self.loop.add_signal_handler(number, handler)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the orphans of PID 1
+        while not queued.empty():
+            if queued.get() in stops:
+                self.alive = False  # nobody has been served yet: there is nothing to drain
 
     def load_wsgi(self) -> None:
         """The application, and all that it made so far out of the garbage collector's way: it stays (gc.freeze)."""

@@ -68,11 +68,11 @@ def test_known_kinds_are_those_of_the_schemas(tool: Tool, version: str):
 
 
 def test_policy_holds_but_for_what_is_waived(tool: Tool, files: list[Path]):
+    # As a module: the first line of its script is a path, which must have no space.
+    checkov = (Path(tool("checkov")).with_name("python"), "-m", "checkov.main")
     found: set[tuple[str, str]] = set()
     for file in files[-2:]:  # prod, alone and with everything
-        done = _run(
-            tool("checkov"), "-f", file, "--framework", "kubernetes", "--skip-download", "--quiet", "-o", "json"
-        )
+        done = _run(*checkov, "-f", file, "--framework", "kubernetes", "--skip-download", "--quiet", "-o", "json")
         report = json.loads(done.stdout)
         assert report["summary"]["passed"] > 100, "checkov checked hardly anything"
         found |= {(each["check_id"], each["resource"]) for each in report["results"]["failed_checks"]}

@@ -1,7 +1,8 @@
 """Clients that ask again at once, whatever they were told: `python -m dev.drills.flood PORT IDS CALM ALL ROUNDS`.
 
-A process of its own, so that its work is nobody else's. In each round first CALM, then ALL connections ask; prints a list of
-[calm, flooded], each {"goodput", "refused"} a second and {"p99"} of what was not refused, in seconds.
+A process of its own, so that its work is nobody else's. CALM connections ask, and in turn with them, ROUNDS times, ALL of them;
+prints a list of what came back, one calm more than floods: {"goodput", "refused"} a second, {"p99"} of what was not refused, in
+seconds, {"lost"} connections so far.
 """
 
 import asyncio
@@ -14,8 +15,9 @@ from typing import Any
 
 import uvloop
 
-RAMP_PER_SECOND = 1000
-SETTLE_SECONDS, MEASURE_SECONDS = 2.0, 2.5
+RAMP_PER_SECOND = 2000
+RISE_SECONDS, MEASURE_SECONDS, WARM_SECONDS = 5.0, 2.5, 2.0
+"""Refusals wait for up to 4 s: only then do they come as fast as they will, and are those of a flood gone from the calm."""
 
 
 class Flood:
@@ -28,18 +30,18 @@ class Flood:
         self.asking = 0
         """How many connections may ask now: those with a lower number."""
 
-    async def measure(self, asking: int, clients: "list[Client]") -> dict[str, float]:
+    async def measure(self, asking: int, clients: "list[Client]", settle: float) -> dict[str, float]:
         """What came back while so many asked."""
         self.asking = asking
         for client in clients[:asking]:
             client.ask()
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(settle)
         self.good.clear()
         self.refused, started = 0, time.perf_counter()
         await asyncio.sleep(MEASURE_SECONDS)
         seconds, good = time.perf_counter() - started, sorted(self.good)
         p99 = good[int(0.99 * (len(good) - 1))] if good else 99.0
-        return {"goodput": len(good) / seconds, "refused": self.refused / seconds, "p99": p99}
+        return {"goodput": len(good) / seconds, "refused": self.refused / seconds, "p99": p99, "lost": self.lost}
 
 
 class Client(asyncio.Protocol):
@@ -78,7 +80,7 @@ class Client(asyncio.Protocol):
         self.flood.lost += 1
 
 
-async def flood(port: int, ids: list[str], calm: int, everybody: int, rounds: int) -> list[list[dict[str, float]]]:
+async def flood(port: int, ids: list[str], calm: int, everybody: int, rounds: int) -> list[dict[str, float]]:
     """Opens all connections, then measures."""
     heads = [f"GET /api/users/{user_id} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for user_id in ids]
     shared = Flood(itertools.cycle(heads))
@@ -89,7 +91,11 @@ async def flood(port: int, ids: list[str], calm: int, everybody: int, rounds: in
         clients.append(client)
         if number % 50 == 0:
             await asyncio.sleep(50 / RAMP_PER_SECOND)
-    return [[await shared.measure(asking, clients) for asking in (calm, everybody)] for _ in range(rounds)]
+    found = [await shared.measure(calm, clients, WARM_SECONDS)]
+    for _ in range(rounds):
+        found.append(await shared.measure(everybody, clients, RISE_SECONDS))
+        found.append(await shared.measure(calm, clients, RISE_SECONDS))
+    return found
 
 
 def main() -> None:

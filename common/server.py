@@ -72,6 +72,7 @@ def gunicorn_settings(site: str) -> dict[str, Any]:
         "keepalive": KEEPALIVE_SECONDS,
         "timeout": 30,
         "graceful_timeout": settings.DRAIN_SECONDS + settings.GRACE_SECONDS,
+        "http_parser": "python",  # the one that field_parser.py mends; by default whichever is installed
         "asgi_loop": "uvloop",
         "asgi_lifespan": "on",
         "asgi_disconnect_grace_period": 0,

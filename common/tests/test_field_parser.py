@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderName
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common import field_parser
@@ -43,3 +43,36 @@ def verdict(scan: Any, fields: list[tuple[bytes, bytes]]) -> Any:
 @given(FIELDS)
 def test_an_answers_fields_are_judged_alike(fields: list[tuple[bytes, bytes]]) -> None:
     assert verdict(field_parser.scan, fields) == verdict(SCAN, fields)
+
+
+NAMES = st.sampled_from(
+    [b"Host", b"a", b"Content-Length", b"Transfer-Encoding", b"Connection", b"X-API-Key", b"A b", b"", b"n\xe9"]
+)
+VALUES = st.sampled_from([b" 1", b"2", b"\t chunked ", b"", b": :", b"close", b"a\rb", b"a\nb", b"a\0b", b"x" * 50])
+ENDS = st.sampled_from([b"\r\n"] * 8 + [b"\n", b"\r", b"\r\n ", b"", b"\r\n\r\n"])
+HEADS = st.lists(st.tuples(NAMES, st.sampled_from([b":"] * 9 + [b"", b" :"]), VALUES, ENDS), max_size=6)
+
+
+def parsed(kind: Any, pieces: list[bytes]) -> Any:
+    """What a parser makes of bytes that arrive in these pieces."""
+    parser = kind(limit_request_fields=4, limit_request_field_size=40)
+    try:
+        for piece in pieces:
+            parser.feed(piece)
+    except Exception as error:
+        return type(error).__name__, str(error), parser._headers_list
+    names = (name for name in ORIGINAL.__slots__ if not name.startswith("_on"))
+    return {name: getattr(parser, name) for name in names}
+
+
+@example([(b"Host", b":", b"x" * 35, b"\r\n")], 0)  # with the end of its line 41 bytes
+@example([(b"Host", b":", b"x" * 33, b"\r\n")], 0)  # 40
+@example([(b"a", b":", b"1", b"\r\n")] * 5, 0)
+@example([(b"a", b":", b"1", b"\r\n")] * 2, 24)  # the first field comes by itself
+@example([(b"Host", b"", b"2", b"\r\n")], 0)
+@example([(b"a", b":", b"\t chunked ", b"\r\n")], 0)
+@given(HEADS, st.integers(0, 120))
+def test_a_head_is_parsed_alike(lines: list[tuple[bytes, ...]], cut: int) -> None:
+    head = b"GET /x HTTP/1.1\r\n" + b"".join(b"".join(line) for line in lines) + b"\r\n0\r\n\r\n"
+    pieces = [head[:cut], head[cut:]]
+    assert parsed(field_parser.FieldParser, pieces) == parsed(ORIGINAL, pieces)

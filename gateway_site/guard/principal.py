@@ -27,10 +27,8 @@ class Principal:
 @lru_cache(maxsize=4096)
 def principal(kind: str, name: str, scopes: frozenset[str]) -> Principal:
     """The one object for this principal: who has many tokens is kept once. `scopes`: some of SCOPES."""
-    ours = " ".join(sorted(scopes))
     label = f"{kind}:{name}"
-    headers = [(IDENTITY + b"subject", label.encode("ascii")), (IDENTITY + b"scopes", ours.encode("ascii"))]
-    return Principal(label, scopes, headers)
+    return Principal(label, scopes, [(IDENTITY + b"subject", label.encode("ascii"))])
 
 
 def scope_for(method: str | None) -> str:

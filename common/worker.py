@@ -34,6 +34,10 @@ from common.settings import DRAIN_SECONDS
 HEAD_SECONDS = 10.0
 """A request head that takes longer than this is a slow-header attack or a lost client (RFC 9110 §15.5.9 allows to close)."""
 
+COLLECT_SECONDS = 10.0
+"""How often everything but what was there after the start is searched for cycles, some ms: old ones (of connections, mostly)
+would else wait for a million new objects, and memory would grow until then."""
+
 STALLED_SECONDS = 10.0
 """How long a client may leave an answer unread: it holds a place among those in flight."""
 
@@ -163,6 +167,7 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.connections: set[Protocol] = set()
+        self.collect_at = 0.0
 
     @property
     def is_alone(self) -> bool:
@@ -224,8 +229,12 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
         self.loop.call_later(DRAIN_SECONDS, super().handle_exit_signal)
 
     def notify(self) -> None:
-        """Once a second: the heartbeat, and an end to heads that take too long, and to clients that do not read."""
+        """Once a second: the heartbeat, and an end to heads that take too long, and to clients that do not read. At times a
+        search for cycles."""
         super().notify()
+        if time.monotonic() >= self.collect_at:
+            self.collect_at = time.monotonic() + COLLECT_SECONDS
+            gc.collect()
         if self.is_alone:
             self.ppid = os.getppid()  # it is no arbiter's death that would be noticed here
             # The arbiter would kill a worker whose loop hangs. The traceback goes to stderr.

@@ -25,8 +25,8 @@ run: .venv/.requirements-run ## both services and a store on this machine; Ctrl-
 test: .venv/.requirements-dev ## every test, each site under its own settings, both at once
 	@rm -rf build/tests && mkdir -p build/tests && $(PY) -m coverage erase
 	@failed=0; \
-	$(call pytest,gateway) gateway_site common deploy/tests >build/tests/gateway.log 2>&1 & gateway=$$!; \
-	$(call pytest,users) users_site common dev/tests || failed=1; \
+	$(call pytest,gateway) gateway_site common $(MANIFEST_TESTS) >build/tests/gateway.log 2>&1 & gateway=$$!; \
+	$(call pytest,users) users_site common dev/tests $(OTHER_DEPLOY_TESTS) || failed=1; \
 	wait $$gateway || failed=1; cat build/tests/gateway.log; \
 	$(PY) -m coverage combine --quiet && $(PY) -m coverage report || failed=1; \
 	exit $$failed
@@ -118,6 +118,9 @@ lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the pack
 	$(call compile,requirements-verify)
 	$(call compile,requirements-policy)
 
+# Of deploy/tests some run with the user service's, so that both sites take as long.
+OTHER_DEPLOY_TESTS = deploy/tests/pipelines deploy/tests/monitoring
+MANIFEST_TESTS = deploy/tests $(OTHER_DEPLOY_TESTS:%=--ignore=%)
 pytest = $(PY) -m coverage run -m pytest --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml
 # -rs: what is skipped for want of a program is named, with the program.
 verify = $(PY) -m pytest --ds=gateway_site.settings -m verify -rs --junit-xml=build/tests/verify-$(1).xml

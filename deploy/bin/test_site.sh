@@ -3,9 +3,10 @@
 # Reports and coverage's data come into build/tests; combine_coverage.sh puts both sites' together.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+others=(deploy/tests/pipelines deploy/tests/monitoring) # so that both sites take as long
 case ${1:-} in
-  users) tests=(users_site common dev/tests) ;;
-  gateway) tests=(gateway_site common deploy/tests) ;;
+  users) tests=(users_site common dev/tests "${others[@]}") ;;
+  gateway) tests=(gateway_site common deploy/tests "${others[@]/#/--ignore=}") ;;
   *) echo "error: give one site: users or gateway" >&2 && exit 2 ;;
 esac
 PY=${PYTHON:-.venv/bin/python}

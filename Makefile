@@ -22,12 +22,15 @@ install-services: .venv/.requirements
 run: .venv/.requirements-run ## both services and a store on this machine; Ctrl-C stops them
 	@exec $(PY) -m dev.run
 
-test: .venv/.requirements-dev ## every test, each site under its own settings, both at once
+# Three runs at once, each half waiting: the gateway's, the user service's, and what both share under the settings of each.
+test: .venv/.requirements-dev ## every test, each site under its own settings
 	@rm -rf build/tests && mkdir -p build/tests && $(PY) -m coverage erase
 	@failed=0; \
-	$(call pytest,gateway) gateway_site common $(MANIFEST_TESTS) >build/tests/gateway.log 2>&1 & gateway=$$!; \
-	$(call pytest,users) users_site common dev/tests $(OTHER_DEPLOY_TESTS) || failed=1; \
-	wait $$gateway || failed=1; cat build/tests/gateway.log; \
+	$(call pytest,gateway,gateway) gateway_site $(MANIFEST_TESTS) >build/tests/gateway.log 2>&1 & gateway=$$!; \
+	( $(call pytest,gateway,common-gateway) common; first=$$?; $(call pytest,users,common-users) common && exit $$first ) \
+		>build/tests/common.log 2>&1 & common=$$!; \
+	$(call pytest,users,users) users_site dev/tests $(OTHER_DEPLOY_TESTS) || failed=1; \
+	wait $$gateway || failed=1; wait $$common || failed=1; cat build/tests/gateway.log build/tests/common.log; \
 	$(PY) -m coverage combine --quiet && $(PY) -m coverage report || failed=1; \
 	exit $$failed
 
@@ -118,10 +121,10 @@ lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the pack
 	$(call compile,requirements-verify)
 	$(call compile,requirements-policy)
 
-# Of deploy/tests some run with the user service's, so that both sites take as long.
+# Of deploy/tests some run with the user service's, so that the runs take as long.
 OTHER_DEPLOY_TESTS = deploy/tests/pipelines deploy/tests/monitoring
 MANIFEST_TESTS = deploy/tests $(OTHER_DEPLOY_TESTS:%=--ignore=%)
-pytest = $(PY) -m coverage run -m pytest --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml
+pytest = $(PY) -m coverage run -m pytest --ds=$(1)_site.settings --junit-xml=build/tests/$(2).xml
 # -rs: what is skipped for want of a program is named, with the program.
 verify = $(PY) -m pytest --ds=gateway_site.settings -m verify -rs --junit-xml=build/tests/verify-$(1).xml
 # Without AUTH a credential may be left out; the other settings are required, and no schema depends on them.

@@ -41,7 +41,8 @@ class FieldParser(PythonProtocol):  # type: ignore[misc]
         if fields is None:
             return bool(super()._parse_headers())
         self._headers_list.extend(fields)
-        self._header_count = len(fields)  # type: ignore[misc] # a slot of PythonProtocol, which has no types
+        # Slots of PythonProtocol, which has no types.
+        self._header_count, self._scan_from = len(fields), 0  # type: ignore[misc]
         del self._buffer[: end + 4]
         self._finalize_headers()
         return True

@@ -45,6 +45,28 @@ async def test_inclusive_position_holds_its_own_user(users: UserRepository) -> N
     a, b, c = [(await created(users)).id for _ in range(3)]
     assert ids(await users.page(2, Position(Side.OLDER, b, inclusive=True))) == [b, a]
     assert ids(await users.page(2, Position(Side.NEWER, b, inclusive=True))) == [c, b]
+    assert (await users.page(2, Position(Side.OLDER, c, inclusive=True))).newer is None
+    assert (await users.page(2, Position(Side.NEWER, a, inclusive=True))).older is None
+
+
+@pytest.mark.parametrize("is_inclusive", [False, True])
+@pytest.mark.parametrize(("side", "back"), [(Side.OLDER, "newer"), (Side.NEWER, "older")])
+async def test_the_way_back_is_told_whether_its_user_is_there_or_not(
+    users: UserRepository, side: Side, back: str, is_inclusive: bool
+) -> None:
+    behind, start, ahead = [(await created(users)).id for _ in range(3)][:: -1 if side is Side.OLDER else 1]
+    other = Side.NEWER if side is Side.OLDER else Side.OLDER
+    position = Position(side, start, inclusive=is_inclusive)
+
+    async def way_back() -> Position | None:
+        found: Position | None = getattr(await users.page(2, position), back)
+        return found
+
+    assert await way_back() == Position(other, start if is_inclusive else ahead)
+    await users.delete(start)
+    assert await way_back() == Position(other, ahead)
+    await users.delete(behind)
+    assert await way_back() is None
 
 
 @pytest.mark.parametrize(("side", "back"), [(Side.OLDER, "newer"), (Side.NEWER, "older")])

@@ -4,6 +4,7 @@ Tests that start services of their own give them an environment of their own (co
 """
 
 import os
+import signal
 
 REQUIRED = {
     "SECRET_KEY": "a key for tests only",
@@ -16,3 +17,8 @@ REQUIRED = {
 for name in ("DEBUG", "PORT", "HOST", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "DRAIN_SECONDS", "LOG_LEVEL"):
     os.environ.pop(name, None)
 os.environ.update(REQUIRED)
+
+# What a shell starts with `&` is deaf to these, and hands that on: to services that tests stop by them.
+for number in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

@@ -18,6 +18,7 @@ STAY = ["sleep", "60"]
 def signals():
     """A supervisor takes the signals of the process it is in: these tests give them back."""
     handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as without nohup
     yield
     for signum, handler in handlers.items():
         signal.signal(signum, handler)

@@ -23,10 +23,11 @@ def running_upstream() -> Iterator[Recording]:
 
 
 @pytest.fixture
-def upstream(running_upstream: Recording) -> Recording:
-    """What is behind the gateways, with nothing recorded yet."""
+def upstream(running_upstream: Recording) -> Iterator[Recording]:
+    """What is behind the gateways, with nothing recorded yet; what a test has it answer ends with the test."""
     running_upstream.reset()
-    return running_upstream
+    yield running_upstream
+    running_upstream.reset()
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +38,11 @@ def running_issuer() -> Iterator[Issuer]:
 
 
 @pytest.fixture
-def trusted_issuer(running_issuer: Issuer) -> Issuer:
-    """Who signs tokens, with its first keys."""
+def trusted_issuer(running_issuer: Issuer) -> Iterator[Issuer]:
+    """Who signs tokens, with its first keys, before and after."""
     running_issuer.reset()
-    return running_issuer
+    yield running_issuer
+    running_issuer.reset()
 
 
 @pytest.fixture(scope="session")

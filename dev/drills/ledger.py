@@ -54,8 +54,11 @@ class Verdict:
 class Ledger:
     """Of one drill."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, repeats_deletes: bool = False) -> None:
         self.started = monotonic()
+        self.repeats_deletes = repeats_deletes
+        """Whether the fault makes the gateway send a DELETE again: 404 is then what the first attempt, whose answer was lost,
+        leaves to the second. Elsewhere a user that is not there to be deleted was lost."""
         self.events: list[Event] = []
         self.entries: dict[str, Entry] = {}
         self.acknowledged = 0
@@ -75,7 +78,9 @@ class Ledger:
         """What a write to this user means for the states that the store may be in."""
         if answer and 200 <= answer.status < 300:
             entry.states = {wanted}
-        elif answer is None or is_uncertain(answer):
+        elif (
+            answer is None or is_uncertain(answer) or (answer.status == 404 and wanted is None and self.repeats_deletes)
+        ):
             entry.states.add(wanted)
 
     async def verify(self, port: int) -> Verdict:

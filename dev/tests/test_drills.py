@@ -70,6 +70,17 @@ async def test_the_ledger_finds_what_was_lost_doubled_and_made_though_refused() 
     assert sorted(verdict.doubled) == ["doubled", "ghost"]
 
 
+@pytest.mark.parametrize(("repeats", "status", "states"), [(True, 404, 2), (False, 404, 1), (True, 409, 1)])
+def test_a_delete_that_finds_nobody_was_made_before_only_where_the_gateway_repeats_it(
+    repeats: bool, status: int, states: int
+) -> None:
+    entry, ledger = Entry("a", {"a"}), Ledger(repeats_deletes=repeats)
+    ledger.wrote(entry, None, Answer(status, {}, b""))
+    assert len(entry.states) == states
+    ledger.wrote(entry, "a 2", Answer(404, {}, b""))
+    assert len(entry.states) == states, "a change that finds nobody was not made"
+
+
 @pytest.mark.parametrize(
     ("answer", "uncertain"),
     [(REFUSED, False), (UNCERTAIN, True), (Answer(502, {}, b""), True), (Answer(409, {}, b""), False)],

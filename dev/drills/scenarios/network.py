@@ -103,7 +103,7 @@ async def suffer(
     port: int, place: str, fault: Fault, spoil: Callable[[], None], mend: Callable[[], None], how: str = ""
 ) -> Outcome:
     """One fault at one place."""
-    ledger = Ledger()
+    ledger = Ledger(repeats_deletes=place == BETWEEN_SERVICES)
     outcome = Outcome(f"network between {place}: {fault.name}{how}", ledger)
     async with load(port, ledger):
         await asyncio.sleep(0.5)

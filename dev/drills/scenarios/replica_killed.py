@@ -24,6 +24,7 @@ async def kill(folder: Path, site: str) -> Outcome:
     async with own_store(folder / "store") as store, stage(folder) as on, Balancer() as behind, Balancer() as front:
         users = await on.replicas(behind, "users_site", store.url, REPLICAS if is_users else 1)
         gateways = await on.replicas(front, "gateway_site", behind.url, 1 if is_users else REPLICAS)
+        on.ledger.repeats_deletes = is_users
         outcome = Outcome(f"kill -9 of one {'user-service' if is_users else 'api-gateway'}", on.ledger)
         async with load(front.port, on.ledger, clients=32, pause=0.005, retries_reads=not is_users):
             await asyncio.sleep(2)

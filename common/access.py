@@ -24,8 +24,6 @@ CONSTANTS = {
     "logger": "access",
 }
 
-NOTHING: dict[str, str] = {}
-
 QUIET = ("/health", "/metrics")
 
 
@@ -35,23 +33,22 @@ def record(request: Request, status: int, sent: int, seconds: float) -> None:
     observe(method, route, status, seconds)
     level = logging.DEBUG if route.startswith(QUIET) else logging.INFO
     if logger.isEnabledFor(level):
-        write(
-            orjson.dumps(
-                {
-                    "timestamp": clock.text(time.time()),
-                    "level": "info" if level == logging.INFO else "debug",
-                    **CONSTANTS,
-                    "request_id": request.request_id,
-                    "method": method,
-                    "path": request.path,
-                    "route": route,
-                    "status_code": status,
-                    "duration_ms": round(seconds * 1000, 3),
-                    "user_agent": request.header(b"user-agent"),
-                    "remote_addr": request.remote_addr,
-                    "bytes_sent": sent,
-                    **(NOTHING if request.principal is None else {"principal": request.principal}),
-                    **(tracing.ids() if tracing.is_on else NOTHING),
-                }
-            )
-        )
+        line = {
+            "timestamp": clock.text(time.time()),
+            "level": "info" if level == logging.INFO else "debug",
+            **CONSTANTS,
+            "request_id": request.request_id,
+            "method": method,
+            "path": request.path,
+            "route": route,
+            "status_code": status,
+            "duration_ms": round(seconds * 1000, 3),
+            "user_agent": request.header(b"user-agent"),
+            "remote_addr": request.remote_addr,
+            "bytes_sent": sent,
+        }
+        if request.principal is not None:
+            line["principal"] = request.principal
+        if tracing.is_on:
+            line |= tracing.ids()
+        write(orjson.dumps(line))

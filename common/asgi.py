@@ -35,7 +35,7 @@ CLIENT_CLOSED_REQUEST = 499
 UNGUARDED = ("/health", "/metrics")
 """Probes answer whatever the Host header (kubernetes/kubernetes#14713) and however many requests are in flight."""
 
-HARDENING: Headers = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+NO_SNIFFING, NO_STORE = (b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")
 
 
 class Application(BaseHandler):
@@ -169,22 +169,10 @@ def host_is_allowed(host: bytes) -> bool:
 async def deliver(request: Request, response: HttpResponse, send: ASGISendCallable) -> int:
     """Sends the answer; returns the bytes of body that went out."""
     headers = head(request, response)
-    if response.streaming:
-        await send(
-            {
-                "type": "http.response.start",
-                "status": response.status_code,
-                "headers": headers,
-                "trailers": False,
-            }
-        )
-        return await stream(response, send)
-    body = response.content
-    if response.status_code not in {204, 304} and b"content-length" not in dict(headers):
-        headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers, "trailers": False})
-    if request.method == "HEAD":
-        body = b""
+    if response.streaming:
+        return await stream(response, send)
+    body = b"" if request.method == "HEAD" else response.content
     await send({"type": "http.response.body", "body": body, "more_body": False})
     return len(body)
 
@@ -211,8 +199,13 @@ def head(request: Request, response: HttpResponse) -> Headers:
         headers = list(raw())
     else:
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
-    names = {name for name, _ in headers}
-    headers += [field for field in HARDENING if field[0] not in names]
-    if request_id.HEADER not in names:
+    given = dict(headers)
+    if b"x-content-type-options" not in given:
+        headers.append(NO_SNIFFING)
+    if b"cache-control" not in given:
+        headers.append(NO_STORE)
+    if request_id.HEADER not in given:
         headers.append((request_id.HEADER, request.request_id.encode("ascii")))
+    if b"content-length" not in given and not response.streaming and response.status_code not in {204, 304}:
+        headers.append((b"content-length", b"%d" % len(response.content)))
     return headers

@@ -208,4 +208,5 @@ def head(request: Request, response: HttpResponse) -> Headers:
         headers.append((request_id.HEADER, request.request_id.encode("ascii")))
     if b"content-length" not in given and not response.streaming and response.status_code not in {204, 304}:
         headers.append((b"content-length", b"%d" % len(response.content)))
+    headers += request.answer_fields
     return headers

@@ -16,6 +16,7 @@ from common.metrics import in_flight
 from common.overload import MAX_IN_FLIGHT, refuse
 from common.problems import Problem
 from common.proxies import is_trusted
+from common.response import Fields
 
 UNMATCHED = "unmatched"
 MAX_BODY_BYTES: int = settings.MAX_BODY_BYTES
@@ -41,6 +42,9 @@ class Request(ASGIRequest):
 
     principal: str | None = None
     """Who asks, for logs, where a site has found that out: `key:reporting`."""
+
+    answer_fields: Fields = ()
+    """Header fields that the answer is to carry, whoever makes it, beside its own."""
 
     def __init__(self, scope: HTTPScope, receive: ASGIReceiveCallable, started: float = 0.0) -> None:
         # Not super().__init__(): it builds META from every header. What it sets is set or made lazily here.

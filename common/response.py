@@ -9,6 +9,7 @@ from django.http.response import ResponseHeaders
 from django.utils.functional import cached_property
 
 Headers = list[tuple[bytes, bytes]]
+Fields = tuple[tuple[bytes, bytes], ...]
 
 JSON = (b"content-type", b"application/json")
 

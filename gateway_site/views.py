@@ -1,7 +1,8 @@
 """Forwards `/api/users…` to the user service, unread: same status, body and end-to-end headers."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any
 
 from django.http import HttpResponse
 
@@ -34,11 +35,11 @@ async def forward(
 ) -> HttpResponse:
     """The user service's answer to this request; `identity`: what it is told of who is calling. Raises Problem (405, 413,
     502, 503, 504)."""
-    if request.method == "CONNECT":  # an answer to it would be the start of a tunnel (RFC 9110 §9.3.6)
-        raise method_not_allowed(ALLOWED[request.route])
     peer = request.peer
     given = request.scope["headers"]
     request.remote_addr = client_address(given, peer, settings.TRUSTED_PROXIES)
+    if request.method == "CONNECT":  # an answer to it would be the start of a tunnel (RFC 9110 §9.3.6)
+        raise method_not_allowed(ALLOWED[request.route])
     headers = end_to_end(given, DROPPED)
     headers += forwarded(given, peer, request.scope["scheme"], PREFIX, settings.TRUSTED_PROXIES)
     headers.append((b"x-request-id", request.request_id.encode("ascii")))
@@ -87,7 +88,7 @@ def target(request: Request) -> bytes:
     return path + b"?" + query if query else path
 
 
-users = forward
+users: Callable[..., Coroutine[Any, Any, HttpResponse]] = forward
 """The view of `/api/users…`, behind the guard where the settings ask for one."""
 
 on_stop: Sequence[Callable[[], Awaitable[None]]] = ()

@@ -1,7 +1,7 @@
 """Which pages of other origins may call from a browser (CORS; Fetch standard §3.3): exact origins, no wildcard, no cookies."""
 
 from common.request import Request
-from common.response import Headers, RawResponse
+from common.response import Fields, RawResponse
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 FIELDS = (
@@ -37,9 +37,9 @@ class Cors:
         ]
         return RawResponse(204, headers)
 
-    def fields(self, request: Request) -> Headers:
+    def fields(self, request: Request) -> Fields:
         """What an answer carries."""
         origin = request.raw_headers.get(b"origin")
         if origin not in self._origins:
-            return [VARY]
-        return [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", EXPOSED), VARY]
+            return (VARY,)
+        return (b"access-control-allow-origin", origin), (b"access-control-expose-headers", EXPOSED), VARY

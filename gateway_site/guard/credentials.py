@@ -28,17 +28,21 @@ class Credentials:
             names = [name for name, _ in fields if name in CREDENTIALS]
             if len(names) != len(set(names)):
                 raise challenge.ambiguous("More than one credential was sent")
-        scheme, _, credential = given.get(AUTHORIZATION, b"").partition(b" ")
-        is_bearer = scheme.lower() == b"bearer"
-        key = given.get(API_KEY) if self._keys is not None else None
-        if key is not None:
-            if is_bearer:
+        bearer = token(given[AUTHORIZATION]) if AUTHORIZATION in given else None
+        keys, tokens = self._keys, self._tokens
+        if keys is not None and API_KEY in given:
+            if bearer is not None:
                 raise challenge.ambiguous("More than one credential was sent")
-        elif is_bearer:
-            key = credential.strip()
-        else:
+            return keys.check(given[API_KEY])
+        if bearer is None:
             raise challenge.missing()
-        if self._keys is not None and (self._tokens is None or key.startswith(PREFIX) or API_KEY in given):
-            return self._keys.check(key)
-        assert self._tokens is not None  # noqa: S101 - one of the two there is
-        return self._tokens.check(key)
+        if keys is not None and (tokens is None or bearer.startswith(PREFIX)):
+            return keys.check(bearer)
+        assert tokens is not None  # noqa: S101 - one of the two there is
+        return tokens.check(bearer)
+
+
+def token(authorization: bytes) -> bytes | None:
+    """What stands behind `Bearer` (RFC 6750 §2.1), if that is the scheme."""
+    scheme, _, credential = authorization.partition(b" ")
+    return credential.strip() if scheme.lower() == b"bearer" else None

@@ -10,11 +10,11 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
-from math import ceil
 from typing import Protocol
 
 from common.problems import Problem
-from common.response import Headers
+from common.request import Request
+from common.response import Fields
 from gateway_site.guard.metrics import RATE_LIMITED
 from gateway_site.guard.rate import Rate
 
@@ -22,8 +22,12 @@ MAX_CLIENTS = 20_000
 """Clients that the local store remembers, some 5 MB; beyond it the one who was away longest gets a whole burst again."""
 
 
-State = tuple[float, float]
-"""After a request: seconds until its client's burst is whole again, and seconds it came too early (0: it may pass)."""
+State = tuple[int, int]
+"""After a request: ns until its client's burst is whole again, and ns that it came too early (0: it may pass)."""
+
+SECOND = 1_000_000_000
+ROUNDED = 1_000
+"""By how many ns the shared store may be off, which counts in µs."""
 
 
 class Store(Protocol):
@@ -33,14 +37,19 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
 
+def nanoseconds(rate: Rate) -> tuple[int, int]:
+    """That one request uses up, and that a burst does."""
+    interval = round(rate.interval * SECOND)
+    return interval, interval * rate.burst
+
+
 class LocalStore:
     """The numbers of this process, in bounded memory."""
 
     def __init__(
         self, rate: Rate, *, max_clients: int = MAX_CLIENTS, clock: Callable[[], int] = time.monotonic_ns
     ) -> None:
-        self._interval = round(rate.interval * 1e9)
-        self._tolerance = self._interval * rate.burst
+        self._interval, self._tolerance = nanoseconds(rate)
         self._max_clients, self._clock = max_clients, clock
         self._full_at: OrderedDict[str, int] = OrderedDict()  # who was here last comes last
 
@@ -51,16 +60,18 @@ class LocalStore:
         """Takes one request off the client's limit, if there is one."""
         now, known = self._clock(), self._full_at
         full_at = known.get(client, 0)
-        if full_at == 0:
-            self._make_room(now)
-        after = max(full_at, now) + self._interval
+        if full_at <= now:
+            if full_at == 0:
+                self._make_room(now)
+            full_at = now
+        after = full_at + self._interval
         early = after - now - self._tolerance
         if early > 0:
             known.move_to_end(client)
-            return (full_at - now) / 1e9, early / 1e9
+            return full_at - now, early
         known[client] = after
         known.move_to_end(client)
-        return (after - now) / 1e9, 0.0
+        return after - now, 0
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -73,36 +84,35 @@ class LocalStore:
                 known.popitem(last=False)
 
 
-@lru_cache(maxsize=4096)
-def left(requests: int, seconds: int) -> tuple[bytes, bytes]:
-    """What is left, and in how many seconds the burst is whole again."""
-    return b"ratelimit", b'"default";r=%d;t=%d' % (max(0, requests), seconds)
-
-
 class Limiter:
     """One rate for every client, and the fields that tell them (draft-ietf-httpapi-ratelimit-headers)."""
 
     def __init__(self, rate: Rate, store: Store) -> None:
-        self._store = store
-        self._interval, self._burst = rate.interval, rate.burst
-        policy = b'"default";q=%d;w=%d' % (rate.burst, rate.refill)
-        self._policy = (b"ratelimit-policy", policy)
+        self.store = store
+        self._interval, tolerance = nanoseconds(rate)
+        self._tolerance = tolerance + min(ROUNDED, self._interval // 2)
+        policy = (b"ratelimit-policy", b'"default";q=%d;w=%d' % (rate.burst, rate.refill))
+
+        @lru_cache(maxsize=4096)
+        def fields(left: int, seconds: int) -> Fields:
+            return (b"ratelimit", b'"default";r=%d;t=%d' % (max(0, left), seconds)), policy
+
+        self._fields = fields
         self._refusal = f"The limit is {rate.count} requests in {rate.period} s, {rate.burst} at once."
 
-    async def take(self, client: str, fields: Headers) -> None:
-        """Takes one request off the client's limit; `fields` gets what the answer is to tell. Raises Problem (429)."""
-        taken = self._store.take(client)
-        full_in, early = taken if isinstance(taken, tuple) else await taken
-        fields.append(left(int(self._burst - full_in / self._interval + 1e-6), ceil(full_in)))
-        fields.append(self._policy)
-        if early > 0:
-            RATE_LIMITED.inc()
-            wait = b"%d" % max(1, ceil(early))
-            raise Problem("too-many-requests", self._refusal, headers=[(b"retry-after", wait)])
+    def count(self, request: Request, state: State) -> Problem | None:
+        """Has the answer tell what is left, and in how many seconds the burst is whole again. A problem (429) for a request
+        that came too early."""
+        full_in, early = state
+        request.answer_fields += self._fields((self._tolerance - full_in) // self._interval, -(-full_in // SECOND))
+        if early == 0:
+            return None
+        RATE_LIMITED.inc()
+        return Problem("too-many-requests", self._refusal, headers=[(b"retry-after", b"%d" % -(-early // SECOND))])
 
     async def close(self) -> None:
         """Ends what the store has under way."""
-        await self._store.close()
+        await self.store.close()
 
 
 @lru_cache(maxsize=4096)

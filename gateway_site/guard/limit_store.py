@@ -113,7 +113,7 @@ class RedisStore:
                 return
             for (_, future), full_in, early in zip(batch, answer[::2], answer[1::2], strict=True):
                 if not future.done():  # else its client went away
-                    future.set_result((full_in / 1e6, early / 1e6))
+                    future.set_result((full_in * 1000, early * 1000))
         self._task = None
 
     def _fall_back(self, batch: list[Waiting], error: Exception) -> None:

@@ -4,76 +4,116 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, cast
 
+from asgiref.sync import markcoroutinefunction
 from django.http import HttpResponse
 
 from common import problems
 from common.environment import SettingError
+from common.problems import Problem
 from common.request import ClientGone, Request
-from common.response import Headers, RawResponse
+from common.response import RawResponse
 from gateway_site import settings
 from gateway_site.guard import audit, challenge
 from gateway_site.guard.api_keys import ApiKeys, why
 from gateway_site.guard.cors import Cors
 from gateway_site.guard.credentials import Credentials
-from gateway_site.guard.limit import Limiter, LocalStore, Store, client_of
+from gateway_site.guard.limit import Limiter, LocalStore, State, Store, client_of
 from gateway_site.guard.principal import READING, Principal, scope_for
 from gateway_site.headers import client_address
 
-View = Callable[..., Coroutine[Any, Any, HttpResponse]]
+Answering = Coroutine[Any, Any, HttpResponse]
+View = Callable[..., Answering]
+Caller = Principal | Problem | None
+"""Who is calling, or why they may not; None where nobody asks."""
 
 on_stop: list[Callable[[], Awaitable[None]]] = []
 """What to await once the server has stopped."""
 
 
 class Guard:
-    """What a request passes before it is forwarded. None of the three where the settings ask for none."""
+    """What a request passes before it is forwarded. None of the three where the settings ask for none.
+
+    Its steps are plain functions, each of which returns what the next one does, in the end the view's coroutine: nothing waits
+    for a good key or a local limit, and a coroutine around the view's would cost each request. What waits has one of its own.
+    """
 
     def __init__(self, view: View, credentials: Credentials | None, limiter: Limiter | None, cors: Cors | None) -> None:
         self._view, self._credentials, self._limiter, self._cors = view, credentials, limiter, cors
 
-    async def serve(self, request: Request, **path_parameters: str) -> HttpResponse:
-        """The view's answer or a problem, with the fields of the limit and of CORS; every write is audited."""
-        fields: Headers = []
+    @markcoroutinefunction
+    def serve(self, request: Request, **path_parameters: str) -> Answering:
+        """The view's answer, with the fields of the limit and of CORS; every write is audited. Raises Problem (400, 401,
+        403, 429, 503), and what the view raises."""
         if self._cors is not None:
             if request.method == "OPTIONS" and (preflight := self._cors.preflight(request)) is not None:
-                return preflight
-            fields += self._cors.fields(request)
+                return answering(preflight)
+            request.answer_fields += self._cors.fields(request)
+        if self._credentials is not None and request.method not in READING:
+            return self._audited(request)
+        return self._identify(request)
+
+    async def _audited(self, request: Request) -> HttpResponse:
         response: RawResponse | None = None
         try:
-            identity = await self._admit(request, fields)
-            response = cast(RawResponse, await self._view(request, identity))
+            response = cast(RawResponse, await self._identify(request))
         except ClientGone:
             raise
         except Exception as error:
-            locate(request)
             response = cast(RawResponse, problems.response(request, problems.from_exception(error)))
         finally:
-            if self._credentials is not None and request.method not in READING:
-                audit.record(request, response)
-        response.raw_headers += fields
+            audit.record(request, response)
         return response
 
-    async def _admit(self, request: Request, fields: Headers) -> Headers:
-        """What the user service is told of who is calling. Raises Problem (400, 401, 403, 429, 503)."""
-        principal: Principal | None = None
-        refusal: problems.Problem | None = None
-        if self._credentials is not None:
-            try:
-                found = self._credentials.check(request)
-                principal = found if isinstance(found, Principal) else await found
-                request.principal = principal.label
-            except problems.Problem as problem:
-                refusal = problem
-        if self._limiter is not None:
-            # Whoever has no good credential is limited by address: so guessing is limited too.
-            await self._limiter.take(principal.label if principal else client_of(locate(request)), fields)
-        if refusal is not None:
-            raise refusal
-        if principal is None:
-            return []
-        if (scope := scope_for(request.method)) not in principal.scopes:
-            raise challenge.insufficient(scope)
-        return principal.headers
+    def _identify(self, request: Request) -> Answering:
+        if self._credentials is None:
+            return self._limit(request, None)
+        try:
+            found = self._credentials.check(request)
+        except Problem as refusal:
+            return self._limit(request, refusal)
+        return self._limit(request, found) if isinstance(found, Principal) else self._identify_later(request, found)
+
+    async def _identify_later(self, request: Request, finding: Awaitable[Principal]) -> HttpResponse:
+        caller: Caller
+        try:
+            caller = await finding
+        except Problem as refusal:
+            caller = refusal
+        return await self._limit(request, caller)
+
+    def _limit(self, request: Request, caller: Caller) -> Answering:
+        if isinstance(caller, Principal):
+            request.principal = client = caller.label
+        else:  # whoever has no good credential is limited by address: so guessing is limited too
+            client = client_of(locate(request))
+        limiter = self._limiter
+        if limiter is None:
+            return self._forward(request, caller)
+        state = limiter.store.take(client)
+        if not isinstance(state, tuple):
+            return self._limit_later(request, caller, limiter, state)
+        return self._forward(request, limiter.count(request, state) or caller)
+
+    async def _limit_later(
+        self, request: Request, caller: Caller, limiter: Limiter, taking: Awaitable[State]
+    ) -> HttpResponse:
+        return await self._forward(request, limiter.count(request, await taking) or caller)
+
+    def _forward(self, request: Request, caller: Caller) -> Answering:
+        if isinstance(caller, Principal):
+            scope = scope_for(request.method)
+            if scope in caller.scopes:
+                return self._view(request, caller.headers)
+            caller = challenge.insufficient(scope)
+        if caller is None:
+            return self._view(request)
+        locate(request)
+        raise caller
+
+
+async def answering(response: HttpResponse) -> HttpResponse:
+    """An answer that is there already."""
+    return response
 
 
 def guarded(view: View) -> View:

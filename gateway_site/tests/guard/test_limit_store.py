@@ -8,16 +8,19 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import requests
 
+from common.request import Request
 from common.tests.log_lines import waited_for
 from common.tests.recording import Recording
 from common.tests.service import Service
 from common.tests.store import Store, store
 from gateway_site.guard import limit_store
-from gateway_site.guard.limit import State
+from gateway_site.guard.limit import SECOND, Limiter, LocalStore, State
 from gateway_site.guard.limit_store import RedisStore
 from gateway_site.guard.rate import Rate
 from gateway_site.tests.guard.conftest import Start
@@ -169,14 +172,27 @@ async def test_a_looser_limit_and_a_clock_set_back_lock_nobody_out(own_store: St
     strict, loose = (RedisStore(own_store.url, rate) for rate in (Rate(1, 86_400, 3), Rate(10, 1, 5)))
     for _ in range(3):
         assert (await _taken(strict))[1] == 0
-    assert (await _taken(strict))[1] > 80_000
+    assert (await _taken(strict))[1] > 80_000 * SECOND
     full_in, early = await _taken(loose)
-    assert full_in <= 0.51
-    assert early <= 0.11
+    assert full_in <= 0.51 * SECOND
+    assert early <= 0.11 * SECOND
     await asyncio.sleep(0.7)
     assert (await _taken(loose))[1] == 0
     await strict.close()
     await loose.close()
+
+
+async def test_what_is_left_is_told_right_where_an_interval_is_no_whole_microsecond(own_store: Store) -> None:
+    for rate in (Rate(3, 1, 5), Rate(7, 60, 5), Rate(11, 3600, 5)):
+        for known in (RedisStore(own_store.url, rate), LocalStore(rate)):
+            limiter, told = Limiter(rate, known), []
+            for _ in range(3):
+                request = cast(Request, SimpleNamespace(answer_fields=()))
+                state = known.take(f"{rate}")
+                limiter.count(request, state if isinstance(state, tuple) else await state)
+                told.append(dict(request.answer_fields)[b"ratelimit"].split(b";")[1])
+            assert told == [b"r=4", b"r=3", b"r=2"], rate
+            await known.close()
 
 
 async def _taken(known: RedisStore) -> State:

@@ -3,15 +3,17 @@
 import re
 import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.tests.log_lines import access_lines
-from common.tests.recording import Recording
+from common.tests.log_lines import access_lines, waited_for
+from common.tests.recording import OK, Recording
 from common.tests.service import Service
+from common.tests.store import store as running_store
 from common.tests.wire import Answer, exchange, get
 from gateway_site.guard.limit import MAX_CLIENTS, LocalStore, client_of
 from gateway_site.guard.rate import Rate, parse
@@ -47,6 +49,41 @@ def test_a_client_is_told_what_is_left_and_then_to_wait(limited: Service, upstre
     assert 95 <= int(refusal.values("retry-after")[0]) <= 100
     assert upstream.received.qsize() == 5
     assert "rate_limited_requests_total" in requests.get(f"{limited.url}/metrics", timeout=5).text
+
+
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+ANSWERS = [
+    (200, "GET", "reader", OK),
+    (200, "GET", "reader", WHOLE + b"x" * 100_000),  # passes in pieces
+    (200, "HEAD", "reader", WHOLE),
+    (204, "DELETE", "writer", b"HTTP/1.1 204 No Content\r\n\r\n"),
+    (502, "GET", "reader", b"nonsense\r\n\r\n"),
+    (502, "DELETE", "writer", b"nonsense\r\n\r\n"),
+    (405, "CONNECT", "writer", OK),
+    (401, "GET", None, OK),
+    (401, "DELETE", None, OK),
+    (403, "DELETE", "reader", OK),
+]
+
+
+@pytest.mark.parametrize("store", ["local", "redis"])
+def test_whoever_makes_the_answer_it_tells_the_limit(
+    start: Start, upstream: Recording, keys: Keys, key_file: Path, tmp_path: Path, store: str
+) -> None:
+    """The user service, the view or the guard, to a read or an audited write; and the log tells the client's address."""
+    settings = {"AUTH": "apikey", "AUTH_API_KEYS_FILE": str(key_file), "RATE_LIMIT": "36/h;burst=100"}
+    with running_store(tmp_path) as redis:
+        settings["RATE_LIMIT_STORE"] = redis.url if store == "redis" else "local"
+        with start(**settings, TRUSTED_PROXIES="127.0.0.1/32") as gateway:
+            for number, (status, method, name, upstream.default) in enumerate(ANSWERS):
+                fields = [f"X-API-Key: {keys[name][0]}"] if name else []
+                fields += [FORWARDED.format("203.0.113.7"), f"X-Request-ID: told-{number}"]
+                answer = exchange(gateway.port, get("/api/users/1", *fields, method=method), method)
+                told = answer.status, len(answer.values("ratelimit")), len(answer.values("ratelimit-policy"))
+                assert told == (status, 1, 1), (method, name)
+                logged = {"logger": "access", "request_id": f"told-{number}"}.items()
+                (line,) = waited_for(gateway, lambda line, logged=logged: logged <= line.items())
+                assert (line["status_code"], line["remote_addr"]) == (status, "203.0.113.7")
 
 
 def test_each_credential_has_a_limit_of_its_own_whatever_its_address(limited: Service, keys: Keys) -> None:
@@ -162,7 +199,7 @@ def test_who_waits_as_told_passes(rate: Rate, steps: list[float]) -> None:
         now[0] += int(step * rate.interval * 1e9 / 2)
         _, early = known.take("a")
         if early > 0:
-            now[0] += round(early * 1e9) + 1
+            now[0] += early
             assert known.take("a")[1] == 0
 
 

@@ -83,13 +83,12 @@ class Guard:
 
     def _limit(self, request: Request, caller: Caller) -> Answering:
         if isinstance(caller, Principal):
-            request.principal = client = caller.label
-        else:  # whoever has no good credential is limited by address: so guessing is limited too
-            client = client_of(locate(request))
+            request.principal = caller.label
         limiter = self._limiter
         if limiter is None:
             return self._forward(request, caller)
-        state = limiter.store.take(client)
+        # Whoever has no good credential is limited by address: so guessing is limited too.
+        state = limiter.store.take(request.principal or client_of(locate(request)))
         if not isinstance(state, tuple):
             return self._limit_later(request, caller, limiter, state)
         return self._forward(request, limiter.count(request, state) or caller)

@@ -183,12 +183,9 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--users", type=int, default=1000)
     args = parser.parse_args()
-    first, *others = sorted(os.sched_getaffinity(0))
-    if args.share_cores or not others:
-        own = {first, *others}
-    else:
-        own = {first}
-        os.sched_setaffinity(0, others)  # what is started inherits it
+    cores = os.sched_getaffinity(0)
+    own = cores if args.share_cores else {min(cores)}
+    os.sched_setaffinity(0, cores - own or cores)  # what is started inherits it
     rows: list[list[float]] = []
     for _ in range(args.rounds):
         with tempfile.TemporaryDirectory() as folder, gateways(args.users, Path(folder), own) as (lanes, ids):

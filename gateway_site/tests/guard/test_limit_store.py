@@ -188,15 +188,14 @@ async def test_what_is_left_is_told_right_where_an_interval_is_no_whole_microsec
             limiter, told = Limiter(rate, known), []
             for _ in range(3):
                 request = cast(Request, SimpleNamespace(answer_fields=()))
-                state = known.take(f"{rate}")
-                limiter.count(request, state if isinstance(state, tuple) else await state)
+                limiter.count(request, await _taken(known, f"{rate}"))
                 told.append(dict(request.answer_fields)[b"ratelimit"].split(b";")[1])
             assert told == [b"r=4", b"r=3", b"r=2"], rate
             await known.close()
 
 
-async def _taken(known: RedisStore) -> State:
-    taken = known.take("a")
+async def _taken(known: RedisStore | LocalStore, client: str = "a") -> State:
+    taken = known.take(client)
     return taken if isinstance(taken, tuple) else await taken
 
 

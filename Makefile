@@ -20,16 +20,16 @@ install: .venv/.requirements-run .venv/.requirements-dev ## the environment alon
 install-services: .venv/.requirements
 
 run: .venv/.requirements-run ## both services and a store on this machine; Ctrl-C stops them
-	@exec $(PY) -m dev.run
+	@exec $(PY) -m tools.run
 
 # Three runs at once, each half waiting: the gateway's, the user service's, and what both share under the settings of each.
 test: .venv/.requirements-dev ## every test, each site under its own settings
 	@rm -rf build/tests && mkdir -p build/tests && $(PY) -m coverage erase
 	@failed=0; \
-	$(call pytest,gateway,gateway) gateway_site $(MANIFEST_TESTS) >build/tests/gateway.log 2>&1 & gateway=$$!; \
+	$(call pytest,gateway,gateway) gateway_site packages $(MANIFEST_TESTS) >build/tests/gateway.log 2>&1 & gateway=$$!; \
 	( $(call pytest,gateway,common-gateway) common; first=$$?; $(call pytest,users,common-users) common && exit $$first ) \
 		>build/tests/common.log 2>&1 & common=$$!; \
-	$(call pytest,users,users) users_site dev/tests $(OTHER_DEPLOY_TESTS) || failed=1; \
+	$(call pytest,users,users) users_site tools/tests $(OTHER_DEPLOY_TESTS) || failed=1; \
 	wait $$gateway || failed=1; wait $$common || failed=1; cat build/tests/gateway.log build/tests/common.log; \
 	$(PY) -m coverage combine --quiet && $(PY) -m coverage report || failed=1; \
 	exit $$failed
@@ -40,9 +40,9 @@ end-to-end: .venv/.requirements-dev ## the end-to-end tests on a running gateway
 lint: .venv/.requirements-dev ## style, types, import rules, locks; edits nothing
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
-	$(PY) -m dev.typecheck
+	$(PY) -m tools.lint.typecheck
 	$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo
-	$(PY) -m dev.locks
+	$(PY) -m tools.lint.locks
 
 fix: .venv/.requirements-dev ## repairs what ruff can repair
 	$(PY) -m ruff check --fix
@@ -54,12 +54,12 @@ schema: .venv/.requirements-run ## docs/openapi/*.yaml anew, from the code
 	@$(call spectacular,gateway) && $(call spectacular,users)
 
 client: .venv/.requirements-verify ## typed clients for Python and TypeScript in build/clients (needs npm)
-	@$(PY) -m dev.clients
+	@$(PY) -m tools.clients
 
 verify: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz ## slow checks: manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing
 
 verify-schema: .venv/.requirements-dev
-	$(PY) -m dev.schema_diff
+	$(PY) -m tools.schema.schema_diff
 
 # What validates manifests, rules, workflows and the Dockerfile comes in wheels, so from .venv/bin.
 verify-manifests: .venv/.requirements-verify .venv/policy/.requirements-policy
@@ -71,10 +71,10 @@ verify-pipelines: .venv/.requirements-verify
 	PATH="$(CURDIR)/.venv/bin:$$PATH" $(call verify,pipelines) deploy/tests/pipelines
 
 verify-clients: .venv/.requirements-verify
-	$(call verify,clients) dev/tests/test_clients.py
+	$(call verify,clients) tools/tests/test_clients.py
 
 verify-bench: .venv/.requirements-dev
-	$(call verify,bench) dev/tests/test_bench.py
+	$(call verify,bench) tools/tests/test_bench.py
 
 verify-browser: .venv/.requirements-verify
 	$(call verify,browser) gateway_site/tests/browser
@@ -83,15 +83,15 @@ verify-browser: .venv/.requirements-verify
 verify-drills: .venv/.requirements-dev
 	@$(call verify,attacks-users) --ds=users_site.settings common & users=$$!; \
 	$(call verify,attacks-gateway) common & gateway=$$!; \
-	$(PY) -m dev.drills --quick; failed=$$?; wait $$users || failed=1; wait $$gateway || failed=1; exit $$failed
+	$(PY) -m tools.drills --quick; failed=$$?; wait $$users || failed=1; wait $$gateway || failed=1; exit $$failed
 
 # -s: the time and count of each step are what it is for.
 verify-restore: .venv/.requirements-dev
 	$(call verify,restore) -s --ds=users_site.settings users_site/tests/management
 
-# FUZZ_SECONDS (for each site), FUZZ_SEED: see dev/fuzz.py.
+# FUZZ_SECONDS (for each site), FUZZ_SEED: see tools/fuzz/__main__.py.
 verify-fuzz: .venv/.requirements-verify
-	$(PY) -m dev.fuzz
+	$(PY) -m tools.fuzz
 
 render: ## one overlay's manifests: make render ENV=dev|staging|prod
 	@kubectl kustomize "deploy/kustomize/overlays/$(ENV)"
@@ -112,7 +112,7 @@ bench: .venv/.requirements-run ## load figures of this machine, into bench/resul
 	@$(PY) -m bench.$(or $(BENCH),run) $(ARGS)
 
 drill: .venv/.requirements-dev ## fault drills: restarts, kills, cuts, floods; tables and charts in build/drills
-	@$(PY) -m dev.drills $(DRILLS)
+	@$(PY) -m tools.drills $(DRILLS)
 
 lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the package index)
 	$(call compile,requirements)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """The gateway's management commands."""
 
-from common.manage import main
+from common.cli.manage import main
 
 if __name__ == "__main__":
     main("gateway_site.settings")

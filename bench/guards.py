@@ -30,10 +30,10 @@ import uvloop
 
 from bench import processes
 from bench.load import Client, requests
-from common.tests.service import free_port
 from gateway_site.guard import api_keys
 from gateway_site.guard.principal import READ, SCOPES
 from gateway_site.tests.guard.issuer import Issuer, issuer, token
+from tools.testing.service import free_port
 
 TURN_SECONDS = 0.1
 TURNS = 10

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench import chart, processes
 from bench.measure import machine, measure
-from common.tests.service import free_port
+from tools.testing.service import free_port
 
 SCENARIOS = ("read", "list", "create", "mixed", "direct-read")
 FLOORS = ("empty", "redis")

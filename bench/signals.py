@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench import processes
 from bench.load import post
-from common.tests.service import free_port
+from tools.testing.service import free_port
 
 ACCEPT = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 SCRAPES = 80

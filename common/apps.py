@@ -10,4 +10,4 @@ class CommonConfig(AppConfig):
 
     def ready(self) -> None:
         """Importing registers."""
-        from common import checks  # noqa: F401
+        from common.config import checks  # noqa: F401

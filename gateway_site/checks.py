@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Tags, register
 
-from common.deployment import Fault, shared_faults, warnings
+from common.config.deployment import Fault, shared_faults, warnings
 from gateway_site import settings
 
 CLIENT_TIMEOUT_MS = 60_000
@@ -26,7 +26,7 @@ def settings_in_production(app_configs: Any = None, **kwargs: Any) -> list[Check
 
 def _faults() -> Iterator[Fault]:
     # Imported here: plain `check` and the start need none of it.
-    from gateway_site.user_service import upstream
+    from gateway_site.forwarding.user_service import upstream
 
     if not settings.AUTH:
         yield 10, "AUTH is none: everybody may read and write every user", "set AUTH, unless another door checks"

@@ -12,10 +12,10 @@ from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
 
-from common.problems import KINDS
-from common.request import Request
-from common.response import RawResponse, json_answer
-from common.views import safe
+from common.http.problems import KINDS
+from common.http.request import Request
+from common.http.response import RawResponse, json_answer
+from common.http.views import safe
 
 STYLE = (Path(__file__).parent / "assets/pages.css").read_text("utf-8")
 DIGEST = base64.b64encode(hashlib.sha256(STYLE.encode()).digest())

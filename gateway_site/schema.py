@@ -6,14 +6,14 @@ from django.urls import include, path
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.routers import SimpleRouter
 
-from common.contracts import UserSerializer
+from common.http.viewsets import AsyncViewSet
 from common.openapi.components import sent
 from common.openapi.inspector import PathSchema
 from common.openapi.service import urlpatterns as service_patterns
-from common.openapi.users import describe_users
-from common.viewsets import AsyncViewSet
 from gateway_site import settings
 from gateway_site.guard.principal import scope_for
+from users_contract.contracts import UserSerializer
+from users_contract.openapi import describe_users
 
 INFO = {
     "title": "API gateway",

@@ -1,5 +1,5 @@
 """How the gateway runs: `python -m gunicorn -c python:gateway_site.server`."""
 
-from common.server import gunicorn_settings
+from common.server.gunicorn import gunicorn_settings
 
 globals().update(gunicorn_settings("gateway_site"))

@@ -3,9 +3,8 @@
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import quote, urlsplit
 
-from common import environment
-from common.json_logging import logging_settings
-from common.settings import (
+from common.config import environment
+from common.config.settings import (
     ALLOWED_HOSTS,
     APP_REVISION,
     APP_VERSION,
@@ -29,6 +28,7 @@ from common.settings import (
     USE_TZ,
     WEB_CONCURRENCY,
 )
+from common.observability.json_logging import logging_settings
 from gateway_site.guard import rate
 
 SERVICE = "api-gateway"
@@ -140,7 +140,7 @@ STATUS_PAGE = environment.boolean("STATUS_PAGE", default=DEBUG)
 
 GUARDED = bool(AUTH or RATE_LIMIT or CORS_ALLOWED_ORIGINS)
 
-PROBES = {"user-service": "gateway_site.user_service.probe"}
+PROBES = {"user-service": "gateway_site.forwarding.user_service.probe"}
 OVERLOAD_PROBLEM = "upstream-unavailable"
 GRACE_SECONDS = UPSTREAM_TIMEOUT_MS // 1000 + 5
 """How long what is in flight may take after the drain: the longest that one request may, and a margin."""

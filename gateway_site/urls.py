@@ -2,10 +2,10 @@
 
 from django.urls import include, path
 
-from common import docs
+from common.http import docs
 from gateway_site import pages, settings
+from gateway_site.forwarding.view import users
 from gateway_site.guard.scrape import scrape
-from gateway_site.views import users
 
 index = pages.index
 
@@ -19,7 +19,7 @@ urlpatterns = [
     path("api/users", users),
     *docs.urlpatterns("api/"),
     path("metrics", scrape),
-    path("", include("common.urls")),
+    path("", include("common.http.urls")),
     path("", index),
     path("problems", pages.problems),
 ]

@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Tags, register
 
-from common.deployment import Fault, shared_faults, warnings
+from common.config.deployment import Fault, shared_faults, warnings
 
 GATEWAY_TIMEOUT_MS = 5000
 """UPSTREAM_TIMEOUT_MS of the gateway where nobody sets it."""
@@ -35,8 +35,8 @@ def store_in_production(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
 
 def _store_faults() -> Iterator[Fault]:
     # Imported here: plain `check` and the start need none of it.
+    from packages.redis_pipe.address import Address
     from users_site.repository import users
-    from users_site.repository.address import Address
 
     address = Address.from_url(settings.REDIS_URL, password=settings.REDIS_PASSWORD)
     room = users.connection.max_waiting
@@ -64,7 +64,7 @@ def _store_faults() -> Iterator[Fault]:
 
 
 def _server_faults() -> Iterator[Fault]:
-    from users_site.repository.bulk import Bulk
+    from users_site.operations.bulk import Bulk
     from users_site.repository.errors import RepositoryError
 
     bulk = Bulk.from_settings(timeout=LIVE_SECONDS)

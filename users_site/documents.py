@@ -1,6 +1,6 @@
 """Whether bytes are a document that the API could have stored, for those who read many: audit, exports, imports.
 
-The rules are those of common/contracts.py. Most documents are told by one regular expression that accepts less than
+The rules are those of users_contract/contracts.py. Most documents are told by one regular expression that accepts less than
 these rules do (2 µs); what it does not know is asked of the fields themselves (30 µs).
 """
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import orjson
 from rest_framework.exceptions import ValidationError
 
-from common.contracts import ROLES, NameField, StrictEmailField
+from users_contract.contracts import ROLES, NameField, StrictEmailField
 
 FIELDS = ["id", "name", "email", "role", "created_at", "updated_at"]
 

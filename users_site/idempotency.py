@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from rest_framework.exceptions import ValidationError
 
-from common.request import Request
+from common.http.request import Request
 from users_site.repository.users import Idempotency
 
 HEADER = b"idempotency-key"

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from rest_framework.exceptions import ValidationError
 
-from common.contracts import PageQuerySerializer
-from common.request import Request
+from common.http.request import Request
+from users_contract.contracts import PageQuerySerializer
 from users_site.repository.users import Position, Side
 
 _KINDS = {

@@ -2,7 +2,7 @@
 
 from django.utils.http import parse_etags
 
-from common.request import Request
+from common.http.request import Request
 from users_site.repository.users import Matches, version
 
 

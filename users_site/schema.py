@@ -4,7 +4,7 @@ from rest_framework.routers import SimpleRouter
 
 from common.openapi.inspector import PathSchema
 from common.openapi.service import urlpatterns as service_patterns
-from common.openapi.users import describe_users
+from users_contract.openapi import describe_users
 from users_site.views import UserViewSet
 
 INFO = {

@@ -1,5 +1,5 @@
 """How the user service runs: `python -m gunicorn -c python:users_site.server`."""
 
-from common.server import gunicorn_settings
+from common.server.gunicorn import gunicorn_settings
 
 globals().update(gunicorn_settings("users_site"))

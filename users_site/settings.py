@@ -2,9 +2,8 @@
 
 from urllib.parse import quote, urlsplit
 
-from common import environment
-from common.json_logging import logging_settings
-from common.settings import (
+from common.config import environment
+from common.config.settings import (
     ALLOWED_HOSTS,
     APP_REVISION,
     APP_VERSION,
@@ -28,6 +27,7 @@ from common.settings import (
     USE_TZ,
     WEB_CONCURRENCY,
 )
+from common.observability.json_logging import logging_settings
 
 SERVICE = "user-service"
 PORT = environment.integer("PORT", 3001, minimum=1, maximum=65_535)

@@ -7,11 +7,11 @@ from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.exceptions import ValidationError
 
-from common.contracts import UserSerializer
-from common.problems import Problem
-from common.request import Request
-from common.response import JSON, Headers, RawResponse
-from common.viewsets import MERGE_TYPES, AsyncViewSet, json_body
+from common.http.problems import Problem
+from common.http.request import Request
+from common.http.response import JSON, Headers, RawResponse
+from common.http.viewsets import MERGE_TYPES, AsyncViewSet, json_body
+from users_contract.contracts import UserSerializer
 from users_site import idempotency, identifiers, links
 from users_site.models import User
 from users_site.preconditions import etag, if_match, is_unmodified

@@ -9,7 +9,7 @@ import yaml
 from django.conf import settings
 from drf_spectacular.generators import SchemaGenerator
 
-from common import contracts
+from users_contract import contracts
 
 
 @lru_cache(maxsize=1)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from common.tests.service import Service, service
-from common.tests.site import IS_GATEWAY, NOWHERE, SITE, Dependency, patient_service
+from tools.testing.service import Service, service
+from tools.testing.site import IS_GATEWAY, NOWHERE, SITE, Dependency, patient_service
 
 
 @pytest.fixture(scope="session")

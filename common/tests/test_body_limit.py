@@ -7,10 +7,10 @@ import pytest
 import requests
 from pytest_django import Settings
 
-from common.tests.application import call
-from common.tests.service import Service
-from common.tests.site import COLLECTION, Dependency
-from common.tests.wire import connect, exchange, get, read
+from tools.testing.application import call
+from tools.testing.service import Service
+from tools.testing.site import COLLECTION, Dependency
+from tools.testing.wire import connect, exchange, get, read
 
 LIMIT = 1000
 JSON = {"Content-Type": "application/json"}
@@ -83,13 +83,13 @@ def test_a_body_of_the_limit_is_read(limited: Service) -> None:
 
 
 async def test_a_body_that_breaks_off_is_not_answered(settings: Settings) -> None:
-    settings.ROOT_URLCONF = "common.tests.application"
+    settings.ROOT_URLCONF = "tools.testing.application"
     head = ((b"content-length", b"100"),)
     assert await call("/echo", "POST", head, (b"only this",), breaks_off=True) is None
 
 
 async def test_a_body_in_pieces_is_joined(settings: Settings) -> None:
-    settings.ROOT_URLCONF = "common.tests.application"
+    settings.ROOT_URLCONF = "tools.testing.application"
     answer = await call("/echo", "POST", ((b"transfer-encoding", b"chunked"),), (b"one ", b"", b"body"))
     assert answer is not None
     assert answer.body == b"one body"

@@ -10,8 +10,8 @@ from django.urls import path
 from django.utils.deprecation import MiddlewareMixin
 from pytest_django import Settings
 
-from common.asgi import Application
-from common.checks import thread_hops
+from common.config.checks import thread_hops
+from common.http.application import Application
 
 
 async def good_view(request: HttpRequest) -> HttpResponse:
@@ -87,9 +87,9 @@ def test_middleware_that_hops_is_an_error_that_names_it(settings: Settings, midd
 
 
 async def test_native_middleware_is_called(settings: Settings) -> None:
-    from common.tests.application import call
+    from tools.testing.application import call
 
-    settings.ROOT_URLCONF = "common.tests.application"
+    settings.ROOT_URLCONF = "tools.testing.application"
     settings.MIDDLEWARE = [f"{__name__}.NativeMiddleware"]
     answer: Any = await call("/things/one")
     assert (answer.status, answer.body) == (200, b"one")

@@ -2,11 +2,11 @@
 
 import time
 
-from common.tests.log_lines import access_lines
-from common.tests.service import Service
-from common.tests.site import COLLECTION, UNKNOWN_USER
 from common.tests.test_overload import in_flight
-from common.tests.wire import connect, get
+from tools.testing.log_lines import access_lines
+from tools.testing.service import Service
+from tools.testing.site import COLLECTION, UNKNOWN_USER
+from tools.testing.wire import connect, get
 
 
 def test_its_request_is_cancelled(held_up: Service) -> None:

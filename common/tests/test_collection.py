@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from gunicorn.workers import gasgi
 
-from common.worker import Worker
+from common.server.worker import Worker
 
 
 @pytest.fixture

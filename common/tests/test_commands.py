@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands, load_command_class
 
-from common.console import Command
-from common.tests.service import ROOT
-from common.tests.site import SITE
+from common.cli.console import Command
+from tools.testing.service import ROOT
+from tools.testing.site import SITE
 
 APPS = ("common", SITE)
 OURS = sorted(name for name, app in get_commands().items() if app in APPS)

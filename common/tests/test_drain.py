@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from common.tests.log_lines import lines
-from common.tests.service import Service, service
-from common.tests.site import COLLECTION, NOWHERE, SITE, UNKNOWN_USER, patient_service
-from common.tests.wire import connect, exchange, get, read
+from tools.testing.log_lines import lines
+from tools.testing.service import Service, service
+from tools.testing.site import COLLECTION, NOWHERE, SITE, UNKNOWN_USER, patient_service
+from tools.testing.wire import connect, exchange, get, read
 
 SECONDS = 30
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from rest_framework.exceptions import ValidationError
 
-from common.contracts import EMAIL_MAX, EMAIL_PATTERN, StrictEmailField
+from users_contract.contracts import EMAIL_MAX, EMAIL_PATTERN, StrictEmailField
 
 field = StrictEmailField()
 TAKEN = {

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from common import environment
-from common.environment import SettingError
-from common.tests.service import ROOT
+from common.config import environment
+from common.config.environment import SettingError
+from tools.testing.service import ROOT
 
 
 @pytest.mark.parametrize("value", ["true", "1", "YES", "On", " true\n"])
@@ -73,7 +73,7 @@ def test_a_url_with_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> 
     assert "pw" not in str(raised.value)
 
 
-PRINT = "from common.environment import text; print(text('ONE'), text('TWO'), text('THREE'))"
+PRINT = "from common.config.environment import text; print(text('ONE'), text('TWO'), text('THREE'))"
 
 
 def test_dot_env_fills_in_and_does_not_override(tmp_path: Path) -> None:

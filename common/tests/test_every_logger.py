@@ -5,17 +5,17 @@ import os
 import subprocess
 import sys
 
-from common.tests.service import ROOT
-from common.tests.site import NOWHERE, SITE
 from common.tests.test_masks import LEAKS, SECRET
+from tools.testing.service import ROOT
+from tools.testing.site import NOWHERE, SITE
 
 SCRIPT = """
 import importlib, json, logging, sys, warnings
 site, leaks = sys.argv[1], json.loads(sys.argv[2])
 importlib.import_module(f"{site}.asgi")
 from gunicorn.config import Config
-from common.server import gunicorn_settings
-from common.worker import Logger
+from common.server.gunicorn import gunicorn_settings
+from common.server.worker import Logger
 config = Config()
 for name, value in gunicorn_settings(site).items():
     config.set(name, value)

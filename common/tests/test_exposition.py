@@ -10,8 +10,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.exposition import generate_latest as generate_latest_openmetrics
 from prometheus_client.registry import Collector
 
-import common.metrics  # noqa: F401 - ours are in REGISTRY, and `_created` samples are off
-from common.exposition import CONTENT_TYPES, OPENMETRICS, PLAIN, Exposition, chosen
+import common.observability.metrics  # noqa: F401 - ours are in REGISTRY, and `_created` samples are off
+from common.observability.exposition import CONTENT_TYPES, OPENMETRICS, PLAIN, Exposition, chosen
 
 FORMATS = pytest.mark.parametrize(
     ("ours", "theirs"),

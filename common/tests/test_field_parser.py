@@ -8,7 +8,7 @@ from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderNam
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from common import field_parser
+from common.server import field_parser
 
 
 def fresh(name: str) -> Any:

@@ -9,9 +9,9 @@ import django
 import requests
 
 from common import __version__
-from common.tests.service import Service
-from common.tests.site import DEPENDENCY, SITE, UNKNOWN_USER, Dependency
-from common.tests.wire import connect, get, read
+from tools.testing.service import Service
+from tools.testing.site import DEPENDENCY, SITE, UNKNOWN_USER, Dependency
+from tools.testing.wire import connect, get, read
 
 SERVICE = {"gateway_site": "api-gateway", "users_site": "user-service"}[SITE]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from common.tests.service import Service
-from common.tests.wire import exchange
+from tools.testing.service import Service
+from tools.testing.wire import exchange
 
 WRONG = [
     "",

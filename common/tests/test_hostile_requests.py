@@ -2,9 +2,9 @@
 
 import pytest
 
-from common.tests.service import Service
-from common.tests.site import COLLECTION
-from common.tests.wire import connect, exchange, get, read
+from tools.testing.service import Service
+from tools.testing.site import COLLECTION
+from tools.testing.wire import connect, exchange, get, read
 
 HOST = "Host: 127.0.0.1"
 REFUSED = {

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from common.tests.service import ROOT
-from common.tests.site import SITE
 from common.tests.test_settings import VALID
+from tools.testing.service import ROOT
+from tools.testing.site import SITE
 
 MANAGE = f"manage_{SITE.removesuffix('_site')}.py"
 WRONG = {

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from common import environment
-from common.json_logging import JSONFormatter
+from common.config import environment
+from common.observability.json_logging import JSONFormatter
 
 SECRET = "s3cr3t-Value"
 

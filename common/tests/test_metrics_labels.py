@@ -4,9 +4,9 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from common.tests.service import Service
-from common.tests.site import SITE, UNKNOWN_USER
-from common.tests.wire import exchange, get
+from tools.testing.service import Service
+from tools.testing.site import SITE, UNKNOWN_USER
+from tools.testing.wire import exchange, get
 
 SERVICE = {"gateway_site": "api-gateway", "users_site": "user-service"}[SITE]
 ROUTE = UNKNOWN_USER.rpartition("/")[0] + "/{id}"

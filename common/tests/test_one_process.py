@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from common.tests.log_lines import lines
-from common.tests.service import Service, service
-from common.tests.site import NOWHERE, SITE
+from tools.testing.log_lines import lines
+from tools.testing.service import Service, service
+from tools.testing.site import NOWHERE, SITE
 
 SECONDS = 30
 
@@ -49,7 +49,7 @@ def test_a_signal_that_comes_while_it_starts_is_not_lost(tmp_path: Path, seconds
 
 
 def test_an_event_loop_that_hangs_ends_it_with_a_traceback(tmp_path: Path) -> None:
-    stuck = Service(SITE, tmp_path, "common.tests.hanging:application", "--timeout", "2", **NOWHERE)
+    stuck = Service(SITE, tmp_path, "tools.testing.hanging:application", "--timeout", "2", **NOWHERE)
     try:
         deadline = time.monotonic() + SECONDS
         while "ASGI server listening" not in stuck.log.read_text():

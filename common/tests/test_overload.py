@@ -7,9 +7,9 @@ from contextlib import ExitStack
 import pytest
 import requests
 
-from common.tests.service import Service
-from common.tests.site import COLLECTION, OVERLOADED, UNKNOWN_USER
-from common.tests.wire import connect, get
+from tools.testing.service import Service
+from tools.testing.site import COLLECTION, OVERLOADED, UNKNOWN_USER
+from tools.testing.wire import connect, get
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.problems import KINDS
+from common.http.problems import KINDS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/problems.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))

@@ -6,11 +6,11 @@ import pytest
 import requests
 from pytest_django import Settings
 
-from common.problems import KINDS
-from common.tests.application import SECRET, call
-from common.tests.service import Service
-from common.tests.site import COLLECTION, UNKNOWN_USER
-from common.tests.wire import Answer, exchange, get
+from common.http.problems import KINDS
+from tools.testing.application import SECRET, call
+from tools.testing.service import Service
+from tools.testing.site import COLLECTION, UNKNOWN_USER
+from tools.testing.wire import Answer, exchange, get
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
 
@@ -65,7 +65,7 @@ def test_another_method_on_users_is_405_with_allow(site: Service, path: str, all
 
 
 async def test_an_unexpected_exception_is_500_and_says_nothing(settings: Settings) -> None:
-    settings.ROOT_URLCONF = "common.tests.application"
+    settings.ROOT_URLCONF = "tools.testing.application"
     answer = await call("/boom")
     assert_problem(answer, 500, "internal-error", "/boom")
     assert answer is not None
@@ -74,7 +74,7 @@ async def test_an_unexpected_exception_is_500_and_says_nothing(settings: Setting
 
 
 async def test_a_problem_of_the_sites_own_is_whole(settings: Settings) -> None:
-    settings.ROOT_URLCONF = "common.tests.application"
+    settings.ROOT_URLCONF = "tools.testing.application"
     assert_problem(await call("/conflict"), 409, "email-taken", "/conflict")
 
 

@@ -10,7 +10,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.protocol import Protocol
+from common.server.protocol import Protocol
 
 ANSWERED = st.lists(
     st.tuples(

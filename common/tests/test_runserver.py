@@ -16,8 +16,8 @@ import requests
 from django.core.management.base import CommandError
 
 from common.management.commands.runserver import bind
-from common.tests.service import ROOT, free_port
-from common.tests.site import NOWHERE, SITE
+from tools.testing.service import ROOT, free_port
+from tools.testing.site import NOWHERE, SITE
 
 MANAGE = f"manage_{SITE.removesuffix('_site')}.py"
 SECONDS = 30
@@ -88,7 +88,7 @@ def test_an_edit_is_served_whichever_process_had_loaded_the_file(checkout: Path)
         wait_until(port, "0.", process, checkout)
         static = f"http://127.0.0.1:{port}/static/rest_framework/css/default.css"
         assert requests.get(static, timeout=10).status_code == 200, "DEBUG is on"
-        in_worker, in_both = checkout / "common/version.py", checkout / "common/__init__.py"
+        in_worker, in_both = checkout / "common/http/version.py", checkout / "common/__init__.py"
         replace(in_worker, "django.get_version()", '"edited once"')
         wait_until(port, "edited once", process, checkout, in_worker)
         in_both.write_text('"""Edited."""\n\n__version__ = "edited-twice"\n')

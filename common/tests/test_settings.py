@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from common.tests.service import ROOT, free_port
-from common.tests.site import IS_GATEWAY, SITE
+from tools.testing.service import ROOT, free_port
+from tools.testing.site import IS_GATEWAY, SITE
 
 VALID = {
     "SECRET_KEY": "a key for tests only",

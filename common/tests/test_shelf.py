@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from common import settings as shelf
+from common.config import settings as shelf
 
 
 def assigned(path: Path) -> set[str]:

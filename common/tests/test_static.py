@@ -3,8 +3,8 @@
 import pytest
 import requests
 
-from common.tests.service import Service
-from common.tests.wire import exchange, get
+from tools.testing.service import Service
+from tools.testing.wire import exchange, get
 
 STYLE = "/static/rest_framework/css/default.css"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from common.tests.service import ROOT, free_port
+from tools.testing.service import ROOT, free_port
 
 
 def start(port: int, tmp_path: Path) -> tuple["subprocess.Popen[bytes]", int]:
@@ -95,7 +95,7 @@ def test_a_stalled_reader_holds_no_request_and_hears_what_it_missed(tmp_path: Pa
 
 PROGRAM = """
 import json, sys, threading
-from common.stdout import Stdout
+from common.observability.stdout import Stdout
 stdout, errors = Stdout(), []
 def write(name):
     line = json.dumps({"message": name * 3000}).encode() + b"\\n"

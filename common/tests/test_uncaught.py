@@ -8,14 +8,14 @@ import orjson
 import pytest
 from pytest_django import Settings
 
-from common.json_logging import JSONFormatter
-from common.tests.application import SECRET, call
-from common.tests.service import ROOT
+from common.observability.json_logging import JSONFormatter
+from tools.testing.application import SECRET, call
+from tools.testing.service import ROOT
 
 PROGRAM = """
 import logging.config, sys, warnings
 from django.conf import settings
-from common.json_logging import log_everything
+from common.observability.json_logging import log_everything
 logging.config.dictConfig(settings.LOGGING)
 log_everything()
 warnings.warn("this is old", DeprecationWarning)
@@ -38,7 +38,7 @@ def test_uncaught_exceptions_and_warnings_are_json_lines() -> None:
 async def test_an_exception_in_a_view_is_logged_with_its_stack_and_request(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings.ROOT_URLCONF = "common.tests.application"
+    settings.ROOT_URLCONF = "tools.testing.application"
     caplog.handler.setFormatter(JSONFormatter("a-service", "1.0"))
     await call("/boom", headers=((b"x-request-id", b"it-broke"),))
     (line,) = [orjson.loads(line) for line in caplog.text.splitlines()]

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 others=(deploy/tests/pipelines deploy/tests/monitoring) # so that both sites take as long
 case ${1:-} in
-  users) tests=(users_site common dev/tests "${others[@]}") ;;
+  users) tests=(users_site common tools/tests "${others[@]}") ;;
   gateway) tests=(gateway_site common deploy/tests "${others[@]/#/--ignore=}") ;;
   *) echo "error: give one site: users or gateway" >&2 && exit 2 ;;
 esac

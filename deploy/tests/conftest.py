@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gateway_site.manifests import Manifest, Rendering
-from gateway_site.manifests.reading import render
+from packages.preflight import Manifest, Rendering
+from packages.preflight.reading import render
 
 DEPLOY = Path(__file__).resolve().parents[1]
 

@@ -12,13 +12,13 @@ import yaml
 
 from deploy.tests.combinations import OVERLAYS, combinations_of_components, components, name
 from deploy.tests.conftest import DEPLOY, Load
-from gateway_site.manifests import Rendering
-from gateway_site.manifests.edges import implied
-from gateway_site.manifests.network import is_open
-from gateway_site.manifests.objects import items, mapping, matches, text
-from gateway_site.manifests.ours import processes
-from gateway_site.manifests.pods import Workload, workloads
-from gateway_site.manifests.services import GATEWAY, SERVICES, USERS, Service
+from packages.preflight import Rendering
+from packages.preflight.edges import implied
+from packages.preflight.network import is_open
+from packages.preflight.objects import items, mapping, matches, text
+from packages.preflight.ours import processes
+from packages.preflight.pods import Workload, workloads
+from packages.preflight.services import GATEWAY, SERVICES, USERS, Service
 
 ROOT = DEPLOY.parent
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")

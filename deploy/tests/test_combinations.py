@@ -10,8 +10,8 @@ import yaml
 
 from deploy.tests.combinations import OVERLAYS, Combination, combinations_of_components, components, name
 from deploy.tests.conftest import Load, Render
-from gateway_site.manifests import check
-from gateway_site.tests.manifests.mutants import MUTANTS, Mutant, Objects
+from packages.preflight import check
+from packages.preflight.tests.mutants import MUTANTS, Mutant, Objects
 
 
 @pytest.mark.parametrize("combination", combinations_of_components(), ids=name)

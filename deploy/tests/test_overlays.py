@@ -6,11 +6,11 @@ import pytest
 
 from deploy.tests.combinations import OVERLAYS
 from deploy.tests.conftest import Load
-from gateway_site.manifests import Manifest, Rendering
-from gateway_site.manifests.objects import items, mapping
-from gateway_site.manifests.ours import grace_seconds, pre_stop_seconds, processes
-from gateway_site.manifests.pods import workloads
-from gateway_site.manifests.services import SERVICES
+from packages.preflight import Manifest, Rendering
+from packages.preflight.objects import items, mapping
+from packages.preflight.ours import grace_seconds, pre_stop_seconds, processes
+from packages.preflight.pods import workloads
+from packages.preflight.services import SERVICES
 
 BOUNDS = {
     "dev": {"api-gateway": (1, 2), "user-service": (1, 2)},

@@ -8,8 +8,8 @@ import redis
 import requests
 from redis.exceptions import NoPermissionError
 
-from common.tests.service import service
 from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod
+from tools.testing.service import service
 
 
 @pytest.fixture(scope="module")

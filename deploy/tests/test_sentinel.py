@@ -10,8 +10,8 @@ import redis
 import requests
 from redis.exceptions import NoPermissionError
 
-from common.tests.service import service
 from deploy.tests.redis_server import Pod, sentinel_pods
+from tools.testing.service import service
 
 
 def _wait(what: str, until: Callable[[], bool], seconds: float = 30) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from deploy.tests.conftest import DEPLOY
-from gateway_site.manifests.services import GATEWAY, SERVICES, USERS, Service
+from packages.preflight.services import GATEWAY, SERVICES, USERS, Service
 
 BASE = {GATEWAY: DEPLOY / "kustomize" / "base" / "gateway", USERS: DEPLOY / "kustomize" / "base" / "users"}
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))

@@ -8,9 +8,9 @@ import pytest
 import requests
 from redis.exceptions import AuthenticationError, NoPermissionError
 
-from common.tests.service import service
 from deploy.tests.redis_server import PASSWORDS, Pod, shared_limit_pod
 from gateway_site.guard.limit_store import SCRIPT
+from tools.testing.service import service
 
 PASSWORD = PASSWORDS["rate-limit-password"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.tests.combinations import OVERLAYS, components
 from deploy.tests.conftest import DEPLOY, Render
-from gateway_site.manifests.kinds import BUILT_IN
+from packages.preflight.kinds import BUILT_IN
 
 Tool = Callable[[str], str]
 

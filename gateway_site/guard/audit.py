@@ -5,8 +5,8 @@ It is written at every LOG_LEVEL (settings.py); the request's ID joins it to the
 
 import logging
 
-from common.request import Request
-from common.response import RawResponse
+from common.http.request import Request
+from common.http.response import RawResponse
 
 logger = logging.getLogger("audit")
 

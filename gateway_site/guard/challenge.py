@@ -1,6 +1,6 @@
 """The refusals, with `WWW-Authenticate` as RFC 6750 §3 has it. Nothing of what the client sent is in one."""
 
-from common.problems import Problem
+from common.http.problems import Problem
 from gateway_site.guard.metrics import refused
 
 REALM = 'Bearer realm="api"'

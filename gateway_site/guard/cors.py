@@ -1,7 +1,7 @@
 """Which pages of other origins may call from a browser (CORS; Fetch standard §3.3): exact origins, no wildcard, no cookies."""
 
-from common.request import Request
-from common.response import Fields, RawResponse
+from common.http.request import Request
+from common.http.response import Fields, RawResponse
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 FIELDS = (

@@ -3,11 +3,11 @@
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from common.request import Request
+from common.http.request import Request
+from gateway_site.forwarding.headers import CREDENTIALS
 from gateway_site.guard import challenge
 from gateway_site.guard.api_keys import PREFIX, ApiKeys
 from gateway_site.guard.principal import Principal
-from gateway_site.headers import CREDENTIALS
 
 if TYPE_CHECKING:
     from gateway_site.guard.tokens import Tokens

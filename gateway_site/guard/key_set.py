@@ -18,9 +18,9 @@ import orjson
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
-from common.metrics import in_flight
+from common.observability.metrics import in_flight
 from gateway_site.guard.metrics import KEY_SET_FETCHES
-from gateway_site.upstream import Upstream, UpstreamError
+from packages.http_pool import Upstream, UpstreamError
 
 ALGORITHMS = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
 """What a key may be, by `kty` and `crv`, and the one algorithm that it is for."""

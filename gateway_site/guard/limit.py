@@ -12,9 +12,9 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Protocol
 
-from common.problems import Problem
-from common.request import Request
-from common.response import Fields
+from common.http.problems import Problem
+from common.http.request import Request
+from common.http.response import Fields
 from gateway_site.guard.metrics import RATE_LIMITED
 from gateway_site.guard.rate import Rate
 

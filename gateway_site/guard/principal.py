@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from common.response import Headers
-from gateway_site.headers import IDENTITY
+from common.http.response import Headers
+from gateway_site.forwarding.headers import IDENTITY
 
 READ, WRITE = "users:read", "users:write"
 SCOPES = frozenset({READ, WRITE})

@@ -2,9 +2,9 @@
 
 from django.http import Http404, HttpResponse
 
-from common import metrics
-from common.request import Request
-from common.views import safe
+from common.http.request import Request
+from common.http.views import safe
+from common.observability import metrics
 
 PROXIED = (b"x-forwarded-for", b"forwarded", b"x-real-ip")
 """What proxies add and no scraper sends. Not the peer's address: TRUSTED_PROXIES is often the network of all pods."""

@@ -7,19 +7,19 @@ from typing import Any, cast
 from asgiref.sync import markcoroutinefunction
 from django.http import HttpResponse
 
-from common import problems
-from common.environment import SettingError
-from common.problems import Problem
-from common.request import ClientGone, Request
-from common.response import RawResponse
+from common.config.environment import SettingError
+from common.http import problems
+from common.http.problems import Problem
+from common.http.request import ClientGone, Request
+from common.http.response import RawResponse
 from gateway_site import settings
+from gateway_site.forwarding.headers import client_address
 from gateway_site.guard import audit, challenge
 from gateway_site.guard.api_keys import ApiKeys, why
 from gateway_site.guard.cors import Cors
 from gateway_site.guard.credentials import Credentials
 from gateway_site.guard.limit import Limiter, LocalStore, State, Store, client_of
 from gateway_site.guard.principal import READING, Principal, scope_for
-from gateway_site.headers import client_address
 
 Answering = Coroutine[Any, Any, HttpResponse]
 View = Callable[..., Answering]

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from gateway_site.upstream import UpstreamError
-from gateway_site.user_service import SERVICE, upstream
+from gateway_site.forwarding.user_service import SERVICE, upstream
+from packages.http_pool import UpstreamError
 
 SECONDS = 0.8
 """Bound on both questions together."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from prometheus_client import Histogram
 
-from common.metrics import BUCKETS, DURATION
+from common.observability.metrics import BUCKETS, DURATION
 
 STEP_SECONDS = 5.0
 SLOTS = 60

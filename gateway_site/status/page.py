@@ -9,18 +9,18 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpResponse
 
-from common import drain
-from common.metrics import in_flight, samplers
-from common.request import Request
-from common.version import about
-from common.views import safe
+from common.http.request import Request
+from common.http.version import about
+from common.http.views import safe
+from common.observability.metrics import in_flight, samplers
+from common.server import drain
 from gateway_site import pages
-from gateway_site.circuit import State
+from gateway_site.forwarding.circuit import State
+from gateway_site.forwarding.user_service import circuit
 from gateway_site.pages import LINKS, page, render
 from gateway_site.status import chart, wording
 from gateway_site.status.dependencies import Dependency, Look, look
 from gateway_site.status.history import STEP_SECONDS, History, Interval
-from gateway_site.user_service import circuit
 
 REFRESH_SECONDS = 5
 NOW_SECONDS = 60.0

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway_site import circuit
-from gateway_site.circuit import Circuit, State
+from gateway_site.forwarding import circuit
+from gateway_site.forwarding.circuit import Circuit, State
 from gateway_site.tests.clock import Clock
 
 

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_site.headers import FROM_CLIENT, HOP_BY_HOP, NOT_FORWARDED, client_address, end_to_end, forwarded
+from gateway_site.forwarding.headers import (
+    FROM_CLIENT,
+    HOP_BY_HOP,
+    NOT_FORWARDED,
+    client_address,
+    end_to_end,
+    forwarded,
+)
 
 TOKENS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20).map(str.encode)
 NAMES = (

@@ -5,8 +5,8 @@ import re
 import pytest
 import requests
 
-from common.problems import KINDS
-from common.tests.service import Service
+from common.http.problems import KINDS
+from tools.testing.service import Service
 
 HTML = {"Accept": "text/html"}
 SECONDS = 10

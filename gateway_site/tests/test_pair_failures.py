@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from common.tests.service import Service, service
-from common.tests.store import Store, store
+from tools.testing.service import Service, service
+from tools.testing.store import Store, store
 
 SECONDS = 10
 

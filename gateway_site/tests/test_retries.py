@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway_site import retries
-from gateway_site.retries import RetryBudget, is_harmless
-from gateway_site.upstream import (
+from gateway_site.forwarding import retries
+from gateway_site.forwarding.retries import RetryBudget, is_harmless
+from packages.http_pool import (
     BadAnswer,
     ConnectFailed,
     ConnectionReset,

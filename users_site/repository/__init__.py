@@ -2,12 +2,13 @@
 
 from django.conf import settings
 
-from common import deadline, tracing
-from common.environment import SettingError
+from common.config.environment import SettingError
+from common.http import deadline
+from common.observability import tracing
+from packages.redis_pipe.address import Address
+from packages.redis_pipe.connection import Connection
+from packages.redis_pipe.durability import Durability, DurableWrites
 from users_site.metrics import observe_redis
-from users_site.repository.address import Address
-from users_site.repository.connection import Connection
-from users_site.repository.durability import Durability, DurableWrites
 from users_site.repository.traced import TracedConnection
 from users_site.repository.users import UserRepository
 

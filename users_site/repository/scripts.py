@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from users_site.repository.command import Script
+from packages.redis_pipe.command import Script
 
 _FOLDER = Path(__file__).resolve().parent.parent / "lua"
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from common import tracing
-from users_site.repository.command import Script, Word
-from users_site.repository.connection import Connection
+from common.observability import tracing
+from packages.redis_pipe.command import Script, Word
+from packages.redis_pipe.connection import Connection
 
 
 class TracedConnection(Connection):

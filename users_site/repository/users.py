@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from packages.redis_pipe.connection import Connection
+from packages.redis_pipe.durability import DurableWrites
 from users_site import identifiers
 from users_site.models import User
 from users_site.repository import keys, scripts
-from users_site.repository.connection import Connection
-from users_site.repository.durability import DurableWrites
 from users_site.repository.errors import (
     EmailTaken,
     IdempotencyKeyReused,

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from common.request import Request
+from common.http.request import Request
 
 
 def request(*headers: tuple[str, str]) -> Request:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from common import environment
-from common.environment import SettingError
+from common.config import environment
+from common.config.environment import SettingError
 from users_site.settings import _redis_url
 
 NAMES = ("REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD")

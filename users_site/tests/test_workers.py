@@ -9,8 +9,8 @@ from pathlib import Path
 
 import requests
 
-from common.tests.service import Service, service
-from common.tests.store import Store
+from tools.testing.service import Service, service
+from tools.testing.store import Store
 
 REQUESTS = 60
 

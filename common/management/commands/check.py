@@ -6,7 +6,7 @@ from django.core import checks
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.check import Command as DjangoCheck
 
-from common import console
+from common.cli import console
 
 
 class Command(console.Command, DjangoCheck):

@@ -1,6 +1,6 @@
 """`runserver [addrport]`: the service as in production (gunicorn, our worker), on loopback, loaded anew when a file changes.
 
-DEBUG is true unless the environment or `.env` says otherwise (common/manage.py). An edit that cannot be imported ends the
+DEBUG is true unless the environment or `.env` says otherwise (common/cli/manage.py). An edit that cannot be imported ends the
 server with its error; a syntax error is served as one until it is mended.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from common.console import Command as BaseCommand
+from common.cli.console import Command as BaseCommand
 
 ROOT = Path(__file__).resolve().parents[3]
 

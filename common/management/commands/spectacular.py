@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from common.console import Command as BaseCommand
+from common.cli.console import Command as BaseCommand
 
 
 class Command(BaseCommand):

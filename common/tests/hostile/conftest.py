@@ -6,10 +6,10 @@ import pytest
 import requests
 
 from common.tests.hostile.target import Target
-from common.tests.recording import recording
-from common.tests.service import service
-from common.tests.site import IS_GATEWAY, SITE
-from common.tests.store import store
+from tools.testing.recording import recording
+from tools.testing.service import service
+from tools.testing.site import IS_GATEWAY, SITE
+from tools.testing.store import store
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ from contextlib import suppress
 import orjson
 import requests
 
-from common.tests.recording import Received, Recording
-from common.tests.service import Service
-from common.tests.site import COLLECTION
+from tools.testing.recording import Received, Recording
+from tools.testing.service import Service
+from tools.testing.site import COLLECTION
 
 MARK = "smuggled@example.com"
 SMUGGLED_BODY = orjson.dumps({"name": "Mallory", "email": MARK})

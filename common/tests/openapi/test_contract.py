@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from common.http.problems import KINDS
 from common.openapi.generate import schema
-from common.problems import KINDS
 from common.tests.openapi.documents import Operation, operations
 
 IS_GATEWAY = settings.ROOT_URLCONF.startswith("gateway")

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import yaml
 
-from common.tests.service import Service, free_port, service
-from common.tests.store import PASSWORD, Store, store
 from deploy.monitoring.observe import Observer, Ports
 from deploy.tests.monitoring.load import load
 from deploy.tests.monitoring.rule_files import ROOT, RULE_FILES, parsed
+from tools.testing.service import Service, free_port, service
+from tools.testing.store import PASSWORD, Store, store
 
 MAX_MEMORY = "256mb"
 WAIT_SECONDS = 45

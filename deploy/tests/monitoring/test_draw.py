@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.tests.service import free_port
 from deploy.monitoring.draw import everything, label, numbers, readable, ticks, unbroken
 from deploy.tests.monitoring.rule_files import ROOT
+from tools.testing.service import free_port
 
 
 @pytest.mark.parametrize(

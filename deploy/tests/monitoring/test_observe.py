@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from common.tests.service import free_port
 from deploy.monitoring.draw import Source
 from deploy.tests.monitoring.rule_files import ROOT, RULE_FILES, rules
+from tools.testing.service import free_port
 
 pytestmark = pytest.mark.verify
 

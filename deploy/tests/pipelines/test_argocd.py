@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from deploy.tests.pipelines.stage import ROOT
-from gateway_site.manifests import check
-from gateway_site.manifests.reading import read, render
+from packages.preflight import check
+from packages.preflight.reading import read, render
 
 ARGOCD = ROOT / "deploy" / "argocd"
 ENVIRONMENTS = ("dev", "staging", "prod")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from common.tests.service import Service, free_port, service
-from common.tests.store import Store
 from deploy.tests.pipelines.stage import Stage, stage
+from tools.testing.service import Service, free_port, service
+from tools.testing.store import Store
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from common.tests.service import Service, free_port
 from deploy.tests.pipelines.stage import Failure, Stage, stage
-from gateway_site.manifests.reading import render
+from packages.preflight.reading import render
+from tools.testing.service import Service, free_port
 
 KIND = Path(__file__).with_name("kind")
 

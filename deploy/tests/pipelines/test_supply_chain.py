@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from common.tests.service import free_port
 from deploy.tests.pipelines.stage import BIN
+from tools.testing.service import free_port
 
 CLEAN = [
     {"name": "Django", "version": "5.2", "licenses": [{"license": {"id": "BSD-3-Clause"}}]},

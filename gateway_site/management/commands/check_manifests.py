@@ -9,13 +9,13 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from common.console import FORMATS
-from common.console import Command as BaseCommand
-from gateway_site.manifests import UnreadableError, check_paths
+from common.cli.console import FORMATS
+from common.cli.console import Command as BaseCommand
+from packages.preflight import UnreadableError, check_paths
 
 
 class Command(BaseCommand):
-    """Thin skin of `gateway_site.manifests`."""
+    """Thin skin of `packages.preflight`."""
 
     help = """\
 Checks manifests across objects and against both services. A line for each violation: object: what — why — cure.

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from common.console import FORMATS
-from common.console import Command as BaseCommand
+from common.cli.console import FORMATS
+from common.cli.console import Command as BaseCommand
 from gateway_site.guard import api_keys
 from gateway_site.guard.principal import READ, SCOPES
 

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import requests
 from django.core.management.base import CommandError, CommandParser
 
-from common import environment
-from common.console import FORMATS, at_least, table
-from common.console import Command as BaseCommand
+from common.cli.console import FORMATS, at_least, table
+from common.cli.console import Command as BaseCommand
+from common.config import environment
 from gateway_site import settings
 from gateway_site.management.expectations import as_object
 from gateway_site.management.round_trip import RoundTrip, Step

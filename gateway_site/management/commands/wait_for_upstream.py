@@ -6,8 +6,8 @@ from typing import Any
 import requests
 from django.core.management.base import CommandError, CommandParser
 
-from common.console import Command as BaseCommand
-from common.console import at_least
+from common.cli.console import Command as BaseCommand
+from common.cli.console import at_least
 from gateway_site import settings
 
 PAUSE_SECONDS = 0.2

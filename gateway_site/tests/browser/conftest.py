@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from common.tests.service import Service, service
-from common.tests.store import Store
-from common.tests.tools import require, unavailable
+from tools.testing.service import Service, service
+from tools.testing.store import Store
+from tools.testing.tools import require, unavailable
 
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Page, Response

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from common.tests.service import Service
 from gateway_site.tests.browser.conftest import Visit
+from tools.testing.service import Service
 
 pytestmark = pytest.mark.verify
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from common.tests.service import Service
 from gateway_site.tests.browser.conftest import Visit
+from tools.testing.service import Service
 
 pytestmark = pytest.mark.verify
 

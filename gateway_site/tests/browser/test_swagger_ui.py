@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from common.tests.service import Service, service
 from gateway_site.guard import api_keys
 from gateway_site.guard.principal import READ
 from gateway_site.tests.browser.conftest import Visit
+from tools.testing.service import Service, service
 
 pytestmark = pytest.mark.verify
 

@@ -6,10 +6,10 @@ import socket
 import pytest
 import requests
 
-from common.tests.recording import Received, Recording
-from common.tests.service import Service
-from common.tests.wire import exchange, get
 from gateway_site.tests.forwarding.test_request import resident
+from tools.testing.recording import Received, Recording
+from tools.testing.service import Service
+from tools.testing.wire import exchange, get
 
 
 def answer(status: str, *fields: str, body: bytes = b"") -> bytes:

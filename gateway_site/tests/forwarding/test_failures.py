@@ -7,12 +7,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from common.tests.log_lines import access_lines, lines
-from common.tests.recording import Received, Recording, Reply, broken, wait_for_close
-from common.tests.service import Service, service
 from common.tests.test_metrics_labels import samples
-from common.tests.wire import Answer, connect, exchange, get, read
-from gateway_site.upstream import (
+from gateway_site.forwarding.user_service import kind_of, problem_for
+from packages.http_pool import (
     BadAnswer,
     BodyTimeout,
     ConnectFailed,
@@ -22,7 +19,10 @@ from gateway_site.upstream import (
     UpstreamError,
     UpstreamTimeout,
 )
-from gateway_site.user_service import kind_of, problem_for
+from tools.testing.log_lines import access_lines, lines
+from tools.testing.recording import Received, Recording, Reply, broken, wait_for_close
+from tools.testing.service import Service, service
+from tools.testing.wire import Answer, connect, exchange, get, read
 
 HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this"
 

@@ -6,9 +6,9 @@ import time
 import pytest
 import requests
 
-from common.tests.recording import Recording
-from common.tests.service import Service
-from common.tests.wire import connect, exchange, get, read
+from tools.testing.recording import Recording
+from tools.testing.service import Service
+from tools.testing.wire import connect, exchange, get, read
 
 TARGETS = [
     "/users",
@@ -215,7 +215,7 @@ def test_a_body_above_the_limit_never_reaches_the_upstream(gateway: Service, ups
 
 
 def test_a_client_that_goes_away_ends_the_upstream_request(gateway: Service, upstream: Recording) -> None:
-    from common.tests.recording import wait_for_close
+    from tools.testing.recording import wait_for_close
 
     upstream.default = wait_for_close
     with connect(gateway.port) as client:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from common.tests.service import Service, free_port, service
+from tools.testing.service import Service, free_port, service
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 

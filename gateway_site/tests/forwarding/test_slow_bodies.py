@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from common.tests.recording import Recording
-from common.tests.service import Service, service
-from common.tests.wire import Answer, exchange, get, read
 from gateway_site.tests.forwarding.test_resilience import metric
+from tools.testing.recording import Recording
+from tools.testing.service import Service, service
+from tools.testing.wire import Answer, exchange, get, read
 
 CLIENTS = 30
 """More failures than it takes to open the circuit."""

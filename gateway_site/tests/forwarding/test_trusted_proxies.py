@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from common.tests.log_lines import access_lines
-from common.tests.recording import Recording
-from common.tests.service import Service, service
-from common.tests.wire import exchange, get
+from tools.testing.log_lines import access_lines
+from tools.testing.recording import Recording
+from tools.testing.service import Service, service
+from tools.testing.wire import exchange, get
 
 SAID = [
     "X-Forwarded-For: 203.0.113.9",

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from common.tests.recording import Recording, recording
-from common.tests.service import Service, service
 from gateway_site.guard import api_keys
 from gateway_site.guard.principal import READ, WRITE
 from gateway_site.tests.guard.issuer import Issuer, issuer
+from tools.testing.recording import Recording, recording
+from tools.testing.service import Service, service
 
 Start = Callable[..., AbstractContextManager[Service]]
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from common.tests.log_lines import access_lines
-from common.tests.recording import Recording
-from common.tests.service import Service
-from common.tests.wire import connect, exchange, get, read
 from gateway_site.tests.guard.conftest import Start
+from tools.testing.log_lines import access_lines
+from tools.testing.recording import Recording
+from tools.testing.service import Service
+from tools.testing.wire import connect, exchange, get, read
 
 LIMIT = 1 << 20
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 import requests
 
-from common.problems import Problem
-from common.tests.log_lines import waited_for
-from common.tests.recording import Recording
-from common.tests.service import Service
-from common.tests.wire import exchange, get
+from common.http.problems import Problem
 from gateway_site.guard import api_keys
 from gateway_site.guard.api_keys import ApiKeys, create, parse
 from gateway_site.guard.principal import READ, WRITE
 from gateway_site.tests.guard.conftest import Start
+from tools.testing.log_lines import waited_for
+from tools.testing.recording import Recording
+from tools.testing.service import Service
+from tools.testing.wire import exchange, get
 
 Keys = dict[str, tuple[str, str]]
 

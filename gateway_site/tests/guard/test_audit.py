@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from common.tests.log_lines import Line, lines, waited_for
-from common.tests.recording import Recording, wait_for_close
-from common.tests.service import Service
-from common.tests.wire import connect, exchange, get
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import token
+from tools.testing.log_lines import Line, lines, waited_for
+from tools.testing.recording import Recording, wait_for_close
+from tools.testing.service import Service
+from tools.testing.wire import connect, exchange, get
 
 Keys = dict[str, tuple[str, str]]
 USER = "01900000-0000-7000-8000-000000000000"

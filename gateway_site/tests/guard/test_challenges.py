@@ -2,11 +2,11 @@
 
 import pytest
 
-from common.tests.recording import Recording
-from common.tests.service import Service
-from common.tests.wire import exchange, get
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import Issuer, token
+from tools.testing.recording import Recording
+from tools.testing.service import Service
+from tools.testing.wire import exchange, get
 
 Keys = dict[str, tuple[str, str]]
 USER = "/api/users/01900000-0000-7000-8000-000000000000"

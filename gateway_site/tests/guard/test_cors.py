@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from common.tests.recording import Recording
-from common.tests.service import Service
-from common.tests.wire import Answer, exchange, get
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import Issuer, token
+from tools.testing.recording import Recording
+from tools.testing.service import Service
+from tools.testing.wire import Answer, exchange, get
 
 PAGE = "https://app.example.com"
 

@@ -5,10 +5,10 @@ import time
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.tests.recording import Recording
-from common.tests.service import Service
-from common.tests.wire import exchange, get
 from gateway_site.tests.guard.issuer import EC_KEY, Issuer, token
+from tools.testing.recording import Recording
+from tools.testing.service import Service
+from tools.testing.wire import exchange, get
 
 QUIET = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TOKEN = token(EC_KEY, "ES256", "ec", exp=time.time() + 86_400).encode()  # made when tests are collected

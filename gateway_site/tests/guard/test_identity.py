@@ -2,11 +2,11 @@
 
 import pytest
 
-from common.tests.log_lines import access_lines, lines
-from common.tests.recording import Recording
-from common.tests.service import Service
-from common.tests.wire import exchange, get
 from gateway_site.tests.guard.issuer import token
+from tools.testing.log_lines import access_lines, lines
+from tools.testing.recording import Recording
+from tools.testing.service import Service
+from tools.testing.wire import exchange, get
 
 Keys = dict[str, tuple[str, str]]
 

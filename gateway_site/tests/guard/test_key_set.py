@@ -10,17 +10,17 @@ import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from common.metrics import in_flight
-from common.problems import Problem
-from common.tests.log_lines import waited_for
-from common.tests.recording import Recording
-from common.tests.service import Service
+from common.http.problems import Problem
+from common.observability.metrics import in_flight
 from gateway_site.guard import key_set
 from gateway_site.guard.key_set import KeySet, parse
 from gateway_site.guard.principal import Principal
 from gateway_site.guard.tokens import Tokens
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import AUDIENCE, ISSUER, RSA_KEY, Issuer, issuer, jwk, token
+from tools.testing.log_lines import waited_for
+from tools.testing.recording import Recording
+from tools.testing.service import Service
 
 NEW_KEY = rsa.generate_private_key(65537, 2048)
 

@@ -14,16 +14,16 @@ from typing import cast
 import pytest
 import requests
 
-from common.request import Request
-from common.tests.log_lines import waited_for
-from common.tests.recording import Recording
-from common.tests.service import Service
-from common.tests.store import Store, store
+from common.http.request import Request
 from gateway_site.guard import limit_store
 from gateway_site.guard.limit import SECOND, Limiter, LocalStore, State
 from gateway_site.guard.limit_store import RedisStore
 from gateway_site.guard.rate import Rate
 from gateway_site.tests.guard.conftest import Start
+from tools.testing.log_lines import waited_for
+from tools.testing.recording import Recording
+from tools.testing.service import Service
+from tools.testing.store import Store, store
 
 RATE, BURST, SECONDS = 100, 50, 10
 

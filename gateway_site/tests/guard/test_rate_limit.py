@@ -10,15 +10,15 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.tests.log_lines import access_lines, waited_for
-from common.tests.recording import OK, Recording
-from common.tests.service import Service
-from common.tests.store import store as running_store
-from common.tests.wire import Answer, exchange, get
 from gateway_site.guard.limit import MAX_CLIENTS, LocalStore, client_of
 from gateway_site.guard.rate import Rate, parse
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import Issuer, token
+from tools.testing.log_lines import access_lines, waited_for
+from tools.testing.recording import OK, Recording
+from tools.testing.service import Service
+from tools.testing.store import store as running_store
+from tools.testing.wire import Answer, exchange, get
 
 Keys = dict[str, tuple[str, str]]
 FORWARDED = "X-Forwarded-For: {}"

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from common.tests.service import Service
-from common.tests.wire import exchange, get
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import Issuer
+from tools.testing.service import Service
+from tools.testing.wire import exchange, get
 
 
 def schema(gateway: Service) -> Any:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from common.tests.service import Service
-from common.tests.wire import exchange, get
 from gateway_site.tests.guard.conftest import Start
+from tools.testing.service import Service
+from tools.testing.wire import exchange, get
 
 
 @pytest.mark.parametrize("trusted", ["", "127.0.0.0/8"])

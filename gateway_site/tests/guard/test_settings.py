@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from common.tests.service import ROOT, Service
 from gateway_site.guard.api_keys import create
 from gateway_site.guard.principal import READ
+from tools.testing.service import ROOT, Service
 
 JWT = {"AUTH": "jwt", "AUTH_JWKS_URL": "https://issuer.example/keys", "AUTH_ISSUER": "i", "AUTH_AUDIENCE": "a"}
 

@@ -10,10 +10,10 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from common.tests.recording import Recording
-from common.tests.service import Service
-from common.tests.wire import Answer, exchange, get
 from gateway_site.tests.guard.issuer import EC_KEY, ED_KEY, ISSUER, RSA_KEY, STRANGER, Issuer, claims, jwk, token
+from tools.testing.recording import Recording
+from tools.testing.service import Service
+from tools.testing.wire import Answer, exchange, get
 
 
 def ask(gateway: Service, credential: str) -> Answer:

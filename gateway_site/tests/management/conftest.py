@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from common.tests.service import ROOT
+from tools.testing.service import ROOT
 
 COMMAND_SECONDS = 60
 

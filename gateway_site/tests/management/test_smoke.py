@@ -13,12 +13,12 @@ import requests
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from common.tests.service import Service, free_port, service
-from common.tests.store import Store
 from gateway_site import settings as site
 from gateway_site.management.commands.smoke import CREDENTIALS
 from gateway_site.management.round_trip import RoundTrip
 from gateway_site.tests.management.faulty import Fault, faulty_gateway
+from tools.testing.service import Service, free_port, service
+from tools.testing.store import Store
 
 STEPS = [
     "live",

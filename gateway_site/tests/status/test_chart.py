@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.metrics import BUCKETS
+from common.observability.metrics import BUCKETS
 from gateway_site.status import chart, wording
 from gateway_site.status.history import SLOTS, Interval
 

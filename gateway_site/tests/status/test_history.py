@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry, Histogram
 
-from common.metrics import BUCKETS, LABELS
+from common.observability.metrics import BUCKETS, LABELS
 from gateway_site.status.history import SLOTS, STEP_SECONDS, History
 from gateway_site.tests.clock import Clock
 

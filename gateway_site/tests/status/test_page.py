@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from common import __version__
-from common.tests.recording import Recording, recording
-from common.tests.service import Service, service
+from tools.testing.recording import Recording, recording
+from tools.testing.service import Service, service
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SECONDS = 10

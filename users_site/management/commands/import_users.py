@@ -4,12 +4,12 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from common.console import FORMATS
-from users_site.management.export_file import STDIO, ExportFileError, Reader, reading
-from users_site.management.store import StoreCommand
-from users_site.repository.bulk import Bulk, Conflict, Loaded
+from common.cli.console import FORMATS
+from users_site.operations.bulk import Bulk, Conflict, Loaded
+from users_site.operations.export_file import STDIO, ExportFileError, Reader, reading
+from users_site.operations.replacing import replace
+from users_site.operations.store import StoreCommand
 from users_site.repository.errors import RepositoryError
-from users_site.repository.replacing import replace
 
 POLICIES = ("fail", "skip", "replace")
 

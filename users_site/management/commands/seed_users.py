@@ -10,12 +10,12 @@ import orjson
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from common.console import FORMATS, at_least
+from common.cli.console import FORMATS, at_least
 from users_site import identifiers
-from users_site.management.people import is_made_up, people
-from users_site.management.store import StoreCommand
 from users_site.models import User
-from users_site.repository.bulk import Bulk, Entry, Loaded
+from users_site.operations.bulk import Bulk, Entry, Loaded
+from users_site.operations.people import is_made_up, people
+from users_site.operations.store import StoreCommand
 
 SAMPLE = 100
 """How many of the newest users are looked at to tell a production store."""

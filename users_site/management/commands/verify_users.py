@@ -5,10 +5,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from common.console import FORMATS, at_least, table
-from users_site.management.store import StoreCommand
-from users_site.repository.audit import Audit
-from users_site.repository.findings import REPAIRABLE, Finding, Kind
+from common.cli.console import FORMATS, at_least, table
+from users_site.operations.audit import Audit
+from users_site.operations.findings import REPAIRABLE, Finding, Kind
+from users_site.operations.store import StoreCommand
 
 
 class Command(StoreCommand):

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from common.console import at_least
-from users_site.management.store import StoreCommand
-from users_site.repository.bulk import Bulk
+from common.cli.console import at_least
+from users_site.operations.bulk import Bulk
+from users_site.operations.store import StoreCommand
 from users_site.repository.errors import StoreUnavailable
 
 PAUSE_SECONDS = 0.2

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from common.tests.service import Service
+from tools.testing.service import Service
 from users_site.tests.api.client import UNKNOWN, Users, faulty_fields, fresh_email, problem
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from common.tests.service import Service, service
+from tools.testing.service import Service, service
 from users_site.tests.api.client import UNKNOWN, Users, fresh_email, problem
 from users_site.tests.cluster import Nodes, cluster, until
 from users_site.tests.integrity import faults

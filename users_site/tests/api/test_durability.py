@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from common.tests.service import service
-from common.tests.store import Store, store
+from tools.testing.service import service
+from tools.testing.store import Store, store
 from users_site.tests.api.client import Users, fresh_email, problem
 
 Start = Callable[..., tuple[Users, Store]]

@@ -6,7 +6,7 @@ import signal
 
 import requests
 
-from common.tests.store import Store
+from tools.testing.store import Store
 from users_site.tests.api.client import Users
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from common.tests.service import Service, service
-from common.tests.store import PASSWORD, Store, store
+from tools.testing.service import Service, service
+from tools.testing.store import PASSWORD, Store, store
 from users_site.tests.api.client import Users, fresh_email, problem
 
 PROMPT, RECOVERY = 2.0, 4.0

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import redis
 
-from common.tests.store import Store
+from tools.testing.store import Store
 
 READS = {"GET", "PING", "ZCARD", "EXISTS", "MGET", "ZRANGE", "ECHO"}
 

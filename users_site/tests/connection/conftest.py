@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 import uvloop
 
-from users_site.repository.address import Address
-from users_site.repository.connection import Connection
+from packages.redis_pipe.address import Address
+from packages.redis_pipe.connection import Connection
 from users_site.tests.connection.hostile import Hostile
 from users_site.tests.valkey import Valkey, valkey
 

@@ -1,8 +1,8 @@
 import pytest
 import redis
 
-from users_site.repository.address import Address
-from users_site.repository.blocking import blocking_client
+from packages.redis_pipe.address import Address
+from users_site.operations.blocking import blocking_client
 from users_site.tests.valkey import free_port
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from users_site.repository.command import Script
+from packages.redis_pipe.command import Script
 from users_site.repository.errors import Reason, StoreUnavailable
 from users_site.tests.cluster import SLOT, Nodes, cluster, node_id, until, url_of
 from users_site.tests.connection.waiting import failures_of, until_it_answers

@@ -5,8 +5,8 @@ import threading
 import pytest
 import uvloop
 
-from users_site.repository.address import Address
-from users_site.repository.connection import Connection
+from packages.redis_pipe.address import Address
+from packages.redis_pipe.connection import Connection
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from users_site.repository.address import Address
-from users_site.repository.blocking import blocking_client
+from packages.redis_pipe.address import Address
+from users_site.operations.blocking import blocking_client
 from users_site.repository.errors import Reason, StoreUnavailable
 from users_site.tests.connection.hostile import always
 from users_site.tests.connection.waiting import until_it_answers

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from users_site.repository.command import Script
+from packages.redis_pipe.command import Script
 from users_site.repository.errors import StoreError
 
 COUNT = Script("count", "return {redis.call('INCRBY', KEYS[1], ARGV[1]), ARGV[2]}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from users_site.repository.command import Script
+from packages.redis_pipe.command import Script
 from users_site.tests.fake import fake_url
 from users_site.tests.valkey import valkey_url
 

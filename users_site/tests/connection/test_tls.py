@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
-from users_site.repository.address import Address
-from users_site.repository.blocking import blocking_client
+from packages.redis_pipe.address import Address
+from users_site.operations.blocking import blocking_client
 from users_site.repository.errors import Reason, StoreUnavailable
 from users_site.tests.valkey import free_port, valkey
 

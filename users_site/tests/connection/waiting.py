@@ -2,7 +2,7 @@ import asyncio
 import time
 from typing import Any
 
-from users_site.repository.connection import Connection
+from packages.redis_pipe.connection import Connection
 from users_site.repository.errors import StoreUnavailable
 
 

@@ -13,10 +13,10 @@ import pytest
 from django.core.management import call_command, load_command_class
 from redis import Redis
 
-from common import console
-from common.manage import quietly
-from common.tests.service import ROOT
-from common.tests.store import Store, store
+from common.cli import console
+from common.cli.manage import quietly
+from tools.testing.service import ROOT
+from tools.testing.store import Store, store
 from users_site import identifiers
 from users_site.models import User
 from users_site.repository import keys
@@ -64,7 +64,7 @@ class Done(NamedTuple):
 def argv(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
     """Runs a command in this process with the words of a shell: a tenth of the time of a process of its own."""
     monkeypatch.setattr(console, "_log_to_stderr", lambda: None)
-    monkeypatch.setattr("common.console.signal.signal", lambda number, handler: None)
+    monkeypatch.setattr("common.cli.console.signal.signal", lambda number, handler: None)
 
     def call(*command: str) -> Done:
         out, errors = StringIO(), StringIO()

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from common.progress import Progress
-from common.tests.service import ROOT, free_port
-from common.tests.store import PASSWORD, store
+from common.cli.progress import Progress
+from tools.testing.service import ROOT, free_port
+from tools.testing.store import PASSWORD, store
 from users_site.repository import keys
 
 COMMANDS = {
@@ -156,7 +156,7 @@ def test_terminal_sees_a_bar_with_rate_and_time_left(redis: Redis, environment: 
 @pytest.mark.parametrize("columns", [60, 80, 200])
 def test_bar_leaves_room_for_the_time_left(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    monkeypatch.setattr("common.progress.BAR_SECONDS", 0.0)
+    monkeypatch.setattr("common.cli.progress.BAR_SECONDS", 0.0)
     shown: list[str] = []
     progress = Progress(3_000_000, "users", shown.append, is_terminal=True)
     progress._started -= 10

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from common.tests.store import Store
+from packages.redis_pipe.command import Script
+from tools.testing.store import Store
 from users_site.models import User
 from users_site.repository import keys, scripts
-from users_site.repository.command import Script
 from users_site.repository.users import version
 from users_site.tests.management.conftest import a_user
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from common.tests.service import ROOT
-from dev import restore_drill
+from tools.drills import restore_drill
+from tools.testing.service import ROOT
 
 
 def test_drill_restores_every_byte(environment: dict[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "dev.restore_drill", "500"],
+        [sys.executable, "-m", "tools.drills.restore_drill", "500"],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -29,7 +29,7 @@ def test_drill_restores_every_byte(environment: dict[str, str]) -> None:
 @pytest.mark.verify
 def test_drill_on_a_hundred_thousand_users(environment: dict[str, str]) -> None:
     """In CI (`make verify-restore`); what it says is shown there."""
-    command = [sys.executable, "-m", "dev.restore_drill", "100000"]
+    command = [sys.executable, "-m", "tools.drills.restore_drill", "100000"]
     assert subprocess.run(command, cwd=ROOT, env=environment, timeout=280, check=False).returncode == 0
 
 

@@ -10,9 +10,9 @@ import pytest
 from django.core.management.base import CommandError
 from redis import Redis
 
-from common.contracts import UserSerializer
-from users_site.management.people import people
+from users_contract.contracts import UserSerializer
 from users_site.models import User
+from users_site.operations.people import people
 from users_site.repository import keys
 from users_site.tests.management.conftest import a_user, contents, parsed, put
 

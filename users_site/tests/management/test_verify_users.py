@@ -8,8 +8,8 @@ from django.core.management.base import CommandError
 from redis import Redis
 
 from users_site.models import User
+from users_site.operations.findings import REPAIRABLE, Kind
 from users_site.repository import keys
-from users_site.repository.findings import REPAIRABLE, Kind
 from users_site.tests.management.conftest import a_user, contents, parsed, put
 
 Run = Callable[..., str]

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from packages.redis_pipe.address import Address
+from packages.redis_pipe.connection import Connection
 from users_site.repository import scripts
-from users_site.repository.address import Address
-from users_site.repository.connection import Connection
 from users_site.repository.users import UserRepository
 from users_site.tests.cluster import cluster_url
 from users_site.tests.fake import fake_url

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from users_site.repository.address import Address
-from users_site.repository.connection import Connection
-from users_site.repository.durability import WRITE_SECONDS, Durability, DurableWrites
+from packages.redis_pipe.address import Address
+from packages.redis_pipe.connection import Connection
+from packages.redis_pipe.durability import WRITE_SECONDS, Durability, DurableWrites
 from users_site.repository.errors import EmailTaken, NotDurable, StoreError, StoreUnavailable, UserNotFound
 from users_site.repository.users import Idempotency, UserRepository
 from users_site.tests.repository.people import fresh_email

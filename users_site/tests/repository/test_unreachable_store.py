@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from users_site.repository.address import Address
-from users_site.repository.connection import Connection
+from packages.redis_pipe.address import Address
+from packages.redis_pipe.connection import Connection
 from users_site.repository.errors import StoreUnavailable
 from users_site.repository.users import UserRepository
 from users_site.tests.repository.people import UNKNOWN, to

@@ -1,0 +1,74 @@
+"""The schema and its page: `/openapi.json`, `/openapi.yaml`, `/docs` (Swagger UI from local files, no foreign host)."""
+
+from pathlib import Path
+
+from asgiref.sync import sync_to_async
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path
+
+from common.http.response import RawResponse
+from common.http.views import View, safe
+
+TYPES = {"json": b"application/json", "yaml": b"application/yaml"}
+
+ASSETS = {
+    "swagger-ui.css": b"text/css; charset=utf-8",
+    "swagger-ui-bundle.js": b"text/javascript; charset=utf-8",
+    "favicon-32x32.png": b"image/png",
+    "start.js": b"text/javascript; charset=utf-8",
+}
+"""All that the page loads. Swagger UI's are the sidecar package's, `start.js` is ours: the policy allows no inline script."""
+
+POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def schema(form: str) -> View:
+    """The view that serves the schema as `json` or `yaml`; generated at the first request, in a thread."""
+
+    @safe
+    async def view(request: HttpRequest) -> HttpResponse:
+        from common.openapi.generate import text
+
+        content = await sync_to_async(text, thread_sensitive=False)(form)
+        return RawResponse(200, [(b"content-type", TYPES[form])], content)
+
+    return view
+
+
+@safe
+async def docs(request: HttpRequest) -> HttpResponse:
+    """The page."""
+    headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", POLICY)]
+    return RawResponse(200, headers, render_to_string("common/docs.html").encode())
+
+
+@safe
+async def asset(request: HttpRequest, name: str) -> HttpResponse:
+    """One of `ASSETS`. Raises Http404."""
+    if name not in ASSETS:
+        raise Http404
+    content = await sync_to_async(_read, thread_sensitive=False)(name)
+    return RawResponse(200, [(b"content-type", ASSETS[name]), (b"cache-control", b"max-age=3600")], content)
+
+
+def _read(name: str) -> bytes:
+    if name == "start.js":
+        return (Path(__file__).resolve().parents[1] / "assets" / name).read_bytes()
+    import drf_spectacular_sidecar
+
+    folder = Path(drf_spectacular_sidecar.__file__).parent / "static/drf_spectacular_sidecar/swagger-ui-dist"
+    return (folder / name).read_bytes()
+
+
+def urlpatterns(prefix: str = "") -> list[URLPattern]:
+    """The paths, below a prefix like `api/`."""
+    return [
+        path(f"{prefix}openapi.json", schema("json")),
+        path(f"{prefix}openapi.yaml", schema("yaml")),
+        path(f"{prefix}docs", docs),
+        path(f"{prefix}docs/<str:name>", asset),
+    ]

@@ -1,0 +1,173 @@
+"""One JSON object a line on stdout: the formatter, the LOGGING settings, and the masks that keep secrets out."""
+
+import logging
+import re
+import sys
+import traceback
+import warnings
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from common.config import environment, settings
+from common.http import request_id
+from common.observability import tracing
+from common.observability.stdout import Stdout
+
+# Documented switches (docs.python.org/3/howto/logging.html#optimization): nothing here prints what they collect.
+logging.logThreads = False
+logging.logProcesses = False
+logging.logMultiprocessing = False
+logging.logAsyncioTasks = False  # type: ignore[attr-defined] # new in Python 3.12
+logging._srcfile = None
+
+LEVELS = {name: name.lower() for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
+
+_Q = """["']?"""
+_MASKS = [
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        (r"""(://[^\s:/@"']*:)[^\s"']*@""", r"\1***@"),
+        (r"""((?:authorization|x-api-key|cookie)["']\s*[:=,]\s*b?["'])[^"']+""", r"\1***"),
+        (r"""((?:authorization|x-api-key|cookie)\s*[:=]\s*)[^\r\n\\]+""", r"\1***"),
+        (rf"""((?:password|passwd|secret|token|api_?key){_Q}\s*[:=]\s*b?{_Q})[^\s"'&,;}}]+""", r"\1***"),
+        (r"\b(bearer|basic)\s+[\w.~+/=-]+", r"\1 ***"),
+        (r"\beyJ[\w-]+\.[\w-]+\.[\w-]*", "***"),  # a JSON Web Token
+        (r"\bugk_[0-9a-f]{12}_[\w-]+", "***"),  # an API key of the gateway's
+        (r"""(\bemail=)[^&\s"']+""", r"\1***"),
+    )
+]
+
+
+def mask(text: str) -> str:
+    """Takes passwords, tokens and e-mail query values out of a text, and every value read as a secret."""
+    for value in environment.secrets:
+        text = text.replace(value, "***")
+    for pattern, replacement in _MASKS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def masked(value: Any) -> Any:
+    """A value that JSON can carry, every text in it masked."""
+    if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 1 << 63):
+        return value
+    if isinstance(value, dict):
+        return {str(name): masked(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [masked(item) for item in value]
+    return mask(str(value).encode("utf-8", "backslashreplace").decode())
+
+
+class Clock:
+    """RFC 3339 in UTC with microseconds; the part down to the second is made once a second."""
+
+    second, prefix = 0, ""
+
+    def text(self, seconds: float) -> str:
+        """`seconds` since 1970 as text."""
+        second = int(seconds)
+        if second != self.second:
+            self.second = second
+            self.prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+        return f"{self.prefix}{int((seconds - second) * 1_000_000):06d}Z"
+
+
+clock = Clock()
+
+
+stdout = Stdout()
+
+
+def write(line: bytes) -> None:
+    """Puts one line on stdout at once, or drops it where nobody reads: see stdout.py."""
+    stdout.write(line + b"\n")
+
+
+class JSONFormatter(logging.Formatter):
+    """A record as one JSON object. `fields` in a record's extra are added as they are."""
+
+    def __init__(self, service: str, version: str) -> None:
+        super().__init__()
+        self.constants = {"service": service, "version": version}
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, masked."""
+        return self.to_bytes(record).decode()
+
+    def to_bytes(self, record: logging.LogRecord) -> bytes:
+        """The line, masked, UTF-8, without its newline."""
+        entry: dict[str, Any] = {
+            "timestamp": clock.text(record.created),
+            "level": LEVELS.get(record.levelname, "info"),
+            **self.constants,
+            "message": masked(record.getMessage()),
+            "logger": record.name,
+        }
+        current = request_id.current.get()
+        if current:
+            entry["request_id"] = current
+        entry.update(tracing.ids())
+        fields = getattr(record, "fields", None)
+        if fields is not None:
+            entry.update(masked(fields))
+        if record.exc_info and record.exc_info[1] is not None:
+            entry.update(masked(exception_fields(record.exc_info[1])))
+        return orjson.dumps(entry)
+
+
+def exception_fields(error: BaseException) -> dict[str, str]:
+    """OpenTelemetry-like names for an exception."""
+    return {
+        "error.type": type(error).__qualname__,
+        "error.message": str(error),
+        "error.stack": "".join(traceback.format_exception(error)),
+    }
+
+
+class StdoutHandler(logging.Handler):
+    """Each record as a line on stdout."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Never raises; what cannot be formatted is reported on stderr."""
+        try:
+            if isinstance(self.formatter, JSONFormatter):
+                write(self.formatter.to_bytes(record))
+        except Exception:
+            self.handleError(record)
+
+
+def logging_settings(service: str) -> dict[str, Any]:
+    """`LOGGING` for one service: every logger, the server's and the warnings' too, to stdout."""
+    level = "WARNING" if settings.LOG_LEVEL == "warn" else settings.LOG_LEVEL.upper()
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": JSONFormatter, "service": service, "version": settings.APP_VERSION}},
+        "handlers": {"stdout": {"()": StdoutHandler, "formatter": "json"}},
+        "root": {"level": level, "handlers": ["stdout"]},
+        "loggers": {
+            # Django's own handlers go; its records reach the root.
+            "django": {"level": "INFO" if level == "DEBUG" else level, "handlers": [], "propagate": True},
+            # Theirs would write to stderr, unmasked.
+            **{
+                name: {"level": level, "handlers": [], "propagate": True}
+                for name in ("django.server", "gunicorn.error", "gunicorn.access")
+            },
+            "asyncio": {"level": "WARNING", "handlers": [], "propagate": True},
+        },
+    }
+
+
+def log_everything() -> None:
+    """Warnings and uncaught exceptions become log lines too."""
+    logging.captureWarnings(True)
+    warnings.simplefilter("default", ResourceWarning)
+
+    def uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            return
+        logging.getLogger("uncaught").critical("uncaught exception", exc_info=error)
+
+    sys.excepthook = uncaught

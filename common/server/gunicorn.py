@@ -1,0 +1,100 @@
+"""gunicorn's settings: how both services run, in production and in dev.
+
+A site's `server.py` takes them over: `python -m gunicorn -c python:gateway_site.server`. One worker process by default:
+replicas, not workers, are how this scales, so metrics need no shared files and a CPU limit means something.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+KEEPALIVE_SECONDS = 75
+"""Idle connections are kept longer than any client in front keeps them (nginx: 60 s), so that it is the client who closes."""
+
+
+def serve_alone(arbiter: Any) -> None:
+    """One worker needs no arbiter beside it: it serves in the arbiter's own process, which saves 30 MiB resident. What ends it
+    ends the process, seen by whoever started that (Kubernetes, compose) and started again by them, not behind their back."""
+    if arbiter.cfg.workers > 1 or arbiter.cfg.reload:
+        return
+    worker = arbiter.worker_class(
+        1, os.getppid(), arbiter.LISTENERS, arbiter.app, arbiter.timeout, arbiter.cfg, arbiter.log
+    )
+    worker.serve_alone(arbiter.SIG_QUEUE)
+
+
+def load_anew(arbiter: Any, worker: Any) -> None:
+    """With `--reload`, once a changed file has ended the worker: the arbiter starts again from nothing too, in its own
+    process, or the next worker would inherit the modules that it has loaded (settings, this file, the worker itself)."""
+    if arbiter.cfg.reload and arbiter.LISTENERS:  # none: it is being stopped
+        for listener in arbiter.LISTENERS:
+            listener.close()
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606
+
+
+def child_exit(arbiter: Any, worker: Any) -> None:
+    """gunicorn's hook: the gauges of a worker that has ended go with it."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    load_anew(arbiter, worker)
+
+
+def gunicorn_settings(site: str) -> dict[str, Any]:
+    """gunicorn's settings for one site. A setting that is missing or malformed ends the process with one line."""
+    # Assigned, not defaulted: a value left in a shell would start one site with the settings of the other.
+    os.environ["DJANGO_SETTINGS_MODULE"] = f"{site}.settings"
+    try:
+        settings = import_module(os.environ["DJANGO_SETTINGS_MODULE"])
+    except ImproperlyConfigured as error:
+        sys.exit(f"{site}: {error}")
+    return {
+        **shared_metrics(settings.WEB_CONCURRENCY),
+        "wsgi_app": f"{site}.asgi:application",
+        "bind": f"{settings.HOST}:{settings.PORT}",
+        "worker_class": "common.server.worker.Worker",
+        "when_ready": serve_alone,
+        "child_exit": child_exit,
+        "workers": settings.WEB_CONCURRENCY,
+        "logger_class": "common.server.worker.Logger",
+        "logconfig_dict": settings.LOGGING,
+        "proc_name": settings.SERVICE,
+        # The heartbeat's file: on a read-only root only memory is writable (benoitc/gunicorn#3551).
+        "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108
+        "control_socket_disable": True,
+        "keepalive": KEEPALIVE_SECONDS,
+        "timeout": 30,
+        "graceful_timeout": settings.DRAIN_SECONDS + settings.GRACE_SECONDS,
+        "http_parser": "python",  # the one that field_parser.py mends; by default whichever is installed
+        "asgi_loop": "uvloop",
+        "asgi_lifespan": "on",
+        "asgi_disconnect_grace_period": 0,
+        "limit_request_line": 8190,
+        "limit_request_fields": 100,
+        "limit_request_field_size": 8190,
+        "backlog": 2048,
+        # X-Forwarded-Proto is read by us, from TRUSTED_PROXIES; the server is to believe nobody.
+        "forwarded_allow_ips": "",
+    }
+
+
+def shared_metrics(workers: int) -> dict[str, Any]:
+    """Where several workers keep their metrics together, and the hook that tidies up; nothing for one worker."""
+    if workers == 1:
+        os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+        return {}
+    folder = tempfile.mkdtemp(prefix="metrics-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: S108
+    # Read by prometheus_client when a worker imports it.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+
+    def on_exit(server: Any) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return {"on_exit": on_exit}

@@ -1,1 +1,0 @@
-"""`make run`: both services and an embedded store on the developer's machine."""

@@ -1,7 +1,0 @@
-"""Runs mypy with what the settings require: its Django plugin imports them. `python -m dev.typecheck`."""
-
-from mypy.__main__ import console_entry
-
-import dev.pytest_environment  # noqa: F401 - sets the environment
-
-console_entry()

@@ -1,0 +1,48 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import uvloop
+
+from packages.http_pool import Upstream
+
+from .hostile import Hostile, Script
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """Every test on the loop that ships and on the one that everybody has."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+async def hostile() -> AsyncIterator[Callable[..., Hostile]]:
+    """Starts servers that follow a script; all of them end with the test."""
+    servers: list[Hostile] = []
+
+    async def start(script: Script, **options) -> Hostile:
+        server = Hostile(script)
+        await server.start(**options)
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        await server.stop()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Callable[..., Upstream]]:
+    """Makes clients of a server or a URL; all of them are closed with the test."""
+    clients: list[Upstream] = []
+
+    def make(server: Hostile | str, **options) -> Upstream:
+        url = server if isinstance(server, str) else server.url
+        # Long enough that nothing but what a test is about closes a connection within it.
+        upstream = Upstream(url, **{"connect_timeout": 5.0, "idle_timeout": 600.0, "max_age": 600.0, **options})
+        clients.append(upstream)
+        return upstream
+
+    yield make
+    for upstream in clients:
+        await upstream.close()
+        assert upstream.stats == (0, 0, 0), "a connection, or a place in the queue, was lost count of"

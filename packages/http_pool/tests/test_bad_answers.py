@@ -1,0 +1,164 @@
+"""What is no answer, or more than one, or could be read in two ways, is refused and its connection closed."""
+
+import asyncio
+
+import pytest
+
+from packages.http_pool import BadAnswer
+
+from .hostile import OK, Peer, eventually, forever, get, read
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n"
+GARBAGE = {
+    "no HTTP at all": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "a request": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "HTTP/2": b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "an upgrade": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    "a bare 101": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    "status 099": b"HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n",
+    "status 600": b"HTTP/1.1 600 High\r\nContent-Length: 0\r\n\r\n",
+    "status of four digits": b"HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n",
+    "obsolete folding": HEAD + b"A: b\r\n c\r\nContent-Length: 2\r\n\r\nok",
+    "bare LF": b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+    "bare LF in the head": HEAD + b"A: b\nContent-Length: 2\r\n\r\nok",
+    "bare CR": HEAD + b"A: b\rc: d\r\nContent-Length: 2\r\n\r\nok",
+    "NUL in a value": HEAD + b"A: b\0c\r\nContent-Length: 2\r\n\r\nok",
+    "space before the colon": HEAD + b"Content-Length : 2\r\n\r\nok",
+    "two lengths": HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+    "a list of lengths": HEAD + b"Content-Length: 2, 3\r\n\r\nok",
+    "a signed length": HEAD + b"Content-Length: +2\r\n\r\nok",
+    "a length out of range": HEAD + b"Content-Length: 99999999999999999999\r\n\r\nok",
+    "length and coding": CHUNKED + b"Content-Length: 2\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "coding and length": HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "another coding": HEAD + b"Transfer-Encoding: gzip\r\n\r\nok",
+    "another coding, then chunked": HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "chunked twice": CHUNKED + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "chunked in HTTP/1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "chunk size 0x2": CHUNKED + b"\r\n0x2\r\nok\r\n0\r\n\r\n",
+    "negative chunk size": CHUNKED + b"\r\n-2\r\nok\r\n0\r\n\r\n",
+    "chunk size out of range": CHUNKED + b"\r\nffffffffffffffffff\r\nok\r\n0\r\n\r\n",
+    "chunk longer than its size": CHUNKED + b"\r\n2\r\nokay\r\n0\r\n\r\n",
+    "chunk ended by LF": CHUNKED + b"\r\n2\nok\n0\n\n",
+    "two answers": OK + OK,
+    "half a second answer": OK + b"HTTP/1.1 2",
+    "bytes after the answer": OK + b"more",
+    "bytes after a last answer": HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nokay",
+    "a body with 204": b"HTTP/1.1 204 No Content\r\n\r\nbody",
+    "oversize head": HEAD + b"A: " + b"x" * 70_000 + b"\r\nContent-Length: 0\r\n\r\n",
+    "oversize head of many fields": HEAD + b"A: b\r\n" * 20_000 + b"Content-Length: 0\r\n\r\n",
+    "endless head": HEAD + b"A: " + b"x" * 70_000,
+    "endless informational answers": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3_000,
+    "endless trailers": CHUNKED + b"\r\n0\r\nA: " + b"x" * 70_000,
+    "endless chunk extension": CHUNKED + b"\r\n2;" + b"x" * 70_000,
+}
+
+
+@pytest.mark.parametrize("wire", GARBAGE.values(), ids=GARBAGE.keys())
+async def test_garbage_is_a_bad_answer(hostile, client, wire):
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(wire)
+        await peer.until_closed()
+
+    server = await hostile(script)
+    upstream = client(server)
+    with pytest.raises(BadAnswer) as caught:
+        await get(upstream)
+    assert caught.value.sent
+    assert server.url.removeprefix("http://") in str(caught.value)
+    await eventually(lambda: upstream.stats == (0, 0, 0))
+    assert len(server.seen) == 1, "a bad answer is no reason to ask again"
+
+
+async def test_upgrade_is_refused_for_what_it_is(hostile, client):
+    server = await hostile(forever(GARBAGE["an upgrade"]))
+    with pytest.raises(BadAnswer, match="status 101"):
+        await get(client(server))
+
+
+@pytest.mark.parametrize(
+    "surplus", [b"Content-Length: 2\r\n\r\nok", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"\r\nok"]
+)
+async def test_body_after_head_is_a_bad_answer(hostile, client, surplus):
+    async def script(peer: Peer) -> None:
+        await peer.answer(HEAD + surplus)
+        await peer.until_closed()
+
+    with pytest.raises(BadAnswer):
+        await client(await hostile(script)).request(b"HEAD", b"/", [], timeout=5)
+
+
+async def test_late_second_answer_never_meets_the_next_request(hostile, client):
+    sent = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        if peer.number == 1:
+            await peer.answer(OK)
+            await asyncio.sleep(0.05)
+            await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+            sent.set()
+            await peer.until_closed()
+        await peer.answer(OK)
+
+    server = await hostile(script)
+    upstream = client(server)
+    assert (await get(upstream)).body == b"ok"
+    await sent.wait()
+    await eventually(lambda: upstream.stats.open == 0)
+    assert (await get(upstream)).body == b"ok"
+    assert server.connections == 2
+
+
+TRUNCATED = {
+    "in the status line": b"HTTP/1.1 20",
+    "in the head": HEAD + b"Content-",
+    "after an informational answer": b"HTTP/1.1 103 Early Hints\r\n\r\n",
+    "in the body": HEAD + b"Content-Length: 10\r\n\r\nhalf",
+    "before the body": HEAD + b"Content-Length: 10\r\n\r\n",
+    "in the body of a last answer": HEAD + b"Connection: close\r\nContent-Length: 10\r\n\r\nhalf",
+    "in a chunk of a last answer": CHUNKED + b"Connection: close\r\n\r\n5\r\nab",
+    "in a chunk": CHUNKED + b"\r\n5\r\nab",
+    "before the last chunk": CHUNKED + b"\r\n2\r\nab\r\n",
+}
+
+
+@pytest.mark.parametrize("with_reset", [False, True])
+@pytest.mark.parametrize("wire", TRUNCATED.values(), ids=TRUNCATED.keys())
+async def test_truncated_answer_is_a_bad_answer(hostile, client, wire, with_reset):
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(wire)
+        if with_reset:
+            await asyncio.sleep(0.05)  # else RST overtakes what was sent
+            peer.reset()
+
+    with pytest.raises(BadAnswer, match="within the answer"):
+        await get(client(await hostile(script)))
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 1000000\r\n\r\n", b"\r\n"])
+async def test_reset_in_mid_stream_is_raised_to_the_reader(hostile, client, head):
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(HEAD + head + b"x" * 100_000)
+        await asyncio.sleep(0.1)
+        peer.reset()
+
+    answer = await get(client(await hostile(script)))
+    assert answer.body is None
+    with pytest.raises(BadAnswer):
+        await read(answer)
+
+
+async def test_surplus_after_a_stream_is_raised_to_its_reader(hostile, client):
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(HEAD + b"Content-Length: 100000\r\n\r\n" + b"x" * 99_999)
+        await asyncio.sleep(0.1)
+        await peer.send(b"x" + OK)
+        await peer.until_closed()
+
+    answer = await get(client(await hostile(script)))
+    with pytest.raises(BadAnswer, match="more bytes than one answer"):
+        await read(answer)

@@ -1,0 +1,224 @@
+"""The way to a connection: addresses, names, time and trust."""
+
+import asyncio
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from packages.http_pool import ConnectFailed, ConnectTimeout
+
+from .hostile import Peer, always, forever, get, read
+
+
+@pytest.fixture
+def resolver(monkeypatch):
+    """What names resolve to; the number of times that anybody asked."""
+    answers: list[str] = []
+    asked: list[str] = []
+
+    async def getaddrinfo(host, port, **_):
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in answers]
+
+    def install(*addresses: str) -> list[str]:
+        answers[:] = addresses
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+        return asked
+
+    return install
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+async def test_refused_is_connect_failed_and_nothing_was_sent(client):
+    upstream = client(f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(ConnectFailed) as caught:
+        await upstream.request(b"POST", b"/", [], b"x", timeout=5)
+    assert not caught.value.sent
+    assert not isinstance(caught.value, ConnectTimeout)
+    assert upstream.stats == (0, 0, 0)
+
+
+async def test_unknown_name_is_connect_failed(client):
+    with pytest.raises(ConnectFailed):
+        await get(client("http://no-such-host.invalid"))
+
+
+async def test_name_that_cannot_be_one_is_connect_failed(client):
+    with pytest.raises(ConnectFailed):
+        await get(client(f"http://{'a' * 64}.invalid"))
+
+
+async def test_name_without_an_address_is_connect_failed(client, resolver):
+    resolver()
+    with pytest.raises(ConnectFailed, match="no address"):
+        await get(client("http://users:1"))
+
+
+@pytest.fixture
+def black_hole():
+    """An address where connections are neither accepted nor refused: a full backlog."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen(0)
+        fillers = []
+        for _ in range(8):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(sock.getsockname())
+            fillers.append(filler)
+        yield sock.getsockname()
+        for filler in fillers:
+            filler.close()
+
+
+async def test_no_connection_in_time_is_connect_timeout(client, black_hole):
+    upstream = client(f"http://127.0.0.1:{black_hole[1]}", connect_timeout=0.2)
+    with pytest.raises(ConnectTimeout) as caught:
+        await get(upstream)
+    assert not caught.value.sent
+    assert upstream.stats == (0, 0, 0)
+
+
+async def test_requests_deadline_bounds_connecting_too(client, black_hole):
+    upstream = client(f"http://127.0.0.1:{black_hole[1]}", connect_timeout=60)
+    with pytest.raises(ConnectTimeout):
+        await asyncio.wait_for(get(upstream, timeout=0.2), 10)
+
+
+async def test_cancelled_while_connecting_frees_the_slot(client, black_hole):
+    upstream = client(f"http://127.0.0.1:{black_hole[1]}", connect_timeout=60)
+    task = asyncio.create_task(get(upstream))
+    await asyncio.sleep(0.1)
+    assert upstream.stats == (1, 0, 0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert upstream.stats == (0, 0, 0)
+
+
+async def test_ipv6(hostile, client):
+    server = await hostile(forever(), host="::1")
+    assert (await get(client(server))).body == b"ok"
+    assert server.seen[0].values(b"host") == [server.url.removeprefix("http://").encode()]
+
+
+async def test_host_name(hostile, client):
+    server = await hostile(forever(), name="localhost")
+    assert (await get(client(server))).body == b"ok"
+    assert server.seen[0].values(b"host")[0].startswith(b"localhost:")
+
+
+async def test_address_that_refuses_gives_way_to_the_next(hostile, client, resolver):
+    server = await hostile(forever(), name="users")
+    resolver("127.0.0.2", "127.0.0.3", "127.0.0.1")
+    for _ in range(5):  # in whatever order
+        assert (await get(client(server))).body == b"ok"
+
+
+async def test_address_that_swallows_packets_gives_way_to_the_next(hostile, client, resolver, black_hole):
+    """Same port on two addresses: a black hole on 127.0.0.1, the server on 127.0.0.2."""
+    resolver("127.0.0.1", "127.0.0.2")
+    server = await hostile(forever(), host="127.0.0.2", port=black_hole[1], name="users")
+    for _ in range(4):
+        assert (await get(client(server, connect_timeout=1.0))).body == b"ok"
+
+
+async def test_name_is_resolved_for_each_new_connection(hostile, client, resolver):
+    server = await hostile(forever(b"HTTP/1.0 204 No Content\r\n\r\n"), name="users")
+    asked = resolver("127.0.0.1")
+    upstream = client(server)
+    for _ in range(3):
+        await get(upstream)
+    assert asked == ["users"] * 3
+
+
+# ---- TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory) -> tuple[Path, Path]:
+    """A self-signed certificate for `localhost`, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"),
+            *("-keyout", str(key), "-out", str(cert)),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=30,
+    )
+    return cert, key
+
+
+@pytest.fixture
+def tls(certificate) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+async def test_tls_with_a_given_ca(hostile, client, certificate, tls):
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1_000_000
+    server = await hostile(forever(large), name="localhost", tls=tls)
+    upstream = client(server, ca_file=str(certificate[0]))
+    for _ in range(2):
+        answer = await upstream.request(b"PUT", b"/", [], b"y" * 200_000, timeout=30)
+        assert await read(answer) == b"x" * 1_000_000
+    assert server.connections == 1
+    assert server.seen[0].body == b"y" * 200_000
+
+
+async def test_tls_with_the_systems_store(hostile, client, certificate, tls, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    server = await hostile(forever(), name="localhost", tls=tls)
+    assert (await get(client(server))).body == b"ok"
+
+
+async def test_unknown_certificate_is_connect_failed(hostile, client, tls):
+    server = await hostile(forever(), name="localhost", tls=tls)
+    with pytest.raises(ConnectFailed, match="CERTIFICATE_VERIFY_FAILED"):
+        await get(client(server))
+    assert server.seen == []
+
+
+async def test_certificate_of_another_host_is_connect_failed(hostile, client, certificate, tls):
+    server = await hostile(forever(), tls=tls)  # https://127.0.0.1
+    with pytest.raises(ConnectFailed, match="CERTIFICATE_VERIFY_FAILED"):
+        await get(client(server, ca_file=str(certificate[0])))
+    assert server.seen == []
+
+
+async def test_plain_server_under_https_is_connect_failed(hostile, client):
+    async def plain(peer: Peer) -> None:
+        await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    server = await hostile(plain)
+    with pytest.raises(ConnectFailed):
+        await get(client(server.url.replace("http", "https")))
+
+
+async def test_handshake_that_never_comes_is_connect_timeout(hostile, client):
+    async def mute(peer: Peer) -> None:
+        await peer.until_closed()
+
+    server = await hostile(mute)
+    with pytest.raises(ConnectTimeout):
+        await get(client(server.url.replace("http", "https"), connect_timeout=0.3))
+
+
+async def test_tls_connection_closed_while_idle_is_noticed(hostile, client, certificate, tls):
+    server = await hostile(always(b"HTTP/1.1 204 No Content\r\n\r\n"), name="localhost", tls=tls)
+    upstream = client(server, ca_file=str(certificate[0]))
+    for _ in range(2):
+        assert (await get(upstream)).status == 204

@@ -1,0 +1,147 @@
+"""Connections that the other side closes while they are idle, and what may be sent once more."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from packages.http_pool import ConnectionReset
+
+from .hostile import OK, Peer, always, eventually, forever, get
+
+IDEMPOTENT = [b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE"]
+
+
+async def test_connection_serves_request_after_request(hostile, client):
+    server = await hostile(forever())
+    upstream = client(server)
+    for _ in range(5):
+        assert (await get(upstream)).body == b"ok"
+    assert server.connections == 1
+    assert upstream.stats == (1, 1, 0)
+
+
+async def test_idle_connection_that_was_closed_is_not_used(hostile, client):
+    server = await hostile(always(OK))
+    upstream = client(server)
+    await get(upstream)
+    await eventually(lambda: upstream.stats.open == 0)
+    answer = await upstream.request(b"POST", b"/", [], b"x", timeout=5)
+    assert answer.body == b"ok"
+    assert len(server.seen) == 2
+
+
+def closes_when_asked_again(with_reset: bool):
+    """The race that keep-alive cannot avoid: the server closes as the next request is on its way."""
+
+    async def script(peer: Peer) -> None:
+        if peer.number == 1:
+            await peer.answer(OK)
+            await peer.request()
+            if with_reset:
+                peer.reset()
+            return
+        while True:
+            await peer.answer(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    return script
+
+
+@pytest.mark.parametrize("with_reset", [False, True])
+@pytest.mark.parametrize("method", IDEMPOTENT)
+async def test_idempotent_request_is_sent_once_more_on_a_fresh_connection(hostile, client, method, with_reset):
+    server = await hostile(closes_when_asked_again(with_reset))
+    upstream = client(server, max_connections=1)
+    await get(upstream)
+    answer = await upstream.request(method, b"/again", [], b"body" if method == b"PUT" else b"", timeout=5)
+    assert answer.status == 204
+    assert server.connections == 2
+    assert [seen.line.split()[1] for seen in server.seen] == [b"/", b"/again", b"/again"]
+    assert server.seen[1] == server.seen[2]
+
+
+async def body() -> AsyncIterator[bytes]:
+    yield b"once"
+
+
+@pytest.mark.parametrize(("method", "sent"), [(b"POST", b"x"), (b"PATCH", b"x"), (b"PUT", None), (b"PURGE", b"")])
+async def test_other_requests_are_never_sent_twice(hostile, client, method, sent):
+    server = await hostile(closes_when_asked_again(with_reset=False))
+    upstream = client(server)
+    await get(upstream)
+    with pytest.raises(ConnectionReset) as caught:
+        await upstream.request(method, b"/", [], body() if sent is None else sent, timeout=5)
+    assert caught.value.sent
+    assert caught.value.reused
+    assert len(server.seen) == 2
+
+
+async def test_once_more_is_once(hostile, client):
+    async def script(peer: Peer) -> None:
+        if peer.number == 1:
+            await peer.answer(OK)
+        await peer.request()
+
+    server = await hostile(script)
+    upstream = client(server)
+    await get(upstream)
+    with pytest.raises(ConnectionReset) as caught:
+        await get(upstream)
+    assert not caught.value.reused
+    assert len(server.seen) == 3
+
+
+async def test_reset_of_a_fresh_connection_is_not_retried(hostile, client):
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        peer.reset()
+
+    server = await hostile(script)
+    with pytest.raises(ConnectionReset) as caught:
+        await get(client(server))
+    assert (caught.value.sent, caught.value.reused) == (True, False)
+    assert len(server.seen) == 1
+
+
+async def test_once_more_waits_its_turn_and_still_gets_a_fresh_connection(hostile, client):
+    """The slot of the connection that was lost goes to who waits for it; what comes back has been used."""
+
+    async def script(peer: Peer) -> None:
+        if peer.number == 1:
+            await peer.answer(OK)
+            await peer.request()
+            await asyncio.sleep(0.1)
+            return
+        while True:
+            await peer.answer(OK)
+
+    server = await hostile(script)
+    upstream = client(server, max_connections=1)
+    await get(upstream)
+    again, waiting = asyncio.create_task(get(upstream, b"/again")), asyncio.create_task(get(upstream, b"/waiting"))
+    assert [answer.body for answer in await asyncio.gather(again, waiting)] == [b"ok", b"ok"]
+    assert [seen.line.split()[1] for seen in server.seen] == [b"/", b"/again", b"/waiting", b"/again"]
+    assert server.connections == 3
+    assert upstream.stats == (1, 1, 0)
+
+
+async def test_once_more_goes_past_idle_connections_at_the_cap(hostile, client):
+    """All were closed while idle, and all slots are taken: the fresh connection takes the place of an idle one."""
+    both = asyncio.Barrier(2)
+
+    async def script(peer: Peer) -> None:
+        if peer.number <= 2:
+            await peer.request()
+            await both.wait()
+            await peer.send(OK)
+            await peer.request()
+            return
+        while True:
+            await peer.answer(OK)
+
+    server = await hostile(script)
+    upstream = client(server, max_connections=2)
+    await asyncio.gather(get(upstream), get(upstream))
+    assert (await get(upstream)).body == b"ok"
+    assert server.connections == 3
+    assert len(server.seen) == 4

@@ -1,0 +1,197 @@
+"""Every wait ends: at the request's deadline, or when its caller gives up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from packages.http_pool import UpstreamTimeout
+from packages.http_pool._parser import AnswerParser
+
+from .hostile import OK, Peer, eventually, forever, get, read
+
+BODY_OF_100 = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+
+
+async def drip(peer: Peer) -> None:
+    await peer.head()
+    await peer.send(BODY_OF_100)
+    for _ in range(100):
+        await peer.send(b"x")
+        await asyncio.sleep(0.1)
+
+
+async def silence(peer: Peer) -> None:
+    await peer.head()
+    await peer.until_closed()
+
+
+async def unread(peer: Peer) -> None:
+    await peer.head()
+    await asyncio.sleep(3600)
+
+
+async def endless() -> AsyncIterator[bytes]:
+    while True:
+        yield b"x" * 65536
+
+
+@pytest.mark.parametrize("script", [drip, silence])
+async def test_answer_that_does_not_end_in_time_is_a_timeout(hostile, client, script):
+    upstream = client(await hostile(script))
+    with pytest.raises(UpstreamTimeout) as caught:
+        await get(upstream, timeout=0.3)
+    assert caught.value.sent
+    await eventually(lambda: upstream.stats == (0, 0, 0))
+
+
+async def test_request_that_nobody_reads_is_a_timeout(hostile, client):
+    upstream = client(await hostile(unread))
+    with pytest.raises(UpstreamTimeout):
+        await upstream.request(b"PUT", b"/", [], endless(), timeout=0.3)
+    await eventually(lambda: upstream.stats.open == 0)
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_stream_ends_at_the_requests_deadline(hostile, client, reads):
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 100_000)
+        await peer.until_closed()
+
+    upstream = client(await hostile(script))
+    answer = await get(upstream, timeout=0.5)
+    if not reads:
+        await eventually(lambda: upstream.stats.open == 0)
+    with pytest.raises(UpstreamTimeout):
+        await read(answer)
+    assert upstream.stats.idle == 0
+
+
+@pytest.mark.parametrize("left", [0.0, -1.0])
+async def test_no_time_left_is_a_timeout_before_anything_is_sent(hostile, client, left):
+    server = await hostile(forever())
+    with pytest.raises(UpstreamTimeout) as caught:
+        await get(client(server), timeout=left)
+    assert not caught.value.sent
+    assert server.connections == 0
+
+
+async def test_each_request_has_its_own_deadline(hostile, client):
+    """The connection keeps one timer: a later request may end before it, or long after."""
+
+    async def script(peer: Peer) -> None:
+        await peer.answer(OK)
+        await peer.request()
+        await asyncio.sleep(0.6)
+        await peer.send(OK)
+        await peer.answer(OK)
+        await silence(peer)
+
+    server = await hostile(script)
+    upstream = client(server)
+    await get(upstream, timeout=0.3)
+    assert (await get(upstream, timeout=30)).body == b"ok"
+    await get(upstream, timeout=60)
+    with pytest.raises(UpstreamTimeout):
+        await asyncio.wait_for(get(upstream, timeout=0.2), 10)
+    assert server.connections == 1
+
+
+async def test_deadline_beyond_the_timer_that_is_set_holds_too(hostile, client):
+    async def script(peer: Peer) -> None:
+        await peer.answer(OK)
+        await silence(peer)
+
+    upstream = client(await hostile(script))
+    await get(upstream, timeout=0.2)
+    with pytest.raises(UpstreamTimeout):
+        await asyncio.wait_for(get(upstream, timeout=0.5), 10)
+
+
+async def test_timer_that_fires_on_an_idle_connection_leaves_it(hostile, client):
+    server = await hostile(forever())
+    upstream = client(server)
+    await get(upstream, timeout=0.1)
+    await asyncio.sleep(0.3)
+    assert upstream.stats == (1, 1, 0)
+    assert (await get(upstream)).body == b"ok"
+    assert server.connections == 1
+
+
+async def test_cancelled_request_closes_its_connection(hostile, client):
+    closed = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        if peer.number == 1:
+            await silence(peer)
+            closed.set()
+        else:
+            await peer.answer(OK)
+
+    server = await hostile(script)
+    upstream = client(server, max_connections=1)
+    task = asyncio.create_task(get(upstream, b"/first"))
+    await eventually(lambda: len(server.seen) == 1)
+    task.cancel()
+    assert (await get(upstream)).body == b"ok"
+    await asyncio.wait_for(closed.wait(), 10)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_cancelled_request_lets_its_body_go(hostile, client):
+    left = asyncio.Event()
+
+    async def stalls() -> AsyncIterator[bytes]:
+        try:
+            yield b"first"
+            await asyncio.sleep(3600)
+        finally:
+            left.set()
+
+    server = await hostile(silence)
+    upstream = client(server)
+    task = asyncio.create_task(upstream.request(b"POST", b"/", [], stalls(), timeout=60))
+    await eventually(lambda: len(server.seen) == 1)
+    task.cancel()
+    await asyncio.wait_for(left.wait(), 10)
+    await eventually(lambda: upstream.stats.open == 0)
+
+
+@pytest.mark.parametrize("first", ["cancellation", "answer"])
+@pytest.mark.parametrize("outcome", ["whole", "stream", "failure"])
+async def test_cancelled_as_its_answer_arrives(hostile, client, monkeypatch, outcome, first):
+    """A whole answer leaves a clean connection; a stream that nobody got, or a failure, closes it."""
+    size = 100 if outcome == "whole" else 100_000
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(BODY_OF_100.replace(b"100", b"%d" % size) + b"x" * (size - 1))
+        await peer.send(b"\0" if outcome == "failure" else b"x" if outcome == "whole" else b"")
+        await forever()(peer)
+
+    broken: list[dict] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: broken.append(context))
+    server = await hostile(script)
+    upstream = client(server)
+    task = asyncio.create_task(get(upstream))
+    feed = AnswerParser.feed
+
+    def cancel_first(parser: AnswerParser, data: bytes) -> None:
+        if first == "cancellation":
+            task.cancel()
+        else:  # runs before the task hears of its answer
+            asyncio.get_running_loop().call_soon(task.cancel)
+        feed(parser, b"no HTTP" if outcome == "failure" else data)
+
+    monkeypatch.setattr(AnswerParser, "feed", cancel_first)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    monkeypatch.undo()
+    assert not broken, "a callback of the transport raised"
+    if outcome == "whole" and upstream.stats.idle:
+        assert (await get(upstream)).body == b"ok"
+        assert server.connections == 1
+    else:
+        await eventually(lambda: upstream.stats == (0, 0, 0))

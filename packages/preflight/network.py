@@ -1,0 +1,93 @@
+"""What network policies let through."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from packages.preflight.objects import Manifest, Rendering, dig, items, matches, number, text, texts
+from packages.preflight.pods import Workload
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A peer that is not in the rendering: pods of another namespace, or an address of the internet."""
+
+    namespace: str | None
+
+
+Peer = Workload | Outside
+
+
+def isolating(rendering: Rendering, workload: Workload, direction: str) -> list[Manifest]:
+    """The policies that close a pod in one direction (`Ingress` or `Egress`), but for what they open."""
+    return [
+        policy
+        for policy in rendering.of("NetworkPolicy", namespace=workload.namespace)
+        if direction in policy_types(policy) and matches(dig(policy.spec, "podSelector"), workload.labels)
+    ]
+
+
+def policy_types(policy: Manifest) -> list[str]:
+    """`policyTypes`, or what Kubernetes takes where they are not given."""
+    return texts(policy.spec, "policyTypes") or ["Ingress", *(["Egress"] if "egress" in policy.spec else [])]
+
+
+def is_open(
+    rendering: Rendering, workload: Workload, direction: str, peer: Peer, port: int, protocol: str = "TCP"
+) -> bool:
+    """Whether policies on `workload` let a connection pass, from (`Ingress`) or to (`Egress`) the peer's port."""
+    policies = isolating(rendering, workload, direction)
+    if not policies:
+        return True
+    listener = workload if direction == "Ingress" else peer
+    return any(
+        _port_fits(rule, listener, port, protocol) and _peer_fits(rendering, policy, rule, direction, peer)
+        for policy in policies
+        for rule in items(policy.spec, direction.lower())
+    )
+
+
+def _port_fits(rule: dict[str, Any], listener: Peer, port: int, protocol: str) -> bool:
+    ports = items(rule, "ports")
+    return not ports or any(_one_port_fits(each, listener, port, protocol) for each in ports)
+
+
+def _one_port_fits(wanted: dict[str, Any], listener: Peer, port: int, protocol: str) -> bool:
+    if (text(wanted, "protocol") or "TCP") != protocol:
+        return False
+    value = wanted.get("port")
+    if isinstance(value, str):
+        return isinstance(listener, Workload) and listener.port(value) == port
+    return value is None or value <= port <= number(wanted, "endPort", default=value)
+
+
+def _peer_fits(rendering: Rendering, policy: Manifest, rule: dict[str, Any], direction: str, peer: Peer) -> bool:
+    peers = items(rule, "from" if direction == "Ingress" else "to")
+    return not peers or any(_one_peer_fits(rendering, policy, each, peer) for each in peers)
+
+
+def _one_peer_fits(rendering: Rendering, policy: Manifest, wanted: dict[str, Any], peer: Peer) -> bool:
+    if "ipBlock" in wanted:
+        return isinstance(peer, Outside) and peer.namespace is None
+    if peer.namespace is None:
+        return False
+    if "namespaceSelector" in wanted:
+        if not matches(wanted["namespaceSelector"], rendering.namespace_labels(peer.namespace)):
+            return False
+    elif peer.namespace != policy.namespace:
+        return False
+    # What labels the pods of another namespace have, nobody can tell here.
+    return isinstance(peer, Outside) or matches(wanted.get("podSelector"), peer.labels)
+
+
+def entrances(rendering: Rendering, workload: Workload, port: int) -> Iterator[str]:
+    """The other namespaces that policies name as sources for a port of a pod."""
+    for policy in isolating(rendering, workload, "Ingress"):
+        for rule in items(policy.spec, "ingress"):
+            if not _port_fits(rule, workload, port, "TCP"):
+                continue
+            if not items(rule, "from"):
+                yield "*"
+            for peer in items(rule, "from"):
+                if "ipBlock" in peer or "namespaceSelector" in peer:
+                    yield text(peer, "namespaceSelector", "matchLabels", "kubernetes.io/metadata.name") or "*"

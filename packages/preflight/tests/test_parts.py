@@ -1,0 +1,137 @@
+# ruff: noqa: E501 - a case a line
+"""The parts that rules are made of."""
+
+from decimal import Decimal
+
+import pytest
+
+from packages.preflight.alerts import metrics_in
+from packages.preflight.edges import Address, addresses
+from packages.preflight.keys import secret_keys
+from packages.preflight.network import Outside, is_open
+from packages.preflight.objects import Manifest, Rendering, matches
+from packages.preflight.pods import Workload
+from packages.preflight.quantity import quantity
+from packages.preflight.services import GATEWAY, USERS
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("250m", "0.25"), ("2", "2"), (2, "2"), ("1.5", "1.5"), ("128Mi", str(128 * 1024**2)), ("1k", "1000"), ("2e3", "2000"), ("1Gi", str(1024**3))],
+)  # fmt: skip
+def test_quantity(written: object, number: str):
+    assert quantity(written) == Decimal(number)
+
+
+@pytest.mark.parametrize("written", ["256MB", "", "ten", None, True, "1 Gi", "--1"])
+def test_no_quantity(written: object):
+    with pytest.raises(ValueError, match="no quantity"):
+        quantity(written)
+
+
+@pytest.mark.parametrize(
+    ("expression", "metrics"),
+    [
+        ('sum by (service) (rate(a_total{x="1", y!~"up{2}"}[5m])) / on (service) group_left (z) b > 0.5', {"a_total": {"x", "y"}, "b": set()}),
+        ("histogram_quantile(0.99, sum without (pod, le) (rate(c_bucket[5m] offset 1h)))", {"c_bucket": set()}),
+        ("a:b:rate5m > bool 1e3 and up == 1 # comment d", {"a:b:rate5m": set(), "up": set()}),
+        ("absent(e) or vector(1) unless Inf", {"e": set()}),
+    ],
+)  # fmt: skip
+def test_metrics_of_an_expression(expression: str, metrics: dict[str, set[str]]):
+    assert metrics_in(expression) == metrics
+
+
+def test_addresses_that_settings_name():
+    variables = {
+        "A_URL": "http://user-service:3001/x", "B_URL": "redis+sentinel://:p@one:1,two:2/mymaster/0", "C_HOST": "redis", "C_PORT": "6379",
+        "D_HOST": "redis", "E": "s3://bucket", "F": None, "G_HOST": "not a host", "H": "https://example.com",
+        "I_URL": "rediss+cluster://three,four:4",
+    }  # fmt: skip
+    assert list(addresses(variables)) == [
+        Address("A_URL", "user-service", 3001), Address("B_URL", "one", 1), Address("B_URL", "two", 2), Address("C_HOST", "redis", 6379),
+        Address("D_HOST", "redis", 0), Address("H", "example.com", 443),
+        Address("I_URL", "three", 6379), Address("I_URL", "four", 4),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_match"),
+    [
+        ({"operator": "In", "values": ["a"]}, True),
+        ({"operator": "NotIn", "values": ["a"]}, False),
+        ({"operator": "Exists"}, True),
+        ({"operator": "DoesNotExist"}, False),
+        ({"operator": "Nonsense"}, False),
+    ],
+)
+def test_label_expression(expression: dict[str, object], is_match: bool):
+    assert matches({"matchExpressions": [{"key": "x", **expression}]}, {"x": "a"}) is is_match
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "keys"),
+    [
+        ("Secret", {}, {"k", "s"}),
+        ("SealedSecret", {"encryptedData": {"k": "…"}}, {"k"}),
+        ("Certificate", {"secretName": "it"}, {"tls.crt", "tls.key", "ca.crt"}),
+        ("VaultStaticSecret", {"destination": {"name": "it"}}, {"*"}),
+        ("ExternalSecret", {"dataFrom": [{"extract": {"key": "x"}}]}, {"*"}),
+        ("ExternalSecret", {"target": {"template": {"data": {"k": "…"}}}}, {"k"}),
+    ],
+)
+def test_keys_of_a_secret_whoever_makes_it(kind: str, spec: dict[str, object], keys: set[str]):
+    made = Manifest(
+        {"kind": kind, "metadata": {"name": "it"}, "spec": spec, "data": {"k": ""}, "stringData": {"s": ""}}
+    )
+    assert secret_keys(Rendering([made]), "it", "default") == keys
+    assert secret_keys(Rendering([made]), "another", "default") is None
+
+
+def _pod(name: str) -> Workload:
+    template = {
+        "metadata": {"labels": {"app": name}},
+        "spec": {"containers": [{"name": "c", "ports": [{"name": "web", "containerPort": 80}]}]},
+    }
+    data = {"kind": "Deployment", "metadata": {"name": name}, "spec": {"template": template}}
+    return Workload(Manifest(data), template)
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_allowed"),
+    [
+        ({}, True),
+        ({"from": [{"podSelector": {"matchLabels": {"app": "b"}}}]}, True),
+        ({"from": [{"podSelector": {"matchLabels": {"app": "c"}}}]}, False),
+        ({"from": [{"namespaceSelector": {}}]}, True),
+        ({"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}}]}, False),
+        ({"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}, False),
+        ({"ports": [{"port": "web"}]}, True),
+        ({"ports": [{"port": 80, "protocol": "UDP"}]}, False),
+        ({"ports": [{"port": 70, "endPort": 90}]}, True),
+        ({"ports": [{"protocol": "TCP"}]}, True),
+    ],
+)
+def test_network_policy_rule(rule: dict[str, object], is_allowed: bool):
+    spec = {"podSelector": {"matchLabels": {"app": "a"}}, "ingress": [rule]}
+    policy = Manifest({"kind": "NetworkPolicy", "metadata": {"name": "p"}, "spec": spec})
+    assert is_open(Rendering([policy]), _pod("a"), "Ingress", _pod("b"), 80) is is_allowed
+    assert is_open(Rendering([policy]), _pod("b"), "Ingress", _pod("a"), 80), "no policy selects it"
+
+
+def test_address_of_the_internet_is_opened_by_an_ip_block_only():
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}
+    policy = Manifest({"kind": "NetworkPolicy", "metadata": {"name": "p"}, "spec": spec})
+    assert is_open(Rendering([policy]), _pod("a"), "Egress", Outside(None), 443)
+    assert not is_open(Rendering([policy]), _pod("a"), "Egress", Outside("monitoring"), 443)
+
+
+def test_services_say_what_they_are():
+    assert {"PORT", "USER_SERVICE_URL", "DRAIN_SECONDS"} <= GATEWAY.settings
+    assert {"PORT", "REDIS_PASSWORD", "DRAIN_SECONDS"} <= USERS.settings
+    assert not GATEWAY.settings & {"REDIS_PASSWORD"}
+    assert GATEWAY.metrics["upstream_request_duration_seconds_bucket"] == {"service", "method", "status_code"}
+    assert USERS.metrics["users_total"] == frozenset()
+    assert USERS.knows("SECRET_KEY_FILE")
+    assert not USERS.knows("SECRET_KEYS")
+    assert USERS.views({"/health/live", "/nope"}) == {"/health/live": "live"}

@@ -1,0 +1,33 @@
+"""All drills, in the order in which they run."""
+
+from tools.drills.drill import Drill
+from tools.drills.scenarios import (
+    clock,
+    disk_full,
+    network,
+    overload,
+    redis_killed,
+    replica_killed,
+    restore,
+    rolling_restart,
+    sentinel_failover,
+    slow_clients,
+    store_full,
+)
+
+DRILLS: tuple[Drill, ...] = (
+    rolling_restart.USERS,
+    rolling_restart.GATEWAY,
+    replica_killed.DRILL,
+    redis_killed.DRILL,
+    sentinel_failover.DRILL,
+    network.CUTS,
+    network.SERVICES,
+    network.REDIS,
+    store_full.DRILL,
+    disk_full.DRILL,
+    clock.DRILL,
+    overload.DRILL,
+    slow_clients.DRILL,
+    restore.DRILL,
+)

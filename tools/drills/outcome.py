@@ -1,0 +1,90 @@
+"""What a drill found: figures, the bounds they must keep, and the events for the chart."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from tools.drills.ledger import WRITES, Ledger, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A figure that must not be more than `most`."""
+
+    what: str
+    value: float
+    most: float
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it holds."""
+        return self.value <= self.most
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} {self.value:g} ≤ {self.most:g}"
+            if self.is_met
+            else f"{self.what} {self.value:g} > {self.most:g}"
+        )
+
+
+@dataclass
+class Outcome:
+    """One row of the table; `faults`: (when, what was done), for the chart."""
+
+    name: str
+    ledger: Ledger | None = None
+    verdict: Verdict | None = None
+    bounds: list[Bound] = field(default_factory=list)
+    faults: list[tuple[float, str]] = field(default_factory=list)
+    note: str = ""
+    skipped: str = ""
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether every bound is met."""
+        return all(bound.is_met for bound in self.bounds)
+
+    @property
+    def bad(self) -> int:
+        """Answers that nobody asked for: 5xx and broken connections."""
+        return sum(not event.is_good for event in self.ledger.events) if self.ledger else 0
+
+    @property
+    def bad_reads(self) -> int:
+        """Bad answers to GET."""
+        events = self.ledger.events if self.ledger else []
+        return sum(not event.is_good and event.method == "GET" for event in events)
+
+    @property
+    def lost(self) -> int:
+        """Acknowledged writes that the store does not have."""
+        return len(self.verdict.lost) if self.verdict else 0
+
+    @property
+    def doubled(self) -> int:
+        """Writes made twice, or made though they were refused."""
+        return len(self.verdict.doubled) if self.verdict else 0
+
+    def outage(self, *, writes_only: bool = False) -> float:
+        """The longest time without a good answer, in seconds; the load's beginning and its end count as good ones."""
+        events = self.ledger.events if self.ledger else []
+        ends = [e.at for e in events]
+        good = [e.at for e in events if e.is_good and (e.method in WRITES or not writes_only)]
+        times = sorted([*good, min(ends), max(ends)]) if ends else []
+        return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
+
+    def seconds_until_good(self, moment: float, *, writes_only: bool = False) -> float:
+        """How long after a moment the first good answer came to a request that was sent after it."""
+        events = self.ledger.events if self.ledger else []
+        after = [e.at - moment for e in events if e.is_good and e.at - e.seconds >= moment]
+        writes = [e.at - moment for e in events if e.is_good and e.method in WRITES and e.at - e.seconds >= moment]
+        return min(writes if writes_only else after, default=99.0)
+
+    def slowest(self, start: float, end: float) -> float:
+        """The longest that a request sent between two moments took, in seconds."""
+        events = self.ledger.events if self.ledger else []
+        return max((e.seconds for e in events if start <= e.at - e.seconds <= end), default=0.0)
+
+    def require(self, what: str, value: float, most: float) -> None:
+        """A bound."""
+        self.bounds.append(Bound(what, round(value, 3), most))

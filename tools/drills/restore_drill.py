@@ -1,0 +1,115 @@
+"""The restore drill: seed, export, restore into an empty store, compare, verify. `-m tools.drills.restore_drill [COUNT]`.
+
+Two stores of its own, on free ports of loopback and in a temporary folder; the commands are those an operator types.
+Exits 1 if a step fails, or if the restored store is not, byte for byte, the one that was exported.
+"""
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tools.run.services import ROOT, environment
+from tools.run.store import EmbeddedStore, StoreError
+
+USERS = 100_000
+STEP_SECONDS = 600
+STOP_SECONDS = 30
+
+
+class DrillError(Exception):
+    """The drill failed; the text says where."""
+
+
+def main() -> int:
+    """Runs the drill; the exit code."""
+    started = time.monotonic()
+    try:
+        count = int(sys.argv[1]) if len(sys.argv) > 1 else USERS
+        with tempfile.TemporaryDirectory(prefix="restore-drill-") as folder:
+            digest = drill(count, Path(folder))
+    except (DrillError, StoreError, OSError, ValueError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    _say(f"restored: {count:,} users, every byte (sha256 {digest}), in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def drill(count: int, folder: Path) -> str:
+    """From a full store into an empty one; the digest that both have. Raises DrillError."""
+    backup = str(folder / "users.ndjson.gz")
+    with _store(folder / "full") as full, _store(folder / "restored") as restored:
+        _step("seed", full, "seed_users", "--count", str(count))
+        exported = _step("export", full, "export_users", backup, "--format", "json")
+        imported = _step("import", restored, "import_users", backup, "--format", "json")
+        again = _step("export", restored, "export_users", f"{folder / 'again'}", "--format", "json")
+        for name, url in (("full", full), ("restored", restored)):
+            found = _step(f"verify {name}", url, "verify_users", "--format", "json")
+            _require(
+                found["checked"]["records"] == count, f"the {name} store has {found['checked']['records']} records"
+            )
+    _require(exported["count"] == imported["created"] == count, f"{imported['created']} of {count} users were restored")
+    _require(
+        exported["sha256"] == imported["sha256"] == again["sha256"], "the restored users are not the exported ones"
+    )
+    return str(exported["sha256"])
+
+
+def _step(name: str, url: str, *command: str) -> dict[str, Any]:
+    """One management command on one store: what it says on stdout, if that is JSON. Raises DrillError."""
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "manage_users.py", *command],
+        cwd=ROOT,
+        env=environment("users_site", 3001, REDIS_URL=url, DEBUG="false"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=STEP_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise DrillError(f"{name}: {done.stderr.strip().splitlines()[-1]}")
+    _say(f"{name:<16} {time.monotonic() - started:6.1f} s  {done.stderr.strip().splitlines()[-1]}")
+    result: dict[str, Any] = json.loads(done.stdout) if done.stdout.startswith("{") else {}
+    return result
+
+
+@contextmanager
+def _store(folder: Path) -> Iterator[str]:
+    """The URL of an empty store of our own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    own = EmbeddedStore(port, folder)
+    process = subprocess.Popen(own.command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        _step("start", own.url, "wait_for_redis", "--timeout", "30")
+        yield own.url
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _require(condition: bool, text: str) -> None:
+    if not condition:
+        raise DrillError(text)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

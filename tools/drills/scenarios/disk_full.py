@@ -1,0 +1,58 @@
+"""The disk that the store writes its append-only file to is full, and has room again later."""
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+from time import monotonic
+
+from tools.drills.drill import Drill
+from tools.drills.load import load
+from tools.drills.outcome import Outcome
+from tools.drills.stage import own_store, stage
+
+SIZE = "8m"
+FULL_SECONDS = 4.0
+
+
+async def play(folder: Path) -> list[Outcome]:
+    """On a small disk in memory, which takes root to mount."""
+    name = "disk of the store full"
+    disk = folder / "disk"
+    disk.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", disk]).returncode:
+        return [Outcome(name, skipped="mounting a small tmpfs takes root")]
+    try:
+        return [await fill(folder, disk, name)]
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+async def fill(folder: Path, disk: Path, name: str) -> Outcome:
+    """A file takes all the room, and goes."""
+    async with own_store(disk / "store") as store, stage(folder) as on:
+        _, gateway = await on.pair(store.url)
+        outcome = Outcome(name, on.ledger)
+        async with load(gateway.port, on.ledger):
+            await asyncio.sleep(1)
+            outcome.faults.append((monotonic(), "disk full"))
+            ballast = disk / "ballast"
+            try:
+                ballast.write_bytes(b"\0" * 16 * 1024 * 1024)
+            except OSError:
+                outcome.note = "writes are refused (misconf) until there is room; reads go on"
+            await asyncio.sleep(FULL_SECONDS)
+            ballast.unlink()
+            outcome.faults.append((room := monotonic(), "room"))
+            await asyncio.sleep(3)
+        store.kill()  # what was acknowledged is in the file: it is read again
+        await asyncio.to_thread(store.start)
+        await asyncio.sleep(2)
+        outcome.verdict = await on.ledger.verify(gateway.port)
+        outcome.require("bad GETs", outcome.bad_reads, 0)
+        outcome.require("writes lost or doubled", outcome.lost + outcome.doubled, 0)
+        outcome.require("s until a write works again", outcome.seconds_until_good(room, writes_only=True), 2)
+        return outcome
+
+
+DRILL = Drill("disk-full", "the disk under the AOF is full for 4 s; then kill -9 and restart", play, is_quick=False)

@@ -1,0 +1,129 @@
+"""The network between two of the processes is cut, slow, or breaks connections.
+
+A cut is a wire that is pulled, where the machine allows network namespaces. Latency and resets, which take a kernel with netem
+and a packet filter, and the cut elsewhere, are a relay's.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Any, NamedTuple
+
+from tools.drills.drill import Drill
+from tools.drills.ledger import Ledger
+from tools.drills.load import load
+from tools.drills.namespace import is_allowed, namespace
+from tools.drills.outcome import Outcome
+from tools.drills.relay import Relay
+from tools.drills.stage import own_store, stage
+from tools.testing.store import PASSWORD
+
+AFTER_SECONDS = 2.0
+BETWEEN_SERVICES, BEFORE_REDIS = "gateway and user-service", "user-service and Redis"
+
+
+class Fault(NamedTuple):
+    """What is done, for how long, and what must hold: seconds that a request may take, by place; bad answers, bad GETs."""
+
+    name: str
+    seconds: float
+    knobs: dict[str, Any]
+    longest: dict[str, float]
+    bad_answers: int | None = None
+
+
+CUT = Fault("cut", 6.0, {"is_cut": True}, {BETWEEN_SERVICES: 5.5, BEFORE_REDIS: 2.0})
+RESETS = Fault("1 % resets", 3.0, {"reset_share": 0.01}, {BETWEEN_SERVICES: 2.0, BEFORE_REDIS: 2.0})
+FAULTS = (
+    Fault("100 ms more each way", 2.0, {"latency": 0.1}, {BETWEEN_SERVICES: 1.5, BEFORE_REDIS: 1.5}, bad_answers=0),
+    Fault("2 s more each way", 3.0, {"latency": 2.0}, {BETWEEN_SERVICES: 5.5, BEFORE_REDIS: 2.0}),
+    RESETS,
+)
+
+
+async def between_services(folder: Path) -> list[Outcome]:
+    """Each fault that a relay stands for, on one pair."""
+    return await relayed(folder, BETWEEN_SERVICES, FAULTS)
+
+
+async def before_redis(folder: Path) -> list[Outcome]:
+    """The same."""
+    return await relayed(folder, BEFORE_REDIS, FAULTS)
+
+
+async def cut(folder: Path) -> list[Outcome]:
+    """At both places: the user service stands alone, with a wire to the gateway and one to Redis."""
+    if not await asyncio.to_thread(is_allowed):
+        return [
+            outcome
+            for place in (BETWEEN_SERVICES, BEFORE_REDIS)
+            for outcome in await relayed(folder / place.replace(" ", "-"), place, (CUT,))
+        ]
+    with namespace("gateway", "redis") as alone:
+        to_gateway, to_redis = alone.wires["gateway"], alone.wires["redis"]
+        async with own_store(folder / "store", bind=f"127.0.0.1 {to_redis.near}") as store, stage(folder) as on:
+            store_url = f"redis://:{PASSWORD}@{to_redis.near}:{store.port}/0"
+            users = await on.users(store_url, run_in=alone.run_in, HOST=to_gateway.far)
+            gateway = await on.gateway(users.url)
+            return [
+                await suffer(
+                    gateway.port, BETWEEN_SERVICES, CUT, partial(to_gateway.spoil, is_cut=True), to_gateway.mend
+                ),
+                await suffer(
+                    gateway.port,
+                    BEFORE_REDIS,
+                    CUT,
+                    partial(to_redis.spoil, is_cut=True, for_inside=True),
+                    to_redis.mend,
+                ),
+            ]
+
+
+async def relayed(folder: Path, place: str, faults: tuple[Fault, ...]) -> list[Outcome]:
+    """Faults at one place, one after the other on one pair."""
+    async with (
+        own_store(folder / "store") as store,
+        stage(folder) as on,
+        Relay(store.port) as redis_net,
+        Relay() as net,
+    ):
+        users = await on.users(f"redis://:{PASSWORD}@127.0.0.1:{redis_net.port}/0")
+        net.target = users.port
+        gateway = await on.gateway(net.url)
+        relay = net if place == BETWEEN_SERVICES else redis_net
+        return [
+            await suffer(gateway.port, place, fault, partial(relay.spoil, **fault.knobs), relay.mend, " (relay)")
+            for fault in faults
+        ]
+
+
+async def suffer(
+    port: int, place: str, fault: Fault, spoil: Callable[[], None], mend: Callable[[], None], how: str = ""
+) -> Outcome:
+    """One fault at one place."""
+    ledger = Ledger(repeats_deletes=place == BETWEEN_SERVICES)
+    outcome = Outcome(f"network between {place}: {fault.name}{how}", ledger)
+    async with load(port, ledger):
+        await asyncio.sleep(0.5)
+        outcome.faults.append((began := monotonic(), fault.name))
+        spoil()
+        await asyncio.sleep(fault.seconds)
+        mend()
+        outcome.faults.append((mended := monotonic(), "mended"))
+        await asyncio.sleep(AFTER_SECONDS)
+    outcome.verdict = await ledger.verify(port)
+    outcome.require("writes lost or doubled", outcome.lost + outcome.doubled, 0)
+    outcome.require("s that a request took", outcome.slowest(began, mended), fault.longest[place])
+    outcome.require("s until a write works again", outcome.seconds_until_good(mended, writes_only=True), 2)
+    if fault.bad_answers is not None:
+        outcome.require("bad answers", outcome.bad, fault.bad_answers)
+    if fault is RESETS and place == BETWEEN_SERVICES:
+        outcome.require("bad GETs", outcome.bad_reads, 0)
+    return outcome
+
+
+SERVICES = Drill("network-services", "100 ms, 2 s, 1 % resets between gateway and user service", between_services)
+REDIS = Drill("network-redis", "100 ms, 2 s, 1 % resets between user service and Redis", before_redis)
+CUTS = Drill("network-cut", "nothing passes, first between the services, then before Redis", cut)

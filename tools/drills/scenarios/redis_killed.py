@@ -1,0 +1,53 @@
+"""Redis is killed with `kill -9` under load and started again on its append-only file."""
+
+import asyncio
+from pathlib import Path
+from time import monotonic
+
+from tools.drills.drill import Drill
+from tools.drills.load import load
+from tools.drills.outcome import Outcome
+from tools.drills.stage import own_store, stage
+
+DOWN_SECONDS = 1.5
+
+KINDS = {
+    "memory, appendfsync everysec": {"DURABILITY": "memory", "appendfsync": "everysec"},
+    "fsync, appendfsync everysec": {"DURABILITY": "fsync", "appendfsync": "everysec"},
+    "fsync, appendfsync always": {"DURABILITY": "fsync", "appendfsync": "always"},
+}
+
+
+async def play(folder: Path) -> list[Outcome]:
+    """The weakest setting, whose loss is shown, and those that may lose nothing."""
+    return [await kill(folder / str(n), name, **kind) for n, (name, kind) in enumerate(KINDS.items())]
+
+
+async def kill(folder: Path, name: str, DURABILITY: str, **store_settings: str) -> Outcome:  # noqa: N803
+    """One pair, one outage."""
+    async with own_store(folder / "store", **store_settings) as store, stage(folder) as on:
+        _, gateway = await on.pair(store.url, DURABILITY=DURABILITY)
+        outcome = Outcome(f"Redis kill -9 and restart ({name})", on.ledger)
+        async with load(gateway.port, on.ledger):
+            await asyncio.sleep(2)
+            outcome.faults.append((killed := monotonic(), "kill -9"))
+            store.kill()
+            await asyncio.sleep(DOWN_SECONDS)
+            outcome.faults.append((monotonic(), "start"))
+            await asyncio.to_thread(store.start)
+            back = monotonic()
+            await asyncio.sleep(2)
+        outcome.verdict = await on.ledger.verify(gateway.port)
+        if DURABILITY == "memory":
+            # Redis holds writes of the file back while a sync goes on: on a slow disk the replies overtake them.
+            outcome.note = f"{outcome.lost} acknowledged writes lost; up to 2 s of them on a slow disk"
+        else:
+            outcome.require("acknowledged writes lost", outcome.lost, 0)
+        outcome.require("writes doubled", outcome.doubled, 0)
+        outcome.require("s until a write works again", outcome.seconds_until_good(back, writes_only=True), 2)
+        outcome.require("s until a read works again", outcome.seconds_until_good(back), 2)
+        outcome.require("s that a request took while it was down", outcome.slowest(killed, back - 0.1), 2)
+        return outcome
+
+
+DRILL = Drill("redis-killed", "kill -9 of Redis under load, restart on its AOF", play)

@@ -1,0 +1,49 @@
+"""The primary loses its replicas, goes on taking writes for a moment, and dies: three sentinels elect another one."""
+
+import asyncio
+from pathlib import Path
+from time import monotonic
+
+from tools.drills.drill import Drill
+from tools.drills.load import load
+from tools.drills.outcome import Outcome
+from tools.drills.sentinels import group
+from tools.drills.stage import stage
+
+CUT_OFF_SECONDS = 0.5
+AFTER_SECONDS = 5.0
+
+
+async def play(folder: Path) -> list[Outcome]:
+    """With `replicated`, where nothing may be lost, and with `memory`, where the loss is shown."""
+    return [await fail_over(folder / durability, durability) for durability in ("replicated", "memory")]
+
+
+async def fail_over(folder: Path, durability: str) -> Outcome:
+    """One election under load."""
+    async with group(folder / "redis") as redis, stage(folder) as on:
+        _, gateway = await on.pair(redis.url, DURABILITY=durability)
+        outcome = Outcome(f"Sentinel failover ({durability})", on.ledger)
+        async with load(gateway.port, on.ledger):
+            await asyncio.sleep(2)
+            outcome.faults.append((monotonic(), "replicas cut off"))
+            await asyncio.to_thread(redis.cut_off_replicas)
+            await asyncio.sleep(CUT_OFF_SECONDS)
+            died = await asyncio.to_thread(redis.kill_primary)
+            outcome.faults.append((died, "kill -9 of the primary"))
+            elected = await redis.elected()
+            outcome.faults.append((elected, "elected"))
+            await asyncio.sleep(AFTER_SECONDS)
+        outcome.verdict = await on.ledger.verify(gateway.port)
+        outcome.require("writes doubled", outcome.doubled, 0)
+        outcome.require("s from the election to a read", outcome.seconds_until_good(elected), 1)
+        outcome.require("s from the primary's death to a write", outcome.seconds_until_good(died, writes_only=True), 5)
+        outcome.require("s without a good write", outcome.outage(writes_only=True), CUT_OFF_SECONDS + 5)
+        if durability == "replicated":
+            outcome.require("acknowledged writes lost", outcome.lost, 0)
+        else:
+            outcome.note = f"{outcome.lost} acknowledged writes lost: what DURABILITY=memory means"
+        return outcome
+
+
+DRILL = Drill("sentinel-failover", "the primary is cut off from its replicas and killed, 3 sentinels elect", play)

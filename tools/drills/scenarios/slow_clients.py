@@ -1,0 +1,100 @@
+"""200 clients that send slowly, read nothing or say nothing, beside clients that behave."""
+
+import asyncio
+import contextlib
+import random
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median
+from time import monotonic
+
+from tools.drills.drill import Drill
+from tools.drills.ledger import Ledger
+from tools.drills.load import load
+from tools.drills.outcome import Outcome
+from tools.drills.stage import own_store, stage
+
+SLOW, ROUNDS, SECONDS = 200, 3, 4.0
+ARRIVAL_SECONDS = 2.0
+"""They come one after the other, in the time that is measured: all in one moment are a flood, which is another drill."""
+
+BYTE_SECONDS = 0.5
+FLOOR_MS = 20.0
+"""A calm p99 below half of this says more about the machine than about the services."""
+
+HEAD = b"POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+KINDS = {
+    "head": b"GET /api/users HTTP/1.1\r\n",
+    "body": HEAD + b"Content-Length: 1000\r\n\r\n",
+    "chunked body": HEAD + b"Transfer-Encoding: chunked\r\n\r\n",
+    "unread answers": b"GET /api/users?limit=100 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 3,
+}
+DRIP = {"head": b"X", "body": b"{", "chunked body": b"1\r\n{\r\n", "unread answers": b""}
+
+
+async def play(folder: Path) -> list[Outcome]:
+    """Without them and with them in turn, so that both meet the same machine."""
+    async with own_store(folder / "store") as store, stage(folder) as on:
+        _, gateway = await on.pair(store.url)
+        calm, disturbed = [], []
+        outcome = Outcome(f"{SLOW} slow clients", on.ledger)
+        async with load(gateway.port, on.ledger):
+            await asyncio.sleep(1)
+            for _ in range(ROUNDS):
+                calm.append(await p99(on.ledger))
+                async with slow_clients(gateway.port):
+                    outcome.faults.append((monotonic(), "slow clients"))
+                    disturbed.append(await p99(on.ledger))
+                outcome.faults.append((monotonic(), "gone"))
+        outcome.verdict = await on.ledger.verify(gateway.port)
+    without = median(calm)
+    outcome.require("ms, p99 of the others", median(disturbed), round(max(2 * without, FLOOR_MS), 1))
+    outcome.require("bad answers", outcome.bad, 0)
+    outcome.require("writes lost or doubled", outcome.lost + outcome.doubled, 0)
+    outcome.note = f"p99 {without:.1f} ms without them; medians of {ROUNDS} rounds"
+    return [outcome]
+
+
+async def p99(ledger: Ledger) -> float:
+    """Of the requests that end within the next SECONDS, in ms."""
+    before = len(ledger.events)
+    await asyncio.sleep(SECONDS)
+    seconds = sorted(event.seconds for event in ledger.events[before:])
+    return 1000 * seconds[int(0.99 * (len(seconds) - 1))]
+
+
+@asynccontextmanager
+async def slow_clients(port: int) -> AsyncIterator[None]:
+    """All of them, as many of each kind."""
+    tasks = [asyncio.create_task(drip(port, kind)) for _ in range(SLOW // len(KINDS)) for kind in KINDS]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def drip(port: int, kind: str) -> None:
+    """One slow client, until it is cancelled or thrown out."""
+    await asyncio.sleep(random.uniform(0, ARRIVAL_SECONDS))
+    with contextlib.suppress(OSError):
+        narrow = socket.socket()
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        narrow.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", port))
+        _, writer = await asyncio.open_connection(sock=narrow)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        try:
+            writer.write(KINDS[kind])
+            while not writer.is_closing():
+                await asyncio.sleep(BYTE_SECONDS)
+                writer.write(DRIP[kind])
+                await writer.drain()
+        finally:
+            writer.transport.abort()
+
+
+DRILL = Drill("slow-clients", "200 clients with slow heads, slow bodies and unread answers", play, is_quick=False)

@@ -1,0 +1,38 @@
+"""The store is full (`noeviction`): writes are refused, reads go on, and room is made again."""
+
+import asyncio
+from pathlib import Path
+from time import monotonic
+
+from tools.drills.drill import Drill
+from tools.drills.load import load
+from tools.drills.outcome import Outcome
+from tools.drills.stage import own_store, stage
+
+
+async def play(folder: Path) -> list[Outcome]:
+    """Full for two seconds."""
+    async with own_store(folder / "store") as store, stage(folder) as on:
+        _, gateway = await on.pair(store.url)
+        outcome = Outcome("store full", on.ledger)
+        async with load(gateway.port, on.ledger):
+            await asyncio.sleep(1)
+            with store.client() as client:
+                client.config_set("maxmemory", "1mb")
+                outcome.faults.append((monotonic(), "full"))
+                await asyncio.sleep(2)
+                client.config_set("maxmemory", "0")
+            outcome.faults.append((room := monotonic(), "room"))
+            await asyncio.sleep(1.5)
+        outcome.verdict = await on.ledger.verify(gateway.port)
+        outcome.require("bad GETs", outcome.bad_reads, 0)
+        outcome.require("writes lost or doubled", outcome.lost + outcome.doubled, 0)
+        outcome.require("s until a write works again", outcome.seconds_until_good(room, writes_only=True), 2)
+        if not outcome.bad:
+            outcome.require("drills that found the store not full", 1, 0)
+        return [outcome]
+
+
+DRILL = Drill(
+    "store-full", "maxmemory reached under load, room again after 2 s", play, is_quick=False
+)  # CI plays it as a test

@@ -1,0 +1,108 @@
+"""The processes of a drill: a store, replicas of both services, each started by us and ended by its id."""
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools.drills.balancer import Balancer
+from tools.drills.ledger import Ledger
+from tools.testing.service import Service
+from tools.testing.store import Store
+
+END_SECONDS = 30
+
+
+@dataclass
+class Stage:
+    """What a drill plays on. `exits`: the exit code of each service that was told to stop."""
+
+    folder: Path
+    ledger: Ledger = field(default_factory=Ledger)
+    exits: list[int] = field(default_factory=list)
+    running: list[Service] = field(default_factory=list)
+
+    async def service(self, site: str, *, run_in: Sequence[str] = (), **settings: str) -> Service:
+        """A live service of our own."""
+        required = {"AUTH": "none"} if site == "gateway_site" else {}
+        service = Service(site, self.folder, run_in=run_in, **required, **settings)
+        self.running.append(service)
+        await asyncio.to_thread(service.wait_until_live)
+        return service
+
+    async def users(self, url: str, *, run_in: Sequence[str] = (), **settings: str) -> Service:
+        """A user service on the store at this URL."""
+        return await self.service("users_site", run_in=run_in, REDIS_URL=url, **settings)
+
+    async def gateway(self, url: str, **settings: str) -> Service:
+        """A gateway before the user service at this URL."""
+        return await self.service("gateway_site", USER_SERVICE_URL=url, **settings)
+
+    async def pair(self, store_url: str, **settings: str) -> tuple[Service, Service]:
+        """A user service and a gateway before it."""
+        users = await self.users(store_url, **settings)
+        return users, await self.gateway(users.url)
+
+    async def replicas(self, balancer: Balancer, site: str, url: str, count: int, **settings: str) -> list[Service]:
+        """Several of one service behind a balancer, ready."""
+        start = self.users if site == "users_site" else self.gateway
+        started = await asyncio.gather(*(start(url, **settings) for _ in range(count)))
+        for service in started:
+            balancer.add(service.port)
+        await balancer.until_ready(count)
+        return list(started)
+
+    async def stop(self, service: Service) -> None:
+        """SIGTERM, and its exit code taken down."""
+        service.process.send_signal(signal.SIGTERM)
+        self.exits.append(await asyncio.to_thread(service.process.wait, END_SECONDS))
+
+    def kill(self, service: Service) -> None:
+        """An end without a last word, for the server's master and its worker: as when a node dies."""
+        children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
+        service.process.kill()
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+        service.process.wait()
+
+    def end(self) -> None:
+        """Ends what still runs."""
+        for service in self.running:
+            if service.process.poll() is None:
+                service.stop()
+
+
+@asynccontextmanager
+async def stage(folder: Path) -> AsyncIterator[Stage]:
+    """An empty stage; whatever was started on it is ended. Logs go to memory where there is a place for them: a container's
+    stdout is a pipe, and a disk that is busy syncing for the stores must hold up nobody else."""
+    shared_memory = Path("/dev/shm")  # noqa: S108
+    with tempfile.TemporaryDirectory(
+        prefix="drill-logs-", dir=shared_memory if shared_memory.is_dir() else folder
+    ) as logs:
+        made = Stage(Path(logs))
+        try:
+            yield made
+        finally:
+            await asyncio.to_thread(made.end)
+            shutil.copytree(logs, folder / "services", dirs_exist_ok=True)
+
+
+@asynccontextmanager
+async def own_store(folder: Path, **settings: str) -> AsyncIterator[Store]:
+    """A store of its own, with AOF and password."""
+    folder.mkdir(parents=True, exist_ok=True)
+    running = Store(folder, **settings)
+    try:
+        await asyncio.to_thread(running.start)
+        yield running
+    finally:
+        if running.process is not None and running.process.poll() is None:
+            running.process.send_signal(signal.SIGCONT)
+        await asyncio.to_thread(running.stop)

@@ -1,0 +1,7 @@
+"""Runs mypy with what the settings require: its Django plugin imports them. `python -m tools.lint.typecheck`."""
+
+from mypy.__main__ import console_entry
+
+import tools.testing.pytest_environment  # noqa: F401 - sets the environment
+
+console_entry()

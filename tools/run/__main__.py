@@ -1,0 +1,97 @@
+"""`python -m tools.run`, which `make run` calls: the store, both services, 100 sample users, the URLs.
+
+Exit codes: 0 after Ctrl-C or SIGTERM, 1 when something could not start or ended by itself.
+"""
+
+import os
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+from redis import Redis
+
+from common.config.environment import integer, text
+from tools.run import services, store
+from tools.run.ports import Ports, read_ports
+from tools.run.processes import ProcessEndedError, StopRequestedError, Supervisor
+from tools.run.services import ROOT
+from tools.run.store import EmbeddedStore, StoreError
+
+START_SECONDS = 30
+SEED_SECONDS = 60
+GRACE_SECONDS = 20
+"""What a service may take to stop on top of its drain: the slowest request in flight has 5 s."""
+
+SAMPLE_USERS = 100
+
+
+class NotStartedError(Exception):
+    """A process runs, but does not answer; the text says which."""
+
+
+def main() -> int:
+    """Runs until told to stop; the exit code."""
+    started = time.monotonic()
+    try:
+        embedded = not (text("REDIS_URL") or text("REDIS_HOST"))
+        ports = read_ports(embedded=embedded)
+        drain = integer("DRAIN_SECONDS", 5, minimum=0, maximum=600)
+        own = EmbeddedStore(ports.redis, Path(text("DATA_DIR") or ".data").resolve()) if ports.redis else None
+        with Supervisor(stop_seconds=drain + GRACE_SECONDS) as supervisor:
+            _start(supervisor, ports, own)
+            supervisor.say(_welcome(ports, time.monotonic() - started))
+            supervisor.wait(lambda: False)
+    except StopRequestedError:
+        return 0
+    except (ImproperlyConfigured, StoreError, NotStartedError, ProcessEndedError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+def _start(supervisor: Supervisor, ports: Ports, own: EmbeddedStore | None) -> None:
+    """Starts everything in order and returns when both services are ready."""
+    users = services.environment("users_site", ports.users, **({"REDIS_URL": own.url} if own else {}))
+    upstream = f"http://127.0.0.1:{ports.users}"
+    gateway = services.environment("gateway_site", ports.gateway, USER_SERVICE_URL=upstream)
+    if own:
+        supervisor.start("redis", own.command, os.environ, own.data_dir, stop_last=True)
+    _seed(supervisor, store.client(own.url) if own else store.external_client(), users)
+    supervisor.start("user-service", services.gunicorn("users_site"), users, ROOT)
+    supervisor.start("api-gateway", services.gunicorn("gateway_site"), gateway, ROOT)
+    for name, port in (("user-service", ports.users), ("api-gateway", ports.gateway)):
+        if not supervisor.wait(partial(services.is_ready, port), START_SECONDS):
+            url = f"http://127.0.0.1:{port}/health/ready"
+            raise NotStartedError(f"{name} is not ready after {START_SECONDS} s: {url}")
+
+
+def _seed(supervisor: Supervisor, redis: Redis | None, env: dict[str, str]) -> None:
+    """Fills an empty store, before the services start: whoever finds them ready finds the users too."""
+    if redis is None:
+        supervisor.say("No sample users in a cluster or behind a sentinel: manage_users.py seed_users adds them.")
+        return
+    if not supervisor.wait(lambda: store.failure(redis) is None, START_SECONDS):
+        raise NotStartedError(f"the store does not answer after {START_SECONDS} s: {store.failure(redis)}")
+    if store.is_empty(redis):
+        command = [sys.executable, "manage_users.py", "seed_users", "--count", str(SAMPLE_USERS)]
+        if supervisor.run("seed", command, env, ROOT, SEED_SECONDS) != 0:
+            raise NotStartedError("the sample users could not be created: see the lines above")
+
+
+def _welcome(ports: Ports, seconds: float) -> str:
+    gateway, users = f"http://127.0.0.1:{ports.gateway}", f"http://127.0.0.1:{ports.users}"
+    return f"""
+Ready after {seconds:.1f} s. Ctrl-C stops everything.
+
+  {gateway}/                  where to go from here
+  {gateway}/api/users         the users, through the gateway
+  {gateway}/api/docs          the documentation, to try out
+  {gateway}/health/ready      the gateway's health
+  {users}/users             the user service itself
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

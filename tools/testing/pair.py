@@ -1,0 +1,22 @@
+"""Both services on a store of their own, on free ports, for checks that run outside of pytest."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.testing.service import Service, service
+from tools.testing.store import store
+
+
+@contextmanager
+def pair(**settings: str) -> Iterator[tuple[Service, Service]]:
+    """The user service and the gateway before it, live, with these settings for both; stopped at the end."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with (
+            store(folder) as running,
+            service("users_site", folder, REDIS_URL=running.url, **settings) as users,
+            service("gateway_site", folder, USER_SERVICE_URL=users.url, AUTH="none", **settings) as gateway,
+        ):
+            yield users, gateway

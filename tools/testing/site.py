@@ -1,0 +1,89 @@
+"""The site whose settings this test run has: how to start it, and a dependency of its kind that can be held up."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from django.conf import settings
+
+from tools.testing.recording import Recording, recording
+from tools.testing.service import Service, service
+from tools.testing.store import Store, store
+
+SITE = settings.ROOT_URLCONF.partition(".")[0]
+IS_GATEWAY = SITE == "gateway_site"
+
+COLLECTION = "/api/users" if IS_GATEWAY else "/users"
+"""The path of the users at this site."""
+UNKNOWN_USER = f"{COLLECTION}/01900000-0000-7000-8000-000000000000"
+
+NOWHERE = (
+    {"USER_SERVICE_URL": "http://127.0.0.1:1", "AUTH": "none"} if IS_GATEWAY else {"REDIS_URL": "redis://127.0.0.1:1"}
+)
+"""What the site requires, with a dependency that refuses."""
+
+DEPENDENCY = "user-service" if IS_GATEWAY else "redis"
+OVERLOADED = "upstream-unavailable" if IS_GATEWAY else "store-unavailable"
+
+_PATIENT = {
+    "UPSTREAM_TIMEOUT_MS": "60000",
+    "REDIS_TIMEOUT_MS": "60000",
+    "REDIS_CONNECT_TIMEOUT_MS": "60000",
+}
+
+
+class Dependency(Protocol):
+    """What the site stands on; while paused it accepts connections and answers nothing."""
+
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+class PausableStore:
+    """A real store whose process is stopped and continued."""
+
+    def __init__(self, running: Store) -> None:
+        self.running = running
+
+    def pause(self) -> None:
+        """SIGSTOP."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self.running.process is not None
+        os.kill(self.running.process.pid, number)
+
+
+@contextmanager
+def dependency(folder: Path) -> Iterator[tuple["Recording | PausableStore", dict[str, str]]]:
+    """A dependency of the site's kind, and the settings that name it."""
+    if IS_GATEWAY:
+        with recording() as upstream:
+            yield upstream, {"USER_SERVICE_URL": upstream.url, "AUTH": "none"}
+        return
+    with store(folder) as running:
+        pausable = PausableStore(running)
+        try:
+            yield pausable, {"REDIS_URL": running.url}
+        finally:
+            pausable.resume()
+
+
+@contextmanager
+def patient_service(folder: Path, **overrides: str) -> Iterator[tuple[Service, Dependency]]:
+    """The site before a dependency of its own, for which it waits a minute."""
+    folder.mkdir(exist_ok=True)
+    with dependency(folder) as (held, required):
+        environment = {**required, **_PATIENT, "LOG_LEVEL": "debug", **overrides}
+        with service(SITE, folder, **environment) as running:
+            try:
+                yield running, held
+            finally:
+                held.resume()

@@ -1,0 +1,54 @@
+"""The benchmarks run, and what they report is whole. Their figures are nobody's business here: the machine is noisy."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tools.testing.service import ROOT
+
+pytestmark = pytest.mark.verify
+
+SCENARIOS = ["read", "list", "create", "mixed", "direct-read", "empty", "redis"]
+
+
+def bench(name: str, *arguments: str) -> str:
+    command = [sys.executable, "-m", f"bench.{name}", "--connections", "4", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_run_leaves_figures_and_a_chart_beside_both_floors(tmp_path: Path) -> None:
+    out = bench("run", "--seconds", "0.2", "--rounds", "1", "--users", "30", "--results", str(tmp_path))
+    (figures,) = tmp_path.glob("*.json")
+    result = json.loads(figures.read_text())
+    assert [row["scenario"] for row in result["rows"]] == SCENARIOS
+    for row in result["rows"]:
+        assert row["bad"] == 0, row
+        assert row["rps"] > 0
+        assert row["p50_ms"] <= row["p99_ms"]
+        assert row["cpu_us_total"] > 0
+        assert row["scenario"] in out
+    assert {"redis", "users", "gateway"} == set(result["rows"][0]["cpu_us"]) == set(result["resident_mib"])
+    chart = ElementTree.parse(figures.with_suffix(".svg")).getroot()  # noqa: S314 - we have just drawn it
+    assert {"read", "empty", result["command"]} <= {
+        text.text for text in chart.iter("{http://www.w3.org/2000/svg}text")
+    }
+
+
+def test_scale_compares_the_sizes() -> None:
+    out = bench("scale", "--sizes", "30,60", "--seconds", "0.2")
+    rows = {line[:18].strip(): line[18:].split() for line in out.splitlines()}
+    assert rows.keys() >= {"bytes a user", "read", "list", "deep", "find", "create"}
+    assert all(float(rows[name][0].replace(",", "")) > 0 for name in ("read", "list", "deep", "find", "create"))
+
+
+def test_soak_samples_memory_while_it_loads() -> None:
+    _machine, _head, *samples, bad = bench("soak", "--requests", "50", "--samples", "1").splitlines()
+    assert len(samples) == 2
+    assert all("gateway" in sample for sample in samples)
+    assert bad == "bad answers: 0"

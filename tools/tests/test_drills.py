@@ -1,0 +1,233 @@
+"""The drills' own parts (a ledger that finds what was lost, a relay that harms as told, a report) and one whole drill."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from tools.drills import __main__ as command
+from tools.drills import load, report
+from tools.drills.drill import Drill
+from tools.drills.http_client import Answer, Broken, Client
+from tools.drills.ledger import Entry, Event, Ledger, is_uncertain
+from tools.drills.namespace import is_allowed, namespace
+from tools.drills.outcome import Outcome
+from tools.drills.relay import Relay
+from tools.drills.scenarios import store_full
+from tools.testing.service import free_port
+
+CREATED, GONE = Answer(201, {}, b""), Answer(204, {}, b"")
+REFUSED = Answer(
+    503, {}, b'{"code":"upstream-unavailable","detail":"The user service fails and is not asked for a moment."}'
+)
+UNCERTAIN = Answer(503, {}, b'{"code":"store-unavailable","detail":"The change may have been made."}')
+
+
+async def page(names: list[str]) -> asyncio.Server:
+    """A gateway with these users."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        users = ",".join(f'{{"name":"{name}"}}' for name in names)
+        body = f'{{"next":null,"results":[{users}]}}'
+        writer.write(f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        writer.close()
+
+    return await asyncio.start_server(serve, "127.0.0.1", 0)
+
+
+def port_of(server: asyncio.Server) -> int:
+    port: int = server.sockets[0].getsockname()[1]
+    return port
+
+
+async def test_the_ledger_finds_what_was_lost_doubled_and_made_though_refused() -> None:
+    ledger = Ledger()
+    kept, lost, deleted, undead, unsure, doubled, ghost, stale = (
+        Entry(tag) for tag in ("kept", "lost", "deleted", "undead", "unsure", "doubled", "ghost", "stale")
+    )
+    for entry in (kept, lost, deleted, undead, unsure, doubled, ghost, stale):
+        ledger.entries[entry.tag] = entry
+    for entry in (kept, lost, deleted, undead, doubled, stale):
+        ledger.wrote(entry, entry.tag, CREATED)
+        entry.user_id = entry.tag
+    ledger.wrote(deleted, None, GONE)
+    ledger.wrote(undead, None, GONE)
+    ledger.wrote(unsure, "unsure", UNCERTAIN)
+    ledger.wrote(ghost, "ghost", REFUSED)
+    ledger.wrote(kept, "kept 2", None)  # broken off: either will do
+    ledger.wrote(stale, "stale 2", Answer(200, {}, b""))
+    server = await page(["kept", "undead", "doubled", "doubled", "ghost", "stale"])
+    async with server:
+        verdict = await ledger.verify(port_of(server))
+    assert sorted(verdict.lost) == ["lost", "stale", "undead"]
+    assert sorted(verdict.doubled) == ["doubled", "ghost"]
+
+
+@pytest.mark.parametrize(("repeats", "status", "states"), [(True, 404, 2), (False, 404, 1), (True, 409, 1)])
+def test_a_delete_that_finds_nobody_was_made_before_only_where_the_gateway_repeats_it(
+    repeats: bool, status: int, states: int
+) -> None:
+    entry, ledger = Entry("a", {"a"}), Ledger(repeats_deletes=repeats)
+    ledger.wrote(entry, None, Answer(status, {}, b""))
+    assert len(entry.states) == states
+    ledger.wrote(entry, "a 2", Answer(404, {}, b""))
+    assert len(entry.states) == states, "a change that finds nobody was not made"
+
+
+@pytest.mark.parametrize(
+    ("answer", "uncertain"),
+    [(REFUSED, False), (UNCERTAIN, True), (Answer(502, {}, b""), True), (Answer(409, {}, b""), False)],
+)
+def test_only_some_refusals_leave_a_write_uncertain(answer: Answer, uncertain: bool) -> None:
+    assert is_uncertain(answer) is uncertain
+
+
+async def test_the_relay_cuts_delays_resets_and_mends() -> None:
+    async with await page([]) as server, Relay(port_of(server)) as relay:
+        client = Client(relay.port)
+        assert (await client.ask("GET", "/")).status == 200
+        relay.spoil(latency=0.2)
+        started = monotonic()
+        assert (await client.ask("GET", "/")).status == 200
+        assert monotonic() - started >= 0.4
+        relay.spoil(reset_share=1.0)
+        with pytest.raises(Broken):
+            await client.ask("GET", "/")
+        relay.spoil(is_cut=True)
+        asking = asyncio.create_task(client.ask("GET", "/"))
+        done, _ = await asyncio.wait([asking], timeout=0.3)
+        assert not done
+        relay.mend()
+        assert (await asking).status == 200
+
+
+def test_an_outcome_measures_outages_and_a_missed_bound_fails_it() -> None:
+    ledger = Ledger()
+    ledger.started = 0.0
+    ledger.events = [Event(at, 0.1, method, status) for at, method, status in SEEN]
+    outcome = Outcome("a drill", ledger)
+    assert (outcome.bad, outcome.bad_reads) == (2, 1)
+    assert outcome.outage() == pytest.approx(3.0)
+    assert outcome.outage(writes_only=True) == pytest.approx(4.0)
+    assert outcome.seconds_until_good(2.0) == pytest.approx(2.0)
+    assert outcome.seconds_until_good(2.0, writes_only=True) == pytest.approx(3.0)
+    ledger.events.append(Event(11.0, 0.1, "PUT", 503))
+    assert outcome.outage() == pytest.approx(6.0), "an outage that lasts to the end is one"
+    ledger.events.pop()
+    outcome.require("bad GETs", outcome.bad_reads, 1)
+    outcome.require("bad answers", outcome.bad, 1)
+    assert [bound.is_met for bound in outcome.bounds] == [True, False]
+    assert not outcome.is_passed
+    assert "MISSED bad answers 2 > 1" in report.table([outcome])
+    assert "1x GET 503" in report.causes(outcome)
+    assert report.chart([outcome]).count("<rect") == 6
+
+
+SEEN = [
+    (1.0, "POST", 201),
+    (1.0, "GET", 200),
+    (2.0, "GET", 503),
+    (3.0, "PUT", 0),
+    (4.0, "GET", 200),
+    (5.0, "POST", 201),
+]
+
+
+def test_a_drill_that_breaks_off_is_a_missed_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(folder: object) -> list[Outcome]:
+        raise RuntimeError("no store")
+
+    [outcome] = command.run(Drill("broken", "breaks off", play))
+    assert not outcome.is_passed
+    assert "no store" in report.row(outcome)[-1]
+
+
+def test_what_the_processes_of_a_missed_drill_said_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(folder: Path) -> list[Outcome]:
+        (folder / "store").mkdir()
+        (folder / "store/valkey.log").write_text("what happened")
+        outcome = Outcome("missed")
+        outcome.require("failures", 1, 0)
+        return [outcome]
+
+    monkeypatch.setattr(command, "REPORTS", tmp_path)
+    command.run(Drill("missed", "does not hold", play))
+    assert (tmp_path / "logs/missed/store/valkey.log").read_text() == "what happened"
+
+
+async def first(folder: Path) -> list[Outcome]:
+    return [Outcome("first", note=str(load.Machine.drills))]
+
+
+async def second(folder: Path) -> list[Outcome]:
+    return [Outcome("second", note=str(load.Machine.drills))]
+
+
+def test_drills_at_a_time_know_of_each_other_and_are_told_in_their_order() -> None:
+    drills = [Drill("first", "…", first), Drill("second", "…", second)]
+    outcomes = command.run_all(drills, jobs=2)
+    assert [(outcome.name, outcome.note) for outcome in outcomes] == [("first", "2"), ("second", "2")]
+
+
+async def test_a_machine_that_stood_still_is_told() -> None:
+    ledger = Ledger()
+    watching = asyncio.create_task(load.watch_the_machine(ledger))
+    await asyncio.sleep(0.1)
+    time.sleep(0.7)  # noqa: ASYNC251
+    await asyncio.sleep(0.1)
+    watching.cancel()
+    assert "the machine stood still for 0." in report.row(Outcome("a drill", ledger))[-1]
+
+
+@pytest.mark.skipif(not is_allowed(), reason="network namespaces take root and iproute2")
+def test_what_is_sent_over_a_wire_that_is_pulled_is_lost_and_comes_when_it_is_mended() -> None:
+    with namespace("wire") as alone, ExitStack() as stack:
+        wire, port = alone.wires["wire"], free_port()
+        server = [*alone.run_in, sys.executable, "-m", "http.server", "--bind", wire.far, str(port)]
+        running = stack.enter_context(subprocess.Popen(server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        stack.callback(running.terminate)
+        client = stack.enter_context(connected(wire.far, port))
+        wire.spoil(is_cut=True)
+        client.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
+        client.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        with pytest.raises(TimeoutError):
+            socket.create_connection((wire.far, port), timeout=0.3)
+        wire.mend()
+        client.settimeout(10)
+        assert client.recv(8) == b"HTTP/1.0"
+
+
+def connected(host: str, port: int) -> socket.socket:
+    """To a server that is just starting."""
+    deadline = monotonic() + 10
+    while True:
+        try:
+            return socket.create_connection((host, port), timeout=5)
+        except ConnectionRefusedError:
+            assert monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_an_unknown_name_is_wrong_usage(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["drills", "no-such-drill"])
+    with pytest.raises(SystemExit) as caught:
+        command.main()
+    assert caught.value.code == 2
+    assert "store-full" in capsys.readouterr().err
+
+
+def test_a_whole_drill_holds() -> None:
+    [outcome] = command.run(store_full.DRILL)
+    assert outcome.is_passed, report.table([outcome])
+    assert outcome.ledger is not None
+    assert outcome.ledger.acknowledged > 20
+    assert outcome.bad > 0

@@ -1,0 +1,200 @@
+"""Records, claims and index against each other, while the service goes on writing.
+
+What a batch of reads finds odd is looked at again by one atomic script (lua/agree_*.lua), which repairs it in the same
+step: a user who is being created, changed or deleted meanwhile is no disagreement. Claims come first: with the stale
+ones gone, a record without a claim can take its own. SCAN may name a key twice while Redis resizes its table, and so
+may we.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from packages.redis_pipe.command import Script
+from users_site import identifiers
+from users_site.documents import BadDocument, Identity, identify
+from users_site.operations.bulk import Bulk
+from users_site.operations.findings import Finding, Key, Kind, known_keys, text
+from users_site.repository import keys, scripts
+from users_site.repository.users import IDEMPOTENCY_SECONDS, version
+
+FINGERPRINT_BYTES = 32
+LOOKS = 3
+"""How often a user who changes under our eyes is looked at again before the verdict is left to the next run."""
+
+
+class Audit:
+    """One run over a store. `checked` counts what was looked at; `advance` is told how many after each batch."""
+
+    def __init__(self, bulk: Bulk, *, repair: bool, advance: Callable[[int], None] = lambda count: None) -> None:
+        self.bulk, self.repair, self.advance = bulk, repair, advance
+        self.checked = Counter({"records": 0, "claims": 0, "index entries": 0, "idempotency entries": 0})
+
+    def run(self) -> Iterator[Finding]:
+        """Every disagreement; with `repair`, those of REPAIRABLE are gone when they are yielded."""
+        for batch in self.bulk.scan(pattern=f"{{users:*}}:{keys.CLAIM}:*"):
+            yield from self._claims(known_keys(batch))
+            self._count("claims", batch)
+        indexes = set()
+        for batch in self.bulk.scan():
+            known = known_keys(batch)
+            yield from self._unknown(batch, known)
+            indexes |= {(key.partition, key.raw) for key in known if key.kind == keys.INDEX}
+            yield from self._records([key for key in known if key.kind == keys.RECORD])
+            yield from self._idempotency([key for key in known if key.kind == keys.IDEMPOTENCY])
+        for partition, index in sorted(indexes):
+            for batch in self.bulk.scan("ZSCAN", index.decode(), pattern="*"):
+                yield from self._index(partition, [member for member, _ in batch])
+                self._count("index entries", batch)
+
+    def _count(self, what: str, batch: list[Any]) -> None:
+        self.checked[what] += len(batch)
+        self.advance(len(batch))
+
+    def _unknown(self, batch: list[bytes], known: list[Key]) -> Iterator[Finding]:
+        if len(known) < len(batch):
+            for raw in sorted(set(batch) - {key.raw for key in known}):
+                yield Finding(Kind.KEY_UNKNOWN, text(raw))
+
+    # Claims
+
+    def _claims(self, claims: list[Key]) -> Iterator[Finding]:
+        holders = self.bulk.read([key.raw for key in claims])
+        held = [(key, holder) for key, holder in zip(claims, holders, strict=True) if holder is not None]
+        documents = self.bulk.read([_record(key.partition, holder) for key, holder in held])
+        for (key, holder), document in zip(held, documents, strict=True):
+            if self._is_stale(key, document) and self._agree_claim(key, holder, document):
+                yield Finding(Kind.CLAIM_STALE, text(key.raw), f"it names {text(holder)}")
+        yield from self._of_other_types(claims, holders)
+
+    def _is_stale(self, claim: Key, document: bytes | None) -> bool:
+        if document is None:
+            return True
+        # The rule below, for all but a few: within a JSON string a quote has a backslash before it.
+        if b'"email":"%b"' % claim.rest in document:
+            return False
+        try:
+            return keys.claim(claim.partition, identify(document).email).encode() != claim.raw
+        except BadDocument:  # what its email is, nobody can say: the record is reported
+            return False
+
+    def _agree_claim(self, key: Key, holder: bytes, document: bytes | None) -> bool:
+        pair = [key.raw, _record(key.partition, holder)]
+        reply = self._agree(scripts.AGREE_CLAIM, pair, holder, version(document) if document is not None else "")
+        return bool(reply == b"stale")
+
+    # Records
+
+    def _records(self, records: list[Key]) -> Iterator[Finding]:
+        documents = self.bulk.read([key.raw for key in records])
+        valid: list[tuple[Key, Identity]] = []
+        for key, document in zip(records, documents, strict=True):
+            if document is None:
+                continue
+            try:
+                identity = identify(document)
+            except BadDocument as error:
+                yield Finding(Kind.RECORD_BROKEN, text(key.raw), str(error))
+                continue
+            if problem := _misplaced(key, identity):
+                yield Finding(Kind.RECORD_MISPLACED, text(key.raw), problem)
+            else:
+                valid.append((key, identity))
+        yield from self._of_other_types(records, documents)
+        for key, identity in self._odd(valid):
+            yield from self._look_at_record(key, identity.id)
+        self._count("records", records)
+
+    def _odd(self, valid: list[tuple[Key, Identity]]) -> Iterator[tuple[Key, Identity]]:
+        """Those whose claim or index entry is not what it should be, at first sight."""
+        holders = self.bulk.read([keys.claim(key.partition, identity.email) for key, identity in valid])
+        scores = self.bulk.scores([(key.partition, identity.id) for key, identity in valid])
+        for (key, identity), holder, score in zip(valid, holders, scores, strict=True):
+            if holder != identity.id.encode() or score != 0:
+                yield key, identity
+
+    def _look_at_record(self, key: Key, user_id: str) -> Iterator[Finding]:
+        for _ in range(LOOKS):
+            document = self.bulk.read([key.raw])[0]
+            if document is None:  # deleted meanwhile
+                return
+            email = identify(document).email
+            three: list[str | bytes] = [key.raw, keys.index(key.partition), keys.claim(key.partition, email)]
+            outcome, *found = self._agree(scripts.AGREE_RECORD, three, user_id, version(document))
+            if outcome == b"same":
+                holder, score = found
+                if score == b"":
+                    yield Finding(Kind.RECORD_UNINDEXED, text(key.raw))
+                elif score != b"0":
+                    yield Finding(Kind.INDEX_MISPLACED, text(key.raw), f"its score is {text(score)}")
+                if holder != user_id.encode():
+                    yield self._wrong_holder(key, email, holder)
+                return
+
+    def _wrong_holder(self, key: Key, email: str, holder: bytes) -> Finding:
+        other = self.bulk.read([_record(key.partition, holder)])[0] if holder else None
+        claim = known_keys([keys.claim(key.partition, email).encode()])[0]
+        if other is not None and not self._is_stale(claim, other):
+            return Finding(Kind.EMAIL_SHARED, text(key.raw), f"{text(holder)} has it too: change or delete one of them")
+        return Finding(Kind.RECORD_UNCLAIMED, text(key.raw), f"the claim names {text(holder)}" if holder else "")
+
+    # Index and idempotency entries
+
+    def _index(self, partition: int, members: list[bytes]) -> Iterator[Finding]:
+        there = self.bulk.exist([_record(partition, member) for member in members])
+        for member, exists in zip(members, there, strict=True):
+            pair: list[str | bytes] = [keys.index(partition), _record(partition, member)]
+            if not exists and self._agree(scripts.AGREE_INDEX, pair, member) == b"stale":
+                yield Finding(Kind.INDEX_STALE, keys.index(partition), f"it names {text(member)}")
+
+    def _idempotency(self, entries: list[Key]) -> Iterator[Finding]:
+        values = self.bulk.read([key.raw for key in entries])
+        lives = self.bulk.seconds_left([key.raw for key in entries])
+        for key, value, seconds in zip(entries, values, lives, strict=True):
+            if value is None:  # expired meanwhile, or no string
+                continue
+            if not _is_readable(value):
+                if self.repair:
+                    self.bulk.call("repair", "DEL", key.raw)
+                yield Finding(Kind.IDEMPOTENCY_BROKEN, text(key.raw))
+            elif seconds == -1 or seconds > IDEMPOTENCY_SECONDS:
+                if self.repair:
+                    self.bulk.call("repair", "EXPIRE", key.raw, IDEMPOTENCY_SECONDS)
+                yield Finding(Kind.IDEMPOTENCY_STUCK, text(key.raw), "it never expires" if seconds == -1 else "")
+        yield from self._of_other_types(entries, values)
+        self._count("idempotency entries", entries)
+
+    # Shared
+
+    def _of_other_types(self, found: list[Key], values: list[bytes | None]) -> Iterator[Finding]:
+        """A read answers nothing for a key that is gone, and for one that is no string."""
+        missing = [key for key, value in zip(found, values, strict=True) if value is None]
+        for key, kind in zip(missing, self.bulk.types([key.raw for key in missing]), strict=True):
+            if kind not in {b"none", b"string"}:
+                yield Finding(Kind.KEY_UNKNOWN, text(key.raw), f"it is a {text(kind)}, not a string")
+
+    def _agree(self, source: Script, key_list: Sequence[bytes | str], *args: bytes | str) -> Any:
+        words = (len(key_list), *key_list, *args, "repair" if self.repair else "look")
+        return self.bulk.call("verify", "EVAL", source.source, *words)
+
+
+def _record(partition: int, user_id: bytes) -> bytes:
+    return keys.record(partition).encode() + user_id
+
+
+def _misplaced(key: Key, identity: Identity) -> str:
+    if key.rest != identity.id.encode():
+        return f"its document is of {identity.id}"
+    wanted = {identifiers.partition_of(identity.id), identifiers.partition_for(identity.email)}
+    return "" if wanted == {key.partition} else f"id and email belong to {', '.join(map(str, sorted(wanted)))}"
+
+
+def _is_readable(entry: bytes) -> bool:
+    """A fingerprint, and behind it the first answer, or nothing where the email was taken."""
+    if len(entry) == FINGERPRINT_BYTES:
+        return True
+    try:
+        identify(entry[FINGERPRINT_BYTES:])
+    except BadDocument:
+        return False
+    return True

@@ -1,6 +1,7 @@
 """The ASGI handler that both sites run on: one task a request, no thread, no signal that only a database needs.
 
-Django's stock handler costs 833 µs a request, most of it thread hops (docs/performance.md). What it does beside hopping is
+Django's stock handler costs 833 µs a request, most of it thread hops (docs/explanation/performance.md).
+What it does beside hopping is
 kept: URL resolution, async middleware, problems for exceptions, body limits. A client that goes away cancels the request's
 task: the server does that at once (`asgi_disconnect_grace_period = 0` in server.py), so no listener task is needed here.
 """

@@ -1,4 +1,4 @@
-"""docs/problems.md says what the code says."""
+"""docs/reference/problems.md says what the code says."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from common.http.problems import KINDS
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/problems.md").read_text()
+PAGE = (Path(__file__).resolve().parents[2] / "docs/reference/problems.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 
 

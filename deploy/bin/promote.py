@@ -1,7 +1,8 @@
 """Says which images an environment runs: promote.py dev|staging|prod GATEWAY_DIGEST USERS_DIGEST [--root FOLDER].
 
 Writes the two digests into deploy/argocd/environments/ENVIRONMENT/kustomization.yaml and nothing else. Committed, that
-is a promotion (docs/deploying.md); deploy.sh does it in a copy and applies it. Exit codes: 0 written, 1 not, 2 wrong usage.
+is a promotion (docs/how-to/deploying.md); deploy.sh does it in a copy and applies it.
+Exit codes: 0 written, 1 not, 2 wrong usage.
 """
 
 import argparse

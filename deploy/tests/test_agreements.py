@@ -117,7 +117,7 @@ DRAWN = {
 
 
 def test_diagram_draws_each_connection_between_pods_and_no_other(load: Load):
-    document = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    document = (ROOT / "docs" / "explanation" / "deployment.md").read_text(encoding="utf-8")
     drawn = set()
     for line in document.split("```mermaid")[1].split("```")[0].splitlines():
         nodes = re.split(r"\s+(?:-->|-\.->)\|:?([^|]*)\|\s+", line.strip())

@@ -1,4 +1,4 @@
-"""The policies and commands of docs/deploying.md and SECURITY.md are those that the pipeline needs."""
+"""The policies and commands of docs/how-to/deploying.md and SECURITY.md are those that the pipeline needs."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from deploy.tests.pipelines.workflows import workflows
 
 
 def policies() -> list[dict[str, list[dict[str, object]]]]:
-    text = (ROOT / "docs/deploying.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/how-to/deploying.md").read_text(encoding="utf-8")
     return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
 
 
@@ -40,13 +40,13 @@ def test_the_operator_reads_the_secrets_of_the_services_and_no_others():
 
 def test_every_setting_of_the_deploy_job_is_set():
     job = (ROOT / ".github/workflows/deploy.yaml").read_text(encoding="utf-8")
-    text = (ROOT / "docs/deploying.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/how-to/deploying.md").read_text(encoding="utf-8")
     assert set(re.findall(r"vars\.(\w+)", job)) == set(re.findall(r"gh variable set (\w+) --env prod", text))
     assert set(re.findall(r"secrets\.(\w+)", job)) == set(re.findall(r"gh secret set (\w+)", text))
 
 
 def test_only_main_reaches_prod_and_all_green_is_required():
-    text = (ROOT / "docs/deploying.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/how-to/deploying.md").read_text(encoding="utf-8")
     assert '"protected_branches": false, "custom_branch_policies": true' in text
     assert 'environments/prod/deployment-branch-policies" -f name=main\n' in text
     assert '"required_status_checks": [{"context": "All green"}]' in text

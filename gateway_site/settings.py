@@ -15,7 +15,6 @@ from common.config.settings import (
     LOG_LEVEL,
     MAX_BODY_BYTES,
     MAX_IN_FLIGHT,
-    MIDDLEWARE,
     REST_FRAMEWORK,
     SECRET_KEY,
     SHARED_APPS,
@@ -33,7 +32,7 @@ from gateway_site.guard import rate
 
 SERVICE = "api-gateway"
 PORT = environment.integer("PORT", 3000, minimum=1, maximum=65_535)
-ROOT_URLCONF = "gateway_site.urls"
+SITE = "gateway_site"
 INSTALLED_APPS = [*SHARED_APPS, "gateway_site"]
 LOGGING = logging_settings(SERVICE)
 LOGGING["loggers"]["audit"] = {"level": "INFO"}  # whatever LOG_LEVEL says
@@ -140,7 +139,6 @@ STATUS_PAGE = environment.boolean("STATUS_PAGE", default=DEBUG)
 
 GUARDED = bool(AUTH or RATE_LIMIT or CORS_ALLOWED_ORIGINS)
 
-PROBES = {"user-service": "gateway_site.forwarding.user_service.probe"}
 OVERLOAD_PROBLEM = "upstream-unavailable"
 GRACE_SECONDS = UPSTREAM_TIMEOUT_MS // 1000 + 5
 """How long what is in flight may take after the drain: the longest that one request may, and a margin."""
@@ -156,7 +154,6 @@ __all__ = [
     "LOG_LEVEL",
     "MAX_BODY_BYTES",
     "MAX_IN_FLIGHT",
-    "MIDDLEWARE",
     "REST_FRAMEWORK",
     "SECRET_KEY",
     "SILENCED_SYSTEM_CHECKS",

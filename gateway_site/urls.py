@@ -1,25 +1,28 @@
 """The gateway's paths."""
 
-from django.urls import include, path
+from typing import Any
+
+from django.urls import URLPattern, path
 
 from common.http import docs
-from gateway_site import pages, settings
-from gateway_site.forwarding.view import users
+from gateway_site import pages
 from gateway_site.guard.scrape import scrape
 
-index = pages.index
 
-if settings.STATUS_PAGE:
-    from gateway_site.status import page
+def urlpatterns(settings: Any) -> list[URLPattern]:
+    """Users behind the gateway, and its own pages."""
+    from gateway_site.forwarding.view import users
 
-    index = page.index
+    index = pages.index
+    if settings.STATUS_PAGE:
+        from gateway_site.status import page
 
-urlpatterns = [
-    path("api/users/<str:id>", users),
-    path("api/users", users),
-    *docs.urlpatterns("api/"),
-    path("metrics", scrape),
-    path("", include("common.http.urls")),
-    path("", index),
-    path("problems", pages.problems),
-]
+        index = page.index
+    return [
+        path("api/users/<str:id>", users),
+        path("api/users", users),
+        *docs.urlpatterns("api/"),
+        path("metrics", scrape),
+        path("", index),
+        path("problems", pages.problems),
+    ]

@@ -1,13 +1,29 @@
-"""The user service as an ASGI application."""
+"""The user service as an ASGI application: the one place that wires it."""
 
 import os
+from functools import partial
+from typing import Any
 
 import django
+from django.conf import settings
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "users_site.settings"
-django.setup(set_prefix=False)
+from common.http.application import Application
+from users_site import metrics, repository, urls
 
-from common.http.application import Application  # noqa: E402 - Django is set up first
-from users_site.repository import users  # noqa: E402
 
-application = Application(on_stop=(users.close,))
+def build(settings: Any) -> Application:
+    """Connection, repository, views. Opens no connection. Raises ImproperlyConfigured."""
+    users = repository.connect(settings)
+    return Application(
+        urls.urlpatterns(users, settings),
+        probes={"redis": users.probe},
+        before_scrape=[partial(metrics.users_total.look_up, users)],
+        on_stop=[users.close],
+    )
+
+
+def application() -> Application:
+    """What the server runs: `gunicorn users_site.asgi:application()`."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "users_site.settings"
+    django.setup(set_prefix=False)
+    return build(settings)

@@ -36,10 +36,10 @@ def store_in_production(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
 def _store_faults() -> Iterator[Fault]:
     # Imported here: plain `check` and the start need none of it.
     from packages.redis_pipe.address import Address
-    from users_site.repository import users
+    from users_site import repository
 
     address = Address.from_url(settings.REDIS_URL, password=settings.REDIS_PASSWORD)
-    room = users.connection.max_waiting
+    room = repository.connect(settings).connection.max_waiting
     if room < settings.MAX_IN_FLIGHT:
         yield (
             10,

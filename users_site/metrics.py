@@ -8,7 +8,9 @@ from prometheus_client import Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from common.observability.metrics import before_scrape, collect_with
+from common.observability.metrics import collect_with
+from users_site.repository.errors import RepositoryError
+from users_site.repository.users import UserRepository
 
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 COUNT_SECONDS = 0.4
@@ -35,11 +37,8 @@ class UsersTotal(Collector):
     def __init__(self) -> None:
         self.count: int | None = None
 
-    async def look_up(self) -> None:
+    async def look_up(self, users: UserRepository) -> None:
         """Asks the store how many users there are."""
-        from users_site.repository import users
-        from users_site.repository.errors import RepositoryError
-
         self.count = None
         try:
             async with asyncio.timeout(COUNT_SECONDS):
@@ -62,4 +61,3 @@ class UsersTotal(Collector):
 
 users_total = UsersTotal()
 collect_with(users_total)
-before_scrape.append(users_total.look_up)

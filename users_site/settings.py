@@ -14,7 +14,6 @@ from common.config.settings import (
     LOG_LEVEL,
     MAX_BODY_BYTES,
     MAX_IN_FLIGHT,
-    MIDDLEWARE,
     REST_FRAMEWORK,
     SECRET_KEY,
     SHARED_APPS,
@@ -31,7 +30,7 @@ from common.observability.json_logging import logging_settings
 
 SERVICE = "user-service"
 PORT = environment.integer("PORT", 3001, minimum=1, maximum=65_535)
-ROOT_URLCONF = "users_site.urls"
+SITE = "users_site"
 INSTALLED_APPS = [*SHARED_APPS, "users_site"]
 LOGGING = logging_settings(SERVICE)
 SCHEMA_MODULE = "users_site.schema"
@@ -84,7 +83,6 @@ DURABILITY = environment.choice("DURABILITY", "memory", ("memory", "fsync", "rep
 TRUSTED_PROXIES = None
 """Everybody: only the gateway reaches this service, and what it says of the client (X-Forwarded-*) counts."""
 
-PROBES = {"redis": "users_site.repository.probe"}
 OVERLOAD_PROBLEM = "store-unavailable"
 GRACE_SECONDS = 10
 """How long what is in flight may take after the drain: twice the gateway's default total time-out."""
@@ -100,7 +98,6 @@ __all__ = [
     "LOG_LEVEL",
     "MAX_BODY_BYTES",
     "MAX_IN_FLIGHT",
-    "MIDDLEWARE",
     "REST_FRAMEWORK",
     "SECRET_KEY",
     "SILENCED_SYSTEM_CHECKS",

@@ -1,12 +1,25 @@
 """The user service's paths."""
 
-from django.urls import include, path
-from rest_framework.routers import SimpleRouter
+from functools import partial
+from typing import Any
+
+from django.urls import URLPattern, path
 
 from common.http import docs
+from users_site.repository.users import UserRepository
 from users_site.views import UserViewSet
 
-router = SimpleRouter(trailing_slash=False, use_regex_path=False)
-router.register("users", UserViewSet, basename="user")
 
-urlpatterns = [*router.urls, *docs.urlpatterns(), path("", include("common.http.urls"))]
+def urlpatterns(users: UserRepository, settings: Any) -> list[URLPattern]:
+    """Users, and the documentation of them."""
+    view = partial(UserViewSet.as_view, users=users, durability=settings.DURABILITY)
+    return [
+        path("users", view({"get": "list", "post": "create"}, suffix="List")),
+        path(
+            "users/<str:id>",
+            view(
+                {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}, suffix="Instance"
+            ),
+        ),
+        *docs.urlpatterns(),
+    ]

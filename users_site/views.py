@@ -1,9 +1,9 @@
 """Users over HTTP: verbs to the repository, its documents to answers. Nothing stored is parsed to be served."""
 
 from dataclasses import replace
+from typing import cast
 
 import orjson
-from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.exceptions import ValidationError
 
@@ -15,7 +15,6 @@ from users_contract.contracts import UserSerializer
 from users_site import idempotency, identifiers, links
 from users_site.models import User
 from users_site.preconditions import etag, if_match, is_unmodified
-from users_site.repository import users
 from users_site.repository.errors import (
     EmailTaken,
     IdempotencyKeyReused,
@@ -25,18 +24,16 @@ from users_site.repository.errors import (
     UserNotFound,
     VersionMismatch,
 )
+from users_site.repository.users import UserRepository
 
 # Kept: a DRF serializer costs 60 µs to make, and validating a document leaves nothing behind in it.
 _user = UserSerializer()
 
-DURABILITY = (b"x-durability", settings.DURABILITY.encode())
-"""On every write that was acknowledged: what it has reached, which is what the setting asks for."""
-
 WRITABLE = ("name", "email", "role")
 
 NOT_DURABLE = (
-    f"The change was made, but is not known to be durable as asked (DURABILITY={settings.DURABILITY}): it may be lost if the "
-    "store fails now. A POST with an Idempotency-Key may be repeated until it is; before another change, read first."
+    "The change was made, but is not known to be as durable as DURABILITY asks: it may be lost if the store fails now. "
+    "A POST with an Idempotency-Key may be repeated until it is; before another change, read first."
 )
 
 
@@ -45,18 +42,26 @@ class UserViewSet(AsyncViewSet):
 
     serializer_class = UserSerializer
     lookup_field = lookup_url_kwarg = "id"
+    # as_view takes only names that the class has.
+    users = cast(UserRepository, None)
+    durability = "memory"
 
     def problem_for(self, error: Exception) -> Exception:
         """What the repository raises is a problem of HTTP from here on."""
         return problem_for(error) if isinstance(error, RepositoryError) else error
 
+    @property
+    def reached(self) -> tuple[bytes, bytes]:
+        """On every acknowledged write: what it has reached, which is what the setting asks for."""
+        return b"x-durability", self.durability.encode()
+
     async def list(self, request: Request) -> HttpResponse:
         """A page of users, newest first, or the one with the email asked for."""
         query = links.page_query(request.scope["query_string"])
         if query.email is not None:
-            found = await users.find(query.email)
+            found = await self.users.find(query.email)
             return page_answer(1 if found else 0, None, None, found or b"")
-        page = await users.page(query.limit, query.start)
+        page = await self.users.page(query.limit, query.start)
         return page_answer(
             page.count,
             links.page_url(request, page.older, query.limit),
@@ -67,18 +72,18 @@ class UserViewSet(AsyncViewSet):
     async def create(self, request: Request) -> HttpResponse:
         """Creates a user."""
         fields = _user.run_validation(await json_body(request))
-        document, replayed = await users.create(
+        document, replayed = await self.users.create(
             fields["name"], fields["email"], fields["role"], idempotency.of(request, fields)
         )
         user_id = document[7:43].decode()  # {"id":"<36 characters>": the field that every document starts with
-        extra: Headers = [DURABILITY, (b"location", f"{links.collection(request)}/{user_id}".encode("latin-1"))]
+        extra: Headers = [self.reached, (b"location", f"{links.collection(request)}/{user_id}".encode("latin-1"))]
         if replayed:
             extra.append(idempotency.REPLAYED)
         return user_answer(document, 201, extra)
 
     async def retrieve(self, request: Request, id: str) -> HttpResponse:
         """One user."""
-        document = await users.get(known(id))
+        document = await self.users.get(known(id))
         tag = etag(document)
         if is_unmodified(request, tag):
             return RawResponse(304, [(b"etag", tag.encode())])
@@ -88,8 +93,8 @@ class UserViewSet(AsyncViewSet):
         """Replaces all fields of a user."""
         user_id = known(id)
         fields = _user.run_validation(await json_body(request))
-        document = await users.update(user_id, lambda user: replace(user, **fields), if_match(request))
-        return user_answer(document, extra=[DURABILITY])
+        document = await self.users.update(user_id, lambda user: replace(user, **fields), if_match(request))
+        return user_answer(document, extra=[self.reached])
 
     async def partial_update(self, request: Request, id: str) -> HttpResponse:
         """Changes the fields given (RFC 7396: null takes a field away, and what has a default falls back to it)."""
@@ -103,12 +108,12 @@ class UserViewSet(AsyncViewSet):
             present = {name: value for name, value in merged.items() if value is not None or name not in WRITABLE}
             return replace(user, **_user.run_validation(present))
 
-        return user_answer(await users.update(user_id, merge, if_match(request)), extra=[DURABILITY])
+        return user_answer(await self.users.update(user_id, merge, if_match(request)), extra=[self.reached])
 
     async def destroy(self, request: Request, id: str) -> HttpResponse:
         """Deletes a user."""
-        await users.delete(known(id), if_match(request))
-        return RawResponse(204, [DURABILITY])
+        await self.users.delete(known(id), if_match(request))
+        return RawResponse(204, [self.reached])
 
 
 def known(text: str) -> str:

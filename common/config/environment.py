@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 
 from django.core.exceptions import ImproperlyConfigured
 from environ import FileAwareEnv
+from environ.fileaware_mapping import FileAwareMapping
 
 Value = TypeVar("Value")
 
@@ -21,6 +22,7 @@ _HOST = re.compile(r"\.?[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\]|\*")
 _CHECK_ID = re.compile(r"[a-z0-9_]+\.[A-Z]\d{3}")
 
 env = FileAwareEnv()
+env.ENVIRON = FileAwareMapping(cache=False)  # a file is read when it is asked for
 secrets: set[str] = set()
 """Values that no log line may show; `hide()` fills it."""
 

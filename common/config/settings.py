@@ -30,7 +30,6 @@ ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", "localhost,.localhost,127.0.0
 
 # The sites keep no relational data: nothing here may ask for a database (encode/django-rest-framework#6448).
 DATABASES: dict[str, dict[str, str]] = {}
-MIDDLEWARE: list[str] = []
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False

@@ -1,32 +1,30 @@
-"""The ASGI handler that both sites run on: one task a request, no thread, no signal that only a database needs.
+"""The ASGI application of both sites: one task a request, no thread.
 
 Django's stock handler costs 833 µs a request, most of it thread hops (docs/explanation/performance.md).
-What it does beside hopping is
-kept: URL resolution, async middleware, problems for exceptions, body limits. A client that goes away cancels the request's
-task: the server does that at once (`asgi_disconnect_grace_period = 0` in server.py), so no listener task is needed here.
+This one keeps URL resolution, problems for exceptions and body limits, and has no middleware.
+When a client disconnects, the server cancels the task.
 """
 
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.handlers.base import BaseHandler
 from django.http import HttpResponse
 from django.http.request import split_domain_port, validate_host
 
-from common.config.checks import thread_hops
 from common.http import deadline, problems, request_id
 from common.http.overload import MAX_IN_FLIGHT, refuse
 from common.http.problems import Problem
 from common.http.request import ClientGone, Request
 from common.http.response import Headers
-from common.http.routing import Routes
+from common.http.routing import Patterns, Routes
+from common.http.urls import service_urlpatterns
 from common.observability import tracing
 from common.observability.access import record
 from common.observability.metrics import in_flight, sample
@@ -40,32 +38,41 @@ UNGUARDED = ("/health", "/metrics")
 NO_SNIFFING, NO_STORE = (b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")
 
 
-class Application(BaseHandler):
-    """One site as an ASGI application. `on_stop`: what to await, in order, once the server has stopped."""
+Step = Callable[[], Awaitable[None]]
 
-    _middleware_chain: Callable[..., Any]
 
-    def __init__(self, on_stop: tuple[Callable[[], Awaitable[None]], ...] = ()) -> None:
-        hops = thread_hops()
-        if hops:
-            raise ImproperlyConfigured("; ".join(f"{hop.msg} ({hop.hint})" for hop in hops))
-        self.on_stop = on_stop
-        tracing.start(settings.SERVICE, settings.APP_VERSION)
-        self.routes = Routes()
-        self.load_middleware(is_async=True)
-        # Without middleware Django's chain is one wrapper that only turns exceptions into answers, which we do ourselves.
-        self.respond: Callable[..., Any] = self._middleware_chain if settings.MIDDLEWARE else self._get_response_async
+class Application:
+    """One site as an ASGI application.
+
+    `probes`: the dependencies that /health/ready tests; each returns when its dependency answers, else raises.
+    `before_scrape`: awaited before each /metrics. `on_stop`: awaited in order once the server has stopped.
+    Raises ImproperlyConfigured for a synchronous view.
+    """
+
+    def __init__(
+        self,
+        urlpatterns: Patterns,
+        *,
+        probes: Mapping[str, Step],
+        before_scrape: Iterable[Step] = (),
+        on_stop: Iterable[Step] = (),
+    ) -> None:
+        if settings.MIDDLEWARE:
+            raise ImproperlyConfigured("MIDDLEWARE is not supported: wrap a view in urls.py instead")
+        self.urlpatterns = (*urlpatterns, *service_urlpatterns(probes, tuple(before_scrape)))
+        self.on_stop = tuple(on_stop)
+        self.routes = Routes(self.urlpatterns)
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "http":
             await self.serve(scope, receive, send)
         else:
-            await self.live(receive, send)
+            await self.lifespan(receive, send)
 
     async def serve(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """One request, within its trace where this process traces."""
         started = time.perf_counter()
-        request = Request(scope, receive, started)
+        request = Request(scope, receive, started, self.urlpatterns)
         request_id.current.set(request.request_id)
         deadline.start(request.raw_headers.get(deadline.HEADER), started)
         if not tracing.is_on or request.path.startswith(UNGUARDED):  # probes would be most of all traces
@@ -100,16 +107,6 @@ class Application(BaseHandler):
             admit(request)
             if in_flight.count > MAX_IN_FLIGHT and not request.path.startswith(UNGUARDED):
                 await refuse()
-            response: HttpResponse = await self.respond(request)
-        except ClientGone:
-            raise
-        except Exception as error:
-            response = problems.response(request, problems.from_exception(error))
-        return response
-
-    async def _get_response_async(self, request: Request) -> HttpResponse:
-        """Resolves and calls the view. Django's own hops to a thread for each exception."""
-        try:
             view, kwargs = self.route(request)
             response: HttpResponse = await view(request, **kwargs)
         except ClientGone:
@@ -128,9 +125,10 @@ class Application(BaseHandler):
         request.route = match.template
         return match.view, match.kwargs
 
-    async def live(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """The lifespan protocol: nothing to prepare; connections to close, spans to send."""
+    async def lifespan(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """The lifespan protocol: starts tracing and sampling; at the end closes connections and sends spans."""
         await receive()
+        tracing.start(settings.SERVICE, settings.APP_VERSION)
         sampling = asyncio.create_task(sample())
         await send({"type": "lifespan.startup.complete"})
         await receive()

@@ -10,7 +10,7 @@ import orjson
 from asgiref.sync import sync_to_async
 from django.http import HttpResponse
 from django.template.loader import get_template
-from django.urls import set_script_prefix
+from django.urls import set_script_prefix, set_urlconf
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.response import Response
 from rest_framework.utils.serializer_helpers import ReturnDict
@@ -74,6 +74,7 @@ def render(view: "AsyncViewSet", request: Request, answer: HttpResponse, **kwarg
     """The page around an answer."""
     prefix = request.header(b"x-forwarded-prefix") or ""
     set_script_prefix(prefix + "/")
+    set_urlconf(request.urlconf)  # DRF's breadcrumbs resolve paths
     request.path = prefix + request.path_info
     drf_request = view.initialize_request(request, **kwargs)
     view.request, view.kwargs, view.format_kwarg = drf_request, kwargs, None

@@ -46,7 +46,9 @@ class Request(ASGIRequest):
     answer_fields: Fields = ()
     """Header fields that the answer is to carry, whoever makes it, beside its own."""
 
-    def __init__(self, scope: HTTPScope, receive: ASGIReceiveCallable, started: float = 0.0) -> None:
+    def __init__(
+        self, scope: HTTPScope, receive: ASGIReceiveCallable, started: float = 0.0, urlconf: Any = None
+    ) -> None:
         # Not super().__init__(): it builds META from every header. What it sets is set or made lazily here.
         self.scope = scope
         self.receive = receive
@@ -55,6 +57,7 @@ class Request(ASGIRequest):
         self.method = scope["method"]
         self.route = UNMATCHED
         self.script_name = ""
+        self.urlconf = urlconf  # Django resolves against it
         self._read_started = False
         self._post_parse_error = False
         self._body = b""
@@ -76,7 +79,7 @@ class Request(ASGIRequest):
     @cached_property
     def resolver_match(self) -> ResolverMatch:  # type: ignore[override]
         """Django's view of the route, for what is built on it; ours is `route`, the template that metrics show."""
-        return resolve(self.path_info)
+        return resolve(self.path_info, self.urlconf)
 
     @cached_property
     def META(self) -> dict[str, Any]:  # type: ignore[override]  # noqa: N802 - Django's name

@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import URLPattern, path
 
 from common.http.response import RawResponse
 from common.http.views import safe
@@ -32,4 +32,6 @@ def _read(name: str) -> bytes:
     return Path(found).read_bytes()
 
 
-urlpatterns = [path("static/<path:name>", static)] if settings.DEBUG else []
+def urlpatterns() -> list[URLPattern]:
+    """Nothing without DEBUG."""
+    return [path("static/<path:name>", static)] if settings.DEBUG else []

@@ -1,15 +1,20 @@
 """The paths that both sites have."""
 
-from django.urls import path
+from collections.abc import Mapping, Sequence
+
+from django.urls import URLPattern, path
 
 from common.http import static, version
 from common.observability import health, metrics
 
-urlpatterns = [
-    path("health", health.health),
-    path("health/live", health.live),
-    path("health/ready", health.ready),
-    path("metrics", metrics.metrics),
-    path("version", version.version),
-    *static.urlpatterns,
-]
+
+def service_urlpatterns(probes: Mapping[str, health.Step], before_scrape: Sequence[health.Step]) -> list[URLPattern]:
+    """Health, metrics and version; with DEBUG the static files too."""
+    return [
+        path("health", health.health),
+        path("health/live", health.live),
+        path("health/ready", health.ready(probes)),
+        path("metrics", metrics.metrics(before_scrape)),
+        path("version", version.version),
+        *static.urlpatterns(),
+    ]

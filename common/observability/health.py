@@ -1,20 +1,17 @@
-"""Live, ready, drain: what an orchestrator asks.
-
-`PROBES` in the site's settings names its dependencies: `{"redis": "users_site.repository.probe"}`, each an async callable
-that returns when the dependency answers and raises when it does not. One probe = one dependency test.
-"""
+"""The health paths: healthy, live, ready."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from importlib import import_module
-from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from common.http.response import json_answer
-from common.http.views import safe
+from common.http.views import View, safe
 from common.server import drain
+
+Step = Callable[[], Awaitable[None]]
 
 READY_SECONDS = 0.9
 """Bound on all probes together; the contract promises an answer within 1 s."""
@@ -35,22 +32,23 @@ async def live(request: HttpRequest) -> HttpResponse:
     return json_answer({"status": "alive"})
 
 
-@safe
-async def ready(request: HttpRequest) -> HttpResponse:
-    """Every dependency answers within `READY_SECONDS`, and the process is not draining."""
-    names = list(settings.PROBES)
-    states = await asyncio.gather(*(_state(settings.PROBES[name]) for name in names))
-    is_ready = all(state == "up" for state in states) and not drain.is_on()
-    body = {
-        "status": "ready" if is_ready else "not ready",
-        "dependencies": dict(zip(names, states, strict=True)),
-    }
-    return json_answer(body, status=200 if is_ready else 503)
+def ready(probes: Mapping[str, Step]) -> View:
+    """The view that answers 200 when every probe returns within `READY_SECONDS` and the process is not draining."""
+
+    @safe
+    async def view(request: HttpRequest) -> HttpResponse:
+        states = await asyncio.gather(*(_state(probe) for probe in probes.values()))
+        is_ready = all(state == "up" for state in states) and not drain.is_on()
+        body = {
+            "status": "ready" if is_ready else "not ready",
+            "dependencies": dict(zip(probes, states, strict=True)),
+        }
+        return json_answer(body, status=200 if is_ready else 503)
+
+    return view
 
 
-async def _state(dotted_path: str) -> str:
-    module, _, name = dotted_path.rpartition(".")
-    probe: Any = getattr(import_module(module), name)
+async def _state(probe: Step) -> str:
     try:
         async with asyncio.timeout(READY_SECONDS):
             await probe()

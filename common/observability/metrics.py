@@ -6,7 +6,7 @@ share (prometheus_client's multi-process mode, set up in server.py), so that any
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from common.http.methods import METHODS
 from common.http.response import RawResponse
-from common.http.views import safe
+from common.http.views import View, safe
 from common.observability import tracing
 from common.observability.exposition import CONTENT_TYPES, chosen
 from common.observability.json_logging import stdout
@@ -57,9 +57,6 @@ DROPPED = Counter("log_lines_dropped", "Log lines dropped because nobody read st
 
 samplers: list[Callable[[], None]] = [lambda: IN_FLIGHT.set(in_flight.count)]
 """What sets gauges from values that change too often to set a gauge each time."""
-
-before_scrape: list[Callable[[], Awaitable[None]]] = []
-"""What a site looks up for a scrape; each bounds its own time and raises nothing."""
 
 collectors: list[Collector] = []
 """A site's own collectors, beside the metrics that register themselves."""
@@ -129,12 +126,19 @@ def collect_with(collector: Collector) -> None:
     REGISTRY.register(collector)
 
 
-@safe
-async def metrics(request: "Request") -> HttpResponse:
-    """The exposition, OpenMetrics (with exemplars) when asked for."""
-    for look_up in before_scrape:
-        await look_up()
-    for sampler in samplers:
-        sampler()
-    exposition = chosen(request.header(b"accept") or "")
-    return RawResponse(200, [(b"content-type", CONTENT_TYPES[exposition].encode())], exposition.text(registry()))
+def metrics(before_scrape: Sequence[Callable[[], Awaitable[None]]]) -> View:
+    """The view of the exposition, OpenMetrics (with exemplars) when asked for.
+
+    `before_scrape` is awaited first; each bounds its own time and raises nothing.
+    """
+
+    @safe
+    async def view(request: "Request") -> HttpResponse:
+        for look_up in before_scrape:
+            await look_up()
+        for sampler in samplers:
+            sampler()
+        exposition = chosen(request.header(b"accept") or "")
+        return RawResponse(200, [(b"content-type", CONTENT_TYPES[exposition].encode())], exposition.text(registry()))
+
+    return view

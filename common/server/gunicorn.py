@@ -57,7 +57,7 @@ def gunicorn_settings(site: str) -> dict[str, Any]:
         sys.exit(f"{site}: {error}")
     return {
         **shared_metrics(settings.WEB_CONCURRENCY),
-        "wsgi_app": f"{site}.asgi:application",
+        "wsgi_app": f"{site}.asgi:application()",
         "bind": f"{settings.HOST}:{settings.PORT}",
         "worker_class": "common.server.worker.Worker",
         "when_ready": serve_alone,

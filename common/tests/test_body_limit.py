@@ -5,9 +5,9 @@ import time
 
 import pytest
 import requests
-from pytest_django import Settings
 
-from tools.testing.application import call
+from tools.testing.application import application
+from tools.testing.in_process import call
 from tools.testing.service import Service
 from tools.testing.site import COLLECTION, Dependency
 from tools.testing.wire import connect, exchange, get, read
@@ -82,14 +82,12 @@ def test_a_body_of_the_limit_is_read(limited: Service) -> None:
     assert answer.status_code != 413
 
 
-async def test_a_body_that_breaks_off_is_not_answered(settings: Settings) -> None:
-    settings.ROOT_URLCONF = "tools.testing.application"
+async def test_a_body_that_breaks_off_is_not_answered() -> None:
     head = ((b"content-length", b"100"),)
-    assert await call("/echo", "POST", head, (b"only this",), breaks_off=True) is None
+    assert await call(application(), "/echo", "POST", head, (b"only this",), breaks_off=True) is None
 
 
-async def test_a_body_in_pieces_is_joined(settings: Settings) -> None:
-    settings.ROOT_URLCONF = "tools.testing.application"
-    answer = await call("/echo", "POST", ((b"transfer-encoding", b"chunked"),), (b"one ", b"", b"body"))
+async def test_a_body_in_pieces_is_joined() -> None:
+    answer = await call(application(), "/echo", "POST", ((b"transfer-encoding", b"chunked"),), (b"one ", b"", b"body"))
     assert answer is not None
     assert answer.body == b"one body"

@@ -12,7 +12,7 @@ from tools.testing.site import NOWHERE, SITE
 SCRIPT = """
 import importlib, json, logging, sys, warnings
 site, leaks = sys.argv[1], json.loads(sys.argv[2])
-importlib.import_module(f"{site}.asgi")
+importlib.import_module(f"{site}.asgi").application()
 from gunicorn.config import Config
 from common.server.gunicorn import gunicorn_settings
 from common.server.worker import Logger

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from pytest_django import Settings
 
 from common.http.problems import KINDS
-from tools.testing.application import SECRET, call
+from tools.testing.application import SECRET, application
+from tools.testing.in_process import call
 from tools.testing.service import Service
 from tools.testing.site import COLLECTION, UNKNOWN_USER
 from tools.testing.wire import Answer, exchange, get
@@ -64,18 +64,16 @@ def test_another_method_on_users_is_405_with_allow(site: Service, path: str, all
     assert set(answer.values("allow")[0].split(", ")) - {"HEAD"} == set(allow.split(", "))
 
 
-async def test_an_unexpected_exception_is_500_and_says_nothing(settings: Settings) -> None:
-    settings.ROOT_URLCONF = "tools.testing.application"
-    answer = await call("/boom")
+async def test_an_unexpected_exception_is_500_and_says_nothing() -> None:
+    answer = await call(application(), "/boom")
     assert_problem(answer, 500, "internal-error", "/boom")
     assert answer is not None
     for told in (SECRET, "redis", "RuntimeError", "Traceback", "users:0", "application.py", str(Path.cwd())):
         assert told.encode() not in answer.body
 
 
-async def test_a_problem_of_the_sites_own_is_whole(settings: Settings) -> None:
-    settings.ROOT_URLCONF = "tools.testing.application"
-    assert_problem(await call("/conflict"), 409, "email-taken", "/conflict")
+async def test_a_problem_of_the_sites_own_is_whole() -> None:
+    assert_problem(await call(application(), "/conflict"), 409, "email-taken", "/conflict")
 
 
 @pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/health", 405)])

@@ -27,7 +27,7 @@ SECONDS = 30
 def checkout(tmp_path: Path) -> Path:
     """A copy of what the site is made of, in a path with a space."""
     folder = tmp_path / "a copy"
-    for package in ("common", SITE):
+    for package in ("common", "users_contract", "packages", SITE):
         ignored = shutil.ignore_patterns("tests", "__pycache__")
         shutil.copytree(ROOT / package, folder / package, ignore=ignored)
     shutil.copy(ROOT / MANAGE, folder)

@@ -6,10 +6,10 @@ import sys
 
 import orjson
 import pytest
-from pytest_django import Settings
 
 from common.observability.json_logging import JSONFormatter
-from tools.testing.application import SECRET, call
+from tools.testing.application import SECRET, application
+from tools.testing.in_process import call
 from tools.testing.service import ROOT
 
 PROGRAM = """
@@ -36,11 +36,10 @@ def test_uncaught_exceptions_and_warnings_are_json_lines() -> None:
 
 
 async def test_an_exception_in_a_view_is_logged_with_its_stack_and_request(
-    settings: Settings, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    settings.ROOT_URLCONF = "tools.testing.application"
     caplog.handler.setFormatter(JSONFormatter("a-service", "1.0"))
-    await call("/boom", headers=((b"x-request-id", b"it-broke"),))
+    await call(application(), "/boom", headers=((b"x-request-id", b"it-broke"),))
     (line,) = [orjson.loads(line) for line in caplog.text.splitlines()]
     assert (line["error.type"], line["request_id"], line["level"]) == ("RuntimeError", "it-broke", "error")
     assert "in boom" in line["error.stack"]

@@ -10,9 +10,12 @@ PROXIED = (b"x-forwarded-for", b"forwarded", b"x-real-ip")
 """What proxies add and no scraper sends. Not the peer's address: TRUSTED_PROXIES is often the network of all pods."""
 
 
+_metrics = metrics.metrics(())
+
+
 @safe
 async def scrape(request: Request) -> HttpResponse:
     """The exposition. Raises Http404."""
     if any(name in request.raw_headers for name in PROXIED):
         raise Http404
-    return await metrics.metrics(request)
+    return await _metrics(request)

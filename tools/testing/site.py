@@ -13,7 +13,7 @@ from tools.testing.recording import Recording, recording
 from tools.testing.service import Service, service
 from tools.testing.store import Store, store
 
-SITE = settings.ROOT_URLCONF.partition(".")[0]
+SITE: str = settings.SITE
 IS_GATEWAY = SITE == "gateway_site"
 
 COLLECTION = "/api/users" if IS_GATEWAY else "/users"

@@ -196,6 +196,12 @@ class UserRepository:
         total: int = await self.connection.execute("count", b"ZCARD", keys.index(0))
         return total
 
+    async def probe(self) -> None:
+        """Returns if Redis serves the users, and can make writes durable where that is asked for."""
+        await self.count()  # PING would be answered by a node of a cluster that is down
+        if self.durable is not None:
+            await self.durable.probe(self.connection)
+
     async def close(self) -> None:
         """Lets go of the connections."""
         await self.connection.close()

@@ -9,7 +9,7 @@ from common.http.problems import KINDS
 from common.openapi.generate import schema
 from common.tests.openapi.documents import Operation, operations
 
-IS_GATEWAY = settings.ROOT_URLCONF.startswith("gateway")
+IS_GATEWAY = settings.SITE == "gateway_site"
 PREFIX = "/api/users" if IS_GATEWAY else "/users"
 OWN = {"unauthenticated", "forbidden", "too-many-requests", "bad-upstream", "upstream-unavailable", "upstream-timeout"}
 

@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from common.openapi.generate import schema, text
 from common.tests.openapi.documents import FOLDER, operations
 
-SITE = settings.ROOT_URLCONF.partition("_")[0]
+SITE = settings.SITE.partition("_")[0]
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,8 @@ def test_a_malformed_file_of_keys_is_named_by_its_line(tmp_path: Path) -> None:
 PROGRAM = """
 import sys
 from gateway_site.asgi import application
-from gateway_site import urls, views
+application()
+from gateway_site.forwarding import view as views
 guard = sorted(name for name in sys.modules if name.startswith("gateway_site.guard."))
 print(views.users is views.forward, "jwt" in sys.modules, "redis" in sys.modules, *guard)
 """
@@ -82,6 +83,7 @@ def loaded(**settings: str) -> list[str]:
         "SECRET_KEY": "a key for tests only",
         "ALLOWED_HOSTS": "localhost",
         "USER_SERVICE_URL": "http://127.0.0.1:1",
+        "DJANGO_SETTINGS_MODULE": "gateway_site.settings",
         **settings,
     }
     done = subprocess.run(

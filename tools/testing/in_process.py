@@ -1,0 +1,102 @@
+"""A site built in this process with settings of a test's own.
+
+`with built("users_site", REDIS_URL=store.url, DURABILITY="fsync") as application: answer = await call(application, "/users")`
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+from unittest import mock
+
+from asgiref.typing import HTTPScope
+from django.conf import settings
+from django.test import override_settings
+
+from common.http.application import Application
+from tools.testing.wire import Answer
+
+REQUIRED = {
+    "SECRET_KEY": "a key for tests only",
+    "ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
+    "AUTH": "none",
+    "USER_SERVICE_URL": "http://127.0.0.1:1",
+    "REDIS_URL": "redis://:none@127.0.0.1:1/0",
+}
+"""What a site requires; its dependency refuses."""
+
+Fields = tuple[tuple[bytes, bytes], ...]
+
+
+def evaluated(site: str, **environment: str) -> dict[str, Any]:
+    """What the site's settings module makes of an environment: `REQUIRED` and these. Raises SettingError."""
+    names = ("common.config.settings", f"{site}.settings")
+    kept = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    try:
+        with mock.patch.dict(os.environ, {**REQUIRED, **environment}, clear=True):
+            module = import_module(f"{site}.settings")
+    finally:
+        sys.modules.update(kept)
+    return {name: value for name, value in vars(module).items() if name.isupper()}
+
+
+@contextmanager
+def built(site: str, **environment: str) -> Iterator[Application]:
+    """The site's application under these settings, which hold in this process until the end."""
+    given = evaluated(site, **environment)
+    changed = {name: value for name, value in given.items() if value != getattr(settings, name, None)}
+    with override_settings(**changed):
+        build = import_module(f"{site}.asgi").build
+        yield build(settings)
+
+
+async def call(
+    application: Any,
+    target: str,
+    method: str = "GET",
+    headers: Fields = (),
+    body: tuple[bytes, ...] = (),
+    *,
+    breaks_off: bool = False,
+) -> Answer | None:
+    """The application's answer; None where it sent none. `body`: the chunks as they arrive."""
+    messages: list[Any] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in body]
+    messages.append({"type": "http.disconnect"} if breaks_off else {"type": "http.request", "body": b""})
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await application(scope(target, method, headers), receive, send)
+    if not sent:
+        return None
+    start, *rest = sent
+    fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]
+    return Answer(start["status"], fields, b"".join(message["body"] for message in rest))
+
+
+def scope(target: str, method: str = "GET", headers: Fields = ()) -> HTTPScope:
+    """What the server hands over for a request."""
+    given, _, query = target.partition("?")
+    fields = headers if any(name == b"host" for name, _ in headers) else ((b"host", b"testserver"), *headers)
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": given,
+        "raw_path": given.encode("latin-1"),
+        "query_string": query.encode("latin-1"),
+        "root_path": "",
+        "headers": list(fields),
+        "server": ("127.0.0.1", 80),
+        "client": ("192.0.2.7", 12345),
+        "state": {},
+        "extensions": {},
+    }

@@ -37,12 +37,16 @@ def test_a_setting_that_only_wiring_finds_is_an_error_of_check(monkeypatch: pyte
     "bad", [path("bad/<str:id>", sync_view), re_path("^bad", sync_view), path("bad/", include([path("x", sync_view)]))]
 )
 def test_a_sync_view_refuses_start_and_names_its_route(bad: Any) -> None:
+    patterns: Any = [path("good", good_view), bad]
     with pytest.raises(ImproperlyConfigured, match=r"bad.*synchronous.*async def"):
-        Application([path("good", good_view), bad], probes={})
+        Application(patterns, probes={})
 
 
 async def test_django_resolves_what_the_dictionaries_do_not_hold() -> None:
-    patterns = [re_path("^old/(?P<year>[0-9]{4})$", good_view), path("a/", include([path("<int:n>/b", good_view)]))]
+    patterns: Any = [
+        re_path("^old/(?P<year>[0-9]{4})$", good_view),
+        path("a/", include([path("<int:n>/b", good_view)])),
+    ]
     application = Application(patterns, probes={})
     for target, kwargs in (("/old/1999", b"{'year': '1999'}"), ("/a/7/b", b"{'n': 7}")):
         answer = await call(application, target)

@@ -22,6 +22,7 @@ from packages.http_pool import (
     ConnectFailed,
     ConnectionReset,
     ConnectTimeout,
+    Limits,
     PoolFull,
     Upstream,
     UpstreamError,
@@ -38,7 +39,7 @@ BACKOFF_SECONDS = 0.025
 """Before the first retry, on average; doubles."""
 
 upstream = Upstream(
-    settings.USER_SERVICE_URL, connect_timeout=settings.UPSTREAM_CONNECT_TIMEOUT_MS / 1000, idle_timeout=50.0
+    settings.USER_SERVICE_URL, Limits(connect_timeout=settings.UPSTREAM_CONNECT_TIMEOUT_MS / 1000, idle_timeout=50.0)
 )
 budget = RetryBudget()
 circuit = Circuit()

@@ -20,7 +20,7 @@ from jwt.exceptions import PyJWTError
 
 from common.observability.metrics import in_flight
 from gateway_site.guard.metrics import KEY_SET_FETCHES
-from packages.http_pool import Upstream, UpstreamError
+from packages.http_pool import Limits, Upstream, UpstreamError
 
 ALGORITHMS = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
 """What a key may be, by `kty` and `crv`, and the one algorithm that it is for."""
@@ -80,7 +80,7 @@ class KeySet:
     """The keys of one issuer, for one event loop. `changed` is called when a known key is gone or another."""
 
     def __init__(self, origin: str, target: str, changed: Callable[[], object] = lambda: None) -> None:
-        self._upstream = Upstream(origin, connect_timeout=FETCH_SECONDS / 2, max_connections=1, max_waiting=1)
+        self._upstream = Upstream(origin, Limits(FETCH_SECONDS / 2, max_connections=1, max_waiting=1))
         self._target = target.encode("ascii")
         self._changed = changed
         self._keys: Keys = {}

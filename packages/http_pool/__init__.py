@@ -1,9 +1,7 @@
-"""The gateway's only outbound connection: a keep-alive HTTP/1.1 client for one origin. Knows no Django."""
+"""A keep-alive HTTP/1.1 client for one origin, on asyncio and httptools."""
 
 from ._answer import Answer
-from ._pool import Stats
-from ._upstream import Upstream
-from .errors import (
+from ._errors import (
     BadAnswer,
     BodyTimeout,
     ConnectFailed,
@@ -13,6 +11,8 @@ from .errors import (
     UpstreamError,
     UpstreamTimeout,
 )
+from ._pool import Limits, Stats
+from ._upstream import Upstream
 
 __all__ = [
     "Answer",
@@ -21,6 +21,7 @@ __all__ = [
     "ConnectFailed",
     "ConnectTimeout",
     "ConnectionReset",
+    "Limits",
     "PoolFull",
     "Stats",
     "Upstream",

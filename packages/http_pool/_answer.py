@@ -1,33 +1,31 @@
-"""An answer, and the stream its body comes through when it is too large to be handed over whole."""
+"""An answer, and the stream that carries a body too large to be buffered."""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Iterable
 
-from .errors import ConnectionReset
+from ._errors import ConnectionReset
 
-# Above HIGH_WATER bytes unread we stop reading the socket, below LOW_WATER we go on.
+# Reading from the socket pauses above HIGH_WATER unread bytes and resumes below LOW_WATER.
 HIGH_WATER = 256 * 1024
 LOW_WATER = 64 * 1024
 
 
-class Source(Protocol):
-    """The connection that a body arrives on."""
-
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
-    def drop(self, error: BaseException) -> None: ...
-
-
 class Stream:
-    """Body bytes on their way from a connection to one reader, bounded by HIGH_WATER and one socket read."""
+    """Body bytes from one connection to one reader; holds at most HIGH_WATER and one socket read."""
 
-    __slots__ = ("_chunks", "_ended", "_error", "_loop", "_paused", "_size", "_source", "_waiter")
+    __slots__ = ("_chunks", "_drop", "_ended", "_error", "_loop", "_paused", "_size", "_transport", "_waiter")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, source: Source, chunks: Iterable[bytes]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        transport: asyncio.Transport,
+        drop: Callable[[BaseException], None],
+        chunks: Iterable[bytes],
+    ) -> None:
         self._loop = loop
-        self._source: Source | None = source
+        self._transport: asyncio.Transport | None = transport  # None once the body has ended or failed
+        self._drop = drop
         self._chunks = deque(chunks)
         self._size = sum(map(len, self._chunks))
         self._paused = False
@@ -39,30 +37,30 @@ class Stream:
         self._chunks.append(chunk)
         self._size += len(chunk)
         self._wake()
-        if self._size > HIGH_WATER and not self._paused and self._source is not None:
+        if self._size > HIGH_WATER and not self._paused and self._transport is not None:
             self._paused = True
-            self._source.pause()
+            self._transport.pause_reading()
 
     def end(self) -> None:
-        """The body is complete; what is unread stays readable, the connection may go on without us."""
+        """The body is complete: unread bytes stay readable, the connection may be reused."""
         self._ended = True
-        self._source = None
+        self._transport = None
         self._wake()
 
     def fail(self, error: BaseException) -> None:
         if not self._ended:
             self._error = error
-            self._source = None
+            self._transport = None
             self._wake()
 
     def abandon(self) -> None:
-        """Nobody will read on: end the connection, unless the body had arrived already."""
+        """Drop unread bytes, and the connection unless the body was complete."""
         self._chunks.clear()
-        if self._source is not None:
-            self._source.drop(ConnectionReset("the answer was abandoned", sent=True))
+        if self._transport is not None:
+            self._drop(ConnectionReset("the answer was abandoned", sent=True))
 
     async def read(self) -> bytes:
-        """The next bytes, b"" at the end. Raises what the connection failed with."""
+        """The next bytes, b"" at the end. Raises the error that ended the connection."""
         while not self._chunks:
             if self._error is not None:
                 raise self._error
@@ -74,8 +72,8 @@ class Stream:
         self._size -= len(chunk)
         if self._paused and self._size < LOW_WATER:
             self._paused = False
-            if self._source is not None:
-                self._source.resume()
+            if self._transport is not None:
+                self._transport.resume_reading()
         return chunk
 
     def _wake(self) -> None:
@@ -84,7 +82,7 @@ class Stream:
 
 
 class Answer:
-    """A final answer. Header names are lower-cased; order and duplicates are as they came, trailers dropped.
+    """A final answer. Header names are in lower case; order and duplicates are kept, trailers dropped.
 
     `body` is the whole body, or None: then read `chunks()` to its end, or call `aclose()`.
     """
@@ -116,6 +114,6 @@ class Answer:
             self._stream.abandon()
 
     async def aclose(self) -> None:
-        """Give the rest of the body up. Closes the connection if the body had not arrived. Idempotent."""
+        """Drop the rest of the body, and the connection if the body was not complete. Idempotent."""
         if self._stream is not None:
             self._stream.abandon()

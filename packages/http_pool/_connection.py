@@ -1,32 +1,25 @@
 """One connection: an asyncio protocol that carries one exchange at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Protocol, cast
+from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 from ._answer import Answer
 from ._body import send_body
+from ._errors import BadAnswer, BodyTimeout, ConnectionReset, UpstreamError, UpstreamTimeout
 from ._parser import AnswerParser
-from .errors import BadAnswer, BodyTimeout, ConnectionReset, UpstreamError, UpstreamTimeout
 
-# An answer is handed over whole up to here, beyond it as a stream.
+# A larger body becomes a stream.
 WHOLE_BODY = 64 * 1024
-# Up to here a copy is cheaper than a second write.
+# Up to this size a copy costs less than a second write.
 _ONE_WRITE = 16 * 1024
-
-
-class Owner(Protocol):
-    """Who counts connections and takes them back."""
-
-    def released(self, connection: "Connection") -> None: ...
-    def lost(self, connection: "Connection") -> None: ...
 
 
 class Connection(asyncio.Protocol):
     """Idle, or in an exchange: from `exchange()` to the answer's last byte.
 
-    It goes back to its owner only when the answer was complete, with no byte beyond it, keep-alive was
-    agreed and the request wholly sent; any other end of an exchange closes it.
+    `released` is called when the answer was complete with no byte beyond it, keep-alive was agreed and the
+    request completely sent; any other end of an exchange closes the connection, and `lost` is called.
     """
 
     __slots__ = (
@@ -35,7 +28,9 @@ class Connection(asyncio.Protocol):
         "_drained",
         "_future",
         "_loop",
+        "_lost",
         "_parser",
+        "_released",
         "_sender",
         "_timer",
         "_timer_at",
@@ -44,15 +39,24 @@ class Connection(asyncio.Protocol):
         "expires_at",
         "idle_until",
         "netloc",
-        "owner",
+        "owned",
         "requests",
     )
 
     _transport: asyncio.Transport
     _future: asyncio.Future[Answer]
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, netloc: str, max_header_bytes: int) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        netloc: str,
+        max_header_bytes: int,
+        *,
+        released: Callable[["Connection"], None],
+        lost: Callable[["Connection"], None],
+    ) -> None:
         self._loop = loop
+        self._released, self._lost = released, lost
         self._parser = AnswerParser(max_header_bytes)
         self._busy = False
         self._sender: asyncio.Task[None] | None = None
@@ -60,7 +64,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = self._deadline = 0.0
         self.netloc = netloc
-        self.owner: Owner | None = None
+        self.owned = False  # without an owner neither callback is called
         self.closed = False
         self.requests = 0
         self.expires_at = self.idle_until = 0.0
@@ -76,19 +80,19 @@ class Connection(asyncio.Protocol):
         is_head: bool,
         length: int | None = None,
     ) -> Answer:
-        """Send one request and wait for its answer until the loop's clock shows `deadline`."""
+        """Send one request and return its answer; `deadline` is a time of the loop's clock."""
         self.requests += 1
         self._busy = True
         self._parser.reset(is_head=is_head)
         future: asyncio.Future[Answer] = self._loop.create_future()
         self._future = future
-        # One timer for the connection, not for each request: arming and cancelling takes 2 µs (measured).
+        # One timer for each connection, not for each request: arming and cancelling takes 2 µs (measured).
         self._deadline = deadline
         if self._timer is None or deadline < self._timer_at:
             self._arm(deadline)
         if not isinstance(body, bytes):
             self._transport.write(head)
-            self._sender = self._loop.create_task(send_body(self, body, length))
+            self._sender = self._loop.create_task(send_body(self._send, body, length))
             self._sender.add_done_callback(self._sender_done)
         elif len(body) <= _ONE_WRITE:
             self._transport.write(head + body)
@@ -98,13 +102,9 @@ class Connection(asyncio.Protocol):
         try:
             return await future
         except asyncio.CancelledError:
-            self._forsake(future)
+            if self._busy and self._future is future:  # else the connection serves another request already
+                self.drop(ConnectionReset(f"{self.netloc}: the caller gave up", sent=True))
             raise
-
-    def _forsake(self, future: asyncio.Future[Answer]) -> None:
-        """The caller that waits for `future` is gone. The connection may be another's by now."""
-        if self._busy and self._future is future:
-            self.drop(ConnectionReset(f"{self.netloc}: the caller gave up", sent=True))
 
     def _arm(self, when: float) -> None:
         if self._timer is not None:
@@ -119,14 +119,14 @@ class Connection(asyncio.Protocol):
         if self._loop.time() < self._deadline:
             self._arm(self._deadline)
         elif self._sender is not None and self._drained is None:
-            self.drop(BodyTimeout(f"{self.netloc}: the request's body did not come in time", sent=True))
+            self.drop(BodyTimeout(f"{self.netloc}: the request's body did not arrive in time", sent=True))
         else:
             self.drop(UpstreamTimeout(f"{self.netloc}: no complete answer in time", sent=True))
 
     # ---- its ends
 
     def _finish(self) -> None:
-        """The answer is complete: hand it over and give the connection back, if it is clean."""
+        """The answer is complete: return it, and release the connection if it is clean."""
         self._busy = False
         parser = self._parser
         future = self._future
@@ -137,16 +137,16 @@ class Connection(asyncio.Protocol):
             future.set_result(Answer(parser.status, parser.headers, parser.take_body()))
         sender, self._sender = self._sender, None
         if sender is not None:
-            sender.cancel()  # answered before the request was sent
+            sender.cancel()  # the answer came before the request was sent
         if sender is not None or not parser.keep_alive or self._transport.get_write_buffer_size():
             self.abort()
-        elif self.owner is not None:
+        elif self.owned:
             if parser.stream is not None:
                 self._transport.resume_reading()
-            self.owner.released(self)
+            self._released(self)
 
     def drop(self, error: BaseException) -> None:
-        """Close the connection; the exchange, if one is on, ends with `error`."""
+        """Close the connection; an exchange in progress ends with `error`."""
         self.abort()
         if not self._busy:
             return
@@ -160,7 +160,7 @@ class Connection(asyncio.Protocol):
             self._future.set_exception(error)
 
     def abort(self) -> None:
-        """Close without a flush, which could wait for a peer that does not read."""
+        """Close without a flush: that would wait for a peer that does not read."""
         self.closed = True
         self._transport.abort()
 
@@ -173,13 +173,13 @@ class Connection(asyncio.Protocol):
             return  # the exchange ended before its body did
         self._sender = None
         if task.cancelled():
-            error = ConnectionReset(f"{self.netloc}: the request body was given up", sent=True)
+            error = ConnectionReset(f"{self.netloc}: the request body was cancelled", sent=True)
         if error is not None:
             self.drop(error)
 
-    # ---- back-pressure, both ways
+    # ---- back-pressure of the request's body
 
-    async def send(self, data: bytes) -> None:
+    async def _send(self, data: bytes) -> None:
         self._transport.write(data)
         if self._drained is not None:
             await self._drained
@@ -192,20 +192,14 @@ class Connection(asyncio.Protocol):
         if drained is not None and not drained.done():
             drained.set_result(None)
 
-    def pause(self) -> None:
-        self._transport.pause_reading()
-
-    def resume(self) -> None:
-        self._transport.resume_reading()
-
-    # ---- what the transport tells
+    # ---- callbacks of the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         if not self._busy:
-            self.abort()  # bytes that answer nothing must not meet the next request
+            self.abort()  # unsolicited bytes must not become the answer to the next request
             return
         parser = self._parser
         try:
@@ -216,7 +210,7 @@ class Connection(asyncio.Protocol):
         if parser.complete:
             self._finish()
         elif parser.body_size > WHOLE_BODY and parser.stream is None:
-            stream = parser.open_stream(self._loop, self)
+            stream = parser.open_stream(self._loop, self._transport, self.drop)
             if not self._future.done():
                 self._future.set_result(Answer(parser.status, parser.headers, None, stream))
 
@@ -232,8 +226,8 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         self.resume_writing()
         self.drop(self._ended_early(exc))
-        if self.owner is not None:
-            self.owner.lost(self)
+        if self.owned:
+            self._lost(self)
 
     def _ended_early(self, exc: Exception | None) -> UpstreamError:
         how = f"{self.netloc}: {exc or 'closed by the other side'}"

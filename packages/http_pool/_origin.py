@@ -1,4 +1,4 @@
-"""Where the upstream is: its URL, its Host header, its TLS context, and the way to a new connection."""
+"""The upstream's URL, Host header and TLS context; opens connections to it."""
 
 import asyncio
 import random
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from .errors import ConnectFailed, ConnectTimeout
+from ._errors import ConnectFailed, ConnectTimeout
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
 _PORTS = {"http": 80, "https": 443}
@@ -45,11 +45,11 @@ class Origin:
             raise ConnectFailed(f"{self.netloc}: {error}") from error
 
     async def _dial(self, factory: Callable[[], _P], seconds: float) -> _P:
-        """Ask the resolver, then try each address with an equal share of the time that is left.
+        """Resolve the name, then try each address with an equal share of the time that is left.
 
-        uvloop offers no happy eyeballs and tries addresses one after the other: without shares one that
-        swallows packets would spend the whole time-out. Within a family the order is shuffled, because
-        glibc sorts what a headless Service answers and every gateway would go to the same pod.
+        uvloop has no happy eyeballs and tries addresses in sequence: without shares an address that drops packets
+        would use up the whole time-out. Within a family the order is random: glibc sorts the addresses of a
+        headless Service, and every gateway would connect to the same pod.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds

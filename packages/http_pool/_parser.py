@@ -1,18 +1,19 @@
-"""One connection's answers, parsed by llhttp and held to what RFC 9112 leaves no doubt about."""
+"""Parses one connection's answers with llhttp and refuses every ambiguous one (RFC 9112)."""
 
 import asyncio
+from collections.abc import Callable
 
 from httptools import HttpParserError, HttpResponseParser
 
-from ._answer import Source, Stream
-from .errors import BadAnswer
+from ._answer import Stream
+from ._errors import BadAnswer
 
 
 class AnswerParser:
-    """The answer to the request of the last `reset()`, as far as it has come.
+    """The answer to the request of the last `reset()`, as far as it has arrived.
 
     llhttp in its strict mode refuses bare LF, obsolete folding, bad chunks, a second Content-Length, and
-    Content-Length with Transfer-Encoding; the rest is refused here.
+    Content-Length with Transfer-Encoding.
     """
 
     __slots__ = (
@@ -46,7 +47,7 @@ class AnswerParser:
 
     def reset(self, *, is_head: bool) -> None:
         """Expect the answer to a new request."""
-        if self._is_head:  # llhttp still waits for the body that the answer to HEAD announced
+        if self._is_head:  # llhttp expects the body that the answer to HEAD announced
             self._llhttp = HttpResponseParser(self)
         self._is_head = is_head
         self.status = self.body_size = self._undigested = 0
@@ -56,8 +57,8 @@ class AnswerParser:
         self.complete = self.keep_alive = self.until_close = False
 
     def feed(self, data: bytes) -> None:
-        """Raises BadAnswer for what is no answer, is more than one, or has no end of head in sight."""
-        # Bytes since the last body byte: heads, 1xx answers, chunk extensions and trailers alike.
+        """Raises BadAnswer for bytes that are no answer, for a second answer, and for a head without end."""
+        # Bytes since the last body byte: of heads, 1xx answers, chunk extensions and trailers.
         self._undigested += len(data)
         try:
             self._llhttp.feed_data(data)
@@ -66,23 +67,25 @@ class AnswerParser:
         if self._undigested > self._max_header_bytes and not self.complete:
             raise BadAnswer(f"{self._undigested} bytes without an end of head or a byte of body")
 
-    def open_stream(self, loop: asyncio.AbstractEventLoop, source: Source) -> Stream:
-        """The body so far and all that follows goes through the stream from now on."""
-        self.stream = Stream(loop, source, self.chunks)
+    def open_stream(
+        self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, drop: Callable[[BaseException], None]
+    ) -> Stream:
+        """Move the body so far to a stream, and feed the rest to it."""
+        self.stream = Stream(loop, transport, drop, self.chunks)
         self.chunks = []
         return self.stream
 
     def take_body(self) -> bytes:
-        """The whole body of a complete answer without a stream; an idle connection must not keep it alive."""
+        """The body of a complete answer without a stream; releases it, so that no idle connection holds it."""
         chunks, self.chunks = self.chunks, []
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     @property
     def started(self) -> bool:
-        """Whether a byte has come."""
+        """Whether any byte has arrived."""
         return self.status > 0 or self._undigested > 0
 
-    # llhttp's callbacks. What they raise comes out of feed_data as the error's context.
+    # Callbacks of llhttp: feed_data raises their exceptions as the context of its own.
 
     def on_message_begin(self) -> None:
         if self.complete:
@@ -95,7 +98,7 @@ class AnswerParser:
     def on_headers_complete(self) -> None:
         status = self._llhttp.get_status_code()
         if status < 200:
-            if status < 100 or status == 101:  # we never ask for an upgrade
+            if status < 100 or status == 101:  # no request asks for an upgrade
                 raise BadAnswer(f"status {status}")
             self.headers = []
             return
@@ -108,12 +111,12 @@ class AnswerParser:
     def _check_head(self) -> None:
         headers = self.headers
         limit = self._max_header_bytes
-        # A line costs four bytes more: a flood of short fields is a flood.
+        # Colon, space, CR, LF: a flood of short fields counts too.
         if self._undigested > limit and sum(len(name) + len(value) + 4 for name, value in headers) > limit:
             raise BadAnswer(f"a head of more than {limit} bytes")
         codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
         if codings and (codings != [b"chunked"] or self._llhttp.get_http_version() != "1.1"):
-            raise BadAnswer("a transfer coding that was not asked for")
+            raise BadAnswer("an unknown transfer coding")
         self.keep_alive = self._llhttp.should_keep_alive()
         if not self.keep_alive:
             if self._llhttp.get_http_version() not in ("1.0", "1.1"):

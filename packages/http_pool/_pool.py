@@ -1,4 +1,4 @@
-"""The connections to one origin: how many, how long, and who gets the next one."""
+"""The connections to one origin: their number, their age, and the queue for a free one."""
 
 import asyncio
 import random
@@ -8,24 +8,28 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ._connection import Connection
+from ._errors import ConnectFailed, ConnectionReset, PoolFull, UpstreamTimeout
 from ._origin import Origin
-from .errors import ConnectFailed, ConnectionReset, PoolFull, UpstreamTimeout
 
-# The loop calls connection_lost in its next turn or two; more is a transport that hangs.
+# The loop calls connection_lost within its next two turns, unless a transport hangs.
 _CLOSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Times in seconds."""
+    """Times are in seconds.
+
+    `idle_timeout` must be below the server's keep-alive time, or requests run into connections that the server is
+    closing. `max_age` (±10 %) and `max_requests` end connections so that new pods get traffic.
+    """
 
     connect_timeout: float
-    max_connections: int
-    max_waiting: int
-    max_age: float
-    max_requests: int
-    idle_timeout: float
-    max_answer_header_bytes: int
+    max_connections: int = 128
+    max_waiting: int = 1024
+    max_age: float = 60.0
+    max_requests: int = 10_000
+    idle_timeout: float = 4.0
+    max_answer_header_bytes: int = 65_536
 
 
 class Stats(NamedTuple):
@@ -37,10 +41,10 @@ class Stats(NamedTuple):
 
 
 class Pool:
-    """Last in, first out: the connections that load does not need grow idle and go.
+    """Last in, first out, so that surplus connections grow idle and expire.
 
-    A slot is the right to one open connection. It is taken before connecting and passes, with the
-    connection or without, straight to the first in the queue: no newcomer overtakes.
+    A slot is the right to one open connection. It is taken before connecting and passes, with or without its
+    connection, directly to the first request in the queue: no new request overtakes.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, origin: Origin, limits: Limits) -> None:
@@ -69,10 +73,10 @@ class Pool:
         return None
 
     async def acquire(self, deadline: float, *, fresh: bool = False) -> Connection:
-        """A new connection, or one that gets free, by the time the loop's clock shows `deadline`.
+        """A new connection, or one that becomes free by `deadline`, a time of the loop's clock.
 
-        `fresh`: new in any case, in the place of another if need be. Raises ConnectFailed, ConnectTimeout,
-        PoolFull, UpstreamTimeout; nothing has been sent then.
+        `fresh`: always a new one; at the cap it replaces another. Raises ConnectFailed, ConnectTimeout, PoolFull,
+        UpstreamTimeout, all with nothing sent.
         """
         first = False
         while not self._closed:
@@ -83,7 +87,7 @@ class Pool:
             if given is None:
                 return await self._connect(deadline)
             if not given.is_usable():
-                first = True  # lost on its way to us: its slot is free again, and we keep our place
+                first = True  # lost before it arrived here: its slot is free again, this request keeps its place
             elif fresh and given.requests:
                 self._disown(given)
                 return await self._connect(deadline)
@@ -92,7 +96,7 @@ class Pool:
         raise ConnectFailed(f"{self._origin.netloc}: the pool is closed")
 
     async def _wait(self, deadline: float, *, first: bool) -> Connection | None:
-        """In the queue until given a connection, or None: a slot to connect with."""
+        """Wait in the queue for a connection, or None: a slot to connect with."""
         if len(self._waiters) >= self._limits.max_waiting and not first:
             raise PoolFull(f"{self._origin.netloc}: {len(self._waiters)} requests wait for a connection")
         waiter: asyncio.Future[Connection | None] = self._loop.create_future()
@@ -105,7 +109,7 @@ class Pool:
                 with suppress(ValueError):
                     self._waiters.remove(waiter)
             elif waiter.exception() is None:
-                self._pass_on(waiter.result())  # given and cancelled in the same turn of the loop
+                self._pass_on(waiter.result())  # granted and cancelled in the same turn of the loop
             raise
         finally:
             timer.cancel()
@@ -119,10 +123,10 @@ class Pool:
         if given is None:
             self._free_slot()
         elif given.is_usable():
-            self.released(given)
+            self._release(given)
 
     async def _connect(self, deadline: float) -> Connection:
-        """A new connection in a slot that is ours; the slot is free again if there is none."""
+        """A new connection in the caller's slot; on failure frees the slot."""
         now = self._loop.time()
         limits = self._limits
         timeout = min(limits.connect_timeout, deadline - now)
@@ -134,22 +138,28 @@ class Pool:
         except BaseException:
             self._free_slot()
             raise
-        connection.expires_at = now + limits.max_age * random.uniform(0.9, 1.1)  # noqa: S311 not all at once
-        connection.owner = self
+        connection.expires_at = now + limits.max_age * random.uniform(0.9, 1.1)  # noqa: S311 - spreads the renewals
+        connection.owned = True
         self._connections.add(connection)
         return connection
 
     def _new(self) -> Connection:
-        return Connection(self._loop, self._origin.netloc, self._limits.max_answer_header_bytes)
+        return Connection(
+            self._loop,
+            self._origin.netloc,
+            self._limits.max_answer_header_bytes,
+            released=self._release,
+            lost=self._on_lost,
+        )
 
     def _disown(self, connection: Connection) -> None:
-        """Close a connection but keep its slot."""
-        connection.owner = None
+        """Close a connection and keep its slot."""
+        connection.owned = False
         self._connections.discard(connection)
         connection.abort()
 
     async def close(self) -> None:
-        """Close every connection, idle or not, and refuse what comes. Returns when the sockets are closed."""
+        """Close every connection, refuse further requests, and return when the sockets are closed."""
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -163,10 +173,10 @@ class Pool:
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await self._all_lost.wait()
 
-    # ---- the owner of connections
+    # ---- callbacks of connections
 
-    def released(self, connection: Connection) -> None:
-        """Its exchange ended well: to the first who waits, else idle."""
+    def _release(self, connection: Connection) -> None:
+        """The exchange succeeded: pass the connection to the first request in the queue, else keep it idle."""
         now = self._loop.time()
         if now >= connection.expires_at or connection.requests >= self._limits.max_requests:
             connection.abort()
@@ -178,8 +188,7 @@ class Pool:
             if self._sweeper is None:
                 self._sweeper = self._loop.call_at(connection.idle_until, self._sweep)
 
-    def lost(self, connection: Connection) -> None:
-        """It is closed: its slot is free."""
+    def _on_lost(self, connection: Connection) -> None:
         self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
@@ -196,12 +205,12 @@ class Pool:
     def _next_waiter(self) -> asyncio.Future[Connection | None] | None:
         while self._waiters:
             waiter = self._waiters.popleft()
-            if not waiter.done():  # else cancelled, and about to notice
+            if not waiter.done():  # else cancelled
                 return waiter
         return None
 
     def _sweep(self) -> None:
-        """Close what was idle too long, and come back when the next one will have been."""
+        """Close connections that were idle too long; run again when the next one expires."""
         self._sweeper = None
         now = self._loop.time()
         for connection in [idle for idle in self._idle if idle.idle_until <= now]:

@@ -1,17 +1,19 @@
-"""A request head as bytes: serialized in one join, refused when it could be read as anything else."""
+"""Serializes a request head, and refuses every head that a server could read in another way."""
 
 import re
 
-IDEMPOTENT = frozenset({b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE"})  # RFC 9110 §9.2.2
+# May be sent twice: a second PUT or DELETE could undo another client's change in between.
+REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NOT_IN_TARGET = re.compile(rb"[^\x21-\x7e\x80-\xff]")
 _EXPECT_CONTENT = frozenset({b"POST", b"PUT", b"PATCH"})
 _OURS = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection"})
 
-# Methods and names that were checked once. Bounded: what clients send must not fill our memory.
+# Names that were checked before. Bounded, because clients choose them.
 _MAX_KNOWN = 1024
-_known_methods = set(IDEMPOTENT | _EXPECT_CONTENT)
+_MAX_KNOWN_LENGTH = 64
+_KNOWN_METHODS = REPEATABLE | _EXPECT_CONTENT | {b"DELETE"}
 _known_prefixes: dict[bytes, bytes] = {}
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
@@ -26,8 +28,8 @@ def framing(method: bytes, length: int) -> bytes:
 
 
 def serialize(method: bytes, target: bytes, host: bytes, headers: list[tuple[bytes, bytes]], frame: bytes) -> bytes:
-    """The request's head. Raises ValueError for anything that would change its meaning on the wire."""
-    if method not in _known_methods and (method == b"CONNECT" or not _TOKEN.fullmatch(method)):
+    """The request's head. Raises ValueError for anything that changes its meaning on the wire."""
+    if method not in _KNOWN_METHODS and (method == b"CONNECT" or not _TOKEN.fullmatch(method)):
         raise ValueError(f"not a request method to forward: {method!r}")
     if not target or _NOT_IN_TARGET.search(target):
         raise ValueError("the request target is empty or has white space or control characters")
@@ -37,7 +39,7 @@ def serialize(method: bytes, target: bytes, host: bytes, headers: list[tuple[byt
         lines.append((prefixes.get(name) or _prefix(name)) + value)
     lines.append(frame)
     head = b"\r\n".join(lines)
-    # One count finds what a look at each value would: no line may hold an end of line of its own.
+    # One count instead of a search in each value: no line may contain an end of line.
     ends = len(lines) - 1 + frame.count(b"\n")
     if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
         raise ValueError("a header value has CR, LF or NUL")
@@ -50,6 +52,6 @@ def _prefix(name: bytes) -> bytes:
     if name.lower() in _OURS:
         raise ValueError(f"{name.decode()} is set by the client itself")
     prefix = name + b": "
-    if len(_known_prefixes) < _MAX_KNOWN:
+    if len(_known_prefixes) < _MAX_KNOWN and len(name) <= _MAX_KNOWN_LENGTH:
         _known_prefixes[name] = prefix
     return prefix

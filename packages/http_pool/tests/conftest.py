@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import uvloop
 
-from packages.http_pool import Upstream
+from packages.http_pool import Limits, Upstream
 
 from .hostile import Hostile, Script
 
@@ -37,12 +37,14 @@ async def client() -> AsyncIterator[Callable[..., Upstream]]:
 
     def make(server: Hostile | str, **options) -> Upstream:
         url = server if isinstance(server, str) else server.url
-        # Long enough that nothing but what a test is about closes a connection within it.
-        upstream = Upstream(url, **{"connect_timeout": 5.0, "idle_timeout": 600.0, "max_age": 600.0, **options})
+        ca_file = options.pop("ca_file", None)
+        # No connection expires within a test unless the test sets a limit.
+        limits = Limits(**{"connect_timeout": 5.0, "idle_timeout": 600.0, "max_age": 600.0, **options})
+        upstream = Upstream(url, limits, ca_file=ca_file)
         clients.append(upstream)
         return upstream
 
     yield make
     for upstream in clients:
         await upstream.close()
-        assert upstream.stats == (0, 0, 0), "a connection, or a place in the queue, was lost count of"
+        assert upstream.stats == (0, 0, 0), "the pool lost count of a connection or of a request in the queue"

@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from packages.http_pool import BadAnswer
 from packages.http_pool._parser import AnswerParser
-from packages.http_pool.errors import BadAnswer
 
 SEEDS = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",

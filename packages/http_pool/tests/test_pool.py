@@ -192,7 +192,7 @@ async def test_waiter_whose_connection_is_lost_on_the_way_gets_another(hostile, 
     # POST: it would not be sent again, had it been sent on a connection that is lost.
     waiting = asyncio.create_task(upstream.request(b"POST", b"/", [], b"x", timeout=10))
     await eventually(lambda: upstream.stats.waiting == 1)
-    pool.released(held)
+    pool._release(held)
     held.abort()
     assert (await waiting).body == b"ok"
     assert upstream.stats == (1, 1, 0)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from packages.http_pool import ConnectFailed, Upstream, _request
+from packages.http_pool import ConnectFailed, Limits, Upstream, _request
 
 from .hostile import Hostile, forever
 
@@ -158,11 +158,11 @@ async def test_names_of_clients_do_not_fill_our_memory(server, client):
 )
 def test_url_that_is_no_origin_is_refused(url):
     with pytest.raises(ValueError, match="URL"):
-        Upstream(url, connect_timeout=1)
+        Upstream(url, Limits(connect_timeout=1))
 
 
 def test_upstream_belongs_to_one_loop():
-    upstream = Upstream("http://127.0.0.1:9", connect_timeout=1)
+    upstream = Upstream("http://127.0.0.1:9", Limits(connect_timeout=1))
 
     with pytest.raises(ConnectFailed):
         asyncio.run(upstream.request(b"GET", b"/", [], timeout=1))

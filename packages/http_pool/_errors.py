@@ -1,0 +1,52 @@
+"""The ways a request to an upstream can fail.
+
+UpstreamError            .sent: may a byte of the request have left this process?
+├── ConnectFailed        refused, unreachable, unknown name, TLS not trusted, pool closed      never sent
+│   └── ConnectTimeout   no connection within `connect_timeout`, TLS handshake included        never sent
+├── PoolFull             `max_connections` are busy and `max_waiting` requests are queued      never sent
+├── ConnectionReset      closed before the first byte of an answer; .reused: on a kept-alive connection
+├── BadAnswer            not HTTP/1, ambiguous framing, oversize head, truncated body          always sent
+└── UpstreamTimeout      the request's `timeout` passed before its answer was complete
+    └── BodyTimeout      … while the request's own body was still arriving: its client is slow
+
+While `sent` is false, any method may be retried.
+"""
+
+
+class UpstreamError(Exception):
+    """The message names the origin's host and port, never the target."""
+
+    def __init__(self, message: str, *, sent: bool = False) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class ConnectFailed(UpstreamError):
+    pass
+
+
+class ConnectTimeout(ConnectFailed):
+    pass
+
+
+class PoolFull(UpstreamError):
+    pass
+
+
+class ConnectionReset(UpstreamError):
+    def __init__(self, message: str, *, sent: bool, reused: bool = False) -> None:
+        super().__init__(message, sent=sent)
+        self.reused = reused
+
+
+class BadAnswer(UpstreamError):
+    def __init__(self, message: str) -> None:
+        super().__init__(message, sent=True)
+
+
+class UpstreamTimeout(UpstreamError):
+    pass
+
+
+class BodyTimeout(UpstreamTimeout):
+    pass

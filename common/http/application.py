@@ -27,7 +27,8 @@ from common.http.routing import Patterns, Routes
 from common.http.urls import service_urlpatterns
 from common.observability import tracing
 from common.observability.access import record
-from common.observability.metrics import in_flight, sample
+from common.observability.load import in_flight
+from common.observability.metrics import sample
 
 CLIENT_CLOSED_REQUEST = 499
 """The status that log and metrics show when nobody was there to read one (nginx's number)."""

@@ -13,7 +13,7 @@ from typing import NoReturn
 from django.conf import settings
 
 from common.http.problems import Problem
-from common.observability.metrics import in_flight
+from common.observability.load import in_flight
 
 MAX_IN_FLIGHT: int = settings.MAX_IN_FLIGHT
 REFUSALS_PER_SECOND = 300
@@ -38,11 +38,10 @@ async def refuse() -> NoReturn:
     """Raises the site's Problem (503) when it may be sent; until then the request is not in flight."""
     if waiting.count < MOST_WAITING:
         waiting.count += 1
-        in_flight.count -= 1
         try:
-            wait = min(LONGEST, waiting.count / REFUSALS_PER_SECOND)
-            await asyncio.sleep(wait * random.uniform(1 - SPREAD, 1))  # noqa: S311 - jitter
+            with in_flight.paused():
+                wait = min(LONGEST, waiting.count / REFUSALS_PER_SECOND)
+                await asyncio.sleep(wait * random.uniform(1 - SPREAD, 1))  # noqa: S311 - jitter
         finally:
             waiting.count -= 1
-            in_flight.count += 1
     raise Problem(settings.OVERLOAD_PROBLEM, "Too many requests are in flight.")

@@ -16,7 +16,7 @@ from common.http.overload import MAX_IN_FLIGHT, refuse
 from common.http.problems import Problem
 from common.http.proxies import is_trusted
 from common.http.response import Fields
-from common.observability.metrics import in_flight
+from common.observability.load import in_flight
 
 UNMATCHED = "unmatched"
 MAX_BODY_BYTES: int = settings.MAX_BODY_BYTES
@@ -172,11 +172,8 @@ class Request(ASGIRequest):
         started = time.monotonic()
         while more:
             # Waiting for a slow client is no work: a few hundred of them would have everybody else refused.
-            in_flight.count -= 1
-            try:
+            with in_flight.paused():
                 message = await self.receive()
-            finally:
-                in_flight.count += 1
             if message["type"] != "http.request":
                 raise ClientGone
             chunk, more = message.get("body", b""), message.get("more_body", False)

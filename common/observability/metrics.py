@@ -21,6 +21,7 @@ from common.http.views import View, safe
 from common.observability import tracing
 from common.observability.exposition import CONTENT_TYPES, chosen
 from common.observability.json_logging import stdout
+from common.observability.load import in_flight
 
 if TYPE_CHECKING:
     from common.http.request import Request
@@ -44,14 +45,6 @@ BUILD_INFO = Gauge(
 )
 BUILD_INFO.labels(settings.SERVICE, settings.APP_VERSION, settings.APP_REVISION).set(1)
 
-
-class InFlight:
-    """Requests being served now by this process: a plain int, for the limit; the gauge is set from it."""
-
-    count = 0
-
-
-in_flight = InFlight()
 
 DROPPED = Counter("log_lines_dropped", "Log lines dropped because nobody read stdout")
 

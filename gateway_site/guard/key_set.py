@@ -18,7 +18,7 @@ import orjson
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
-from common.observability.metrics import in_flight
+from common.observability.load import in_flight
 from gateway_site.guard.metrics import KEY_SET_FETCHES
 from packages.http_pool import Limits, Upstream, UpstreamError
 

@@ -12,7 +12,8 @@ from django.http import HttpResponse
 from common.http.request import Request
 from common.http.version import about
 from common.http.views import safe
-from common.observability.metrics import in_flight, samplers
+from common.observability.load import in_flight
+from common.observability.metrics import samplers
 from common.server import drain
 from gateway_site import pages
 from gateway_site.forwarding.circuit import State

@@ -11,7 +11,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from common.http.problems import Problem
-from common.observability.metrics import in_flight
+from common.observability.load import in_flight
 from gateway_site.guard import key_set
 from gateway_site.guard.key_set import KeySet, parse
 from gateway_site.guard.principal import Principal

@@ -33,7 +33,7 @@ def make(clone: Path, *arguments: str) -> tuple[int, list[str], list[str]]:
 
 def tracked(pattern: str) -> list[str]:
     """Our own files, and nothing below .venv or build."""
-    folders = ("common", "users_site", "gateway_site", "dev", "deploy", "bench")
+    folders = ("common", "users_contract", "packages", "users_site", "gateway_site", "tools", "deploy", "bench")
     return [str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob(pattern)]
 
 

@@ -1,0 +1,72 @@
+"""Of X-Forwarded-* only well-formed values reach links; the first element of a list counts."""
+
+import pytest
+from prometheus_client import REGISTRY
+
+from common.http import forwarded
+from common.http.forwarded import Forwarded, read
+from tools.testing.linear import assert_linear
+
+HOSTS = ("api.example.com", "[::1]")
+
+
+def ignored(field: str) -> float:
+    return REGISTRY.get_sample_value("forwarded_fields_ignored_total", {"field": field}) or 0.0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "found"),
+    [
+        ("proto", b"https", Forwarded(scheme="https")),
+        ("proto", b"HTTPS , http", Forwarded(scheme="https")),
+        ("host", b"api.example.com", Forwarded(host="api.example.com")),
+        ("host", b"api.example.com:8443, inner", Forwarded(host="api.example.com:8443")),
+        ("host", b"[::1]:3000", Forwarded(host="[::1]:3000")),
+        ("prefix", b"/api", Forwarded(prefix="/api")),
+        ("prefix", b"/a/b-c.d~e_f/, /x", Forwarded(prefix="/a/b-c.d~e_f")),
+        ("prefix", b"", Forwarded()),
+        ("prefix", b"/", Forwarded()),
+    ],
+)
+def test_a_valid_value_counts(field: str, value: bytes, found: Forwarded) -> None:
+    assert read([(f"x-forwarded-{field}".encode(), value)], HOSTS) == found
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("proto", b"javascript"),
+        ("proto", b"ftp, https"),
+        ("host", b"evil.example"),
+        ("host", b"api.example.com/path"),
+        ("host", b"api.example.com@evil.example"),
+        ("host", "äpi.example.com".encode("latin-1")),
+        ("prefix", b"//evil.example"),
+        ("prefix", b"api"),
+        ("prefix", b"/a b"),
+        ("prefix", b"/a?b"),
+        ("prefix", b"/%2e%2e"),
+        ("prefix", b"/\xff"),
+    ],
+)
+def test_any_other_value_is_ignored_and_counted(field: str, value: bytes) -> None:
+    before = ignored(field)
+    found = read([(f"x-forwarded-{field}".encode(), value)] * 2, HOSTS)
+    assert (found.scheme, found.host, found.prefix) == (None, None, "")
+    assert ignored(field) == before + 1
+
+
+def test_the_first_of_several_lines_counts() -> None:
+    assert read([(b"x-forwarded-proto", b"https"), (b"x-forwarded-proto", b"http")], HOSTS).scheme == "https"
+
+
+@pytest.mark.parametrize("value", [b"/a" * 1000, b"/" * 1000, b"a." * 1000, b"a," * 1000, b"[" * 1000])
+def test_reading_is_linear(value: bytes) -> None:
+    names = (forwarded.PROTO, forwarded.HOST, forwarded.PREFIX)
+
+    def parse(headers: list[tuple[bytes, bytes]]) -> object:
+        forwarded._parse.cache_clear()
+        forwarded.is_allowed.cache_clear()
+        return read(headers, HOSTS)
+
+    assert_linear(parse, lambda size: [(name, value * size) for name in names], 4)

@@ -13,12 +13,11 @@ from common.openapi.service import urlpatterns as service_patterns
 from gateway_site import settings
 from gateway_site.guard.principal import scope_for
 from users_contract.contracts import UserSerializer
-from users_contract.openapi import describe_users
+from users_contract.openapi import describe_users, finish_users
 
 INFO = {
     "title": "API gateway",
     "description": "The only door to users.",
-    "license": {"name": "MIT", "identifier": "MIT"},
 }
 
 OWN_CODES = (
@@ -41,7 +40,7 @@ def own_headers(statuses: list[str]) -> list[OpenApiParameter]:
     ]
 
 
-@describe_users("/api/users", OWN_CODES, own_headers)
+@describe_users(OWN_CODES, own_headers)
 class DescribedUserViewSet(AsyncViewSet):
     """For the generator: the operations that `views.forward` forwards. A test calls each at the running gateway."""
 
@@ -86,11 +85,13 @@ SCHEMES = {
 def finish(generated: dict[str, Any]) -> None:
     """Adds how to authenticate, as AUTH is set: with AUTH=none a credential may be left out."""
     usable = [name for name in SCHEMES if name != "apiKeyAuth" or "apikey" in (settings.AUTH or "apikey")]
+    finish_users(generated)
     generated["components"]["securitySchemes"] = {name: SCHEMES[name] for name in usable}
     for path_template, operations in generated["paths"].items():
         if path_template.startswith("/api/"):
             for method, operation in operations.items():
-                ways: list[dict[str, list[str]]] = [{name: [scope_for(method.upper())]} for name in usable]
+                operation["description"] += f" Needs the scope `{scope_for(method.upper())}`."
+                ways: list[dict[str, list[str]]] = [{name: []} for name in usable]
                 operation["security"] = ways if settings.AUTH else [{}, *ways]
 
 

@@ -13,42 +13,37 @@ from drf_spectacular.utils import (
     extend_schema_view,
 )
 
-from common.http.problems import Problem, document
 from common.openapi.components import (
-    ETAG,
-    ETAG_PATTERN,
     GIVEN_REQUEST_ID,
     IDEMPOTENCY_KEY,
     IF_MATCH,
     IF_NONE_MATCH,
-    PROBLEM,
-    REQUEST_ID,
-    REQUEST_ID_PATTERN,
     USER,
-    ProblemSerializer,
+    always_sent,
+    parser_refusals,
     problem_responses,
     sent,
 )
-from users_contract.contracts import EMAIL_MAX, EMAIL_PATTERN, UserPageSerializer, UserSerializer
+from users_contract.contracts import EMAIL_MAX, UserPageSerializer, UserSerializer
 
 View = TypeVar("View", bound=type)
 
 EVERYWHERE = ("malformed-request", "method-not-allowed", "internal-error", "store-unavailable")
 """405: what a client made from a newer schema gets of an older service."""
 BODY = ("validation-error", "body-too-large", "unsupported-media-type")
-WRITTEN = {"name": USER["name"], "email": USER["email"], "role": "admin"}
+WRITTEN = {"name": USER["name"], "email": USER["email"], "role": "user"}
 
 QUERY = [
     OpenApiParameter(
         "limit",
         {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
-        description="How many users a page has at most.",
+        description="The largest number of users on the page.",
     ),
     OpenApiParameter("cursor", {"type": "string", "minLength": 1}, description="From a page's `next` or `previous`."),
     OpenApiParameter(
         "email",
-        {"type": "string", "maxLength": EMAIL_MAX, "pattern": EMAIL_PATTERN},
-        description="Only the user with this email, in any case. Does not go with `cursor`.",
+        {"type": "string", "maxLength": EMAIL_MAX},
+        description="Only the user with this email, in any case. Cannot be combined with `cursor`.",
     ),
 ]
 
@@ -83,53 +78,44 @@ JSON_BODY = {"application/json": UserSerializer}
 PATCH_BODY = {"application/json": UserSerializer, "application/merge-patch+json": UserSerializer}
 BODY_EXAMPLE = OpenApiExample("user", value=WRITTEN, request_only=True)
 PATCH_EXAMPLES = [
-    OpenApiExample("promote", value={"role": "admin"}, request_only=True, media_type=media_type)
+    OpenApiExample("rename", value={"name": "Ana María Gómez"}, request_only=True, media_type=media_type)
     for media_type in PATCH_BODY
 ]
 
 
-def refused_by_parser(status: int, what: str) -> OpenApiResponse:
-    """The answer to a request that the server's parser refused."""
-    problem = {**document(Problem("malformed-request"), "/users", REQUEST_ID), "status": status}
-    return OpenApiResponse(
-        ProblemSerializer,
-        description=f"`malformed-request`: {what}.",
-        examples=[OpenApiExample("malformed-request", value=problem, response_only=True, status_codes=[str(status)])],
-    )
-
-
-REFUSED_BY_PARSER = {
-    (414, PROBLEM): refused_by_parser(414, "the URL is too long"),
-    (431, PROBLEM): refused_by_parser(431, "the header is too large"),
-}
+def finish_users(generated: dict[str, Any]) -> None:
+    """RFC 7396: null removes the role, and the user gets the default one."""
+    generated["components"]["schemas"]["PatchedUserRequest"]["properties"]["role"] = {
+        "oneOf": [{"$ref": "#/components/schemas/Role"}, {"type": "null"}],
+        "description": "What the user may do; null is the default.",
+    }
 
 
 def describe_users(
-    path: str,
     extra_codes: tuple[str, ...] = (),
     headers: Callable[[list[str]], list[OpenApiParameter]] = lambda statuses: [],
 ) -> Callable[..., Any]:
     """Decorates a viewset of users. `extra_codes`: problems of the site's own; `headers`: of its own, for statuses."""
 
-    def operation(operation_id: str, ok: Any, codes: tuple[str, ...], parameters: list[Any], **options: Any) -> Any:
+    def operation(
+        operation_id: str, summary: str, ok: Any, codes: tuple[str, ...], parameters: list[Any], **options: Any
+    ) -> Any:
         responses = {
             **ok,
-            **problem_responses((*EVERYWHERE, *codes, *extra_codes), options.pop("at", f"{path}/{USER['id']}")),
-            **REFUSED_BY_PARSER,
+            **problem_responses((*EVERYWHERE, *codes, *extra_codes)),
+            **parser_refusals(),
         }
         statuses = sorted({str(key[0] if isinstance(key, tuple) else key) for key in responses})
         retried = [s for s in statuses if s in {"409", "429", "503"}]
         carried = [
             GIVEN_REQUEST_ID,
-            sent(
-                "X-Request-ID", "The request's ID, also in logs.", statuses, required=True, pattern=REQUEST_ID_PATTERN
-            ),
-            sent("Allow", "The methods that the path knows.", ["405"], required=True),
+            *always_sent(statuses),
             sent("Retry-After", "Seconds to wait before the next try.", retried, type=OpenApiTypes.INT),
             *headers(statuses),
         ]
         return extend_schema(
             operation_id=operation_id,
+            summary=summary,
             responses=responses,
             parameters=[*parameters, *carried],
             tags=["users"],
@@ -138,14 +124,13 @@ def describe_users(
 
     etag = sent(
         "ETag",
-        f"The version, a strong validator, e.g. {ETAG}.",
+        "The user's version, a strong validator.",
         ["200", "201", "304"],
         required=True,
-        pattern=ETAG_PATTERN,
     )
     durability = sent(
         "X-Durability",
-        "What the change has reached: memory, fsync or replicated.",
+        "How durable the change is: `memory`, `fsync` or `replicated`.",
         ["200", "201", "204"],
         required=True,
     )
@@ -154,10 +139,11 @@ def describe_users(
     match = ("precondition-failed",)
     return extend_schema_view(
         list=operation(
-            "list_users", {(200, "application/json"): PAGE}, ("validation-error",), QUERY, at=path, filters=False
+            "list_users", "List users", {(200, "application/json"): PAGE}, ("validation-error",), QUERY, filters=False
         ),
         create=operation(
             "create_user",
+            "Create a user",
             user_response(201, "The user was created."),
             (*BODY, *conflict, "request-in-progress", "idempotency-key-reused"),
             [
@@ -167,18 +153,19 @@ def describe_users(
                 sent("Location", "The user's path.", ["201"], required=True),
                 sent("Idempotency-Replayed", "`true` if this is the first answer again.", ["201"]),
             ],
-            at=path,
             request=JSON_BODY,
             examples=[BODY_EXAMPLE],
         ),
         retrieve=operation(
             "get_user",
+            "Get a user",
             {**user_response(200, "The user."), **nothing(304, "Still at the version that If-None-Match names.")},
             one,
             [IF_NONE_MATCH, etag],
         ),
         update=operation(
             "replace_user",
+            "Replace a user",
             user_response(200, "The user with all fields replaced."),
             (*BODY, *one, *conflict, *match),
             [IF_MATCH, etag, durability],
@@ -187,11 +174,14 @@ def describe_users(
         ),
         partial_update=operation(
             "update_user",
+            "Change fields of a user",
             user_response(200, "The user with the given fields changed (RFC 7396)."),
             (*BODY, *one, *conflict, *match),
             [IF_MATCH, etag, durability],
             request=PATCH_BODY,
             examples=PATCH_EXAMPLES,
         ),
-        destroy=operation("delete_user", nothing(204, "The user is gone."), (*one, *match), [IF_MATCH, durability]),
+        destroy=operation(
+            "delete_user", "Delete a user", nothing(204, "The user is gone."), (*one, *match), [IF_MATCH, durability]
+        ),
     )

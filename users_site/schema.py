@@ -4,17 +4,16 @@ from rest_framework.routers import SimpleRouter
 
 from common.openapi.inspector import PathSchema
 from common.openapi.service import urlpatterns as service_patterns
-from users_contract.openapi import describe_users
+from users_contract.openapi import describe_users, finish_users
 from users_site.views import UserViewSet
 
 INFO = {
     "title": "User service",
     "description": "Users, kept in Redis. Clients go through the gateway; this is what stands behind it.",
-    "license": {"name": "MIT", "identifier": "MIT"},
 }
 
 
-@describe_users("/users")
+@describe_users()
 class DescribedUserViewSet(UserViewSet):
     """The viewset that answers, with what the generator needs to know."""
 
@@ -25,3 +24,5 @@ router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("users", DescribedUserViewSet, basename="user")
 
 urlpatterns = [*router.urls, *service_patterns]
+
+finish = finish_users

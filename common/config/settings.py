@@ -45,7 +45,12 @@ TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP
 SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"Role": "users_contract.contracts.ROLES", "ProblemCode": "common.http.problems.CODES"},
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,  # it repeats each value
+    "ENUM_NAME_OVERRIDES": {
+        "Role": "users_contract.contracts.ROLES",
+        "ProblemCode": "common.http.problems.CODES",
+        "FieldErrorCode": "common.http.problems.FIELD_CODES",
+    },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
     "DISABLE_ERRORS_AND_WARNINGS": False,
 }

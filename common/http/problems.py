@@ -94,6 +94,21 @@ KINDS: dict[str, Kind] = {
 
 CODES = [(code, kind.title) for code, kind in KINDS.items()]
 
+FIELD_CODES = (
+    "blank",
+    "control",
+    "invalid",
+    "invalid_choice",
+    "max_length",
+    "max_value",
+    "min_value",
+    "null",
+    "read_only",
+    "required",
+    "unknown",
+)
+"""The codes in `errors`. A validator's other codes become `invalid`."""
+
 RETRY_AFTER: Headers = [(b"retry-after", b"1")]
 
 
@@ -185,7 +200,14 @@ def from_exception(error: Exception) -> Problem:
 def field_errors(details: Any, field: str = "") -> list[dict[str, str]]:
     """DRF's nested details, flattened to `[{"field", "code", "detail"}]`."""
     if isinstance(details, dict) and {"message", "code"} == details.keys():
-        return [{"field": field, "code": str(details["code"]), "detail": str(details["message"])}]
+        code = str(details["code"])
+        return [
+            {
+                "field": field,
+                "code": code if code in FIELD_CODES else "invalid",
+                "detail": str(details["message"]),
+            }
+        ]
     if isinstance(details, dict):
         return [
             e

@@ -6,7 +6,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
-from common.http.problems import CODES, KINDS, Problem, document
+from common.http.problems import CODES, FIELD_CODES, KINDS, Problem, document
 
 REQUEST_ID = "0b7ab6e2-5f0c-4c7e-9a43-3e8a4f4f2c11"
 USER = {
@@ -19,16 +19,37 @@ USER = {
 }
 ETAG = '"9ff3560b478471cb5950fd7cc6c935c32d6b7da8"'
 PROBLEM = "application/problem+json"
+INSTANCE = "/api/users"
 
-REQUEST_ID_PATTERN = r"^[A-Za-z0-9._-]{1,128}$"
-ETAG_PATTERN = r'^"[!#-~]+"$'
+
+EXAMPLES: dict[str, Any] = {
+    "Allow": "GET, HEAD, OPTIONS",
+    "ETag": ETAG,
+    "Idempotency-Key": "5f7c1e0a-signup",
+    "Idempotency-Replayed": "true",
+    "If-Match": ETAG,
+    "If-None-Match": ETAG,
+    "Location": f"http://localhost:3000/api/users/{USER['id']}",
+    "RateLimit": '"default";r=99;t=1',
+    "RateLimit-Policy": '"default";q=100;w=1',
+    "Retry-After": 1,
+    "WWW-Authenticate": 'Bearer realm="api-gateway"',
+    "X-Durability": "memory",
+    "X-Request-ID": REQUEST_ID,
+    "count": False,
+    "cursor": "bjAxYTIwNzFk",
+    "email": USER["email"],
+    "id": USER["id"],
+    "limit": 20,
+}
+"""One for each parameter and header."""
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
     """One fault of a request."""
 
     field = serializers.CharField(allow_blank=True, help_text="Which field; empty for the whole request.")
-    code = serializers.CharField(help_text="What is wrong, for programs.")
+    code = serializers.ChoiceField(choices=FIELD_CODES, help_text="What is wrong, for programs.")
     detail = serializers.CharField(help_text="What is wrong, for people.")
 
 
@@ -59,36 +80,65 @@ def sent(name: str, description: str, statuses: list[str], **options: Any) -> Op
     return header(name, description, response=statuses, **options)
 
 
-IF_MATCH = header("If-Match", "Only if the user still is at this version, else 412.")
-IF_NONE_MATCH = header("If-None-Match", "304 if the user still is at this version.")
+def always_sent(statuses: list[str]) -> list[OpenApiParameter]:
+    """The response headers of every operation."""
+    return [
+        sent("X-Request-ID", "The request's ID, also in the logs.", statuses, required=True),
+        sent("Allow", "The methods of the path.", ["405"], required=True),
+    ]
+
+
+IF_MATCH = header("If-Match", "Changes the user only if its ETag is this one, else 412.")
+IF_NONE_MATCH = header("If-None-Match", "Answers 304 if the user's ETag is this one.")
 IDEMPOTENCY_KEY = header(
     "Idempotency-Key",
-    "The same key and body again within 24 h is the first answer again.",
+    "The same key and body within 24 h gives the first answer again. 1-255 visible ASCII characters.",
     pattern=r"^[!-~]{1,255}$",
 )
-GIVEN_REQUEST_ID = header("X-Request-ID", "Kept if it is 1-128 of `A-Za-z0-9._-`, else replaced.")
+GIVEN_REQUEST_ID = header("X-Request-ID", "An ID of 1-128 characters of `A-Za-z0-9._-` is kept; any other is replaced.")
 
 
-def problem_response(status: int, codes: tuple[str, ...], path: str) -> OpenApiResponse:
+def problem_example(code: str) -> dict[str, Any]:
+    """A problem document as a client may receive it."""
+    errors = [{"field": "email", "code": "invalid", "detail": "Enter a valid email address."}]
+    return document(Problem(code, errors=errors if code == "validation-error" else None), INSTANCE, REQUEST_ID)
+
+
+def problem_response(status: int, codes: tuple[str, ...]) -> OpenApiResponse:
     """The answer with one of these codes."""
     texts = [f"`{code}`: {KINDS[code].title.lower()}" for code in codes]
     return OpenApiResponse(
         ProblemSerializer,
         description="; ".join(texts) + ".",
         examples=[
-            OpenApiExample(
-                code, value=document(Problem(code), path, REQUEST_ID), response_only=True, status_codes=[str(status)]
-            )
+            OpenApiExample(code, value=problem_example(code), response_only=True, status_codes=[str(status)])
             for code in codes
         ],
     )
 
 
-def problem_responses(codes: tuple[str, ...], path: str) -> dict[tuple[int, str], OpenApiResponse]:
+def problem_responses(codes: tuple[str, ...]) -> dict[tuple[int, str], OpenApiResponse]:
     """Answers by status and media type, for all codes that an operation may end in."""
     by_status: dict[int, list[str]] = {}
-    for code in codes:
+    for code in dict.fromkeys(codes):
         by_status.setdefault(KINDS[code].status, []).append(code)
+    return {(status, PROBLEM): problem_response(status, tuple(found)) for status, found in sorted(by_status.items())}
+
+
+def parser_refusals() -> dict[tuple[int, str], OpenApiResponse]:
+    """The answers to requests that the HTTP parser refuses."""
     return {
-        (status, PROBLEM): problem_response(status, tuple(found), path) for status, found in sorted(by_status.items())
+        (status, PROBLEM): OpenApiResponse(
+            ProblemSerializer,
+            description=f"`malformed-request`: {what}.",
+            examples=[
+                OpenApiExample(
+                    "malformed-request",
+                    value={**problem_example("malformed-request"), "status": status},
+                    response_only=True,
+                    status_codes=[str(status)],
+                )
+            ],
+        )
+        for status, what in ((414, "the URL is too long"), (431, "the header is too large"))
     }

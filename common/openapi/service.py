@@ -3,16 +3,18 @@
 from typing import Any
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
-from common.openapi.components import GIVEN_REQUEST_ID, REQUEST_ID_PATTERN, sent
+from common.openapi.components import GIVEN_REQUEST_ID, always_sent, parser_refusals, problem_responses
 from common.openapi.inspector import PathSchema
+
+UP = {"redis": "up"}
 
 
 class HealthSerializer(serializers.Serializer[Any]):
-    """Who answers."""
+    """The service and its version."""
 
     status = serializers.ChoiceField(choices=["healthy"])
     service = serializers.CharField()
@@ -27,14 +29,14 @@ class LiveSerializer(serializers.Serializer[Any]):
 
 
 class ReadySerializer(serializers.Serializer[Any]):
-    """Whether the dependencies answer."""
+    """Whether each dependency answers."""
 
     status = serializers.ChoiceField(choices=["ready", "not ready"])
     dependencies = serializers.DictField(child=serializers.ChoiceField(choices=["up", "down"]))
 
 
 class VersionSerializer(serializers.Serializer[Any]):
-    """What runs here."""
+    """The versions of the service and of what it runs on."""
 
     service = serializers.CharField()
     version = serializers.CharField()
@@ -43,31 +45,57 @@ class VersionSerializer(serializers.Serializer[Any]):
     django = serializers.CharField()
 
 
-def operation(operation_id: str, serializer: Any, description: str, statuses: tuple[int, ...] = (200,)) -> Any:
-    """A view for the generator with one documented GET."""
+def operation(operation_id: str, summary: str, serializer: type, *answers: tuple[int, str, dict[str, Any]]) -> Any:
+    """A view for the generator: one GET, and its JSON answers as (status, description, example)."""
+    codes = ("malformed-request", "method-not-allowed", "internal-error")
     responses = {
-        (status, "application/json"): OpenApiResponse(serializer, description=description) for status in statuses
-    }
-    answered = [str(status) for status in statuses]
-    parameters = [
-        GIVEN_REQUEST_ID,
-        sent("X-Request-ID", "The request's ID.", answered, required=True, pattern=REQUEST_ID_PATTERN),
-    ]
+        (status, "application/json"): OpenApiResponse(
+            serializer,
+            description=description,
+            examples=[OpenApiExample(description, value=example, response_only=True, status_codes=[str(status)])],
+        )
+        for status, description, example in answers
+    } | problem_responses(codes)
+    responses |= parser_refusals()
+    statuses = sorted({str(status) for status, _ in responses})
 
     class View(APIView):
         schema = PathSchema()
 
-        @extend_schema(operation_id=operation_id, responses=responses, parameters=parameters, tags=["service"])
+        @extend_schema(
+            operation_id=operation_id,
+            summary=summary,
+            description=serializer.__doc__,
+            responses=responses,
+            parameters=[GIVEN_REQUEST_ID, *always_sent(statuses)],
+            tags=["service"],
+        )
         def get(self, request: Any) -> None:
-            """Described, never called: what answers is in health.py and version.py."""
+            """Described, never called: observability/health.py and http/version.py answer."""
 
-    View.get.__doc__ = description
     return View.as_view()
 
 
+HEALTHY = {
+    "status": "healthy",
+    "service": "user-service",
+    "version": "0.1.0",
+    "timestamp": "2026-11-23T06:35:18.123441Z",
+}
+VERSIONS = {"service": "user-service", "version": "0.1.0", "revision": "d8e3703", "python": "3.13.1", "django": "5.2.8"}
+
 urlpatterns = [
-    path("health", operation("get_health", HealthSerializer, "Who answers here.")),
-    path("health/live", operation("get_live", LiveSerializer, "The process answers.")),
-    path("health/ready", operation("get_ready", ReadySerializer, "The dependencies answer.", (200, 503))),
-    path("version", operation("get_version", VersionSerializer, "What runs here.")),
+    path("health", operation("get_health", "Health", HealthSerializer, (200, "Healthy", HEALTHY))),
+    path("health/live", operation("get_live", "Liveness", LiveSerializer, (200, "Alive", {"status": "alive"}))),
+    path(
+        "health/ready",
+        operation(
+            "get_ready",
+            "Readiness",
+            ReadySerializer,
+            (200, "Ready", {"status": "ready", "dependencies": UP}),
+            (503, "Not ready", {"status": "not ready", "dependencies": {"redis": "down"}}),
+        ),
+    ),
+    path("version", operation("get_version", "Version", VersionSerializer, (200, "Version", VERSIONS))),
 ]

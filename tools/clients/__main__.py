@@ -13,7 +13,7 @@ from pathlib import Path
 from tools.run.services import ROOT
 
 SCHEMA = ROOT / "docs" / "openapi" / "gateway.yaml"
-SOURCES = ROOT / "dev" / "clients"
+SOURCES = ROOT / "tools" / "clients"
 TARGET = ROOT / "build" / "clients"
 PACKAGE = "users_gateway_client"
 SECONDS = 300

@@ -1,5 +1,7 @@
 """What schemathesis cannot generate from the schema, since it depends on what went before (loaded through fuzz.toml)."""
 
+import unicodedata
+import zlib
 from collections import Counter
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,14 +16,34 @@ _sent: Counter[str] = Counter()
 """How often an Idempotency-Key was sent."""
 
 
+def address(text: str) -> str:
+    """A valid address for any text; the same text gives the same address."""
+    return f"{zlib.crc32(text.encode(errors='replace'))}@example.com"
+
+
+def full_name(text: str) -> str:
+    """The text without control characters and surrounding white space, or `x` where nothing is left."""
+    return (
+        "".join(character for character in text if unicodedata.category(character) not in {"Cc", "Cs"}).strip() or "x"
+    )
+
+
+VALID = {"email": address, "name": full_name}
+"""The rules of these fields are more than a length: the schema leaves them to the description."""
+
+
 @schemathesis.hook
 def before_call(context: HookContext, case: Any, kwargs: dict[str, Any]) -> None:
-    """In a request that is to be valid: a cursor that a page gave, and every second time a fresh key."""
+    """Makes a positive case valid: a cursor from a page, a valid name and email, and every second time a fresh key."""
     if case.meta is None or case.meta.generation.mode != GenerationMode.POSITIVE:
         return
     if "cursor" in (case.query or {}):
         kept = {name: value for name, value in case.query.items() if name not in {"cursor", "email"}}
         case.query = kept | _given
+    if "email" in (case.query or {}):
+        case.query["email"] = address(case.query["email"])
+    if isinstance(case.body, dict):
+        case.body |= {name: VALID[name](case.body[name]) for name in VALID.keys() & case.body.keys()}
     key = (case.headers or {}).get("Idempotency-Key")
     if key is not None:
         _sent[key] += 1

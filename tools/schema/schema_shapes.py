@@ -12,7 +12,7 @@ Schema = dict[str, Any]
 
 LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems")
 MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
-FORMS = ("pattern", "format", "const")
+FORMS = ("pattern", "format")
 TRIES = settings(
     max_examples=300,
     derandomize=True,
@@ -30,7 +30,9 @@ def expand(schema: Schema, components: Schema) -> Schema:
         *_, name = schema["$ref"].split("/")
         schema = {**components[name], **{key: value for key, value in schema.items() if key != "$ref"}}
         return expand(schema, components)
-    whole = {key: value for key, value in schema.items() if key not in {"allOf", "oneOf", "anyOf"}}
+    whole = {key: value for key, value in schema.items() if key not in {"allOf", "oneOf", "anyOf", "const"}}
+    if "const" in schema:
+        whole["enum"] = [schema["const"]]
     for part in schema.get("allOf", []):
         whole = merge(whole, expand(part, components))
     variants = [expand(part, components) for part in [*schema.get("oneOf", []), *schema.get("anyOf", [])]]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tools.schema.references import inlined
 from tools.schema.schema_diff import FOLDER, SITES, breaks, main
 
 Change = Callable[[dict[str, Any]], object]
@@ -21,7 +22,9 @@ LIMIT = ("paths", USERS, "get", "parameters")
 
 @pytest.fixture(scope="module")
 def released() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((FOLDER / "gateway.yaml").read_text())
+    document = inlined(yaml.safe_load((FOLDER / "gateway.yaml").read_text()))
+    fields = at(document, *REQUEST, "properties")
+    fields["email"]["pattern"], fields["name"]["pattern"] = "^[^@]+@[^@]+$", "^.+$"
     return document
 
 

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from tools.schema.references import inlined
+
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "openapi"
 
 
@@ -33,7 +35,7 @@ class Operation(NamedTuple):
 
 def operations(schema: dict[str, Any]) -> dict[str, Operation]:
     """Every operation by its ID."""
-    found = [Operation(*entry) for entry in _walk(schema)]
+    found = [Operation(*entry) for entry in _walk(inlined(schema))]
     return {operation.id: operation for operation in found}
 
 

@@ -60,6 +60,7 @@ verify: verify-schema verify-manifests verify-pipelines verify-clients verify-be
 
 verify-schema: .venv/.requirements-dev
 	$(PY) -m tools.schema.schema_diff
+	$(PY) -m tools.schema.lint
 
 # What validates manifests, rules, workflows and the Dockerfile comes in wheels, so from .venv/bin.
 verify-manifests: .venv/.requirements-verify .venv/policy/.requirements-policy

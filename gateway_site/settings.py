@@ -15,6 +15,7 @@ from common.config.settings import (
     LOG_LEVEL,
     MAX_BODY_BYTES,
     MAX_IN_FLIGHT,
+    PUBLIC_URL,
     REST_FRAMEWORK,
     SECRET_KEY,
     SHARED_APPS,
@@ -108,6 +109,9 @@ UPSTREAM_TIMEOUT_MS = environment.integer("UPSTREAM_TIMEOUT_MS", 5000, minimum=1
 UPSTREAM_CONNECT_TIMEOUT_MS = environment.integer("UPSTREAM_CONNECT_TIMEOUT_MS", 500, minimum=1, maximum=60_000)
 TRUSTED_PROXIES = environment.parsed("TRUSTED_PROXIES", "", _networks, "CIDRs like 10.0.0.0/8,192.168.0.1/32")
 
+TRUSTED_HOPS = environment.integer("TRUSTED_HOPS", 0, minimum=0, maximum=16)
+"""The number of proxies in front, where TRUSTED_PROXIES cannot list their addresses."""
+
 if not DEBUG:
     environment.required("AUTH", "set it to none to let everyone in")
 AUTH = environment.parsed("AUTH", "none", _ways, "none, jwt, apikey or jwt,apikey")
@@ -154,6 +158,7 @@ __all__ = [
     "LOG_LEVEL",
     "MAX_BODY_BYTES",
     "MAX_IN_FLIGHT",
+    "PUBLIC_URL",
     "REST_FRAMEWORK",
     "SECRET_KEY",
     "SILENCED_SYSTEM_CHECKS",

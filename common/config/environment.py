@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from environ import FileAwareEnv
@@ -18,6 +18,10 @@ from environ.fileaware_mapping import FileAwareMapping
 Value = TypeVar("Value")
 
 _HOST = re.compile(r"\.?[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\]|\*")
+
+_PUBLIC_HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+"""A path that proxies may put in front of ours."""
 
 _CHECK_ID = re.compile(r"[a-z0-9_]+\.[A-Z]\d{3}")
 
@@ -104,6 +108,20 @@ def hosts(name: str, default: str) -> list[str]:
         return items
 
     return parsed(name, default, parse, "host names without scheme and port, e.g. api.example.com,.example.org")
+
+
+def public_url(name: str) -> str:
+    """Scheme, host and an optional path, without a trailing slash; empty by default."""
+
+    def parse(value: str) -> str:
+        parts = urlsplit(value.rstrip("/"))
+        surplus = parts.query or parts.fragment or parts.port == 0
+        is_good = parts.scheme in {"http", "https"} and _PUBLIC_HOST.fullmatch(parts.netloc) and not surplus
+        if value and not (is_good and _PREFIX.fullmatch(parts.path)):
+            raise ValueError(value)
+        return parts.geturl()
+
+    return parsed(name, "", parse, "the URL that clients use, e.g. https://api.example.com or https://example.com/shop")
 
 
 def check_ids(name: str) -> list[str]:

@@ -28,6 +28,8 @@ if not DEBUG:
     environment.required("ALLOWED_HOSTS", "list the host names that clients use, e.g. ALLOWED_HOSTS=api.example.com")
 ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", "localhost,.localhost,127.0.0.1,[::1]")
 
+PUBLIC_URL = environment.public_url("PUBLIC_URL")
+
 # The sites keep no relational data: nothing here may ask for a database (encode/django-rest-framework#6448).
 DATABASES: dict[str, dict[str, str]] = {}
 USE_TZ = True

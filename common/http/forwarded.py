@@ -16,6 +16,10 @@ from common.http.response import Headers
 IGNORED = Counter("forwarded_fields_ignored", "X-Forwarded-* values of trusted peers that are not valid", ("field",))
 
 PROTO, HOST, PREFIX = b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-prefix"
+MAX_LENGTH = 1024
+"""Longer values are not valid, because clients choose them and results are cached."""
+
+NEVER_VALID = b"?"
 SCHEMES = (b"http", b"https")
 _is_prefix = re.compile(rb"(?:/[A-Za-z0-9._~-]+)*/?").fullmatch
 
@@ -35,7 +39,10 @@ def read(headers: Headers, allowed_hosts: tuple[str, ...]) -> Forwarded:
     first: dict[bytes, bytes] = {}
     for name, value in headers:
         if name in (PROTO, HOST, PREFIX):
-            first.setdefault(name, value.partition(b",")[0].strip(b" \t"))
+            first.setdefault(name, value[: MAX_LENGTH + 1].partition(b",")[0].strip(b" \t"))
+    for name, value in first.items():
+        if len(value) > MAX_LENGTH:
+            first[name] = NEVER_VALID
     found = _parse(first.get(PROTO), first.get(HOST), first.get(PREFIX), allowed_hosts)
     for field in found.ignored:
         IGNORED.labels(field).inc()

@@ -1,31 +1,98 @@
-"""Whom to believe about a client."""
+"""Which peers may set X-Forwarded-*, and what follows from it: the client's address and the URL that it used."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from common.http import forwarded
+from common.http.response import Headers
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
+
+MAX_ADDRESS = 64
 
 _WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::\d{1,5})?", re.ASCII)
 
 
-@lru_cache(maxsize=4096)
+class Origin(NamedTuple):
+    """The URL that a client used, down to the prefix which proxies removed from its path."""
+
+    scheme: str
+    host: str
+    prefix: str
+
+
+class Proxies:
+    """The proxies in front of a site.
+
+    `networks` hold their addresses; None trusts every peer. `hops` is their number where the addresses are unknown.
+    `hosts` is ALLOWED_HOSTS. `public_url` overrides every field.
+    """
+
+    def __init__(
+        self, networks: Networks | None = (), *, hops: int = 0, hosts: Sequence[str] = ("*",), public_url: str = ""
+    ) -> None:
+        self._networks, self._hops, self._hosts = networks, hops, tuple(hosts)
+        parts = urlsplit(public_url)
+        self._public = Origin(parts.scheme, parts.netloc, parts.path) if public_url else None
+
+    def origin(self, fields: Headers, peer: str, scheme: str, host: bytes) -> Origin:
+        """How the client addressed the site."""
+        if self._public is not None:
+            return self._public
+        own = Origin(scheme, host.decode("latin-1"), "")
+        if not self.trusts(peer):
+            return own
+        found = forwarded.read(fields, self._hosts)
+        return Origin(found.scheme or own.scheme, found.host or own.host, found.prefix)
+
+    def trusts(self, peer: str) -> bool:
+        """Whether X-Forwarded-* of this peer count."""
+        return self._hops > 0 or is_trusted(peer, self._networks)
+
+    def client(self, fields: Headers, peer: str) -> str:
+        """The client's address: the last in X-Forwarded-For that is no trusted proxy, or the one `hops` before us."""
+        if self._networks is None or not self.trusts(peer):
+            return peer
+        chain = b",".join(value for name, value in fields if name == b"x-forwarded-for").decode("latin-1")
+        addresses = [address for hop in chain.split(",") if (address := address_of(hop.strip()))]
+        if self._hops:
+            return addresses[-self._hops] if len(addresses) >= self._hops else peer
+        return next((hop for hop in reversed(addresses) if not is_trusted(hop, self._networks)), peer)
+
+    def chain(self, fields: Headers, peer: str) -> bytes:
+        """X-Forwarded-For for the next hop. The part before the first trusted proxy is the client's own claim."""
+        own = peer.encode("latin-1")
+        if not self.trusts(peer):
+            return own
+        return b", ".join([*(value for name, value in fields if name == b"x-forwarded-for"), own])
+
+
 def is_trusted(address: str, trusted: Networks | None) -> bool:
-    """Whether an address lies in one of the networks; what is no address does not. None trusts everybody."""
+    """Whether an address lies in one of the networks; None trusts every peer."""
     if trusted is None:
         return True
+    return bool(trusted) and len(address) <= MAX_ADDRESS and _is_in(address, trusted)
+
+
+@lru_cache(maxsize=4096)
+def _is_in(address: str, networks: Networks) -> bool:
     try:
         parsed = ip_address(address)
     except ValueError:
         return False
     # A socket for both families (HOST=::) shows IPv4 peers as ::ffff:10.0.0.1.
     mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
-    return any((mapped or parsed) in network for network in trusted)
+    return any((mapped or parsed) in network for network in networks)
 
 
-@lru_cache(maxsize=4096)
 def address_of(hop: str) -> str:
-    """The address in an element of X-Forwarded-For without the port that some proxies add (`192.0.2.1:4711`,
-    `[2001:db8::1]:4711`), which would make each connection another client; what is neither, as it is."""
-    found = _WITH_PORT.fullmatch(hop)
+    """An element of X-Forwarded-For without the port that some proxies add (`192.0.2.1:4711`, `[2001:db8::1]:4711`).
+
+    With the port, each connection would count as another client. Other text is returned unchanged.
+    """
+    found = _WITH_PORT.fullmatch(hop) if len(hop) <= MAX_ADDRESS else None
     return found[1] or found[2] if found else hop

@@ -8,7 +8,7 @@ PY := .venv/bin/python
 PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test end-to-end lint fix check schema client verify render images observe sbom audit bench drill lock
+.PHONY: help install run test end-to-end lint fix check schema client docs verify render images observe sbom audit bench drill lock
 .PHONY: install-services verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz
 
 help: ## this list
@@ -55,6 +55,9 @@ schema: .venv/.requirements-run ## docs/openapi/*.yaml anew, from the code
 
 client: .venv/.requirements-verify ## typed clients for Python and TypeScript in build/clients (needs npm)
 	@$(PY) -m tools.clients
+
+docs: .venv/docs/.requirements-docs ## the pages of docs/ as a site in build/site; fails on a broken link
+	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/python -m mkdocs build
 
 verify: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz ## slow checks: manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing
 
@@ -121,6 +124,7 @@ lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the pack
 	$(call compile,requirements-dev)
 	$(call compile,requirements-verify)
 	$(call compile,requirements-policy)
+	$(call compile,requirements-docs)
 
 # Of deploy/tests some run with the user service's, so that the runs take as long.
 OTHER_DEPLOY_TESTS = deploy/tests/pipelines deploy/tests/monitoring
@@ -137,10 +141,14 @@ compile = $(PY) -m uv pip compile --universal --python-version 3.11 --generate-h
 .venv/.%: %.txt | .venv/bin/pip
 	@$(call install,.venv)
 
-# checkov cannot share an environment with pip-audit: it has one of its own within ours, filled by our pip.
+# checkov cannot share an environment with pip-audit: it has one of its own within ours, filled by our pip. So has MkDocs.
 .venv/policy/.%: %.txt | .venv/bin/pip
-	@$(PY) -m venv --without-pip .venv/policy
-	@$(call install,.venv/policy)
+	@$(call own,.venv/policy)
+
+.venv/docs/.%: %.txt | .venv/bin/pip
+	@$(call own,.venv/docs)
+
+own = $(PY) -m venv --without-pip $(1) && $(call install,$(1))
 
 install = echo "Installing $< into $(1)"; \
 	$(PIP_INSTALL) -r $< >.venv/pip.log 2>&1 || { \

@@ -1,0 +1,51 @@
+"""Links in Markdown lead to a file and a heading; every page of docs/ is reachable from its index.
+
+`make docs` checks docs/ as MkDocs reads it; this checks every page as GitHub shows it.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools.run.services import ROOT
+
+PAGES = [ROOT / name for name in subprocess.check_output(["git", "ls-files", "*.md"], cwd=ROOT, text=True).split()]
+
+_LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]*))?\)")
+
+
+def links(page: Path) -> list[tuple[Path, str]]:
+    """Target and anchor of each relative link."""
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    return [((page.parent / path if path else page).resolve(), anchor) for path, anchor in _LINK.findall(text)]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to headings."""
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    plain = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading) for heading in headings)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_a_file_and_a_heading(page: Path) -> None:
+    broken = [
+        f"{target}#{anchor}"
+        for target, anchor in links(page)
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target))
+    ]
+    assert broken == []
+
+
+def test_every_page_is_reachable_from_the_index() -> None:
+    reached: set[Path] = set()
+    waiting = [ROOT / "docs/README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in reached and page.suffix == ".md":
+            reached.add(page)
+            waiting += [target for target, _ in links(page)]
+    assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= reached

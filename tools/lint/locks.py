@@ -12,7 +12,14 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-NAMES = ("requirements", "requirements-run", "requirements-dev", "requirements-verify", "requirements-policy")
+NAMES = (
+    "requirements",
+    "requirements-run",
+    "requirements-dev",
+    "requirements-verify",
+    "requirements-policy",
+    "requirements-docs",
+)
 
 _PIN = re.compile(r"^(?P<name>[\w.-]+)(?:\[[^]]*\])?==(?P<version>\S+)(?P<rest>.*\n(?:[ ]{4}.*\n?)*)", re.MULTILINE)
 

@@ -172,9 +172,13 @@ class UserSerializer(StrictSerializer):
 class UserPageSerializer(serializers.Serializer[Any]):
     """A page of users, newest first."""
 
-    count = serializers.IntegerField(min_value=0, help_text="How many users there are in all.")
+    count = serializers.IntegerField(
+        min_value=0, required=False, help_text="The number of all users. Absent with `count=false`."
+    )
     next = serializers.URLField(allow_null=True, help_text="The next page (older users), or null.")
     previous = serializers.URLField(allow_null=True, help_text="The previous page (newer users), or null.")
+    next_cursor = serializers.CharField(allow_null=True, help_text="The `cursor` of the next page, or null.")
+    previous_cursor = serializers.CharField(allow_null=True, help_text="The `cursor` of the previous page, or null.")
     results = UserSerializer(many=True)
 
 
@@ -194,3 +198,4 @@ class PageQuerySerializer(StrictSerializer):
     limit = WholeNumberField(min_value=1, max_value=100, default=20)
     cursor = serializers.CharField(max_length=100, required=False)
     email = StrictEmailField(required=False)
+    count = serializers.ChoiceField(choices=("true", "false"), default="true")

@@ -41,6 +41,9 @@ QUERY = [
     ),
     OpenApiParameter("cursor", {"type": "string", "minLength": 1}, description="From a page's `next` or `previous`."),
     OpenApiParameter(
+        "count", {"type": "boolean", "default": True}, description="Whether the page has `count`; `false` is cheaper."
+    ),
+    OpenApiParameter(
         "email",
         {"type": "string", "maxLength": EMAIL_MAX},
         description="Only the user with this email, in any case. Cannot be combined with `cursor`.",
@@ -70,7 +73,16 @@ PAGE = OpenApiResponse(
     description="A page of users, newest first.",
     examples=[
         OpenApiExample(
-            "page", value={"count": 1, "next": None, "previous": None, "results": [USER]}, response_only=True
+            "page",
+            value={
+                "count": 1,
+                "next": None,
+                "previous": None,
+                "next_cursor": None,
+                "previous_cursor": None,
+                "results": [USER],
+            },
+            response_only=True,
         )
     ],
 )

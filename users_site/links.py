@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl
@@ -19,7 +20,7 @@ _KINDS = {
     b"n": (Side.NEWER, False),
     b"N": (Side.NEWER, True),
 }
-KNOWN = ("limit", "cursor", "email")
+KNOWN = ("limit", "cursor", "email", "count")
 _page_query = PageQuerySerializer()  # kept: a DRF serializer costs 60 µs to make
 _CODES = {position: code for code, position in _KINDS.items()}
 
@@ -49,6 +50,7 @@ class PageQuery:
     limit: int
     start: Position | None
     email: str | None
+    count: bool
 
 
 @lru_cache(maxsize=1024)
@@ -59,21 +61,23 @@ def page_query(query_string: bytes) -> PageQuery:
     """
     pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
     given = dict(pairs)
-    twice = {name for name, _ in pairs if name in KNOWN and [n for n, _ in pairs].count(name) > 1}
-    if twice:
-        raise ValidationError({name: ["Give this parameter once."] for name in sorted(twice)}, code="invalid")
+    times = Counter(name for name, _ in pairs)
+    if twice := [name for name in KNOWN if times[name] > 1]:
+        raise ValidationError({name: ["Give this parameter once."] for name in twice}, code="invalid")
     query = _page_query.run_validation({name: given[name] for name in KNOWN if name in given})
     cursor, email = query.get("cursor"), query.get("email")
     if cursor is not None and email is not None:
         raise ValidationError({"cursor": ["A cursor does not go with an email."]}, code="invalid")
-    return PageQuery(query["limit"], None if cursor is None else decode_cursor(cursor), email)
+    start = None if cursor is None else decode_cursor(cursor)
+    return PageQuery(query["limit"], start, email, query["count"] == "true")
 
 
-def page_url(request: Request, position: Position | None, limit: int) -> str | None:
+def page_url(request: Request, cursor: str | None, query: PageQuery) -> str | None:
     """The absolute URL of a neighbouring page, or None."""
-    if position is None:
+    if cursor is None:
         return None
-    return f"{origin(request)}{collection(request)}?cursor={encode_cursor(position)}&limit={limit}"
+    count = "" if query.count else "&count=false"
+    return f"{origin(request)}{collection(request)}?cursor={cursor}&limit={query.limit}{count}"
 
 
 def collection(request: Request) -> str:

@@ -24,7 +24,7 @@ from users_site.repository.errors import (
     UserNotFound,
     VersionMismatch,
 )
-from users_site.repository.users import UserRepository
+from users_site.repository.users import Position, UserRepository
 
 # Kept: a DRF serializer costs 60 µs to make, and validating a document leaves nothing behind in it.
 _user = UserSerializer()
@@ -60,14 +60,9 @@ class UserViewSet(AsyncViewSet):
         query = links.page_query(request.scope["query_string"])
         if query.email is not None:
             found = await self.users.find(query.email)
-            return page_answer(1 if found else 0, None, None, found or b"")
+            return page_answer(request, query, int(found is not None), None, None, found or b"")
         page = await self.users.page(query.limit, query.start)
-        return page_answer(
-            page.count,
-            links.page_url(request, page.older, query.limit),
-            links.page_url(request, page.newer, query.limit),
-            page.documents,
-        )
+        return page_answer(request, query, page.count, page.older, page.newer, page.documents)
 
     async def create(self, request: Request) -> HttpResponse:
         """Creates a user."""
@@ -129,10 +124,20 @@ def user_answer(document: bytes, status: int = 200, extra: Headers | None = None
     return RawResponse(status, [JSON, (b"etag", etag(document).encode()), *(extra or [])], document)
 
 
-def page_answer(count: int, next_url: str | None, previous_url: str | None, documents: bytes) -> HttpResponse:
-    """A page around documents that are joined already."""
-    body = b'{"count":%d,"next":%b,"previous":%b,"results":[%b]}'
-    return RawResponse(200, [JSON], body % (count, orjson.dumps(next_url), orjson.dumps(previous_url), documents))
+def page_answer(
+    request: Request,
+    query: links.PageQuery,
+    count: int,
+    older: Position | None,
+    newer: Position | None,
+    documents: bytes,
+) -> HttpResponse:
+    """A page around documents that are already joined."""
+    cursors = [None if position is None else links.encode_cursor(position) for position in (older, newer)]
+    urls = [links.page_url(request, cursor, query) for cursor in cursors]
+    counted = b'"count":%d,' % count if query.count else b""
+    body = b'{%b"next":%b,"previous":%b,"next_cursor":%b,"previous_cursor":%b,"results":[%b]}'
+    return RawResponse(200, [JSON], body % (counted, *map(orjson.dumps, (*urls, *cursors)), documents))
 
 
 def problem_for(error: RepositoryError) -> Exception:

@@ -55,13 +55,13 @@ def test_every_fault_is_told_at_once(query: bytes) -> None:
 
 
 def test_page_without_a_neighbour_has_no_link() -> None:
-    assert page_url(request(("Host", "a")), None, 20) is None
+    assert page_url(request(("Host", "a")), None, page_query(b"")) is None
 
 
 def test_link_is_made_of_what_the_proxy_says() -> None:
-    position = Position(Side.OLDER, str(uuid.UUID(int=1)))
+    cursor = encode_cursor(Position(Side.OLDER, str(uuid.UUID(int=1))))
     direct = request(("Host", "users:3001"))
-    assert page_url(direct, position, 5) == f"http://users:3001/users?cursor={encode_cursor(position)}&limit=5"
+    assert page_url(direct, cursor, page_query(b"limit=5")) == f"http://users:3001/users?cursor={cursor}&limit=5"
     proxied = request(
         ("Host", "users:3001"),
         ("X-Forwarded-Proto", "https"),

@@ -78,7 +78,7 @@ def test_request_id_is_taken_by_every_operation_and_is_on_every_answer(found: di
 
 
 def test_requests_have_their_parameters(found: dict[str, Operation]) -> None:
-    assert found["list_users"].parameters("query") == {"limit", "cursor", "email"}
+    assert found["list_users"].parameters("query") == {"limit", "cursor", "email", "count"}
     assert "Idempotency-Key" in found["create_user"].parameters("header")
     assert "If-None-Match" in found["get_user"].parameters("header")
     for name in ("replace_user", "update_user", "delete_user"):

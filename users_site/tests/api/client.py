@@ -21,6 +21,10 @@ def fresh_email() -> str:
     return f"user-{next(_numbers)}-{uuid4().hex[:8]}@example.org"
 
 
+ALONE = {"next": None, "previous": None, "next_cursor": None, "previous_cursor": None}
+"""What a page says that is the only one."""
+
+
 class Users:
     """Requests to `/users…` of one service; usable by many threads, as each request has a connection of its own."""
 

@@ -87,7 +87,14 @@ def test_page_of_an_emptied_store_leads_nowhere(alone: Users) -> None:
     first = alone.list(limit=1).json()
     for user_id in user_ids:
         alone.delete(user_id)
-    assert follow(first["next"]) == {"count": 0, "next": None, "previous": None, "results": []}
+    assert follow(first["next"]) == {
+        "count": 0,
+        "next": None,
+        "previous": None,
+        "next_cursor": None,
+        "previous_cursor": None,
+        "results": [],
+    }
 
 
 def test_cursor_outlives_the_user_that_it_was_made_from(alone: Users) -> None:
@@ -141,3 +148,22 @@ def test_cursor_with_anything_added_or_taken_off_is_400(alone: Users) -> None:
     cursor = alone.list(limit=1).json()["next"].partition("cursor=")[2].partition("&")[0]
     for broken in (cursor[:-1], cursor[1:], cursor + "A", cursor + "=", "A" + cursor, cursor[:5] + "." + cursor[6:]):
         assert faulty_fields(alone.list(cursor=broken)).keys() == {"cursor"}
+
+
+def test_a_cursor_stands_beside_each_url(alone: Users) -> None:
+    for _ in range(3):
+        alone.created()
+    first = alone.list(limit=1).json()
+    second = alone.list(limit=1, cursor=first["next_cursor"]).json()
+    assert first["next"].endswith(f"/users?cursor={first['next_cursor']}&limit=1")
+    assert (first["previous_cursor"], ids(second)) == (None, ids(follow(first["next"])))
+    assert ids(alone.list(limit=1, cursor=second["previous_cursor"]).json()) == ids(first)
+
+
+def test_count_is_left_out_on_request_and_on_the_pages_that_follow(alone: Users) -> None:
+    for _ in range(2):
+        alone.created()
+    page = alone.list(limit=1, count="false").json()
+    assert "count" not in page
+    assert "count" not in follow(page["next"])
+    assert alone.list(count="no").status_code == 400

@@ -10,12 +10,26 @@ def test_user_is_found_in_any_case(users: Users) -> None:
     user = users.created(email=email)
     for spelling in (email, email.upper(), email.lower()):
         page = users.list(email=spelling).json()
-        assert page == {"count": 1, "next": None, "previous": None, "results": [user]}
+        assert page == {
+            "count": 1,
+            "next": None,
+            "previous": None,
+            "next_cursor": None,
+            "previous_cursor": None,
+            "results": [user],
+        }
 
 
 def test_email_that_nobody_has_is_an_empty_page(users: Users) -> None:
     page = users.list(email=fresh_email()).json()
-    assert page == {"count": 0, "next": None, "previous": None, "results": []}
+    assert page == {
+        "count": 0,
+        "next": None,
+        "previous": None,
+        "next_cursor": None,
+        "previous_cursor": None,
+        "results": [],
+    }
 
 
 def test_plus_sign_is_found_when_encoded(users: Users) -> None:

@@ -10,12 +10,26 @@ def test_store_without_users_is_an_empty_page(alone: Users) -> None:
     answer = alone.list()
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
-    assert answer.json() == {"count": 0, "next": None, "previous": None, "results": []}
+    assert answer.json() == {
+        "count": 0,
+        "next": None,
+        "previous": None,
+        "next_cursor": None,
+        "previous_cursor": None,
+        "results": [],
+    }
 
 
 def test_users_are_listed_whole_and_newest_first(alone: Users) -> None:
     created = [alone.created(name=f"User {number}") for number in range(5)]
-    assert alone.list().json() == {"count": 5, "next": None, "previous": None, "results": created[::-1]}
+    assert alone.list().json() == {
+        "count": 5,
+        "next": None,
+        "previous": None,
+        "next_cursor": None,
+        "previous_cursor": None,
+        "results": created[::-1],
+    }
 
 
 def test_page_holds_20_users_unless_told(alone: Users) -> None:

@@ -1,25 +1,24 @@
 #!/usr/bin/env bash
-# Brings an environment to two images, and back to what ran before when that fails: deploy/bin/deploy.sh dev|staging|prod
+# Deploys two images to an environment, and rolls back on failure: deploy/bin/deploy.sh dev|staging|prod
 #
-#   GATEWAY_DIGEST, USERS_DIGEST  sha256:… of what is to run
-#   SMOKE_URL                     the public address, to smoke at; without: by port-forward, where nothing leads in from outside
+#   GATEWAY_DIGEST, USERS_DIGEST  sha256:… of the images
+#   SMOKE_URL                     the public address for the smoke test; without it: a forwarded port
 #   CLUSTER, AWS_REGION           the EKS cluster; without CLUSTER: the current context of kubectl
-#   SMOKE_SECRET                  the secret in AWS Secrets Manager that holds the API key for the smoke test; without: no key
-#   SLACK_WEBHOOK_URL             who is told; without: nobody
-#   REVISION, BRANCH, RUN_URL     what the message says
+#   SMOKE_SECRET                  the secret in AWS Secrets Manager with the API key of the smoke test; without it: no key
+#   SLACK_WEBHOOK_URL             gets the outcome; without it: nobody does
+#   REVISION, BRANCH, RUN_URL     go into the message
 #   ROLLOUT_SECONDS               for all workloads together (330: longer than their progressDeadlineSeconds)
 #   PYTHON                        one that has requirements.txt (.venv/bin/python)
 #
-# Exit codes: 0 deployed. 1 not deployed; what ran before still runs, or runs again and passes its smoke test.
-# 2 wrong usage. 3 not deployed, and nobody knows that what ran before runs: somebody has to look.
+# Exit codes: 0 deployed. 1 not deployed: the old version still runs, or runs again and passes the smoke test.
+# 2 wrong usage. 3 not deployed, and the state is unknown: a person must look.
 # shellcheck disable=SC2329 # `step` and `trap` call functions by name
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-# In the order in which they are waited for: each needs the one before it.
-readonly WORKLOADS=(statefulset/redis deployment/user-service deployment/api-gateway)
 readonly CALL_SECONDS=60 SMOKE_SECONDS=120
 declare -A revision_before=()
+workloads=() # of the rendering, in the order in which they need each other
 failed="" child=""
 
 main() {
@@ -30,6 +29,7 @@ main() {
   if ! prepare; then
     finish 1 "not deployed: $failed; nothing was changed"
   elif apply && rollout && smoke; then
+    prune || echo "warning: old settings could not be deleted" >&2
     finish 0 "deployed"
   fi
   local cause=$failed
@@ -38,7 +38,7 @@ main() {
   elif roll_back; then
     finish 1 "not deployed: $cause; rolled back, and the smoke test passes"
   fi
-  finish 3 "not deployed: $cause; the rollback failed too: $failed; somebody has to look"
+  finish 3 "not deployed: $cause; the rollback failed too: $failed; a person must look"
 }
 
 settings() {
@@ -60,13 +60,13 @@ usage() {
   exit 2
 }
 
-# Everything that changes nothing: a refusal found here leaves the environment as it was.
+# Changes nothing: a refusal found here leaves the environment as it was.
 prepare() {
   step "the cluster cannot be reached" connect &&
     step "the secret of the smoke test cannot be read" fetch_secret &&
-    step "what runs now cannot be read" remember &&
     step "the images cannot be set" set_images &&
-    step "the cluster would refuse the manifests" kube apply --dry-run=server -k "$work/$manifests"
+    step "the cluster would refuse the manifests" dry_run &&
+    step "what runs now cannot be read" remember
 }
 
 connect() {
@@ -75,7 +75,7 @@ connect() {
   bounded "$CALL_SECONDS" aws eks update-kubeconfig --name "$CLUSTER" --region "$AWS_REGION" --kubeconfig "$KUBECONFIG"
 }
 
-# Into a file only we can read; never into a variable of ours, an argument or the log.
+# Into a file only we can read: never a variable, an argument or the log.
 fetch_secret() {
   [ -z "${SMOKE_SECRET:-}" ] && return
   (umask 077 && bounded "$CALL_SECONDS" aws secretsmanager get-secret-value --region "$AWS_REGION" \
@@ -83,11 +83,20 @@ fetch_secret() {
     export SMOKE_API_KEY_FILE="$work/smoke-key"
 }
 
-# Their numbers, and not "the previous one": the controller may not have counted our revision yet when we go back,
-# and a workload that we did not change must not go back at all. `undo --to-revision` does both right.
+dry_run() {
+  kube apply --dry-run=server -o name -k "$work/$manifests" >"$work/names" || return 1
+  # Stores first, then the user service, then the gateway.
+  mapfile -t workloads < <(sed -n -e 's|^statefulset\.apps/|1 statefulset/|p' \
+    -e 's|^deployment\.apps/user-service$|3 deployment/user-service|p' \
+    -e 's|^deployment\.apps/api-gateway$|4 deployment/api-gateway|p' \
+    -e 's|^deployment\.apps/|2 deployment/|p' "$work/names" | sort | cut -d ' ' -f 2)
+}
+
+# Their numbers, not "the previous one": the controller may not have counted our revision yet when we roll back,
+# and a workload that we did not change must not roll back at all.
 remember() {
   local workload number
-  for workload in "${WORKLOADS[@]}"; do
+  for workload in "${workloads[@]}"; do
     number=$(revision "$workload") || return 1
     if [ -n "$number" ]; then revision_before[$workload]=$number; fi
   done
@@ -112,13 +121,26 @@ set_images() {
 }
 
 apply() {
-  step "the cluster refused the manifests" kube apply -k "$work/$manifests"
+  step "the cluster refused the manifests" kube apply -k "$work/$manifests" || return 1
+  local workload
+  for workload in "${workloads[@]}"; do
+    [ -n "${revision_before[$workload]:-}" ] || start_at_minimum "$workload" || echo "warning: $workload starts with one pod" >&2
+  done
+}
+
+# A new Deployment without `replicas` has one pod until its autoscaler looks. A patch is not an apply: the next apply leaves the
+# number alone.
+start_at_minimum() { # workload
+  local scaler number
+  scaler=$(grep -E "^(horizontalpodautoscaler\.autoscaling|scaledobject\.keda\.sh)/${1#*/}$" "$work/names") || return 0
+  number=$(kube get "$scaler" -o 'jsonpath={.spec.minReplicas}{.spec.minReplicaCount}') || return 1
+  kube patch "$1" --type merge --patch "{\"spec\":{\"replicas\":$number}}"
 }
 
 # One bound for all of them together.
 rollout() {
   local workload deadline=$((SECONDS + ROLLOUT_SECONDS))
-  for workload in "${WORKLOADS[@]}"; do
+  for workload in "${workloads[@]}"; do
     wait_for "$workload" "$deadline" || return 1
   done
 }
@@ -130,7 +152,6 @@ wait_for() { # workload, deadline
     kubectl --namespace "$namespace" rollout status "$1" --timeout="${left}s"
 }
 
-# The settings are those that every command wants, not ones that smoke uses.
 smoke() {
   local command=(env DEBUG=true USER_SERVICE_URL=http://unused "$PYTHON" manage_gateway.py smoke)
   if [ -n "${SMOKE_URL:-}" ]; then
@@ -141,16 +162,16 @@ smoke() {
   step "the smoke test is red" bounded "$SMOKE_SECONDS" "${command[@]}"
 }
 
-# Each is tried, whatever became of the others; the smoke test has the last word.
+# Tries every workload, even after one failed; the smoke test decides.
 roll_back() {
   local workload all="" deadline
-  echo "== back to what ran before"
+  echo "== rolling back"
   for workload in "${!revision_before[@]}"; do
     step "$workload cannot be undone" kube rollout undo "$workload" --to-revision="${revision_before[$workload]}" ||
       all+="$failed, "
   done
   deadline=$((SECONDS + ROLLOUT_SECONDS))
-  for workload in "${WORKLOADS[@]}"; do
+  for workload in "${workloads[@]}"; do
     [ -z "${revision_before[$workload]:-}" ] || wait_for "$workload" "$deadline" || all+="$failed, "
   done
   smoke || all+="$failed, "
@@ -158,7 +179,22 @@ roll_back() {
   [ -z "$failed" ]
 }
 
-step() { # what to say when it fails, command
+# Deletes old versions of the settings that no revision mentions: a rollback still needs those that one does.
+prune() {
+  local name base kinds=configmaps
+  [ "$environment" != dev ] || kinds+=,secrets # the other environments generate none
+  kube get deployments,statefulsets,replicasets,controllerrevisions,cronjobs -o json >"$work/used" || return 1
+  kube get "$kinds" -o name >"$work/there" || return 1
+  while read -r name; do
+    base=${name%-*}
+    if [[ $name =~ -[0-9a-z]{10}$ ]] && grep -qE "^$base-[0-9a-z]{10}$" "$work/names" && ! grep -qxF "$name" "$work/names" &&
+      ! grep -qF "\"${name#*/}\"" "$work/used"; then
+      kube delete "$name" || return 1
+    fi
+  done <"$work/there"
+}
+
+step() { # message on failure, command
   echo "== ${*:2}"
   "${@:2}" && return
   failed=$1
@@ -170,7 +206,7 @@ kube() {
   bounded "$CALL_SECONDS" kubectl --namespace "$namespace" --request-timeout=30s "$@"
 }
 
-# In the background, so that a signal to us is handled at once and not after the command.
+# In the background: the shell handles a signal at once, not after the command.
 bounded() { # seconds, command
   local status=0
   timeout --kill-after=5 "$1" "${@:2}" &
@@ -183,7 +219,7 @@ bounded() { # seconds, command
 interrupted() {
   trap '' INT TERM
   [ -z "$child" ] || kill "$child" 2>/dev/null || true
-  finish 3 "interrupted; nobody knows what runs: somebody has to look"
+  finish 3 "interrupted; the state is unknown: a person must look"
 }
 
 finish() { # exit code, outcome

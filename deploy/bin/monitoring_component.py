@@ -1,9 +1,7 @@
-"""What deploy/monitoring holds, as objects of the component `monitoring`.
+"""Writes deploy/monitoring as objects into deploy/kustomize/monitoring: python deploy/bin/monitoring_component.py
 
-    python deploy/bin/monitoring_component.py        writes prometheus-rules.yaml and dashboards.yaml there
-
-Kustomize makes no custom resource from a file, and reads no file outside its own folder. A test holds what was written
-against its sources.
+Kustomize makes no custom resource from a file, and reads no file outside its own folder. A test compares the files with
+their sources.
 """
 
 import json
@@ -14,8 +12,8 @@ from typing import Any
 import yaml
 
 DEPLOY = Path(__file__).resolve().parents[1]
-COMPONENT = DEPLOY / "kustomize/components/monitoring"
-HEAD = "# Made of deploy/monitoring by deploy/bin/monitoring_component.py: change it there.\n"
+FOLDER = DEPLOY / "kustomize/monitoring"
+HEAD = "# Generated from deploy/monitoring by deploy/bin/monitoring_component.py: change it there.\n"
 
 
 class Readable(yaml.SafeDumper):
@@ -62,4 +60,4 @@ MADE = {"prometheus-rules.yaml": rules, "dashboards.yaml": dashboards}
 
 if __name__ == "__main__":
     for name, make in MADE.items():
-        (COMPONENT / name).write_text(make(), encoding="utf-8")
+        (FOLDER / name).write_text(make(), encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 KUSTOMIZE = Path(__file__).resolve().parents[1] / "kustomize"
 OVERLAYS = ("dev", "staging", "prod")
-NEEDS = {"gateway-api/envoy-gateway": ("gateway-api",)}
+NEEDS = {name: ("gateway-api",) for name in ("gateway-api/aws-nlb", "gateway-api/envoy-gateway")}
 
 Combination = tuple[str, tuple[str, ...]]
 

@@ -201,5 +201,5 @@ def test_dev_images_are_what_the_build_script_makes(load: Load):
 def test_component_monitoring_is_made_of_deploy_monitoring():
     made = runpy.run_path(str(DEPLOY / "bin" / "monitoring_component.py"))["MADE"]
     for file, make in made.items():
-        there = (DEPLOY / "kustomize" / "components" / "monitoring" / file).read_text(encoding="utf-8")
+        there = (DEPLOY / "kustomize" / "monitoring" / file).read_text(encoding="utf-8")
         assert there == make(), "run python deploy/bin/monitoring_component.py"

@@ -1,19 +1,30 @@
 #!/bin/bash
-# Stands in for kubectl, aws, curl and so on, first on PATH under their names: records its call, and fails when it is told to.
+# Stands in for kubectl, aws, curl and so on, first on PATH under their names: records its call, and fails on order.
 #
 # kubectl's keeps a small cluster in files: `apply` makes every workload new, `rollout undo` makes one old again. So a test
-# asks what runs in the end, and not only what was called. Bash alone and no forks: it is called some five hundred times.
+# can ask which version runs in the end. Bash alone and no forks: it is called some five hundred times.
 set -euo pipefail
 
-declare -A REVISIONS=([statefulset/redis]=redis-5d9f [deployment/user-service]=41 [deployment/api-gateway]=73)
-ORDER=(statefulset/redis deployment/user-service deployment/api-gateway)
+declare -A REVISIONS=([statefulset/redis]=redis-5d9f [statefulset/redis-sentinel]=redis-sentinel-77f [deployment/rate-limit]=3
+  [deployment/user-service]=41 [deployment/api-gateway]=73)
+# As kustomize renders them: not in the order in which they need each other.
+ORDER=(deployment/api-gateway deployment/rate-limit deployment/user-service statefulset/redis statefulset/redis-sentinel)
 REDIS_REVISION=7
 
-# What the real one prints and does, as far as our scripts look at it.
+# What our scripts read of the real one's output.
 answer() {
   local workload expected
   if [[ $call == *"secretsmanager get-secret-value"* ]]; then
     printf '%s\n' "$STUB_SECRET"
+  elif [[ $call == *" --dry-run=server -o name "* ]]; then
+    for workload in "${ORDER[@]}"; do printf '%s\n' "${workload/\//.apps/}"; done
+    printf '%s\n' "horizontalpodautoscaler.autoscaling/"{api-gateway,user-service} configmap/settings-bbbbbbbbbb
+  elif [[ $call == *" get horizontalpodautoscaler.autoscaling/"* ]]; then
+    printf 2
+  elif [[ $call == *" get deployments,"* ]]; then
+    printf '{"name": "settings-aaaaaaaaaa"}'
+  elif [[ $call == *" get configmaps"*" -o name" ]]; then
+    printf 'configmap/%s\n' settings-{9999999999,aaaaaaaaaa,bbbbbbbbbb} other-9999999999 settings-of-others
   elif [[ $call =~ \ get\ ([a-z]+/[a-z0-9-]+)\  ]]; then
     workload=${BASH_REMATCH[1]}
     if [[ $workload == controllerrevision/* ]]; then
@@ -38,7 +49,7 @@ answer() {
     for workload in "${ORDER[@]:0:$1}"; do printf new >"$STAGE/cluster/${workload#*/}"; done
   elif [[ $call =~ rollout\ undo\ ([a-z]+/[a-z-]+)\ --to-revision=([0-9]+)$ ]]; then
     workload=${BASH_REMATCH[1]} expected=${REVISIONS[${BASH_REMATCH[1]}]}
-    [ "$workload" != statefulset/redis ] || expected=$REDIS_REVISION
+    [[ $workload != statefulset/* ]] || expected=$REDIS_REVISION
     if [ "${BASH_REMATCH[2]}" = "$expected" ]; then printf old; else printf 'revision %s' "${BASH_REMATCH[2]}"; fi \
       >"$STAGE/cluster/${workload#*/}"
   fi
@@ -73,8 +84,8 @@ if [[ $call == *"--config -"* || $call == *--password-stdin* ]]; then IFS= read 
 if [[ $call =~ \ --data\ @([^ ]+) ]]; then printf %s "$(<"${BASH_REMATCH[1]}")" >"$STAGE/message"; fi
 ordered
 case $order in
-  "") answer 3 ;;
-  partly) answer 2 ;;
+  "") answer 5 ;;
+  partly) answer 3 ;;
   hangs) read -r -t 60 <> <(:) || true ;;
 esac
 [ -z "$order" ] || { echo "told to fail: $call" >&2; exit 1; }

@@ -94,39 +94,6 @@ def test_applications_point_at_what_is_there():
         assert namespaces == {spec["destination"]["namespace"]}, name
 
 
-def access(environment: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The Role and the RoleBinding of the pipeline."""
-    role, binding = yaml.safe_load_all(render(ARGOCD / "access" / environment))
-    return role, binding
-
-
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_deployer_may_apply_everything_and_read_no_secret_of_worth(environment: str):
-    may = {
-        (group, what): rule["verbs"]
-        for rule in access(environment)[0]["rules"]
-        for group in rule["apiGroups"]
-        for what in rule["resources"]
-    }
-    for each in objects(environment):
-        group = each["apiVersion"].rpartition("/")[0]
-        plural = each["kind"].lower().removesuffix("y") + ("ies" if each["kind"].endswith("y") else "s")
-        needed = {"get"} if each["kind"] == "Namespace" else {"get", "create", "patch"}
-        assert needed <= set(may.get((group, plural), ())), f"{group} {plural}"
-    assert (("", "secrets") in may) == (environment == "dev"), "dev's are in the repository"
-    assert (("", "pods/portforward") in may) == (environment == "dev"), "the others have a door"
-    assert not [verbs for verbs in may.values() if {"*", "delete", "escalate"} & set(verbs)]
-
-
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_who_deploys_to_one_environment_deploys_to_no_other(environment: str):
-    role, binding = access(environment)
-    namespace = f"devops-challenge-{environment}"
-    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == namespace
-    assert role["rules"][0]["resourceNames"] == [namespace]
-    assert [subject["name"] for subject in binding["subjects"]] == [f"users-gateway-deployers-{environment}"]
-
-
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The kustomizations of the environments alone."""

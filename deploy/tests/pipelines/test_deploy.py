@@ -16,7 +16,9 @@ from tools.testing.service import Service
 
 HOOK = "https://hooks.slack.test/services/T0/B0/wJalrXUtnFEMI"
 API_KEY = "smoke.key-that-nobody-may-read"
-OLD = {"redis": "old", "user-service": "old", "api-gateway": "old"}
+WORKLOADS = ["redis", "redis-sentinel", "rate-limit", "user-service", "api-gateway"]
+"""In the order in which they need each other."""
+OLD = dict.fromkeys(WORKLOADS, "old")
 NEW = dict.fromkeys(OLD, "new")
 SETTINGS = {
     "GATEWAY_DIGEST": f"sha256:{'a1' * 32}",
@@ -66,7 +68,7 @@ def test_deploy_applies_waits_smokes_and_says_so(running: Stage):
     positions = [position(calls, part) for part in order[:3]]
     positions += [position(calls, part, positions[-1] + 1) for part in order[3:]]
     assert positions == sorted(positions)
-    assert not [call for call in calls if "undo" in call]
+    assert not [call for call in calls if "undo" in call or " patch " in call]
     assert "users-gateway *prod*: deployed" in running.message
     assert "`0123456789ab` of `main`" in running.message
     assert f"<{SETTINGS['RUN_URL']}|the run>" in running.message
@@ -92,8 +94,7 @@ def test_every_call_is_bounded_and_goes_to_the_cluster_that_was_named(running: S
     assert clusters.pop().endswith("/kubeconfig")
     statuses = [call.split() for _, _, call in surroundings if "rollout status" in call]
     assert all(words[-1].startswith("--timeout=") for words in statuses)
-    order = ["statefulset/redis", "deployment/user-service", "deployment/api-gateway"]
-    assert [words[-2] for words in statuses] == 2 * order, "each needs the one before it"
+    assert [words[-2].split("/")[1] for words in statuses] == 2 * WORKLOADS, "each needs the one before it"
 
 
 def test_the_smoke_test_reads_its_key_from_a_file_that_nobody_else_may_read(running: Stage):
@@ -147,14 +148,14 @@ FAILURES: dict[str, tuple[list[Failure], int, dict[str, str], list[str]]] = {
         [Failure(ROLLOUT)],
         3,
         OLD,
-        [LOST, "deployment/user-service did not become ready; somebody has to look"],
+        [LOST, "deployment/user-service did not become ready; a person must look"],
     ),
-    "second smoke red": ([Failure(SMOKE)], 3, OLD, [LOST, "the smoke test is red; somebody has to look"]),
+    "second smoke red": ([Failure(SMOKE)], 3, OLD, [LOST, "the smoke test is red; a person must look"]),
     "everything fails": (
         [Failure(APPLY, "partly"), Failure("rollout"), Failure(SMOKE)],
         3,
-        {**OLD, "redis": "new", "user-service": "new"},
-        ["refused the manifests", LOST, "statefulset/redis cannot be undone", "smoke test is red"],
+        {**OLD, "rate-limit": "new", "user-service": "new", "api-gateway": "new"},
+        ["refused the manifests", LOST, "deployment/rate-limit cannot be undone", "smoke test is red"],
     ),
 }
 
@@ -175,6 +176,33 @@ def test_nothing_is_undone_when_nothing_was_changed(running: Stage):
     running.fail(Failure("--dry-run=server"))
     deploy(running)
     assert not [call for call in running.calls if "undo" in call]
+
+
+def test_settings_that_no_revision_mentions_are_deleted_after_a_deploy(running: Stage):
+    deploy(running)
+    assert [call.split()[-1] for call in running.calls if " delete " in call] == ["configmap/settings-9999999999"]
+    assert position(running.calls, " delete ") > position(running.calls, SMOKE)
+
+
+def test_failed_deploy_deletes_no_settings(running: Stage):
+    running.fail(Failure(SMOKE, last=1))
+    deploy(running)
+    assert not [call for call in running.calls if " delete " in call]
+
+
+def test_settings_that_cannot_be_deleted_change_no_exit_code(running: Stage):
+    running.fail(Failure(" delete "))
+    done = deploy(running)
+    assert done.returncode == 0
+    assert "old settings could not be deleted" in done.stderr
+
+
+def test_new_deployment_starts_with_the_minimum_of_its_autoscaler(tmp_path: Path):
+    there = {name: "old" for name in WORKLOADS if name not in {"rate-limit", "user-service"}}
+    part = stage(tmp_path / "stage", "kubectl", "aws", "curl", "service-python", cluster=there)
+    assert deploy(part).returncode == 0
+    (patch,) = [call for call in part.calls if " patch " in call]
+    assert patch.endswith('patch deployment/user-service --type merge --patch {"spec":{"replicas":2}}')
 
 
 def test_first_deploy_that_fails_has_nothing_to_go_back_to(tmp_path: Path):

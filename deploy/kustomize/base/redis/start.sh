@@ -33,4 +33,5 @@ default=$(hash password)
 # The component redis-sentinel puts this beside: users of replication and monitoring, and who follows whom.
 # shellcheck source=/dev/null
 [ ! -f "${CONFIG%/*}/replicate.sh" ] || . "${CONFIG%/*}/replicate.sh"
-exec valkey-server "$CONFIG"
+# shellcheck disable=SC2086 # two words or none
+exec valkey-server "$CONFIG" ${MAXMEMORY:+--maxmemory "$MAXMEMORY"}

@@ -1,0 +1,259 @@
+"""docs/how-to/deploying.md, command by command: real kubectl against an API server with RBAC, stand-ins for AWS and GitHub."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.tests.combinations import components
+from deploy.tests.conftest import Load
+from deploy.tests.pipelines.api_server import ADMINISTRATOR, Cluster, api_server
+from deploy.tests.pipelines.stage import BIN, ROOT
+from packages.preflight.reading import render
+
+NAMESPACE = "devops-challenge-prod"
+PAGE = ROOT / "docs" / "how-to" / "deploying.md"
+COMPONENTS = ROOT / "deploy" / "kustomize" / "components"
+BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ADDED = ("shared-rate-limit", "redis-sentinel", "signed-images", "monitoring", "backup")
+"""Added to prod beside what the page adds: those with commands of their own, and those with kinds of their own."""
+
+
+def blocks(file: Path, until: str = "\x00") -> list[str]:
+    """The shell blocks of a page, up to a heading."""
+    return BLOCK.findall(file.read_text(encoding="utf-8").split(until)[0])
+
+
+@dataclass
+class Account:
+    """A checkout, the stand-ins, a cluster: what the commands of the page leave behind."""
+
+    folder: Path
+    cluster: Cluster
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        """As the administrator, in the checkout."""
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=self.folder / "checkout",
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of every command."""
+        return {
+            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(self.folder),
+            "STAGE": str(self.folder),
+            "KUBECONFIG": str(self.folder / "administrator"),
+            "DEBUG": "true",
+            "USER_SERVICE_URL": "http://unused",
+        }
+
+    def secrets(self) -> dict[str, set[str]]:
+        """The keys of each secret in Secrets Manager; a secret that is no object has none."""
+        found = {}
+        for file in (self.folder / "secrets").iterdir():
+            content = file.read_text()
+            found[file.name.replace(":", "/")] = set(json.loads(content)) if content.startswith("{") else set()
+        return found
+
+    def policy(self, name: str) -> dict[str, Any]:
+        """A policy as AWS got it."""
+        found: dict[str, Any] = json.loads((self.folder / "policies" / f"{name}.json").read_text())
+        return found
+
+    def deploy(self, digit: str) -> subprocess.CompletedProcess[str]:
+        """As the pipeline does it, with the role that the page made for it."""
+        settings = {"GATEWAY_DIGEST": f"sha256:{digit * 64}", "USERS_DIGEST": f"sha256:{digit * 64}"}
+        settings |= {"CLUSTER": "users-gateway", "AWS_REGION": "eu-central-1", "SMOKE_URL": "https://api.example.test"}
+        settings |= {"SMOKE_SECRET": f"{NAMESPACE}/smoke", "PYTHON": "service-python"}
+        return subprocess.run(
+            [self.folder / "checkout/deploy/bin/deploy.sh", "prod"],
+            env={**self.environment, **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], str]) -> Iterator[Account]:
+    """After the whole page, as far as a first deploy wants it."""
+    tool("kubectl")
+    folder = tmp_path_factory.mktemp("account")
+    checkout = folder / "checkout"
+    checkout.mkdir()
+    (folder / "bin").mkdir()
+    for name in ("aws", "eksctl", "helm", "gh", "service-python"):
+        (folder / "bin" / name).symlink_to(Path(__file__).with_name("account.sh"))
+    for path in ROOT.iterdir():
+        if path.name not in {"deploy", ".venv", ".git", "build"}:
+            (checkout / path.name).symlink_to(path)
+    (checkout / ".venv").symlink_to(Path(sys.prefix))
+    subprocess.run(["cp", "-R", ROOT / "deploy", checkout / "deploy"], check=True)
+    kinds = {(each["apiVersion"], each["kind"]) for each in known(checkout)}
+    with api_server(kinds) as cluster:
+        made = Account(folder, cluster)
+        cluster.kubeconfig(folder / "administrator", ADMINISTRATOR)
+        installed(cluster)
+        script = "\n".join([blocks(PAGE)[0].replace("us-east-1", "eu-central-1"), *blocks(PAGE, "## 6.")[1:]])
+        # test_combinations.py checks every rendering.
+        done = made.run(re.sub(r"^.* check_manifests .*$", ":", script, flags=re.MULTILINE))
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield made
+
+
+def installed(cluster: Cluster) -> None:
+    """What the charts of the page bring, as far as its commands touch it."""
+    for name in ("cert-manager", "monitoring"):
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        cluster.write(("", "namespaces", "", name), namespace, is_dry=False)
+    deployment = {"kind": "Deployment", "metadata": {"name": "cert-manager"}, "spec": {"template": {}}}
+    key = ("apps", "deployments", "cert-manager", "cert-manager")
+    cluster.write(key, {"apiVersion": "apps/v1", **deployment}, is_dry=False)
+
+
+def known(checkout: Path) -> Iterator[dict[str, Any]]:
+    """Every object of the repository and of the page: the cluster serves their kinds."""
+    for file in [*(checkout / "deploy/kustomize").rglob("*.yaml"), *(checkout / "deploy/argocd/access").rglob("*.yaml")]:
+        text = file.read_text(encoding="utf-8")
+        if "\nkind: " in text and "config.k8s.io" not in text:
+            yield from yaml.safe_load_all(text)
+    yield {"apiVersion": "v1", "kind": "Secret"}
+    for block in blocks(PAGE):
+        for document in re.findall(r"<<'END'\n(apiVersion.*?)^END$", block, re.MULTILINE | re.DOTALL):
+            yield from yaml.safe_load_all(document)
+
+
+def wanted(objects: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """The keys of each secret that the operator reads for a rendering."""
+    found: dict[str, set[str]] = {}
+    for each in objects:
+        if each["kind"] == "ExternalSecret":
+            for data in each["spec"]["data"]:
+                found.setdefault(data["remoteRef"]["key"], set()).add(data["remoteRef"]["property"])
+    return found
+
+
+def rendering(account: Account) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(render(account.folder / "checkout/deploy/argocd/environments/prod")))
+
+
+def test_each_secret_that_prod_reads_is_created_and_no_key_more(account: Account):
+    created = account.secrets()
+    assert created.pop(f"{NAMESPACE}/smoke") == set()
+    assert created == wanted(rendering(account))
+
+
+def test_the_gateway_gets_the_hash_of_the_key_that_the_smoke_test_has(account: Account):
+    secret = json.loads((account.folder / "secrets" / f"{NAMESPACE}:api-gateway-secrets").read_text())
+    key = (account.folder / "secrets" / f"{NAMESPACE}:smoke").read_text()
+    _, identity, rest = key.split("_", 2)
+    assert secret["api-keys"].startswith(f"{identity} smoke users:read,users:write never sha256:")
+    assert len(rest) > 40
+    assert rest not in secret["api-keys"]
+
+
+@pytest.mark.parametrize("component", components())
+def test_what_a_component_reads_more_its_readme_creates(load: Load, component: str):
+    text = (COMPONENTS / component / "README.md").read_text(encoding="utf-8")
+    names = {(f"{NAMESPACE}/{secret}", key) for secret, key in re.findall(r"^add_key ([\w-]+) ([\w-]+)$", text, re.MULTILINE)}
+    keys = [
+        {(secret, key) for secret, found in wanted([each.data for each in load("prod", added)]).items() for key in found}
+        for added in ((), (component,))
+    ]
+    assert keys[1] - keys[0] == names
+
+
+def test_what_is_yours_stands_in_one_file(account: Account):
+    objects = {(each["kind"], each["metadata"]["name"]): each for each in rendering(account)}
+    annotations = objects["ServiceAccount", "external-secrets"]["metadata"]["annotations"]
+    role = f"users-gateway-secrets.{NAMESPACE}"
+    assert annotations["eks.amazonaws.com/role-arn"] == f"arn:aws:iam::123456789012:role/{role}"
+    assert f" --role-name {role} " in (account.folder / "calls").read_text()
+    assert objects["SecretStore", "aws-secrets-manager"]["spec"]["provider"]["aws"]["region"] == "eu-central-1"
+    assert ("ConfigMap", "site") not in objects
+
+
+def test_policies_name_what_the_script_asks_of_aws_and_nothing_else(account: Account):
+    calls = set(re.findall(r"\baws ([a-z]+) ([a-z-]+)", (BIN / "deploy.sh").read_text(encoding="utf-8")))
+    assert calls == {("eks", "update-kubeconfig"), ("secretsmanager", "get-secret-value")}
+    assert {each["Action"]: each["Resource"] for each in account.policy("deploy")["Statement"]} == {
+        "eks:DescribeCluster": "arn:aws:eks:eu-central-1:123456789012:cluster/users-gateway",
+        "secretsmanager:GetSecretValue": f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{NAMESPACE}/smoke-*",
+    }
+    (trust,) = account.policy("trust")["Statement"]
+    assert trust["Condition"]["StringEquals"] == {
+        "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+        "token.actions.githubusercontent.com:sub": "repo:devops-challenge/users-gateway:environment:prod",
+    }
+    (secrets,) = account.policy("secrets")["Statement"]
+    read = {re.sub(r"^.*:secret:(.*)-\*$", r"\1", each) for each in secrets["Resource"]}
+    assert (secrets["Action"], read) == ("secretsmanager:GetSecretValue", set(wanted(rendering(account))))
+
+
+def test_the_pipeline_deploys_with_the_rights_it_was_given(account: Account):
+    done = account.deploy("a")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert account.cluster.refused == []
+    deployments = {each["metadata"]["name"]: each["spec"]["replicas"] for each in account.cluster.of("deployments", NAMESPACE)}
+    assert deployments == {"api-gateway": 2, "user-service": 2}, "the minimum of the autoscalers"
+
+
+def test_a_later_deploy_leaves_the_autoscalers_number_and_deletes_settings_that_no_revision_uses(account: Account):
+    deployment = ("apps", "deployments", NAMESPACE, "api-gateway")
+    account.cluster.objects[deployment]["spec"]["replicas"] = 7
+    (first,) = settings_of_the_gateway(account)
+    file = account.folder / "checkout/deploy/kustomize/base/gateway/settings.env"
+    file.write_text(file.read_text().replace("MAX_BODY_BYTES=65536", "MAX_BODY_BYTES=4096"))
+    assert account.deploy("a").returncode == 0
+    assert account.cluster.objects[deployment]["spec"]["replicas"] == 7
+    assert first in settings_of_the_gateway(account), "a rollback needs it"
+    del account.cluster.objects["apps", "replicasets", NAMESPACE, "api-gateway-1"]
+    done = account.deploy("a")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (second,) = settings_of_the_gateway(account)
+    assert second != first
+    assert account.cluster.refused == []
+
+
+def settings_of_the_gateway(account: Account) -> list[str]:
+    names = [each["metadata"]["name"] for each in account.cluster.of("configmaps", NAMESPACE)]
+    return [name for name in names if name.startswith("api-gateway-settings-")]
+
+
+def test_the_pipeline_deploys_every_component_that_has_rights_to_be_given(account: Account):
+    overlay = account.folder / "checkout/deploy/kustomize/overlays/prod/kustomization.yaml"
+    text = overlay.read_text()
+    try:
+        overlay.write_text(yaml.safe_dump(_with(yaml.safe_load(text), ADDED)))
+        extra = "\n".join(block for name in ADDED for block in blocks(COMPONENTS / name / "README.md"))
+        functions = next(block for block in blocks(PAGE) if "add_key()" in block)
+        done = account.run(f"{blocks(PAGE)[0]}\n{functions}\n{extra}")
+        assert done.returncode == 0, done.stdout + done.stderr
+        done = account.deploy("c")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert account.cluster.refused == []
+        assert wanted(rendering(account)).items() <= account.secrets().items()
+    finally:
+        overlay.write_text(text)
+
+
+def _with(kustomization: dict[str, Any], added: tuple[str, ...]) -> dict[str, Any]:
+    kustomization["components"] += [f"../../components/{name}" for name in added]
+    return kustomization

@@ -1,0 +1,94 @@
+"""What the pipeline may do: its Role against every rendering that it may have to apply."""
+
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.tests.combinations import NEEDS, OVERLAYS, components
+from deploy.tests.conftest import DEPLOY, Load
+from deploy.tests.pipelines.api_server import plural
+from packages.preflight.reading import render
+
+Right = tuple[str, str]
+"""API group and resource."""
+
+ADMINISTRATORS = {("", "namespaces"), ("kyverno.io", "policies")}
+"""What an administrator applies; the pipeline may read it, and an apply that changes nothing sends nothing."""
+
+NOT_IN_PROD = {"chaos"}
+"""Components without rights in prod, as their READMEs say."""
+
+environments = pytest.mark.parametrize("environment", OVERLAYS)
+
+
+@cache
+def access(environment: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The Role and the RoleBinding of the pipeline."""
+    role, binding = yaml.safe_load_all(render(DEPLOY / "argocd" / "access" / environment))
+    return role, binding
+
+
+def rights(environment: str) -> dict[Right, set[str]]:
+    """The verbs of the Role."""
+    return {
+        (group, resource): set(rule["verbs"])
+        for rule in access(environment)[0]["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+def needed(objects: list[dict[str, Any]]) -> dict[Right, set[str]]:
+    """What `kubectl apply` does with these objects."""
+    found = {(each["apiVersion"].rpartition("/")[0], plural(each["kind"])) for each in objects}
+    return {right: {"get"} if right in ADMINISTRATORS else {"get", "create", "patch"} for right in found}
+
+
+def lacking(environment: str, objects: list[dict[str, Any]]) -> set[Right]:
+    """What an apply would be refused."""
+    may = rights(environment)
+    return {right for right, verbs in needed(objects).items() if not verbs <= may.get(right, set())}
+
+
+@environments
+@pytest.mark.parametrize("component", ["", *components()])
+def test_the_pipeline_may_apply_each_overlay_with_each_component(load: Load, environment: str, component: str):
+    added = (*NEEDS.get(component, ()), component) if component else ()
+    found = lacking(environment, [each.data for each in load(environment, added)])
+    assert bool(found) == (environment == "prod" and component in NOT_IN_PROD), found
+
+
+@environments
+def test_the_pipeline_may_apply_what_argo_cd_syncs(environment: str):
+    objects = list(yaml.safe_load_all(render(DEPLOY / "argocd" / "environments" / environment)))
+    assert lacking(environment, objects) == set()
+
+
+@environments
+def test_the_namespace_that_the_pipeline_applies_is_the_one_that_the_administrator_applied(environment: str):
+    file = DEPLOY / "kustomize" / "overlays" / environment / "namespace.yaml"
+    objects = yaml.safe_load_all(render(DEPLOY / "argocd" / "environments" / environment))
+    assert next(each for each in objects if each["kind"] == "Namespace") == yaml.safe_load(file.read_text())
+
+
+@environments
+def test_the_pipeline_reads_no_secret_of_worth_grants_nothing_and_deletes_settings_only(environment: str):
+    may = rights(environment)
+    is_dev = environment == "dev"
+    assert (("", "secrets") in may) == is_dev, "dev's are in the repository"
+    assert (("", "pods/portforward") in may) == is_dev, "the others have a door"
+    settings = {("", "configmaps"), ("", "secrets")} if is_dev else {("", "configmaps")}
+    assert {right for right, verbs in may.items() if "delete" in verbs} == settings
+    assert not [right for right in may if right[0].startswith("rbac") or right[1] in {"pods/exec", "serviceaccounts/token"}]
+    assert not [verbs for verbs in may.values() if {"*", "escalate", "bind", "impersonate"} & verbs]
+
+
+@environments
+def test_who_deploys_to_one_environment_deploys_to_no_other(environment: str):
+    role, binding = access(environment)
+    namespace = f"devops-challenge-{environment}"
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == namespace
+    assert role["rules"][0]["resourceNames"] == [namespace]
+    assert [subject["name"] for subject in binding["subjects"]] == [f"users-gateway-deployers-{environment}"]

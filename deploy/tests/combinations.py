@@ -6,7 +6,7 @@ from pathlib import Path
 
 KUSTOMIZE = Path(__file__).resolve().parents[1] / "kustomize"
 OVERLAYS = ("dev", "staging", "prod")
-NEEDS = {name: ("gateway-api",) for name in ("gateway-api/aws-nlb", "gateway-api/envoy-gateway")}
+NEEDS = dict.fromkeys(("gateway-api/aws-nlb", "gateway-api/envoy-gateway"), ("gateway-api",))
 
 Combination = tuple[str, tuple[str, ...]]
 

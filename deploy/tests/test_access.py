@@ -8,7 +8,7 @@ import yaml
 
 from deploy.tests.combinations import NEEDS, OVERLAYS, components
 from deploy.tests.conftest import DEPLOY, Load
-from deploy.tests.pipelines.api_server import plural
+from deploy.tests.pipelines.cluster import plural
 from packages.preflight.reading import render
 
 Right = tuple[str, str]
@@ -81,7 +81,9 @@ def test_the_pipeline_reads_no_secret_of_worth_grants_nothing_and_deletes_settin
     assert (("", "pods/portforward") in may) == is_dev, "the others have a door"
     settings = {("", "configmaps"), ("", "secrets")} if is_dev else {("", "configmaps")}
     assert {right for right, verbs in may.items() if "delete" in verbs} == settings
-    assert not [right for right in may if right[0].startswith("rbac") or right[1] in {"pods/exec", "serviceaccounts/token"}]
+    assert not [
+        right for right in may if right[0].startswith("rbac") or right[1] in {"pods/exec", "serviceaccounts/token"}
+    ]
     assert not [verbs for verbs in may.values() if {"*", "escalate", "bind", "impersonate"} & verbs]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from common.http.proxies import Proxies
 from deploy.tests.combinations import OVERLAYS, combinations_of_components, components, name
 from deploy.tests.conftest import DEPLOY, Load
 from packages.preflight import Rendering
@@ -66,6 +67,20 @@ def test_prod_is_guarded(load: Load, tmp_path: Path, added: tuple[str, ...]):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("component", ["gateway-api", "ingress"])
+def test_clients_address_is_what_the_proxy_before_us_appended(load: Load, component: str):
+    rendering = load("prod", (component,))
+    process = next(each for each in processes(rendering) if each.service is GATEWAY and each.is_server)
+    settings = {name: process.environment[name] for name in ("TRUSTED_PROXIES", "TRUSTED_HOPS")}
+    assert settings == {"TRUSTED_PROXIES": "", "TRUSTED_HOPS": "1"}
+    proxies = Proxies(hops=int(settings["TRUSTED_HOPS"]))
+    seen = {
+        proxies.client([(b"x-forwarded-for", f"{forged}, 203.0.113.9".encode())], "10.0.0.7")
+        for forged in ("198.51.100.1", "10.1.2.3", "198.51.100.1, 10.1.2.3")
+    }
+    assert seen == {"203.0.113.9"}
 
 
 def _reachable(rendering: Rendering) -> set[tuple[str, str, int]]:

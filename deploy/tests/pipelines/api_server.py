@@ -1,144 +1,16 @@
-"""A Kubernetes API server that real kubectl can apply to: discovery, objects, RBAC by the Roles that were applied to it.
+"""A Kubernetes API server over `cluster.py` that real kubectl can apply to.
 
-The caller impersonates a user with the name of its group; `system:masters` may do everything. Workloads are ready at once; each template of a
-Deployment leaves a ReplicaSet. Nothing is defaulted, and a patch that carries the applied configuration replaces the object.
+The caller impersonates a user with the name of its group; `system:masters` may do everything.
 """
 
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-Object = dict[str, Any]
-ADMINISTRATOR = "system:masters"
-CLUSTER_WIDE = {"Namespace", "StorageClass", "GatewayClass", "ClusterIssuer"}
-APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-REVISION = "deployment.kubernetes.io/revision"
-TO_KNOW = {("apps/v1", "ReplicaSet"), ("apps/v1", "ControllerRevision"), ("autoscaling/v2", "HorizontalPodAutoscaler")}
-"""Kinds that scripts ask for, whether a rendering has them or not."""
-
-
-def plural(kind: str) -> str:
-    """The resource of a kind, by English grammar, which API groups follow."""
-    if kind.endswith("y") and kind[-2] not in "aeiou":
-        return f"{kind.lower()[:-1]}ies"
-    if kind.endswith("Chaos"):
-        return kind.lower()
-    return kind.lower() + ("es" if kind.endswith("s") else "s")
-
-
-class Call(NamedTuple):
-    """What the authorizer is asked."""
-
-    group: str
-    verb: str
-    resource: str
-    name: str
-
-
-@dataclass
-class Cluster:
-    """The objects by (group, resource, namespace, name), and what was refused."""
-
-    kinds: set[tuple[str, str]]
-    """Known kinds, with their apiVersion."""
-    objects: dict[tuple[str, str, str, str], Object] = field(default_factory=dict)
-    calls: list[Call] = field(default_factory=list)
-    """Calls of everybody but the administrator."""
-    refused: list[Call] = field(default_factory=list)
-    url: str = ""
-    lock: threading.RLock = field(default_factory=threading.RLock)
-
-    def kubeconfig(self, file: Path, group: str, namespace: str = "default") -> Path:
-        """Written for a member of the group."""
-        context = {"cluster": "stub", "user": "caller", "namespace": namespace}
-        file.write_text(
-            json.dumps(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Config",
-                    "clusters": [{"name": "stub", "cluster": {"server": self.url}}],
-                    "users": [{"name": "caller", "user": {"as": group}}],
-                    "contexts": [{"name": "stub", "context": context}],
-                    "current-context": "stub",
-                }
-            )
-        )
-        return file
-
-    def of(self, resource: str, namespace: str) -> list[Object]:
-        """Every object of a resource in a namespace."""
-        return [each for (_, what, where, _), each in self.objects.items() if (what, where) == (resource, namespace)]
-
-    def may(self, group: str, namespace: str, call: Call) -> bool:
-        """As RBAC decides by Roles alone."""
-        if group == ADMINISTRATOR:
-            return True
-        self.calls.append(call)
-        bound = {
-            each["roleRef"]["name"]
-            for each in self.of("rolebindings", namespace)
-            if {"kind": "Group", "name": group}.items() <= each["subjects"][0].items()
-        }
-        for role in self.of("roles", namespace):
-            if role["metadata"]["name"] in bound and any(_allows(rule, call) for rule in role["rules"]):
-                return True
-        self.refused.append(call)
-        return False
-
-    def write(self, key: tuple[str, str, str, str], given: Object, *, is_dry: bool) -> Object:
-        """Creates or replaces an object, with what the server and controllers add."""
-        old = self.objects.get(key, {})
-        meta, before = given.setdefault("metadata", {}), old.get("metadata", {})
-        changed = given.get("spec") != old.get("spec")
-        meta.update(uid=before.get("uid", f"uid-{len(self.objects)}"), resourceVersion=str(len(self.calls) + 1))
-        meta["generation"] = before.get("generation", 0) + changed
-        meta.setdefault("namespace", key[2])
-        if given["kind"] in {"Deployment", "StatefulSet"}:
-            self._run(given, old, is_dry=is_dry)
-        if not is_dry:
-            self.objects[key] = given
-        return given
-
-    def _run(self, given: Object, old: Object, *, is_dry: bool) -> None:
-        spec, meta = given["spec"], given["metadata"]
-        spec.setdefault("replicas", old.get("spec", {}).get("replicas", 1))
-        names = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas", "currentReplicas")
-        given["status"] = {"observedGeneration": meta["generation"], **dict.fromkeys(names, spec["replicas"])}
-        if given["kind"] == "StatefulSet":
-            spec.setdefault("updateStrategy", {"type": "RollingUpdate"})
-        number = int(old.get("metadata", {}).get("annotations", {}).get(REVISION, 0))
-        if spec["template"] != old.get("spec", {}).get("template"):
-            number += 1
-        meta.setdefault("annotations", {})[REVISION] = str(number)
-        revision = f"{meta['name']}-{number}"
-        is_deployment = given["kind"] == "Deployment"
-        if not is_deployment:
-            given["status"].update(updateRevision=revision, currentRevision=revision)
-        kind = "ReplicaSet" if is_deployment else "ControllerRevision"
-        history: Object = {
-            "apiVersion": "apps/v1",
-            "kind": kind,
-            "metadata": {"name": revision, "namespace": meta["namespace"], "annotations": {REVISION: str(number)}},
-            **({"spec": spec} if is_deployment else {"data": {"spec": spec}, "revision": number}),
-        }
-        if not is_dry:
-            self.objects["apps", plural(kind), meta["namespace"], revision] = history
-
-
-def _allows(rule: Object, call: Call) -> bool:
-    names = rule.get("resourceNames")
-    return (
-        call.group in rule["apiGroups"]
-        and call.resource in rule["resources"]
-        and call.verb in rule["verbs"]
-        and (not names or call.name in names)
-    )
+from deploy.tests.pipelines.cluster import CLUSTER_WIDE, TO_KNOW, Call, Cluster, Object, patched, plural
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -236,7 +108,9 @@ class _Handler(BaseHTTPRequestHandler):
             events = "".join(json.dumps({"type": "ADDED", "object": each}) + "\n" for each in items)
             return self._send(200, events.encode())
         kind = next(kind for _, kind in self.server.cluster.kinds if plural(kind) == resource)
-        return self._json({"kind": f"{kind}List", "apiVersion": version, "metadata": {"resourceVersion": "1"}, "items": items})
+        return self._json(
+            {"kind": f"{kind}List", "apiVersion": version, "metadata": {"resourceVersion": "1"}, "items": items}
+        )
 
     def _one(self, verb: str, key: tuple[str, str, str, str], body: Object, *, is_dry: bool) -> None:
         cluster = self.server.cluster
@@ -247,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         if key not in cluster.objects:
             return self._fail(404, "NotFound", f'{key[1]} "{key[3]}" not found')
         if verb == "patch":
-            body = cluster.write(key, _patched(cluster.objects[key], body), is_dry=is_dry)
+            body = cluster.write(key, patched(cluster.objects[key], body), is_dry=is_dry)
         elif verb == "delete":
             body = cluster.objects.pop(key)
         return self._json(cluster.objects[key] if verb == "get" else body)
@@ -268,36 +142,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Silence."""
-
-
-def _patched(old: Object, patch: Any) -> Object:
-    if isinstance(patch, list):  # JSON patch: `rollout undo` replaces the template
-        new: Object = json.loads(json.dumps(old))
-        for each in patch:
-            if each["path"] == "/spec/template":
-                new["spec"]["template"] = each["value"]
-        return new
-    applied = patch.get("metadata", {}).get("annotations", {}).get(APPLIED)
-    if applied:
-        new = json.loads(applied)
-        new["metadata"]["annotations"] = {
-            **new["metadata"].get("annotations", {}),
-            **{key: old["metadata"].get("annotations", {})[key] for key in (REVISION,) if key in old["metadata"].get("annotations", {})},
-            APPLIED: applied,
-        }
-        if "replicas" in old.get("spec", {}):
-            new["spec"].setdefault("replicas", old["spec"]["replicas"])
-        return new
-    return _merged(old, patch)
-
-
-def _merged(old: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict):
-        return patch
-    new = dict(old) if isinstance(old, dict) else {}
-    for key, value in patch.items():
-        new[key] = _merged(new.get(key), value)
-    return new
 
 
 class _Server(ThreadingHTTPServer):

@@ -15,7 +15,8 @@ import yaml
 
 from deploy.tests.combinations import components
 from deploy.tests.conftest import Load
-from deploy.tests.pipelines.api_server import ADMINISTRATOR, Cluster, api_server
+from deploy.tests.pipelines.api_server import api_server
+from deploy.tests.pipelines.cluster import ADMINISTRATOR, Cluster
 from deploy.tests.pipelines.stage import BIN, ROOT
 from packages.preflight.reading import render
 
@@ -130,7 +131,10 @@ def installed(cluster: Cluster) -> None:
 
 def known(checkout: Path) -> Iterator[dict[str, Any]]:
     """Every object of the repository and of the page: the cluster serves their kinds."""
-    for file in [*(checkout / "deploy/kustomize").rglob("*.yaml"), *(checkout / "deploy/argocd/access").rglob("*.yaml")]:
+    for file in [
+        *(checkout / "deploy/kustomize").rglob("*.yaml"),
+        *(checkout / "deploy/argocd/access").rglob("*.yaml"),
+    ]:
         text = file.read_text(encoding="utf-8")
         if "\nkind: " in text and "config.k8s.io" not in text:
             yield from yaml.safe_load_all(text)
@@ -172,9 +176,15 @@ def test_the_gateway_gets_the_hash_of_the_key_that_the_smoke_test_has(account: A
 @pytest.mark.parametrize("component", components())
 def test_what_a_component_reads_more_its_readme_creates(load: Load, component: str):
     text = (COMPONENTS / component / "README.md").read_text(encoding="utf-8")
-    names = {(f"{NAMESPACE}/{secret}", key) for secret, key in re.findall(r"^add_key ([\w-]+) ([\w-]+)$", text, re.MULTILINE)}
+    names = {
+        (f"{NAMESPACE}/{secret}", key) for secret, key in re.findall(r"^add_key ([\w-]+) ([\w-]+)$", text, re.MULTILINE)
+    }
     keys = [
-        {(secret, key) for secret, found in wanted([each.data for each in load("prod", added)]).items() for key in found}
+        {
+            (secret, key)
+            for secret, found in wanted([each.data for each in load("prod", added)]).items()
+            for key in found
+        }
         for added in ((), (component,))
     ]
     assert keys[1] - keys[0] == names
@@ -211,7 +221,9 @@ def test_the_pipeline_deploys_with_the_rights_it_was_given(account: Account):
     done = account.deploy("a")
     assert done.returncode == 0, done.stdout + done.stderr
     assert account.cluster.refused == []
-    deployments = {each["metadata"]["name"]: each["spec"]["replicas"] for each in account.cluster.of("deployments", NAMESPACE)}
+    deployments = {
+        each["metadata"]["name"]: each["spec"]["replicas"] for each in account.cluster.of("deployments", NAMESPACE)
+    }
     assert deployments == {"api-gateway": 2, "user-service": 2}, "the minimum of the autoscalers"
 
 

@@ -12,7 +12,16 @@ from urllib.parse import parse_qs, urlsplit
 from users_gateway_client import AuthenticatedClient as Client
 from users_gateway_client.api.service import get_health
 from users_gateway_client.api.users import create_user, delete_user, get_user, list_users, update_user
-from users_gateway_client.models import PatchedUserRequest, Problem, ProblemCode, Role, User, UserPage, UserRequest
+from users_gateway_client.models import (
+    Health,
+    PatchedUserRequest,
+    Problem,
+    ProblemCode,
+    Role,
+    User,
+    UserPage,
+    UserRequest,
+)
 from users_gateway_client.types import UNSET, Unset
 
 ANYBODY = "with AUTH=none no credential is looked at"
@@ -22,7 +31,7 @@ def main(url: str) -> None:
     """Everything once, with users of its own."""
     with Client(base_url=url, token=os.environ.get("TOKEN", ANYBODY), raise_on_unexpected_status=True) as client:
         health = get_health.sync(client=client)
-        expect(health is not None and health.service == "api-gateway", health)
+        expect(isinstance(health, Health) and health.service == "api-gateway", health)
         first, second = create(client), create(client)
         try:
             read(client, first)

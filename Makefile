@@ -8,8 +8,8 @@ PY := .venv/bin/python
 PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test end-to-end lint fix check schema client docs verify render images observe sbom audit bench drill lock
-.PHONY: install-services verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz
+.PHONY: help install run test end-to-end lint fix check schema client docs rename verify render images observe sbom audit bench drill lock
+.PHONY: install-services verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -59,7 +59,10 @@ client: .venv/.requirements-verify ## typed clients for Python and TypeScript in
 docs: .venv/docs/.requirements-docs ## the pages of docs/ as a site in build/site; fails on a broken link
 	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/python -m mkdocs build
 
-verify: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz ## slow checks: manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing
+rename: .venv/.requirements-dev ## your names instead of the template's: make rename NAME=acme ORG=acme-inc
+	@$(PY) -m tools.rename "$(NAME)" "$(ORG)" && $(PY) -m ruff check --fix --quiet && $(PY) -m ruff format --quiet
+
+verify: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename ## slow checks: manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing
 
 verify-schema: .venv/.requirements-dev
 	$(PY) -m tools.schema.schema_diff
@@ -96,6 +99,9 @@ verify-restore: .venv/.requirements-dev
 # FUZZ_SECONDS (for each site), FUZZ_SEED: see tools/fuzz/__main__.py.
 verify-fuzz: .venv/.requirements-verify
 	$(PY) -m tools.fuzz
+
+verify-rename: .venv/.requirements-dev
+	$(call verify,rename) tools/tests/test_rename.py
 
 render: ## one overlay's manifests: make render ENV=dev|staging|prod
 	@kubectl kustomize "deploy/kustomize/overlays/$(ENV)"

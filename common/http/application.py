@@ -29,6 +29,7 @@ from common.observability import tracing
 from common.observability.access import record
 from common.observability.load import in_flight
 from common.observability.metrics import sample
+from common.server.refusal import Refusal
 
 CLIENT_CLOSED_REQUEST = 499
 """The status that log and metrics show when nobody was there to read one (nginx's number)."""
@@ -142,12 +143,9 @@ class Application:
 
 def admit(request: Request) -> None:
     """Refuses what no view should see. Raises Problem."""
-    raw_path = request.scope["raw_path"]
-    if not raw_path.startswith(b"/"):
-        raise Problem("malformed-request", "The request target must be a path.")
-    # The server takes `gzip, chunked` too, and would hand us, and we the next hop, the gzip as the body (RFC 9112 §6.1).
-    if request.raw_headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
-        raise Problem("malformed-request", "The only Transfer-Encoding that is understood is chunked.")
+    refusal: Any = (request.scope["extensions"] or {}).get("refusal")
+    if refusal is not None:
+        raise Refusal(**refusal)
     if request.path.startswith(UNGUARDED):
         return
     if not host_is_allowed(request.raw_headers.get(b"host", b"")):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.conf import settings
-from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions as drf
 
 from common.http.response import Headers, RawResponse
+from common.server.refusal import Refusal
 
 if TYPE_CHECKING:
     from common.http.request import Request
@@ -122,8 +122,10 @@ class Problem(Exception):
         *,
         errors: list[dict[str, str]] | None = None,
         headers: Headers | None = None,
+        status: int | None = None,
     ) -> None:
         super().__init__(code, detail)
+        self.status = status or KINDS[code].status
         self.code, self.detail, self.errors = code, detail, errors
         self.headers = headers or (RETRY_AFTER if KINDS[code].status == 503 or code == "request-in-progress" else [])
 
@@ -131,7 +133,7 @@ class Problem(Exception):
 def response(request: "Request", problem: Problem, *, as_page: bool = True) -> HttpResponse:
     """The problem as an answer to this request; `as_page`: readable HTML for a browser in dev."""
     body = document(problem, request.client_path, request.request_id)
-    status = KINDS[problem.code].status
+    status = problem.status
     if as_page and settings.DEBUG and request.wants_page:
         return RawResponse(status, [(b"content-type", b"text/html; charset=utf-8"), *problem.headers], page(body))
     return RawResponse(status, [(b"content-type", b"application/problem+json"), *problem.headers], orjson.dumps(body))
@@ -143,13 +145,13 @@ def document(problem: Problem, path: str, request_id: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "type": f"/problems#{problem.code}",
         "title": kind.title,
-        "status": kind.status,
+        "status": problem.status,
         "detail": problem.detail or kind.title + ".",
         "instance": path,
         "code": problem.code,
         "request_id": request_id,
     }
-    if kind.status == 400:
+    if problem.status == 400:
         body["errors"] = problem.errors or []
     return body
 
@@ -173,10 +175,12 @@ def from_exception(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
+        case Refusal(status=503):
+            return Problem(settings.OVERLOAD_PROBLEM, error.reason)
+        case Refusal():
+            return Problem("malformed-request", error.reason, status=error.status)
         case Http404() | drf.NotFound():
             return Problem("not-found", "No resource has this path.")
-        case RequestDataTooBig():
-            return Problem("body-too-large")
         case drf.ParseError():
             return Problem("malformed-request", str(error.detail))
         case drf.ValidationError():
@@ -189,8 +193,6 @@ def from_exception(error: Exception) -> Problem:
             return Problem("unsupported-media-type", str(error.detail))
         case drf.MethodNotAllowed():
             return Problem("method-not-allowed", str(error.detail))
-        case drf.PermissionDenied() | DjangoPermissionDenied():
-            return Problem("forbidden")
         case SuspiciousOperation():
             return Problem("malformed-request")
     logger.error("unhandled exception", exc_info=error)

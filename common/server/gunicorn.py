@@ -6,6 +6,7 @@ replicas, not workers, are how this scales, so metrics need no shared files and 
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from importlib import import_module
@@ -14,28 +15,35 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from common.observability.json_logging import log_everything
+
 KEEPALIVE_SECONDS = 75
 """Idle connections are kept longer than any client in front keeps them (nginx: 60 s), so that it is the client who closes."""
 
 
-def serve_alone(arbiter: Any) -> None:
-    """One worker needs no arbiter beside it: it serves in the arbiter's own process, which saves 30 MiB resident. What ends it
-    ends the process, seen by whoever started that (Kubernetes, compose) and started again by them, not behind their back."""
-    if arbiter.cfg.workers > 1 or arbiter.cfg.reload:
-        return
-    worker = arbiter.worker_class(
-        1, os.getppid(), arbiter.LISTENERS, arbiter.app, arbiter.timeout, arbiter.cfg, arbiter.log
-    )
-    worker.serve_alone(arbiter.SIG_QUEUE)
-
-
 def load_anew(arbiter: Any, worker: Any) -> None:
-    """With `--reload`, once a changed file has ended the worker: the arbiter starts again from nothing too, in its own
-    process, or the next worker would inherit the modules that it has loaded (settings, this file, the worker itself)."""
+    """With `--reload`, once a changed file has ended the worker: the arbiter starts again too, in its own process, or the next
+    worker would inherit the modules that it has loaded (settings, this file, the worker itself)."""
     if arbiter.cfg.reload and arbiter.LISTENERS:  # none: it is being stopped
         for listener in arbiter.LISTENERS:
             listener.close()
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606
+
+
+def on_starting(arbiter: Any) -> None:
+    """gunicorn itself would try a port that is in use for five seconds."""
+    if "GUNICORN_FD" in os.environ:  # an upgrade by SIGUSR2 inherits the listener
+        return
+    for address in arbiter.cfg.address:
+        if isinstance(address, str):  # a Unix socket
+            continue
+        try:
+            socket.create_server(address, family=socket.AF_INET6 if ":" in address[0] else socket.AF_INET).close()
+        except OSError as error:
+            where = ":".join(map(str, address))
+            sys.exit(
+                f"{arbiter.cfg.proc_name}: cannot listen on {where} ({error.strerror}): set HOST and PORT, or free it"
+            )
 
 
 def child_exit(arbiter: Any, worker: Any) -> None:
@@ -55,15 +63,15 @@ def gunicorn_settings(site: str) -> dict[str, Any]:
         settings = import_module(os.environ["DJANGO_SETTINGS_MODULE"])
     except ImproperlyConfigured as error:
         sys.exit(f"{site}: {error}")
+    log_everything()
     return {
         **shared_metrics(settings.WEB_CONCURRENCY),
         "wsgi_app": f"{site}.asgi:application()",
         "bind": f"{settings.HOST}:{settings.PORT}",
         "worker_class": "common.server.worker.Worker",
-        "when_ready": serve_alone,
+        "on_starting": on_starting,
         "child_exit": child_exit,
         "workers": settings.WEB_CONCURRENCY,
-        "logger_class": "common.server.worker.Logger",
         "logconfig_dict": settings.LOGGING,
         "proc_name": settings.SERVICE,
         # The heartbeat's file: on a read-only root only memory is writable (benoitc/gunicorn#3551).
@@ -72,13 +80,6 @@ def gunicorn_settings(site: str) -> dict[str, Any]:
         "keepalive": KEEPALIVE_SECONDS,
         "timeout": 30,
         "graceful_timeout": settings.DRAIN_SECONDS + settings.GRACE_SECONDS,
-        "http_parser": "python",  # the one that field_parser.py mends; by default whichever is installed
-        "asgi_loop": "uvloop",
-        "asgi_lifespan": "on",
-        "asgi_disconnect_grace_period": 0,
-        "limit_request_line": 8190,
-        "limit_request_fields": 100,
-        "limit_request_field_size": 8190,
         "backlog": 2048,
         # X-Forwarded-Proto is read by us, from TRUSTED_PROXIES; the server is to believe nobody.
         "forwarded_allow_ips": "",

@@ -1,124 +1,227 @@
-"""One client connection as gunicorn's `asgi` worker serves it: with our parser and our writer of heads, and our problems for
-what the parser refuses."""
+"""HTTP/1.1 for uvicorn: `uvicorn.Config(http=Protocol)`.
 
+uvicorn's own classes bound neither heads nor time, and close every HTTP/1.0 connection (docs/adr/0008-gunicorn-and-uvicorn.md).
+"""
+
+import asyncio
+import logging
 import math
+import socket
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
 
-from gunicorn.asgi import protocol
-from gunicorn.asgi.protocol import ASGIProtocol
+from common.server import limits
+from common.server.exchange import Exchange
+from common.server.reader import Reader
+from common.server.refusal import Refusal
 
-from common.server import drain
-from common.server.field_parser import FieldParser, scan
+if TYPE_CHECKING:
+    from asgiref.typing import HTTPScope
+    from uvicorn import Config
+    from uvicorn.server import ServerState
 
-LINGER_SECONDS = 2.0
-"""How long a client that was refused may go on sending before it is cut off."""
+PROBE_SECONDS = 0.25
 
-# gunicorn's protocol finds its parser and its check of answers by these names; there is no setting for them.
-protocol.PythonProtocol = FieldParser
-protocol._scan_response_headers = scan
+logger = logging.getLogger(__name__)
+
+_buffer = memoryview(bytearray(65_536))  # of all connections: each read is parsed before the next
 
 
-class Protocol(ASGIProtocol):  # type: ignore[misc]
-    """gunicorn's, known to the worker."""
+class Protocol(asyncio.BufferedProtocol):
+    """One client connection: one request is served (`exchange`), those behind it wait (`pipeline`)."""
 
-    worker: Any
-    _closed: bool
-    _callback_parser: Any
-    _is_refused = False
-    stalled_at = math.inf
+    held = 0
+    """Bytes that all connections hold; `holds` is this one's share."""
 
-    def connection_made(self, transport: Any) -> None:
-        """Known to the worker, which closes it when idle at shutdown, or when its head takes too long."""
-        self.opened = time.monotonic()
-        self.worker.connections.add(self)
-        super().connection_made(transport)
+    def __init__(self, config: "Config", server_state: "ServerState", **_: Any) -> None:
+        self.app: Any = config.loaded_app
+        self.idle_seconds = config.timeout_keep_alive
+        self.server_state = server_state
+        self.connections = cast("set[Protocol]", server_state.connections)
+        self.loop = asyncio.get_running_loop()
+        self.reader = Reader(self)
+        self.exchange: Exchange | None = None
+        self.incoming: Exchange | None = None  # its body is still being read
+        self.pipeline: deque[Exchange] = deque()
+        self.task: asyncio.Task[None] | None = None
+        self.writable: asyncio.Future[None] | None = None  # while the client does not read
+        self.deadline, self.stalled_at = time.monotonic() + limits.HEAD_SECONDS, math.inf
+        self.is_paused = False
+        self.holds = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.client, self.server = map(self._address, ("peername", "sockname"))
+        if len(self.connections) >= limits.CONNECTIONS:
+            idle = next((each for each in self.connections if each.exchange is None), self)
+            idle.transport.abort()
+        self.connections.add(self)
+
+    def _address(self, name: str) -> tuple[str, int] | None:
+        address = self.transport.get_extra_info(name)
+        return address[:2] if isinstance(address, tuple) else None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forgotten by the worker."""
-        self.worker.connections.discard(self)
-        super().connection_lost(exc)
+        self.connections.discard(self)
+        self.reader.stop()
+        self.pipeline.clear()
+        self._hold(0)
+        self.resume_writing()
+        if self.task is not None and self.exchange is not None and not self.exchange.is_answered:
+            self.loop.call_soon(self.task.cancel)  # after its first step: a task cancelled before it would log nothing
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return _buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.reader.feed(_buffer[:nbytes])
+        if self.exchange is None or self.exchange.body or self.pipeline or self.holds:
+            head = self.reader.surplus if self.reader.in_head else 0
+            self._hold(max(0, head) + sum(len(each.body) for each in (self.exchange, *self.pipeline) if each))
+
+    def _hold(self, size: int) -> None:
+        Protocol.held += size - self.holds
+        self.holds = size
+        if Protocol.held > limits.HELD_BYTES and (self.reader.in_head or self.incoming is not None):
+            self.reader.refuse(Refusal(503, "The server holds too many incomplete requests."))
+
+    def eof_received(self) -> bool:
+        """A client that closed its sending side still gets the answers to what it sent completely."""
+        if self.exchange is None or self.incoming is not None:
+            self.transport.abort()
+            return False
+        (self.pipeline[-1] if self.pipeline else self.exchange).keep_alive = False
+        self.loop.call_later(PROBE_SECONDS, self._probe, self.exchange)
+        return True
+
+    def _probe(self, exchange: Exchange) -> None:
+        """Finds out whether the client waits or is gone: only then it answers to a 100 with a reset. Every client must
+        accept a 100 (RFC 9110 §15.2)."""
+        if exchange is not self.exchange or exchange.is_started or self.transport.is_closing():
+            return
+        if self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.transport.abort()
+        elif exchange.scope["http_version"] == "1.1":
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.loop.call_later(PROBE_SECONDS, self._probe, exchange)
 
     def pause_writing(self) -> None:
-        """The client does not read what it asked for."""
-        self.stalled_at = time.monotonic()
-        super().pause_writing()
+        self.stalled_at = time.monotonic() + limits.STALLED_SECONDS
+        self.writable = self.loop.create_future()
 
     def resume_writing(self) -> None:
-        """It reads again."""
         self.stalled_at = math.inf
-        super().resume_writing()
+        if self.writable is not None and not self.writable.done():
+            self.writable.set_result(None)
+        self.writable = None
 
-    @property
-    def is_idle(self) -> bool:
-        """No request is being served on it."""
-        return bool(self._awaiting_request)
+    def head_began(self) -> None:
+        """Called by the reader, like the next three."""
+        if self.exchange is None:
+            self.deadline = time.monotonic() + limits.HEAD_SECONDS
 
-    def close_if_idle(self) -> None:
-        """Closes the connection unless a request is being served on it."""
-        if self.is_idle:
-            self._keepalive_timeout()
-
-    @property
-    def _is_body_unread(self) -> bool:
-        return self._body_receiver is not None and not self._body_receiver._complete
-
-    def _will_close(self, request: Any, response_requires_close: bool) -> bool:
-        # gunicorn closes after an answer that came before its request's end, but does not say so.
-        return drain.is_on() or self._is_body_unread or super()._will_close(request, response_requires_close)
-
-    async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
-        # gunicorn gives each request a task of its own, for applications that work on after their answer. Ours does
-        # not, and the task costs 10 µs.
-        keepalive: bool = await self._handle_http_request(request, sockname, peername)
-        return keepalive
-
-    def _is_websocket_upgrade(self, request: Any) -> bool:
-        """Never: the request is served as if it had no `Upgrade` (RFC 9110 §7.8)."""
-        return False
-
-    def _close_transport(self) -> None:
-        """Closes at once, or in stages while the client may still send (RFC 9112 §9.6): a reset would destroy the
-        answer before it is read."""
-        if self._closed or not (self._is_refused or self._is_body_unread):
-            super()._close_transport()
+    def request_began(self, scope: "HTTPScope", *, keep_alive: bool) -> None:
+        self.incoming = Exchange(self, scope, keep_alive=keep_alive)
+        self.deadline = time.monotonic() + limits.BODY_SECONDS
+        if self.exchange is None:
+            self._serve(self.incoming)
             return
-        self._closed = True
-        self._callback_parser = None  # what comes from now on is thrown away
-        if self._body_receiver is not None:
-            self._body_receiver.signal_disconnect()
-        self._resume_reading()
-        self.transport.write_eof()
-        self.worker.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        self.pipeline.append(self.incoming)
+        self._pause_reading()
+        if len(self.pipeline) > limits.PIPELINED:
+            self.reader.refuse(Refusal(400, "There are too many pipelined requests."))
 
-    def _send_response_start(
-        self, status: int, headers: Sequence[tuple[bytes, bytes]], request: Any, close: bool = False
-    ) -> None:
-        """gunicorn's for fields that are bytes and whose names are in lower case: one join, not a loop in Python."""
-        line = protocol._get_cached_status_line(request.version, status)
-        head = line + b"\r\n".join([*map(b": ".join, headers), b""])
-        if b"\r\nserver: " not in head:
-            head += protocol._CACHED_SERVER_HEADER
-        if b"\r\ndate: " not in head:
-            head += protocol._get_cached_date_header()
-        if close and b"\r\nconnection: " not in head:
-            head += b"Connection: close\r\n"
-        self._response_buffer = head + b"\r\n"
+    def body_arrived(self, body: bytes) -> None:
+        if self.incoming is None or self.incoming.is_answered:
+            return
+        self.deadline += len(body) / limits.BODY_RATE
+        self.incoming.body += body
+        self.incoming.wake()
+        if len(self.incoming.body) > limits.BODY_BYTES_UNREAD:
+            self._pause_reading()
 
-    def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
-        """What the parser refuses is a problem too."""
-        from common.server import refusal  # stands on Django
+    def request_ended(self) -> None:
+        if self.incoming is None:
+            return
+        exchange, self.incoming = self.incoming, None
+        self.deadline = math.inf
+        exchange.more_body = False
+        exchange.wake()
+        if not exchange.keep_alive:
+            self.reader.stop()
 
-        if status == 501:
-            # Of a transfer coding that is not known. RFC 9112 §6.1 would have it, but whoever sends one would eat up the
-            # error budget: it is the client's fault, like every other coding that is not `chunked` (asgi.py).
-            status = 400
-        peer = self.transport.get_extra_info("peername")
-        refused = refusal.read(self._callback_parser, peer[0] if peer else None)
-        head, body = refusal.answer(refused, status, self._get_reason_phrase(status))
-        self._safe_write(head + body)
-        self._is_refused = True
-        is_served = self._body_receiver is not None and self._body_receiver._waiter is not None
-        if status != 500 and not is_served:  # else the application records the request: it failed, or reads a bad body
-            refusal.record(refused, status, len(body), message)
+    def refuse(self, refusal: Refusal, scope: "HTTPScope") -> None:
+        """The application answers it: its problem, access line and metrics are those of any answer. `scope` is what could be
+        read of a head; of a body the application has it already."""
+        exchange, self.incoming = self.incoming, None
+        if exchange is not None:
+            exchange.refuse(refusal)
+            return
+        exchange = Exchange(self, scope, keep_alive=False)
+        exchange.refuse(refusal)
+        if self.exchange is None:
+            self._serve(exchange)
+        else:
+            self.pipeline.append(exchange)
+
+    def _serve(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.task = self.loop.create_task(self._run(exchange))
+        self.server_state.tasks.add(self.task)
+
+    async def _run(self, exchange: Exchange) -> None:
+        try:
+            await self.app(exchange.scope, exchange.receive, exchange.send)
+        except Exception:
+            logger.exception("the application failed")
+        finally:
+            self.server_state.tasks.discard(cast("asyncio.Task[None]", self.task))
+            self.exchange = self.task = None
+            self._hold(0)
+            if not self.transport.is_closing():
+                self._next(exchange)
+
+    def _next(self, exchange: Exchange) -> None:
+        """After `exchange`: the close, the next request, or the wait for one."""
+        if not exchange.is_answered:
+            self.transport.abort()
+        elif not exchange.keep_alive and not exchange.more_body:
+            self.transport.close()
+        elif not exchange.keep_alive:
+            self.reader.stop()
+            self.incoming = None
+            self.resume_reading()
+            self.deadline = time.monotonic() + limits.LINGER_SECONDS
+            self.transport.write_eof()
+        elif self.pipeline:
+            self._serve(self.pipeline.popleft())
+            self.resume_reading()
+        else:
+            seconds = limits.HEAD_SECONDS if self.reader.in_head else self.idle_seconds
+            self.deadline = time.monotonic() + seconds
+            self.resume_reading()
+
+    def _pause_reading(self) -> None:
+        if not self.is_paused:
+            self.is_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self.is_paused and not self.pipeline:
+            self.is_paused = False
+            self.deadline = max(self.deadline, time.monotonic() + limits.BODY_SECONDS)
+            self.transport.resume_reading()
+
+    def expire(self, now: float) -> None:
+        """Cuts off a client that sends or reads too slowly, or is idle for too long."""
+        if now > self.stalled_at or (now > self.deadline and not self.is_paused):
+            self.transport.abort()
+
+    def shutdown(self) -> None:
+        """uvicorn calls it once it has closed its listeners."""
+        self.pipeline.clear()
+        if self.exchange is None:
+            self.transport.close()
+        else:
+            self.exchange.keep_alive = False

@@ -4,10 +4,12 @@ import gc
 import weakref
 from collections.abc import Iterator
 
-import pytest
-from gunicorn.workers import gasgi
+from types import SimpleNamespace
 
-from common.server.worker import Worker
+import pytest
+import uvicorn
+
+from common.server.worker import COLLECT_TICKS, DrainingServer
 
 
 @pytest.fixture
@@ -30,16 +32,12 @@ def cycle() -> "weakref.ref[Node]":
 
 
 @pytest.mark.usefixtures("uncollected")
-def test_cycles_are_searched_for_at_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gasgi.ASGIWorker, "notify", lambda self: None)
-    running = Worker.__new__(Worker)
-    running.connections, running.collect_at = set(), 0.0
+async def test_cycles_are_searched_for_every_ten_seconds() -> None:
+    config = uvicorn.Config("tools.testing.hanging:application")
+    config.load()
+    server = DrainingServer(SimpleNamespace(config=config, alive=True, notify=lambda: None), 0)
     first = cycle()
-    running.notify()
+    await server.on_tick(1)
+    assert first() is not None
+    await server.on_tick(COLLECT_TICKS)
     assert first() is None
-    second = cycle()
-    running.notify()
-    assert second() is not None, "each second would be too often"
-    monkeypatch.setattr(running, "collect_at", 0.0)
-    running.notify()
-    assert second() is None

@@ -12,10 +12,11 @@ from tools.testing.site import NOWHERE, SITE
 SCRIPT = """
 import importlib, json, logging, sys, warnings
 site, leaks = sys.argv[1], json.loads(sys.argv[2])
+importlib.import_module("common.server.protocol")
 importlib.import_module(f"{site}.asgi").application()
 from gunicorn.config import Config
+from gunicorn.glogging import Logger
 from common.server.gunicorn import gunicorn_settings
-from common.server.worker import Logger
 config = Config()
 for name, value in gunicorn_settings(site).items():
     config.set(name, value)
@@ -38,7 +39,7 @@ for number, leak in enumerate(leaks):
     warnings.warn_explicit(leak, UserWarning, "here", number)
 print(json.dumps(names), file=sys.stderr)
 """
-EXPECTED = {"access", "gunicorn.error", "gunicorn.access", "django.request", "django.server", "asyncio"}
+EXPECTED = {"access", "gunicorn.error", "gunicorn.access", "uvicorn.error", "django.request", "django.server", "asyncio"}
 
 
 def test_no_logger_lets_a_secret_out() -> None:

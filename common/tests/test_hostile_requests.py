@@ -80,10 +80,18 @@ def test_what_looks_like_a_request_id_in_a_body_is_none(site: Service) -> None:
     assert answer.values("x-request-id") != ["body-1"]
 
 
+@pytest.mark.parametrize("target", ["http://127.0.0.1/version", "HTTP://localhost:80/version?a=b"])
+def test_an_absolute_target_is_served(site: Service, target: str) -> None:
+    """RFC 9112 §3.2.2: its authority goes before the Host field, which may name anything."""
+    request = get(target).replace(b"Host: 127.0.0.1", b"Host: example.com")
+    assert exchange(site.port, request).json().keys() == exchange(site.port, get("/version")).json().keys()
+
+
 @pytest.mark.parametrize(
-    "target", ["http://127.0.0.1/version", "http://example.com/version", "https://127.0.0.1/health", "ftp://x/"]
+    "target",
+    ["http://example.com/version", "http:///version", "http://a@127.0.0.1/version", "https://127.0.0.1/", "ftp://x/"],
 )
-def test_an_absolute_target_is_400(site: Service, target: str) -> None:
+def test_an_absolute_target_of_another_host_or_scheme_is_400(site: Service, target: str) -> None:
     answer = exchange(site.port, get(target))
     assert (answer.status, answer.json()["code"]) == (400, "malformed-request")
 

@@ -35,7 +35,7 @@ def test_every_line_from_first_to_last_is_a_json_object_with_the_fields(ended: S
     logged = lines(ended)
     assert len(logged) > 8
     assert "Starting gunicorn" in "".join(line["message"] for line in logged[:2])
-    assert logged[-1]["message"] == "stopped"
+    assert logged[-1]["message"] == "Shutting down: Master"
     for line in logged:
         assert line.keys() >= ALWAYS
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", line["timestamp"])

@@ -204,8 +204,8 @@ def test_a_client_that_waits_for_100_gets_it(gateway: Service, upstream: Recordi
 
 
 def test_a_body_above_the_limit_never_reaches_the_upstream(gateway: Service, upstream: Recording) -> None:
-    for fields in (["Content-Length: 67108865"], ["Content-Length: 99999999999999999999"]):
-        answer = exchange(gateway.port, get("/api/users", *fields, method="POST"))
+    for length in (67108865, 2**64 - 1):
+        answer = exchange(gateway.port, get("/api/users", f"Content-Length: {length}", method="POST"))
         assert (answer.status, answer.json()["code"], answer.json()["instance"]) == (
             413,
             "body-too-large",

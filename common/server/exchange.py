@@ -1,0 +1,113 @@
+"""One request of a connection, and its answer: ASGI's `scope`, `receive` and `send`."""
+
+import asyncio
+from functools import lru_cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from common.server import drain
+from common.server.refusal import Refusal
+
+if TYPE_CHECKING:
+    from asgiref.typing import ASGIReceiveEvent, ASGISendEvent, HTTPScope
+
+    from common.server.protocol import Protocol
+
+
+class Exchange:
+    """`more_body`: the request is not complete. `left`: bytes of the answer's body that its Content-Length still promises."""
+
+    def __init__(self, protocol: "Protocol", scope: "HTTPScope", *, keep_alive: bool) -> None:
+        self.protocol, self.scope = protocol, scope
+        self.keep_alive = keep_alive
+        self.expects_100 = (b"expect", b"100-continue") in scope["headers"] and scope["http_version"] == "1.1"
+        self.body, self.more_body = bytearray(), True
+        self.refusal: Refusal | None = None
+        self.is_started = self.is_answered = self.is_chunked = False
+        self.head, self.left = b"", -1
+        self._arrived: asyncio.Future[None] | None = None
+
+    def refuse(self, refusal: Refusal) -> None:
+        """The application finds the refusal in the scope or, where it runs already, as it reads the body."""
+        self.refusal, self.keep_alive = refusal, False
+        self.scope["extensions"] = {"refusal": {"status": refusal.status, "reason": refusal.reason}}
+        self.wake()
+
+    def wake(self) -> None:
+        """Lets `receive` look again."""
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)
+
+    async def receive(self) -> "ASGIReceiveEvent":
+        """The next piece of the body. Raises Refusal where it is malformed."""
+        while not self.body and self.more_body and self.refusal is None and not self.is_answered:
+            if self.expects_100 and not self.is_started:
+                self.expects_100 = False
+                self.protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.protocol.resume_reading()
+            self._arrived = self.protocol.loop.create_future()
+            await self._arrived
+        if self.refusal is not None:
+            raise self.refusal
+        if self.is_answered:
+            return {"type": "http.disconnect"}
+        piece, self.body = bytes(self.body), bytearray()
+        return {"type": "http.request", "body": piece, "more_body": self.more_body}
+
+    async def send(self, message: "ASGISendEvent") -> None:
+        """Writes the answer, the head together with the first piece of the body."""
+        if message["type"] == "http.response.start":
+            self.head = self._head(message["status"], list(message["headers"]))
+            self.is_started = True
+            return
+        if message["type"] != "http.response.body" or not self.is_started or self.is_answered:
+            raise RuntimeError(f"unexpected {message['type']}")
+        is_last = not message.get("more_body", False)
+        data = self.head + self._framed(message.get("body", b""), is_last=is_last)
+        self.head, self.is_answered = b"", is_last
+        if data:
+            self.protocol.transport.write(data)
+        if self.protocol.writable is not None:
+            await self.protocol.writable
+
+    def _framed(self, body: bytes, *, is_last: bool) -> bytes:
+        if self.is_chunked:
+            chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            return chunk + b"0\r\n\r\n" if is_last else chunk
+        if self.left >= 0:
+            self.left -= len(body)
+            if self.left < 0 or (self.left and is_last):
+                raise RuntimeError("the answer is not as long as its Content-Length")
+        return body
+
+    def _head(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+        names: dict[bytes, Any] = dict(headers)
+        is_old = self.scope["http_version"] == "1.0"
+        if self.scope["method"] != "HEAD" and status not in {204, 304}:
+            if b"content-length" in names:
+                self.left = int(names[b"content-length"])
+            elif is_old:
+                self.keep_alive = False  # the end of the connection is the end of the body
+            else:
+                self.is_chunked = True
+                headers.append((b"transfer-encoding", b"chunked"))
+        # The rest of a body that was not wanted would be read as the next request.
+        if self.more_body or drain.is_on():
+            self.keep_alive = False
+        if not self.keep_alive:
+            headers.append((b"connection", b"close"))
+        elif is_old:
+            headers.append((b"connection", b"keep-alive"))
+        if b"date" not in names:
+            headers += self.protocol.server_state.default_headers
+        head = b"\r\n".join([_status_line(status), *map(b": ".join, headers), b"\r\n"])
+        breaks = len(headers) + 2
+        if head.count(b"\n") != breaks or head.count(b"\r") != breaks:
+            raise RuntimeError("a header field of the answer has a line break")
+        return head
+
+
+@lru_cache(maxsize=1000)
+def _status_line(status: int) -> bytes:
+    phrases = {int(each): each.phrase for each in HTTPStatus}
+    return f"HTTP/1.1 {status} {phrases.get(status, '')}".encode()

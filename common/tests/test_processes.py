@@ -1,0 +1,117 @@
+"""gunicorn's arbiter and its worker: start, hang, crash, reload and stop."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from tools.testing.log_lines import lines, waited_for
+from tools.testing.service import ROOT, Service, free_port, service
+from tools.testing.site import NOWHERE, SITE
+
+SECONDS = 30
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc on this system")
+
+WITH_AN_ORPHAN = """
+import ctypes, os, sys, time
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+if os.fork() == 0:
+    if os.fork() == 0:
+        time.sleep(1)
+    os._exit(0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def started(tmp_path: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """A start that must fail."""
+    command = [sys.executable, "-m", "gunicorn", "-c", f"python:{SITE}.server"]
+    environment = {"PATH": os.environ["PATH"], "SECRET_KEY": "for tests", "ALLOWED_HOSTS": "a", "HOST": "127.0.0.1"}
+    environment |= {"PORT": str(free_port()), **NOWHERE, **settings}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+
+
+@needs_proc
+def test_a_worker_that_was_killed_is_replaced(tmp_path: Path) -> None:
+    with service(SITE, tmp_path, **NOWHERE) as running:
+        (worker,) = children(running.process.pid)
+        os.kill(worker, signal.SIGKILL)
+        assert waited_for(running, lambda line: "was sent SIGKILL" in line["message"])
+        running.wait_until_live()
+        assert children(running.process.pid) != [worker]
+
+
+@needs_proc
+def test_orphans_are_reaped_as_pid_1_must(tmp_path: Path) -> None:
+    """A subreaper inherits orphans, as PID 1 does."""
+    running = Service(SITE, tmp_path, run_in=[sys.executable, "-c", WITH_AN_ORPHAN], **NOWHERE)
+    try:
+        running.wait_until_live()
+        deadline = time.monotonic() + SECONDS
+        while len(children(running.process.pid)) != 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        running.stop()
+
+
+@pytest.mark.parametrize("seconds", [0, 0.2, 0.5])
+def test_a_signal_that_comes_while_it_starts_is_not_lost(tmp_path: Path, seconds: float) -> None:
+    starting = Service(SITE, tmp_path, **NOWHERE)
+    try:
+        deadline = time.monotonic() + SECONDS
+        while b"Listening at" not in starting.log.read_bytes():
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        time.sleep(seconds)
+        starting.process.terminate()
+        assert starting.process.wait(SECONDS) == 0
+    finally:
+        starting.process.kill()
+        starting.process.wait()
+
+
+def test_a_worker_whose_event_loop_hangs_is_killed_with_a_traceback(tmp_path: Path) -> None:
+    stuck = Service(SITE, tmp_path, "tools.testing.hanging:application", "--timeout", "2", **NOWHERE)
+    try:
+        assert waited_for(stuck, lambda line: line["message"].startswith("Booting worker"))
+        with pytest.raises(requests.ConnectionError):
+            requests.get(stuck.url, timeout=SECONDS)
+        assert waited_for(stuck, lambda line: "WORKER TIMEOUT" in line["message"])
+        assert "in application" in stuck.errors.read_text()
+    finally:
+        stuck.process.kill()
+        stuck.process.wait()
+
+
+def test_a_port_in_use_is_one_line_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        failed = started(tmp_path, PORT=str(taken.getsockname()[1]))
+    assert failed.returncode == 1
+    (line,) = failed.stderr.splitlines()
+    assert "in use" in line
+
+
+def test_a_number_of_workers_that_is_none_is_one_line(tmp_path: Path) -> None:
+    failed = started(tmp_path, WEB_CONCURRENCY="many")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    (line,) = failed.stderr.splitlines()
+    assert "WEB_CONCURRENCY" in line
+
+
+def test_the_first_lines_are_json(tmp_path: Path) -> None:
+    with service(SITE, tmp_path, **NOWHERE) as running:
+        assert {"service", "timestamp", "level"} <= lines(running)[0].keys()

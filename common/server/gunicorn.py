@@ -15,8 +15,6 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from common.observability.json_logging import log_everything
-
 KEEPALIVE_SECONDS = 75
 """Idle connections are kept longer than any client in front keeps them (nginx: 60 s), so that it is the client who closes."""
 
@@ -63,6 +61,8 @@ def gunicorn_settings(site: str) -> dict[str, Any]:
         settings = import_module(os.environ["DJANGO_SETTINGS_MODULE"])
     except ImproperlyConfigured as error:
         sys.exit(f"{site}: {error}")
+    from common.observability.json_logging import log_everything  # reads settings
+
     log_everything()
     return {
         **shared_metrics(settings.WEB_CONCURRENCY),

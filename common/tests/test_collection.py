@@ -3,8 +3,8 @@
 import gc
 import weakref
 from collections.abc import Iterator
-
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import uvicorn
@@ -35,7 +35,8 @@ def cycle() -> "weakref.ref[Node]":
 async def test_cycles_are_searched_for_every_ten_seconds() -> None:
     config = uvicorn.Config("tools.testing.hanging:application")
     config.load()
-    server = DrainingServer(SimpleNamespace(config=config, alive=True, notify=lambda: None), 0)
+    worker: Any = SimpleNamespace(config=config, alive=True, notify=lambda: None)
+    server = DrainingServer(worker, 0)
     first = cycle()
     await server.on_tick(1)
     assert first() is not None

@@ -12,7 +12,7 @@ from tools.testing.site import NOWHERE, SITE
 SCRIPT = """
 import importlib, json, logging, sys, warnings
 site, leaks = sys.argv[1], json.loads(sys.argv[2])
-importlib.import_module("common.server.protocol")
+importlib.import_module("common.server.worker")
 importlib.import_module(f"{site}.asgi").application()
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
@@ -39,7 +39,15 @@ for number, leak in enumerate(leaks):
     warnings.warn_explicit(leak, UserWarning, "here", number)
 print(json.dumps(names), file=sys.stderr)
 """
-EXPECTED = {"access", "gunicorn.error", "gunicorn.access", "uvicorn.error", "django.request", "django.server", "asyncio"}
+EXPECTED = {
+    "access",
+    "gunicorn.error",
+    "gunicorn.access",
+    "uvicorn.error",
+    "django.request",
+    "django.server",
+    "asyncio",
+}
 
 
 def test_no_logger_lets_a_secret_out() -> None:

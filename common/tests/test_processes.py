@@ -105,13 +105,6 @@ def test_a_port_in_use_is_one_line_at_once(tmp_path: Path) -> None:
     assert "in use" in line
 
 
-def test_a_number_of_workers_that_is_none_is_one_line(tmp_path: Path) -> None:
-    failed = started(tmp_path, WEB_CONCURRENCY="many")
-    assert (failed.returncode, failed.stdout) == (1, "")
-    (line,) = failed.stderr.splitlines()
-    assert "WEB_CONCURRENCY" in line
-
-
 def test_the_first_lines_are_json(tmp_path: Path) -> None:
     with service(SITE, tmp_path, **NOWHERE) as running:
         assert {"service", "timestamp", "level"} <= lines(running)[0].keys()

@@ -50,8 +50,8 @@ fix: .venv/.requirements-dev ## repairs what ruff can repair
 
 check: lint test ## what CI runs: lint, types, tests; edits nothing
 
-schema: .venv/.requirements-run ## docs/openapi/*.yaml anew, from the code
-	@$(call spectacular,gateway) && $(call spectacular,users)
+schema: .venv/.requirements-run ## writes docs/openapi and docs/reference from the code
+	@$(call spectacular,gateway) && $(call spectacular,users) && $(PY) -m tools.docs.reference
 
 client: .venv/.requirements-verify ## typed clients for Python and TypeScript in build/clients (needs npm)
 	@$(PY) -m tools.clients

@@ -1,0 +1,168 @@
+"""`python -m tools.docs.reference`: writes the pages of docs/reference that come from the code (commands, metrics, API)."""
+
+import ast
+import importlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import django
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "docs" / "reference"
+GENERATED = "<!-- Generated from the code by `make schema`. -->"
+SITES = {"users": "users_site", "gateway": "gateway_site"}
+METRICS = {
+    "Counter": "counter",
+    "Gauge": "gauge",
+    "Histogram": "histogram",
+    "CounterMetricFamily": "counter",
+    "GaugeMetricFamily": "gauge",
+}
+WHERE = {"common": "both", "gateway_site": "gateway", "users_site": "user service"}
+
+COMMANDS_HEAD = f"""\
+# Commands
+
+{GENERATED}
+
+The management commands of the two sites. [Operating](../how-to/operating.md) has the rules that all of them follow.
+`make help` lists the targets of `make`.
+"""
+METRICS_HEAD = f"""\
+# Metrics
+
+{GENERATED}
+
+Prometheus text at `/metrics` of each service. `process_*` and `python_*` come from prometheus_client.
+
+| name | type | labels | where | meaning |
+|---|---|---|---|---|
+"""
+API_HEAD = f"""\
+# API
+
+{GENERATED}
+
+The operations of the gateway, from its [schema](../openapi/gateway.yaml). A running gateway serves the schema at
+`/api/openapi.json`, and a page to try it at `/api/docs`. The user service has the same operations under `/users`.
+Every error is a [problem](problems.md).
+
+| request | operation | statuses |
+|---|---|---|
+"""
+
+
+class Options:
+    """Records the arguments that a command declares; a stand-in for argparse's parser."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str]] = []
+
+    def add_argument(self, *names: str, **options: Any) -> None:
+        """As argparse's method."""
+        value = options.get("metavar") or "|".join(options.get("choices") or ()) or "VALUE"
+        if not names[0].startswith("-"):
+            argument = options.get("metavar") or names[0]
+        else:
+            argument = names[-1] if options.get("action") == "store_true" else f"{names[-1]} {value}"
+        notes = [options.get("help") or "", "required" if options.get("required") else ""]
+        default = options.get("default")
+        if default and f"{default}" not in notes[0]:
+            notes.append(f"default: {default}")
+        self.rows.append((argument, "; ".join(note for note in notes if note)))
+
+    def add_mutually_exclusive_group(self, **_: Any) -> "Options":
+        """As argparse's method; the group's arguments join the same table."""
+        return self
+
+
+def commands() -> str:
+    """The management commands of both sites."""
+    text = COMMANDS_HEAD
+    for name, site in SITES.items():
+        text += f"\n## manage_{name}.py\n"
+        paths = [
+            path for folder in ("common", site) for path in (ROOT / folder / "management/commands").glob("[a-z]*.py")
+        ]
+        for path in sorted(paths, key=lambda path: path.stem):
+            text += _command(f"manage_{name}.py", path)
+    return text
+
+
+def _command(program: str, path: Path) -> str:
+    command = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts)).Command()
+    options = Options()
+    command.add_arguments(options)
+    text = f"\n### {path.stem}\n\n```text\n{command.help.strip()}\n```\n"
+    if options.rows:
+        text += "\n| argument | meaning |\n|---|---|\n" + _rows((f"`{name}`", note) for name, note in options.rows)
+    lines = [line.strip().replace("%(prog)s", f"{program} {path.stem}") for line in command.example.splitlines()]
+    return text + ("\n```sh\n" + "\n".join(lines) + "\n```\n" if lines else "")
+
+
+def metrics() -> str:
+    """The metrics that our code declares."""
+    found = {row for folder in WHERE for path in (ROOT / folder).rglob("*.py") for row in _metrics_of(path, folder)}
+    return METRICS_HEAD + _rows(sorted(found))
+
+
+def _metrics_of(path: Path, folder: str) -> Iterator[tuple[str, ...]]:
+    """Calls like `Counter("name", "meaning", ("label",))`; the labels may be a constant of the module."""
+    if "tests" in path.parts:
+        return
+    tree = ast.parse(path.read_text("utf-8"))
+    constants = {
+        node.targets[0].id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Name(id=str(call)),
+                args=[ast.Constant(value=str(name)), ast.Constant(value=str(meaning)), *rest],
+            ) if call in METRICS:
+                labels = rest[0] if rest else ast.Tuple([])
+                labels = constants[labels.id] if isinstance(labels, ast.Name) else labels
+                name += "_total" if METRICS[call] == "counter" else ""
+                text = ", ".join(f"`{label}`" for label in ast.literal_eval(labels))
+                yield f"`{name}`", METRICS[call], text, WHERE[folder], meaning
+
+
+def api() -> str:
+    """The operations of the gateway's schema."""
+    paths = yaml.safe_load((ROOT / "docs/openapi/gateway.yaml").read_text("utf-8"))["paths"]
+    return API_HEAD + _rows(
+        (f"`{method.upper()} {path}`", operation["summary"], ", ".join(sorted(operation["responses"])))
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if "responses" in operation
+    )
+
+
+def _rows(rows: Iterable[Iterable[str]]) -> str:
+    return "".join(
+        "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in row) + " |\n" for row in rows
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {"commands.md": commands, "metrics.md": metrics, "api.md": api}
+
+
+def main() -> None:
+    """Writes every page."""
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "gateway_site.settings",
+        "DEBUG": "true",
+        "USER_SERVICE_URL": "http://unused",
+    }
+    django.setup()
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

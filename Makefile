@@ -53,7 +53,7 @@ check: lint test ## what CI runs: lint, types, tests; edits nothing
 schema: .venv/.requirements-run ## writes docs/openapi and docs/reference from the code
 	@$(call spectacular,gateway) && $(call spectacular,users) && $(PY) -m tools.docs.reference
 
-client: .venv/.requirements-verify ## typed clients for Python and TypeScript in build/clients (needs npm)
+client: .venv/.requirements-verify ## typed clients for Python, TypeScript, Go and Java in build/clients
 	@$(PY) -m tools.clients
 
 docs: .venv/docs/.requirements-docs ## the pages of docs/ as a site in build/site; fails on a broken link

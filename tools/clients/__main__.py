@@ -1,70 +1,117 @@
-"""`python -m tools.clients`, which `make client` calls: writes build/clients/python and build/clients/typescript.
+"""`python -m tools.clients`, which `make client` calls: writes typed clients of the gateway to build/clients.
 
-Both are made from docs/openapi/gateway.yaml and checked at once: mypy --strict, tsc --strict. Exit code 1 and a line on
-standard error when one cannot be made.
+Each is generated from docs/openapi/gateway.yaml and compiled under strict settings, together with its program from
+docs/how-to/clients.md. A language whose toolchain is missing is skipped by name. Exit code 1 when one cannot be made.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
+from tools.clients.examples import program
 from tools.run.services import ROOT
 
 SCHEMA = ROOT / "docs" / "openapi" / "gateway.yaml"
-SOURCES = ROOT / "tools" / "clients"
+SOURCES = Path(__file__).parent
 TARGET = ROOT / "build" / "clients"
-PACKAGE = "users_gateway_client"
-SECONDS = 300
-"""For one step: the slowest is npm's download."""
+SECONDS = 600
+"""For one step. The slowest downloads a build tool's plugins."""
 
 
 class NotMadeError(Exception):
-    """A step failed; the text says which, and what it said."""
+    """A step failed; the text has its output."""
+
+
+def make_python(folder: Path) -> None:
+    """A package on httpx and attrs, checked by mypy --strict."""
+    options = ["--output-path", str(folder), "--config", str(SOURCES / "python" / "config.yaml"), "--fail-on-warning"]
+    run([sys.executable, "-m", "openapi_python_client", "generate", "--path", str(SCHEMA), *options], ROOT)
+    (folder / "example.py").write_text(program("python"))
+    mypy = [sys.executable, "-m", "mypy", "--config-file", str(SOURCES / "python" / "mypy.ini")]
+    run([*mypy, "users_gateway_client", "example.py"], folder)
+
+
+def make_typescript(folder: Path) -> None:
+    """Two clients, on openapi-fetch and by @hey-api/openapi-ts, checked by tsc --strict."""
+    shutil.copytree(SOURCES / "typescript", folder)
+    run(["npm", "ci", "--ignore-scripts"], folder)
+    options = ["--default-non-nullable=false", "--enum=false"]  # a field with a default may be left out of a request
+    run(["npm", "exec", "--", "openapi-typescript", str(SCHEMA), "-o", "schema.d.ts", *options], folder)
+    run(["npm", "exec", "--", "openapi-ts", "-i", str(SCHEMA), "-o", "hey-api"], folder)
+    (folder / "example.ts").write_text(program("typescript"))
+    run(["npm", "exec", "--", "tsc"], folder)
+
+
+def make_go(folder: Path) -> None:
+    """A module on net/http, checked by go vet, and the example's binary."""
+    generate(folder, "go", "packageName=users", "withGoMod=false")
+    shutil.rmtree(folder / "test")
+    (folder / "go.mod").write_text("module users\n\ngo 1.24\n")
+    (folder / "example").mkdir()
+    (folder / "example" / "main.go").write_text(program("go"))
+    run(["go", "vet", "./..."], folder)
+    run(["go", "build", "-o", "example/example", "./example"], folder)
+
+
+def make_java(folder: Path) -> None:
+    """A Maven project on java.net.http, compiled with its program."""
+    package = [f"{part}=com.example.users{end}" for part, end in PACKAGES.items()]
+    generate(folder, "java", *package, "hideGenerationTimestamp=true", library="native")
+    shutil.copy(SOURCES / "java" / "Example.java", folder / "src/main/java/com/example/users")
+    run(["mvn", "-B", "-q", "-DskipTests", "package", "dependency:copy-dependencies"], folder)
+
+
+PACKAGES = {"invokerPackage": "", "apiPackage": ".api", "modelPackage": ".model"}
+
+CLIENTS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
+    "python": (make_python, ()),
+    "typescript": (make_typescript, ("npm",)),
+    "go": (make_go, ("go", "java")),
+    "java": (make_java, ("mvn", "java")),
+}
+"""What makes each client, and the programs that this needs."""
+
+
+def missing(language: str) -> list[str]:
+    """The programs that this client needs and this machine lacks."""
+    return [program for program in CLIENTS[language][1] if shutil.which(program) is None]
 
 
 def main() -> int:
-    """Both clients; the exit code."""
-    try:
-        python = make_python(TARGET / "python")
-        typescript = make_typescript(TARGET / "typescript")
-    except NotMadeError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-    for made in (python, typescript):
-        sys.stdout.write(f"made and checked {made.relative_to(ROOT)}\n")
-    return 0
+    """Makes every client; the exit code."""
+    failed = False
+    for language, (make, _) in CLIENTS.items():
+        folder = TARGET / language
+        shutil.rmtree(folder, ignore_errors=True)
+        if lacking := missing(language):
+            sys.stdout.write(f"skipped {language}: it needs {' and '.join(lacking)}\n")
+            continue
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            make(folder)
+        except NotMadeError as error:
+            sys.stderr.write(f"error: {language}: {error}\n")
+            failed = True
+        else:
+            sys.stdout.write(f"made and checked {folder.relative_to(ROOT)}\n")
+    return int(failed)
 
 
-def make_python(folder: Path) -> Path:
-    """A package on httpx and attrs. Raises NotMadeError."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", str(SCHEMA)]
-    run([*command, "--output-path", str(folder), "--config", str(SOURCES / "python.yaml"), "--fail-on-warning"], ROOT)
-    check = SOURCES / "exercise.py"
-    run([sys.executable, "-m", "mypy", "--config-file", str(SOURCES / "mypy.ini"), PACKAGE, str(check)], folder)
-    return folder
-
-
-def make_typescript(folder: Path) -> Path:
-    """A module on openapi-fetch, and its types. Raises NotMadeError."""
-    npm = shutil.which("npm")
-    if npm is None:
-        raise NotMadeError("npm is not installed, and the TypeScript client needs it: install Node.js 18 or newer")
-    shutil.copytree(SOURCES / "typescript", folder, dirs_exist_ok=True)
-    run([npm, "ci"], folder)
-    options = ["--default-non-nullable=false", "--enum=false"]  # a field with a default may be left out of a request
-    run([npm, "exec", "--", "openapi-typescript", str(SCHEMA), "-o", "schema.d.ts", *options], folder)
-    run([npm, "exec", "--", "tsc"], folder)
-    return folder
+def generate(folder: Path, generator: str, *properties: str, library: str = "") -> None:
+    """Runs openapi-generator, whose jar is in its Python package."""
+    jar = files("openapi_generator_cli") / "openapi-generator.jar"
+    command = ["java", "-jar", str(jar), "generate", "-i", str(SCHEMA), "-g", generator, "-o", str(folder)]
+    command += ["--additional-properties", ",".join(properties)]
+    run([*command, "--library", library] if library else command, ROOT)
 
 
 def run(command: list[str], folder: Path) -> None:
     """One step. Raises NotMadeError."""
-    # The generator calls ruff by its name.
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))  # a generator calls ruff by its name
     try:
         done = subprocess.run(
             command,

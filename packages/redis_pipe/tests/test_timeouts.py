@@ -3,9 +3,9 @@ import time
 
 import pytest
 
-from users_site.repository.errors import Reason, StoreUnavailable
-from users_site.tests.connection.hostile import always
-from users_site.tests.connection.waiting import failures_of, until_it_answers
+from packages.redis_pipe import Reason, Unavailable
+from packages.redis_pipe.tests.hostile import always
+from packages.redis_pipe.tests.waiting import failures_of, until_it_answers
 
 
 async def test_a_late_reply_goes_to_nobody(connect, server):
@@ -16,7 +16,7 @@ async def test_a_late_reply_goes_to_nobody(connect, server):
     await asyncio.sleep(0.1)
     late = connection.execute("echo", "ECHO", "late", timeout=0.1)
     patient = connection.execute("echo", "ECHO", "patient")
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(Unavailable) as caught:
         await late
     assert (caught.value.reason, caught.value.uncertain) == (Reason.TIMEOUT, True)
     assert not patient.done()
@@ -80,7 +80,7 @@ async def test_a_command_that_may_take_longer_is_given_its_time(connect, server)
 
 async def test_a_command_that_never_left_was_certainly_not_executed(connect, hostile):
     store = await hostile(always(b""), setup_reply=b"")
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(Unavailable) as caught:
         await connect(store).execute("get", "GET", "k", timeout=0.1)
     assert (caught.value.reason, caught.value.uncertain) == (Reason.TIMEOUT, False)
 
@@ -139,6 +139,6 @@ async def test_who_stands_still_again_and_again_waits_no_longer_for_that(connect
         await asyncio.sleep(0)
         time.sleep(0.2)  # noqa: ASYNC251
     server.thaw()
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(Unavailable):
         await command
     assert time.monotonic() - started < 1.5

@@ -2,8 +2,7 @@ import asyncio
 
 import pytest
 
-from packages.redis_pipe.command import Script
-from users_site.repository.errors import StoreError
+from packages.redis_pipe import Refused, Script
 
 COUNT = Script("count", "return {redis.call('INCRBY', KEYS[1], ARGV[1]), ARGV[2]}")
 
@@ -41,14 +40,14 @@ async def test_a_server_that_never_knows_the_script_is_not_asked_for_ever(connec
         writer.write(b"-NOSCRIPT No matching script.\r\n")
 
     store = await hostile(noscript)
-    with pytest.raises(StoreError):
+    with pytest.raises(Refused):
         await connect(store).run("count", COUNT, ["n"], [1, b"x"])
     assert [words[0] for words in store.commands] == [b"EVALSHA", b"EVAL"]
 
 
 async def test_an_error_of_a_script_is_ours_and_quotes_no_key(connect, server):
     connection = connect(server)
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises(Refused) as caught:
         await connection.run("count", COUNT, ["secret-key"], ["secret-value", b"x"])
     assert str(caught.value) == "Redis refused 'count' with ERR"
     assert caught.value.code == "ERR"

@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
-from users_site.repository.errors import Reason, StoreError, StoreUnavailable
-from users_site.tests.connection.hostile import always
-from users_site.tests.connection.waiting import failures_of, until_it_answers
+from packages.redis_pipe import Reason, Refused, Unavailable
+from packages.redis_pipe.tests.hostile import always
+from packages.redis_pipe.tests.waiting import failures_of, until_it_answers
 
 STABLE = 1.1  # seconds; what was demoted is looked up anew only by a connection older than that
 
@@ -28,7 +28,7 @@ async def test_one_error_is_that_commands_own(connect, server):
     replies = connection.batch(commands(("SET", "k", "text"), ("INCR", "k"), ("GET", "k")))
     first, second, third = await asyncio.gather(*replies, return_exceptions=True)
     assert (first, third) == (b"OK", b"text")
-    assert isinstance(second, StoreError)
+    assert isinstance(second, Refused)
     assert await connection.execute("echo", "ECHO", "next") == b"next"
 
 
@@ -66,7 +66,7 @@ async def test_a_demoted_primary_is_left_but_the_batch_is_not_sent_again(connect
     await connection.ping()
     await asyncio.sleep(STABLE)
     refused, waited = connection.batch(commands(("SET", "a", 1), ("WAIT", 1, 10)))
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(Unavailable) as caught:
         await refused
     assert (caught.value.reason, caught.value.uncertain) == (Reason.READONLY, False)
     assert await waited == b"OK"

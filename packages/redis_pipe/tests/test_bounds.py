@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from users_site.repository.errors import Reason, StoreUnavailable
-from users_site.tests.connection.waiting import failures_of
+from packages.redis_pipe import Reason, Unavailable
+from packages.redis_pipe.tests.waiting import failures_of
 
 
 async def test_beyond_max_waiting_a_command_is_refused_at_once(connect, server):
@@ -14,7 +14,7 @@ async def test_beyond_max_waiting_a_command_is_refused_at_once(connect, server):
     await asyncio.sleep(0.05)
     refused = connection.execute("get", "GET", "k")
     assert refused.done()
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(Unavailable) as caught:
         await refused
     assert (caught.value.reason, caught.value.uncertain) == (Reason.QUEUE_FULL, False)
     server.thaw()

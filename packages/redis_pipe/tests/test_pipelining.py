@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from users_site.tests.connection.hostile import always
+from packages.redis_pipe.tests.hostile import always
 
 
 async def test_replies_come_back_to_their_own_callers(connect, server):

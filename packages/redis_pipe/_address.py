@@ -1,4 +1,4 @@
-"""Where Redis is and how to get in: a URL, parsed once, for the services and for the management commands.
+"""The address of Redis, parsed from a URL.
 
 redis://[user:password@]host[:6379][/db]
 rediss://…             the same over TLS, verified; `?ssl_ca_certs=/path/ca.pem` for a CA of your own
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from packages.redis_pipe.discovery import Node
+Node = tuple[str, int]
 
 FORMS = (
     "use redis://:password@host:6379/0, rediss://…, unix:///path?db=0, redis+sentinel://host:26379,host:26379/name/0 "
@@ -30,26 +30,26 @@ TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs")
 
 @dataclass(frozen=True)
 class Address:
-    """How to connect to Redis. Its text and its repr never show a password."""
+    """Neither its text nor its repr shows a password."""
 
     scheme: str
     nodes: tuple[Node, ...] = ()  # the server, the sentinels, or some of a cluster
     path: str = ""  # of the unix socket
-    service: str = ""  # the name by which the sentinels know the primary
+    service: str = ""  # the primary's name in Sentinel
     db: int = 0
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     options: dict[str, str] = field(default_factory=dict, repr=False)  # of TLS, and `sentinel_password`
 
     @classmethod
-    def from_url(cls, url: str, password: str | None = None) -> Self:
-        """Parse a URL; `password` is used when the URL holds none. Raises ValueError that names the cure."""
+    def from_url(cls, url: str) -> Self:
+        """Raises ValueError that names the cure."""
         try:
             parts = urlsplit(url)
         except ValueError:  # its text may quote the password
             raise ValueError(f"REDIS_URL is malformed: {FORMS}") from None
         if parts.scheme not in {*PORTS, "unix"}:
-            raise ValueError(f"REDIS_URL has no scheme that is known: {FORMS}")
+            raise ValueError(f"REDIS_URL has an unknown scheme: {FORMS}")
         userinfo, _, hosts = parts.netloc.rpartition("@")
         username, _, secret = (unquote(part) for part in userinfo.partition(":"))
         options = _options(parts)
@@ -62,7 +62,7 @@ class Address:
             service=service,
             db=db,
             username=username or None,
-            password=secret or password or None,
+            password=secret or None,
             options=options,
         )
 
@@ -77,23 +77,21 @@ class Address:
 
     @property
     def is_plain_text_to_others(self) -> bool:
-        """Whether what is sent can be read on the way to another host."""
+        """Whether the network between hosts carries the password in plain text."""
         local = {"localhost", "127.0.0.1", "::1"}
         return not self.is_tls and any(host not in local for host, _ in self.nodes)
 
     @property
     def is_tls(self) -> bool:
-        """Whether TLS is spoken, to whoever is asked for the primary as well."""
         return self.scheme.startswith("rediss")
 
     @property
     def is_cluster(self) -> bool:
-        """Whether the nodes are those of a Redis Cluster."""
         return self.scheme.endswith("+cluster")
 
     @property
     def is_moving(self) -> bool:
-        """Whether the primary has to be asked for."""
+        """Whether the primary has to be looked up."""
         return self.is_cluster or bool(self.service)
 
 
@@ -142,7 +140,9 @@ def _service_and_db(parts: SplitResult, query_db: str) -> tuple[str, int]:
     if parts.scheme.endswith("+sentinel"):
         service = segments.pop(0)
         if not service:
-            raise ValueError("REDIS_URL: name the primary as Sentinel knows it: redis+sentinel://host:26379/mymaster/0")
+            raise ValueError(
+                "REDIS_URL: name the primary, as in Sentinel's configuration: redis+sentinel://host:26379/mymaster/0"
+            )
     db = "/".join(segments) or query_db or "0"
     if not (db.isascii() and db.isdigit()):
         raise ValueError("REDIS_URL: the database is a number: redis://host:6379/0")

@@ -1,4 +1,4 @@
-"""One command on its way: its bytes, who waits for its reply, and until when."""
+"""One command: its bytes, the future of its reply, its deadline."""
 
 import hashlib
 import math
@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import hiredis
 
-from users_site.repository.errors import Reason, RepositoryError, StoreUnavailable
+from .errors import PipeError, Reason, Unavailable
 
 Word = bytes | str | int
 
@@ -25,19 +25,28 @@ def pack(words: tuple[Word, ...]) -> bytes:
 
 @dataclass(frozen=True)
 class Script:
-    """A Lua script; called by its SHA-1, sent whole only to a server that does not know it."""
+    """A Lua script, called by its SHA-1. The server rejects writes of a `read_only` one, and serves it while writes pause."""
 
     name: str
     source: str
+    read_only: bool = False
     sha1: str = field(init=False)
 
     def __post_init__(self) -> None:
         digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
         object.__setattr__(self, "sha1", digest)
 
+    def by_hash(self, *words: Word) -> tuple[Word, ...]:
+        """A call that a server answers with NOSCRIPT until it has seen the source."""
+        return "EVALSHA_RO" if self.read_only else "EVALSHA", self.sha1, *words
+
+    def whole(self, *words: Word) -> tuple[Word, ...]:
+        """A call that carries the source."""
+        return "EVAL_RO" if self.read_only else "EVAL", self.source, *words
+
 
 class Command:
-    """What stands in the queue, then among the sent until its reply comes.
+    """Stands in the queue, then among the sent until its reply comes.
 
     A caller that gave up leaves its future done; the command keeps its place, so that replies stay in order.
     """
@@ -50,15 +59,15 @@ class Command:
         self.future = future
         self.started = started
         self.deadline = deadline
-        self.fallback: tuple[Word, ...] | None = None  # what to send, once, if the script is not known
+        self.fallback: tuple[Word, ...] | None = None  # sent once, after NOSCRIPT
         self.follower: Command | None = None  # sent right behind, in the same write; then its own follower
-        self.moved = False  # sent again, to another primary; or never to be
+        self.moved = False  # no further retry over another connection
 
-    def fail(self, error: RepositoryError, now: float, observe: Observe | None) -> None:
+    def fail(self, error: PipeError, now: float, observe: Observe | None) -> None:
         """End the command with an error, unless it has ended; one whose caller gave up is only counted."""
         status = "error"
         if not self.future.done():
-            if isinstance(error, StoreUnavailable) and error.reason is Reason.TIMEOUT:
+            if isinstance(error, Unavailable) and error.reason is Reason.TIMEOUT:
                 status = "timeout"
             self.future.set_exception(error)
         elif not self.future.cancelled():
@@ -68,13 +77,13 @@ class Command:
 
 
 def expire(commands: Iterable[Command], now: float, observe: Observe | None, *, uncertain: bool) -> float:
-    """End those that are out of time; answers the nearest deadline of the others, or infinity."""
+    """End those past their deadline. Returns the nearest deadline of the others, or infinity."""
     nearest = math.inf
     for command in commands:
         if command.future.done():
             continue
         if command.deadline <= now:
-            command.fail(StoreUnavailable(Reason.TIMEOUT, uncertain=uncertain), now, observe)
+            command.fail(Unavailable(Reason.TIMEOUT, uncertain=uncertain), now, observe)
         elif command.deadline < nearest:
             nearest = command.deadline
     return nearest

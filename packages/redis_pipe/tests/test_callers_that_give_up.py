@@ -1,6 +1,6 @@
 import asyncio
 
-from users_site.tests.connection.hostile import always
+from packages.redis_pipe.tests.hostile import always
 
 
 async def test_a_cancelled_caller_leaves_the_stream_in_order(connect, server):

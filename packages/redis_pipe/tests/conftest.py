@@ -1,13 +1,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 import uvloop
 
-from packages.redis_pipe.address import Address
-from packages.redis_pipe.connection import Connection
-from users_site.tests.connection.hostile import Hostile
-from users_site.tests.valkey import Valkey, valkey
+from packages.redis_pipe import Address, Pipe
+from packages.redis_pipe.tests.hostile import Hostile
+from tools.testing.valkey import Valkey, valkey
 
 
 def pytest_asyncio_loop_factories(item):
@@ -26,17 +26,20 @@ def server():
         yield running
 
 
-Connect = Callable[..., Connection]
+SLOT_KEY = "{users:0}:ids"
+
+Connect = Callable[..., Pipe]
 
 
 @pytest.fixture
 async def connect():
     """Makes connections to a URL, a Valkey or a Hostile, and closes them at the end."""
-    made: list[Connection] = []
+    made: list[Pipe] = []
 
-    def make(target: str | Valkey | Hostile, **options) -> Connection:
+    def make(target: str | Valkey | Hostile, **options: Any) -> Pipe:
         url = target if isinstance(target, str) else target.url
-        made.append(Connection(Address.from_url(url), **{"timeout": 5.0, "connect_timeout": 5.0} | options))
+        defaults: dict[str, Any] = {"timeout": 5.0, "connect_timeout": 5.0, "slot_key": SLOT_KEY}
+        made.append(Pipe(Address.from_url(url), **defaults | options))
         return made[-1]
 
     yield make

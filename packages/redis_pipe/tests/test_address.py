@@ -1,9 +1,6 @@
 import pytest
-import redis
 
-from packages.redis_pipe.address import Address
-from users_site.operations.blocking import blocking_client
-from users_site.tests.valkey import free_port
+from packages.redis_pipe import Address
 
 
 def test_the_least_url_has_the_defaults():
@@ -20,11 +17,6 @@ def test_a_full_url_is_decoded():
 
 def test_a_password_may_hold_an_at_sign():
     assert Address.from_url("redis://:p@ss@store").password == "p@ss"
-
-
-def test_the_separate_password_is_used_when_the_url_has_none():
-    assert Address.from_url("redis://store", password="apart").password == "apart"
-    assert Address.from_url("redis://:inside@store", password="apart").password == "inside"
 
 
 def test_an_ipv6_address():
@@ -111,17 +103,3 @@ def test_a_malformed_url_is_told_in_one_line_that_names_the_cure(url, cure):
     assert "hunter2" not in text
     assert "er2" not in text
     assert caught.value.__cause__ is None
-
-
-def test_a_management_command_gets_a_client_of_the_same_address(server):
-    with blocking_client(Address.from_url(server.url)) as client:
-        client.set("k", "v")
-        assert client.get("k") == b"v"
-
-
-def test_a_management_command_is_told_at_once_that_nobody_listens():
-    with (
-        blocking_client(Address.from_url(f"redis://127.0.0.1:{free_port()}")) as client,
-        pytest.raises(redis.ConnectionError),
-    ):
-        client.ping()

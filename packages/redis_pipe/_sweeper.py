@@ -1,4 +1,4 @@
-"""One timer at the oldest deadline, in place of one for each command."""
+"""One timer at the oldest deadline, instead of one for each command."""
 
 import asyncio
 import math
@@ -6,28 +6,28 @@ from collections.abc import Callable
 from contextvars import Context
 from time import monotonic
 
-GRAIN = 0.01  # seconds; the least time between two looks
+GRAIN = 0.01  # seconds; the least time between two sweeps
 LATE, GRACE = 0.1, 0.05
-"""Who looks so much too late stood still, throttled or with the whole machine: what comes now is given a moment (seconds)."""
+"""A timer so late means that this process or the whole machine stalled: replies get a moment to arrive (seconds)."""
 
 NEVER = math.inf
 
 
 class Sweeper:
-    """Calls `look(now)` at the time it was armed for; `look` answers when to look again, or NEVER.
+    """Calls `sweep(now)` at the armed time; `sweep` returns its next time, or NEVER.
 
     Times are `time.monotonic()`: uvloop's own clock stands still within a tick and counts milliseconds.
     """
 
-    def __init__(self, look: Callable[[float], float], context: Context) -> None:
-        self._look = look
+    def __init__(self, sweep: Callable[[float], float], context: Context) -> None:
+        self._sweep = sweep
         self._context = context
         self._timer: asyncio.TimerHandle | None = None
         self._has_waited = False
         self.at = NEVER
 
     def arm(self, loop: asyncio.AbstractEventLoop, now: float, at: float) -> None:
-        """Look at `at`, in place of any other time."""
+        """Replace the armed time."""
         self.cancel()
         self.at = at
         self._timer = loop.call_later(at - now, self._fire, loop, context=self._context)
@@ -47,6 +47,6 @@ class Sweeper:
             self.arm(loop, now, now + GRACE)
             return
         self._has_waited = False
-        again = self._look(now)
+        again = self._sweep(now)
         if again < self.at:
             self.arm(loop, now, max(again, now + GRAIN))

@@ -5,8 +5,7 @@ import threading
 import pytest
 import uvloop
 
-from packages.redis_pipe.address import Address
-from packages.redis_pipe.connection import Connection
+from packages.redis_pipe import Address, Pipe
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 
@@ -19,7 +18,7 @@ def run(factory, coroutine):
 @pytest.mark.parametrize("second", LOOPS)
 @pytest.mark.parametrize("first", LOOPS)
 def test_no_socket_outlives_its_loop(server, first, second):
-    connection = Connection(Address.from_url(server.url), timeout=5, connect_timeout=5)
+    connection = Pipe(Address.from_url(server.url), timeout=5, connect_timeout=5)
 
     async def use():
         return await connection.execute("echo", "ECHO", "hello")
@@ -29,11 +28,11 @@ def test_no_socket_outlives_its_loop(server, first, second):
     assert run(first, use()) == b"hello"
     gc.collect()  # an unclosed socket would warn here, and warnings are errors
     names = [client["name"] for client in server.client().client_list()]
-    assert "user-service" not in names
+    assert "redis-pipe" not in names
 
 
 def test_two_running_loops_cannot_share_one(server):
-    connection = Connection(Address.from_url(server.url), timeout=5, connect_timeout=5)
+    connection = Pipe(Address.from_url(server.url), timeout=5, connect_timeout=5)
 
     async def use_in_two_threads() -> None:
         await connection.ping()

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from packages.redis_pipe.command import Script
-from users_site.repository.errors import Reason, StoreUnavailable
-from users_site.tests.cluster import SLOT, Nodes, cluster, node_id, until, url_of
-from users_site.tests.connection.waiting import failures_of, until_it_answers
-from users_site.tests.valkey import PASSWORD, free_port
+from packages.redis_pipe import Reason, Script, Unavailable
+from packages.redis_pipe.tests.waiting import failures_of, until_it_answers
+from tools.testing.cluster import SLOT, Nodes, cluster, node_id, until, url_of
+from tools.testing.valkey import PASSWORD, free_port
 
 KEY, OTHER_KEY = "{users:0}:test", "{users:0}:ids"
 COUNT = Script("count", "redis.call('ZADD', KEYS[2], 0, ARGV[1]) return redis.call('INCR', KEYS[1])")
@@ -30,12 +29,12 @@ def nodes(running: Nodes) -> Nodes:
 
 
 async def answer_or_none(connection, *words):
-    with contextlib.suppress(StoreUnavailable):
+    with contextlib.suppress(Unavailable):
         return await connection.execute("x", *words)
 
 
 async def reason_of(connection) -> Reason:
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(Unavailable) as caught:
         await connection.execute("get", "GET", KEY)
     assert not caught.value.uncertain
     return caught.value.reason
@@ -70,7 +69,7 @@ class Load:
                 now = time.monotonic()
                 self.longest_gap, self._last = max(self.longest_gap, now - self._last), now
                 self.acknowledged += 1
-            except StoreUnavailable as error:
+            except Unavailable as error:
                 self.uncertain += error.uncertain
                 self.reasons[error.reason] += 1
             await asyncio.sleep(0.002)
@@ -146,7 +145,7 @@ async def test_an_owner_is_left_that_the_others_have_replaced_without_its_knowle
 
 
 async def test_a_wrong_password_is_told_and_not_shown(connect, nodes):
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(Unavailable) as caught:
         await connect(nodes.url.replace("p%40ss", "wr0ng")).ping()
     assert caught.value.reason is Reason.AUTH
     assert "wr0ng" not in str(caught.value)

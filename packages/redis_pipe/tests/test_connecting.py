@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from users_site.repository.errors import Reason, StoreUnavailable
-from users_site.tests.connection.hostile import Hostile, always
-from users_site.tests.connection.waiting import until_it_answers
-from users_site.tests.valkey import free_port, valkey
+from packages.redis_pipe import Reason, Unavailable
+from packages.redis_pipe.tests.hostile import Hostile, always
+from packages.redis_pipe.tests.waiting import until_it_answers
+from tools.testing.valkey import free_port, valkey
 
 
 async def reason_of(awaitable) -> Reason:
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(Unavailable) as caught:
         await awaitable
     assert not caught.value.uncertain
     return caught.value.reason
@@ -75,7 +75,7 @@ async def test_a_server_that_hangs_up_makes_no_storm(connect, hostile):
     connection = connect(store)
     until = time.monotonic() + 1.5
     while time.monotonic() < until:
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(Unavailable):
             await connection.ping()
         await asyncio.sleep(0.001)
     assert 3 <= store.opened <= 12
@@ -90,7 +90,7 @@ async def test_it_recovers_by_itself_when_the_server_comes(connect):
     port = free_port()
     connection = connect(f"redis://127.0.0.1:{port}")
     assert await reason_of(connection.ping()) is Reason.REFUSED
-    connection._failures = 1_000_000  # as after days
+    connection._link._failures = 1_000_000  # as after days
     await asyncio.sleep(0.3)
     store = Hostile(always(b"+PONG\r\n"), port=port)
     await store.start()
@@ -108,7 +108,7 @@ async def test_a_killed_server_is_back_when_it_is_back(connect):
         connection = connect(server)
         await connection.execute("set", "SET", "k", "v")
         server.kill()
-        with pytest.raises(StoreUnavailable) as caught:
+        with pytest.raises(Unavailable) as caught:
             await connection.ping()
         assert caught.value.reason in {Reason.CLOSED, Reason.REFUSED}
         await asyncio.to_thread(server.start)
@@ -142,7 +142,7 @@ async def test_what_was_written_is_not_sent_again(connect, hostile):
 
     store = await hostile(swallow)
     connection = connect(store)
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(Unavailable) as caught:
         await connection.execute("incr", "INCR", "n")
     assert (caught.value.reason, caught.value.uncertain) == (Reason.CLOSED, True)
     await until_it_answers(connection)
@@ -157,7 +157,7 @@ async def test_close_fails_what_waits_and_may_be_followed_by_use(connect, server
     await asyncio.sleep(0.05)
     await connection.close()
     server.thaw()
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(Unavailable) as caught:
         await waiting
     assert (caught.value.reason, caught.value.uncertain) == (Reason.CLOSED, True)
     await connection.ping()
@@ -186,4 +186,4 @@ async def test_a_unix_socket(connect):
 
 async def test_the_server_knows_who_is_connected(connect, server):
     await connect(server).ping()
-    assert "user-service" in [client["name"] for client in server.client().client_list()]
+    assert "redis-pipe" in [client["name"] for client in server.client().client_list()]

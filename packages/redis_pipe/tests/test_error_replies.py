@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
-from users_site.repository.errors import Reason, StoreError, StoreUnavailable
-from users_site.tests.connection.hostile import always
-from users_site.tests.valkey import valkey
+from packages.redis_pipe import Reason, Refused, Unavailable
+from packages.redis_pipe.tests.hostile import always
+from tools.testing.valkey import valkey
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from users_site.tests.valkey import valkey
 )
 async def test_a_reply_about_the_servers_state_is_unavailable(connect, hostile, code, reason):
     connection = connect(await hostile(always(f"-{code} 'secret-key' is the matter\r\n".encode())))
-    with pytest.raises(StoreUnavailable, match="unavailable") as caught:
+    with pytest.raises(Unavailable, match="unavailable") as caught:
         await connection.execute("get", "GET", "secret-key")
     assert caught.value.reason is reason
     assert not caught.value.uncertain
@@ -39,7 +39,7 @@ async def test_a_reply_about_the_servers_state_is_unavailable(connect, hostile, 
 )
 async def test_any_other_error_reply_is_a_bug_of_ours(connect, hostile, text, code):
     connection = connect(await hostile(always(f"-{text}\r\n".encode())))
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises(Refused) as caught:
         await connection.execute("get", "GET", "secret-key")
     assert caught.value.code == code
     assert "secret-key" not in str(caught.value)
@@ -50,36 +50,36 @@ async def test_a_full_store_refuses_writes_and_serves_reads(connect):
         connection = connect(server)
         writes = [connection.execute("set", "SET", f"k{number}", b"x" * 100_000) for number in range(100)]
         await asyncio.wait(writes)
-        with pytest.raises(StoreUnavailable) as caught:
+        with pytest.raises(Unavailable) as caught:
             await writes[-1]
         assert caught.value.reason is Reason.OOM
-        assert {type(write.exception()) for write in writes} == {type(None), StoreUnavailable}
+        assert {type(write.exception()) for write in writes} == {type(None), Unavailable}
         assert await connection.execute("get", "GET", "k0") == b"x" * 100_000
 
 
 async def test_a_replica_is_read_only(connect, server):
     with valkey(f"replicaof 127.0.0.1 {server.port}") as replica:
         connection = connect(replica)
-        with pytest.raises(StoreUnavailable) as caught:
+        with pytest.raises(Unavailable) as caught:
             await connection.execute("set", "SET", "k", "v")
         assert caught.value.reason is Reason.READONLY
 
 
 async def test_a_missing_password_is_told_by_the_first_reply(connect, server):
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(Unavailable) as caught:
         await connect(f"redis://127.0.0.1:{server.port}").ping()
     assert caught.value.reason is Reason.AUTH
 
 
 async def test_a_wrong_password_is_told_and_not_shown(connect, server):
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(Unavailable) as caught:
         await connect(f"redis://:wr0ng@127.0.0.1:{server.port}").ping()
     assert caught.value.reason is Reason.AUTH
     assert "wr0ng" not in str(caught.value)
 
 
 async def test_a_database_that_does_not_exist_is_rejected(connect, server):
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(Unavailable) as caught:
         await connect(server.url.removesuffix("/0") + "/99").ping()
     assert caught.value.reason is Reason.REJECTED
 
@@ -87,7 +87,7 @@ async def test_a_database_that_does_not_exist_is_rejected(connect, server):
 @pytest.mark.parametrize("garbage", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x16\x03\x01", b"$-5\r\n", b"*-9\r\n"])
 async def test_garbage_ends_the_connection(connect, hostile, garbage):
     connection = connect(await hostile(always(garbage)))
-    with pytest.raises(StoreUnavailable) as caught:
+    with pytest.raises(Unavailable) as caught:
         await connection.execute("get", "GET", "k")
     assert (caught.value.reason, caught.value.uncertain) == (Reason.PROTOCOL, True)
     assert not connection.connected

@@ -2,26 +2,25 @@ import asyncio
 import time
 from typing import Any
 
-from packages.redis_pipe.connection import Connection
-from users_site.repository.errors import StoreUnavailable
+from packages.redis_pipe import Pipe, Unavailable
 
 
-async def until_it_answers(connection: Connection, seconds: float = 5.0) -> float:
+async def until_it_answers(connection: Pipe, seconds: float = 5.0) -> float:
     """Seconds until a ping is answered."""
     started = time.monotonic()
     while time.monotonic() - started < seconds:
         try:
             await connection.ping()
-        except StoreUnavailable:
+        except Unavailable:
             await asyncio.sleep(0.02)
         else:
             return time.monotonic() - started
     raise TimeoutError
 
 
-async def failures_of(*commands: asyncio.Future[Any]) -> list[StoreUnavailable]:
+async def failures_of(*commands: asyncio.Future[Any]) -> list[Unavailable]:
     """The errors with which these commands end, in their order; each must end with one."""
     ended = await asyncio.gather(*commands, return_exceptions=True)
-    errors = [error for error in ended if isinstance(error, StoreUnavailable)]
+    errors = [error for error in ended if isinstance(error, Unavailable)]
     assert len(errors) == len(commands), ended
     return errors

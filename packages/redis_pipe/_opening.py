@@ -1,0 +1,140 @@
+"""Opens connections: finds the primary, where it may change; TLS, AUTH, SELECT."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ._address import Address, Node
+from ._discovery import Cluster, Discovery, Primary, Sentinels, slot_of
+from ._stream import Stream
+from .errors import ErrorReply, Reason, Unavailable
+
+
+class Opened(NamedTuple):
+    """An open connection; the primary that it leads to, where that may change."""
+
+    stream: Stream
+    primary: Primary | None
+
+
+class Opener:
+    """Opens connections to one address.
+
+    `timeout` (seconds) is for one node of several; the caller bounds the whole. `slot_key` is any key of the slot that is
+    used in a cluster. `password` is called for each connection, where the address has none: a rotated one is found.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        timeout: float,
+        *,
+        slot_key: str = "",
+        client_name: str = "redis-pipe",
+        password: Callable[[], str | None] | None = None,
+    ) -> None:
+        self.address = address
+        self.slot_key = slot_key
+        # Half of the time, so that one silent node leaves the other half for the primary.
+        self._timeout = timeout / 2
+        self._client_name = client_name
+        self._password = password
+
+    async def open(self) -> Opened:
+        """Connect, authenticate and select; behind Sentinel and in a cluster, to the current primary.
+
+        Raises Unavailable, ErrorReply, OSError: see `reason_of`.
+        """
+        address = self.address
+        primary = await self.primary() if address.is_moving else None
+        stream = await self._connect(primary.node if primary else None)
+        try:
+            await self._log_in(stream, address.username, self.password())
+            await self._set_up(stream)
+            if primary is not None:
+                await self._require_primary(stream)
+        except BaseException:
+            stream.drop(Reason.CLOSED)
+            raise
+        return Opened(stream, primary)
+
+    def password(self) -> str | None:
+        """The current password."""
+        return self.address.password or (self._password() if self._password is not None else None)
+
+    async def primary(self) -> Primary:
+        """The current primary. Raises as `open` does."""
+        async with self._discovery() as discovery:
+            return await discovery.primary()
+
+    async def replaced(self, primary: Primary) -> None:
+        """Return when another server is the primary."""
+        async with self._discovery() as discovery:
+            await discovery.replaced(primary)
+
+    def _discovery(self) -> Discovery:
+        if self.address.is_cluster:
+            return Cluster(self.address.nodes, self._connect_node, self._timeout, slot_of(self.slot_key))
+        return Sentinels(self.address.nodes, self._connect_sentinel, self._timeout, self.address.service)
+
+    async def _connect(self, node: Node | None) -> Stream:
+        loop = asyncio.get_running_loop()
+        if self.address.scheme == "unix":
+            return (await loop.create_unix_connection(Stream, self.address.path))[1]
+        host, port = node or self.address.nodes[0]
+        # Certificates are read for each connection: they may have been renewed.
+        context = tls_context(self.address.options) if self.address.is_tls else None
+        return (await loop.create_connection(Stream, host, port, ssl=context))[1]
+
+    async def _connect_node(self, node: Node) -> Stream:
+        stream = await self._connect(node)
+        await self._log_in(stream, self.address.username, self.password())
+        return stream
+
+    async def _connect_sentinel(self, node: Node) -> Stream:
+        stream = await self._connect(node)
+        await self._log_in(stream, None, self.address.options.get("sentinel_password"))
+        return stream
+
+    async def _log_in(self, stream: Stream, username: str | None, password: str | None) -> None:
+        if username or password:
+            user = (username,) if username else ()
+            try:
+                await stream.ask("AUTH", *user, password or "")
+            except BaseException:
+                stream.drop(Reason.CLOSED)
+                raise
+
+    async def _set_up(self, stream: Stream) -> None:
+        try:
+            await stream.ask("CLIENT", "SETNAME", self._client_name)
+        except ErrorReply as error:
+            if not str(error).startswith("NOPERM"):  # a name is a courtesy: an ACL may forbid it
+                raise
+        if self.address.db:
+            await stream.ask("SELECT", self.address.db)
+
+    async def _require_primary(self, stream: Stream) -> None:
+        """Raise for a server that a stale sentinel or node named."""
+        if self.address.is_cluster:
+            try:
+                await stream.ask("EXISTS", self.slot_key)
+            except ErrorReply as error:
+                if not str(error).startswith("ASK "):  # the owner is giving the slot away, and has the rest of the keys
+                    raise
+            return
+        fields = await stream.ask("HELLO", 2)  # not ROLE: an ACL without @dangerous forbids it
+        if dict(zip(fields[::2], fields[1::2], strict=True)).get(b"role") != b"master":
+            raise Unavailable(Reason.NO_PRIMARY)
+
+
+def tls_context(options: dict[str, str]) -> ssl.SSLContext:
+    """From the TLS options of an address. Raises OSError."""
+    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
+    if certificate := options.get("ssl_certfile"):
+        context.load_cert_chain(certificate, options.get("ssl_keyfile"))
+    if options.get("ssl_cert_reqs", "required") != "required":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_OPTIONAL if options["ssl_cert_reqs"] == "optional" else ssl.CERT_NONE
+    return context

@@ -35,11 +35,10 @@ def store_in_production(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
 
 def _store_faults() -> Iterator[Fault]:
     # Imported here: plain `check` and the start need none of it.
-    from packages.redis_pipe.address import Address
     from users_site import repository
 
-    address = Address.from_url(settings.REDIS_URL, password=settings.REDIS_PASSWORD)
-    room = repository.connect(settings).connection.max_waiting
+    address = repository.address_of(settings)
+    room = repository.connect(settings).pipe.max_waiting
     if room < settings.MAX_IN_FLIGHT:
         yield (
             10,
@@ -52,7 +51,7 @@ def _store_faults() -> Iterator[Fault]:
             f"users and the password go to {address} in plain text",
             "use rediss://, or let the network encrypt (a mesh, WireGuard between nodes) and silence users.W011",
         )
-    if not address.password:
+    if not (address.password or repository.current_password(settings)):
         yield 12, f"{address} is used without a password", "set requirepass there, and REDIS_PASSWORD_FILE here"
     together = settings.REDIS_TIMEOUT_MS + settings.REDIS_CONNECT_TIMEOUT_MS
     if together >= GATEWAY_TIMEOUT_MS:
@@ -64,17 +63,16 @@ def _store_faults() -> Iterator[Fault]:
 
 
 def _server_faults() -> Iterator[Fault]:
-    from users_site.operations.bulk import Bulk
+    from users_site import repository
+    from users_site.operations.server import server_facts
     from users_site.repository.errors import RepositoryError
 
-    bulk = Bulk.from_settings(timeout=LIVE_SECONDS)
+    address = repository.address_of(settings)
     try:
-        server = bulk.server()
+        server = server_facts(LIVE_SECONDS)
     except RepositoryError as error:
-        yield 20, f"{bulk.address} was not looked at: {error}", "run this where the service runs; the rest was checked"
+        yield 20, f"{address} was not looked at: {error}", "run this where the service runs; the rest was checked"
         return
-    finally:
-        bulk.close()
     if server.eviction_policy != "noeviction":
         yield (
             21,
@@ -91,7 +89,7 @@ def _server_faults() -> Iterator[Fault]:
         )
     if server.role != "master":
         yield 24, f"Redis is a {server.role}: it takes no writes", "point REDIS_URL at the primary, or at the sentinels"
-    if server.is_of_cluster and not bulk.address.is_cluster:
+    if server.is_of_cluster and not address.is_cluster:
         yield (
             25,
             "Redis is a node of a cluster, which may give the users' slot to another node",

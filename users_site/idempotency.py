@@ -11,6 +11,9 @@ from common.http.request import Request
 from users_site.repository.users import Idempotency
 
 HEADER = b"idempotency-key"
+CALLER = b"x-authenticated-subject"
+"""From the gateway, which takes it off what clients send: a key belongs to its caller."""
+
 REPLAYED = (b"idempotency-replayed", b"true")
 """On every answer that is the first one again, a conflict too."""
 
@@ -26,4 +29,4 @@ def of(request: Request, fields: dict[str, Any]) -> Idempotency | None:
         raise ValidationError({"Idempotency-Key": ["1 to 255 visible ASCII characters are allowed."]}, code="invalid")
     # Of the validated fields: white space and the order of fields do not make another request.
     fingerprint = hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).digest()
-    return Idempotency(key, fingerprint)
+    return Idempotency(key, fingerprint, request.header_values(CALLER) or "")

@@ -12,7 +12,7 @@ from rest_framework.exceptions import ValidationError
 
 from common.http.request import Request
 from users_contract.contracts import PageQuerySerializer
-from users_site.repository.users import Position, Side
+from users_site.repository.pages import Position, Side
 
 _KINDS = {
     b"o": (Side.OLDER, False),

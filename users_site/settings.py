@@ -1,6 +1,6 @@
 """The user service's settings."""
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from common.config import environment
 from common.config.settings import (
@@ -58,7 +58,6 @@ def _redis_url() -> str:
     """REDIS_URL, or one made of REDIS_HOST, REDIS_PORT and REDIS_PASSWORD."""
     wanted = "redis://:password@host:6379/0 (or rediss://, unix://, redis+sentinel://, redis+cluster://)"
     url = environment.text("REDIS_URL")
-    password = environment.secret("REDIS_PASSWORD")
     if url:
         try:
             environment.hide(urlsplit(url).password or "")
@@ -68,18 +67,30 @@ def _redis_url() -> str:
             raise environment.SettingError(f"REDIS_URL is malformed: set it to {wanted}") from None
     host = environment.required("REDIS_HOST", f"set it, or REDIS_URL to {wanted}")
     port = environment.integer("REDIS_PORT", 6379, minimum=1, maximum=65_535)
-    return f"redis://:{quote(password, safe='')}@{host}:{port}/0" if password else f"redis://{host}:{port}/0"
+    return f"redis://{host}:{port}/0"
 
 
 REDIS_URL = _redis_url()
 REDIS_PASSWORD = environment.secret("REDIS_PASSWORD") or None
 """For a REDIS_URL that has none: a mounted file is no place for a whole URL."""
 
+REDIS_PASSWORD_FILE = environment.text("REDIS_PASSWORD_FILE")
+"""Read again for each connection: a rotated password needs no restart."""
+
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"CONNECTION_FACTORY": "users_site.operations.client.StoreFactory"},
+    }
+}
+"""For management commands; the service has a pipe of its own."""
+
 REDIS_TIMEOUT_MS = environment.integer("REDIS_TIMEOUT_MS", 1000, minimum=1, maximum=60_000)
 REDIS_CONNECT_TIMEOUT_MS = environment.integer("REDIS_CONNECT_TIMEOUT_MS", 500, minimum=1, maximum=60_000)
 
 DURABILITY = environment.choice("DURABILITY", "memory", ("memory", "fsync", "replicated"))
-"""What a write must have reached before it is acknowledged (repository/durability.py)."""
+"""What a write must have reached before it is acknowledged (packages/redis_pipe)."""
 
 TRUSTED_PROXIES = None
 """Everybody: only the gateway reaches this service, and what it says of the client (X-Forwarded-*) counts."""

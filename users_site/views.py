@@ -19,12 +19,14 @@ from users_site.repository.errors import (
     EmailTaken,
     IdempotencyKeyReused,
     NotDurable,
+    RecordBroken,
     RepositoryError,
     StoreUnavailable,
     UserNotFound,
     VersionMismatch,
 )
-from users_site.repository.users import Position, UserRepository
+from users_site.repository.pages import Position
+from users_site.repository.users import UserRepository
 
 # Kept: a DRF serializer costs 60 µs to make, and validating a document leaves nothing behind in it.
 _user = UserSerializer()
@@ -60,8 +62,10 @@ class UserViewSet(AsyncViewSet):
         query = links.page_query(request.scope["query_string"])
         if query.email is not None:
             found = await self.users.find(query.email)
-            return page_answer(request, query, int(found is not None), None, None, found or b"")
-        page = await self.users.page(query.limit, query.start)
+            return page_answer(
+                request, query, int(found is not None) if query.count else None, None, None, found or b""
+            )
+        page = await self.users.page(query.limit, query.start, count=query.count)
         return page_answer(request, query, page.count, page.older, page.newer, page.documents)
 
     async def create(self, request: Request) -> HttpResponse:
@@ -88,7 +92,9 @@ class UserViewSet(AsyncViewSet):
         """Replaces all fields of a user."""
         user_id = known(id)
         fields = _user.run_validation(await json_body(request))
-        document = await self.users.update(user_id, lambda user: replace(user, **fields), if_match(request))
+        document = await self.users.update(
+            user_id, lambda user: replace(user, **fields), if_match(request), replaces=True
+        )
         return user_answer(document, extra=[self.reached])
 
     async def partial_update(self, request: Request, id: str) -> HttpResponse:
@@ -127,7 +133,7 @@ def user_answer(document: bytes, status: int = 200, extra: Headers | None = None
 def page_answer(
     request: Request,
     query: links.PageQuery,
-    count: int,
+    count: int | None,
     older: Position | None,
     newer: Position | None,
     documents: bytes,
@@ -135,7 +141,7 @@ def page_answer(
     """A page around documents that are already joined."""
     cursors = [None if position is None else links.encode_cursor(position) for position in (older, newer)]
     urls = [links.page_url(request, cursor, query) for cursor in cursors]
-    counted = b'"count":%d,' % count if query.count else b""
+    counted = b"" if count is None else b'"count":%d,' % count
     body = b'{%b"next":%b,"previous":%b,"next_cursor":%b,"previous_cursor":%b,"results":[%b]}'
     return RawResponse(200, [JSON], body % (counted, *map(orjson.dumps, (*urls, *cursors)), documents))
 
@@ -152,6 +158,8 @@ def problem_for(error: RepositoryError) -> Exception:
             return Problem("precondition-failed", "If-Match names another version of this user.")
         case IdempotencyKeyReused():
             return Problem("idempotency-key-reused", "This Idempotency-Key came with another body before.")
+        case RecordBroken():
+            return Problem("internal-error", "The stored record of this user is damaged.")
         case NotDurable():
             return Problem("store-unavailable", NOT_DURABLE)
         case StoreUnavailable():

@@ -1,7 +1,7 @@
--- Creates a user: record, index entry and email claim at once, and what an Idempotency-Key promised.
+-- Creates a user: record, index entry and email claim at once, and the entry of an Idempotency-Key.
 -- KEYS  1 record   2 index   3 email claim   4 idempotency entry (only with a key)
--- ARGV  1 id   2 document   3 fingerprint of the request (only with a key)   4 seconds that the entry lives
---       5 anything: a replay writes again what it answers (the entry's expiry, as it is), so that waiting for this script to be
+-- ARGV  1 id   2 document   3 fingerprint of the request (only with a key)   4 lifetime of the entry in seconds
+--       5 anything: a replay writes its answer again (the entry's expiry, unchanged), so that waiting for this script to be
 --         durable waits for the first one too
 -- Answers {"created"} | {"taken"} | {"replayed", document} | {"replayed-taken"} | {"reused"}
 local entry = KEYS[4] and redis.call('GET', KEYS[4])
@@ -24,9 +24,10 @@ if redis.call('EXISTS', KEYS[3]) == 1 then
     end
     return {'taken'}
 end
+-- First the one write that can fail, on a key of another type: then nothing was written.
+redis.call('ZADD', KEYS[2], 0, ARGV[1])
 redis.call('SET', KEYS[3], ARGV[1])
 redis.call('SET', KEYS[1], ARGV[2])
-redis.call('ZADD', KEYS[2], 0, ARGV[1])
 if KEYS[4] then
     redis.call('SET', KEYS[4], ARGV[3] .. ARGV[2], 'EX', ARGV[4])
 end

@@ -9,6 +9,11 @@ end
 if redis.sha1hex(document) ~= ARGV[1] then
     return 'changed'
 end
-redis.call('DEL', KEYS[1], KEYS[3])
+-- Reads and ZREM first: they fail on keys of another type, and then nothing was written.
+local is_holder = redis.call('GET', KEYS[3]) == ARGV[2]
 redis.call('ZREM', KEYS[2], ARGV[2])
+redis.call('DEL', KEYS[1])
+if is_holder then
+    redis.call('DEL', KEYS[3])
+end
 return 'deleted'

@@ -1,5 +1,5 @@
--- Stores many users, each by the rules of create.lua. One read and two writes for all of them: half the time of one by one,
--- and nothing is left half-done, as the only step that can fail comes first.
+-- Stores many users, each by the rules of create.lua. One read and two writes for all of them take half the time of one by
+-- one. First comes the one write that can fail, on a key of another type: nothing is left half-done.
 -- KEYS  1 index, then for each user: record, email claim
 -- ARGV  1 "all" (all users or, if one is in conflict, none) | "rest" (all but those in conflict), then for each user: id, document
 -- A user is in conflict when the email is claimed for another id, or another document has the id.

@@ -11,14 +11,16 @@ end
 if (redis.call('GET', KEYS[3]) or '') ~= ARGV[4] or sha1(KEYS[2]) ~= ARGV[3] or sha1(KEYS[5]) ~= ARGV[5] then
     return 'changed'
 end
+local is_old_holder = KEYS[4] ~= KEYS[3] and redis.call('GET', KEYS[4]) == ARGV[1]
+-- First the one write that can fail, on a key of another type.
+redis.call('ZADD', KEYS[1], 0, ARGV[1])
 if KEYS[5] ~= KEYS[2] then
     redis.call('DEL', KEYS[5])
     redis.call('ZREM', KEYS[1], ARGV[4])
 end
-if KEYS[4] ~= KEYS[3] and redis.call('GET', KEYS[4]) == ARGV[1] then
+if is_old_holder then
     redis.call('DEL', KEYS[4])
 end
-redis.call('ZADD', KEYS[1], 0, ARGV[1])
 redis.call('SET', KEYS[3], ARGV[1])
 redis.call('SET', KEYS[2], ARGV[2])
 return 'put'

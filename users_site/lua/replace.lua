@@ -9,11 +9,15 @@ end
 if redis.sha1hex(document) ~= ARGV[1] then
     return 'changed'
 end
-if KEYS[2] ~= KEYS[3] then
-    if redis.call('EXISTS', KEYS[3]) == 1 then
-        return 'taken'
-    end
+local holder = redis.call('GET', KEYS[3])
+if holder and holder ~= ARGV[3] then
+    return 'taken'
+end
+local is_old_holder = KEYS[2] ~= KEYS[3] and redis.call('GET', KEYS[2]) == ARGV[3]
+if not holder then
     redis.call('SET', KEYS[3], ARGV[3])
+end
+if is_old_holder then
     redis.call('DEL', KEYS[2])
 end
 redis.call('SET', KEYS[1], ARGV[2])

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from packages.redis_pipe.command import Script
+from packages.redis_pipe import Script
 from users_site import identifiers
-from users_site.documents import BadDocument, Identity, identify
 from users_site.operations.bulk import Bulk
+from users_site.operations.documents import BadDocument, Identity, identify
 from users_site.operations.findings import Finding, Key, Kind, known_keys, text
 from users_site.repository import keys, scripts
 from users_site.repository.users import IDEMPOTENCY_SECONDS, version
@@ -79,8 +79,9 @@ class Audit:
             return False
 
     def _agree_claim(self, key: Key, holder: bytes, document: bytes | None) -> bool:
-        pair = [key.raw, _record(key.partition, holder)]
-        reply = self._agree(scripts.AGREE_CLAIM, pair, holder, version(document) if document is not None else "")
+        right = keys.claim(key.partition, identify(document).email) if document is not None else key.raw
+        three = [key.raw, _record(key.partition, holder), right]
+        reply = self._agree(scripts.AGREE_CLAIM, three, holder, version(document) if document is not None else "")
         return bool(reply == b"stale")
 
     # Records
@@ -175,7 +176,7 @@ class Audit:
 
     def _agree(self, source: Script, key_list: Sequence[bytes | str], *args: bytes | str) -> Any:
         words = (len(key_list), *key_list, *args, "repair" if self.repair else "look")
-        return self.bulk.call("verify", "EVAL", source.source, *words)
+        return self.bulk.call("verify", *source.whole(*words))
 
 
 def _record(partition: int, user_id: bytes) -> bytes:

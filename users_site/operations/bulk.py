@@ -7,19 +7,16 @@ both work. Nothing is sent twice: a command that failed is run again by the oper
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.conf import settings
-from redis import RedisError
-from redis.exceptions import ResponseError
+from django_redis import get_redis_connection
+from redis import Redis, RedisError
 
-from packages.redis_pipe.address import Address
-from packages.redis_pipe.command import Script, Word, pack
-from packages.redis_pipe.reasons import reason_of, reply_of
+from packages.redis_pipe import Script, Word, pack
 from users_site import identifiers
-from users_site.operations.blocking import blocking_client
-from users_site.repository import keys, scripts
-from users_site.repository.errors import StoreUnavailable, error_from_reply
+from users_site.operations.client import translated
+from users_site.repository import address_of, keys, scripts
 
 LOAD_BATCH = 100
 """Users in one script: 0.7 ms of the server's time."""
@@ -58,37 +55,20 @@ class Loaded(NamedTuple):
     conflicts: list[Conflict]
 
 
-class Server(NamedTuple):
-    """What a store must have to keep users; `max_memory` in bytes, 0 for none."""
-
-    eviction_policy: str
-    has_aof: bool
-    max_memory: int
-    role: str
-    is_of_cluster: bool
-
-
 class Bulk:
-    """A blocking connection to the store. Every method may raise StoreUnavailable, StoreError."""
+    """A blocking connection to the store of the settings. Every method may raise StoreUnavailable, StoreError."""
 
-    def __init__(self, address: Address, *, timeout: float = 10.0, connect_timeout: float = 2.0) -> None:
-        self.address = address
-        self.client = blocking_client(address, timeout=timeout, connect_timeout=connect_timeout)
-
-    @classmethod
-    def from_settings(cls, *, timeout: float = 10.0) -> Self:
-        """The store that the settings name; `timeout` in seconds for each reply."""
-        return cls(Address.from_url(settings.REDIS_URL, password=settings.REDIS_PASSWORD), timeout=timeout)
+    def __init__(self) -> None:
+        self.address = address_of(settings)
+        self.client: Redis = get_redis_connection("default")
 
     @contextmanager
     def errors(self, operation: str) -> Iterator[None]:
-        """redis-py's exceptions become ours, without the server's words."""
+        """redis-py's exceptions become ours."""
         try:
             yield
-        except ResponseError as error:
-            raise error_from_reply(operation, reply_of(error)) from error
         except (RedisError, OSError) as error:
-            raise StoreUnavailable(reason_of(error, self.address)) from error
+            raise translated(error, operation, self.address) from error
 
     def call(self, operation: str, *words: Word) -> Any:
         """One command's reply."""
@@ -144,21 +124,6 @@ class Bulk:
     def _reply(self, operation: str, connection: Any) -> Any:
         with self.errors(operation):
             return connection.read_response()
-
-    def ping(self) -> None:
-        """Returns if the store answers."""
-        self.call("ping", "PING")
-
-    def server(self) -> Server:
-        """What the server says about itself. INFO, as CONFIG is forbidden to most users and by most providers."""
-        info = self.call("info", "INFO")
-        return Server(
-            str(info.get("maxmemory_policy", "unknown")),
-            bool(int(info.get("aof_enabled", 0))),
-            int(info.get("maxmemory", 0)),
-            str(info.get("role", "unknown")),
-            bool(int(info.get("cluster_enabled", 0))),
-        )
 
     def count(self) -> int:
         """How many users there are."""
@@ -245,7 +210,7 @@ class Bulk:
             self.call("clear", "UNLINK", *batch)
 
     def close(self) -> None:
-        """Lets go of the connections."""
+        """Closes the connections."""
         self.client.close()
 
 
@@ -273,4 +238,4 @@ def _load_command(mode: str, batch: list[Entry]) -> bytes:
 
 def script(source: Script, key_list: list[str], args: list[Word]) -> bytes:
     """A script's call, whole: its source is small beside a batch, and no reply can say that it is not known."""
-    return pack(("EVAL", source.source, len(key_list), *key_list, *args))
+    return pack(source.whole(len(key_list), *key_list, *args))

@@ -22,8 +22,8 @@ from typing import IO, Any, cast
 import orjson
 
 from users_site import identifiers
-from users_site.documents import BadDocument, Identity, identify
 from users_site.operations.bulk import Entry
+from users_site.operations.documents import BadDocument, Identity, identify
 from users_site.repository.users import timestamp
 
 FORMAT, VERSION = "users-export", 1

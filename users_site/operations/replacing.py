@@ -2,10 +2,11 @@
 
 import orjson
 
+from packages.redis_pipe import Reason
 from users_site import identifiers
 from users_site.operations.bulk import Bulk, Entry, script
 from users_site.repository import keys, scripts
-from users_site.repository.errors import Reason, StoreUnavailable
+from users_site.repository.errors import StoreUnavailable
 from users_site.repository.users import ATTEMPTS, version
 
 

@@ -1,4 +1,4 @@
-"""What the commands that work on the store share."""
+"""The base of the commands that work on the store."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ class StoreCommand(Command):
     @contextmanager
     def store(self) -> Iterator[Bulk]:
         """The store that the settings name, closed at the end."""
-        bulk = Bulk.from_settings()
+        bulk = Bulk()
         try:
             yield bulk
         except StoreUnavailable as error:

@@ -1,10 +1,11 @@
-"""What the repository raises; nothing of redis-py crosses this line.
+"""What the repository raises; no error of the pipe or of redis-py crosses this line.
 
 RepositoryError
 ├── UserNotFound              no such user                                     404
 ├── EmailTaken                another user holds the email                     409
 ├── VersionMismatch           the stored bytes are not those of If-Match       412
 ├── IdempotencyKeyReused      the key was used for another request             422
+├── RecordBroken              the stored bytes are no user                     500
 ├── StoreUnavailable          Redis cannot serve now: `reason`, `uncertain`    503
 ├── NotDurable                written, but not as durable as asked for         503
 └── StoreError                Redis refused our command: a bug of ours         500
@@ -13,11 +14,12 @@ Absent is not unreachable: only `UserNotFound` says that a user does not exist.
 No text holds a password, a key, a value or the server's own words (they quote our arguments).
 """
 
-from enum import StrEnum
+from packages import redis_pipe
+from packages.redis_pipe import Reason
 
 
 class RepositoryError(Exception):
-    """Anything the repository raises."""
+    """The base of all errors of the repository."""
 
 
 class UserNotFound(RepositoryError):
@@ -25,7 +27,7 @@ class UserNotFound(RepositoryError):
 
 
 class EmailTaken(RepositoryError):
-    """Another user has this email; `replayed`: it had when the Idempotency-Key was first used."""
+    """Another user has this email; `replayed`: this is the first answer to the Idempotency-Key, repeated."""
 
     def __init__(self, *, replayed: bool = False) -> None:
         super().__init__()
@@ -40,68 +42,21 @@ class IdempotencyKeyReused(RepositoryError):
     """The idempotency key belongs to a request with another content."""
 
 
-class Reason(StrEnum):
-    """Why the store is unavailable: a closed set, fit for a metric label."""
-
-    # no connection
-    REFUSED = "refused"  # nobody listens
-    UNREACHABLE = "unreachable"  # no such host, no route, reset while connecting
-    TLS = "tls"  # handshake failed or certificate not trusted
-    AUTH = "auth"  # wrong or missing password, or an ACL that forbids the command
-    REJECTED = "rejected"  # the server refused the set-up: unknown db, too many clients
-    NO_PRIMARY = "no_primary"  # no sentinel answered, or none knows a live primary
-    MOVED = "moved"  # the users' slot of the cluster has another owner
-    # a connection that failed us
-    TIMEOUT = "timeout"
-    CLOSED = "closed"
-    PROTOCOL = "protocol"  # bytes that are no reply, or a reply nobody asked for
-    QUEUE_FULL = "queue_full"  # too many commands wait already
-    # what the server said
-    LOADING = "loading"
-    READONLY = "readonly"
-    MASTERDOWN = "masterdown"
-    OOM = "oom"
-    CLUSTERDOWN = "clusterdown"
-    TRYAGAIN = "tryagain"  # the users' slot is being moved key by key
-    MISCONF = "misconf"
-    BUSY = "busy"
-    NOREPLICAS = "noreplicas"
-
-
-# The first word of an error reply that speaks of the server's state, not of our command.
-UNAVAILABLE_REPLIES = {
-    "LOADING": Reason.LOADING,
-    "READONLY": Reason.READONLY,
-    "MASTERDOWN": Reason.MASTERDOWN,
-    "OOM": Reason.OOM,
-    "CLUSTERDOWN": Reason.CLUSTERDOWN,
-    "TRYAGAIN": Reason.TRYAGAIN,
-    "ASK": Reason.TRYAGAIN,
-    "MOVED": Reason.MOVED,
-    "MISCONF": Reason.MISCONF,
-    "BUSY": Reason.BUSY,
-    "NOREPLICAS": Reason.NOREPLICAS,
-    "NOAUTH": Reason.AUTH,
-    "WRONGPASS": Reason.AUTH,
-    "NOPERM": Reason.AUTH,
-}
+class RecordBroken(RepositoryError):
+    """The record is damaged: it is logged, and never served."""
 
 
 class StoreUnavailable(RepositoryError):
-    """Redis cannot serve now.
-
-    `uncertain` is True when the command may have been executed: its bytes were written and no reply came.
-    """
+    """Redis cannot serve now; with `uncertain` the command may have been executed."""
 
     def __init__(self, reason: Reason, *, uncertain: bool = False) -> None:
-        fate = "; the command may have been executed" if uncertain else ""
-        super().__init__(f"Redis is unavailable ({reason}){fate}")
+        super().__init__(str(redis_pipe.Unavailable(reason, uncertain=uncertain)))
         self.reason = reason
         self.uncertain = uncertain
 
 
 class NotDurable(RepositoryError):
-    """The write was made in the memory of the primary; that it reached what `DURABILITY` asks for is not known."""
+    """The write was made in the memory of the primary; whether it reached what `DURABILITY` asks for is not known."""
 
 
 class StoreError(RepositoryError):
@@ -113,9 +68,11 @@ class StoreError(RepositoryError):
         self.code = code
 
 
-def error_from_reply(operation: str, text: str) -> RepositoryError:
-    """The exception for an error reply, without the server's words."""
-    code = text.partition(" ")[0]
-    if reason := UNAVAILABLE_REPLIES.get(code):
-        return StoreUnavailable(reason)
-    return StoreError(operation, code if code.isalpha() and code.isupper() else "ERR")
+def from_pipe(error: redis_pipe.PipeError) -> RepositoryError:
+    """The repository's error for one of the pipe."""
+    match error:
+        case redis_pipe.Unavailable():
+            return StoreUnavailable(error.reason, uncertain=error.uncertain)
+        case redis_pipe.Refused():
+            return StoreError(error.operation, error.code)
+    return NotDurable()

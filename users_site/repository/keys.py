@@ -2,9 +2,14 @@
 
 {users:P}:user:<id>      string   the user, as served
 {users:P}:ids            zset     every id at score 0; UUIDv7 ids sort by creation, so pages are ZRANGE … BYLEX
-{users:P}:email:<email>  string   id; the claim that keeps the case-folded email unique
-{users:P}:idem:<key>     string   fingerprint of the request and its first answer, 24 h
+{users:P}:email:<email>  string   id; the claim that keeps the email unique, by its identity
+{users:P}:idem:<key>     string   fingerprint of the request and its first answer, 24 h; of an authenticated caller the
+                                  key is "<digest of the caller> <key>": without one it cannot hold a space
 """
+
+import hashlib
+
+from users_contract.identity import identity
 
 RECORD, INDEX, CLAIM, IDEMPOTENCY = "user", "ids", "email", "idem"
 EVERY = "{users:*"
@@ -17,15 +22,16 @@ def index(partition: int) -> str:
 
 
 def record(partition: int, user_id: str = "") -> str:
-    """A user's record; without an id, what the keys of all records begin with."""
+    """A user's record; without an id, the prefix of all records."""
     return f"{{users:{partition}}}:{RECORD}:{user_id}"
 
 
 def claim(partition: int, email: str) -> str:
-    """The claim of an email, the same for every spelling of its case."""
-    return f"{{users:{partition}}}:{CLAIM}:{email.casefold()}"
+    """The claim of an email, the same for every spelling of it."""
+    return f"{{users:{partition}}}:{CLAIM}:{identity(email)}"
 
 
-def idempotency(partition: int, key: str) -> str:
-    """What an Idempotency-Key stands for."""
-    return f"{{users:{partition}}}:{IDEMPOTENCY}:{key}"
+def idempotency(partition: int, key: str, caller: str = "") -> str:
+    """What an Idempotency-Key of this caller stands for."""
+    owner = f"{hashlib.sha256(caller.encode()).hexdigest()[:32]} " if caller else ""
+    return f"{{users:{partition}}}:{IDEMPOTENCY}:{owner}{key}"

@@ -1,119 +1,80 @@
-"""Finds and stores users. Speaks in users, documents and ids; what it raises stands in errors.py."""
+"""Finds and stores users. Its terms are users, documents and ids; its errors stand in errors.py."""
 
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
-from packages.redis_pipe.connection import Connection
-from packages.redis_pipe.durability import DurableWrites
+from packages.redis_pipe import DurableWrites, Pipe, PipeError, Reason
 from users_site import identifiers
 from users_site.models import User
-from users_site.repository import keys, scripts
+from users_site.repository import keys, pages, scripts
+from users_site.repository.broken import is_whole, parsed, report_broken, stand_in
 from users_site.repository.errors import (
     EmailTaken,
     IdempotencyKeyReused,
-    Reason,
+    RecordBroken,
     StoreUnavailable,
     UserNotFound,
     VersionMismatch,
+    from_pipe,
 )
 
 IDEMPOTENCY_SECONDS = 24 * 60 * 60
 ATTEMPTS = 100
-"""How often a change is made anew because another client was first; each time one of them got through."""
+"""How often a change is retried because another client was first; each time one of them succeeded."""
+
+WRITTEN = frozenset((b"created", b"replayed", b"replayed-taken", b"replaced", b"deleted"))
+"""The answers of scripts behind which stands something that must not be lost."""
 
 Matches = Callable[[bytes], bool]
 """Whether the caller's If-Match names this document's version."""
 
 
-class Side(StrEnum):
-    """Which way a page goes from its cursor."""
-
-    OLDER = "older"
-    NEWER = "newer"
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a page starts: beyond an id, or at it (`inclusive`)."""
-
-    side: Side
-    user_id: str
-    inclusive: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Documents joined by commas, newest first; `count` of all users; where the neighbouring pages start, if there are any."""
-
-    count: int
-    documents: bytes
-    older: Position | None = None
-    newer: Position | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A client's Idempotency-Key and the fingerprint of the request that it was sent with."""
+    """A client's Idempotency-Key, the fingerprint of its request, and who the client is ("" without authentication)."""
 
     key: str
     fingerprint: bytes
+    caller: str = ""
 
 
 class UserRepository:
-    """Users in Redis, through one connection, and another one where writes wait to be durable. Every method may raise
+    """Users in Redis, through one pipe, and another one where writes wait to be durable. Every method may raise
     StoreUnavailable, those that write NotDurable too."""
 
-    def __init__(self, connection: Connection, durable: DurableWrites | None = None) -> None:
-        self.connection = connection
+    def __init__(self, pipe: Pipe, durable: DurableWrites | None = None) -> None:
+        self.pipe = pipe
         self.durable = durable
-        self._writes = durable or connection
+        self._writes = durable or pipe
 
     async def get(self, user_id: str) -> bytes:
-        """The user's document: one command. Raises UserNotFound."""
-        document: bytes | None = await self.connection.execute(
-            "get", b"GET", keys.record(identifiers.partition_of(user_id), user_id)
-        )
-        if document is None:
-            raise UserNotFound
+        """The user's document: one command. Raises UserNotFound, RecordBroken."""
+        document = await self._read(user_id)
+        if not is_whole(document, user_id):
+            report_broken(user_id)
+            raise RecordBroken
         return document
 
     async def find(self, email: str) -> bytes | None:
-        """The document of the user who holds an email, in any case: one command."""
+        """The document of the user with this email, in any spelling: one command. Raises RecordBroken."""
         partition = identifiers.partition_for(email)
-        found: bytes | None = await self.connection.run(
-            "find", scripts.FIND, [keys.claim(partition, email), keys.record(partition)], []
-        )
+        key_list = [keys.claim(partition, email), keys.record(partition)]
+        user_id, document = await self._reply(self.pipe.run("find", scripts.FIND, key_list, []))
+        if document is not None and not is_whole(document, user_id.decode()):
+            report_broken(user_id.decode())
+            raise RecordBroken
+        found: bytes | None = document
         return found
 
-    async def page(self, limit: int, start: Position | None = None) -> Page:
-        """At most `limit` users from `start` on, newest first: one command."""
-        side = start.side if start else Side.OLDER
-        bound = f"{'[' if start.inclusive else '('}{start.user_id}" if start else ""
-        count, older, newer, first, last, documents = await self.connection.run(
-            "page", scripts.PAGE, [keys.index(0), keys.record(0)], [bound, side, limit]
-        )
-        if not first:
-            # Beyond the end: the way back includes the user at whose id this page would have started.
-            back = start and Position(Side.NEWER if side is Side.OLDER else Side.OLDER, start.user_id, inclusive=True)
-            has_back = bool(count) and back is not None
-            return Page(
-                count,
-                b"",
-                older=back if has_back and side is Side.NEWER else None,
-                newer=back if has_back and side is Side.OLDER else None,
-            )
-        return Page(
-            count,
-            documents,
-            older=Position(Side.OLDER, last.decode()) if older else None,
-            newer=Position(Side.NEWER, first.decode()) if newer else None,
-        )
+    async def page(self, limit: int, start: pages.Position | None = None, *, count: bool = True) -> pages.Page:
+        """At most `limit` users from `start` on, newest first: two round trips."""
+        page: pages.Page = await self._reply(pages.read(self.pipe, limit, start, count=count))
+        return page
 
     async def create(
         self, name: str, email: str, role: str, idempotency: Idempotency | None = None
@@ -123,16 +84,16 @@ class UserRepository:
         Raises EmailTaken, IdempotencyKeyReused.
         """
         partition = identifiers.partition_for(email)
-        user_id, now = identifiers.new_id(partition), timestamp()
+        user_id, now = identifiers.new_id(email), timestamp()
         document = User(user_id, name, email, role, now, now).document()
         key_list = [keys.record(partition, user_id), keys.index(partition), keys.claim(partition, email)]
         args: list[Any] = [user_id, document]
         if idempotency is not None:
-            key_list.append(keys.idempotency(partition, idempotency.key))
+            key_list.append(keys.idempotency(partition, idempotency.key, idempotency.caller))
             args += [idempotency.fingerprint, IDEMPOTENCY_SECONDS]
             if self.durable is not None:
                 args.append("again")
-        outcome = await self._writes.run("create", scripts.CREATE, key_list, args)
+        outcome = await self._reply(self._writes.run("create", scripts.CREATE, key_list, args))
         match outcome[0]:
             case b"created":
                 return document, False
@@ -142,81 +103,116 @@ class UserRepository:
                 raise IdempotencyKeyReused
         raise EmailTaken(replayed=outcome[0] == b"replayed-taken")
 
-    async def update(self, user_id: str, change: Callable[[User], User], matches: Matches | None = None) -> bytes:
-        """Changes a user; returns the new document. `change` may run more than once, each time on the latest version.
+    async def update(
+        self, user_id: str, change: Callable[[User], User], matches: Matches | None = None, *, replaces: bool = False
+    ) -> bytes:
+        """Changes a user; returns the new document, or the stored one where nothing changes.
 
-        Raises UserNotFound, EmailTaken, VersionMismatch, and whatever `change` raises.
+        `change` may run more than once, each time on the latest version. With `replaces` it sets all fields, so that a
+        broken record is replaced. Raises UserNotFound, EmailTaken, VersionMismatch, RecordBroken, and what `change` raises.
         """
         partition = identifiers.partition_of(user_id)
         for attempt in range(ATTEMPTS):
             document = await self._current(user_id, matches)
-            user = User.from_document(document)
-            changed = replace(change(user), id=user.id, created_at=user.created_at, updated_at=timestamp())
-            new_document = changed.document()
-            outcome = await self._writes.run(
-                "update",
-                scripts.REPLACE,
-                [
-                    keys.record(partition, user_id),
-                    keys.claim(partition, user.email),
-                    keys.claim(partition, changed.email),
-                ],
-                [version(document), new_document, user_id],
+            stored = parsed(document, user_id)
+            if stored is None and not replaces:
+                report_broken(user_id)
+                raise RecordBroken
+            user = stored or stand_in(document, user_id)
+            changed = replace(change(user), id=user.id, created_at=user.created_at, updated_at=user.updated_at)
+            if changed == stored:
+                return document
+            new_document = replace(changed, updated_at=timestamp()).document()
+            claims = [keys.claim(partition, email) for email in (user.email or changed.email, changed.email)]
+            outcome = await self._reply(
+                self._writes.run(
+                    "update",
+                    scripts.REPLACE,
+                    [keys.record(partition, user_id), *claims],
+                    [version(document), new_document, user_id],
+                )
             )
-            if outcome == b"replaced":
-                return new_document
-            if outcome == b"gone":
-                raise UserNotFound
-            if outcome == b"taken":
-                raise EmailTaken
-            await _yield_to_others(attempt)
+            match outcome:
+                case b"replaced":
+                    return new_document
+                case b"gone":
+                    raise UserNotFound
+                case b"taken":
+                    raise EmailTaken
+            await _back_off(attempt)
         raise StoreUnavailable(Reason.BUSY)
 
     async def delete(self, user_id: str, matches: Matches | None = None) -> None:
-        """Deletes a user with index entry and email claim. Raises UserNotFound, VersionMismatch."""
+        """Deletes a user with index entry and email claim, a broken record too. Raises UserNotFound, VersionMismatch."""
         partition = identifiers.partition_of(user_id)
         for attempt in range(ATTEMPTS):
             document = await self._current(user_id, matches)
-            email = User.from_document(document).email
-            outcome = await self._writes.run(
-                "delete",
-                scripts.DELETE,
-                [keys.record(partition, user_id), keys.index(partition), keys.claim(partition, email)],
-                [version(document), user_id],
+            email = stand_in(document, user_id).email
+            outcome = await self._reply(
+                self._writes.run(
+                    "delete",
+                    scripts.DELETE,
+                    [keys.record(partition, user_id), keys.index(partition), keys.claim(partition, email)],
+                    [version(document), user_id],
+                )
             )
             if outcome == b"deleted":
                 return
             if outcome == b"gone":
                 raise UserNotFound
-            await _yield_to_others(attempt)
+            await _back_off(attempt)
         raise StoreUnavailable(Reason.BUSY)
 
     async def count(self) -> int:
         """How many users there are."""
-        total: int = await self.connection.execute("count", b"ZCARD", keys.index(0))
+        total: int = await self._reply(self.pipe.execute("count", b"ZCARD", keys.index(0)))
         return total
+
+    async def info(self) -> bytes:
+        """The server's INFO."""
+        text: bytes = await self._reply(self.pipe.execute("info", b"INFO"))
+        return text
 
     async def probe(self) -> None:
         """Returns if Redis serves the users, and can make writes durable where that is asked for."""
         await self.count()  # PING would be answered by a node of a cluster that is down
         if self.durable is not None:
-            await self.durable.probe(self.connection)
+            await self._reply(self.durable.probe(self.pipe))
 
     async def close(self) -> None:
-        """Lets go of the connections."""
-        await self.connection.close()
+        """Closes the connections."""
+        await self.pipe.close()
         if self.durable is not None:
             await self.durable.close()
 
+    async def _read(self, user_id: str) -> bytes:
+        key = keys.record(identifiers.partition_of(user_id), user_id)
+        document: bytes | None = await self._reply(self.pipe.execute("get", b"GET", key))
+        if document is None:
+            raise UserNotFound
+        return document
+
     async def _current(self, user_id: str, matches: Matches | None) -> bytes:
-        document = await self.get(user_id)
+        document = await self._read(user_id)
         if matches is not None and not matches(document):
             raise VersionMismatch
         return document
 
+    async def _reply(self, pending: Awaitable[Any]) -> Any:
+        """The one place where the pipe's errors become ours."""
+        try:
+            return await pending
+        except PipeError as error:
+            raise from_pipe(error) from error
+
+
+def has_written(outcome: Any) -> bool:
+    """Whether a script's answer stands for a write that must not be lost."""
+    return (outcome[0] if isinstance(outcome, list) else outcome) in WRITTEN
+
 
 def version(document: bytes) -> str:
-    """What names this version of a document: its SHA-1 in hex, which Redis's Lua knows how to make too."""
+    """Names this version of a document: its SHA-1 in hex, which Redis's Lua computes too."""
     return hashlib.sha1(document, usedforsecurity=False).hexdigest()
 
 
@@ -225,6 +221,6 @@ def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-async def _yield_to_others(attempt: int) -> None:
-    # Who loses a race waits a little longer each time, so that many writers of one user do not keep each other busy.
+async def _back_off(attempt: int) -> None:
+    # Longer after each lost race, so that many writers of one user do not keep each other busy.
     await asyncio.sleep(random.uniform(0, min(attempt, 10)) / 1000)  # noqa: S311 - jitter, no secret

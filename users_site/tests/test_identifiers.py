@@ -1,75 +1,78 @@
-"""UUIDv7 ids that carry a partition."""
+"""UUIDv7 ids that carry the bits of an email's identity."""
 
 import time
 import uuid
+import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from users_site import identifiers
-from users_site.identifiers import canonical, new_id, partition_for, partition_of
+from users_site.identifiers import bits_of, canonical, new_id, partition_for, partition_of
 
 
 @pytest.fixture(autouse=True)
 def _fresh_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identifiers, "_last_ms", 0)
-    monkeypatch.setattr(identifiers, "_last_rand", 0)
+    monkeypatch.setattr(identifiers, "_last", (0, 0))
 
 
 def ms_of(user_id: str) -> int:
     return uuid.UUID(user_id).int >> 80
 
 
+def emails(count: int) -> list[str]:
+    return [f"user-{number}@example.org" for number in range(count)]
+
+
 def test_id_is_a_uuid_of_version_7_that_tells_when_it_was_made() -> None:
     before = int(time.time() * 1000)
-    user_id = new_id(0)
+    user_id = new_id("ada@example.org")
     parsed = uuid.UUID(user_id)
     assert (str(parsed), parsed.version, parsed.variant) == (user_id, 7, uuid.RFC_4122)
     assert before <= ms_of(user_id) <= int(time.time() * 1000)
 
 
+def test_id_holds_twelve_bits_of_the_identity() -> None:
+    bits = zlib.crc32(b"ada@xn--bcher-kva.example") & 4095
+    for spelling in ("ada@bücher.example", "ADA@B\u00dcCHER.EXAMPLE", "Ada@XN--BCHER-KVA.example"):
+        assert int(new_id(spelling)[15:18], 16) == bits_of(spelling) == bits
+
+
+def test_bits_are_never_zero() -> None:
+    email = next(email for email in emails(100_000) if zlib.crc32(email.encode()) & 4095 == 0)
+    assert bits_of(email) == 1
+
+
 def test_ids_of_one_process_sort_by_creation() -> None:
-    ids = [new_id(0) for _ in range(10_000)]
+    ids = [new_id(email) for email in emails(10_000)]
     assert ids == sorted(set(ids))
 
 
-def test_ids_of_one_millisecond_sort_by_creation() -> None:
-    ids = [new_id(0, now=1_700_000_000.0) for _ in range(10_000)]
+def test_ids_still_rise_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(
+        [1_700_000_000.0, 1_600_000_000.0, 1_699_999_999.999, 1_700_000_000.0, 1_700_000_000.0, 1_700_000_000.1]
+    )
+    monkeypatch.setattr(time, "time", lambda: next(times))
+    ids = [new_id("ada@example.org") for _ in range(6)]
     assert ids == sorted(set(ids))
-    assert {ms_of(user_id) for user_id in ids} == {1_700_000_000_000}
+    assert ms_of(ids[-2]) == 1_700_000_000_004, "equal bits: a millisecond ahead each"
+    assert ms_of(ids[-1]) == 1_700_000_000_100
 
 
-def test_ids_still_rise_when_the_clock_is_set_back() -> None:
-    times = [1_700_000_000.0, 1_600_000_000.0, 1_699_999_999.999, 1_700_000_000.0, 1_700_000_000.001]
-    ids = [new_id(0, now=now) for now in times]
-    assert ids == sorted(set(ids))
+@pytest.mark.parametrize("partitions", [16, 64])
+def test_id_names_the_partition_of_its_email(monkeypatch: pytest.MonkeyPatch, partitions: int) -> None:
+    monkeypatch.setattr(identifiers, "PARTITIONS", partitions)
+    for email in emails(500):
+        assert partition_of(new_id(email)) == partition_for(email) < partitions
 
 
-def test_ids_still_rise_when_the_random_bits_of_a_millisecond_are_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = new_id(0, now=1_700_000_000.0)
-    monkeypatch.setattr(identifiers, "_last_rand", (1 << 62) - 1)
-    second = new_id(0, now=1_700_000_000.0)
-    assert second > first
-    assert ms_of(second) == ms_of(first) + 1
-    assert uuid.UUID(second).version == 7
-    assert new_id(0, now=1_700_000_000.0) > second
-
-
-@pytest.mark.parametrize("partition", [0, 1, 7, 4095])
-def test_id_carries_its_partition(monkeypatch: pytest.MonkeyPatch, partition: int) -> None:
-    monkeypatch.setattr(identifiers, "PARTITIONS", 4096)
-    user_id = new_id(partition)
-    assert partition_of(user_id) == partition
-    assert uuid.UUID(user_id).version == 7
-
-
-@given(st.text(min_size=1), st.sampled_from([1, 2, 16, 4096]))
-def test_every_spelling_of_an_emails_case_has_one_partition(text: str, partitions: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(identifiers, "PARTITIONS", partitions)
-        assert partition_for(text) == partition_for(text.casefold())
-        assert 0 <= partition_for(text) < partitions
+@pytest.mark.parametrize(
+    "user_id", ["018bcfe5-6800-7000-8000-000000000001", "018bcfe5-6800-4abc-8000-000000000001"], ids=["bits 0", "v4"]
+)
+def test_partition_of_an_id_without_bits_is_that_of_its_bytes(monkeypatch: pytest.MonkeyPatch, user_id: str) -> None:
+    monkeypatch.setattr(identifiers, "PARTITIONS", 64)
+    assert partition_of(user_id) == (zlib.crc32(uuid.UUID(user_id).bytes) & 4095) % 64
 
 
 @given(st.uuids())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from users_site.links import collection, decode_cursor, encode_cursor, origin, page_query, page_url
-from users_site.repository.users import Position, Side
+from users_site.repository.pages import Position, Side
 from users_site.tests.refusals import accepted_or_refused
 from users_site.tests.requests import request
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from common.cli.console import FORMATS
-from users_site.documents import BadDocument, identify
+from users_site.operations.documents import BadDocument, identify
 from users_site.operations.export_file import STDIO, ExportFileError, Writer, is_gzip, reading, writing
 from users_site.operations.store import StoreCommand
 from users_site.repository.errors import RepositoryError

@@ -1,6 +1,7 @@
 """`seed_users`: fills a store with made-up users."""
 
 import secrets
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -20,8 +21,8 @@ from users_site.operations.store import StoreCommand
 SAMPLE = 100
 """How many of the newest users are looked at to tell a production store."""
 
-SAME_TIME = 25
-"""Users that share a created_at: made within a millisecond, and the clock's text is a quarter of the work."""
+SAME_TIME = 100
+"""Users that share a created_at: made within a millisecond."""
 
 
 class Command(StoreCommand):
@@ -82,14 +83,15 @@ and --clear always needs --yes --production. --clear deletes every user of the s
 
 
 def entries(seed: str) -> Iterator[Entry]:
-    """Users without end, each created now."""
-    for number, (name, email, role) in enumerate(people(seed)):
-        if number % SAME_TIME == 0:
-            moment = datetime.now(UTC)
-            now = moment.isoformat(timespec="microseconds")[:-6] + "Z"
-        # Half a microsecond on top: id and created_at are of one millisecond, however the float is rounded.
-        user_id = identifiers.new_id(identifiers.partition_for(email), moment.timestamp() + 5e-7)
-        yield Entry(user_id, email, User(user_id, name, email, role, now, now).document())
+    """Users without end, each created now, in the order of their ids."""
+    made, milliseconds = people(seed), 0
+    while True:
+        milliseconds = max(milliseconds + 1, time.time_ns() // 1_000_000)
+        now = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+        group = sorted(islice(made, SAME_TIME), key=lambda person: identifiers.bits_of(person[1]))
+        user_ids = sorted(identifiers.id_at(milliseconds, identifiers.bits_of(email)) for _, email, _ in group)
+        for user_id, (name, email, role) in zip(user_ids, group, strict=True):
+            yield Entry(user_id, email, User(user_id, name, email, role, now, now).document())
 
 
 def ids(loaded: Loaded) -> list[str]:

@@ -3,12 +3,14 @@
 import time
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from common.cli.console import at_least
-from users_site.operations.bulk import Bulk
+from users_site.operations.server import ready
 from users_site.operations.store import StoreCommand
-from users_site.repository.errors import StoreUnavailable
+from users_site.repository import address_of
+from users_site.repository.errors import RepositoryError
 
 PAUSE_SECONDS = 0.2
 
@@ -21,27 +23,23 @@ class Command(StoreCommand):
     started = 0.0
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Of `parser`."""
         parser.add_argument("--timeout", type=at_least(1), default=30, metavar="S", help="seconds (default: 30)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Returns, or raises CommandError with the last reason."""
+        """Raises CommandError with the last reason."""
         self.started = time.monotonic()
         deadline = self.started + options["timeout"]
+        address = address_of(settings)
         while True:
-            left = deadline - time.monotonic()
-            bulk = Bulk.from_settings(timeout=max(0.1, min(1.0, left)))
             try:
-                bulk.ping()
-            except StoreUnavailable as error:
+                ready()
+            except RepositoryError as error:
                 if time.monotonic() + PAUSE_SECONDS >= deadline:
                     seconds = options["timeout"]
-                    raise CommandError(f"{bulk.address} cannot be used after {seconds} s: {error}") from error
+                    raise CommandError(f"{address} cannot be used after {seconds} s: {error}") from error
             else:
-                self.say(f"{bulk.address} answers after {time.monotonic() - self.started:.1f} s")
+                self.say(f"{address} answers after {time.monotonic() - self.started:.1f} s")
                 return
-            finally:
-                bulk.close()
             time.sleep(PAUSE_SECONDS)
 
     def position(self) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from tools.testing.cluster import Nodes, cluster, until
 from tools.testing.service import Service, service
 from users_site.tests.api.client import UNKNOWN, Users, fresh_email, problem
-from users_site.tests.cluster import Nodes, cluster, until
 from users_site.tests.integrity import faults
 
 FAILOVER_SECONDS = 8.0

@@ -31,8 +31,9 @@ def test_etag_is_strong_and_stands_as_long_as_the_user_does(users: Users) -> Non
 
 def test_two_versions_never_share_an_etag(users: Users) -> None:
     user = users.created()
-    tags = [users.patch(user["id"], {"name": name}).headers["ETag"] for name in ("A", "B", "A", "A")]
-    assert len({*tags, etag(users, user)}) == 4
+    first = etag(users, user)
+    tags = [users.patch(user["id"], {"name": name}).headers["ETag"] for name in ("A", "B", "A")]
+    assert len({*tags, first}) == 4
 
 
 def test_if_none_match_with_the_present_version_is_304_without_a_body(users: Users) -> None:

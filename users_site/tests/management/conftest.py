@@ -35,6 +35,7 @@ def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def redis(own_store: Store, settings: Any) -> Iterator[Redis]:
     """A client of the empty store that the settings name."""
     settings.REDIS_URL = own_store.url
+    settings.CACHES = settings.CACHES | {}  # makes Django forget the client of another URL
     with own_store.client() as client:
         client.flushall()
         yield client
@@ -117,7 +118,7 @@ def a_user(number: int = 1, **changes: str) -> User:
     now = "2026-01-02T03:04:05.678901Z"
     fields = {"name": f"Ada X{'x' * (number % 50)}", "email": f"ada{number}@example.com", "role": "user"}
     times = {"created_at": now, "updated_at": now}
-    return User(**({"id": identifiers.new_id(0)} | fields | times | changes))
+    return User(**({"id": identifiers.new_id(fields["email"])} | fields | times | changes))
 
 
 def put(redis: Redis, user: User, document: bytes | None = None) -> User:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.core.management.base import CommandError
 
+from tools.testing.cluster import SLOT, Nodes, cluster, node_id, until, url_of
+from tools.testing.valkey import free_port
 from users_site.repository import keys
-from users_site.tests.cluster import SLOT, Nodes, cluster, node_id, until, url_of
-from users_site.tests.valkey import free_port
 
 Run = Callable[..., str]
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from users_site import documents
-from users_site.documents import BadDocument, identify
+from users_site.operations import documents
+from users_site.operations.documents import BadDocument, identify
 from users_site.tests.management.conftest import a_user
 
 names = st.text(st.sampled_from("aZß İŁž'-.\t\x85\xa0ſ\\\"é"), max_size=12)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from packages.redis_pipe.command import Script
+from packages.redis_pipe import Script
 from tools.testing.store import Store
 from users_site.models import User
 from users_site.repository import keys, scripts

@@ -1,19 +1,16 @@
-"""The same tests on three stores: fakeredis, the real server as in production, and a cluster of it."""
+"""The same tests on two stores: a server as in production, and a cluster."""
 
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from packages.redis_pipe.address import Address
-from packages.redis_pipe.connection import Connection
-from users_site.repository import scripts
+from packages.redis_pipe import Address, Pipe
+from tools.testing.cluster import cluster_url
+from tools.testing.valkey import valkey_url
+from users_site.repository import keys
 from users_site.repository.users import UserRepository
-from users_site.tests.cluster import cluster_url
-from users_site.tests.fake import fake_url
-from users_site.tests.valkey import valkey_url
 
-SCRIPTS = (scripts.CREATE, scripts.REPLACE, scripts.DELETE, scripts.PAGE, scripts.FIND)
-STORES = {"fakeredis": fake_url, "valkey": valkey_url, "cluster": cluster_url}
+STORES = {"valkey": valkey_url, "cluster": cluster_url}
 
 
 @pytest.fixture(scope="session", params=STORES)
@@ -26,11 +23,8 @@ def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 async def users(store_url: str) -> AsyncIterator[UserRepository]:
     """A repository on an empty store."""
-    connection = Connection(Address.from_url(store_url), timeout=20.0, connect_timeout=20.0)
+    connection = Pipe(Address.from_url(store_url), timeout=20.0, connect_timeout=20.0, slot_key=keys.index(0))
     await connection.execute("flush", b"FLUSHALL")
-    for script in SCRIPTS:
-        # fakeredis hangs up after every error reply: NOSCRIPT must not come. The connection's tests let it come.
-        await connection.execute("load", b"SCRIPT", b"LOAD", script.source)
     repository = UserRepository(connection)
     yield repository
     await repository.close()

@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 
 from users_site.models import User
-from users_site.repository.users import Page, Position, UserRepository
+from users_site.repository.pages import Page, Position
+from users_site.repository.users import UserRepository
 
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
 _numbers = count()

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from packages.redis_pipe import Reason
 from users_site.models import User
-from users_site.repository.errors import EmailTaken, Reason, StoreUnavailable, UserNotFound, VersionMismatch
+from users_site.repository.errors import EmailTaken, StoreUnavailable, UserNotFound, VersionMismatch
 from users_site.repository.users import UserRepository, version
 from users_site.tests.repository.people import UNKNOWN, created, fresh_email, to
 
@@ -116,16 +117,16 @@ async def test_change_that_is_always_too_late_gives_up(users: UserRepository, mo
 
     async def overtake() -> None:
         """Another writer: the record is another one whenever ours has been read."""
-        await users.connection.execute("set", b"SET", key, replace(user, name=f"N{next(times)}").document())
+        await users.pipe.execute("set", b"SET", key, replace(user, name=f"N{next(times)}").document())
 
-    read = users.get
+    read = users._read
 
-    async def get(user_id: str) -> bytes:
+    async def overtaken(user_id: str) -> bytes:
         document = await read(user_id)
         await overtake()
         return document
 
-    monkeypatch.setattr(users, "get", get)
+    monkeypatch.setattr(users, "_read", overtaken)
     for change in (users.update(user.id, to(name="Grace")), users.delete(user.id)):
         with pytest.raises(StoreUnavailable) as raised:
             await change
@@ -139,26 +140,26 @@ async def test_deleted_user_leaves_nothing(users: UserRepository) -> None:
         await users.get(user.id)
     assert await users.find(user.email) is None
     assert await users.count() == 0
-    assert await users.connection.execute("keys", b"KEYS", "*") == []
+    assert await users.pipe.execute("keys", b"KEYS", "*") == []
 
 
 async def test_user_deleted_between_read_and_write_raises_not_found(
     users: UserRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = users.get
+    read = users._read
 
-    async def get(user_id: str) -> bytes:
+    async def overtaken(user_id: str) -> bytes:
         document = await read(user_id)
-        monkeypatch.setattr(users, "get", read)
+        monkeypatch.setattr(users, "_read", read)
         await users.delete(user_id)
         return document
 
     for change in (lambda user: users.update(user.id, to(name="G", email=fresh_email())), lambda u: users.delete(u.id)):
         user = await created(users)
-        monkeypatch.setattr(users, "get", get)
+        monkeypatch.setattr(users, "_read", overtaken)
         with pytest.raises(UserNotFound):
             await change(user)
-    assert await users.connection.execute("keys", b"KEYS", "*") == []
+    assert await users.pipe.execute("keys", b"KEYS", "*") == []
 
 
 async def test_delete_against_changes_leaves_nothing(users: UserRepository) -> None:
@@ -166,7 +167,7 @@ async def test_delete_against_changes_leaves_nothing(users: UserRepository) -> N
         user = await created(users)
         changes = [users.update(user.id, to(email=fresh_email())) for _ in range(8)]
         await asyncio.gather(*changes, users.delete(user.id), return_exceptions=True)
-    assert await users.connection.execute("keys", b"KEYS", "*") == []
+    assert await users.pipe.execute("keys", b"KEYS", "*") == []
 
 
 async def test_one_of_8_deletes_at_once_deletes(users: UserRepository) -> None:

@@ -67,7 +67,7 @@ async def test_key_lives_24_hours(users: UserRepository, taken: bool) -> None:
     if taken:
         await created(users, email)
     await asyncio.gather(users.create("Ada", email, "user", request()), return_exceptions=True)
-    left = await users.connection.execute("ttl", b"TTL", "{users:0}:idem:a-key")
+    left = await users.pipe.execute("ttl", b"TTL", "{users:0}:idem:a-key")
     assert IDEMPOTENCY_SECONDS - 60 <= left <= IDEMPOTENCY_SECONDS == 86_400
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from users_site.repository.users import Page, Position, Side, UserRepository
+from users_site.repository.pages import Page, Position, Side
+from users_site.repository.users import UserRepository
 from users_site.tests.repository.people import created, ids, walk
 
 

@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from packages.redis_pipe.address import Address
-from packages.redis_pipe.connection import Connection
+from packages.redis_pipe import Address, Pipe
 from users_site.repository.errors import StoreUnavailable
 from users_site.repository.users import UserRepository
 from users_site.tests.repository.people import UNKNOWN, to
@@ -17,13 +16,15 @@ METHODS: dict[str, Callable[[UserRepository], Awaitable[object]]] = {
     "create": lambda users: users.create("Ada", "a@example.org", "user"),
     "update": lambda users: users.update(UNKNOWN, to(name="Grace")),
     "delete": lambda users: users.delete(UNKNOWN),
+    "info": lambda users: users.info(),
+    "probe": lambda users: users.probe(),
     "count": lambda users: users.count(),
 }
 
 
 @pytest.mark.parametrize("name", METHODS)
 async def test_method_raises_store_unavailable(name: str) -> None:
-    users = UserRepository(Connection(Address.from_url("redis://127.0.0.1:1"), timeout=5.0, connect_timeout=5.0))
+    users = UserRepository(Pipe(Address.from_url("redis://127.0.0.1:1"), timeout=5.0, connect_timeout=5.0))
     with pytest.raises(StoreUnavailable) as raised:
         await METHODS[name](users)
     assert not raised.value.uncertain

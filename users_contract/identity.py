@@ -1,0 +1,25 @@
+"""When two addresses are one: the local part in ASCII lower case, and the A-label of the domain (UTS 46)."""
+
+import unicodedata
+
+
+def identity(email: str) -> str:
+    """The same text for every spelling of an address: `Ada@BÜCHER.example` is `ada@xn--bcher-kva.example`."""
+    local, at, domain = email.rpartition("@")
+    return _ascii_lower(local) + at + (domain.lower() if domain.isascii() else _a_labels(domain))
+
+
+def _ascii_lower(text: str) -> str:
+    return text.encode().lower().decode()  # bytes.lower() is ASCII's
+
+
+def _a_labels(domain: str) -> str:
+    import idna  # 2 MiB of tables, for domains of other scripts only
+
+    try:
+        mapped = idna.uts46_remap(domain, std3_rules=False)
+    except idna.IDNAError:  # no registry has such a domain; its spellings are one all the same
+        mapped = unicodedata.normalize("NFC", domain.lower())
+    return ".".join(
+        label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in mapped.split(".")
+    )

@@ -1,0 +1,72 @@
+"""Records that are damaged: found by a check that costs nothing, logged, counted, never served."""
+
+import logging
+import time
+import uuid
+from datetime import UTC, datetime
+
+import orjson
+from prometheus_client import Counter
+
+from users_site.models import User
+
+logger = logging.getLogger(__name__)
+
+MAX_DOCUMENT_BYTES = 8192
+"""A document has at most 2.1 kB: 200 characters of name and 254 of email, each up to 4 bytes."""
+
+DAMAGED = Counter("user_records_damaged_total", "Damaged records that a request met", ("fault",))
+_broken, _missing = DAMAGED.labels("broken"), DAMAGED.labels("missing")
+
+CURE = "run verify_users"
+
+
+def is_whole(document: bytes, user_id: str) -> bool:
+    """Whether the bytes look like this user's document; what only a parser finds is left to verify_users."""
+    return (
+        document.startswith(b'{"id":"%b"' % user_id.encode())
+        and document.endswith(b"}")
+        and len(document) <= MAX_DOCUMENT_BYTES
+    )
+
+
+def report_broken(user_id: str) -> None:
+    """One error line, one count."""
+    _broken.inc()
+    logger.error("the record of user %s is broken: %s, or replace or delete it through the API", user_id, CURE)
+
+
+def report_missing(user_id: str) -> None:
+    """One error line, one count."""
+    _missing.inc()
+    logger.error("the index names user %s, whose record is missing: %s", user_id, CURE)
+
+
+def parsed(document: bytes, user_id: str) -> User | None:
+    """The user in a document, None if it is broken."""
+    try:
+        user = User.from_document(document)
+    except (orjson.JSONDecodeError, TypeError):
+        return None
+    texts = (user.id, user.name, user.email, user.role, user.created_at, user.updated_at)
+    return user if user.id == user_id and all(isinstance(text, str) for text in texts) else None
+
+
+def stand_in(document: bytes, user_id: str) -> User:
+    """What is legible of a broken record; its time of creation is in the id."""
+    try:
+        fields = orjson.loads(document)
+    except orjson.JSONDecodeError:
+        fields = None
+    legible = fields if isinstance(fields, dict) else {}
+    name, email, role, created = (
+        value if isinstance(value := legible.get(field), str) else ""
+        for field in ("name", "email", "role", "created_at")
+    )
+    return User(user_id, name, email, role, created or _created_at(user_id), "")
+
+
+def _created_at(user_id: str) -> str:
+    value = uuid.UUID(user_id)
+    seconds = (value.int >> 80) / 1000 if value.version == 7 else time.time()
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")[:-6] + "Z"

@@ -1,0 +1,119 @@
+"""Pages of users, newest first: ids from the index, then their documents. All ids have score 0, so the index is in the
+order of ids, which is that of creation."""
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from packages.redis_pipe import Pipe
+from users_site.repository import keys
+from users_site.repository.broken import is_whole, report_broken, report_missing
+
+REFILLS = 4
+"""How often a page looks for more users in place of those without a valid record, before it stays short."""
+
+
+class Side(StrEnum):
+    """The direction of a page from its cursor."""
+
+    OLDER = "older"
+    NEWER = "newer"
+
+    @property
+    def opposite(self) -> "Side":
+        return Side.NEWER if self is Side.OLDER else Side.OLDER
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page starts: beyond an id, or at it (`inclusive`)."""
+
+    side: Side
+    user_id: str
+    inclusive: bool = False
+
+    @property
+    def bound(self) -> str:
+        return ("[" if self.inclusive else "(") + self.user_id
+
+    @property
+    def opposite_bound(self) -> str:
+        return ("(" if self.inclusive else "[") + self.user_id
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Documents joined by commas, newest first; `count` of all users, None if not asked for; where the neighbouring pages
+    start, if there are any."""
+
+    count: int | None
+    documents: bytes
+    older: Position | None = None
+    newer: Position | None = None
+
+
+async def read(pipe: Pipe, limit: int, start: Position | None, *, count: bool) -> Page:
+    """At most `limit` users from `start` on. Raises PipeError."""
+    side = start.side if start else Side.OLDER
+    questions: list[asyncio.Future[Any]] = [
+        _range(pipe, start.bound if start else "+", side, limit + 1)
+    ]  # one more shows whether a page follows
+    if start is not None:
+        questions.append(_range(pipe, start.opposite_bound, side.opposite, 1))
+    if count:
+        questions.append(pipe.execute("count", b"ZCARD", keys.index(0)))
+    ids, *others = await asyncio.gather(*questions)
+    total = others.pop() if count else None
+    has_behind = bool(others and others[0])
+    if not ids:
+        # Beyond the end: the way back includes the user at whose id this page would have started.
+        back = Position(side.opposite, start.user_id, inclusive=True) if start is not None and has_behind else None
+        return _page(total, b"", side, None, back)
+    documents, last, has_ahead = await _documents(pipe, ids, limit, side)
+    ahead = Position(side, last) if has_ahead else None
+    back = Position(side.opposite, ids[0].decode()) if has_behind else None
+    return _page(total, b",".join(documents if side is Side.OLDER else reversed(documents)), side, ahead, back)
+
+
+def _page(total: int | None, documents: bytes, side: Side, ahead: Position | None, back: Position | None) -> Page:
+    older, newer = (ahead, back) if side is Side.OLDER else (back, ahead)
+    return Page(total, documents, older, newer)
+
+
+def _range(pipe: Pipe, bound: str, side: Side, limit: int) -> "asyncio.Future[list[bytes]]":
+    words = (b"ZRANGE", keys.index(0), bound)
+    if side is Side.OLDER:
+        return pipe.execute("ids", *words, b"-", b"BYLEX", b"REV", b"LIMIT", 0, limit)
+    return pipe.execute("ids", *words, b"+", b"BYLEX", b"LIMIT", 0, limit)
+
+
+async def _documents(pipe: Pipe, ids: list[bytes], limit: int, side: Side) -> tuple[list[bytes], str, bool]:
+    """Up to `limit` documents, the last id that was looked at, and whether more ids follow it."""
+    documents: list[bytes] = []
+    missing: list[str] = []
+    for _ in range(REFILLS + 1):
+        batch = [user_id.decode() for user_id in ids[: limit - len(documents)]]
+        found = await pipe.execute("documents", b"MGET", *(keys.record(0, user_id) for user_id in batch))
+        for user_id, document in zip(batch, found, strict=True):
+            if document is None:
+                missing.append(user_id)
+            elif is_whole(document, user_id):
+                documents.append(document)
+            else:
+                report_broken(user_id)
+        has_ahead = len(ids) > len(batch)
+        if len(documents) == limit or not has_ahead:
+            break
+        ids = await _range(pipe, f"({batch[-1]}", side, limit - len(documents) + 1)
+    if missing:
+        await _report_stale(pipe, missing)
+    return documents, batch[-1], has_ahead
+
+
+async def _report_stale(pipe: Pipe, missing: list[str]) -> None:
+    """A user deleted between the two reads has left the index too; an id that is still there has lost its record."""
+    scores = await pipe.execute("scores", b"ZMSCORE", keys.index(0), *missing)
+    for user_id, score in zip(missing, scores, strict=True):
+        if score is not None:
+            report_missing(user_id)

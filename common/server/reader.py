@@ -55,8 +55,9 @@ class Reader:
             except httptools.HttpParserError as error:
                 self._failed(error, bytes(data))
         if self.in_head or self.connection.incoming is not None:
-            # Of the read in which a head begins, the bytes before it are not its own.
-            self.surplus += self.head_bytes if self.is_new_head else len(data)
+            # A head that begins behind another request, within this read: only what is parsed of it is surely its own.
+            is_behind = self.is_new_head and self.connection.exchange is not None
+            self.surplus += self.head_bytes if is_behind else len(data)
             if self.surplus > limits.HEAD_BYTES:
                 self.refuse(self.refusal or Refusal(431, "The head or the trailers are too large."))
 

@@ -1,0 +1,103 @@
+"""The server's protocol in this process, before an application of the test's own."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from common.server.protocol import Protocol
+
+SECONDS = 5
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Answers with method, path and body; a refusal with its status."""
+    refusal = scope["extensions"].get("refusal")
+    body, more = b"", refusal is None
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        body, more = body + message["body"], message["more_body"]
+    text = f"{scope['method']} {scope['path']} ".encode() + body
+    status = refusal["status"] if refusal else 200
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"%d" % len(text))]})
+    await send({"type": "http.response.body", "body": text})
+
+
+class Client:
+    """A connection to the server."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    def send(self, data: bytes) -> None:
+        """Writes it."""
+        self.writer.write(data)
+
+    async def answer(self) -> tuple[bytes, bytes]:
+        """Head and body of the next answer that has a Content-Length."""
+        async with asyncio.timeout(SECONDS):
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            lengths = [line for line in head.split(b"\r\n") if line.startswith(b"content-length: ")]
+            return head, await self.reader.readexactly(int(lengths[0].split()[1])) if lengths else b""
+
+    async def rest(self) -> bytes:
+        """What comes until the server closes."""
+        async with asyncio.timeout(SECONDS):
+            return await self.reader.read()
+
+
+class Running:
+    """A server, its connections, and its clients."""
+
+    def __init__(self, port: int, state: ServerState) -> None:
+        self.port, self.state = port, state
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[Client]:
+        """A connected one."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield Client(reader, writer)
+        finally:
+            writer.close()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Waits for it."""
+        async with asyncio.timeout(SECONDS):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    def expire(self, seconds: float) -> None:
+        """As the server does once a second, `seconds` from now."""
+        for connection in list(self.state.connections):
+            cast("Protocol", connection).expire(time.monotonic() + seconds)
+
+
+@asynccontextmanager
+async def serving(application: Callable[..., Awaitable[None]] = echo) -> AsyncIterator[Running]:
+    """A server on a free port."""
+    config = uvicorn.Config(application, http=Protocol, lifespan="off", log_config=None)
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Protocol(config, state), "127.0.0.1", 0)
+    try:
+        yield Running(server.sockets[0].getsockname()[1], state)
+    finally:
+        server.close()
+        for connection in list(state.connections):
+            connection.shutdown()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Running]:
+    """One that echoes."""
+    async with serving() as running:
+        yield running

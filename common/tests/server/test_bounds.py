@@ -1,0 +1,152 @@
+"""Bounds on time, memory and connections."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from common.server import limits
+from common.server.protocol import Protocol
+from common.tests.server.conftest import Running, serving
+
+GET = b"GET /a HTTP/1.1\r\nHost: x\r\n"
+
+
+async def test_a_head_that_takes_too_long_is_cut_off_on_each_request(server: Running) -> None:
+    async with server.client() as fresh, server.client() as used, server.client() as silent:
+        fresh.send(GET)
+        used.send(GET + b"\r\n")
+        await used.answer()
+        used.send(GET)
+        await asyncio.sleep(0.05)
+        server.expire(limits.HEAD_SECONDS - 1)
+        assert len(server.state.connections) == 3
+        server.expire(limits.HEAD_SECONDS + 1)
+        for client in (fresh, used, silent):
+            assert await client.rest() == b""
+
+
+async def test_a_connection_between_requests_may_be_idle_for_longer(server: Running) -> None:
+    async with server.client() as client:
+        client.send(GET + b"\r\n")
+        await client.answer()
+        server.expire(4)  # uvicorn's keep-alive is 5 s here
+        client.send(GET + b"\r\n")
+        await client.answer()
+        server.expire(6)
+        assert await client.rest() == b""
+
+
+async def test_a_body_that_takes_too_long_is_cut_off(server: Running) -> None:
+    async with server.client() as client:
+        client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n" + b"a" * 3000)
+        await server.until(lambda: bool(server.state.tasks))
+        server.expire(limits.BODY_SECONDS + 2)
+        assert server.state.tasks
+        server.expire(limits.BODY_SECONDS + 4)
+        assert await client.rest() == b""
+        await server.until(lambda: not server.state.tasks)
+
+
+async def test_a_slow_application_costs_the_client_nothing() -> None:
+    ready = asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await ready.wait()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with serving(slow) as server, server.client() as client:
+        client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + b"a" * 200_000)
+        await server.until(lambda: bool(server.state.tasks))
+        await asyncio.sleep(0.1)
+        server.expire(1000)
+        ready.set()
+        assert (await client.answer())[0].startswith(b"HTTP/1.1 204 No Content\r\n")
+
+
+async def test_a_client_that_goes_away_cancels_its_request() -> None:
+    ended = asyncio.Event()
+
+    async def hanging(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    async with serving(hanging) as server:
+        async with server.client() as client:
+            client.send(GET + b"\r\n")
+            await server.until(lambda: bool(server.state.tasks))
+        async with asyncio.timeout(2):
+            await ended.wait()
+
+
+async def test_a_client_that_waits_with_its_sending_side_closed_is_not_taken_for_one_that_is_gone() -> None:
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(1)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+    async with serving(slow) as server, server.client() as client:
+        client.send(GET + b"\r\n")
+        client.writer.write_eof()
+        assert (await client.rest()).split(b"\r\n\r\n")[-2].startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_incomplete_requests_of_all_clients_together_are_bounded(server: Running, monkeypatch: Any) -> None:
+    monkeypatch.setattr(limits, "HELD_BYTES", 100_000)
+    async with server.client() as first, server.client() as second:
+        first.send(GET + b"X-A: " + b"a" * 60_000)
+        await server.until(lambda: Protocol.held >= 50_000)
+        second.send(GET + b"X-A: " + b"a" * 60_000)
+        head, _ = await second.answer()
+        assert head.startswith(b"HTTP/1.1 503 ")
+    await server.until(lambda: Protocol.held == 0)
+
+
+async def test_a_new_connection_takes_the_place_of_an_idle_one(server: Running, monkeypatch: Any) -> None:
+    monkeypatch.setattr(limits, "CONNECTIONS", 2)
+    async with server.client() as first, server.client() as second, server.client() as third:
+        await asyncio.sleep(0.05)
+        for client in (first, second, third):
+            client.send(GET + b"\r\n")
+        answers = [await client.rest() if client.reader.at_eof() else b"" for client in (first, second)]
+        assert answers.count(b"") == 2
+        assert (await third.answer())[1] == b"GET /a "
+        assert len(server.state.connections) == 2
+
+
+@pytest.mark.parametrize("size", [-1, 1])
+async def test_an_answer_that_is_not_as_long_as_promised_ends_the_connection(size: int) -> None:
+    async def wrong(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"a" * (2 + size)})
+
+    async with serving(wrong) as server, server.client() as client:
+        client.send((GET + b"\r\n") * 2)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await client.answer()
+
+
+async def test_a_line_break_in_a_field_of_the_answer_is_not_sent() -> None:
+    async def wrong(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"x-a", b"b\r\nx-c: d")]})
+
+    async with serving(wrong) as server, server.client() as client:
+        client.send(GET + b"\r\n")
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await client.answer()
+
+
+@pytest.mark.parametrize(
+    ("status", "phrase"), [(412, b"Precondition Failed"), (431, b"Request Header Fields Too Large"), (599, b"")]
+)
+async def test_statuses_have_their_reason_phrase(status: int, phrase: bytes) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+    async with serving(application) as server, server.client() as client:
+        client.send(GET + b"\r\n")
+        assert (await client.answer())[0].startswith(b"HTTP/1.1 %d %b\r\n" % (status, phrase))

@@ -1,7 +1,7 @@
 """gunicorn's settings: how both services run, in production and in dev.
 
-A site's `server.py` takes them over: `python -m gunicorn -c python:gateway_site.server`. One worker process by default:
-replicas, not workers, are how this scales, so metrics need no shared files and a CPU limit means something.
+`python -m gateway_site.server` is `gunicorn -c python:gateway_site.server`. One worker process by default: replicas, not
+workers, are how this scales, so metrics need no shared files and a CPU limit means something.
 """
 
 import os
@@ -53,14 +53,28 @@ def child_exit(arbiter: Any, worker: Any) -> None:
     load_anew(arbiter, worker)
 
 
-def gunicorn_settings(site: str) -> dict[str, Any]:
-    """gunicorn's settings for one site. A setting that is missing or malformed ends the process with one line."""
+def run(site: str) -> None:
+    """Becomes gunicorn once the settings are read: it would meet a malformed WEB_CONCURRENCY with a traceback."""
+    site_settings(site)
+    from gunicorn.app import wsgiapp
+
+    sys.argv[:1] = ["gunicorn", "-c", f"python:{site}.server"]
+    wsgiapp.run()
+
+
+def site_settings(site: str) -> Any:
+    """The site's settings module. A setting that is missing or malformed ends the process with one line."""
     # Assigned, not defaulted: a value left in a shell would start one site with the settings of the other.
     os.environ["DJANGO_SETTINGS_MODULE"] = f"{site}.settings"
     try:
-        settings = import_module(os.environ["DJANGO_SETTINGS_MODULE"])
+        return import_module(os.environ["DJANGO_SETTINGS_MODULE"])
     except ImproperlyConfigured as error:
         sys.exit(f"{site}: {error}")
+
+
+def gunicorn_settings(site: str) -> dict[str, Any]:
+    """gunicorn's settings for one site."""
+    settings = site_settings(site)
     from common.observability.json_logging import log_everything  # reads settings
 
     log_everything()

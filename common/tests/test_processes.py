@@ -34,9 +34,9 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def started(tmp_path: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+def started(**settings: str) -> "subprocess.CompletedProcess[str]":
     """A start that must fail."""
-    command = [sys.executable, "-m", "gunicorn", "-c", f"python:{SITE}.server"]
+    command = [sys.executable, "-m", f"{SITE}.server"]
     environment = {"PATH": os.environ["PATH"], "SECRET_KEY": "for tests", "ALLOWED_HOSTS": "a", "HOST": "127.0.0.1"}
     environment |= {"PORT": str(free_port()), **NOWHERE, **settings}
     return subprocess.run(
@@ -97,12 +97,19 @@ def test_a_worker_whose_event_loop_hangs_is_killed_with_a_traceback(tmp_path: Pa
         stuck.process.wait()
 
 
-def test_a_port_in_use_is_one_line_at_once(tmp_path: Path) -> None:
+def test_a_port_in_use_is_one_line_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        failed = started(tmp_path, PORT=str(taken.getsockname()[1]))
+        failed = started(PORT=str(taken.getsockname()[1]))
     assert failed.returncode == 1
     (line,) = failed.stderr.splitlines()
     assert "in use" in line
+
+
+def test_a_number_of_workers_that_is_none_is_one_line() -> None:
+    failed = started(WEB_CONCURRENCY="many")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    (line,) = failed.stderr.splitlines()
+    assert "WEB_CONCURRENCY" in line
 
 
 def test_the_first_lines_are_json(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ PROBE_SECONDS = 1
 
 def gunicorn(site: str) -> list[str]:
     """The command of a service, the one its image runs."""
-    return [sys.executable, "-m", "gunicorn", "-c", f"python:{site}.server"]
+    return [sys.executable, "-m", f"{site}.server"]
 
 
 def environment(site: str, port: int, **settings: str) -> dict[str, str]:

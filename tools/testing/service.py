@@ -44,7 +44,7 @@ class Service:
         }
         with self.log.open("wb") as out, self.errors.open("wb") as err:
             self.process = subprocess.Popen(
-                [*run_in, sys.executable, "-m", "gunicorn", "-c", f"python:{site}.server", *arguments],
+                [*run_in, sys.executable, "-m", f"{site}.server", *arguments],
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

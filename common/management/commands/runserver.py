@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, addrport: str, **options: Any) -> None:
         """Becomes gunicorn. Raises CommandError (exit code 2) for an address that is none."""
-        command = [sys.executable, "-m", "gunicorn", "-c", f"python:{settings.SITE}.server"]
+        command = [sys.executable, "-m", f"{settings.SITE}.server"]
         paths = filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         os.execve(sys.executable, [*command, "--reload", "--bind", bind(addrport)], environment)  # noqa: S606

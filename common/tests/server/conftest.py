@@ -83,7 +83,7 @@ class Running:
 @asynccontextmanager
 async def serving(application: Callable[..., Awaitable[None]] = echo) -> AsyncIterator[Running]:
     """A server on a free port."""
-    config = uvicorn.Config(application, http=Protocol, lifespan="off", log_config=None)
+    config = uvicorn.Config(application, http="common.server.protocol:Protocol", lifespan="off", log_config=None)
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()

@@ -13,8 +13,8 @@ class Command(console.Command, DjangoCheck):
     """Django's would write everything to stderr, in its own form."""
 
     help = """\
-Checks this site; with --deploy also what a deployer gets wrong. Each finding has an ID and a cure; what you do on purpose,
-silence by its ID in SILENCED_SYSTEM_CHECKS. Exits 1 if a finding is of --fail-level (default: ERROR) or above."""
+Checks this site; with --deploy also its configuration for production. Each finding has an ID and a cure. List the IDs of
+deliberate choices in SILENCED_SYSTEM_CHECKS. Exits 1 for a finding of --fail-level (default: ERROR) or above."""
     example = "%(prog)s --deploy --fail-level WARNING\n  %(prog)s --deploy --format json"
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -22,12 +22,12 @@ ROOT = Path(__file__).resolve().parents[3]
 class Command(BaseCommand):
     """Replaces Django's runserver, which would run views in threads."""
 
-    help = "Runs this service as in production, with reload, for daily work. The server runs the checks at each load."
+    help = "Runs this service as in production, with reload for development. The server runs the checks at each load."
     example = "%(prog)s\n  %(prog)s 0.0.0.0:8000"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The address is optional."""
-        parser.add_argument("addrport", nargs="?", default="", help="port, or address:port; default 127.0.0.1:PORT")
+        parser.add_argument("addrport", nargs="?", default="", help="port or address:port (default: 127.0.0.1:PORT)")
 
     def handle(self, *args: Any, addrport: str, **options: Any) -> None:
         """Becomes gunicorn. Raises CommandError (exit code 2) for an address that is none."""

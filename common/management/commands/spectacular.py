@@ -11,12 +11,12 @@ from common.cli.console import Command as BaseCommand
 class Command(BaseCommand):
     """JSON for a file name that ends in .json, else YAML; without a file, to stdout."""
 
-    help = "Writes the OpenAPI schema: JSON for a name that ends in .json, else YAML; to stdout without a file."
+    help = "Writes the OpenAPI schema: JSON if the file name ends in .json, else YAML; without --file to stdout."
     example = "%(prog)s --file schema.yaml"
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The file to write."""
-        parser.add_argument("--file", help="where to write it")
+        parser.add_argument("--file", help="the file to write")
 
     def handle(self, *args: Any, file: str | None = None, **options: Any) -> None:
         """Generates and writes."""

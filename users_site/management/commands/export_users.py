@@ -16,25 +16,23 @@ from users_site.repository.errors import RepositoryError
 
 
 class Command(StoreCommand):
-    """Exports."""
-
     help = """\
-Writes every user to FILE (gzip if its name ends in .gz) or, for -, to stdout: NDJSON, a header, the stored documents in
-the order of their creation, a trailer with count and SHA-256. An existing FILE is replaced when the new one is complete;
-until then the export is in FILE.part, where --resume goes on after a stop.
+Writes every user to FILE (gzip if its name ends in .gz), or to stdout for -. The format is NDJSON: a header, the stored
+documents in order of creation, a trailer with count and SHA-256. The export is in FILE.part until it is complete, then
+replaces FILE; --resume continues FILE.part after an interruption.
 
-Consistent means: who exists from start to end is in it exactly once, as a whole document that was the stored one at
-some moment of the export; who is created after the start is not; who is deleted meanwhile may be. Two users may be
-from different moments: an email that one gives up and another takes meanwhile may be in it twice, or not at all."""
+Consistency: a user that exists from start to end appears exactly once, as a document that was stored at some moment of
+the export. Users created after the start are missing; users deleted meanwhile may appear. An email that moves from one
+user to another meanwhile may appear twice or not at all."""
     example = "manage_users.py export_users users.ndjson.gz\n  manage_users.py export_users - | zstd > users.ndjson.zst"
     failures: tuple[type[Exception], ...] = (OSError, RepositoryError, ExportFileError)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Of `parser`."""
-        parser.add_argument("file", metavar="FILE|-")
-        parser.add_argument("--resume", action="store_true", help="go on with what a stopped run left in FILE.part")
-        parser.add_argument("--skip-broken", action="store_true", help="leave out records that are no valid user")
-        parser.add_argument("--format", choices=FORMATS, default="text", help="of the summary")
+        parser.add_argument("file", metavar="FILE|-", help="where to write; - for stdout")
+        parser.add_argument("--resume", action="store_true", help="continue the FILE.part of an interrupted run")
+        parser.add_argument("--skip-broken", action="store_true", help="omit records that are not valid users")
+        parser.add_argument("--format", choices=FORMATS, default="text", help="format of the summary")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Exports; the summary with the digest goes to stdout, or to stderr where stdout is the export."""

@@ -15,18 +15,16 @@ POLICIES = ("fail", "skip", "replace")
 
 
 class Command(StoreCommand):
-    """Imports."""
-
     help = """\
-Reads a file of export_users (gzip if its name ends in .gz), or stdin for -. Ids, times and bytes stay as they are.
-A file is read twice: damaged, cut off or foreign, it is refused before anything is written. What comes through a pipe
-is read once: a damaged line stops it there. Each user is stored whole or not at all, with index entry and email claim.
+Reads a file written by export_users (gzip if its name ends in .gz), or stdin for -. IDs, times and bytes stay the same.
+It reads a file twice, and refuses a damaged, incomplete or foreign one before it writes anything. It reads a pipe once:
+a damaged line stops the import at that point. Each user is stored completely or not at all, with index entry and claim.
 
-A user who is there already, byte for byte, is no conflict: run the same command again to go on after a stop.
-A conflict is another document with the id, or another user with the email:
-  fail     stop at the first, and say its line; its batch of 100 is not stored, those before it are (the default)
-  skip     the store's user stays
-  replace  the file's user stays; whoever had the id or the email is deleted in the same step"""
+A user that exists unchanged is skipped: after an interruption, run the same command again.
+A conflict is another document with the same ID, or another user with the same email:
+  fail     stop at the first one and print its line; batches of 100 before it are stored (the default)
+  skip     keep the stored user
+  replace  store the file's user, and delete the user in conflict in the same step"""
     example = (
         "manage_users.py import_users users.ndjson.gz\n  zstd -dc users.ndjson.zst | manage_users.py import_users -"
     )
@@ -34,10 +32,10 @@ A conflict is another document with the id, or another user with the email:
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Of `parser`."""
-        parser.add_argument("file", metavar="FILE|-")
-        parser.add_argument("--on-conflict", choices=POLICIES, default="fail")
+        parser.add_argument("file", metavar="FILE|-", help="what to read; - for stdin")
+        parser.add_argument("--on-conflict", choices=POLICIES, default="fail", help="see above")
         parser.add_argument("--check", action="store_true", help="read the file, write nothing")
-        parser.add_argument("--format", choices=FORMATS, default="text", help="of the summary")
+        parser.add_argument("--format", choices=FORMATS, default="text", help="format of the summary")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Imports; the summary with the digest goes to stdout."""

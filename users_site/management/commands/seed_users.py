@@ -26,33 +26,31 @@ SAME_TIME = 100
 
 
 class Command(StoreCommand):
-    """Seeds."""
-
     help = """\
-Adds made-up users, through the same atomic rules as the API. Addresses are at example.com, .org and .net (RFC 2606).
+Creates sample users through the same atomic scripts as the API. Addresses are at example.com, .org and .net (RFC 2606).
 
-The same --seed makes the same people (ids and times differ). One whose email is taken is skipped, so that the same
-command may be run twice, or again after Ctrl-C; without --seed every run makes other people.
+The same --seed gives the same users (IDs and times differ); without --seed every run gives different ones. Users whose
+email exists are skipped, so you can run the command twice, or again after Ctrl-C.
 
-With DEBUG=false, a store that holds people with real addresses is a production store: adding to it needs --production,
-and --clear always needs --yes --production. --clear deletes every user of the store: stop the service before."""
+With DEBUG=false, a store with addresses of other domains counts as a production store: adding to it requires
+--production, and --clear always requires --yes --production. --clear deletes every user: stop the service first."""
     example = "manage_users.py seed_users --count 1000 --seed demo\n  manage_users.py seed_users --count 5 --print-ids"
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Of `parser`."""
         parser.add_argument("--count", type=at_least(0), required=True, metavar="N", help="how many users")
-        parser.add_argument("--seed", metavar="S", help="any text; the same people for the same text")
-        parser.add_argument("--clear", action="store_true", help="delete all users first; asks, unless --yes")
-        parser.add_argument("--print-ids", action="store_true", help="on stdout, each user's id (skipped ones' too)")
+        parser.add_argument("--seed", metavar="S", help="any text; the same text gives the same users")
+        parser.add_argument("--clear", action="store_true", help="delete all users first; asks unless --yes")
+        parser.add_argument("--print-ids", action="store_true", help="print each user's ID, also of skipped ones")
         parser.add_argument("--format", choices=FORMATS, default="text", help="of the summary; json goes to stdout")
         parser.add_argument("--yes", action="store_true", help="do not ask")
-        parser.add_argument("--production", action="store_true", help="yes, this is a production store")
+        parser.add_argument("--production", action="store_true", help="confirm that this is a production store")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Clears if asked to, then seeds."""
         is_json = options["format"] == "json"
         if is_json and options["print_ids"]:
-            raise CommandError("--print-ids and --format json both want stdout: give one", returncode=2)
+            raise CommandError("--print-ids and --format json both use stdout: give one", returncode=2)
         with self.store() as bulk:
             if options["clear"]:
                 self._clear(bulk, options)

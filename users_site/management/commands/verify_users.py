@@ -12,20 +12,19 @@ from users_site.operations.store import StoreCommand
 
 
 class Command(StoreCommand):
-    """Verifies."""
-
     help = """\
-Checks every record, email claim, index entry and idempotency entry against each other, and every record against the
-schema. May run while the service serves: it reads in small batches, and looks at what seems wrong once more in one
-atomic step.
+Compares every record, email claim, index entry and idempotency entry, and checks every record against the schema. It is
+safe while the service runs: it reads in small batches, and checks each suspect again in one atomic step.
 
---repair mends what has one right answer and lists the rest. Exits 1 if a disagreement is left."""
+--repair fixes findings with one right answer and lists the others. Exits 1 if a finding is left."""
     example = "manage_users.py verify_users\n  manage_users.py verify_users --repair --format json"
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Of `parser`."""
-        parser.add_argument("--repair", action="store_true", help="mend what has one right answer")
-        parser.add_argument("--examples", type=at_least(0), default=5, metavar="N", help="shown of a kind (default: 5)")
+        parser.add_argument("--repair", action="store_true", help="fix findings with one right answer")
+        parser.add_argument(
+            "--examples", type=at_least(0), default=5, metavar="N", help="shown of each kind (default: 5)"
+        )
         parser.add_argument("--format", choices=FORMATS, default="text")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -16,9 +16,7 @@ PAUSE_SECONDS = 0.2
 
 
 class Command(StoreCommand):
-    """Waits for Redis."""
-
-    help = "Waits until Redis answers: connected, authenticated, its data loaded. Exits 1 if it does not in time."
+    help = "Waits until Redis is usable: connected, authenticated, data loaded. Exits 1 at the time-out."
     example = "manage_users.py wait_for_redis --timeout 30 && manage_users.py verify_users"
     started = 0.0
 

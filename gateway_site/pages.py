@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
 
-from common.http.problems import KINDS
+from common.http.problem import KINDS
 from common.http.request import Request
-from common.http.response import RawResponse, json_answer
+from common.http.response import RawResponse, Response, json_answer
 from common.http.views import safe
 
 STYLE = (Path(__file__).parent / "assets/pages.css").read_text("utf-8")
@@ -44,7 +43,7 @@ def render(name: str, content: dict[str, Any]) -> bytes:
     return render_to_string(f"gateway/{name}.html", content | {"style": style}).encode()
 
 
-def page(body: bytes) -> HttpResponse:
+def page(body: bytes) -> Response:
     """A rendered page under the policy."""
     return RawResponse(
         200, [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", POLICY)], body
@@ -52,7 +51,7 @@ def page(body: bytes) -> HttpResponse:
 
 
 @safe
-async def index(request: Request) -> HttpResponse:
+async def index(request: Request) -> Response:
     """What there is: JSON for programs, a page of links for browsers."""
     content = {"service": settings.SERVICE, "version": settings.APP_VERSION, "links": LINKS}
     if not request.wants_page:
@@ -61,7 +60,7 @@ async def index(request: Request) -> HttpResponse:
 
 
 @safe
-async def problems(request: Request) -> HttpResponse:
+async def problems(request: Request) -> Response:
     """Every kind of problem with what a client should do: JSON for programs, a page for browsers."""
     if not request.wants_page:
         return json_answer({"problems": [{"code": code, **asdict(kind)} for code, kind in KINDS.items()]})

@@ -24,6 +24,7 @@ from common.config.settings import (
     STATIC_URL,
     TEMPLATES,
     TIME_ZONE,
+    TRACES,
     USE_I18N,
     USE_TZ,
     WEB_CONCURRENCY,
@@ -34,10 +35,11 @@ from gateway_site.guard import rate
 SERVICE = "api-gateway"
 PORT = environment.integer("PORT", 3000, minimum=1, maximum=65_535)
 SITE = "gateway_site"
-INSTALLED_APPS = [*SHARED_APPS, "gateway_site"]
-LOGGING = logging_settings(SERVICE)
+INSTALLED_APPS = [*SHARED_APPS, "users_contract", "gateway_site"]
+LOGGING = logging_settings(SERVICE, APP_VERSION, LOG_LEVEL)
 LOGGING["loggers"]["audit"] = {"level": "INFO"}  # whatever LOG_LEVEL says
 SCHEMA_MODULE = "gateway_site.schema"
+SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"]["Role"] = "users_contract.contracts.ROLES"
 
 
 def _origin(url: str) -> str:
@@ -166,6 +168,7 @@ __all__ = [
     "STATIC_URL",
     "TEMPLATES",
     "TIME_ZONE",
+    "TRACES",
     "USE_I18N",
     "USE_TZ",
     "WEB_CONCURRENCY",

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from common.http import docs
+from common.openapi import docs
 from gateway_site import pages
 from gateway_site.guard.scrape import scrape
 

@@ -5,11 +5,8 @@ import re
 import unicodedata
 from typing import Any
 
-import orjson
 from django.utils.functional import cached_property
 from rest_framework import serializers
-from rest_framework.exceptions import ParseError
-from rest_framework.parsers import BaseParser
 
 ROLES = ("user", "admin")
 # The rules of the fields below for clients and fuzzers, in the ECMA 262 dialect of JSON Schema.
@@ -29,30 +26,6 @@ _DOMAIN = rf"(({_LABEL}\.)+{_TOP}|localhost|\[{_OCTET}(\.{_OCTET}){{3}}\])"
 EMAIL_PATTERN = rf"^({_ATOM}(\.{_ATOM})*|{_QUOTED})@{_DOMAIN}$"
 NAME_MAX, EMAIL_MAX = 200, 254
 _is_address = re.compile(EMAIL_PATTERN).fullmatch
-
-
-class StrictJSONParser(BaseParser):
-    """JSON as RFC 8259 has it: no NaN, no lone surrogates, no invalid UTF-8, at most 1,024 levels deep (orjson)."""
-
-    media_type = "application/json"
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        """The parsed body. Raises ParseError."""
-        return parse_json(stream.read())
-
-
-class MergePatchParser(StrictJSONParser):
-    """RFC 7396."""
-
-    media_type = "application/merge-patch+json"
-
-
-def parse_json(body: bytes) -> Any:
-    """The parsed body. Raises ParseError (400) with the position, never the content."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ParseError(f"The body is not valid JSON: {error.msg} at character {error.pos}.") from error
 
 
 class NameField(serializers.CharField):

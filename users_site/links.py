@@ -77,16 +77,10 @@ def page_url(request: Request, cursor: str | None, query: PageQuery) -> str | No
     if cursor is None:
         return None
     count = "" if query.count else "&count=false"
-    return f"{origin(request)}{collection(request)}?cursor={cursor}&limit={query.limit}{count}"
+    origin = request.origin
+    return f"{origin.scheme}://{origin.host}{collection(request)}?cursor={cursor}&limit={query.limit}{count}"
 
 
 def collection(request: Request) -> str:
     """The path of the users as the client sees it."""
-    return (request.header(b"x-forwarded-prefix") or "") + "/users"
-
-
-def origin(request: Request) -> str:
-    """Scheme and authority that the client used; the gateway passes them on in X-Forwarded-*."""
-    scheme = request.header(b"x-forwarded-proto") or request.scope["scheme"]
-    host = request.header(b"x-forwarded-host") or request.header(b"host")
-    return f"{scheme}://{host}"
+    return f"{request.origin.prefix}/users"

@@ -23,6 +23,7 @@ from common.config.settings import (
     STATIC_URL,
     TEMPLATES,
     TIME_ZONE,
+    TRACES,
     USE_I18N,
     USE_TZ,
     WEB_CONCURRENCY,
@@ -32,9 +33,10 @@ from common.observability.json_logging import logging_settings
 SERVICE = "user-service"
 PORT = environment.integer("PORT", 3001, minimum=1, maximum=65_535)
 SITE = "users_site"
-INSTALLED_APPS = [*SHARED_APPS, "users_site"]
-LOGGING = logging_settings(SERVICE)
+INSTALLED_APPS = [*SHARED_APPS, "users_contract", "users_site"]
+LOGGING = logging_settings(SERVICE, APP_VERSION, LOG_LEVEL)
 SCHEMA_MODULE = "users_site.schema"
+SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"]["Role"] = "users_contract.contracts.ROLES"
 
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 
@@ -92,6 +94,7 @@ REDIS_CONNECT_TIMEOUT_MS = environment.integer("REDIS_CONNECT_TIMEOUT_MS", 500, 
 DURABILITY = environment.choice("DURABILITY", "memory", ("memory", "fsync", "replicated"))
 """What a write must have reached before it is acknowledged (packages/redis_pipe)."""
 
+TRUSTED_HOPS = 0
 TRUSTED_PROXIES = None
 """Everybody: only the gateway reaches this service, and what it says of the client (X-Forwarded-*) counts."""
 
@@ -118,6 +121,7 @@ __all__ = [
     "STATIC_URL",
     "TEMPLATES",
     "TIME_ZONE",
+    "TRACES",
     "USE_I18N",
     "USE_TZ",
     "WEB_CONCURRENCY",

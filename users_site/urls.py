@@ -5,7 +5,7 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from common.http import docs
+from common.openapi import docs
 from users_site.repository.users import UserRepository
 from users_site.views import UserViewSet
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import cast
 
 import orjson
-from django.http import HttpResponse
 from rest_framework.exceptions import ValidationError
 
-from common.http.problems import Problem
+from common.http.json_body import MERGE_TYPES, json_body
+from common.http.problem import Problem
 from common.http.request import Request
 from common.http.response import JSON, Headers, RawResponse
-from common.http.viewsets import MERGE_TYPES, AsyncViewSet, json_body
+from common.http.viewsets import AsyncViewSet
 from users_contract.contracts import UserSerializer
 from users_site import idempotency, identifiers, links
 from users_site.models import User
@@ -57,7 +57,7 @@ class UserViewSet(AsyncViewSet):
         """On every acknowledged write: what it has reached, which is what the setting asks for."""
         return b"x-durability", self.durability.encode()
 
-    async def list(self, request: Request) -> HttpResponse:
+    async def list(self, request: Request) -> RawResponse:
         """A page of users, newest first, or the one with the email asked for."""
         query = links.page_query(request.scope["query_string"])
         if query.email is not None:
@@ -68,7 +68,7 @@ class UserViewSet(AsyncViewSet):
         page = await self.users.page(query.limit, query.start, count=query.count)
         return page_answer(request, query, page.count, page.older, page.newer, page.documents)
 
-    async def create(self, request: Request) -> HttpResponse:
+    async def create(self, request: Request) -> RawResponse:
         """Creates a user."""
         fields = _user.run_validation(await json_body(request))
         document, replayed = await self.users.create(
@@ -80,7 +80,7 @@ class UserViewSet(AsyncViewSet):
             extra.append(idempotency.REPLAYED)
         return user_answer(document, 201, extra)
 
-    async def retrieve(self, request: Request, id: str) -> HttpResponse:
+    async def retrieve(self, request: Request, id: str) -> RawResponse:
         """One user."""
         document = await self.users.get(known(id))
         tag = etag(document)
@@ -88,7 +88,7 @@ class UserViewSet(AsyncViewSet):
             return RawResponse(304, [(b"etag", tag.encode())])
         return RawResponse(200, [JSON, (b"etag", tag.encode())], document)
 
-    async def update(self, request: Request, id: str) -> HttpResponse:
+    async def update(self, request: Request, id: str) -> RawResponse:
         """Replaces all fields of a user."""
         user_id = known(id)
         fields = _user.run_validation(await json_body(request))
@@ -97,7 +97,7 @@ class UserViewSet(AsyncViewSet):
         )
         return user_answer(document, extra=[self.reached])
 
-    async def partial_update(self, request: Request, id: str) -> HttpResponse:
+    async def partial_update(self, request: Request, id: str) -> RawResponse:
         """Changes the fields given (RFC 7396: null takes a field away, and what has a default falls back to it)."""
         user_id = known(id)
         patch = await json_body(request, MERGE_TYPES)
@@ -111,7 +111,7 @@ class UserViewSet(AsyncViewSet):
 
         return user_answer(await self.users.update(user_id, merge, if_match(request)), extra=[self.reached])
 
-    async def destroy(self, request: Request, id: str) -> HttpResponse:
+    async def destroy(self, request: Request, id: str) -> RawResponse:
         """Deletes a user."""
         await self.users.delete(known(id), if_match(request))
         return RawResponse(204, [self.reached])
@@ -125,7 +125,7 @@ def known(text: str) -> str:
     return user_id
 
 
-def user_answer(document: bytes, status: int = 200, extra: Headers | None = None) -> HttpResponse:
+def user_answer(document: bytes, status: int = 200, extra: Headers | None = None) -> RawResponse:
     """A document as stored, with its ETag."""
     return RawResponse(status, [JSON, (b"etag", etag(document).encode()), *(extra or [])], document)
 
@@ -137,7 +137,7 @@ def page_answer(
     older: Position | None,
     newer: Position | None,
     documents: bytes,
-) -> HttpResponse:
+) -> RawResponse:
     """A page around documents that are already joined."""
     cursors = [None if position is None else links.encode_cursor(position) for position in (older, newer)]
     urls = [links.page_url(request, cursor, query) for cursor in cursors]

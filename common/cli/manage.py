@@ -45,8 +45,9 @@ def main(settings_module: str) -> None:
     """
     os.environ["DJANGO_SETTINGS_MODULE"] = settings_module
     try:
-        from common.config import environment  # reads `.env`
+        from common.config import environment
 
+        environment.read_dotenv()
         if sys.argv[1:2] == ["runserver"] and not environment.text("DEBUG"):
             os.environ["DEBUG"] = "true"
         Utility(sys.argv).execute()

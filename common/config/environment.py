@@ -1,14 +1,15 @@
-"""Reads settings from the environment; what is missing or malformed is one line that names the setting and the cure.
+"""Reads settings from the environment with django-environ. A missing or malformed one is one line: its name and the cure.
 
-`NAME_FILE` reads a mounted file, a `.env` file in the working directory fills in what the environment does not set
-(both by django-environ).
+`NAME_FILE` reads a mounted file; a `.env` file in the working directory fills in what the environment does not set.
+An empty value counts as not set.
 """
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from io import StringIO
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -18,15 +19,14 @@ from environ.fileaware_mapping import FileAwareMapping
 Value = TypeVar("Value")
 
 _HOST = re.compile(r"\.?[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\]|\*")
-
 _PUBLIC_HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
-"""A path that proxies may put in front of ours."""
-
 _CHECK_ID = re.compile(r"[a-z0-9_]+\.[A-Z]\d{3}")
+_DOTENV_LINE = re.compile(r"(export )?[A-Za-z_0-9]+=.*|#.*|\s*")
 
-env = FileAwareEnv()
-env.ENVIRON = FileAwareMapping(cache=False)  # a file is read when it is asked for
+LIBRARY_FILES = frozenset({"OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"})
+"""Settings of OpenTelemetry that are a path themselves."""
+
 secrets: set[str] = set()
 """Values that no log line may show; `hide()` fills it."""
 
@@ -35,28 +35,51 @@ class SettingError(ImproperlyConfigured):
     """One setting is missing or malformed; the text names it and the cure."""
 
 
-LIBRARY_FILES = frozenset({"OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"})
-"""Settings of OpenTelemetry that are a path themselves."""
+class Stripped(FileAwareMapping):  # type: ignore[misc]
+    """The environment without surrounding white space (mounted files end in a newline) and empty values."""
 
-try:
-    if Path(".env").is_file():
-        env.read_env(".env")
-except (OSError, UnicodeDecodeError) as error:
-    raise SettingError(".env cannot be read: make it a UTF-8 file that this user may read, or remove it") from error
+    def __getitem__(self, name: str) -> str:
+        try:
+            value = str(super().__getitem__(name)).strip()
+        except OSError as error:
+            raise SettingError(f"{name}_FILE cannot be read ({error.strerror}): mount the file or unset it") from error
+        except UnicodeDecodeError as error:
+            raise SettingError(f"{name}_FILE is not UTF-8 text: mount a text file or unset it") from error
+        if not value:
+            raise KeyError(name)
+        return value
+
+
+class Env(FileAwareEnv):  # type: ignore[misc]
+    """django-environ's reader on `Stripped`; a file is read each time it is asked for."""
+
+    ENVIRON = Stripped(cache=False)
+
+
+env = Env()
+
+
+def read_dotenv(path: str = ".env") -> None:
+    """Fills the environment from the file, if there is one. Raises SettingError with the number of a malformed line."""
+    try:
+        if not Path(path).is_file():
+            return
+        content = Path(path).read_text("utf-8-sig")  # some editors begin a file with a byte order mark
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path} cannot be read: make it UTF-8 and readable, or remove it") from error
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not _DOTENV_LINE.fullmatch(line):
+            raise SettingError(f"{path} line {number} is malformed: write NAME=value, or # before a comment")
+    env.read_env(StringIO(content))
 
 
 def text(name: str, default: str = "") -> str:
-    """The setting's value without surrounding white space (mounted files end in a newline)."""
-    try:
-        return str(env.ENVIRON.get(name, default)).strip()
-    except OSError as error:
-        raise SettingError(f"{name}_FILE cannot be read ({error.strerror}): mount the file or unset it") from error
-    except UnicodeDecodeError as error:
-        raise SettingError(f"{name}_FILE is not UTF-8 text: mount a text file or unset it") from error
+    """The setting's value."""
+    return str(env.ENVIRON.get(name, default))
 
 
 def required(name: str, cure: str) -> str:
-    """The setting's value; `cure` tells what to set it to."""
+    """The setting's value; `cure` says what to set it to."""
     value = text(name)
     if not value:
         raise SettingError(f"{name} is not set: {cure}")
@@ -76,38 +99,35 @@ def hide(value: str) -> None:
 
 
 def mount(prefix: str) -> None:
-    """Reads the mounted files of settings that a library takes from the environment by itself: `OTEL_…_FILE`."""
+    """Reads the mounted files of settings that a library takes from the environment directly: `OTEL_…_FILE`."""
     for name in [name for name in os.environ if name.startswith(prefix) and name.endswith("_FILE")]:
         if name not in LIBRARY_FILES:
-            read = secret if name.endswith("_HEADERS_FILE") else text  # of a sampler's `1` every log line would be full
+            # Only headers are masked: masking a sampler's `1` would blank every log line.
+            read = secret if name.endswith("_HEADERS_FILE") else text
             os.environ[name.removesuffix("_FILE")] = read(name.removesuffix("_FILE"))
 
 
-def boolean(name: str, default: bool) -> bool:
-    """`true`, `1`, `yes`, `on` and their opposites, in any case."""
-    value = text(name, str(default)).lower()
-    if value in {"true", "1", "yes", "on"}:
-        return True
-    if value in {"false", "0", "no", "off", ""}:
-        return False
-    raise SettingError(f"{name} is {value!r}: set it to true or false")
+def boolean(name: str, *, default: bool) -> bool:
+    """`true`, `1`, `yes`, `on` and their opposites, in any case; env.bool takes any other word for false."""
+    return {"true": True, "1": True, "yes": True, "on": True}.get(
+        choice(name, str(default).lower(), ("true", "false", "1", "0", "yes", "no", "on", "off"), "true or false"),
+        False,
+    )
 
 
 def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
     """A whole number within bounds."""
-    return parsed(name, str(default), int, f"a whole number from {minimum} to {maximum}", range(minimum, maximum + 1))
+    wanted = f"a whole number from {minimum} to {maximum}"
+    return parsed(name, str(default), int, wanted, range(minimum, maximum + 1))
 
 
 def hosts(name: str, default: str) -> list[str]:
-    """Comma-separated host names, as Django's ALLOWED_HOSTS takes them."""
-
-    def parse(value: str) -> list[str]:
-        items = [item.strip() for item in value.split(",") if item.strip()]
-        if not items or not all(_HOST.fullmatch(item) for item in items):
-            raise ValueError(value)
-        return items
-
-    return parsed(name, default, parse, "host names without scheme and port, e.g. api.example.com,.example.org")
+    """Comma-separated host names, as Django's ALLOWED_HOSTS takes them; at least one."""
+    wanted = "host names without scheme and port, e.g. api.example.com,.example.org"
+    found = _items(name, _HOST, wanted, default)
+    if not found:
+        raise SettingError(f"{name} is {text(name)!r}: set it to {wanted}")
+    return found
 
 
 def public_url(name: str) -> str:
@@ -126,35 +146,34 @@ def public_url(name: str) -> str:
 
 def check_ids(name: str) -> list[str]:
     """Comma-separated IDs of system checks; none by default."""
+    return _items(name, _CHECK_ID, "IDs that `check --deploy` shows, e.g. users.W011,gateway.W010")
 
+
+def _items(name: str, pattern: re.Pattern[str], wanted: str, default: str = "") -> list[str]:
     def parse(value: str) -> list[str]:
         items = [item.strip() for item in value.split(",") if item.strip()]
-        if not all(_CHECK_ID.fullmatch(item) for item in items):
+        if not all(pattern.fullmatch(item) for item in items):
             raise ValueError(value)
         return items
 
-    return parsed(name, "", parse, "IDs that `check --deploy` shows, e.g. users.W011,gateway.W010")
+    return parsed(name, default, parse, wanted)
 
 
-def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+def choice(name: str, default: str, choices: Collection[str], wanted: str = "") -> str:
     """One of `choices`, in any case."""
-    return parsed(name, default, str.lower, "one of " + ", ".join(choices), choices)
+    return parsed(name, default, str.lower, wanted or "one of " + ", ".join(choices), choices)
 
 
 def parsed(
-    name: str,
-    default: str,
-    parse: Callable[[str], Value],
-    wanted: str,
-    allowed: "range | tuple[str, ...] | None" = None,
+    name: str, default: str, parse: Callable[[str], Value], wanted: str, allowed: Collection[Any] | None = None
 ) -> Value:
-    """What `parse` makes of the setting; a ValueError from it, or a value outside `allowed`, is the setting's error."""
-    raw = text(name, default) or default
-    shown = "malformed" if "@" in raw else repr(raw)  # a URL may hold a password
+    """What `parse` makes of the setting. A ValueError, or a value outside `allowed`, is the setting's error."""
+    raw = text(name, default)
     try:
         value = parse(raw)
+        if allowed is not None and value not in allowed:
+            raise ValueError
     except ValueError as error:
+        shown = "malformed" if "@" in raw else repr(raw[:100])  # a URL may hold a password
         raise SettingError(f"{name} is {shown}: set it to {wanted}") from error
-    if allowed is not None and value not in allowed:
-        raise SettingError(f"{name} is {shown}: set it to {wanted}")
     return value

@@ -1,11 +1,13 @@
 """Settings that both sites share, read once from the environment: a shelf to import names from (no star)."""
 
 import secrets
+from typing import Any
 
 from common import __version__
-from common.config import environment
+from common.config import environment, telemetry
 
-environment.mount("OTEL_")
+environment.read_dotenv()
+TRACES = telemetry.traces()
 
 DEBUG = environment.boolean("DEBUG", default=False)
 LOG_LEVEL = environment.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "warn", "error", "critical"))
@@ -16,6 +18,7 @@ HOST = environment.text("HOST") or "0.0.0.0"  # noqa: S104 - a container listens
 MAX_BODY_BYTES = environment.integer("MAX_BODY_BYTES", 65_536, minimum=0, maximum=1 << 40)
 # One process answers a few thousand requests a second: 128 at once is some 30 ms of work in line, and more are only slower.
 MAX_IN_FLIGHT = environment.integer("MAX_IN_FLIGHT", 128, minimum=1, maximum=65_536)
+PUBLIC_URL = environment.public_url("PUBLIC_URL")
 DRAIN_SECONDS = environment.integer("DRAIN_SECONDS", 0 if DEBUG else 5, minimum=0, maximum=600)
 WEB_CONCURRENCY = environment.integer("WEB_CONCURRENCY", 1, minimum=1, maximum=64)
 
@@ -28,7 +31,6 @@ if not DEBUG:
     environment.required("ALLOWED_HOSTS", "list the host names that clients use, e.g. ALLOWED_HOSTS=api.example.com")
 ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", "localhost,.localhost,127.0.0.1,[::1]")
 
-PUBLIC_URL = environment.public_url("PUBLIC_URL")
 
 # The sites keep no relational data: nothing here may ask for a database (encode/django-rest-framework#6448).
 DATABASES: dict[str, dict[str, str]] = {}
@@ -44,14 +46,13 @@ SHARED_APPS = [
 ]
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 
-SPECTACULAR_SETTINGS = {
+SPECTACULAR_SETTINGS: dict[str, Any] = {
     "OAS_VERSION": "3.1.1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,  # it repeats each value
     "ENUM_NAME_OVERRIDES": {
-        "Role": "users_contract.contracts.ROLES",
-        "ProblemCode": "common.http.problems.CODES",
-        "FieldErrorCode": "common.http.problems.FIELD_CODES",
+        "ProblemCode": "common.openapi.components.CODES",
+        "FieldErrorCode": "common.http.problem.FIELD_CODES",
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
     "DISABLE_ERRORS_AND_WARNINGS": False,
@@ -67,12 +68,12 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_PARSER_CLASSES": [
-        "users_contract.contracts.StrictJSONParser",
-        "users_contract.contracts.MergePatchParser",
+        "common.http.json_body.StrictJSONParser",
+        "common.http.json_body.MergePatchParser",
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"]
     + (["rest_framework.renderers.BrowsableAPIRenderer"] if DEBUG else []),
+    "DEFAULT_SCHEMA_CLASS": "common.openapi.inspector.PathSchema",  # imported with the generator
     "URL_FORMAT_OVERRIDE": None,  # the Accept field alone says what is wanted
-    "EXCEPTION_HANDLER": "common.http.problems.drf_exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

@@ -6,39 +6,39 @@ When a client disconnects, the server cancels the task.
 """
 
 import asyncio
-import re
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpResponse
-from django.http.request import split_domain_port, validate_host
+from django.http import Http404
 
-from common.http import deadline, problems, request_id
-from common.http.overload import MAX_IN_FLIGHT, refuse
-from common.http.problems import Problem
+from common.http import access, problems
+from common.http.deadline import HEADER as DEADLINE
+from common.http.deadline import start as start_deadline
+from common.http.delivery import deliver
+from common.http.forwarded import is_allowed
+from common.http.overload import refuse
+from common.http.problem import Problem
 from common.http.request import ClientGone, Request
-from common.http.response import Headers
+from common.http.response import Response
 from common.http.routing import Patterns, Routes
+from common.http.site import Site
 from common.http.urls import service_urlpatterns
-from common.observability import tracing
-from common.observability.access import record
+from common.observability import metrics, request_id, tracing
 from common.observability.load import in_flight
-from common.observability.metrics import sample
 from common.server.refusal import Refusal
 
+logger = logging.getLogger("start")
+
 CLIENT_CLOSED_REQUEST = 499
-"""The status that log and metrics show when nobody was there to read one (nginx's number)."""
+"""The status in log and metrics when the client left before the answer (nginx's number)."""
 
 UNGUARDED = ("/health", "/metrics")
 """Probes answer whatever the Host header (kubernetes/kubernetes#14713) and however many requests are in flight."""
-
-NO_SNIFFING, NO_STORE = (b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")
-
 
 Step = Callable[[], Awaitable[None]]
 
@@ -48,6 +48,7 @@ class Application:
 
     `probes`: the dependencies that /health/ready tests; each returns when its dependency answers, else raises.
     `before_scrape`: awaited before each /metrics. `on_stop`: awaited in order once the server has stopped.
+    `in_force`: what the start line shows of the site's settings, without secrets.
     Raises ImproperlyConfigured for a synchronous view.
     """
 
@@ -58,12 +59,24 @@ class Application:
         probes: Mapping[str, Step],
         before_scrape: Iterable[Step] = (),
         on_stop: Iterable[Step] = (),
+        in_force: Mapping[str, object] | None = None,
     ) -> None:
         if settings.MIDDLEWARE:
             raise ImproperlyConfigured("MIDDLEWARE is not supported: wrap a view in urls.py instead")
-        self.urlpatterns = (*urlpatterns, *service_urlpatterns(probes, tuple(before_scrape)))
+        patterns = (*urlpatterns, *service_urlpatterns(probes, tuple(before_scrape)))
+        self.site = Site.from_settings(settings, patterns)
+        self.routes = Routes(patterns)
         self.on_stop = tuple(on_stop)
-        self.routes = Routes(self.urlpatterns)
+        self.in_force = {
+            "port": settings.PORT,
+            "debug": settings.DEBUG,
+            "max_in_flight": settings.MAX_IN_FLIGHT,
+            "max_body_bytes": settings.MAX_BODY_BYTES,
+            "drain_seconds": settings.DRAIN_SECONDS,
+            "traces": settings.TRACES,
+            **(in_force or {}),
+        }
+        metrics.BUILD_INFO.labels(settings.SERVICE, settings.APP_VERSION, settings.APP_REVISION).set(1)
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "http":
@@ -72,66 +85,68 @@ class Application:
             await self.lifespan(receive, send)
 
     async def serve(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """One request, within its trace where this process traces."""
+        """One request, within a span if this process traces."""
         started = time.perf_counter()
-        request = Request(scope, receive, started, self.urlpatterns)
+        request = Request(scope, receive, self.site, started)
         request_id.current.set(request.request_id)
-        deadline.start(request.raw_headers.get(deadline.HEADER), started)
+        start_deadline(request.raw_headers.get(DEADLINE), started)
         if not tracing.is_on or request.path.startswith(UNGUARDED):  # probes would be most of all traces
             await self.exchange(request, send)
             return
-        with tracing.server_span(request) as span:
-            await self.exchange(request, send, span)
+        from common.http.spans import finish, server_span
 
-    async def exchange(self, request: Request, send: ASGISendCallable, span: Any = None) -> None:
-        """From head to last byte, with its log line and metrics."""
+        with server_span(request) as span:
+            status = await self.exchange(request, send)
+            finish(span, request, None if status == CLIENT_CLOSED_REQUEST else status)
+
+    async def exchange(self, request: Request, send: ASGISendCallable) -> int:
+        """From head to last byte, with its log line and metrics. Returns the status."""
         status, sent = CLIENT_CLOSED_REQUEST, 0
-        in_flight.count += 1
         try:
-            response = await self.answer(request)
-            sent = await deliver(request, response, send)
-            status = response.status_code
+            with in_flight:
+                response = await self.answer(request)
+                sent = await deliver(request, response, send)
+                status = response.status_code
         except ClientGone:
-            # Not answered: the server closes the connection, whose body was never complete.
-            return
+            pass  # not answered: the server closes a connection whose body was never complete
         except Exception as error:
-            # The answer broke off after its head: all that is left is to close the connection, which the server does.
-            status = problems.KINDS[problems.from_exception(error).code].status
+            # The answer broke off after its head: the server closes the connection.
+            problem = problems.from_exception(error, self.site)
+            request.code, request.reason = problem.code, problem.reason or problem.detail
+            status = problem.status
         finally:
-            in_flight.count -= 1
-            record(request, status, sent, time.perf_counter() - request.started)
-            if span is not None:
-                tracing.finish(span, request, status)
+            access.record(request, status, sent, time.perf_counter() - request.started)
+        return status
 
-    async def answer(self, request: Request) -> HttpResponse:
+    async def answer(self, request: Request) -> Response:
         """The site's answer; every exception but cancellation becomes a problem."""
         try:
             admit(request)
-            if in_flight.count > MAX_IN_FLIGHT and not request.path.startswith(UNGUARDED):
-                await refuse()
+            if in_flight.count > self.site.max_in_flight and not request.path.startswith(UNGUARDED):
+                await refuse(self.site)
             view, kwargs = self.route(request)
-            response: HttpResponse = await view(request, **kwargs)
+            response: Response = await view(request, **kwargs)
         except ClientGone:
             raise
         except Exception as error:
-            response = problems.response(request, problems.from_exception(error))
+            response = problems.response(request, problems.from_exception(error, self.site))
         return response
 
     def route(self, request: Request) -> tuple[Callable[..., Any], dict[str, Any]]:
         """The view for the request's path and its path parameters. Raises Http404."""
-        match = self.routes.find(request.path_info)
-        if match is None:
-            found = request.resolver_match
-            request.route = template(found.route)
-            return found.func, found.kwargs
+        if b"%2f" in request.scope["raw_path"].lower():  # an encoded slash is no slash
+            raise Http404
+        match = self.routes.find(request.path) or self.routes.resolve(request.path)
         request.route = match.template
         return match.view, match.kwargs
 
     async def lifespan(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """The lifespan protocol: starts tracing and sampling; at the end closes connections and sends spans."""
         await receive()
-        tracing.start(settings.SERVICE, settings.APP_VERSION)
-        sampling = asyncio.create_task(sample())
+        if self.site.traces:
+            tracing.start(self.site.service, self.site.version)
+        sampling = asyncio.create_task(metrics.sample())
+        logger.info("started", extra={"fields": self.in_force})
         await send({"type": "lifespan.startup.complete"})
         await receive()
         sampling.cancel()
@@ -142,70 +157,11 @@ class Application:
 
 
 def admit(request: Request) -> None:
-    """Refuses what no view should see. Raises Problem."""
+    """Refuses requests that no view should see. Raises Problem."""
     refusal: Any = (request.scope["extensions"] or {}).get("refusal")
     if refusal is not None:
         raise Refusal(**refusal)
     if request.path.startswith(UNGUARDED):
         return
-    if not host_is_allowed(request.raw_headers.get(b"host", b"")):
+    if not is_allowed(request.raw_headers.get(b"host", b""), request.site.allowed_hosts):
         raise Problem("malformed-request", "The Host header names no host of this service.")
-
-
-@lru_cache(maxsize=256)
-def template(route: str) -> str:
-    """`users/<uuid:id>` → `/users/{id}`."""
-    return "/" + re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", route)
-
-
-@lru_cache(maxsize=1024)
-def host_is_allowed(host: bytes) -> bool:
-    """Whether the Host header (RFC 9110 §7.2) is well-formed and names a host of ALLOWED_HOSTS."""
-    domain, _ = split_domain_port(host.decode("latin-1"))
-    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
-
-
-async def deliver(request: Request, response: HttpResponse, send: ASGISendCallable) -> int:
-    """Sends the answer; returns the bytes of body that went out."""
-    headers = head(request, response)
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers, "trailers": False})
-    if response.streaming:
-        return await stream(response, send)
-    body = b"" if request.method == "HEAD" else response.content
-    await send({"type": "http.response.body", "body": body, "more_body": False})
-    return len(body)
-
-
-async def stream(response: Any, send: ASGISendCallable) -> int:
-    """Sends the chunks as they come; what they come from is closed whatever happens."""
-    sent = 0
-    try:
-        async for chunk in response:
-            sent += len(chunk)
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-    finally:
-        closing = getattr(response, "aclose", None)
-        if closing is not None:
-            await asyncio.shield(closing())
-    return sent
-
-
-def head(request: Request, response: HttpResponse) -> Headers:
-    """The answer's header fields with those that every answer carries."""
-    raw = getattr(response, "head", None)
-    if raw is not None:
-        headers = list(raw())
-    else:
-        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
-    given = dict(headers)
-    if b"x-content-type-options" not in given:
-        headers.append(NO_SNIFFING)
-    if b"cache-control" not in given:
-        headers.append(NO_STORE)
-    if request_id.HEADER not in given:
-        headers.append((request_id.HEADER, request.request_id.encode("ascii")))
-    if b"content-length" not in given and not response.streaming and response.status_code not in {204, 304}:
-        headers.append((b"content-length", b"%d" % len(response.content)))
-    headers += request.answer_fields
-    return headers

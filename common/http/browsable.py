@@ -1,10 +1,10 @@
-"""DRF's browsable API in front of an async viewset, in dev: the action's own answer, shown as DRF's page.
+"""DRF's browsable API in front of an async viewset, with DEBUG: the action's own answer, shown as DRF's page.
 
-Rendering is DRF's and synchronous, so it runs in a thread; only browsers in dev come here. Through the gateway the page's
-links and forms carry the client's prefix (X-Forwarded-Prefix) as Django's script prefix.
+Rendering is DRF's and synchronous, so it runs in a thread. Through the gateway the page's links and forms carry the client's
+prefix as Django's script prefix.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from asgiref.sync import sync_to_async
@@ -12,19 +12,16 @@ from django.http import HttpResponse
 from django.template.loader import get_template
 from django.urls import set_script_prefix, set_urlconf
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
-from rest_framework.response import Response
+from rest_framework.response import Response as DRFResponse
 from rest_framework.utils.serializer_helpers import ReturnDict
 
-from common.http import problems
-from common.http.request import ClientGone, Request
-from users_contract.contracts import MergePatchParser, StrictJSONParser
-
-if TYPE_CHECKING:
-    from common.http.viewsets import AsyncViewSet
+from common.http.json_body import MergePatchParser, StrictJSONParser
+from common.http.request import Request
+from common.http.response import RawResponse
 
 
 class PageLinks:
-    """The paging controls: what DRF's renderer asks a paginator for, from the links in the page itself."""
+    """The paging controls that DRF's renderer asks a paginator for, from the links in the page."""
 
     display_page_controls = True
     template = "rest_framework/pagination/previous_and_next.html"
@@ -39,12 +36,12 @@ class PageLinks:
         )
 
     def get_results(self, data: Any) -> None:
-        """Raises TypeError, by which the renderer knows a view without a queryset and leaves out its form of filters."""
+        """Raises TypeError, on which the renderer leaves out its form of filters: there is no queryset."""
         raise TypeError
 
 
 class WritableRenderer(JSONRenderer):
-    """What a raw form starts with: the fields that may be sent. DRF puts in the read-only ones too, which we refuse."""
+    """The initial content of a raw form: the fields that may be sent. DRF adds the read-only ones."""
 
     def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
         """The JSON to edit."""
@@ -53,45 +50,36 @@ class WritableRenderer(JSONRenderer):
 
 
 class FormParser(StrictJSONParser):
-    """The site's JSON, with what fills in a form of it."""
+    """JSON, with a renderer for the initial content of its form."""
 
     renderer_class = WritableRenderer
 
 
-async def browse(view: "AsyncViewSet", request: Request, **kwargs: Any) -> HttpResponse:
-    """The action's answer, or its problem, as a page."""
-    await request.read_body()
-    try:
-        answer = await view.act(request, **kwargs)
-    except ClientGone:
-        raise
-    except Exception as error:
-        answer = problems.response(request, problems.from_exception(view.problem_for(error)), as_page=False)
-    return await sync_to_async(render, thread_sensitive=False)(view, request, answer, **kwargs)
+async def as_page(view: Any, request: Request, answer: RawResponse, kwargs: dict[str, Any]) -> HttpResponse:
+    """The answer of a viewset's action as a page."""
+    return await sync_to_async(_render, thread_sensitive=False)(view, request, answer, kwargs)
 
 
-def render(view: "AsyncViewSet", request: Request, answer: HttpResponse, **kwargs: Any) -> HttpResponse:
-    """The page around an answer."""
-    prefix = request.header(b"x-forwarded-prefix") or ""
+def _render(view: Any, request: Request, answer: RawResponse, kwargs: dict[str, Any]) -> HttpResponse:
+    prefix, django = request.origin.prefix, request.django
     set_script_prefix(prefix + "/")
-    set_urlconf(request.urlconf)  # DRF's breadcrumbs resolve paths
-    request.path = prefix + request.path_info
-    drf_request = view.initialize_request(request, **kwargs)
-    view.request, view.kwargs, view.format_kwarg = drf_request, kwargs, None
-    view.headers = {name: value for name, value in answer.items() if name.lower() != "content-type"}
+    set_urlconf(django.urlconf)  # DRF's breadcrumbs resolve paths
+    django.path = prefix + django.path_info
+    view.request, view.kwargs, view.format_kwarg = view.initialize_request(django, **kwargs), kwargs, None
     view.parser_classes = [FormParser, MergePatchParser]
+    view.headers = {
+        name.decode("latin-1").title(): value.decode("latin-1")
+        for name, value in answer.raw_headers
+        if name != b"content-type"
+    }
     data = orjson.loads(answer.content) if answer.content else None
     if isinstance(data, dict) and "results" in data:
-        view._paginator = PageLinks(data)  # type: ignore[attr-defined] # where the property `paginator` keeps its value
+        view.paginator = PageLinks(data)
     elif answer.status_code < 400 and isinstance(data, dict):
         data = ReturnDict(data, serializer=view.get_serializer(data))
-    response = Response(data, status=answer.status_code, headers=view.headers)
-    renderer = BrowsableAPIRenderer()
-    response.accepted_renderer = renderer
-    page = renderer.render(
-        data,
-        "text/html",
-        {"view": view, "request": drf_request, "response": response, "args": (), "kwargs": kwargs},
-    )
+    response = DRFResponse(data, status=answer.status_code, headers=view.headers)
+    response.accepted_renderer = renderer = BrowsableAPIRenderer()
+    context = {"view": view, "request": view.request, "response": response, "args": (), "kwargs": kwargs}
+    page = renderer.render(data, "text/html", context)
     status = 200 if answer.status_code == 204 else answer.status_code
     return HttpResponse(page, status=status, headers=view.headers, content_type="text/html; charset=utf-8")

@@ -1,28 +1,29 @@
-"""Requests beyond MAX_IN_FLIGHT are refused, but so many refusals a second and no more.
+"""Sheds requests beyond MAX_IN_FLIGHT, at a bounded rate.
 
-A refusal costs more than an answer (1.7 times the CPU, with 2,300 that wait: what it needs has left the caches), and a client
-that asks again at once makes thousands of them: 1,000 such clients took half of the goodput, 4,000 all of it. So a refusal
-waits, the longer the more of them wait already, and a waiting one costs nothing. A few refusals come at once; beyond
-MOST_WAITING they do again, as waiting costs memory (some 10 kB each).
+A refusal costs more than an answer (1.7 times the CPU with 2,300 waiting), and a client that retries at once makes thousands
+of them: 1,000 such clients took half of the goodput, 4,000 all of it. So a refusal waits, longer the more of them wait
+already, which costs nothing. Beyond MOST_WAITING they are sent at once, because waiting costs memory (some 10 kB each).
 """
 
 import asyncio
+import logging
 import random
 from typing import NoReturn
 
-from django.conf import settings
-
-from common.http.problems import Problem
+from common.http.problem import Problem
+from common.http.site import Site
 from common.observability.load import in_flight
+from common.observability.notices import Notices
 
-MAX_IN_FLIGHT: int = settings.MAX_IN_FLIGHT
 REFUSALS_PER_SECOND = 300
 MOST_WAITING = 4096
 LONGEST = 4.0
-"""Seconds; what stands in front of us gives up after 5 or more."""
+"""Seconds; proxies in front of us give up after 5 or more."""
 
 SPREAD = 0.2
-"""Who came together is refused over this share of the wait: all at once, they are a burst that those in flight wait for."""
+"""Jitter, as a share of the wait: refusals sent at once are a burst that delays the requests in flight."""
+
+notices = Notices(logging.getLogger(__name__))
 
 
 class Waiting:
@@ -31,17 +32,17 @@ class Waiting:
     count = 0
 
 
-waiting = Waiting()
-
-
-async def refuse() -> NoReturn:
+async def refuse(site: Site) -> NoReturn:
     """Raises the site's Problem (503) when it may be sent; until then the request is not in flight."""
-    if waiting.count < MOST_WAITING:
-        waiting.count += 1
+    notices.warn("shedding load", max_in_flight=site.max_in_flight)
+    if Waiting.count < MOST_WAITING:
+        Waiting.count += 1
         try:
             with in_flight.paused():
-                wait = min(LONGEST, waiting.count / REFUSALS_PER_SECOND)
+                wait = min(LONGEST, Waiting.count / REFUSALS_PER_SECOND)
                 await asyncio.sleep(wait * random.uniform(1 - SPREAD, 1))  # noqa: S311 - jitter
         finally:
-            waiting.count -= 1
-    raise Problem(settings.OVERLOAD_PROBLEM, "Too many requests are in flight.")
+            Waiting.count -= 1
+            if Waiting.count == 0:
+                notices.warn("shedding ended")
+    raise Problem(site.overload_code, "Too many requests are in flight.", reason="overload")

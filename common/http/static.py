@@ -1,7 +1,4 @@
-"""/static/… while DEBUG is on: the styles and scripts of the browsable API, out of the installed packages.
-
-In production there is no such path: nothing that is served then needs a file.
-"""
+"""/static/… with DEBUG: the styles and scripts of the browsable API, from the installed packages."""
 
 import mimetypes
 from pathlib import Path
@@ -9,15 +6,16 @@ from pathlib import Path
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404
 from django.urls import URLPattern, path
 
+from common.http.request import Request
 from common.http.response import RawResponse
 from common.http.views import safe
 
 
 @safe
-async def static(request: HttpRequest, name: str) -> HttpResponse:
+async def static(request: Request, name: str) -> RawResponse:
     """One file of an installed app's `static` folder. Raises Http404, SuspiciousFileOperation (400)."""
     content = await sync_to_async(_read, thread_sensitive=False)(name)
     content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from django.urls import URLPattern, path
 
-from common.http import static, version
-from common.observability import health, metrics
+from common.http import health, static, version
+from common.http.metrics import metrics_view
 
 
 def service_urlpatterns(probes: Mapping[str, health.Step], before_scrape: Sequence[health.Step]) -> list[URLPattern]:
@@ -14,7 +14,7 @@ def service_urlpatterns(probes: Mapping[str, health.Step], before_scrape: Sequen
         path("health", health.health),
         path("health/live", health.live),
         path("health/ready", health.ready(probes)),
-        path("metrics", metrics.metrics(before_scrape)),
+        path("metrics", metrics_view(before_scrape)),
         path("version", version.version),
         *static.urlpatterns(),
     ]

@@ -1,17 +1,17 @@
-"""GET /version: what runs here."""
+"""GET /version."""
 
 import platform
 
 import django
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
 
-from common.http.response import json_answer
+from common.http.request import Request
+from common.http.response import RawResponse, json_answer
 from common.http.views import safe
 
 
 def about() -> dict[str, str]:
-    """The service, its version and revision, and what it stands on."""
+    """The versions of the service, of Python and of Django."""
     return {
         "service": settings.SERVICE,
         "version": settings.APP_VERSION,
@@ -22,6 +22,6 @@ def about() -> dict[str, str]:
 
 
 @safe
-async def version(request: HttpRequest) -> HttpResponse:
+async def version(request: Request) -> RawResponse:
     """The same for a client."""
     return json_answer(about())

@@ -1,19 +1,20 @@
-"""What views of both sites have in common: the methods they allow."""
+"""The methods that a view allows."""
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from common.http.problem import Problem
+from common.http.request import Request
+from common.http.response import Response
 
-from common.http.problems import Problem
-
-View = Callable[..., Coroutine[Any, Any, HttpResponse]]
+View = Callable[..., Coroutine[Any, Any, Any]]
+"""Returns a Response. Django's type stubs accept only the HttpResponse in it."""
 
 
 def method_not_allowed(allowed: str) -> Problem:
     """The 405 problem with `Allow` (RFC 9110 §15.5.6)."""
-    return Problem("method-not-allowed", f"This path knows {allowed}.", headers=[(b"allow", allowed.encode())])
+    return Problem("method-not-allowed", f"This path has {allowed}.", headers=[(b"allow", allowed.encode())])
 
 
 def allow(*methods: str) -> Callable[[View], View]:
@@ -22,10 +23,11 @@ def allow(*methods: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        async def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        async def checked(request: Request, *args: Any, **kwargs: Any) -> Response:
             if request.method not in methods:
                 raise method_not_allowed(allowed)
-            return await view(request, *args, **kwargs)
+            response: Response = await view(request, *args, **kwargs)
+            return response
 
         return checked
 

@@ -1,68 +1,64 @@
-"""DRF viewsets on asyncio: router, serializers, schema and browsable API are DRF's; programs get bytes without its detours."""
+"""DRF viewsets on asyncio: serializers, schema and browsable API are DRF's; programs get bytes without its detours."""
 
 from typing import Any
 
 from asgiref.sync import markcoroutinefunction
-from django.conf import settings
-from django.http import HttpResponse
-from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.viewsets import GenericViewSet
 
-from common.http.request import Request
-from common.http.response import RawResponse
+from common.http import problems
+from common.http.body import read_body
+from common.http.request import ClientGone, Request
+from common.http.response import RawResponse, Response
 from common.http.views import method_not_allowed
-from users_contract.contracts import parse_json
-
-JSON_TYPES = frozenset({"application/json"})
-MERGE_TYPES = JSON_TYPES | {"application/merge-patch+json"}
 
 
 class AsyncViewSet(GenericViewSet[Any]):
-    """A viewset whose actions are `async def action(self, request, **path_parameters) -> HttpResponse`."""
+    """A viewset whose actions are `async def action(self, request, **path_parameters) -> RawResponse`."""
+
+    paginator: Any = None  # pages are made by the actions; see browsable.PageLinks
 
     @classmethod
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
         """DRF makes a plain function; unmarked, Django would run it in a thread."""
         return markcoroutinefunction(super().as_view(actions, **initkwargs))
 
-    async def dispatch(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
-        """Calls the action. In dev a browser gets its answer as a page of the browsable API."""
-        if settings.DEBUG and request.wants_page:
-            from common.http.browsable import browse
-
-            return await browse(self, request, **kwargs)
+    async def dispatch(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
+        """Calls the action. With DEBUG a browser gets its answer as a page of the browsable API."""
+        if request.site.debug and request.wants_page:
+            return await self._browse(request, kwargs)
         try:
             return await self.act(request, **kwargs)
         except Exception as error:
             raise self.problem_for(error) from error
 
-    async def act(self, request: Request, **kwargs: Any) -> HttpResponse:
+    async def act(self, request: Request, **kwargs: Any) -> RawResponse:
         """The action for the request's method. Raises Problem (405)."""
-        action = self.action_map.get((request.method or "").lower())
+        action = self.action_map.get(request.method.lower())
         if action is None:
             if request.method == "OPTIONS":
                 return RawResponse(204, [(b"allow", self.allow.encode())])
             raise method_not_allowed(self.allow)
-        response: HttpResponse = await getattr(self, action)(request, **kwargs)
+        response: RawResponse = await getattr(self, action)(request, **kwargs)
         return response
 
+    async def _browse(self, request: Request, kwargs: dict[str, Any]) -> Response:
+        from common.http.browsable import as_page  # needs DRF's templates, which only DEBUG does
+
+        await read_body(request)
+        try:
+            answer = await self.act(request, **kwargs)
+        except ClientGone:
+            raise
+        except Exception as error:
+            problem = problems.from_exception(self.problem_for(error), request.site)
+            answer = problems.response(request, problem, as_page=False)
+        return await as_page(self, request, answer, kwargs)
+
     def problem_for(self, error: Exception) -> Exception:
-        """The problem that one of the site's own errors means; others come back as they are."""
+        """The problem for one of the site's own errors; others are returned unchanged."""
         return error
 
     @property
     def allow(self) -> str:
-        """The methods that this path has."""
+        """The methods of this path."""
         return ", ".join(sorted(method.upper() for method in {*self.action_map, "options"}))
-
-
-async def json_body(request: Request, media_types: frozenset[str] = JSON_TYPES) -> Any:
-    """The parsed body. Raises UnsupportedMediaType (415), Problem (413), ParseError (400)."""
-    given = request.header(b"content-type") or ""
-    media_type, _, parameters = given.partition(";")
-    if media_type.strip().lower() not in media_types:
-        raise UnsupportedMediaType(given[:100] or "nothing")
-    charset = parameters.replace(" ", "").replace('"', "").lower()
-    if "charset=" in charset and "charset=utf-8" not in charset:
-        raise UnsupportedMediaType(given[:100])
-    return parse_json(await request.read_body())

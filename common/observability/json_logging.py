@@ -10,17 +10,9 @@ from typing import Any
 
 import orjson
 
-from common.config import environment, settings
-from common.http import request_id
-from common.observability import tracing
+from common.config import environment
+from common.observability import request_id, tracing
 from common.observability.stdout import Stdout
-
-# Documented switches (docs.python.org/3/howto/logging.html#optimization): nothing here prints what they collect.
-logging.logThreads = False
-logging.logProcesses = False
-logging.logMultiprocessing = False
-logging.logAsyncioTasks = False  # type: ignore[attr-defined] # new in Python 3.12
-logging._srcfile = None
 
 LEVELS = {name: name.lower() for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
 
@@ -81,7 +73,7 @@ stdout = Stdout()
 
 
 def write(line: bytes) -> None:
-    """Puts one line on stdout at once, or drops it where nobody reads: see stdout.py."""
+    """Writes one line to stdout at once, or drops it if the reader stalls: see stdout.py."""
     stdout.write(line + b"\n")
 
 
@@ -138,13 +130,13 @@ class StdoutHandler(logging.Handler):
             self.handleError(record)
 
 
-def logging_settings(service: str) -> dict[str, Any]:
+def logging_settings(service: str, version: str, log_level: str) -> dict[str, Any]:
     """`LOGGING` for one service: every logger, the server's and the warnings' too, to stdout."""
-    level = "WARNING" if settings.LOG_LEVEL == "warn" else settings.LOG_LEVEL.upper()
+    level = "WARNING" if log_level == "warn" else log_level.upper()
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": {"()": JSONFormatter, "service": service, "version": settings.APP_VERSION}},
+        "formatters": {"json": {"()": JSONFormatter, "service": service, "version": version}},
         "handlers": {"stdout": {"()": StdoutHandler, "formatter": "json"}},
         "root": {"level": level, "handlers": ["stdout"]},
         "loggers": {
@@ -155,13 +147,17 @@ def logging_settings(service: str) -> dict[str, Any]:
                 name: {"level": level, "handlers": [], "propagate": True}
                 for name in ("django.server", "gunicorn.error", "gunicorn.access")
             },
+            "start": {"level": "INFO"},  # at every LOG_LEVEL
             "asyncio": {"level": "WARNING", "handlers": [], "propagate": True},
         },
     }
 
 
 def log_everything() -> None:
-    """Warnings and uncaught exceptions become log lines too."""
+    """Warnings and uncaught exceptions become log lines too; switches off what no line of ours shows."""
+    # docs.python.org/3/howto/logging.html#optimization
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.logAsyncioTasks = False  # type: ignore[attr-defined] # new in Python 3.12
     logging.captureWarnings(True)
     warnings.simplefilter("default", ResourceWarning)
 

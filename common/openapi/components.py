@@ -6,7 +6,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
-from common.http.problems import CODES, FIELD_CODES, KINDS, Problem, document
+from common.http.problem import FIELD_CODES, KINDS, Problem, document
+
+CODES = [(code, kind.title) for code, kind in KINDS.items()]
+"""All codes: this is imported after every app has registered its own."""
 
 REQUEST_ID = "0b7ab6e2-5f0c-4c7e-9a43-3e8a4f4f2c11"
 USER = {

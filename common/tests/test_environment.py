@@ -1,15 +1,14 @@
 """Where settings come from: the environment, a mounted file, `.env`."""
 
 import os
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from common.config import environment
+from common.config import environment, telemetry
 from common.config.environment import SettingError
-from tools.testing.service import ROOT
 
 
 @pytest.mark.parametrize("value", ["true", "1", "YES", "On", " true\n"])
@@ -59,8 +58,7 @@ def test_files_for_a_library_are_read_into_the_environment_and_masked(
     assert "authorization=Bearer%20never-shown" in environment.secrets
 
 
-def test_a_file_for_a_library_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A name of its own: django-environ keeps what it has read for the test above.
+def test_a_file_for_a_library_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS_FILE", "/nowhere")
     with pytest.raises(SettingError, match="OTEL_EXPORTER_OTLP_TRACES_HEADERS_FILE cannot be read"):
         environment.mount("OTEL_")
@@ -73,19 +71,76 @@ def test_a_url_with_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> 
     assert "pw" not in str(raised.value)
 
 
-PRINT = "from common.config.environment import text; print(text('ONE'), text('TWO'), text('THREE'))"
+@pytest.fixture
+def dot_env(tmp_path: Path) -> Iterator[Path]:
+    """A `.env` file; the environment is as before when the test ends."""
+    with mock.patch.dict(os.environ):
+        yield tmp_path / ".env"
 
 
-def test_dot_env_fills_in_and_does_not_override(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text('# a comment\nONE=from-dot-env\nTWO=from-dot-env\nexport THREE="with spaces"\n')
-    settings = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TWO": "from-environment"}
-    done = subprocess.run(
-        [sys.executable, "-c", PRINT],
-        cwd=tmp_path,
-        env=settings,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-    )
-    assert done.stdout == "from-dot-env from-environment with spaces\n"
+def test_dot_env_fills_in_and_does_not_override(dot_env: Path) -> None:
+    os.environ["TWO"] = "from-environment"
+    dot_env.write_text('# a comment\n\n  \nONE=from-dot-env\nTWO=from-dot-env\nexport THREE="with spaces"\n')
+    environment.read_dotenv(str(dot_env))
+    found = [environment.text(name) for name in ("ONE", "TWO", "THREE")]
+    assert found == ["from-dot-env", "from-environment", "with spaces"]
+
+
+def test_a_byte_order_mark_hides_no_line(dot_env: Path) -> None:
+    dot_env.write_bytes(b"\xef\xbb\xbfONE=first\r\nTWO=second\r\n")
+    environment.read_dotenv(str(dot_env))
+    assert (environment.text("ONE"), environment.text("TWO")) == ("first", "second")
+
+
+@pytest.mark.parametrize("line", ["REDIS_PASSWORD hunter2", "SECRET-KEY=hunter2", "=hunter2", "A = hunter2"])
+def test_a_malformed_line_is_named_by_its_number_without_its_content(dot_env: Path, line: str) -> None:
+    dot_env.write_text(f"ONE=1\n{line}\nTHREE=3\n")
+    with pytest.raises(SettingError, match=r"line 2 is malformed: write NAME=value") as raised:
+        environment.read_dotenv(str(dot_env))
+    assert "hunter2" not in str(raised.value)
+    assert "ONE" not in os.environ  # nothing half-starts
+
+
+def test_a_file_that_is_no_text_is_named(dot_env: Path) -> None:
+    dot_env.write_bytes(b"ONE=\xff\n")
+    with pytest.raises(SettingError, match=r"\.env cannot be read"):
+        environment.read_dotenv(str(dot_env))
+
+
+def test_no_file_is_no_error(dot_env: Path) -> None:
+    environment.read_dotenv(str(dot_env))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
+        ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ("OTEL_PROPAGATORS", "b3"),
+        ("OTEL_TRACES_SAMPLER", "half"),
+        ("OTEL_SDK_DISABLED", "maybe"),
+    ],
+)
+def test_a_telemetry_value_that_we_do_not_have_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingError, match=f"{name} is '{value}': set it to "):
+        telemetry.traces()
+
+
+@pytest.mark.parametrize(
+    ("settings", "traces"),
+    [
+        ({}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector", "OTEL_SDK_DISABLED": "true"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector", "OTEL_TRACES_EXPORTER": "none"}, False),
+    ],
+)
+def test_traces_need_an_endpoint(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], traces: bool) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert telemetry.traces() is traces

@@ -111,8 +111,17 @@ def test_probes_are_not_logged_at_info(site: Service) -> None:
     assert [line["path"] for line in access_lines(site, "quiet")] == ["/version"]
 
 
-def test_only_the_level_asked_for_is_logged(tmp_path: Path) -> None:
-    with service(SITE, tmp_path, **NOWHERE, LOG_LEVEL="error") as running:
-        requests.get(f"{running.url}/version", timeout=10)
+def test_at_level_warn_the_start_and_every_5xx_are_logged(tmp_path: Path) -> None:
+    with service(SITE, tmp_path, **NOWHERE, LOG_LEVEL="warn", SECRET_KEY="hunter2-" * 4) as running:
+        for path in ("/version", "/nowhere", "/health/ready", UNKNOWN_USER):
+            requests.get(f"{running.url}{path}", timeout=10)
         running.stop()
-    assert running.log.read_bytes() == b""
+    start, *others = lines(running)
+    assert (start["level"], start["message"], start["port"]) == ("info", "started", running.port)
+    assert start.keys() >= {"version", "max_in_flight", "max_body_bytes", "drain_seconds", "traces"}
+    assert "hunter2" not in running.log.read_text()
+    (failed,) = [line for line in others if line["logger"] == "access"]
+    assert (failed["path"], failed["level"]) == (UNKNOWN_USER, "error")
+    assert failed["status_code"] in {502, 503}
+    assert (failed["code"], bool(failed["reason"])) == ("bad-upstream" if IS_GATEWAY else "store-unavailable", True)
+    assert {line["level"] for line in others} <= {"warning", "error"}

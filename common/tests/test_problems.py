@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from common.http.problems import KINDS
+from common.http.problem import KINDS
 from tools.testing.application import SECRET, application
 from tools.testing.in_process import call
 from tools.testing.service import Service

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from common.http.methods import METHODS
+from common.observability.methods import METHODS
 from common.observability.metrics import BUCKETS, samplers
 
 UPSTREAM_DURATION = Histogram(

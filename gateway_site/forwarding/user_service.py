@@ -8,7 +8,7 @@ from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
 
-from common.http.problems import Problem
+from common.http.problem import Problem
 from common.http.response import Headers
 from common.observability import tracing
 from gateway_site import settings
@@ -100,15 +100,23 @@ async def _attempt(
 
 async def _traced(method: bytes, path: bytes, headers: Headers, *args: Any, **options: Any) -> Answer:
     url = f"{ORIGIN}{path.partition(b'?')[0].decode('latin-1')}"
-    with tracing.client_span(method.decode("ascii"), url, HOST, PORT) as span:
+    name = method.decode("ascii")
+    attributes = {
+        "http.request.method": tracing.known(name),
+        "server.address": HOST,
+        "server.port": PORT,
+        "url.full": url,
+    }
+    with tracing.client_span(tracing.name(name), attributes) as span:
         # The user service continues our span, not the client's.
         own = [field for field in headers if field[0] not in {b"traceparent", b"tracestate"}] + tracing.injected(span)
         answer = await upstream.request(method, path, own, *args, **options)
-        tracing.answered(span, answer.status)
+        # For a client, 4xx is an error too.
+        tracing.set_status(span, answer.status, error=str(answer.status) if answer.status >= 400 else None)
         return answer
 
 
-send = _traced if tracing.is_on else upstream.request
+send = _traced if settings.TRACES else upstream.request
 
 KINDS: tuple[tuple[type[UpstreamError], str, str, str], ...] = (
     (BodyTimeout, "body_timeout", "upstream-timeout", "The request's body did not arrive in time."),

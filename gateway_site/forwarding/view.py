@@ -1,15 +1,13 @@
 """Forwards `/api/users…` to the user service, unread: same status, body and end-to-end headers."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
-from django.http import HttpResponse
-
-from common.http.problems import Problem
+from common.http.body import chunks, read_body
+from common.http.problem import Problem
 from common.http.request import Request
-from common.http.response import RawResponse, StreamedResponse
-from common.http.views import method_not_allowed
+from common.http.response import RawResponse, Response, StreamedResponse
+from common.http.views import View, method_not_allowed
 from gateway_site import settings
 from gateway_site.forwarding.headers import (
     FROM_CLIENT,
@@ -36,13 +34,11 @@ TOO_LARGE = "The user service's answer is too large."
 DROPPED = FROM_CLIENT_WITHOUT_CREDENTIALS if settings.AUTH else FROM_CLIENT
 
 
-async def forward(
-    request: Request, identity: Iterable[tuple[bytes, bytes]] = (), **path_parameters: str
-) -> HttpResponse:
+async def forward(request: Request, identity: Iterable[tuple[bytes, bytes]] = (), **path_parameters: str) -> Response:
     """The user service's answer to this request; `identity`: what it is told of who is calling. Raises Problem (405, 413,
     502, 503, 504)."""
     peer = request.peer
-    given = request.scope["headers"]
+    given = request.fields
     request.remote_addr = client_address(given, peer, settings.TRUSTED_PROXIES)
     if request.method == "CONNECT":  # an answer to it would be the start of a tunnel (RFC 9110 §9.3.6)
         raise method_not_allowed(ALLOWED[request.route])
@@ -56,10 +52,10 @@ async def forward(
         # Of unknown length: whole too where nothing larger is allowed, or a slow client would hold a connection of the pool.
         is_small = (settings.MAX_BODY_BYTES if length is None else length) <= WHOLE_BODY_BYTES
         if is_small:
-            body = await request.read_body()
+            body = await read_body(request)
             started = time.perf_counter()  # the user service is not to pay for a slow client
         else:
-            body = request.chunks()
+            body = chunks(request)
     answer = await ask(request.method or "", target(request), headers, body, length, started)
     fields = end_to_end(answer.headers)
     if answer.body is not None:
@@ -94,7 +90,7 @@ def target(request: Request) -> bytes:
     return path + b"?" + query if query else path
 
 
-users: Callable[..., Coroutine[Any, Any, HttpResponse]] = forward
+users: View = forward
 """The view of `/api/users…`, behind the guard where the settings ask for one."""
 
 on_stop: Sequence[Callable[[], Awaitable[None]]] = ()

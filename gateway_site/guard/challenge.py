@@ -1,6 +1,6 @@
 """The refusals, with `WWW-Authenticate` as RFC 6750 §3 has it. Nothing of what the client sent is in one."""
 
-from common.http.problems import Problem
+from common.http.problem import Problem
 from gateway_site.guard.metrics import refused
 
 REALM = 'Bearer realm="api"'

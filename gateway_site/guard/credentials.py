@@ -23,7 +23,7 @@ class Credentials:
 
     def check(self, request: Request) -> Principal | Coroutine[Any, Any, Principal]:
         """Who is calling; to be awaited where that must be found out. Raises Problem (400, 401, 503)."""
-        given, fields = request.raw_headers, request.scope["headers"]
+        given, fields = request.raw_headers, request.fields
         if len(given) != len(fields):  # some field is repeated
             names = [name for name, _ in fields if name in CREDENTIALS]
             if len(names) != len(set(names)):

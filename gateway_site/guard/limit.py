@@ -12,7 +12,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Protocol
 
-from common.http.problems import Problem
+from common.http.problem import Problem
 from common.http.request import Request
 from common.http.response import Fields
 from gateway_site.guard.metrics import RATE_LIMITED

@@ -14,7 +14,7 @@ from typing import Any
 import jwt
 from jwt import exceptions as wrong
 
-from common.http.problems import Problem
+from common.http.problem import Problem
 from gateway_site.guard import challenge
 from gateway_site.guard.key_set import KeySet, NoKeys
 from gateway_site.guard.principal import SCOPES, Principal, principal

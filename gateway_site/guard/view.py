@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from asgiref.sync import markcoroutinefunction
-from django.http import HttpResponse
 
 from common.config.environment import SettingError
 from common.http import problems
-from common.http.problems import Problem
+from common.http.problem import Problem
 from common.http.request import ClientGone, Request
-from common.http.response import RawResponse
+from common.http.response import RawResponse, Response
 from gateway_site import settings
 from gateway_site.forwarding.headers import client_address
 from gateway_site.guard import audit, challenge
@@ -21,7 +20,7 @@ from gateway_site.guard.credentials import Credentials
 from gateway_site.guard.limit import Limiter, LocalStore, State, Store, client_of
 from gateway_site.guard.principal import READING, Principal, scope_for
 
-Answering = Coroutine[Any, Any, HttpResponse]
+Answering = Coroutine[Any, Any, Response]
 View = Callable[..., Answering]
 Caller = Principal | Problem | None
 """Who is calling, or why they may not; None where nobody asks."""
@@ -52,14 +51,14 @@ class Guard:
             return self._audited(request)
         return self._identify(request)
 
-    async def _audited(self, request: Request) -> HttpResponse:
+    async def _audited(self, request: Request) -> Response:
         response: RawResponse | None = None
         try:
             response = cast(RawResponse, await self._identify(request))
         except ClientGone:
             raise
         except Exception as error:
-            response = cast(RawResponse, problems.response(request, problems.from_exception(error)))
+            response = problems.response(request, problems.from_exception(error, request.site))
         finally:
             audit.record(request, response)
         return response
@@ -73,7 +72,7 @@ class Guard:
             return self._limit(request, refusal)
         return self._limit(request, found) if isinstance(found, Principal) else self._identify_later(request, found)
 
-    async def _identify_later(self, request: Request, finding: Awaitable[Principal]) -> HttpResponse:
+    async def _identify_later(self, request: Request, finding: Awaitable[Principal]) -> Response:
         caller: Caller
         try:
             caller = await finding
@@ -95,7 +94,7 @@ class Guard:
 
     async def _limit_later(
         self, request: Request, caller: Caller, limiter: Limiter, taking: Awaitable[State]
-    ) -> HttpResponse:
+    ) -> Response:
         return await self._forward(request, limiter.count(request, await taking) or caller)
 
     def _forward(self, request: Request, caller: Caller) -> Answering:
@@ -110,7 +109,7 @@ class Guard:
         raise caller
 
 
-async def answering(response: HttpResponse) -> HttpResponse:
+async def answering(response: Response) -> Response:
     """An answer that is there already."""
     return response
 
@@ -123,7 +122,7 @@ def guarded(view: View) -> View:
 
 def locate(request: Request) -> str:
     """The client's address, for the logs too. The view would find it; what is refused does not get there."""
-    request.remote_addr = client_address(request.scope["headers"], request.peer, settings.TRUSTED_PROXIES)
+    request.remote_addr = client_address(request.fields, request.peer, settings.TRUSTED_PROXIES)
     return request.remote_addr
 
 

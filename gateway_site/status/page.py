@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse
 
 from common.http.request import Request
+from common.http.response import Response
 from common.http.version import about
 from common.http.views import safe
 from common.observability.load import in_flight
@@ -52,16 +52,17 @@ kept, making = Kept(), asyncio.Lock()
 
 
 @safe
-async def index(request: Request) -> HttpResponse:
+async def index(request: Request) -> Response:
     """JSON for programs; for browsers how it goes, anew every few seconds unless `?paused`."""
     if not request.wants_page:
-        return await pages.index(request)
+        response: Response = await pages.index(request)
+        return response
     async with making:
         if time.monotonic() >= kept.until:
             content = describe(await look())
             kept.bodies = {live: render("status", content | {"is_live": live}) for live in (True, False)}
             kept.until = time.monotonic() + KEPT_SECONDS
-        return page(kept.bodies["paused" not in request.GET])
+        return page(kept.bodies[b"paused" not in request.scope["query_string"]])
 
 
 def describe(seen: Look) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import re
 import pytest
 import requests
 
-from common.http.problems import KINDS
+from common.http.problem import KINDS
 from tools.testing.service import Service
 
 HTML = {"Accept": "text/html"}

@@ -142,7 +142,7 @@ def test_a_store_that_is_away_is_an_error_of_its_span(tmp_path: Path, receiver: 
         assert requests.get(f"{users.url}/users/{UNKNOWN}", timeout=10).status_code == 503
     spans = {span.kind: span for _, span in receiver.wait_for(2)}
     assert [spans[kind].status.code for kind in (2, 3)] == [2, 2]
-    assert attributes(spans[3])["error.type"] == "StoreUnavailable"
+    assert attributes(spans[3])["error.type"] == "refused"
     assert attributes(spans[2])["error.type"] == "503"
 
 

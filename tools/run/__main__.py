@@ -12,7 +12,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from redis import Redis
 
-from common.config.environment import integer, text
+from common.config.environment import integer, read_dotenv, text
 from tools.run import services, store
 from tools.run.ports import Ports, read_ports
 from tools.run.processes import ProcessEndedError, StopRequestedError, Supervisor
@@ -35,6 +35,7 @@ def main() -> int:
     """Runs until told to stop; the exit code."""
     started = time.monotonic()
     try:
+        read_dotenv()
         embedded = not (text("REDIS_URL") or text("REDIS_HOST"))
         ports = read_ports(embedded=embedded)
         drain = integer("DRAIN_SECONDS", 5, minimum=0, maximum=600)

@@ -1,32 +1,35 @@
 """Our ASGI application with paths of the tests' own."""
 
+from typing import Any
+
 from django.http import HttpResponse
 from django.urls import path
 
 from common.http.application import Application
-from common.http.problems import Problem
+from common.http.body import read_body
+from common.http.problem import Problem
 from common.http.request import Request
 from common.http.response import RawResponse
 
 SECRET = "hunter2-the-store-password"
 
 
-async def boom(request: Request) -> HttpResponse:
+async def boom(request: Request) -> Any:
     """Fails with what no client may read."""
     raise RuntimeError(f"no connection to redis://:{SECRET}@redis.internal:6379, key {{users:0}}:ids")
 
 
-async def echo(request: Request) -> HttpResponse:
+async def echo(request: Request) -> Any:
     """The body, given back."""
-    return RawResponse(200, [(b"content-type", b"application/octet-stream")], await request.read_body())
+    return RawResponse(200, [(b"content-type", b"application/octet-stream")], await read_body(request))
 
 
-async def named(request: Request, name: str) -> HttpResponse:
+async def named(request: Request, name: str) -> Any:
     """A path with a parameter."""
     return HttpResponse(name)
 
 
-async def conflict(request: Request) -> HttpResponse:
+async def conflict(request: Request) -> Any:
     """A problem of the site's own."""
     raise Problem("email-taken", "Another user has this email.")
 

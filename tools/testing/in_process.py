@@ -16,6 +16,8 @@ from django.conf import settings
 from django.test import override_settings
 
 from common.http.application import Application
+from common.http.request import Request
+from common.http.site import Site
 from tools.testing.wire import Answer
 
 REQUIRED = {
@@ -78,6 +80,15 @@ async def call(
     start, *rest = sent
     fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]
     return Answer(start["status"], fields, b"".join(message["body"] for message in rest))
+
+
+def request(target: str = "/", method: str = "GET", headers: Fields = ()) -> Request:
+    """A request without a body, at a site with the settings in force."""
+
+    async def receive() -> Any:
+        raise AssertionError("this request has no body")
+
+    return Request(scope(target, method, headers), receive, Site.from_settings(settings, ()))
 
 
 def scope(target: str, method: str = "GET", headers: Fields = ()) -> HTTPScope:

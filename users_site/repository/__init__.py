@@ -8,7 +8,6 @@ from typing import Any
 from common.config import environment
 from common.config.environment import SettingError
 from common.http import deadline
-from common.observability import tracing
 from packages.redis_pipe import Address, Durability, DurableWrites, OnState, Pipe, Reason
 from users_site.repository import keys
 from users_site.repository.metrics import observe_redis
@@ -52,7 +51,7 @@ def connect(settings: Any, *, timeout: float | None = None, on_state: OnState | 
         durable = DurableWrites(
             pipe(Pipe), durability, timeout=timeout, has_written=has_written, time_left=deadline.left
         )
-    return UserRepository(pipe(TracedPipe if tracing.is_on else Pipe), durable)
+    return UserRepository(pipe(TracedPipe if settings.TRACES else Pipe), durable)
 
 
 def address_of(settings: Any) -> Address:

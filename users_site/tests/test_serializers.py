@@ -12,8 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rest_framework.exceptions import ParseError, ValidationError
 
+from common.http.json_body import parse_json
 from common.http.problems import field_errors
-from users_contract.contracts import NAME_PATTERN, PageQuerySerializer, UserSerializer, parse_json
+from users_contract.contracts import NAME_PATTERN, PageQuerySerializer, UserSerializer
 from users_site.tests.refusals import accepted_or_refused
 
 WRITABLE = {"name", "email", "role"}

@@ -33,4 +33,4 @@ def target(running_target: Target) -> Iterator[Target]:
     yield running_target
     assert requests.get(f"{running_target.service.url}/health/live", timeout=10).status_code == 200
     assert running_target.service.process.poll() is None
-    assert '"level":"error"' not in running_target.service.log.read_text()
+    assert '"error.type"' not in running_target.service.log.read_text()

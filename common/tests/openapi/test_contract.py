@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from common.http.problems import KINDS
+from common.http.problem import KINDS
 from common.openapi.generate import schema
 from common.tests.openapi.documents import Operation, operations
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from common.http.problems import Problem
+from common.http.problem import Problem
 from gateway_site.guard import api_keys
 from gateway_site.guard.api_keys import ApiKeys, create, parse
 from gateway_site.guard.principal import READ, WRITE

@@ -83,4 +83,4 @@ def test_reading_is_not_audited_and_no_log_level_silences_it(
         credential = f"X-API-Key: {keys['writer'][0]}"
         exchange(gateway.port, get("/api/users", credential, "X-Request-ID: quiet"))
         assert write(gateway, "PUT", f"/api/users/{USER}", credential, "loud")["result"] == "done"
-        assert [line["logger"] for line in lines(gateway)] == ["audit"]
+        assert [line["logger"] for line in lines(gateway)] == ["start", "audit"]

@@ -10,7 +10,7 @@ import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from common.http.problems import Problem
+from common.http.problem import Problem
 from common.observability.load import in_flight
 from gateway_site.guard import key_set
 from gateway_site.guard.key_set import KeySet, parse

@@ -4,10 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse
-
-from common.http.response import json_answer
+from common.http.request import Request
+from common.http.response import RawResponse, json_answer
 from common.http.views import View, safe
 from common.server import drain
 
@@ -18,17 +16,16 @@ READY_SECONDS = 0.9
 
 
 @safe
-async def health(request: HttpRequest) -> HttpResponse:
-    """Who answers here."""
+async def health(request: Request) -> RawResponse:
+    """Name, version and time of the service."""
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return json_answer(
-        {"status": "healthy", "service": settings.SERVICE, "version": settings.APP_VERSION, "timestamp": now}
-    )
+    site = request.site
+    return json_answer({"status": "healthy", "service": site.service, "version": site.version, "timestamp": now})
 
 
 @safe
-async def live(request: HttpRequest) -> HttpResponse:
-    """The process answers; asks no dependency, so that an outage of one restarts nobody."""
+async def live(request: Request) -> RawResponse:
+    """The process answers. Asks no dependency, so that an outage of one restarts no process."""
     return json_answer({"status": "alive"})
 
 
@@ -36,7 +33,7 @@ def ready(probes: Mapping[str, Step]) -> View:
     """The view that answers 200 when every probe returns within `READY_SECONDS` and the process is not draining."""
 
     @safe
-    async def view(request: HttpRequest) -> HttpResponse:
+    async def view(request: Request) -> RawResponse:
         states = await asyncio.gather(*(_state(probe) for probe in probes.values()))
         is_ready = all(state == "up" for state in states) and not drain.is_on()
         body = {

@@ -1,12 +1,16 @@
-"""The schema and its page: `/openapi.json`, `/openapi.yaml`, `/docs` (Swagger UI from local files, no foreign host)."""
+"""The schema and its page: `/openapi.json`, `/openapi.yaml`, `/docs` (Swagger UI from local files).
+
+The generator is imported when a schema is first asked for: it costs 8 MB.
+"""
 
 from pathlib import Path
 
 from asgiref.sync import sync_to_async
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 
+from common.http.request import Request
 from common.http.response import RawResponse
 from common.http.views import View, safe
 
@@ -18,7 +22,7 @@ ASSETS = {
     "favicon-32x32.png": b"image/png",
     "start.js": b"text/javascript; charset=utf-8",
 }
-"""All that the page loads. Swagger UI's are the sidecar package's, `start.js` is ours: the policy allows no inline script."""
+"""The files of the page. `start.js` is ours, because the policy allows no inline script; the others are the sidecar's."""
 
 POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -30,7 +34,7 @@ def schema(form: str) -> View:
     """The view that serves the schema as `json` or `yaml`; generated at the first request, in a thread."""
 
     @safe
-    async def view(request: HttpRequest) -> HttpResponse:
+    async def view(request: Request) -> RawResponse:
         from common.openapi.generate import text
 
         content = await sync_to_async(text, thread_sensitive=False)(form)
@@ -40,14 +44,14 @@ def schema(form: str) -> View:
 
 
 @safe
-async def docs(request: HttpRequest) -> HttpResponse:
-    """The page."""
+async def docs(request: Request) -> RawResponse:
+    """Swagger UI."""
     headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", POLICY)]
     return RawResponse(200, headers, render_to_string("common/docs.html").encode())
 
 
 @safe
-async def asset(request: HttpRequest, name: str) -> HttpResponse:
+async def asset(request: Request, name: str) -> RawResponse:
     """One of `ASSETS`. Raises Http404."""
     if name not in ASSETS:
         raise Http404

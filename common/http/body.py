@@ -1,0 +1,72 @@
+"""Request bodies: counted as they arrive, within bounds of size, and of memory over all clients.
+
+The server cuts off bodies that arrive too slowly (common/server/limits.py).
+"""
+
+from collections.abc import AsyncIterator
+
+from common.http.overload import refuse
+from common.http.problem import Problem
+from common.http.request import ClientGone, Request
+from common.observability.load import in_flight
+
+UNFINISHED_BYTES = 32 * 1024 * 1024
+"""Bytes of incomplete bodies held in memory for all clients together; a client that exceeds it is refused."""
+
+
+class Unfinished:
+    """Bytes held now."""
+
+    bytes = 0
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body, read once. Raises Problem (413, 503), ClientGone."""
+    if request.body is None:
+        request.body = await _whole(request) if request.has_body else b""
+        if request.body and in_flight.count > request.site.max_in_flight:  # many bodies became complete at once
+            await refuse(request.site)
+    return request.body
+
+
+async def _whole(request: Request) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in chunks(request):
+            pieces.append(chunk)
+            size += len(chunk)
+            Unfinished.bytes += len(chunk)
+            if Unfinished.bytes > UNFINISHED_BYTES:
+                await refuse(request.site)
+    finally:
+        Unfinished.bytes -= size
+    return b"".join(pieces)
+
+
+def chunks(request: Request) -> AsyncIterator[bytes]:
+    """The body as it arrives. Raises Problem (413) at once if the announced length is too large."""
+    limit = request.site.max_body_bytes
+    if (request.content_length or 0) > limit:
+        raise _too_large(limit)
+    return _chunks(request, limit)
+
+
+async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
+    received, more = 0, True
+    while more:
+        # A slow client is no load: a few hundred of them would have every other request refused.
+        with in_flight.paused():
+            message = await request.receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        chunk, more = message.get("body", b""), message.get("more_body", False)
+        received += len(chunk)
+        if received > limit:
+            raise _too_large(limit)
+        if chunk:
+            yield chunk
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem("body-too-large", f"The body is larger than {limit} bytes.")

@@ -1,0 +1,49 @@
+"""JSON bodies as RFC 8259 has them: no NaN, no lone surrogates, no invalid UTF-8, at most 1,024 levels deep (orjson)."""
+
+from typing import Any
+
+import orjson
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
+from rest_framework.parsers import BaseParser
+
+from common.http.body import read_body
+from common.http.request import Request
+
+JSON_TYPES = frozenset({"application/json"})
+MERGE_TYPES = JSON_TYPES | {"application/merge-patch+json"}
+
+
+def parse_json(body: bytes) -> Any:
+    """The parsed body. Raises ParseError (400) with the position, never the content."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ParseError(f"The body is not valid JSON: {error.msg} at character {error.pos}.") from error
+
+
+async def json_body(request: Request, media_types: frozenset[str] = JSON_TYPES) -> Any:
+    """The parsed body. Raises UnsupportedMediaType (415), Problem (413), ParseError (400)."""
+    given = request.header(b"content-type") or ""
+    media_type, _, parameters = given.partition(";")
+    if media_type.strip().lower() not in media_types:
+        raise UnsupportedMediaType(given[:100] or "nothing")
+    charset = parameters.replace(" ", "").replace('"', "").lower()
+    if "charset=" in charset and "charset=utf-8" not in charset:
+        raise UnsupportedMediaType(given[:100])
+    return parse_json(await read_body(request))
+
+
+class StrictJSONParser(BaseParser):
+    """For what of DRF reads a body: the browsable API and the schema."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        """The parsed body. Raises ParseError."""
+        return parse_json(stream.read())
+
+
+class MergePatchParser(StrictJSONParser):
+    """RFC 7396."""
+
+    media_type = "application/merge-patch+json"

@@ -1,0 +1,37 @@
+"""GET /metrics: django-prometheus's export, in a thread because it takes milliseconds."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from django.http import HttpResponse
+from django_prometheus.exports import ExportToDjangoView
+from prometheus_client.exposition import choose_encoder
+
+from common.http.request import Request
+from common.http.response import Response
+from common.http.views import View, safe
+from common.observability import metrics
+
+
+def metrics_view(before_scrape: Sequence[Callable[[], Awaitable[None]]]) -> View:
+    """The view. `before_scrape` is awaited first; each bounds its own time and raises nothing."""
+
+    @safe
+    async def view(request: Request) -> Response:
+        for look_up in before_scrape:
+            await look_up()
+        metrics.take_samples()
+        return await asyncio.to_thread(_export, request)
+
+    return view
+
+
+def _export(request: Request) -> HttpResponse:
+    accept = request.header(b"accept") or ""
+    is_plain = "openmetrics" not in accept
+    if is_plain and not metrics.MULTIPROCESS:
+        response: HttpResponse = ExportToDjangoView(request.django)
+        return response
+    # OpenMetrics has the exemplars. With several workers our own collectors must be in the registry too.
+    generate, content_type = choose_encoder("" if is_plain else accept)
+    return HttpResponse(generate(metrics.registry()), content_type=content_type)

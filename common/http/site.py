@@ -1,0 +1,42 @@
+"""What requests need of a site's settings: read once, when the application is built."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from common.http.proxies import Proxies
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """`urlconf`: the patterns that Django resolves against."""
+
+    service: str
+    version: str
+    debug: bool
+    allowed_hosts: tuple[str, ...]
+    max_body_bytes: int
+    max_in_flight: int
+    overload_code: str
+    proxies: Proxies
+    traces: bool
+    urlconf: tuple[Any, ...] = ()
+
+    @classmethod
+    def from_settings(cls, settings: Any, urlconf: tuple[Any, ...]) -> Self:
+        """The site that Django's settings describe."""
+        hosts = tuple(settings.ALLOWED_HOSTS)
+        proxies = Proxies(
+            settings.TRUSTED_PROXIES, hops=settings.TRUSTED_HOPS, hosts=hosts, public_url=settings.PUBLIC_URL
+        )
+        return cls(
+            service=settings.SERVICE,
+            version=settings.APP_VERSION,
+            debug=settings.DEBUG,
+            allowed_hosts=hosts,
+            max_body_bytes=settings.MAX_BODY_BYTES,
+            max_in_flight=settings.MAX_IN_FLIGHT,
+            overload_code=settings.OVERLOAD_PROBLEM,
+            proxies=proxies,
+            traces=settings.TRACES,
+            urlconf=urlconf,
+        )

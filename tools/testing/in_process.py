@@ -41,7 +41,7 @@ def evaluated(site: str, **environment: str) -> dict[str, Any]:
             module = import_module(f"{site}.settings")
     finally:
         sys.modules.update(kept)
-    return {name: value for name, value in vars(module).items() if name.isupper()}
+    return {name: value for name, value in vars(module).items() if name.isupper() and name != "DATABASES"}
 
 
 @contextmanager

@@ -158,7 +158,7 @@ class Application:
 
 def admit(request: Request) -> None:
     """Refuses requests that no view should see. Raises Problem."""
-    refusal: Any = (request.scope["extensions"] or {}).get("refusal")
+    refusal: Any = (request.scope.get("extensions") or {}).get("refusal")
     if refusal is not None:
         raise Refusal(**refusal)
     if request.path.startswith(UNGUARDED):

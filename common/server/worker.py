@@ -3,6 +3,7 @@
 The arbiter imports it too, and loads no application: `protocol` and all that it stands on are imported by the worker alone.
 """
 
+import ctypes
 import faulthandler
 import gc
 import logging
@@ -10,6 +11,7 @@ import math
 import signal
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -27,6 +29,9 @@ COLLECT_TICKS = 100
 """uvicorn ticks ten times a second."""
 
 logger = logging.getLogger(__name__)
+
+
+_malloc_trim: Callable[[int], int] = getattr(ctypes.CDLL(None), "malloc_trim", int)  # glibc's
 
 
 class DrainingServer(Server):
@@ -58,6 +63,7 @@ class DrainingServer(Server):
                 connection.expire(now)
         if counter % COLLECT_TICKS == 0:
             gc.collect()  # cycles of closed connections would wait for a million new objects
+            _malloc_trim(0)  # what a flood took goes back to the system
         return await super().on_tick(counter)
 
 

@@ -88,7 +88,7 @@ class Command(BaseCommand):
 
     def position(self) -> str:
         """Where it stood, for the line that says why it stopped."""
-        return f" after {self.progress.position()}" if self.progress else ""
+        return f" after {self.progress.position()}" if self.progress is not None else ""
 
     def write_json(self, result: Any) -> None:
         """One JSON document on stdout."""

@@ -2,8 +2,7 @@
 
 What a batch of reads finds odd is looked at again by one atomic script (lua/agree_*.lua), which repairs it in the same
 step: a user who is being created, changed or deleted meanwhile is no disagreement. Claims come first: with the stale
-ones gone, a record without a claim can take its own. SCAN may name a key twice while Redis resizes its table, and so
-may we.
+ones gone, a record without a claim can take its own. SCAN may return a key twice while Redis resizes its table.
 """
 
 from collections import Counter
@@ -16,17 +15,18 @@ from users_site.operations.bulk import Bulk
 from users_site.operations.documents import BadDocument, Identity, identify
 from users_site.operations.findings import Finding, Key, Kind, known_keys, text
 from users_site.repository import keys, scripts
+from users_site.repository.errors import StoreError
 from users_site.repository.users import IDEMPOTENCY_SECONDS, version
 
 FINGERPRINT_BYTES = 32
 LOOKS = 3
-"""How often a user who changes under our eyes is looked at again before the verdict is left to the next run."""
+"""How often a user who changes meanwhile is looked at again, before the verdict is left to the next run."""
 
 
 class Audit:
-    """One run over a store. `checked` counts what was looked at; `advance` is told how many after each batch."""
+    """One run over a store. `checked` counts what was looked at; `advance` is called with how many after each batch."""
 
-    def __init__(self, bulk: Bulk, *, repair: bool, advance: Callable[[int], None] = lambda count: None) -> None:
+    def __init__(self, bulk: Bulk, *, repair: bool, advance: Callable[[int], object] = lambda count: None) -> None:
         self.bulk, self.repair, self.advance = bulk, repair, advance
         self.checked = Counter({"records": 0, "claims": 0, "index entries": 0, "idempotency entries": 0})
 
@@ -35,19 +35,17 @@ class Audit:
         for batch in self.bulk.scan(pattern=f"{{users:*}}:{keys.CLAIM}:*"):
             yield from self._claims(known_keys(batch))
             self._count("claims", batch)
-        indexes = set()
+        indexes: set[Key] = set()
         for batch in self.bulk.scan():
             known = known_keys(batch)
             yield from self._unknown(batch, known)
-            indexes |= {(key.partition, key.raw) for key in known if key.kind == keys.INDEX}
+            indexes |= {key for key in known if key.kind == keys.INDEX}
             yield from self._records([key for key in known if key.kind == keys.RECORD])
             yield from self._idempotency([key for key in known if key.kind == keys.IDEMPOTENCY])
-        for partition, index in sorted(indexes):
-            for batch in self.bulk.scan("ZSCAN", index.decode(), pattern="*"):
-                yield from self._index(partition, [member for member, _ in batch])
-                self._count("index entries", batch)
+        for index in sorted(indexes):
+            yield from self._index(index)
 
-    def _count(self, what: str, batch: list[Any]) -> None:
+    def _count(self, what: str, batch: Sequence[Any]) -> None:
         self.checked[what] += len(batch)
         self.advance(len(batch))
 
@@ -66,6 +64,7 @@ class Audit:
             if self._is_stale(key, document) and self._agree_claim(key, holder, document):
                 yield Finding(Kind.CLAIM_STALE, text(key.raw), f"it names {text(holder)}")
         yield from self._of_other_types(claims, holders)
+        yield from self._expiring(claims)
 
     def _is_stale(self, claim: Key, document: bytes | None) -> bool:
         if document is None:
@@ -75,14 +74,14 @@ class Audit:
             return False
         try:
             return keys.claim(claim.partition, identify(document).email).encode() != claim.raw
-        except BadDocument:  # what its email is, nobody can say: the record is reported
+        except BadDocument:  # its email is unknown: the record is reported
             return False
 
     def _agree_claim(self, key: Key, holder: bytes, document: bytes | None) -> bool:
         right = keys.claim(key.partition, identify(document).email) if document is not None else key.raw
         three = [key.raw, _record(key.partition, holder), right]
-        reply = self._agree(scripts.AGREE_CLAIM, three, holder, version(document) if document is not None else "")
-        return bool(reply == b"stale")
+        seen = version(document) if document is not None else ""
+        return self._agree(scripts.AGREE_CLAIM, three, holder, seen) == [b"stale"]
 
     # Records
 
@@ -102,6 +101,7 @@ class Audit:
             else:
                 valid.append((key, identity))
         yield from self._of_other_types(records, documents)
+        yield from self._expiring(records)
         for key, identity in self._odd(valid):
             yield from self._look_at_record(key, identity.id)
         self._count("records", records)
@@ -109,7 +109,10 @@ class Audit:
     def _odd(self, valid: list[tuple[Key, Identity]]) -> Iterator[tuple[Key, Identity]]:
         """Those whose claim or index entry is not what it should be, at first sight."""
         holders = self.bulk.read([keys.claim(key.partition, identity.email) for key, identity in valid])
-        scores = self.bulk.scores([(key.partition, identity.id) for key, identity in valid])
+        try:
+            scores = self.bulk.scores([(key.partition, identity.id) for key, identity in valid])
+        except StoreError:  # an index of another type is reported as such
+            scores = [0.0] * len(valid)
         for (key, identity), holder, score in zip(valid, holders, scores, strict=True):
             if holder != identity.id.encode() or score != 0:
                 yield key, identity
@@ -141,12 +144,21 @@ class Audit:
 
     # Index and idempotency entries
 
-    def _index(self, partition: int, members: list[bytes]) -> Iterator[Finding]:
-        there = self.bulk.exist([_record(partition, member) for member in members])
-        for member, exists in zip(members, there, strict=True):
-            pair: list[str | bytes] = [keys.index(partition), _record(partition, member)]
-            if not exists and self._agree(scripts.AGREE_INDEX, pair, member) == b"stale":
-                yield Finding(Kind.INDEX_STALE, keys.index(partition), f"it names {text(member)}")
+    def _index(self, index: Key) -> Iterator[Finding]:
+        [kind] = self.bulk.types([index.raw])
+        if kind != b"zset":
+            detail = f"it is a {text(kind)}, not a sorted set: delete it, then --repair makes the index"
+            yield Finding(Kind.KEY_UNKNOWN, text(index.raw), detail)
+            return
+        yield from self._expiring([index])
+        for batch in self.bulk.scan("ZSCAN", index.raw.decode(), pattern="*"):
+            members = [member for member, _ in batch]
+            there = self.bulk.exist([_record(index.partition, member) for member in members])
+            for member, exists in zip(members, there, strict=True):
+                pair = [index.raw, _record(index.partition, member)]
+                if not exists and self._agree(scripts.AGREE_INDEX, pair, member) == [b"stale"]:
+                    yield Finding(Kind.INDEX_STALE, text(index.raw), f"it names {text(member)}")
+            self._count("index entries", batch)
 
     def _idempotency(self, entries: list[Key]) -> Iterator[Finding]:
         values = self.bulk.read([key.raw for key in entries])
@@ -155,12 +167,10 @@ class Audit:
             if value is None:  # expired meanwhile, or no string
                 continue
             if not _is_readable(value):
-                if self.repair:
-                    self.bulk.call("repair", "DEL", key.raw)
+                self._mend("DEL", key.raw)
                 yield Finding(Kind.IDEMPOTENCY_BROKEN, text(key.raw))
             elif seconds == -1 or seconds > IDEMPOTENCY_SECONDS:
-                if self.repair:
-                    self.bulk.call("repair", "EXPIRE", key.raw, IDEMPOTENCY_SECONDS)
+                self._mend("EXPIRE", key.raw, IDEMPOTENCY_SECONDS)
                 yield Finding(Kind.IDEMPOTENCY_STUCK, text(key.raw), "it never expires" if seconds == -1 else "")
         yield from self._of_other_types(entries, values)
         self._count("idempotency entries", entries)
@@ -174,9 +184,25 @@ class Audit:
             if kind not in {b"none", b"string"}:
                 yield Finding(Kind.KEY_UNKNOWN, text(key.raw), f"it is a {text(kind)}, not a string")
 
-    def _agree(self, source: Script, key_list: Sequence[bytes | str], *args: bytes | str) -> Any:
+    def _expiring(self, found: list[Key]) -> Iterator[Finding]:
+        for key, seconds in zip(found, self.bulk.seconds_left([key.raw for key in found]), strict=True):
+            if seconds >= 0:
+                self._mend("PERSIST", key.raw)
+                yield Finding(Kind.KEY_EXPIRING, text(key.raw), f"in {seconds} s")
+
+    def _mend(self, *words: str | bytes | int) -> None:
+        if self.repair:
+            self.bulk.call("repair", *words)
+
+    def _agree(self, source: Script, key_list: Sequence[bytes | str], *args: bytes | str) -> list[Any]:
         words = (len(key_list), *key_list, *args, "repair" if self.repair else "look")
-        return self.bulk.call("verify", *source.whole(*words))
+        try:
+            reply = self.bulk.call("verify", *source.whole(*words))
+        except StoreError as error:
+            if error.code == "WRONGTYPE":  # that key is reported by itself; the script has written nothing
+                return [b"changed"]
+            raise
+        return reply if isinstance(reply, list) else [reply]
 
 
 def _record(partition: int, user_id: bytes) -> bytes:

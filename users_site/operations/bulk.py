@@ -1,25 +1,22 @@
-"""Many users at once, for management commands: blocking, in batches small enough that live traffic does not notice.
+"""Many users at once, for management commands: blocking, in batches of well under 2 ms of the server's time.
 
-A batch is one script or one command of well under 2 ms; a few are on their way at any time, so that client and server
-both work. Nothing is sent twice: a command that failed is run again by the operator, and every step may be repeated.
+Nothing is sent twice: an operator repeats a command that failed, and every step may be repeated.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django_redis import get_redis_connection
 from redis import Redis, RedisError
 
-from packages.redis_pipe import Script, Word, pack
+from packages.redis_pipe import Word
 from users_site import identifiers
 from users_site.operations.client import translated
-from users_site.repository import address_of, keys, scripts
-
-LOAD_BATCH = 100
-"""Users in one script: 0.7 ms of the server's time."""
+from users_site.operations.findings import known_keys
+from users_site.repository import address_of, keys
 
 READ_BATCH = 200
 """Keys in one read: 0.1 ms for MGET and SCAN, 0.3 ms for ZSCAN."""
@@ -28,31 +25,6 @@ WINDOW = 4
 """Batches on their way."""
 
 Tag = TypeVar("Tag")
-
-
-class Entry(NamedTuple):
-    """A user to be stored; `line` is where it stands in a file."""
-
-    id: str
-    email: str
-    document: bytes
-    line: int = 0
-
-
-class Conflict(NamedTuple):
-    """A user that is not stored; `holder`: the other id that holds the email, "" where another document has the id."""
-
-    entry: Entry
-    holder: str
-
-
-class Loaded(NamedTuple):
-    """What became of the users of a batch; `unchanged` were there already, byte for byte."""
-
-    entries: list[Entry]
-    created: int
-    unchanged: int
-    conflicts: list[Conflict]
 
 
 class Bulk:
@@ -129,52 +101,60 @@ class Bulk:
         """How many users there are."""
         return sum(self.call("count", "ZCARD", keys.index(p)) for p in range(identifiers.PARTITIONS))
 
-    def load(self, entries: Iterable[Entry], *, stop_at_conflict: bool = False) -> Iterator[Loaded]:
-        """Stores users through load.lua, a batch at a time.
-
-        `stop_at_conflict`: a batch with a conflict stores nothing, and no batch is sent before its reply is there.
-        """
-        mode, window = ("all", 1) if stop_at_conflict else ("rest", WINDOW)
-        commands = ((batch, _load_command(mode, batch)) for batch in batches(entries))
-        for batch, (created, unchanged, flat) in self.stream("load", commands, window):
-            conflicts = zip(flat[::2], flat[1::2], strict=True)
-            found = [Conflict(batch[int(position) - 1], holder.decode()) for position, holder in conflicts]
-            yield Loaded(batch, created, unchanged, found)
-
     def newest(self, limit: int) -> list[bytes]:
         """The documents of the newest users."""
-        found = self.read([keys.record(p, user_id) for p, user_id in self._newest_ids(limit)])
+        found = self.read([_record(p, user_id) for p, user_id in self._newest_ids(limit)])
         return [document for document in found if document]
 
     def newest_id(self) -> str:
-        """The highest id, "" in an empty store."""
-        return max((user_id for _, user_id in self._newest_ids(1)), default="")
+        """The highest id, "" in an empty index."""
+        return max((user_id.decode(errors="replace") for _, user_id in self._newest_ids(1)), default="")
 
-    def _newest_ids(self, limit: int) -> list[tuple[int, str]]:
-        words = ("+", "-", "BYLEX", "REV", "LIMIT", 0, limit)
+    def _newest_ids(self, limit: int) -> list[tuple[int, bytes]]:
+        words = ("(g", "-", "BYLEX", "REV", "LIMIT", 0, limit)  # ids are hexadecimal: what is above is damage
         partitions = range(identifiers.PARTITIONS)
-        return [(p, i.decode()) for p in partitions for i in self.call("newest", "ZRANGE", keys.index(p), *words)]
+        return [(p, user_id) for p in partitions for user_id in self.call("newest", "ZRANGE", keys.index(p), *words)]
 
-    def documents(self, after: str, until: str) -> Iterator[tuple[list[str], list[bytes | None]]]:
+    def documents(self, after: str, until: str) -> Iterator[tuple[list[bytes], list[bytes | None]]]:
         """Ids above `after` ("": all) up to `until`, by partition and id, in batches with their documents."""
         first = identifiers.partition_of(after) if after else 0
         for partition in range(first, identifiers.PARTITIONS):
-            start = f"({after}" if after and partition == first else "-"
+            start = f"({after}".encode() if after and partition == first else b"-"
             while True:
                 bounds = (start, f"[{until}", "BYLEX", "LIMIT", 0, READ_BATCH)
-                ids = [i.decode() for i in self.call("ids", "ZRANGE", keys.index(partition), *bounds)]
+                ids: list[bytes] = self.call("ids", "ZRANGE", keys.index(partition), *bounds)
                 if not ids:
                     break
-                yield ids, self.read([keys.record(partition, user_id) for user_id in ids])
-                start = f"({ids[-1]}"
+                yield ids, self.read([_record(partition, user_id) for user_id in ids])
+                start = b"(" + ids[-1]
+
+    def without_record(self, ids: Sequence[bytes]) -> list[bytes]:
+        """Those of ids of one partition that are in the index and have no record."""
+        partition = identifiers.partition_of(ids[0].decode()) if identifiers.PARTITIONS > 1 else 0
+        indexed = [
+            i for i, score in zip(ids, self.scores([(partition, i) for i in ids]), strict=True) if score is not None
+        ]
+        there = self.exist([_record(partition, user_id) for user_id in indexed]) if indexed else []
+        return [user_id for user_id, exists in zip(indexed, there, strict=True) if not exists]
+
+    def without_index(self) -> Iterator[bytes]:
+        """The keys of records that pages and exports pass over: they are not in the index, or not in its order."""
+        for batch in self.scan(pattern=f"{{users:*}}:{keys.RECORD}:*"):
+            known = known_keys(batch)
+            places = [(key.partition, key.rest) for key in known]
+            odd = [key for key, score in zip(known, self.scores(places), strict=True) if score != 0]
+            # Twice: one may have been deleted in between.
+            for key in odd:
+                if self.exist([key.raw])[0] and self.scores([(key.partition, key.rest)])[0] != 0:
+                    yield key.raw
 
     def read(self, key_list: Sequence[bytes | str]) -> list[bytes | None]:
         """The strings at these keys; None for what is absent or no string."""
         return self.call("read", "MGET", *key_list) if key_list else []
 
-    def scores(self, members: Sequence[tuple[int, str]]) -> list[float | None]:
+    def scores(self, members: Sequence[tuple[int, str | bytes]]) -> list[float | None]:
         """The scores in the index of ids with their partition."""
-        ids: dict[int, list[str]] = {}
+        ids: dict[int, list[str | bytes]] = {}
         for partition, user_id in members:
             ids.setdefault(partition, []).append(user_id)
         found = {p: iter(self.call("scores", "ZMSCORE", keys.index(p), *part)) for p, part in ids.items()}
@@ -214,28 +194,5 @@ class Bulk:
         self.client.close()
 
 
-def batches(entries: Iterable[Entry], size: int = LOAD_BATCH) -> Iterator[list[Entry]]:
-    """Lists of up to `size` users, each of one partition: its keys are in one slot."""
-    waiting: list[list[Entry]] = [[] for _ in range(identifiers.PARTITIONS)]
-    for entry in entries:
-        partition = identifiers.partition_of(entry.id)
-        waiting[partition].append(entry)
-        if len(waiting[partition]) == size:
-            yield waiting[partition]
-            waiting[partition] = []
-    yield from filter(None, waiting)
-
-
-def _load_command(mode: str, batch: list[Entry]) -> bytes:
-    partition = identifiers.partition_of(batch[0].id)
-    key_list: list[str] = [keys.index(partition)]
-    args: list[Word] = [mode]
-    for entry in batch:
-        key_list += keys.record(partition, entry.id), keys.claim(partition, entry.email)
-        args += entry.id, entry.document
-    return script(scripts.LOAD, key_list, args)
-
-
-def script(source: Script, key_list: list[str], args: list[Word]) -> bytes:
-    """A script's call, whole: its source is small beside a batch, and no reply can say that it is not known."""
-    return pack(source.whole(len(key_list), *key_list, *args))
+def _record(partition: int, user_id: bytes) -> bytes:
+    return keys.record(partition).encode() + user_id

@@ -1,7 +1,7 @@
-"""Whether bytes are a document that the API could have stored, for those who read many: audit, exports, imports.
+"""Whether bytes are a document that the API could have stored, for audit, export and import.
 
-The rules are those of users_contract/contracts.py. Most documents are told by one regular expression that accepts less than
-these rules do (2 µs); what it does not know is asked of the fields themselves (30 µs).
+The rules are those of users_contract. One regular expression that is stricter than they are accepts most documents (2 µs);
+the fields themselves validate the others (30 µs).
 """
 
 import re
@@ -49,6 +49,14 @@ def identify(document: bytes) -> Identity:
     for moment in times:
         _require_time(moment.decode())
     return Identity(user_id.decode(), email.decode())
+
+
+def email_of(document: bytes) -> str:
+    """The email in a document that may be broken, "" if it has none."""
+    try:
+        return str(orjson.loads(document)["email"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
 
 
 def _identify_slowly(document: bytes) -> Identity:

@@ -22,8 +22,8 @@ from typing import IO, Any, cast
 import orjson
 
 from users_site import identifiers
-from users_site.operations.bulk import Entry
 from users_site.operations.documents import BadDocument, Identity, identify
+from users_site.operations.loading import Entry
 from users_site.repository.users import timestamp
 
 FORMAT, VERSION = "users-export", 1
@@ -35,6 +35,10 @@ COMPRESSION = 6
 
 class ExportFileError(Exception):
     """The file is no export, is damaged or cut off; the text names the line."""
+
+
+class CutOff(ExportFileError):
+    """The file ends too early."""
 
 
 class Writer:
@@ -62,7 +66,7 @@ class Writer:
 
 
 class Reader:
-    """Reads an export line by line and believes nothing. After the last entry, `count` and `digest` are those of it."""
+    """Reads an export line by line and checks everything. After the last entry, `count` and `digest` are set."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -104,9 +108,10 @@ class Reader:
     def _next(self) -> bytes:
         line = self._read()
         if not line.endswith(b"\n"):
-            problem = "the line is too long" if len(line) > MAX_LINE_BYTES else "the file is cut off"
             self.line += bool(line)
-            raise self._fault(problem)
+            if len(line) > MAX_LINE_BYTES:
+                raise self._fault("the line is too long")
+            raise CutOff(f"line {self.line}: the file is cut off")
         self.line += 1
         return line
 
@@ -114,7 +119,7 @@ class Reader:
         try:
             return self._stream.readline(MAX_LINE_BYTES + 1)
         except EOFError as error:
-            raise self._fault("the file is cut off behind this line") from error
+            raise CutOff(f"line {self.line}: the file is cut off behind this line") from error
         except (OSError, zlib.error) as error:
             raise self._fault("what comes behind this line cannot be read: damaged, or no gzip file") from error
 
@@ -149,21 +154,23 @@ def reading(name: str) -> Iterator[Reader]:
 
 @contextmanager
 def writing(path: Path, packed: bool) -> Iterator[IO[bytes]]:
-    """A file for its owner's eyes only: it holds people's addresses. On disk when the context ends."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as raw:
-        if packed:
-            with gzip.GzipFile("", "wb", COMPRESSION, raw, mtime=0) as stream:
-                yield cast(IO[bytes], stream)
-        else:
-            yield raw
-        raw.flush()
-        os.fsync(raw.fileno())
+    """A file that only its owner can read: it holds people's addresses. On disk when the context ends. Raises OSError."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as raw:
+            if packed:
+                with gzip.GzipFile("", "wb", COMPRESSION, raw, mtime=0) as stream:
+                    yield cast(IO[bytes], stream)
+            else:
+                yield raw
+            raw.flush()
+            os.fsync(raw.fileno())
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk is reported without one
+        raise
 
 
 def is_gzip(name: str) -> bool:
     """Whether the file's name asks for gzip. Raises ExportFileError for a name that asks for what we cannot."""
     if name.endswith((".zst", ".zstd", ".bz2", ".xz", ".zip", ".lz4")):
-        raise ExportFileError(
-            f"{name}: gzip is what is known here: end the name in .gz, or pipe: export_users - | zstd"
-        )
+        raise ExportFileError(f"{name}: only gzip is supported: end the name in .gz, or pipe: export_users - | zstd")
     return name.endswith(".gz")

@@ -11,7 +11,7 @@ _parts = re.compile(rb"\{users:(\d+)\}:(?:(user|email|idem):(.*)|(ids))", re.DOT
 class Kind(StrEnum):
     """Every kind of disagreement, as operators read it; those of REPAIRABLE have one right answer."""
 
-    CLAIM_STALE = "claim without its user"
+    CLAIM_STALE = "claim without its user, or of an earlier spelling"
     RECORD_BROKEN = "record that is no valid user"
     RECORD_MISPLACED = "record in the wrong partition or under another id"
     RECORD_UNCLAIMED = "record without its claim"
@@ -21,7 +21,8 @@ class Kind(StrEnum):
     INDEX_STALE = "index entry without a record"
     IDEMPOTENCY_STUCK = "idempotency entry that would not expire in time"
     IDEMPOTENCY_BROKEN = "idempotency entry that cannot be read"
-    KEY_UNKNOWN = "key that the data layout does not have"
+    KEY_EXPIRING = "record, claim or index that would expire"
+    KEY_UNKNOWN = "key of another name or type than the data layout has"
 
 
 REPAIRABLE = frozenset(Kind) - {Kind.RECORD_BROKEN, Kind.RECORD_MISPLACED, Kind.EMAIL_SHARED, Kind.KEY_UNKNOWN}
@@ -53,5 +54,6 @@ def known_keys(batch: Iterable[bytes]) -> list[Key]:
 
 
 def text(raw: bytes) -> str:
-    """Bytes of the store for an operator to read."""
-    return raw.decode(errors="backslashreplace")
+    """Bytes of the store, printable."""
+    decoded = raw.decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in decoded)

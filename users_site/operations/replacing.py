@@ -1,19 +1,19 @@
-"""Puts users in the place of those who are in their way (put.lua): a restore over a store that went on living."""
-
-import orjson
+"""Puts users in the place of those in their way (put.lua): a restore over a store that is in use."""
 
 from packages.redis_pipe import Reason
 from users_site import identifiers
-from users_site.operations.bulk import Bulk, Entry, script
+from users_site.operations.bulk import Bulk
+from users_site.operations.documents import email_of
+from users_site.operations.loading import Entry, script
 from users_site.repository import keys, scripts
 from users_site.repository.errors import StoreUnavailable
 from users_site.repository.users import ATTEMPTS, version
 
 
 def replace(bulk: Bulk, entries: list[Entry]) -> None:
-    """Stores the users; whoever has one's id or email now is gone. Raises StoreUnavailable, StoreError.
+    """Stores the users, and deletes those who have their id or email now. Raises StoreUnavailable, StoreError.
 
-    Users who are written to meanwhile are tried again: each time, another client got through.
+    A user written to meanwhile is retried: each time, another client succeeded.
     """
     for _ in range(ATTEMPTS):
         outcomes = list(bulk.stream("put", zip(entries, _commands(bulk, entries), strict=True)))
@@ -33,9 +33,9 @@ def _commands(bulk: Bulk, entries: list[Entry]) -> list[bytes]:
     commands = []
     for i, other in enumerate(bulk.read(theirs)):
         index, current, entry = keys.index(partitions[i]), documents[i], entries[i]
-        old_claim = keys.claim(partitions[i], _email(current)) if current else claims[i]
+        old_claim = keys.claim(partitions[i], email_of(current)) if current else claims[i]
         # A stale claim names a user who is not in the way.
-        is_in_the_way = other is not None and keys.claim(partitions[i], _email(other)) == claims[i]
+        is_in_the_way = other is not None and keys.claim(partitions[i], email_of(other)) == claims[i]
         in_the_way, sha1 = (theirs[i], _sha1(other)) if is_in_the_way else (records[i], _sha1(current))
         key_list = [index, records[i], claims[i], old_claim, in_the_way]
         commands.append(script(scripts.PUT, key_list, [entry.id, entry.document, _sha1(current), holders[i], sha1]))
@@ -44,11 +44,3 @@ def _commands(bulk: Bulk, entries: list[Entry]) -> list[bytes]:
 
 def _sha1(document: bytes | None) -> str:
     return version(document) if document is not None else ""
-
-
-def _email(document: bytes) -> str:
-    """The email in a document of the store, which may be a broken one."""
-    try:
-        return str(orjson.loads(document)["email"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return ""

@@ -36,7 +36,7 @@ def ready() -> None:
 
 
 async def _info(seconds: float) -> bytes:
-    users = repository.connect(settings, timeout=seconds, on_state=None)
+    users = repository.connect(settings, timeout=seconds, is_quiet=True)
     try:
         return await users.info()
     finally:
@@ -44,7 +44,7 @@ async def _info(seconds: float) -> bytes:
 
 
 async def _probe() -> None:
-    users = repository.connect(settings, on_state=None)
+    users = repository.connect(settings, is_quiet=True)
     try:
         await users.probe()
     finally:

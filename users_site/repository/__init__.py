@@ -8,7 +8,8 @@ from typing import Any
 from common.config import environment
 from common.config.environment import SettingError
 from common.http import deadline
-from packages.redis_pipe import Address, Durability, DurableWrites, OnState, Pipe, Reason
+from common.observability.notices import Notices
+from packages.redis_pipe import Address, Durability, DurableWrites, Pipe, Reason
 from users_site.repository import keys
 from users_site.repository.metrics import observe_redis
 from users_site.repository.traced import TracedPipe
@@ -19,15 +20,7 @@ CLIENT_NAME = "user-service"
 logger = logging.getLogger(__name__)
 
 
-def log_state(reason: Reason | None) -> None:
-    """One line for each change of state."""
-    if reason is None:
-        logger.warning("Redis is back")
-    else:
-        logger.warning("Redis is lost (%s)", reason)
-
-
-def connect(settings: Any, *, timeout: float | None = None, on_state: OnState | None = log_state) -> UserRepository:
+def connect(settings: Any, *, timeout: float | None = None, is_quiet: bool = False) -> UserRepository:
     """The repository on the store that the settings name; connects with the first command. Raises SettingError."""
     address = address_of(settings)
     timeout = timeout or settings.REDIS_TIMEOUT_MS / 1000
@@ -39,7 +32,7 @@ def connect(settings: Any, *, timeout: float | None = None, on_state: OnState | 
             connect_timeout=settings.REDIS_CONNECT_TIMEOUT_MS / 1000,
             time_left=deadline.left,
             observe=observe_redis,
-            on_state=on_state,
+            on_state=None if is_quiet else partial(_log_state, Notices(logger)),
             slot_key=keys.index(0),
             client_name=CLIENT_NAME,
             password=partial(current_password, settings),
@@ -74,3 +67,10 @@ def current_password(settings: Any) -> str | None:
         return None
     environment.hide(text)
     return text or None
+
+
+def _log_state(notices: Notices, reason: Reason | None) -> None:
+    if reason is None:
+        notices.warn("Redis is back")
+    else:
+        notices.warn("Redis is lost", reason=reason)

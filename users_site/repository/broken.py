@@ -49,7 +49,7 @@ def parsed(document: bytes, user_id: str) -> User | None:
     except (orjson.JSONDecodeError, TypeError):
         return None
     texts = (user.id, user.name, user.email, user.role, user.created_at, user.updated_at)
-    return user if user.id == user_id and all(isinstance(text, str) for text in texts) else None
+    return user if is_whole(document, user_id) and all(isinstance(text, str) for text in texts) else None
 
 
 def stand_in(document: bytes, user_id: str) -> User:

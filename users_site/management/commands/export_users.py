@@ -3,23 +3,29 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
 from common.cli.console import FORMATS
+from users_site.operations.bulk import Bulk
 from users_site.operations.documents import BadDocument, identify
-from users_site.operations.export_file import STDIO, ExportFileError, Writer, is_gzip, reading, writing
+from users_site.operations.export_file import STDIO, CutOff, ExportFileError, Writer, is_gzip, reading, writing
+from users_site.operations.findings import text
 from users_site.operations.store import StoreCommand
 from users_site.repository.errors import RepositoryError
+
+CURE = "run verify_users --repair first"
 
 
 class Command(StoreCommand):
     help = """\
 Writes every user to FILE (gzip if its name ends in .gz), or to stdout for -. The format is NDJSON: a header, the stored
 documents in order of creation, a trailer with count and SHA-256. The export is in FILE.part until it is complete, then
-replaces FILE; --resume continues FILE.part after an interruption.
+replaces FILE; --resume continues FILE.part after an interruption. An export fails, and replaces nothing, if a record of
+the store is not in the index, or the index names a user without a record.
 
 Consistency: a user that exists from start to end appears exactly once, as a document that was stored at some moment of
 the export. Users created after the start are missing; users deleted meanwhile may appear. An email that moves from one
@@ -28,27 +34,26 @@ user to another meanwhile may appear twice or not at all."""
     failures: tuple[type[Exception], ...] = (OSError, RepositoryError, ExportFileError)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Of `parser`."""
         parser.add_argument("file", metavar="FILE|-", help="where to write; - for stdout")
         parser.add_argument("--resume", action="store_true", help="continue the FILE.part of an interrupted run")
         parser.add_argument("--skip-broken", action="store_true", help="omit records that are not valid users")
         parser.add_argument("--format", choices=FORMATS, default="text", help="format of the summary")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Exports; the summary with the digest goes to stdout, or to stderr where stdout is the export."""
+        """The summary with the digest goes to stdout, or to stderr where stdout is the export."""
         name, is_json = options["file"], options["format"] == "json"
         if name == STDIO and (options["resume"] or is_json):
             raise CommandError("--resume and --format json need a FILE", returncode=2)
+        self._skipped, self._skips = 0, options["skip_broken"]
         with self.store() as bulk:
             progress = self.start_progress(bulk.count(), "users exported")
-            self._skipped, self._skips = 0, options["skip_broken"]
-            until = bulk.newest_id()
-            with self._writer(name, until, resume=options["resume"]) as writer:
+            with self._writer(name, bulk.newest_id(), resume=options["resume"]) as writer:
                 for ids, documents in bulk.documents(writer.last, writer.until):
-                    writer.add(self._valid(ids, documents), ids[-1])
-                    progress.add(len(ids))
+                    writer.add(self._valid(bulk, ids, documents), ids[-1].decode(errors="replace"))
+                    progress.update(len(ids))
+                _require_all_indexed(bulk)
                 digest = writer.finish()
-        progress.clear()
+        progress.close()
         if is_json:
             result = {"file": name, "count": writer.count, "skipped": self._skipped, "sha256": digest}
             self.write_json(result | {"seconds": round(progress.seconds, 3)})
@@ -56,7 +61,7 @@ user to another meanwhile may appear twice or not at all."""
             left_out = f", {self._skipped:,} broken ones left out" if self._skipped else ""
             summary = f"{writer.count:,} users{left_out}, sha256 {digest}"
             (self.say if name == STDIO else self.stdout.write)(summary)
-        self.say(progress.summary())
+        self.say(progress.summary(writer.count))
 
     @contextmanager
     def _writer(self, name: str, until: str, *, resume: bool) -> Iterator[Writer]:
@@ -64,43 +69,61 @@ user to another meanwhile may appear twice or not at all."""
             yield Writer(sys.stdout.buffer, until)
             sys.stdout.buffer.flush()
             return
-        packed, part = is_gzip(name), Path(f"{name}.part")
+        packed, target, part = is_gzip(name), Path(name), Path(f"{name}.part")
         # What is left of a run that was stopped while it copied what an earlier one had left.
         old = Path(f"{name}.old.gz" if packed else f"{name}.old")
+        for path in (target, part, old):
+            if path.exists() and not path.is_file():
+                raise CommandError(f"{path} is no regular file: name one, or - for stdout")
         if resume and not old.exists():
             if not part.exists():
                 raise CommandError(f"there is no {part} to go on with")
             part.rename(old)
         with writing(part, packed) as stream:
-            yield self._copy(old, stream) if resume else Writer(stream, until)
-        part.replace(name)
+            yield self._copy(old, stream, until) if resume else Writer(stream, until)
+        part.replace(target)
         old.unlink(missing_ok=True)
 
-    def _copy(self, old: Path, stream: Any) -> Writer:
-        """What is whole of a stopped export, into the new one."""
-        with reading(str(old)) as reader:
-            writer = Writer(stream, reader.header["until"])
-            with suppress(ExportFileError):  # it was cut off: that is why we are here
-                for entry in reader.entries():
-                    writer.add([entry.document], entry.id)
+    def _copy(self, old: Path, stream: Any, until: str) -> Writer:
+        """The whole lines of a stopped export, into the new one."""
+        try:
+            with reading(str(old)) as reader:
+                writer = Writer(stream, reader.header["until"])
+                with suppress(ExportFileError):  # cut off by the stop
+                    for entry in reader.entries():
+                        writer.add([entry.document], entry.id)
+        except CutOff:  # stopped before its first line was on disk
+            writer = Writer(stream, until)
         if self.progress is not None:
-            self.progress.add(writer.count)
+            self.progress.update(writer.count)
         self.say(f"{writer.count:,} users were there already")
         return writer
 
-    def _valid(self, ids: list[str], documents: list[bytes | None]) -> list[bytes]:
-        valid = []
-        for user_id, document in zip(ids, documents, strict=True):
-            if document is None:  # deleted between two reads
-                continue
-            try:
-                if identify(document).id != user_id:
-                    raise BadDocument("it is the document of another id")
-                valid.append(document)
-            except BadDocument as error:
-                self._skipped += 1
-                text = f"the record of {user_id} is no valid user: {error}"
-                if not self._skips:
-                    raise CommandError(f"{text}; verify_users finds all such, --skip-broken leaves them out") from error
-                self.say(text)
-        return valid
+    def _valid(self, bulk: Bulk, ids: list[bytes], documents: list[bytes | None]) -> list[bytes]:
+        missing = [user_id for user_id, document in zip(ids, documents, strict=True) if document is None]
+        if missing and (lost := bulk.without_record(missing)):  # the others were deleted between two reads
+            raise CommandError(f"the index names {text(lost[0])}, whose record is missing: {CURE}")
+        return [
+            document
+            for user_id, document in zip(ids, documents, strict=True)
+            if document is not None and self._is_valid(user_id, document)
+        ]
+
+    def _is_valid(self, user_id: bytes, document: bytes) -> bool:
+        try:
+            if identify(document).id.encode() != user_id:
+                raise BadDocument("it is the document of another id")
+        except BadDocument as error:
+            self._skipped += 1
+            problem = f"the record of {text(user_id)} is no valid user: {error}"
+            if not self._skips:
+                raise CommandError(f"{problem}; verify_users finds all such, --skip-broken leaves them out") from error
+            self.say(problem)
+            return False
+        return True
+
+
+def _require_all_indexed(bulk: Bulk) -> None:
+    """Raises CommandError where a record is not in the index that the export was read from."""
+    if strays := [text(key) for key in islice(bulk.without_index(), 3)]:
+        raise CommandError(f"users are missing from the index, and so from the export ({', '.join(strays)}, …): {CURE}")

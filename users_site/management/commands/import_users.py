@@ -5,8 +5,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from common.cli.console import FORMATS
-from users_site.operations.bulk import Bulk, Conflict, Loaded
+from users_site.operations.bulk import Bulk
 from users_site.operations.export_file import STDIO, ExportFileError, Reader, reading
+from users_site.operations.loading import Conflict, Loaded, load
 from users_site.operations.replacing import replace
 from users_site.operations.store import StoreCommand
 from users_site.repository.errors import RepositoryError
@@ -31,17 +32,15 @@ A conflict is another document with the same ID, or another user with the same e
     failures: tuple[type[Exception], ...] = (OSError, RepositoryError, ExportFileError)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Of `parser`."""
         parser.add_argument("file", metavar="FILE|-", help="what to read; - for stdin")
         parser.add_argument("--on-conflict", choices=POLICIES, default="fail", help="see above")
         parser.add_argument("--check", action="store_true", help="read the file, write nothing")
         parser.add_argument("--format", choices=FORMATS, default="text", help="format of the summary")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Imports; the summary with the digest goes to stdout."""
-        name = options["file"]
+        """The summary with the digest goes to stdout."""
+        name, is_json = options["file"], options["format"] == "json"
         counts = {"created": 0, "unchanged": 0, "skipped": 0, "replaced": 0}
-        is_json = options["format"] == "json"
         if options["check"]:
             read = self._check(name)
             if is_json:
@@ -55,49 +54,39 @@ A conflict is another document with the same ID, or another user with the same e
             self.say(_whole(name, read))
             total = read.count
         with self.store() as bulk, reading(name) as reader:
-            self.start_progress(total, "users imported")
-            self._load(bulk, reader, options["on_conflict"], counts)
-        self._report(name, reader, counts, is_json)
+            progress = self.start_progress(total, "users read")
+            for loaded in load(bulk, reader.entries(), stop_at_conflict=options["on_conflict"] == "fail"):
+                self._settle(bulk, loaded, options["on_conflict"], counts)
+                progress.update(len(loaded.entries))
+        progress.close()
+        if is_json:
+            result = {"file": name, "count": reader.count, "sha256": reader.digest, **counts}
+            self.write_json(result | {"seconds": round(progress.seconds, 3)})
+        else:
+            parts = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+            self.stdout.write(f"{reader.count:,} users ({parts or 'none'}), sha256 {reader.digest}")
+        self.say(progress.summary())
 
     def _check(self, name: str) -> Reader:
         """Reads the file to its end. Raises ExportFileError."""
         progress = self.start_progress(None, "users read")
         with reading(name) as reader:
             for _ in reader.entries():
-                progress.add(1)
-        progress.clear()
+                progress.update(1)
+        progress.close()
         return reader
 
-    def _load(self, bulk: Bulk, reader: Reader, policy: str, counts: dict[str, int]) -> None:
-        for loaded in bulk.load(reader.entries(), stop_at_conflict=policy == "fail"):
-            if loaded.conflicts:
-                self._settle(bulk, loaded, policy, counts)
-            counts["created"] += loaded.created
-            counts["unchanged"] += loaded.unchanged
-            if self.progress is not None:
-                self.progress.add(len(loaded.entries))
-
     def _settle(self, bulk: Bulk, loaded: Loaded, policy: str, counts: dict[str, int]) -> None:
-        if policy == "fail":
+        if loaded.conflicts and policy == "fail":
             raise CommandError(
                 f"{_explain(loaded.conflicts[0])}; nothing from line {loaded.entries[0].line} on was stored, "
                 f"{sum(counts.values()):,} users before it are; --on-conflict skip or replace goes on"
             )
-        if policy == "replace":
+        if loaded.conflicts and policy == "replace":
             replace(bulk, [conflict.entry for conflict in loaded.conflicts])
         counts["skipped" if policy == "skip" else "replaced"] += len(loaded.conflicts)
-
-    def _report(self, name: str, reader: Reader, counts: dict[str, int], is_json: bool) -> None:
-        if self.progress is None:
-            return
-        self.progress.clear()
-        if is_json:
-            result = {"file": name, "count": reader.count, "sha256": reader.digest, **counts}
-            self.write_json(result | {"seconds": round(self.progress.seconds, 3)})
-        else:
-            parts = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-            self.stdout.write(f"{reader.count:,} users ({parts or 'none'}), sha256 {reader.digest}")
-        self.say(self.progress.summary())
+        counts["created"] += loaded.created
+        counts["unchanged"] += loaded.unchanged
 
 
 def _whole(name: str, reader: Reader) -> str:

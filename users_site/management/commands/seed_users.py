@@ -7,19 +7,20 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-import orjson
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from common.cli.console import FORMATS, at_least
 from users_site import identifiers
 from users_site.models import User
-from users_site.operations.bulk import Bulk, Entry, Loaded
+from users_site.operations.bulk import Bulk
+from users_site.operations.documents import email_of
+from users_site.operations.loading import Entry, Loaded, load
 from users_site.operations.people import is_made_up, people
 from users_site.operations.store import StoreCommand
 
 SAMPLE = 100
-"""How many of the newest users are looked at to tell a production store."""
+"""How many of the newest users are looked at to recognise a production store."""
 
 SAME_TIME = 100
 """Users that share a created_at: made within a millisecond."""
@@ -37,7 +38,6 @@ With DEBUG=false, a store with addresses of other domains counts as a production
     example = "manage_users.py seed_users --count 1000 --seed demo\n  manage_users.py seed_users --count 5 --print-ids"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Of `parser`."""
         parser.add_argument("--count", type=at_least(0), required=True, metavar="N", help="how many users")
         parser.add_argument("--seed", metavar="S", help="any text; the same text gives the same users")
         parser.add_argument("--clear", action="store_true", help="delete all users first; asks unless --yes")
@@ -47,7 +47,6 @@ With DEBUG=false, a store with addresses of other domains counts as a production
         parser.add_argument("--production", action="store_true", help="confirm that this is a production store")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Clears if asked to, then seeds."""
         is_json = options["format"] == "json"
         if is_json and options["print_ids"]:
             raise CommandError("--print-ids and --format json both use stdout: give one", returncode=2)
@@ -57,18 +56,19 @@ With DEBUG=false, a store with addresses of other domains counts as a production
             elif not options["production"] and not settings.DEBUG and has_real_people(bulk):
                 raise CommandError(f"{bulk.address} holds people with real addresses: give --production if you mean it")
             seed = secrets.token_hex(4) if options["seed"] is None else options["seed"]
-            progress = self.start_progress(options["count"], "users seeded")
-            skipped = 0
-            for loaded in bulk.load(islice(entries(seed), options["count"])):
-                progress.add(len(loaded.entries))
-                skipped += len(loaded.conflicts)
+            progress, created = self.start_progress(options["count"], "users seeded"), 0
+            for loaded in load(bulk, entries(islice(people(seed), options["count"]))):
+                progress.update(len(loaded.entries))
+                created += loaded.created
                 if options["print_ids"]:
                     self.stdout.write("\n".join(ids(loaded)))
-            if is_json:
-                created = {"seed": seed, "created": progress.done - skipped, "skipped": skipped}
-                self.write_json(created | {"seconds": round(progress.seconds, 3)})
-            note = f", {skipped:,} of them skipped: their emails are taken" if skipped else ""
-            self.say(f"{progress.summary()}{note}; --seed {seed}")
+        progress.close()
+        skipped = progress.n - created
+        if is_json:
+            counts = {"seed": seed, "created": created, "skipped": skipped}
+            self.write_json(counts | {"seconds": round(progress.seconds, 3)})
+        note = f", {skipped:,} already there" if skipped else ""
+        self.say(f"{progress.summary(created)}{note}; --seed {seed}")
 
     def _clear(self, bulk: Bulk, options: dict[str, Any]) -> None:
         count = bulk.count()
@@ -80,13 +80,12 @@ With DEBUG=false, a store with addresses of other domains counts as a production
         self.say(f"{count:,} users deleted")
 
 
-def entries(seed: str) -> Iterator[Entry]:
-    """Users without end, each created now, in the order of their ids."""
-    made, milliseconds = people(seed), 0
-    while True:
+def entries(persons: Iterator[tuple[str, str, str]]) -> Iterator[Entry]:
+    """A user for each person, created now, in the order of their ids."""
+    milliseconds = 0
+    while group := sorted(islice(persons, SAME_TIME), key=lambda person: identifiers.bits_of(person[1])):
         milliseconds = max(milliseconds + 1, time.time_ns() // 1_000_000)
         now = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
-        group = sorted(islice(made, SAME_TIME), key=lambda person: identifiers.bits_of(person[1]))
         user_ids = sorted(identifiers.id_at(milliseconds, identifiers.bits_of(email)) for _, email, _ in group)
         for user_id, (name, email, role) in zip(user_ids, group, strict=True):
             yield Entry(user_id, email, User(user_id, name, email, role, now, now).document())
@@ -100,4 +99,4 @@ def ids(loaded: Loaded) -> list[str]:
 
 def has_real_people(bulk: Bulk) -> bool:
     """Whether one of the newest users has an address that a person may have."""
-    return any(not is_made_up(orjson.loads(document)["email"]) for document in bulk.newest(SAMPLE))
+    return any(not is_made_up(email_of(document)) for document in bulk.newest(SAMPLE))

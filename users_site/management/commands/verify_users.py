@@ -1,6 +1,7 @@
 """`verify_users`: every record, email claim and index entry against each other."""
 
 from collections import Counter, defaultdict
+from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -9,6 +10,7 @@ from common.cli.console import FORMATS, at_least, table
 from users_site.operations.audit import Audit
 from users_site.operations.findings import REPAIRABLE, Finding, Kind
 from users_site.operations.store import StoreCommand
+from users_site.repository.errors import StoreError
 
 
 class Command(StoreCommand):
@@ -20,7 +22,6 @@ safe while the service runs: it reads in small batches, and checks each suspect 
     example = "manage_users.py verify_users\n  manage_users.py verify_users --repair --format json"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Of `parser`."""
         parser.add_argument("--repair", action="store_true", help="fix findings with one right answer")
         parser.add_argument(
             "--examples", type=at_least(0), default=5, metavar="N", help="shown of each kind (default: 5)"
@@ -32,22 +33,23 @@ safe while the service runs: it reads in small batches, and checks each suspect 
         counts: Counter[Kind] = Counter()
         examples: defaultdict[Kind, list[Finding]] = defaultdict(list)
         with self.store() as bulk:
-            progress = self.start_progress(bulk.count() * 3, "entries checked")
-            audit = Audit(bulk, repair=options["repair"], advance=progress.add)
+            total = None
+            with suppress(StoreError):  # an index of another type is a finding, not the end
+                total = bulk.count() * 3
+            progress = self.start_progress(total, "entries checked")
+            audit = Audit(bulk, repair=options["repair"], advance=progress.update)
             for finding in audit.run():
                 counts[finding.kind] += 1
                 if len(examples[finding.kind]) < options["examples"]:
                     examples[finding.kind].append(finding)
-        progress.clear()
-        left = sum(count for kind, count in counts.items() if not (options["repair"] and kind in REPAIRABLE))
+        progress.close()
         if options["format"] == "json":
             self.write_json(_report(audit, options["repair"], counts, examples, progress.seconds))
         else:
             self._show_report(audit, options["repair"], counts, examples)
         self.say(progress.summary())
-        if left:
-            cure = "" if options["repair"] else "; --repair mends those that have one right answer"
-            raise CommandError(f"{left:,} disagreements are left{cure}")
+        if hint := _hint(counts, options["repair"]):
+            raise CommandError(hint)
 
     def _show_report(
         self, audit: Audit, repair: bool, counts: Counter[Kind], examples: dict[Kind, list[Finding]]
@@ -62,6 +64,15 @@ safe while the service runs: it reads in small batches, and checks each suspect 
             for finding in found:
                 detail = f" ({finding.detail})" if finding.detail else ""
                 self.stdout.write(f"{kind}: {finding.key}{detail}")
+
+
+def _hint(counts: Counter[Kind], repair: bool) -> str:
+    """What is left and what to do about it, "" if nothing is."""
+    repairable = 0 if repair else sum(count for kind, count in counts.items() if kind in REPAIRABLE)
+    decisions = sum(count for kind, count in counts.items() if kind not in REPAIRABLE)
+    cures = [f"--repair mends {repairable:,}"] if repairable else []
+    cures += [f"{decisions:,} are for you to decide: see docs/how-to/operating.md"] if decisions else []
+    return f"{repairable + decisions:,} disagreements are left: {'; '.join(cures)}" if cures else ""
 
 
 def _fate(kind: Kind, repair: bool) -> str:

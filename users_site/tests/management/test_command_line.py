@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from common.cli.progress import Progress
 from tools.testing.service import ROOT, free_port
 from tools.testing.store import PASSWORD, store
 from users_site.repository import keys
@@ -146,25 +146,8 @@ def on_a_terminal(environment: dict[str, str], *command: str, answer: bytes = b"
 def test_terminal_sees_a_bar_with_rate_and_time_left(redis: Redis, environment: dict[str, str]) -> None:
     code, shown = on_a_terminal(environment | {"COLUMNS": "120"}, "seed_users", "--count", "30000")
     assert code == 0
-    assert "\r" in shown
-    assert "#" in shown
-    assert "/s, 0:0" in shown
-    assert " left" in shown
-    assert "\x1b[K30,000 users seeded in" in shown
-
-
-@pytest.mark.parametrize("columns", [60, 80, 200])
-def test_bar_leaves_room_for_the_time_left(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
-    monkeypatch.setattr("common.cli.progress.BAR_SECONDS", 0.0)
-    shown: list[str] = []
-    progress = Progress(3_000_000, "users", shown.append, is_terminal=True)
-    progress._started -= 10
-    progress.add(1_000_000)
-    line = shown[-1].removeprefix("\r\x1b[K")
-    assert line.endswith(" left")
-    assert " 33 %" in line
-    assert len(line) < columns
+    assert re.search(r"\r +\d+%\|.*/30000 \[00:0\d<00:0\d, ", shown)
+    assert re.search(r"\r +30,000 users seeded in", shown)
 
 
 @pytest.mark.parametrize(("answer", "left"), [(b"y\n", 0), (b"n\n", 3), (b"\n", 3)])

@@ -1,5 +1,6 @@
 """export_users: the file it writes, what a stop leaves, and that the file on disk is never a half one."""
 
+import errno
 import gzip
 import hashlib
 import os
@@ -17,6 +18,7 @@ from django.core.management.base import CommandError
 from redis import Redis
 
 from tools.testing.service import ROOT
+from users_site.operations.bulk import Bulk
 from users_site.repository import keys
 from users_site.tests.management.conftest import a_user, parsed, put
 
@@ -164,8 +166,95 @@ def test_ctrl_c_says_where_it_stood_and_resume_goes_on(
     assert lines_of(path)[1:-1] == by_id(redis)
 
 
-def test_user_deleted_between_two_reads_is_left_out(run: Run, redis: Redis, tmp_path: Path) -> None:
-    user = put(redis, a_user(1))
-    redis.delete(keys.record(0, user.id))
+def test_user_deleted_between_two_reads_is_left_out(
+    run: Run, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, read = put(redis, a_user(1)), Bulk.read
+
+    def late(bulk: Bulk, key_list: Any) -> Any:
+        redis.delete(keys.record(0, user.id), keys.claim(0, user.email))
+        redis.zrem(keys.index(0), user.id)
+        return read(bulk, key_list)
+
+    monkeypatch.setattr(Bulk, "read", late)
     run("export_users", str(tmp_path / "a"))
     assert len(lines_of(tmp_path / "a")) == 2
+
+
+def index_lost(redis: Redis, user_id: str) -> None:
+    redis.delete(keys.index(0))
+
+
+def index_entry_lost(redis: Redis, user_id: str) -> None:
+    redis.zrem(keys.index(0), user_id)
+
+
+def index_entry_misplaced(redis: Redis, user_id: str) -> None:
+    redis.zadd(keys.index(0), {user_id: 1})
+
+
+def record_lost(redis: Redis, user_id: str) -> None:
+    redis.delete(keys.record(0, user_id))
+
+
+@pytest.mark.parametrize("damage", [index_lost, index_entry_lost, index_entry_misplaced, record_lost])
+def test_export_of_a_damaged_store_fails_and_keeps_the_good_file(
+    run: Run, redis: Redis, tmp_path: Path, damage: Callable[[Redis, str], None]
+) -> None:
+    users, path = [put(redis, a_user(number)) for number in range(50)], tmp_path / "a"
+    run("export_users", str(path))
+    good = path.read_bytes()
+    damage(redis, users[25].id)
+    with pytest.raises(CommandError, match="run verify_users --repair first"):
+        run("export_users", str(path))
+    assert path.read_bytes() == good
+    if damage is not record_lost:
+        with pytest.raises(CommandError):
+            run("verify_users", repair=False)
+        run("verify_users", repair=True)
+        run("export_users", str(path))
+        assert lines_of(path)[1:] == good.splitlines(keepends=True)[1:]
+
+
+def test_damaged_store_on_stdout_gets_no_trailer(shell: Any, redis: Redis) -> None:
+    put(redis, a_user())
+    redis.delete(keys.index(0))
+    done = shell("export_users", "-")
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_foreign_member_of_the_index_stops_it_where_users_may_be(run: Run, redis: Redis, tmp_path: Path) -> None:
+    put(redis, a_user())
+    redis.zadd(keys.index(0), {b"\xff\xfe": 0})  # above all ids
+    run("export_users", str(tmp_path / "a"))
+    redis.zadd(keys.index(0), {b"00\xff": 0})
+    with pytest.raises(CommandError, match="whose record is missing"):
+        run("export_users", str(tmp_path / "a"))
+
+
+@pytest.mark.parametrize("name", ["a", "a.gz"])
+@pytest.mark.parametrize("left", [b"", gzip.compress(b"")[:10]])
+def test_resume_of_an_empty_part_starts_over(run: Run, redis: Redis, tmp_path: Path, name: str, left: bytes) -> None:
+    put(redis, a_user())
+    (tmp_path / f"{name}.part").write_bytes(left if name == "a.gz" else b"")
+    run("export_users", str(tmp_path / name), resume=True)
+    assert lines_of(tmp_path / name)[1:-1] == by_id(redis)
+
+
+def test_only_regular_files_are_written(run: Run, redis: Redis, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "pipe", tmp_path / "folder", Path("/dev/full")):
+        with pytest.raises(CommandError, match=f"{path} is no regular file"):
+            run("export_users", str(path))
+    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
+
+
+def test_full_disk_names_the_file(run: Run, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CommandError, match=f"{tmp_path}/a.part: No space left on device"):
+        run("export_users", str(tmp_path / "a"))

@@ -69,6 +69,23 @@ def idempotency_broken(redis: Redis, user: User) -> None:
     redis.set(keys.idempotency(0, "k"), b"f" * 32 + b"{", ex=100)
 
 
+def claim_stale_of_an_earlier_version(redis: Redis, user: User) -> None:
+    """Versions before the A-labels claimed the case-folded text."""
+    redis.rename(keys.claim(0, user.email), "{users:0}:email:nine@bücher.example")
+
+
+def key_expiring(redis: Redis, user: User) -> None:
+    redis.expire(keys.record(0, user.id), 1000)
+
+
+def key_expiring_claim(redis: Redis, user: User) -> None:
+    redis.expire(keys.claim(0, user.email), 1000)
+
+
+def key_expiring_index(redis: Redis, user: User) -> None:
+    redis.expire(keys.index(0), 1000)
+
+
 REPAIRS = [
     record_unindexed,
     record_unclaimed,
@@ -79,6 +96,9 @@ REPAIRS = [
     idempotency_stuck,
     idempotency_stuck_for_too_long,
     idempotency_broken,
+    key_expiring,
+    key_expiring_claim,
+    key_expiring_index,
 ]
 
 
@@ -102,6 +122,15 @@ def test_found_then_repaired_then_gone(run: Run, redis: Redis, corrupt: Callable
     assert found(run) == {}
     after = {key: value for key, value in contents(redis).items() if b":idem:" not in key}
     assert after == whole
+
+
+def test_claim_of_an_earlier_version_is_moved_in_one_step(run: Run, redis: Redis) -> None:
+    user = put(redis, a_user(email="Nine@Bücher.example"))
+    claim_stale_of_an_earlier_version(redis, user)
+    assert found(run) == {"claim-stale": 1, "record-unclaimed": 1}
+    assert found(run, repair=True) == {"claim-stale": 1}
+    assert redis.get("{users:0}:email:nine@xn--bcher-kva.example") == user.id.encode()
+    assert found(run) == {}
 
 
 def test_stuck_idempotency_entry_keeps_its_answer_and_gets_a_day(run: Run, redis: Redis) -> None:
@@ -175,6 +204,47 @@ def test_key_that_the_layout_does_not_have_is_listed(run: Run, redis: Redis, key
 def test_key_of_another_type_is_listed(run: Run, redis: Redis, name: str) -> None:
     redis.hset(name, "a", "b")
     assert found(run, repair=True) == {"key-unknown": 1}
+
+
+def test_index_of_another_type_is_listed_and_the_rest_is_checked(run: Run, redis: Redis) -> None:
+    user = put(redis, a_user())
+    record_unclaimed(redis, user)
+    redis.set(keys.index(0), "x")
+    assert found(run) == {"key-unknown": 1}
+    redis.delete(keys.index(0))
+    assert found(run, repair=True) == {"record-unindexed": 1, "record-unclaimed": 1}
+    assert found(run) == {}
+
+
+def test_claim_of_a_record_of_another_type_is_passed_over(run: Run, redis: Redis) -> None:
+    user = put(redis, a_user())
+    redis.delete(keys.record(0, user.id))
+    redis.hset(keys.record(0, user.id), "a", "b")
+    assert found(run, repair=True) == {"key-unknown": 1}
+
+
+def test_binary_names_and_members_are_listed_printable(run: Run, redis: Redis) -> None:
+    put(redis, a_user())
+    redis.zadd(keys.index(0), {b"\xff\x00\x1b[2J": 0})
+    redis.set(b"{users:0}:email:\xfe\n", a_user().id)
+    redis.set(b"{users:0}:user:\xff", b"x")
+    with pytest.raises(CommandError):
+        run("verify_users")
+    assert found(run, repair=True) == {"claim-stale": 1, "record-broken": 1, "index-stale": 1}
+
+
+@pytest.mark.parametrize(
+    ("damage", "options", "hint"),
+    [
+        (record_unindexed, {}, "1 disagreements are left: --repair mends 1"),
+        (lambda redis, user: redis.set("{users:0}:x", 1), {}, "1 are for you to decide: see docs/"),
+        (lambda redis, user: redis.set("{users:0}:x", 1), {"repair": True}, "left: 1 are for you to decide"),
+    ],
+)
+def test_closing_hint_is_true(run: Run, redis: Redis, damage: Any, options: dict[str, bool], hint: str) -> None:
+    damage(redis, put(redis, a_user()))
+    with pytest.raises(CommandError, match=hint):
+        run("verify_users", **options)
 
 
 def test_keys_of_others_are_none_of_its_business(run: Run, redis: Redis) -> None:

@@ -38,6 +38,16 @@ async def test_another_content_raises_reused_and_makes_nothing(users: UserReposi
     assert await users.count() == 1
 
 
+async def test_key_belongs_to_its_caller(users: UserRepository) -> None:
+    emails = {caller: fresh_email() for caller in ("", "jwt:ada", "jwt:eve", "jwt:eve a-key")}
+    for caller, email in emails.items():
+        key = Idempotency("a-key", hashlib.sha256(b"content").digest(), caller)
+        first, replayed = await users.create("Ada", email, "user", key)
+        assert not replayed
+        assert await users.create("Ada", email, "user", key) == (first, True)
+    assert await users.count() == len(emails)
+
+
 async def test_first_answer_outlives_a_change_and_a_deletion(users: UserRepository) -> None:
     email = fresh_email()
     first, _ = await users.create("Ada", email, "user", request())

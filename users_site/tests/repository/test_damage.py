@@ -1,0 +1,153 @@
+"""Damaged records and keys of another type: never served, never a half write."""
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+from users_site.models import User
+from users_site.repository import keys, pages
+from users_site.repository.broken import DAMAGED
+from users_site.repository.errors import RecordBroken, StoreError, UserNotFound
+from users_site.repository.users import UserRepository
+from users_site.tests.repository.people import created, fresh_email, ids, to, walk
+
+BROKEN = {
+    "cut": lambda user: user.document()[:-1],
+    "bad": lambda user: b"{bad",
+    "empty": lambda user: b"",
+    "another id": lambda user: replace(user, id="01900000-0000-7000-8000-000000000000").document(),
+    "too long": lambda user: user.document()[:-1] + b" " * 9000 + b"}",
+}
+
+
+def counted(fault: str) -> float:
+    return DAMAGED.labels(fault)._value.get()
+
+
+async def damaged(users: UserRepository, document: bytes | None = None) -> User:
+    user = await created(users)
+    await users.pipe.execute(
+        "set", b"SET", keys.record(0, user.id), user.document()[:-1] if document is None else document
+    )
+    return user
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+async def test_broken_record_is_an_error_line_and_a_count(
+    users: UserRepository, caplog: pytest.LogCaptureFixture, broken
+) -> None:
+    user, before = await created(users), counted("broken")
+    await users.pipe.execute("set", b"SET", keys.record(0, user.id), broken(user))
+    with pytest.raises(RecordBroken):
+        await users.get(user.id)
+    with pytest.raises(RecordBroken):
+        await users.find(user.email)
+    with pytest.raises(RecordBroken):
+        await users.update(user.id, to(name="Grace"))
+    lines = [record for record in caplog.records if user.id in record.getMessage()]
+    assert [record.levelno for record in lines] == [logging.ERROR] * 3
+    assert counted("broken") == before + 3
+
+
+async def test_page_serves_the_others_and_is_filled_up(users: UserRepository, caplog: pytest.LogCaptureFixture) -> None:
+    oldest, broken, newest = await created(users), await damaged(users), await created(users)
+    assert ids(await users.page(2)) == [newest.id, oldest.id]
+    assert broken.id in caplog.text
+    assert await walk(users, 1, "older") == [newest.id, oldest.id]
+
+
+@pytest.mark.parametrize("side", pages.Side)
+async def test_index_entry_without_a_record_is_logged_counted_and_replaced(
+    users: UserRepository, caplog: pytest.LogCaptureFixture, side: pages.Side
+) -> None:
+    made, before = [await created(users) for _ in range(5)], counted("missing")
+    await users.pipe.execute("del", b"DEL", keys.record(0, made[2].id))
+    edge = "f" * 8 if side is pages.Side.OLDER else "0" * 8
+    page = await users.page(4, pages.Position(side, f"{edge}-0000-7000-8000-000000000000"))
+    assert ids(page) == [user.id for user in made[::-1] if user is not made[2]]
+    assert (page.older, page.newer, page.count) == (None, None, 5)
+    assert made[2].id in caplog.text
+    assert counted("missing") == before + 1
+
+
+async def test_page_of_many_missing_records_stays_bounded_and_goes_on(users: UserRepository) -> None:
+    made = [await created(users) for _ in range(30)][::-1]
+    await users.pipe.execute("del", b"DEL", *(keys.record(0, user.id) for user in made[1:-1]))
+    page = await users.page(2)
+    assert ids(page) == [made[0].id]
+    assert page.older is not None
+    assert await walk(users, 2, "older") == [made[0].id, made[-1].id]
+
+
+async def test_user_deleted_while_a_page_is_read_is_no_damage(
+    users: UserRepository, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stays, goes, execute = await created(users), await created(users), users.pipe.execute
+
+    def late(operation: str, *words, **options):
+        if operation == "documents":
+            for words_before in ((b"DEL", keys.record(0, goes.id)), (b"ZREM", keys.index(0), goes.id)):
+                execute("late", *words_before)
+        return execute(operation, *words, **options)
+
+    monkeypatch.setattr(users.pipe, "execute", late)
+    assert ids(await users.page(2)) == [stays.id]
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("legible", [True, False])
+async def test_broken_record_can_be_replaced(users: UserRepository, legible: bool) -> None:
+    user = await created(users)
+    bad = user.document().replace(b'"user"', b"7") if legible else b"{bad"
+    await users.pipe.execute("set", b"SET", keys.record(0, user.id), bad)
+    email = fresh_email()
+    document = await users.update(user.id, to(name="Grace", email=email, role="admin"), replaces=True)
+    now = User.from_document(document)
+    assert (now.id, now.name, now.email, now.role) == (user.id, "Grace", email, "admin")
+    assert now.created_at[:19] == user.created_at[:19]
+    assert await users.find(email) == await users.get(user.id) == document
+    if legible:
+        assert await users.pipe.execute("get", b"GET", keys.claim(0, user.email)) is None
+
+
+async def test_broken_record_can_be_deleted(users: UserRepository) -> None:
+    user = await damaged(users, b'{"email":7}')
+    await users.delete(user.id)
+    with pytest.raises(UserNotFound):
+        await users.get(user.id)
+    assert await users.count() == 0
+
+
+async def test_claim_of_another_user_outlives_a_delete(users: UserRepository) -> None:
+    user, other = await created(users), await created(users)
+    await users.pipe.execute("set", b"SET", keys.claim(0, user.email), other.id)
+    await users.delete(user.id)
+    assert await users.pipe.execute("get", b"GET", keys.claim(0, user.email)) == other.id.encode()
+
+
+async def test_write_on_an_index_of_another_type_leaves_nothing(users: UserRepository) -> None:
+    await users.pipe.execute("set", b"SET", keys.index(0), "x")
+    with pytest.raises(StoreError) as caught:
+        await users.create("Ada", fresh_email(), "user")
+    assert caught.value.code == "WRONGTYPE"
+    assert await users.pipe.execute("keys", b"KEYS", "*") == [keys.index(0).encode()]
+
+
+async def test_delete_on_an_index_of_another_type_deletes_nothing(users: UserRepository) -> None:
+    user = await created(users)
+    await users.pipe.execute("set", b"SET", keys.index(0), "x")
+    with pytest.raises(StoreError):
+        await users.delete(user.id)
+    assert await users.find(user.email) == await users.get(user.id) == user.document()
+
+
+async def test_reads_are_served_while_writes_are_paused(users: UserRepository) -> None:
+    user = await created(users)
+    await users.find(user.email)
+    await users.pipe.execute("pause", b"CLIENT", b"PAUSE", 60_000, b"WRITE")
+    try:
+        assert await users.get(user.id) == await users.find(user.email) == user.document()
+        assert ids(await users.page(1)) == [user.id]
+    finally:
+        await users.pipe.execute("unpause", b"CLIENT", b"UNPAUSE")

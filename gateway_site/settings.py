@@ -1,6 +1,5 @@
 """The gateway's settings."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import quote, urlsplit
 
 from common.config import environment
@@ -101,15 +100,11 @@ def _limit_store(url: str, password: str) -> str:
     raise environment.SettingError("RATE_LIMIT_STORE is malformed: set it to local, redis://, rediss:// or unix://")
 
 
-def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(item.strip()) for item in value.split(",") if item.strip())
-
-
 environment.required("USER_SERVICE_URL", "give the user service's address, e.g. http://user-service:3001")
 USER_SERVICE_URL = environment.parsed("USER_SERVICE_URL", "", _origin, "an address like http://user-service:3001")
 UPSTREAM_TIMEOUT_MS = environment.integer("UPSTREAM_TIMEOUT_MS", 5000, minimum=1, maximum=600_000)
 UPSTREAM_CONNECT_TIMEOUT_MS = environment.integer("UPSTREAM_CONNECT_TIMEOUT_MS", 500, minimum=1, maximum=60_000)
-TRUSTED_PROXIES = environment.parsed("TRUSTED_PROXIES", "", _networks, "CIDRs like 10.0.0.0/8,192.168.0.1/32")
+TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES")
 
 TRUSTED_HOPS = environment.integer("TRUSTED_HOPS", 0, minimum=0, maximum=16)
 """The number of proxies in front, where TRUSTED_PROXIES cannot list their addresses."""

@@ -30,6 +30,7 @@ View = TypeVar("View", bound=type)
 
 EVERYWHERE = ("malformed-request", "method-not-allowed", "internal-error", "store-unavailable")
 """405: what a client made from a newer schema gets of an older service."""
+CONDITIONS = [IF_MATCH, IF_NONE_MATCH]
 BODY = ("validation-error", "body-too-large", "unsupported-media-type")
 WRITTEN = {"name": USER["name"], "email": USER["email"], "role": "user"}
 
@@ -172,15 +173,15 @@ def describe_users(
             "get_user",
             "Get a user",
             {**user_response(200, "The user."), **nothing(304, "Still at the version that If-None-Match names.")},
-            one,
-            [IF_NONE_MATCH, etag],
+            (*one, *match),
+            [*CONDITIONS, etag],
         ),
         update=operation(
             "replace_user",
             "Replace a user",
             user_response(200, "The user with all fields replaced."),
             (*BODY, *one, *conflict, *match),
-            [IF_MATCH, etag, durability],
+            [*CONDITIONS, etag, durability],
             request=JSON_BODY,
             examples=[BODY_EXAMPLE],
         ),
@@ -189,11 +190,11 @@ def describe_users(
             "Change fields of a user",
             user_response(200, "The user with the given fields changed (RFC 7396)."),
             (*BODY, *one, *conflict, *match),
-            [IF_MATCH, etag, durability],
+            [*CONDITIONS, etag, durability],
             request=PATCH_BODY,
             examples=PATCH_EXAMPLES,
         ),
         destroy=operation(
-            "delete_user", "Delete a user", nothing(204, "The user is gone."), (*one, *match), [IF_MATCH, durability]
+            "delete_user", "Delete a user", nothing(204, "The user is gone."), (*one, *match), [*CONDITIONS, durability]
         ),
     )

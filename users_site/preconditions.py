@@ -1,8 +1,9 @@
-"""ETags and the conditions that clients set on them (RFC 9110 §8.8.3, §13)."""
+"""ETags, and the conditions that clients set on them (RFC 9110 §8.8.3, §13)."""
 
 from django.utils.http import parse_etags
 
 from common.http.request import Request
+from users_site.repository.errors import VersionMismatch
 from users_site.repository.users import Matches, version
 
 
@@ -11,19 +12,36 @@ def etag(document: bytes) -> str:
     return f'"{version(document)}"'
 
 
-def if_match(request: Request) -> Matches | None:
-    """The test that `If-Match` asks for, or None where it does not stand. Weak tags never match (§13.1.1)."""
-    value = request.header_values(b"if-match")
-    if value is None:
+def for_write(request: Request) -> Matches | None:
+    """The test that a document must pass to be changed, or None where the request has no condition."""
+    match, none_match = _tags(request, b"if-match"), _tags(request, b"if-none-match")
+    if match is None and none_match is None:
         return None
-    tags = parse_etags(value)
-    return lambda document: "*" in tags or etag(document) in tags
+
+    def holds(document: bytes) -> bool:
+        tag = etag(document)
+        return _matches(match, tag) and not (none_match and _matches_weakly(none_match, tag))
+
+    return holds
 
 
 def is_unmodified(request: Request, tag: str) -> bool:
-    """Whether `If-None-Match` names this version, so that a GET is answered with 304. Weak comparison (§13.1.2)."""
-    value = request.header_values(b"if-none-match")
-    if value is None:
-        return False
-    tags = [given.removeprefix("W/") for given in parse_etags(value)]
-    return "*" in tags or tag in tags
+    """Whether a GET is answered with 304. Raises VersionMismatch (412) where If-Match fails, which goes first (§13.2.2)."""
+    if not _matches(_tags(request, b"if-match"), tag):
+        raise VersionMismatch
+    none_match = _tags(request, b"if-none-match")
+    return none_match is not None and _matches_weakly(none_match, tag)
+
+
+def _tags(request: Request, name: bytes) -> list[str] | None:
+    value = request.header_values(name)
+    return None if value is None else parse_etags(value)
+
+
+def _matches(tags: list[str] | None, tag: str) -> bool:
+    """Strong comparison: weak tags never match (§13.1.1). No field always holds."""
+    return tags is None or "*" in tags or tag in tags
+
+
+def _matches_weakly(tags: list[str], tag: str) -> bool:
+    return "*" in tags or tag in [given.removeprefix("W/") for given in tags]

@@ -101,28 +101,3 @@ TRUSTED_PROXIES = None
 OVERLOAD_PROBLEM = "store-unavailable"
 GRACE_SECONDS = 10
 """How long what is in flight may take after the drain: twice the gateway's default total time-out."""
-
-__all__ = [
-    "ALLOWED_HOSTS",
-    "APP_REVISION",
-    "APP_VERSION",
-    "DATABASES",
-    "DEBUG",
-    "DRAIN_SECONDS",
-    "HOST",
-    "LOG_LEVEL",
-    "MAX_BODY_BYTES",
-    "MAX_IN_FLIGHT",
-    "PUBLIC_URL",
-    "REST_FRAMEWORK",
-    "SECRET_KEY",
-    "SILENCED_SYSTEM_CHECKS",
-    "SPECTACULAR_SETTINGS",
-    "STATIC_URL",
-    "TEMPLATES",
-    "TIME_ZONE",
-    "TRACES",
-    "USE_I18N",
-    "USE_TZ",
-    "WEB_CONCURRENCY",
-]

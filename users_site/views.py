@@ -1,7 +1,7 @@
-"""Users over HTTP: verbs to the repository, its documents to answers. Nothing stored is parsed to be served."""
+"""Users over HTTP: methods to the repository, its documents to answers. A stored document is served unparsed."""
 
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import orjson
 from rest_framework.exceptions import ValidationError
@@ -14,7 +14,7 @@ from common.http.viewsets import AsyncViewSet
 from users_contract.contracts import UserSerializer
 from users_site import idempotency, identifiers, links
 from users_site.models import User
-from users_site.preconditions import etag, if_match, is_unmodified
+from users_site.preconditions import etag, for_write, is_unmodified
 from users_site.repository.errors import (
     EmailTaken,
     IdempotencyKeyReused,
@@ -25,13 +25,13 @@ from users_site.repository.errors import (
     UserNotFound,
     VersionMismatch,
 )
-from users_site.repository.pages import Position
+from users_site.repository.pages import Page
 from users_site.repository.users import UserRepository
 
-# Kept: a DRF serializer costs 60 µs to make, and validating a document leaves nothing behind in it.
+# Shared: a DRF serializer costs 60 µs to make, and validation keeps no state in it.
 _user = UserSerializer()
 
-WRITABLE = ("name", "email", "role")
+WRITABLE, READ_ONLY = ("name", "email", "role"), ("id", "created_at", "updated_at")
 
 NOT_DURABLE = (
     "The change was made, but is not known to be as durable as DURABILITY asks: it may be lost if the store fails now. "
@@ -49,12 +49,12 @@ class UserViewSet(AsyncViewSet):
     durability = "memory"
 
     def problem_for(self, error: Exception) -> Exception:
-        """What the repository raises is a problem of HTTP from here on."""
+        """The problem for an error of the repository."""
         return problem_for(error) if isinstance(error, RepositoryError) else error
 
     @property
     def reached(self) -> tuple[bytes, bytes]:
-        """On every acknowledged write: what it has reached, which is what the setting asks for."""
+        """The header of every acknowledged write: how durable it is, as DURABILITY asks."""
         return b"x-durability", self.durability.encode()
 
     async def list(self, request: Request) -> RawResponse:
@@ -62,11 +62,10 @@ class UserViewSet(AsyncViewSet):
         query = links.page_query(request.scope["query_string"])
         if query.email is not None:
             found = await self.users.find(query.email)
-            return page_answer(
-                request, query, int(found is not None) if query.count else None, None, None, found or b""
-            )
+            count = int(found is not None) if query.count else None
+            return page_answer(request, query, Page(count, found or b""))
         page = await self.users.page(query.limit, query.start, count=query.count)
-        return page_answer(request, query, page.count, page.older, page.newer, page.documents)
+        return page_answer(request, query, page)
 
     async def create(self, request: Request) -> RawResponse:
         """Creates a user."""
@@ -91,34 +90,43 @@ class UserViewSet(AsyncViewSet):
     async def update(self, request: Request, id: str) -> RawResponse:
         """Replaces all fields of a user."""
         user_id = known(id)
-        fields = _user.run_validation(await json_body(request))
-        document = await self.users.update(
-            user_id, lambda user: replace(user, **fields), if_match(request), replaces=True
-        )
+        body = await json_body(request)
+
+        def put(user: User) -> User:
+            return replace(user, **_user.run_validation(without_unchanged(body, user)))
+
+        document = await self.users.update(user_id, put, for_write(request), replaces=True)
         return user_answer(document, extra=[self.reached])
 
     async def partial_update(self, request: Request, id: str) -> RawResponse:
-        """Changes the fields given (RFC 7396: null takes a field away, and what has a default falls back to it)."""
+        """Changes the given fields (RFC 7396: null removes a field, which gives it its default if it has one)."""
         user_id = known(id)
         patch = await json_body(request, MERGE_TYPES)
         if not isinstance(patch, dict):
             raise ValidationError({"non_field_errors": ["A JSON object is expected."]}, code="invalid")
 
         def merge(user: User) -> User:
-            merged = {**{name: getattr(user, name) for name in WRITABLE}, **patch}
+            merged = {**{name: getattr(user, name) for name in WRITABLE}, **without_unchanged(patch, user)}
             present = {name: value for name, value in merged.items() if value is not None or name not in WRITABLE}
             return replace(user, **_user.run_validation(present))
 
-        return user_answer(await self.users.update(user_id, merge, if_match(request)), extra=[self.reached])
+        return user_answer(await self.users.update(user_id, merge, for_write(request)), extra=[self.reached])
 
     async def destroy(self, request: Request, id: str) -> RawResponse:
         """Deletes a user."""
-        await self.users.delete(known(id), if_match(request))
+        await self.users.delete(known(id), for_write(request))
         return RawResponse(204, [self.reached])
 
 
+def without_unchanged(body: Any, user: User) -> Any:
+    """The body without read-only fields that have the user's values: a client may send the document that it got."""
+    if not isinstance(body, dict):
+        return body
+    return {name: value for name, value in body.items() if name not in READ_ONLY or value != getattr(user, name)}
+
+
 def known(text: str) -> str:
-    """The id in its one spelling. Raises UserNotFound for what can be no id, without asking the store."""
+    """The id in canonical spelling. Raises UserNotFound for other text, without asking the store."""
     user_id = identifiers.canonical(text)
     if user_id is None:
         raise UserNotFound
@@ -130,24 +138,17 @@ def user_answer(document: bytes, status: int = 200, extra: Headers | None = None
     return RawResponse(status, [JSON, (b"etag", etag(document).encode()), *(extra or [])], document)
 
 
-def page_answer(
-    request: Request,
-    query: links.PageQuery,
-    count: int | None,
-    older: Position | None,
-    newer: Position | None,
-    documents: bytes,
-) -> RawResponse:
+def page_answer(request: Request, query: links.PageQuery, page: Page) -> RawResponse:
     """A page around documents that are already joined."""
-    cursors = [None if position is None else links.encode_cursor(position) for position in (older, newer)]
+    cursors = [None if start is None else links.encode_cursor(start) for start in (page.older, page.newer)]
     urls = [links.page_url(request, cursor, query) for cursor in cursors]
-    counted = b"" if count is None else b'"count":%d,' % count
+    counted = b"" if page.count is None else b'"count":%d,' % page.count
     body = b'{%b"next":%b,"previous":%b,"next_cursor":%b,"previous_cursor":%b,"results":[%b]}'
-    return RawResponse(200, [JSON], body % (counted, *map(orjson.dumps, (*urls, *cursors)), documents))
+    return RawResponse(200, [JSON], body % (counted, *map(orjson.dumps, (*urls, *cursors)), page.documents))
 
 
 def problem_for(error: RepositoryError) -> Exception:
-    """The problem that the contract has for it; what only a bug explains stays what it is, and becomes a 500."""
+    """The problem for an error; an error that only a bug explains is returned unchanged and becomes a 500."""
     match error:
         case UserNotFound():
             return Problem("user-not-found", "No user has this id.")
@@ -155,14 +156,15 @@ def problem_for(error: RepositoryError) -> Exception:
             headers = [idempotency.REPLAYED] if error.replayed else None
             return Problem("email-taken", "Another user has this email.", headers=headers)
         case VersionMismatch():
-            return Problem("precondition-failed", "If-Match names another version of this user.")
+            return Problem("precondition-failed", "If-Match or If-None-Match does not hold for the user's version.")
         case IdempotencyKeyReused():
             return Problem("idempotency-key-reused", "This Idempotency-Key came with another body before.")
         case RecordBroken():
-            return Problem("internal-error", "The stored record of this user is damaged.")
+            return Problem("internal-error", "The stored record of this user is damaged.", reason="broken record")
         case NotDurable():
-            return Problem("store-unavailable", NOT_DURABLE)
+            return Problem("store-unavailable", NOT_DURABLE, reason="not durable")
         case StoreUnavailable():
             fate = " The change may have been made." if error.uncertain else ""
-            return Problem("store-unavailable", f"The store cannot serve this now ({error.reason}).{fate}")
+            detail = f"The store cannot serve this now ({error.reason}).{fate}"
+            return Problem("store-unavailable", detail, reason=f"redis: {error.reason}")
     return error

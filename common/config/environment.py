@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Collection
 from io import StringIO
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
@@ -142,6 +143,15 @@ def public_url(name: str) -> str:
         return parts.geturl()
 
     return parsed(name, "", parse, "the URL that clients use, e.g. https://api.example.com or https://example.com/shop")
+
+
+def networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Comma-separated CIDRs; none by default."""
+
+    def parse(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+        return tuple(ip_network(item.strip()) for item in value.split(",") if item.strip())
+
+    return parsed(name, "", parse, "CIDRs like 10.0.0.0/8,192.168.0.1/32")
 
 
 def check_ids(name: str) -> list[str]:

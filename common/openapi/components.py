@@ -91,8 +91,8 @@ def always_sent(statuses: list[str]) -> list[OpenApiParameter]:
     ]
 
 
-IF_MATCH = header("If-Match", "Changes the user only if its ETag is this one, else 412.")
-IF_NONE_MATCH = header("If-None-Match", "Answers 304 if the user's ETag is this one.")
+IF_MATCH = header("If-Match", "The answer is 412 unless the ETag is one of these.")
+IF_NONE_MATCH = header("If-None-Match", "If the ETag is one of these, the answer to a GET is 304 and to a change 412.")
 IDEMPOTENCY_KEY = header(
     "Idempotency-Key",
     "The same key and body within 24 h gives the first answer again. 1-255 visible ASCII characters.",

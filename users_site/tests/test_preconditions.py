@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from users_site.preconditions import etag, if_match, is_unmodified
+from users_site.preconditions import etag, for_write, is_unmodified
+from users_site.repository.errors import VersionMismatch
 from users_site.tests.requests import request
 
 DOCUMENT, OTHER = b'{"name":"Ada"}', b'{"name":"Grace"}'
@@ -21,7 +22,7 @@ def test_documents_share_an_etag_only_if_they_are_equal(first: bytes, second: by
 
 
 def matches(*values: str) -> bool | None:
-    test = if_match(request(*(("If-Match", value) for value in values)))
+    test = for_write(request(*(("If-Match", value) for value in values)))
     return None if test is None else test(DOCUMENT)
 
 
@@ -52,6 +53,26 @@ def test_if_none_match_names_this_version(value: str) -> None:
 @pytest.mark.parametrize("value", [OTHER_TAG, "W/" + OTHER_TAG, "", TAG.strip('"'), '"*"', "W/*"])
 def test_if_none_match_names_another_version(value: str) -> None:
     assert not is_unmodified(request(("If-None-Match", value)), TAG)
+
+
+@pytest.mark.parametrize(("value", "allowed"), [(TAG, False), ("*", False), ("W/" + TAG, False), (OTHER_TAG, True)])
+def test_if_none_match_refuses_a_change_of_the_version_it_names(value: str, allowed: bool) -> None:
+    test = for_write(request(("If-None-Match", value)))
+    assert test is not None
+    assert test(DOCUMENT) is allowed
+
+
+def test_both_conditions_must_hold_for_a_change() -> None:
+    for match, none_match, allowed in ((TAG, OTHER_TAG, True), (TAG, TAG, False), (OTHER_TAG, OTHER_TAG, False)):
+        test = for_write(request(("If-Match", match), ("If-None-Match", none_match)))
+        assert test is not None
+        assert test(DOCUMENT) is allowed
+
+
+@pytest.mark.parametrize("value", [OTHER_TAG, "W/" + TAG, "", "x"])
+def test_if_match_fails_a_read_too_and_goes_first(value: str) -> None:
+    with pytest.raises(VersionMismatch):
+        is_unmodified(request(("If-Match", value), ("If-None-Match", TAG)), TAG)
 
 
 @given(header_text)

@@ -4,19 +4,12 @@ import pytest
 
 from common.config import environment
 from common.config.environment import SettingError
-from users_site.settings import _redis_url
-
-NAMES = ("REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD")
+from tools.testing.in_process import evaluated
 
 
-def url_of(monkeypatch: pytest.MonkeyPatch, **settings: str) -> str:
+def url_of(**settings: str) -> str:
     """The URL that these settings alone mean."""
-    monkeypatch.setattr(environment, "secrets", set())
-    for name in NAMES:
-        monkeypatch.delenv(name, raising=False)
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    return _redis_url()
+    return str(evaluated("users_site", **{"REDIS_URL": "", **settings})["REDIS_URL"])
 
 
 @pytest.mark.parametrize(
@@ -31,31 +24,30 @@ def url_of(monkeypatch: pytest.MonkeyPatch, **settings: str) -> str:
         ({"REDIS_HOST": "redis", "REDIS_PORT": "7000"}, "redis://redis:7000/0"),
     ],
 )
-def test_settings_mean_a_url(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], url: str) -> None:
-    assert url_of(monkeypatch, **settings) == url
+def test_settings_mean_a_url(settings: dict[str, str], url: str) -> None:
+    assert url_of(**settings) == url
 
 
 @pytest.mark.parametrize("url", ["http://redis", "redis", "redis://", "//redis:6379", "redis://[::1"])
-def test_malformed_url_names_the_setting_and_the_cure_and_not_the_password(
-    monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
+def test_malformed_url_names_the_setting_and_the_cure_and_not_the_password(url: str) -> None:
     with pytest.raises(SettingError, match="REDIS_URL is malformed: set it to redis://") as raised:
-        url_of(monkeypatch, REDIS_URL=url)
+        url_of(REDIS_URL=url)
     assert url not in str(raised.value).partition("set it to")[0]
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "tcp://10.0.0.1:6379", "x"])
-def test_port_that_is_none_names_the_setting(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+def test_port_that_is_none_names_the_setting(port: str) -> None:
     """Kubernetes sets REDIS_PORT=tcp://… for a service of that name (bitnami/charts#2828)."""
     with pytest.raises(SettingError, match="REDIS_PORT"):
-        url_of(monkeypatch, REDIS_HOST="redis", REDIS_PORT=port)
+        url_of(REDIS_HOST="redis", REDIS_PORT=port)
 
 
-def test_no_store_at_all_names_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_store_at_all_names_the_settings() -> None:
     with pytest.raises(SettingError, match=r"REDIS_HOST is not set: set it, or REDIS_URL"):
-        url_of(monkeypatch)
+        url_of()
 
 
-def test_password_is_known_to_the_logs_which_mask_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    url_of(monkeypatch, REDIS_URL="redis://:top-secret@redis")
+def test_the_logs_mask_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "secrets", set())
+    url_of(REDIS_URL="redis://:top-secret@redis")
     assert "top-secret" in environment.secrets

@@ -74,11 +74,28 @@ def test_patch_changes_what_it_names_and_nothing_else(users: Users, patch: dict)
     users.delete(user["id"])
 
 
-def test_empty_patch_changes_no_field(users: Users) -> None:
+@pytest.mark.parametrize("patch", [{}, {"name": "Ada Lovelace"}, {"name": " Ada Lovelace "}, {"role": None}])
+def test_patch_that_changes_nothing_leaves_the_etag_and_the_time(users: Users, patch: dict) -> None:
     user = users.created()
-    answer = users.patch(user["id"], {})
-    assert answer.status_code == 200
-    assert {**answer.json(), "updated_at": ""} == {**user, "updated_at": ""}
+    before = users.get(user["id"])
+    answer = users.patch(user["id"], patch)
+    assert (answer.status_code, answer.content) == (200, before.content)
+    assert answer.headers["ETag"] == before.headers["ETag"] == users.get(user["id"]).headers["ETag"]
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_the_document_that_get_gave_is_accepted_and_changes_nothing(users: Users, method: str) -> None:
+    user = users.created(role="admin")
+    before = users.get(user["id"])
+    answer = getattr(users, method)(user["id"], before.json())
+    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (200, before.content, before.headers["ETag"])
+
+
+def test_the_document_that_get_gave_may_be_edited_and_put(users: Users) -> None:
+    user = users.created()
+    changed = users.put(user["id"], {**user, "name": "Grace"}).json()
+    assert {**changed, "updated_at": ""} == {**user, "name": "Grace", "updated_at": ""}
+    assert changed["updated_at"] > user["updated_at"]
 
 
 def test_null_takes_a_field_back_to_its_default_or_is_400_where_there_is_none(users: Users) -> None:

@@ -101,6 +101,23 @@ def test_if_match_with_another_version_is_412_and_changes_nothing(users: Users, 
 
 
 @pytest.mark.parametrize("method", CHANGES)
+@pytest.mark.parametrize("value", ["*", "{0}", "W/{0}", "{1}, {0}"])
+def test_if_none_match_with_the_present_version_is_412_and_changes_nothing(
+    users: Users, method: str, value: str
+) -> None:
+    user = users.created()
+    answer = change(users, method, user, if_none_match=value.format(etag(users, user), OTHER))
+    problem(answer, 412, "precondition-failed", f"/users/{user['id']}")
+    assert users.get(user["id"]).json() == user
+
+
+def test_if_match_with_another_version_makes_a_read_412(users: Users) -> None:
+    user = users.created()
+    problem(users.get(user["id"], if_match=OTHER), 412, "precondition-failed", f"/users/{user['id']}")
+    assert users.get(user["id"], if_match=etag(users, user)).json() == user
+
+
+@pytest.mark.parametrize("method", CHANGES)
 def test_version_that_was_overtaken_is_412(users: Users, method: str) -> None:
     user = users.created()
     tag = etag(users, user)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy.tests.monitoring.crowd import crowded
 from deploy.tests.monitoring.mutants import Mutant, mutants
 from deploy.tests.monitoring.rule_files import RULE_FILES, beside, parsed
 
@@ -21,7 +22,7 @@ def survives(mutant: Mutant, path: Path, folder: Path) -> bool:
     """Whether the tests of the rule file still pass. Raises AssertionError for one that is no valid rule file."""
     folder.mkdir()
     (folder / path.name).write_text(yaml.safe_dump(mutant.document))
-    (folder / beside(path).name).write_text(beside(path).read_text())
+    (folder / beside(path).name).write_text(yaml.safe_dump(crowded(path)))
     command = ["promtool", "test", "rules", beside(path).name]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     assert "could not parse expression" not in done.stdout + done.stderr, f"{mutant.rule}: {mutant.what}"

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from deploy.tests.conftest import Load
+from deploy.tests.monitoring.crowd import crowded
 from deploy.tests.monitoring.rule_files import (
     DASHBOARDS,
     RULE_FILES,
@@ -33,10 +36,57 @@ by_alert = pytest.mark.parametrize(
 
 @pytest.mark.program("promtool")
 @by_file
-def test_promtool_accepts_the_rules_and_their_tests_pass(path: Path) -> None:
-    for command in (["check", "rules", str(path)], ["test", "rules", str(beside(path))]):
-        done = subprocess.run(["promtool", *command], capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+def test_promtool_accepts_the_rules(path: Path) -> None:
+    done = promtool("check", "rules", path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.program("promtool")
+@by_file
+def test_alerts_ring_for_the_failing_environment_alone(path: Path, tmp_path: Path) -> None:
+    """The tests beside the rules pass while a healthy environment and a failing team share the Prometheus."""
+    (tmp_path / path.name).write_text(path.read_text())
+    (tmp_path / beside(path).name).write_text(yaml.safe_dump(crowded(path)))
+    done = promtool("test", "rules", tmp_path / beside(path).name)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@by_file
+def test_each_alert_is_tried_beside_a_healthy_environment_and_a_failing_team(path: Path) -> None:
+    tests = crowded(path)["tests"]
+    for alert in {rule["alert"] for rule in rules(path) if "alert" in rule}:
+        firing = [test for test in tests if re.search(rf"\b{alert}\b(?!.* silent)", test["name"])]
+        series = str([each["series"] for test in firing for each in test["input_series"]])
+        assert "devops-challenge-calm-" in series, alert
+        assert "another-team-" in series or path.name == "burn.rules.yaml", "its series are recorded, of ours alone"
+
+
+@pytest.mark.program("promtool")
+def test_an_environment_that_was_never_scraped_is_missed_by_its_own_rule(load: Load, tmp_path: Path) -> None:
+    for overlay in ("dev", "prod"):
+        (rule,) = load(overlay, ("monitoring",)).of("PrometheusRule")
+        (tmp_path / f"{overlay}.rules.yaml").write_text(yaml.safe_dump(rule.spec))
+    up = 'up{{namespace="{}", service="{}"}}'
+    series = [("devops-challenge-dev", name) for name in ("api-gateway", "user-service")] + [
+        ("another-team", "api-gateway")
+    ]
+    missing = [{"namespace": "devops-challenge-prod", "service": name} for name in ("api-gateway", "user-service")]
+    count = 'count by (namespace, service) (ALERTS{alertstate="firing"})'
+    samples = [{"labels": "{" + ", ".join(f'{k}="{v}"' for k, v in each.items()) + "}", "value": 1} for each in missing]
+    test = {
+        "interval": "30s",
+        "input_series": [{"series": up.format(*each), "values": "1+0x20"} for each in series],
+        "promql_expr_test": [{"expr": count, "eval_time": "6m", "exp_samples": samples}],
+    }
+    document = {"rule_files": ["dev.rules.yaml", "prod.rules.yaml"], "evaluation_interval": "30s", "tests": [test]}
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
+    done = promtool("test", "rules", tmp_path / "test.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def promtool(*words: object) -> subprocess.CompletedProcess[str]:
+    command = ["promtool", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 @by_file

@@ -14,11 +14,19 @@ from users_site import metrics, repository, urls
 def build(settings: Any) -> Application:
     """Connection, repository, views. Opens no connection. Raises ImproperlyConfigured."""
     users = repository.connect(settings)
+    in_force = {
+        "store": str(repository.address_of(settings)),
+        "durability": settings.DURABILITY,
+        "redis_timeout_ms": settings.REDIS_TIMEOUT_MS,
+        "redis_connect_timeout_ms": settings.REDIS_CONNECT_TIMEOUT_MS,
+        "partitions": PARTITIONS,
+    }
     return Application(
         urls.urlpatterns(users, settings),
         probes={"redis": users.probe},
         before_scrape=[partial(metrics.users_total.look_up, users)],
         on_stop=[users.close],
+        in_force=in_force,
     )
 
 

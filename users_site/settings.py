@@ -95,8 +95,8 @@ DURABILITY = environment.choice("DURABILITY", "memory", ("memory", "fsync", "rep
 """What a write must have reached before it is acknowledged (packages/redis_pipe)."""
 
 TRUSTED_HOPS = 0
-TRUSTED_PROXIES = None
-"""Everybody: only the gateway reaches this service, and what it says of the client (X-Forwarded-*) counts."""
+TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES") or None
+"""The gateways whose X-Forwarded-* count. Not set: every peer's, because the network lets only the gateway in."""
 
 OVERLOAD_PROBLEM = "store-unavailable"
 GRACE_SECONDS = 10

@@ -1,4 +1,4 @@
-"""What our management commands share: one-line errors, exit codes, a clean stdout, progress, tables.
+"""The base of our management commands: one-line errors, exit codes, a clean stdout, progress, tables.
 
 Exit codes: 0 done, 1 the check failed or the work could not be done (Ctrl-C and SIGTERM too), 2 wrong usage.
 Results go to stdout; progress, questions, errors and log lines to stderr, so that stdout can be piped.
@@ -11,83 +11,108 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 import orjson
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from common.cli.progress import Progress
+from common.config.environment import SettingError
 from common.observability.json_logging import mask
 
 FORMATS = ("text", "json")
 
 
-class HelpFormatter(argparse.RawDescriptionHelpFormatter, DjangoHelpFormatter):
-    """Django's order of options; the text and the example stay as written."""
+class Parser(CommandParser):
+    """Reports wrong usage in one line, without the usage before it."""
+
+    def print_usage(self, file: Any = None) -> None:
+        """Prints nothing."""
 
 
 class Command(BaseCommand):
-    """A management command. `failures` are the exceptions whose text is an operator's one line."""
+    """A management command. `failures` are the exceptions whose text is the operator's one line."""
 
     requires_system_checks: list[str] = []  # noqa: RUF012 - Django's
     example = ""
-    """What an operator would type; `%(prog)s` is the program and the command."""
+    """A command line; `%(prog)s` is the program and the command."""
 
+    needs_settings = True
+    """False: the command runs with placeholders where the settings of a service are missing or malformed."""
+
+    setting_error: SettingError | None = None
     failures: tuple[type[Exception], ...] = (OSError,)
     progress: Progress | None = None
+    is_command_line = False
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Django's parser, with the example below the options."""
-        epilog = f"example:\n  {self.example}" if self.example else None
-        return super().create_parser(prog_name, subcommand, formatter_class=HelpFormatter, epilog=epilog, **kwargs)
+        """A parser with the command's own options and --traceback; Django's others do not apply here."""
+        parser = Parser(
+            prog=f"{Path(prog_name).name} {subcommand}",
+            description=self.help or None,
+            epilog=f"example:\n  {self.example}" if self.example else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            called_from_command_line=self.is_command_line,
+            **kwargs,
+        )
+        parser.add_argument("--traceback", action="store_true", help="show the stack of an error")
+        parser.set_defaults(
+            verbosity=1, settings=None, pythonpath=None, no_color=True, force_color=False, skip_checks=True
+        )
+        self.add_arguments(parser)
+        return parser
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Runs the command of a terminal. Exits 1 with one line where it failed."""
+        self.is_command_line = True
         _log_to_stderr()
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             super().run_from_argv(argv)
-        except BrokenPipeError:  # `… | head`: nobody reads on; Python would complain once more at its end
+        except BrokenPipeError:  # `… | head`: Python would complain again at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Runs the command; what ends it before its end becomes one line. Raises SystemExit (1) or CommandError."""
+        """Runs the command; an error becomes one line. Raises SystemExit (1) or CommandError."""
+        if self.needs_settings and self.setting_error is not None:
+            raise self.setting_error
         try:
             return super().execute(*args, **options)
         except KeyboardInterrupt:
             error: Exception = CommandError(f"stopped{self.position()}")
         except Exception as failure:
             is_known = isinstance(failure, (CommandError, *self.failures)) and not isinstance(failure, BrokenPipeError)
-            if options["traceback"] or not is_known:
+            if options.get("traceback") or not is_known:
                 raise
             error = failure
-        if self._called_from_command_line:  # type: ignore[attr-defined]
+        if self.is_command_line:
             self._die(_text(error), getattr(error, "returncode", 1))
         raise error if isinstance(error, CommandError) else CommandError(_text(error)) from error
 
     def confirm(self, question: str) -> None:
-        """Returns if a person says yes. Raises CommandError, also where there is no terminal to ask on."""
+        """Returns if the operator answers yes. Raises CommandError, also without a terminal to ask on."""
         if not sys.stdin.isatty():
-            raise CommandError(f"{question} Nobody is here to ask: give --yes.")
+            raise CommandError(f"{question} There is no terminal to ask on: give --yes.")
         self._show(f"{question} [y/N] ")
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
             raise CommandError("nothing was done")
 
     def say(self, text: str) -> None:
-        """A line for the person who watches, on stderr."""
+        """A line on stderr."""
         if self.progress is not None:
             self.progress.clear()
         self.stderr.write(text, str)
 
     def start_progress(self, total: int | None, what: str) -> Progress:
-        """Shows from now on how far the command is; what a Ctrl-C reports too."""
+        """Shows the progress of the command, which Ctrl-C reports too."""
         self.progress = Progress(total, what, self._show, is_terminal=self.stderr.isatty())
         return self.progress
 
     def position(self) -> str:
-        """Where it stood, for the line that says why it stopped."""
+        """The progress, for the line that says why the command stopped."""
         return f" after {self.progress.position()}" if self.progress is not None else ""
 
     def write_json(self, result: Any) -> None:
@@ -139,9 +164,10 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def _log_to_stderr() -> None:
-    """The services log to stdout; a command's stdout is its result."""
-    for logger in (logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)):
-        for old in list(logger.handlers):
-            new = logging.StreamHandler(sys.stderr)
-            new.setFormatter(old.formatter)
-            logger.handlers[logger.handlers.index(old)] = new
+    """The services log to stdout; a command's stdout is its result. All our loggers propagate to the root."""
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        new = logging.StreamHandler(sys.stderr)
+        new.setFormatter(old.formatter)
+        root.removeHandler(old)
+        root.addHandler(new)

@@ -1,4 +1,8 @@
-"""What `manage_gateway.py` and `manage_users.py` do: Django's management, with start-up errors of one line."""
+"""What `manage_gateway.py` and `manage_users.py` do: Django's management, with start-up errors of one line.
+
+Help, wrong usage and some commands need no setting of a running service. Where the settings are wrong, they are loaded with
+placeholders, and their error is reported only by a command that needs them.
+"""
 
 import os
 import sys
@@ -7,15 +11,30 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import ManagementUtility, get_commands
+from django.core.management import ManagementUtility, get_commands, load_command_class
+
+from common.config import environment
+from common.config.environment import SettingError
 
 
 class Utility(ManagementUtility):
-    """Django's, with wrong usage in one line and exit code 2."""
+    """Django's, with wrong usage in one line and exit code 2, and a list of the commands that this project has."""
+
+    def __init__(self, argv: list[str], setting_error: SettingError | None) -> None:
+        super().__init__(argv)
+        self.setting_error = setting_error
+
+    def main_help_text(self, commands_only: bool = False) -> str:
+        """The commands with the first sentence of their help."""
+        names = sorted(name for name, app in get_commands().items() if app in {"common", settings.SITE})
+        if commands_only:
+            return "\n".join(names)
+        width = max(map(len, names))
+        lines = [f"  {name.ljust(width)}  {_first_sentence(name)}" for name in names]
+        return "\n".join([f"{self.prog_name} COMMAND --help shows the options of a command.", "", *lines])
 
     def fetch_command(self, subcommand: str) -> Any:
-        """The command. Exits 2 for a name that is none."""
-        _ = settings.INSTALLED_APPS  # a missing setting is told first: without one, only Django's commands are known
+        """The command. Exits 2 for an unknown name. Raises SettingError."""
         names = get_commands()
         if subcommand not in names:
             close = get_close_matches(subcommand, names, n=1)
@@ -23,35 +42,52 @@ class Utility(ManagementUtility):
             sys.stderr.write(f"{self.prog_name}: error: no command is named {subcommand!r}: {cure}\n")
             sys.exit(2)
         command: Any = super().fetch_command(subcommand)
-        command.create_parser = quietly(command.create_parser)
+        if self.setting_error is not None:
+            if not hasattr(command, "setting_error"):  # one of Django's own
+                raise self.setting_error
+            command.setting_error = self.setting_error
         return command
 
 
-def quietly(create_parser: Any) -> Any:
-    """Parsers that tell wrong usage in one line: argparse's usage before it is fifteen, most of them Django's options."""
-
-    def create(*args: Any, **options: Any) -> Any:
-        parser = create_parser(*args, **options)
-        parser.print_usage = lambda file=None: None
-        return parser
-
-    return create
+def _first_sentence(name: str) -> str:
+    text = " ".join(load_command_class(get_commands()[name], name).help.split())
+    return text.partition(". ")[0].partition(": ")[0].rstrip(".")
 
 
-def main(settings_module: str) -> None:
-    """Runs the command of `sys.argv`. Exits 1 with one line where a setting is missing or malformed.
+def main(settings_module: str, **placeholders: str) -> None:
+    """Runs the command of `sys.argv`. Exits 1 with one line where a setting that it needs is missing or malformed.
 
-    `runserver` is for daily work: DEBUG is true unless the environment or `.env` sets it.
+    `placeholders`: values of the required settings for commands that need none. `runserver` is for daily work: DEBUG is true
+    unless the environment or `.env` sets it.
     """
     os.environ["DJANGO_SETTINGS_MODULE"] = settings_module
     try:
-        from common.config import environment
-
-        environment.read_dotenv()
-        if sys.argv[1:2] == ["runserver"] and not environment.text("DEBUG"):
-            os.environ["DEBUG"] = "true"
-        Utility(sys.argv).execute()
-    except KeyboardInterrupt:  # before the command had begun: it says itself where it stood
+        error = _load_settings(placeholders)
+        Utility(sys.argv, error).execute()
+    except KeyboardInterrupt:  # before the command began: later it reports its position
         sys.exit("error: stopped")
     except ImproperlyConfigured as error:
         sys.exit(f"{sys.argv[0]}: {error}")
+
+
+def _load_settings(placeholders: dict[str, str]) -> SettingError | None:
+    """Loads Django's settings; with placeholders where the real ones are wrong, whose error it returns."""
+    try:
+        environment.read_dotenv()
+        if sys.argv[1:2] == ["runserver"] and not environment.text("DEBUG"):
+            os.environ["DEBUG"] = "true"
+        _ = settings.INSTALLED_APPS
+    except SettingError as error:
+        real = dict(os.environ)
+        module = {"DJANGO_SETTINGS_MODULE": real["DJANGO_SETTINGS_MODULE"]}
+        sys.modules.pop("common.config.settings", None)  # may hold half of the real ones
+        environment.DOTENV = os.devnull
+        os.environ.clear()
+        os.environ.update({"DEBUG": "true", **placeholders, **module})
+        try:
+            _ = settings.INSTALLED_APPS
+        finally:
+            os.environ.clear()
+            os.environ.update(real)
+        return error
+    return None

@@ -25,6 +25,8 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _CHECK_ID = re.compile(r"[a-z0-9_]+\.[A-Z]\d{3}")
 _DOTENV_LINE = re.compile(r"(export )?[A-Za-z_0-9]+=.*|#.*|\s*")
 
+DOTENV = ".env"
+
 LIBRARY_FILES = frozenset({"OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"})
 """Settings of OpenTelemetry that are a path themselves."""
 
@@ -60,8 +62,9 @@ class Env(FileAwareEnv):  # type: ignore[misc]
 env = Env()
 
 
-def read_dotenv(path: str = ".env") -> None:
+def read_dotenv(path: str = "") -> None:
     """Fills the environment from the file, if there is one. Raises SettingError with the number of a malformed line."""
+    path = path or DOTENV
     try:
         if not Path(path).is_file():
             return

@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from common.tests.test_commands import OURS
 from common.tests.test_settings import VALID
 from tools.testing.service import ROOT
 from tools.testing.site import SITE
@@ -29,16 +31,46 @@ def manage(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(("words", "told"), WRONG.values(), ids=WRONG)
-def test_wrong_usage_is_one_line(words: list[str], told: str) -> None:
+@pytest.mark.parametrize(("words", "wanted"), WRONG.values(), ids=WRONG)
+def test_wrong_usage_is_one_line(words: list[str], wanted: str) -> None:
     done = manage(*words, **VALID)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
-    assert told in line
+    assert wanted in line
 
 
-def test_a_missing_setting_is_told_before_an_unknown_command() -> None:
-    done = manage("xyzzy")
-    assert done.returncode == 1
+@pytest.mark.parametrize("settings", [{}, {"PORT": "x"}, {"SECRET_KEY_FILE": "/nowhere"}], ids=str)
+@pytest.mark.parametrize(("words", "wanted"), WRONG.values(), ids=WRONG)
+def test_wrong_usage_needs_no_setting(words: list[str], wanted: str, settings: dict[str, str]) -> None:
+    if words != ["check", "--nope"] and settings:
+        pytest.skip("one of them is enough")
+    done = manage(*words, **settings)
+    assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
-    assert "is not set" in line
+    assert wanted in line
+
+
+@pytest.mark.parametrize("words", [["help"], ["--help"], [], ["help", "runserver"], ["check", "--help"]], ids=str)
+def test_help_needs_no_setting(words: list[str]) -> None:
+    done = manage(*words, PORT="x")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "runserver" in done.stdout or "check" in done.stdout
+
+
+def test_help_lists_the_commands_that_this_project_has() -> None:
+    listed = {line.split()[0] for line in manage("help").stdout.splitlines() if line.startswith("  ")}
+    assert listed == set(OURS)
+
+
+@pytest.mark.parametrize("words", [["check"], ["runserver"], ["diffsettings"]], ids=str)
+def test_a_command_that_needs_a_setting_names_it(words: list[str]) -> None:
+    done = manage(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "is not set: " in line
+
+
+def test_a_command_that_needs_none_runs_without(tmp_path: Path) -> None:
+    done = manage("spectacular", "--file", str(tmp_path / "schema.yaml"), PORT="x")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "schema.yaml").read_text().startswith("openapi: 3.1")

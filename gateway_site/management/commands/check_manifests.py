@@ -20,6 +20,7 @@ class Command(BaseCommand):
     help = """\
 Checks manifests across objects and against both services. A line for each violation: object: what — why — cure.
 Exits 1 if there is one."""
+    needs_settings = False
     example = """\
 manage_gateway.py check_manifests deploy/kustomize/overlays/prod
   kubectl kustomize deploy/kustomize/overlays/prod > prod.yaml && manage_gateway.py check_manifests prod.yaml"""

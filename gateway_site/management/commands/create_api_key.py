@@ -20,6 +20,7 @@ class Command(BaseCommand):
     help = """\
 Makes an API key. Shows the key, which nobody can show again, on stderr, and its line for AUTH_API_KEYS_FILE on stdout, so that
 the line can be appended to the file (the gateway reads it again within a second). The line holds a hash, not the key."""
+    needs_settings = False
     example = """\
 manage_gateway.py create_api_key --name reporting --scopes users:read --expires 365d >> api-keys.txt"""
 

@@ -33,6 +33,7 @@ SMOKE_AUTHORIZATION (sent as Authorization: "Bearer …") or SMOKE_API_KEY (sent
 
 The versions of both services are compared where the user service can be reached too: at --users-url or, for a gateway on
 this machine (in its pod: --url http://localhost:3000), at USER_SERVICE_URL."""
+    needs_settings = False
     example = """\
 manage_gateway.py smoke --url http://localhost:3000
   SMOKE_API_KEY_FILE=/run/secrets/smoke manage_gateway.py smoke --url https://api.example.com --door"""

@@ -14,7 +14,6 @@ from django.core.management import call_command, load_command_class
 from redis import Redis
 
 from common.cli import console
-from common.cli.manage import quietly
 from tools.testing.service import ROOT
 from tools.testing.store import Store, store
 from users_site import identifiers
@@ -71,7 +70,6 @@ def argv(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
         out, errors = StringIO(), StringIO()
         with redirect_stdout(out), redirect_stderr(errors):
             told = load_command_class("users_site", command[0])  # takes the streams of now
-            told.create_parser = quietly(told.create_parser)  # type: ignore[method-assign]
             try:
                 told.run_from_argv(["manage_users.py", *command])
             except SystemExit as end:

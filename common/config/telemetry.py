@@ -6,6 +6,7 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 
 HTTP = ("http/protobuf",)
 SUPPORTED = {
+    "OTEL_SDK_DISABLED": ("false", "true"),
     "OTEL_EXPORTER_OTLP_PROTOCOL": HTTP,
     "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": HTTP,
     "OTEL_TRACES_EXPORTER": ("otlp", "none"),
@@ -26,6 +27,5 @@ def traces() -> bool:
     """True if an endpoint is set and nothing switches tracing off. Raises SettingError."""
     environment.mount("OTEL_")
     found = {name: environment.choice(name, values[0], values) for name, values in SUPPORTED.items()}
-    is_disabled = environment.boolean("OTEL_SDK_DISABLED", default=False)
-    has_endpoint = any(environment.text(name) for name in ENDPOINTS)
-    return has_endpoint and not is_disabled and found["OTEL_TRACES_EXPORTER"] != "none"
+    is_off = found["OTEL_SDK_DISABLED"] == "true" or found["OTEL_TRACES_EXPORTER"] == "none"
+    return not is_off and any(environment.text(name) for name in ENDPOINTS)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 from unittest import mock
+from urllib.parse import unquote
 
 from asgiref.typing import HTTPScope
 from django.conf import settings
@@ -101,7 +102,7 @@ def scope(target: str, method: str = "GET", headers: Fields = ()) -> HTTPScope:
         "http_version": "1.1",
         "method": method,
         "scheme": "http",
-        "path": given,
+        "path": unquote(given),
         "raw_path": given.encode("latin-1"),
         "query_string": query.encode("latin-1"),
         "root_path": "",

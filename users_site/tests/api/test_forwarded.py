@@ -1,0 +1,44 @@
+"""X-Forwarded-* at the user service: from trusted peers, and only well-formed values."""
+
+import pytest
+
+from tools.testing.in_process import built, call
+from tools.testing.wire import Answer
+
+HTTPS = (b"x-forwarded-proto", b"https")
+PREFIX = (b"x-forwarded-prefix", b"/api")
+HOST = (b"x-forwarded-host", b"localhost:8443")
+
+
+async def instance(*fields: tuple[bytes, bytes], **settings: str) -> str:
+    """The path that a problem shows."""
+    with built("users_site", **settings) as application:
+        answer: Answer | None = await call(application, "/users/x", headers=fields)
+    assert answer is not None
+    return str(answer.json()["instance"])
+
+
+async def test_the_prefix_of_any_peer_counts_where_no_proxy_is_named() -> None:
+    assert await instance(HTTPS, HOST, PREFIX) == "/api/users/x"
+
+
+@pytest.mark.parametrize(("proxies", "shown"), [("192.0.2.0/24", "/api/users/x"), ("10.0.0.0/8", "/users/x")])
+async def test_only_named_proxies_count(proxies: str, shown: str) -> None:
+    assert await instance(PREFIX, TRUSTED_PROXIES=proxies) == shown
+
+
+@pytest.mark.parametrize("prefix", [b"//evil.example", b"/a b", b"api", b"/%2e", b"javascript:"])
+async def test_a_malformed_prefix_is_ignored(prefix: bytes) -> None:
+    assert await instance((b"x-forwarded-prefix", prefix)) == "/users/x"
+
+
+async def test_public_url_wins() -> None:
+    assert await instance(PREFIX, PUBLIC_URL="https://example.com/shop") == "/shop/users/x"
+
+
+@pytest.mark.parametrize("path", ["/users%2F01900000-0000-7000-8000-000000000000", "/users%2f", "/health%2Flive"])
+async def test_an_encoded_slash_is_no_slash(path: str) -> None:
+    with built("users_site") as application:
+        answer = await call(application, path)
+    assert answer is not None
+    assert (answer.status, answer.json()["code"]) == (404, "not-found")

@@ -94,6 +94,12 @@ REDIS_CONNECT_TIMEOUT_MS = environment.integer("REDIS_CONNECT_TIMEOUT_MS", 500, 
 DURABILITY = environment.choice("DURABILITY", "memory", ("memory", "fsync", "replicated"))
 """What a write must have reached before it is acknowledged (packages/redis_pipe)."""
 
+READS_REQUIRE_REPLICA = environment.boolean("READS_REQUIRE_REPLICA", default=False)
+"""Reads are refused while no replica follows the primary: they could show writes that a failover loses."""
+
+if READS_REQUIRE_REPLICA and DURABILITY != "replicated":
+    raise environment.SettingError("READS_REQUIRE_REPLICA needs DURABILITY=replicated: set both, or neither")
+
 TRUSTED_HOPS = 0
 TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES") or None
 """The gateways whose X-Forwarded-* count. Not set: every peer's, because the network lets only the gateway in."""

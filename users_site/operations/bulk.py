@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.core.cache import caches
 from django_redis import get_redis_connection
 from redis import Redis, RedisError
 
-from packages.redis_pipe import Word
+from packages.redis_pipe import PipeError, Word
+from packages.redis_pipe.errors import ErrorReply
 from users_site import identifiers
 from users_site.operations.client import translated
 from users_site.operations.findings import known_keys
@@ -32,14 +34,15 @@ class Bulk:
 
     def __init__(self) -> None:
         self.address = address_of(settings)
-        self.client: Redis = get_redis_connection("default")
+        with self.errors("connect"):
+            self.client: Redis = get_redis_connection("default")
 
     @contextmanager
     def errors(self, operation: str) -> Iterator[None]:
         """redis-py's exceptions become ours."""
         try:
             yield
-        except (RedisError, OSError) as error:
+        except (RedisError, ErrorReply, PipeError, OSError) as error:
             raise translated(error, operation, self.address) from error
 
     def call(self, operation: str, *words: Word) -> Any:
@@ -190,8 +193,9 @@ class Bulk:
             self.call("clear", "UNLINK", *batch)
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections; the next Bulk looks the primary up again."""
         self.client.close()
+        del caches["default"]
 
 
 def _record(partition: int, user_id: bytes) -> bytes:

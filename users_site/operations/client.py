@@ -14,9 +14,8 @@ from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.retry import Retry
 
-from packages.redis_pipe import TLS_OPTIONS, Address, Opener, Reason, Unavailable, slot_of
-from packages.redis_pipe.errors import error_from_reply
-from packages.redis_pipe.errors import reason_of as reason_of_socket
+from packages.redis_pipe import TLS_OPTIONS, Address, Opener, Reason, slot_of
+from packages.redis_pipe.errors import error_from_reply, reason_of
 from users_site.repository import CLIENT_NAME, address_of, current_password, keys
 from users_site.repository.errors import RepositoryError, StoreUnavailable, from_pipe
 
@@ -26,7 +25,7 @@ REPLY_SECONDS, CONNECT_SECONDS = 10.0, 2.0
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], Reason], ...] = (
     ((exceptions.BusyLoadingError,), Reason.LOADING),
     ((exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError), Reason.AUTH),
-    ((TimeoutError, exceptions.TimeoutError), Reason.TIMEOUT),
+    ((exceptions.TimeoutError,), Reason.TIMEOUT),
     ((exceptions.InvalidResponse,), Reason.PROTOCOL),
 )
 
@@ -35,47 +34,37 @@ class StoreFactory(ConnectionFactory):  # type: ignore[misc]
     """How django-redis connects: to the address of the settings, in a small pool of its own."""
 
     def connect(self, url: str) -> redis.Redis:
-        """A client that connects at first use."""
-        return client(address_of(settings))
-
-
-def client(address: Address) -> redis.Redis:
-    """A client that connects at first use; behind Sentinel and in a cluster, to the current primary."""
-    options: dict[str, Any] = {
-        "db": address.db,
-        "client_name": CLIENT_NAME,
-        "protocol": 2,
-        "socket_timeout": REPLY_SECONDS,
-        "socket_connect_timeout": CONNECT_SECONDS,
-        "retry": Retry(NoBackoff(), 0),
-        "credential_provider": _Credentials(address) if address.username or _password(address) else None,
-    }
-    kind: type[redis.Connection] = redis.SSLConnection if address.is_tls else redis.Connection
-    if address.is_tls:
+        """A client that connects at first use; behind Sentinel and in a cluster, to the current primary."""
+        address = address_of(settings)
+        options: dict[str, Any] = {
+            "db": address.db,
+            "client_name": CLIENT_NAME,
+            "protocol": 2,
+            "socket_timeout": REPLY_SECONDS,
+            "socket_connect_timeout": CONNECT_SECONDS,
+            "retry": Retry(NoBackoff(), 0),
+            "credential_provider": _Credentials(address) if address.username or _password(address) else None,
+        }
+        if address.scheme == "unix":
+            return redis.Redis(unix_socket_path=address.path, **options)
         options |= {name: value for name, value in address.options.items() if name in TLS_OPTIONS}
-    if address.scheme == "unix":
-        pool = redis.ConnectionPool(redis.UnixDomainSocketConnection, path=address.path, **options)
-    elif address.is_moving:
-        moving = _PrimaryTlsConnection if address.is_tls else _PrimaryConnection
-        pool = redis.ConnectionPool(moving, address=address, **options)
-    else:
-        host, port = address.nodes[0]
-        pool = redis.ConnectionPool(kind, host=host, port=port, **options)
-    return redis.Redis.from_pool(pool)
+        host, port = asyncio.run(_primary(address)) if address.is_moving else address.nodes[0]
+        client = redis.Redis(host=host, port=port, ssl=address.is_tls, **options)
+        if address.is_cluster:
+            _require_whole_slot(client)
+        return client
 
 
 def translated(error: Exception, operation: str, address: Address) -> RepositoryError:
-    """The repository's error for one of redis-py or the socket, without the server's words."""
+    """The repository's error for one of redis-py, the pipe or the socket, without the server's words."""
     if isinstance(error, exceptions.ResponseError):
         # redis-py takes the codes that it has a class for off the text.
         text = f"{error.status_code} {error}" if error.status_code else str(error)
         return from_pipe(error_from_reply(operation, text))
-    if isinstance(error.__cause__, Unavailable):
-        return StoreUnavailable(error.__cause__.reason)
     for kinds, reason in _REASONS:
         if isinstance(error, kinds):
             return StoreUnavailable(reason)
-    return StoreUnavailable(reason_of_socket(error, is_tls=address.is_tls))
+    return StoreUnavailable(reason_of(error, is_tls=address.is_tls))
 
 
 class _Credentials(CredentialProvider):
@@ -93,44 +82,13 @@ def _password(address: Address) -> str | None:
     return address.password or current_password(settings)
 
 
-class _PrimaryConnection(redis.Connection):
-    """Looks the primary up whenever it connects."""
-
-    def __init__(self, *, address: Address, **options: Any) -> None:
-        super().__init__(**options)  # type: ignore[no-untyped-call]
-        self._address = address
-
-    def connect(self) -> None:
-        """Raises RedisError."""
-        if self.is_connected:
-            return
-        self.host, self.port = asyncio.run(self._primary())
-        super().connect()  # type: ignore[no-untyped-call]
-        if self._address.is_cluster:
-            try:
-                self._require_whole_slot()
-            except redis.RedisError:
-                self.disconnect()  # type: ignore[no-untyped-call]
-                raise
-
-    async def _primary(self) -> tuple[str, int]:
-        opener = Opener(
-            self._address, CONNECT_SECONDS, slot_key=keys.index(0), password=lambda: _password(self._address)
-        )
-        try:
-            return (await opener.primary()).node
-        except Exception as error:
-            reason = reason_of_socket(error, is_tls=self._address.is_tls)
-            raise exceptions.ConnectionError(reason) from Unavailable(reason)
-
-    def _require_whole_slot(self) -> None:
-        """SCAN is of no slot and would pass over what has moved, and PING is answered while the cluster is down."""
-        self.send_command("EXISTS", keys.index(0))  # type: ignore[no-untyped-call]
-        self.read_response()
-        self.send_command("CLUSTER", "NODES")  # type: ignore[no-untyped-call]
-        if b"[%d->-" % slot_of(keys.index(0)) in self.read_response():
-            raise exceptions.TryAgainError("the slot is being moved to another node", status_code="TRYAGAIN")
+async def _primary(address: Address) -> tuple[str, int]:
+    opener = Opener(address, CONNECT_SECONDS, slot_key=keys.index(0), password=lambda: _password(address))
+    return (await opener.primary()).node
 
 
-class _PrimaryTlsConnection(_PrimaryConnection, redis.SSLConnection):
-    """The same over TLS."""
+def _require_whole_slot(client: redis.Redis) -> None:
+    """SCAN is of no slot and would pass over what has moved, and PING is answered while the cluster is down."""
+    client.exists(keys.index(0))
+    if b"[%d->-" % slot_of(keys.index(0)) in client.execute_command("CLUSTER", "NODES"):  # type: ignore[no-untyped-call]
+        raise exceptions.TryAgainError("the slot is being moved to another node", status_code="TRYAGAIN")

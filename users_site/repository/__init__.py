@@ -12,6 +12,7 @@ from common.observability.notices import Notices
 from packages.redis_pipe import Address, Durability, DurableWrites, Pipe, Reason
 from users_site.repository import keys
 from users_site.repository.metrics import observe_redis
+from users_site.repository.replicas import ReplicaCheck
 from users_site.repository.traced import TracedPipe
 from users_site.repository.users import UserRepository, has_written
 
@@ -44,7 +45,8 @@ def connect(settings: Any, *, timeout: float | None = None, is_quiet: bool = Fal
         durable = DurableWrites(
             pipe(Pipe), durability, timeout=timeout, has_written=has_written, time_left=deadline.left
         )
-    return UserRepository(pipe(TracedPipe if settings.TRACES else Pipe), durable)
+    reads = pipe(TracedPipe if settings.TRACES else Pipe)
+    return UserRepository(reads, durable, ReplicaCheck(reads) if settings.READS_REQUIRE_REPLICA else None)
 
 
 def address_of(settings: Any) -> Address:

@@ -22,6 +22,7 @@ from users_site.repository.errors import (
     VersionMismatch,
     from_pipe,
 )
+from users_site.repository.replicas import ReplicaCheck
 
 IDEMPOTENCY_SECONDS = 24 * 60 * 60
 ATTEMPTS = 100
@@ -47,13 +48,16 @@ class UserRepository:
     """Users in Redis, through one pipe, and another one where writes wait to be durable. Every method may raise
     StoreUnavailable, those that write NotDurable too."""
 
-    def __init__(self, pipe: Pipe, durable: DurableWrites | None = None) -> None:
+    def __init__(self, pipe: Pipe, durable: DurableWrites | None = None, replicas: ReplicaCheck | None = None) -> None:
         self.pipe = pipe
         self.durable = durable
+        self._replicas = replicas
         self._writes = durable or pipe
 
     async def get(self, user_id: str) -> bytes:
         """The user's document: one command. Raises UserNotFound, RecordBroken."""
+        if self._replicas is not None:
+            await self._reply(self._replicas.require())
         document = await self._read(user_id)
         if not is_whole(document, user_id):
             report_broken(user_id)
@@ -62,6 +66,8 @@ class UserRepository:
 
     async def find(self, email: str) -> bytes | None:
         """The document of the user with this email, in any spelling: one command. Raises RecordBroken."""
+        if self._replicas is not None:
+            await self._reply(self._replicas.require())
         partition = identifiers.partition_for(email)
         key_list = [keys.claim(partition, email), keys.record(partition)]
         user_id, document = await self._reply(self.pipe.run("find", scripts.FIND, key_list, []))
@@ -73,6 +79,8 @@ class UserRepository:
 
     async def page(self, limit: int, start: pages.Position | None = None, *, count: bool = True) -> pages.Page:
         """At most `limit` users from `start` on, newest first: two round trips."""
+        if self._replicas is not None:
+            await self._reply(self._replicas.require())
         page: pages.Page = await self._reply(pages.read(self.pipe, limit, start, count=count))
         return page
 

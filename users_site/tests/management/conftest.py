@@ -34,7 +34,6 @@ def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def redis(own_store: Store, settings: Any) -> Iterator[Redis]:
     """A client of the empty store that the settings name."""
     settings.REDIS_URL = own_store.url
-    settings.CACHES = settings.CACHES | {}  # makes Django forget the client of another URL
     with own_store.client() as client:
         client.flushall()
         yield client

@@ -15,7 +15,7 @@ hash() {
 
 # What the repository and the management commands send: tests run both against this list, nothing else is open.
 connection='+auth +hello +ping +echo +select +reset +quit +role +client|setinfo +client|setname +client|id'
-strings='+get +set +mget +strlen +exists +del +unlink +expire +pexpire +ttl +pttl +type'
+strings='+get +set +mget +strlen +exists +del +unlink +expire +pexpire +pexpireat +pexpiretime +persist +ttl +pttl +type'
 index='+zadd +zrem +zrange +zcard +zcount +zlexcount +zscore +zmscore +zrank +sort_ro'
 scripts='+eval +eval_ro +evalsha +evalsha_ro +script|load +script|exists'
 whole='+scan +zscan +dbsize +info +wait +waitaof +multi +exec +discard +watch +unwatch +time'

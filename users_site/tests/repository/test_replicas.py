@@ -1,0 +1,56 @@
+"""READS_REQUIRE_REPLICA: reads of a primary whose replicas are gone."""
+
+import asyncio
+import time
+
+import pytest
+
+from packages.redis_pipe import Address, Pipe, Reason
+from tools.testing.valkey import valkey
+from users_site.repository.errors import StoreUnavailable
+from users_site.repository.replicas import ReplicaCheck
+from users_site.repository.users import UserRepository
+from users_site.tests.repository.people import created
+
+
+async def refused(users: UserRepository, seconds: float) -> bool:
+    """Whether reads are refused for want of a replica, within this time."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            await users.page(1)
+        except StoreUnavailable as error:
+            return error.reason is Reason.NOREPLICAS
+        await asyncio.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize("loss", ["kill", "freeze"])
+async def test_reads_are_refused_while_no_replica_follows(loss: str) -> None:
+    with valkey() as primary, valkey(f"replicaof 127.0.0.1 {primary.port}") as replica:
+        replica.wait_for(lambda client: client.info("replication")["master_link_status"] == "up")
+        pipe = Pipe(Address.from_url(primary.url), timeout=5, connect_timeout=5)
+        users = UserRepository(pipe, replicas=ReplicaCheck(pipe))
+        user = await created(users)
+        assert await users.get(user.id) == await users.find(user.email) == user.document()
+        getattr(replica, loss)()
+        assert await refused(users, 6)
+        for read in (users.get(user.id), users.find(user.email)):
+            with pytest.raises(StoreUnavailable):
+                await read
+        await users.delete(user.id)  # writes have a rule of their own
+        if loss == "freeze":
+            replica.thaw()
+            await asyncio.sleep(2)
+            assert not await refused(users, 0.7)
+        await users.close()
+
+
+async def test_reads_at_once_ask_once() -> None:
+    with valkey() as primary:
+        pipe = Pipe(Address.from_url(primary.url), timeout=5, connect_timeout=5)
+        users = UserRepository(pipe, replicas=ReplicaCheck(pipe))
+        outcomes = await asyncio.gather(*(users.page(1) for _ in range(20)), return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
+        assert primary.client().info("commandstats")["cmdstat_info"]["calls"] == 1
+        await users.close()

@@ -36,7 +36,7 @@ CLIENT = f"""#!/bin/sh
 '''exec' "{sys.executable}" "$0" "$@"
 ' '''
 import os, socket, sys
-words, options = sys.argv[1:], {{"-h": "127.0.0.1", "-p": "6379"}}
+words, options = sys.argv[1:], {{"-h": "127.0.0.1", "-p": "6379", "--user": "default"}}
 while words and words[0] in options:
     options[words[0]], words = words[1], words[2:]
 try:
@@ -60,7 +60,7 @@ def receive():
     return [line[1:]]
 
 if os.environ.get("REDISCLI_AUTH"):
-    send("AUTH", os.environ["REDISCLI_AUTH"])
+    send("AUTH", options["--user"], os.environ["REDISCLI_AUTH"])
     receive()
 send(*words)
 print("\\n".join(receive()))

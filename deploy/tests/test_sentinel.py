@@ -102,6 +102,26 @@ def test_primary_that_lost_its_disk_waits_until_another_is_elected(cluster: Clus
     assert _role(old) == "slave"
 
 
+def test_primary_that_stops_hands_over_without_losing_a_write(cluster: Cluster):
+    old = cluster.primary()
+    old.client().set("{users:0}:user:3", "kept")
+    started = time.monotonic()
+    done = old.run("hand-over.sh")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert _role(old) == "slave"
+    elected = next(each for each in cluster.servers if _role(each) == "master")
+    assert elected.client().get("{users:0}:user:3") == "kept"
+    assert time.monotonic() - started < 5
+    _wait("every sentinel names it", lambda: {_primary(each) for each in cluster.sentinels} == {elected.port})
+
+
+def test_replica_that_stops_hands_nothing_over(cluster: Cluster):
+    before = cluster.primary()
+    replica = next(each for each in cluster.servers if each is not before)
+    assert replica.run("hand-over.sh").returncode == 0
+    assert cluster.primary() is before
+
+
 def test_nobody_appoints_a_primary_by_asking_a_sentinel(cluster: Cluster):
     with pytest.raises(NoPermissionError):
         cluster.sentinels[0].client(password=None).execute_command("SENTINEL", "FAILOVER", "mymaster")

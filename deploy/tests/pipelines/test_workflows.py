@@ -105,7 +105,8 @@ def test_somebody_is_told_of_whatever_keeps_a_deploy_from_its_end():
 
 def test_workflows_do_not_wait_for_themselves():
     groups = [content["concurrency"]["group"] for content in workflows().values() if "concurrency" in content]
-    assert len(groups) == len(set(groups)) == len(workflows()) - 1, "images has its caller's"
+    groups += [job["concurrency"]["group"] for _, job in jobs() if "concurrency" in job]
+    assert len(groups) == len(set(groups)) == 5
     assert not [group for group in groups if "github.workflow" in group], "is the caller's in a called workflow"
 
 
@@ -114,8 +115,15 @@ def test_where_the_cloud_is_in_reach_no_tool_of_the_tests_is_installed():
     assert lines == ["make install-services", 'deploy/bin/deploy.sh "$ENVIRONMENT"']
 
 
-def test_a_deploy_is_never_cut_off():
-    assert workflows()["deploy"]["concurrency"]["cancel-in-progress"] is False
+def test_a_deploy_is_never_cut_off_and_holds_up_no_checks():
+    deploy = workflows()["deploy"]
+    assert "concurrency" not in deploy, "a run that waits for approval would block the checks of later pushes"
+    assert {name for name, job in deploy["jobs"].items() if "concurrency" in job} == {"images", "deploy"}
+    assert not deploy["jobs"]["images"]["concurrency"]["cancel-in-progress"]
+    assert deploy["jobs"]["deploy"]["concurrency"]["cancel-in-progress"] is False
+    assert "github.run_id" in workflows()["ci"]["concurrency"]["group"], (
+        "of several pushes none waits, none is cancelled"
+    )
 
 
 def test_the_longest_deploy_fits_into_its_job():
@@ -123,8 +131,9 @@ def test_the_longest_deploy_fits_into_its_job():
     rollout = int(re.search(r"ROLLOUT_SECONDS:-(\d+)", script)[1])
     call = int(re.search(r"CALL_SECONDS=(\d+)", script)[1])
     smoke = int(re.search(r"SMOKE_SECONDS=(\d+)", script)[1])
-    calls = 2 + 4 + 2 + 3  # aws; revisions; dry run and apply; undo
-    longest = calls * call + 2 * (rollout + 3 * 6) + 2 * smoke + 30
+    workloads, stores = 5, 2
+    calls = 2 + workloads + stores + 2 + workloads + 3  # aws; revisions; dry run and apply; undo; what prune reads
+    longest = calls * call + 2 * (rollout + workloads * 6) + 2 * smoke + 30
     installation = 180
     assert longest + installation < workflows()["deploy"]["jobs"]["deploy"]["timeout-minutes"] * 60
 

@@ -31,7 +31,7 @@ primary=${primary:-$FIRST}
 replication=$(hash replication-password)
 cat >>"$RUN/users.acl" <<ACL
 user replication on #$replication resetchannels -@all +psync +replconf +ping
-user sentinel on #$replication allchannels -@all +multi +slaveof +ping +exec +subscribe +config|rewrite +role +publish +info +client|setname +client|kill +script|kill
+user sentinel on #$replication allchannels -@all +multi +slaveof +ping +exec +subscribe +config|rewrite +role +publish +info +client|setname +client|kill +script|kill +client|pause +client|unpause +failover
 ACL
 
 quoted=$(sed 's/[\\"]/\\&/g' "$SECRETS/replication-password")

@@ -8,7 +8,7 @@ PY := .venv/bin/python
 PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test end-to-end lint fix check schema client docs rename verify render images observe sbom audit bench drill lock
+.PHONY: help install run test test-fast end-to-end lint fix check schema client docs rename verify render images observe sbom audit bench drill lock
 .PHONY: install-services verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename
 
 help: ## this list
@@ -22,17 +22,19 @@ install-services: .venv/.requirements
 run: .venv/.requirements-run ## both services and a store on this machine; Ctrl-C stops them
 	@exec $(PY) -m tools.run
 
-# Three runs at once, each half waiting: the gateway's, the user service's, and what both share under the settings of each.
+# Most tests wait for a process or a clock, so there are more workers than cores. A file's tests share a worker and its services.
 test: .venv/.requirements-dev ## every test, each site under its own settings
 	@rm -rf build/tests && mkdir -p build/tests && $(PY) -m coverage erase
 	@failed=0; \
-	$(call pytest,gateway,gateway) gateway_site packages $(MANIFEST_TESTS) >build/tests/gateway.log 2>&1 & gateway=$$!; \
-	( $(call pytest,gateway,common-gateway) common; first=$$?; $(call pytest,users,common-users) common && exit $$first ) \
-		>build/tests/common.log 2>&1 & common=$$!; \
-	$(call pytest,users,users) users_site tools/tests $(OTHER_DEPLOY_TESTS) || failed=1; \
-	wait $$gateway || failed=1; wait $$common || failed=1; cat build/tests/gateway.log build/tests/common.log; \
+	$(call pytest,gateway) $(GATEWAY_TESTS) >build/tests/gateway.log 2>&1 & gateway=$$!; \
+	$(call pytest,users) $(USERS_TESTS) || failed=1; \
+	wait $$gateway || failed=1; cat build/tests/gateway.log; \
 	$(PY) -m coverage combine --quiet && $(PY) -m coverage report || failed=1; \
 	exit $$failed
+
+test-fast: .venv/.requirements-dev ## the tests that start no process, in seconds: for the edit loop
+	@$(FAST) --ds=gateway_site.settings gateway_site common packages/http_pool packages/preflight & gateway=$$!; \
+	$(FAST) --ds=users_site.settings users_site packages/redis_pipe tools/tests; failed=$$?; wait $$gateway && exit $$failed
 
 end-to-end: .venv/.requirements-dev ## the end-to-end tests on a running gateway: make end-to-end URL=http://localhost:3000
 	@deploy/bin/end_to_end.sh "$(URL)"
@@ -132,10 +134,13 @@ lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the pack
 	$(call compile,requirements-policy)
 	$(call compile,requirements-docs)
 
-# Of deploy/tests some run with the user service's, so that the runs take as long.
-OTHER_DEPLOY_TESTS = deploy/tests/pipelines deploy/tests/monitoring
-MANIFEST_TESTS = deploy/tests $(OTHER_DEPLOY_TESTS:%=--ignore=%)
-pytest = $(PY) -m coverage run -m pytest --ds=$(1)_site.settings --junit-xml=build/tests/$(2).xml
+# One server carries both sites: what only the server does is tested before the gateway.
+GATEWAY_TESTS = gateway_site common packages/http_pool packages/preflight deploy/tests --ignore=deploy/tests/pipelines --ignore=deploy/tests/monitoring
+USERS_TESTS = users_site packages/redis_pipe tools/tests deploy/tests/pipelines deploy/tests/monitoring common/tests/openapi $(EACH_SITE:%=common/tests/test_%.py)
+EACH_SITE = commands health logs metrics_labels overload problems request_id settings body_limit client_disconnect
+pytest = $(PY) -m coverage run -m pytest -n $(JOBS) --dist loadfile --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml
+JOBS ?= 4
+FAST = $(PY) -m pytest -n 2 --dist loadfile -p tools.testing.fast
 # -rs: what is skipped for want of a program is named, with the program.
 verify = $(PY) -m pytest --ds=gateway_site.settings -m verify -rs --junit-xml=build/tests/verify-$(1).xml
 # Without AUTH a credential may be left out; the other settings are required, and no schema depends on them.

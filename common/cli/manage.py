@@ -74,6 +74,7 @@ def _load_settings(placeholders: dict[str, str]) -> SettingError | None:
     """Loads Django's settings; with placeholders where the real ones are wrong, whose error it returns."""
     try:
         environment.read_dotenv()
+        environment.read_dotenv(f"{environment.text('DATA_DIR') or '.data'}/run.env")  # of a running `make run`
         if sys.argv[1:2] == ["runserver"] and not environment.text("DEBUG"):
             os.environ["DEBUG"] = "true"
         _ = settings.INSTALLED_APPS

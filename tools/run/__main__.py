@@ -1,6 +1,6 @@
-"""`python -m tools.run`, which `make run` calls: the store, both services, 100 sample users, the URLs.
+"""`python -m tools.run`, which `make run` calls: starts the store and both services, seeds 100 users, prints the URLs.
 
-Exit codes: 0 after Ctrl-C or SIGTERM, 1 when something could not start or ended by itself.
+Exit codes: 0 after Ctrl-C or SIGTERM, 1 if a process cannot start or ends.
 """
 
 import os
@@ -22,17 +22,16 @@ from tools.run.store import EmbeddedStore, StoreError
 START_SECONDS = 30
 SEED_SECONDS = 60
 GRACE_SECONDS = 20
-"""What a service may take to stop on top of its drain: the slowest request in flight has 5 s."""
+"""Time to stop after the drain: the slowest request in flight takes 5 s."""
 
 SAMPLE_USERS = 100
 
 
 class NotStartedError(Exception):
-    """A process runs, but does not answer; the text says which."""
+    """A process runs but does not answer."""
 
 
 def main() -> int:
-    """Runs until told to stop; the exit code."""
     started = time.monotonic()
     try:
         read_dotenv()
@@ -42,7 +41,8 @@ def main() -> int:
         own = EmbeddedStore(ports.redis, Path(text("DATA_DIR") or ".data").resolve()) if ports.redis else None
         with Supervisor(stop_seconds=drain + GRACE_SECONDS) as supervisor:
             _start(supervisor, ports, own)
-            supervisor.say(_welcome(ports, time.monotonic() - started))
+            sys.stdout.write(_welcome(ports, time.monotonic() - started))
+            sys.stdout.flush()
             supervisor.wait(lambda: False)
     except StopRequestedError:
         return 0
@@ -53,15 +53,16 @@ def main() -> int:
 
 
 def _start(supervisor: Supervisor, ports: Ports, own: EmbeddedStore | None) -> None:
-    """Starts everything in order and returns when both services are ready."""
+    """Returns when both services are ready."""
     users = services.environment("users_site", ports.users, **({"REDIS_URL": own.url} if own else {}))
     upstream = f"http://127.0.0.1:{ports.users}"
     gateway = services.environment("gateway_site", ports.gateway, USER_SERVICE_URL=upstream)
     if own:
+        own.publish(users | {"USER_SERVICE_URL": upstream})
         supervisor.start("redis", own.command, os.environ, own.data_dir, stop_last=True)
     _seed(supervisor, store.client(own.url) if own else store.external_client(), users)
-    supervisor.start("user-service", services.gunicorn("users_site"), users, ROOT)
-    supervisor.start("api-gateway", services.gunicorn("gateway_site"), gateway, ROOT)
+    supervisor.start("user-service", services.command("users_site"), users, ROOT)
+    supervisor.start("api-gateway", services.command("gateway_site"), gateway, ROOT)
     for name, port in (("user-service", ports.users), ("api-gateway", ports.gateway)):
         if not supervisor.wait(partial(services.is_ready, port), START_SECONDS):
             url = f"http://127.0.0.1:{port}/health/ready"
@@ -69,15 +70,17 @@ def _start(supervisor: Supervisor, ports: Ports, own: EmbeddedStore | None) -> N
 
 
 def _seed(supervisor: Supervisor, redis: Redis | None, env: dict[str, str]) -> None:
-    """Fills an empty store, before the services start: whoever finds them ready finds the users too."""
+    """Fills an empty store before the services are ready."""
     if redis is None:
-        supervisor.say("No sample users in a cluster or behind a sentinel: manage_users.py seed_users adds them.")
+        sys.stdout.write(
+            "No sample users in a cluster or behind a sentinel: add them by ./manage_users.py seed_users\n"
+        )
         return
     if not supervisor.wait(lambda: store.failure(redis) is None, START_SECONDS):
         raise NotStartedError(f"the store does not answer after {START_SECONDS} s: {store.failure(redis)}")
     if store.is_empty(redis):
         command = [sys.executable, "manage_users.py", "seed_users", "--count", str(SAMPLE_USERS)]
-        if supervisor.run("seed", command, env, ROOT, SEED_SECONDS) != 0:
+        if supervisor.run(command, env, ROOT, SEED_SECONDS) != 0:
             raise NotStartedError("the sample users could not be created: see the lines above")
 
 
@@ -86,11 +89,13 @@ def _welcome(ports: Ports, seconds: float) -> str:
     return f"""
 Ready after {seconds:.1f} s. Ctrl-C stops everything.
 
-  {gateway}/                  where to go from here
+  {gateway}/                  start here
   {gateway}/api/users         the users, through the gateway
-  {gateway}/api/docs          the documentation, to try out
+  {gateway}/api/docs          the API, to try out
   {gateway}/health/ready      the gateway's health
-  {users}/users             the user service itself
+  {users}/users             the user service
+
+In a second terminal: ./manage_users.py help
 """
 
 

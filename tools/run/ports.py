@@ -9,7 +9,7 @@ from common.config.environment import SettingError, integer
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the three processes listen; `redis` is None without an embedded server."""
+    """`redis` is None without an embedded server."""
 
     gateway: int
     users: int
@@ -17,7 +17,7 @@ class Ports:
 
 
 def read_ports(*, embedded: bool) -> Ports:
-    """The ports of the environment. Raises SettingError for one that is no port, used twice or taken."""
+    """The ports of the environment. Raises SettingError for a port that is invalid, used twice or taken."""
     names = {"GATEWAY_PORT": 3000, "USERS_PORT": 3001} | ({"REDIS_PORT": 6379} if embedded else {})
     taken: dict[int, str] = {}
     for name, default in names.items():
@@ -33,13 +33,13 @@ def read_ports(*, embedded: bool) -> Ports:
 
 def _require_free(port: int, name: str) -> None:
     with socket.socket() as listener:
-        # As the servers do it, so that connections of the last run in TIME_WAIT are not in the way.
+        # As the servers do: connections of the last run in TIME_WAIT do not block the port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
             listener.listen()
         except OSError as error:
-            why = "in use" if error.errno == errno.EADDRINUSE else f"not to be had ({error.strerror})"
+            why = "in use" if error.errno == errno.EADDRINUSE else f"not available ({error.strerror})"
             raise SettingError(
                 f"port {port} is {why}: stop what listens there, or set {name} to another port"
             ) from error

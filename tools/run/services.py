@@ -1,4 +1,4 @@
-"""How `make run` starts the two services: as in production, with what they require filled in."""
+"""The commands and environments of the two services: as in production, with required settings filled in."""
 
 import http.client
 import os
@@ -12,13 +12,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PROBE_SECONDS = 1
 
 
-def gunicorn(site: str) -> list[str]:
-    """The command of a service, the one its image runs."""
+def command(site: str) -> list[str]:
+    """The command of the service's image."""
     return [sys.executable, "-m", f"{site}.server"]
 
 
 def environment(site: str, port: int, **settings: str) -> dict[str, str]:
-    """The environment of a service: ours, with what is required and not set."""
     defaults = {
         "DEBUG": "true",
         # Required with DEBUG=false, where a real deployment must choose; here they are this machine's.
@@ -33,7 +32,6 @@ def environment(site: str, port: int, **settings: str) -> dict[str, str]:
 
 
 def is_ready(port: int) -> bool:
-    """Whether `/health/ready` answers 200."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_SECONDS)
     try:
         connection.request("GET", "/health/ready")

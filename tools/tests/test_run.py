@@ -8,7 +8,7 @@ from tools.run.services import ROOT
 from tools.tests.conftest import Run, request
 
 
-def seeded(run: Run, count: int) -> int:
+def seeded(run: Run, count: int) -> object:
     """Adds users as one types it in a second terminal, in an environment that names no store; returns how many there are."""
     command = [str(ROOT / "manage_users.py"), "seed_users", "--count", str(count)]
     env = {"PATH": os.environ["PATH"], "DATA_DIR": str(run.data_dir)}

@@ -1,7 +1,4 @@
-"""gunicorn's worker: uvicorn's, with a drain before the end and the bounds of `protocol` enforced once a second.
-
-The arbiter imports it too, and loads no application: `protocol` and all that it stands on are imported by the worker alone.
-"""
+"""gunicorn's worker: uvicorn's, with a drain before the end and the bounds of `protocol` enforced once a second."""
 
 import ctypes
 import faulthandler
@@ -13,17 +10,14 @@ import sys
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
-from django.core.exceptions import ImproperlyConfigured
 from gunicorn.arbiter import Arbiter
 from uvicorn import Server
 from uvicorn_worker import UvicornWorker
 
 from common.server import drain
-
-if TYPE_CHECKING:
-    from common.server.protocol import Protocol
+from common.server.protocol import Protocol
 
 COLLECT_TICKS = 100
 """uvicorn ticks ten times a second."""
@@ -59,7 +53,7 @@ class DrainingServer(Server):
             self.should_exit = True
         if counter % 10 == 0:
             self.worker.notify()  # uvicorn's own stops when the clock is set back
-            for connection in list(cast("set[Protocol]", self.server_state.connections)):
+            for connection in list(cast(set[Protocol], self.server_state.connections)):
                 connection.expire(now)
         if counter % COLLECT_TICKS == 0:
             gc.collect()  # cycles of closed connections would wait for a million new objects
@@ -72,7 +66,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]
 
     CONFIG_KWARGS: ClassVar = {
         "loop": "uvloop",
-        "http": "common.server.protocol:Protocol",
+        "http": Protocol,
         "ws": "none",
         "lifespan": "on",
         "interface": "asgi3",
@@ -93,13 +87,9 @@ class Worker(UvicornWorker):  # type: ignore[misc]
     def load_wsgi(self) -> None:
         try:
             super().load_wsgi()
-        except ImproperlyConfigured as error:
-            sys.stderr.write(f"{self.cfg.proc_name}: {error}\n")
+        except SystemExit as error:  # with --reload; else the arbiter has loaded the application
+            sys.stderr.write(f"{error}\n")
             sys.exit(Arbiter.APP_LOAD_ERROR)
-        gc.collect()
-        gc.freeze()
-        # A request's objects are freed by their reference counts; looking for cycles every 700 objects costs 3 % of the CPU.
-        gc.set_threshold(10_000, 20, 50)
 
     def run(self) -> None:
         from django.conf import settings
@@ -108,7 +98,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]
         self.config.timeout_graceful_shutdown = settings.GRACE_SECONDS - 1
         server = DrainingServer(self, settings.DRAIN_SECONDS)
         signal.signal(signal.SIGQUIT, server.handle_exit)
-        server.run(sockets=self.sockets)
+        server.run(sockets=[listener.sock for listener in self.sockets])
         logger.info("stopped")
         if not server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)

@@ -13,21 +13,24 @@ import requests
 
 from tools.testing.log_lines import lines, waited_for
 from tools.testing.service import ROOT, Service, free_port, service
-from tools.testing.site import NOWHERE, SITE
+from tools.testing.site import IS_GATEWAY, NOWHERE, SITE
 
 SECONDS = 30
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc on this system")
 
 WITH_AN_ORPHAN = """
-import ctypes, os, sys, time
+import ctypes, os, socket, sys, time
 PR_SET_CHILD_SUBREAPER = 36
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 if os.fork() == 0:
     if os.fork() == 0:
-        time.sleep(1)
+        while socket.socket().connect_ex(("127.0.0.1", int(os.environ["PORT"]))):
+            time.sleep(0.1)
     os._exit(0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
+
+AS_PID_1 = "import os, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
 
 
 def children(pid: int) -> list[int]:
@@ -68,17 +71,32 @@ def test_orphans_are_reaped_as_pid_1_must(tmp_path: Path) -> None:
         running.stop()
 
 
-@pytest.mark.parametrize("seconds", [0, 0.2, 0.5])
-def test_a_signal_that_comes_while_it_starts_is_not_lost(tmp_path: Path, seconds: float) -> None:
-    starting = Service(SITE, tmp_path, **NOWHERE)
-    try:
+@needs_proc
+def test_a_hang_up_replaces_the_worker(tmp_path: Path) -> None:
+    with service(SITE, tmp_path, **NOWHERE) as running:
+        (worker,) = children(running.process.pid)
+        running.process.send_signal(signal.SIGHUP)
+        assert waited_for(running, lambda line: line["message"] == f"Worker exiting (pid: {worker})")
         deadline = time.monotonic() + SECONDS
-        while b"Listening at" not in starting.log.read_bytes():
+        while worker in children(running.process.pid):
             assert time.monotonic() < deadline
-            time.sleep(0.001)
+            time.sleep(0.05)
+        running.wait_until_live()
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.2, 0.4, 0.6, 0.8])
+def test_a_signal_that_comes_while_it_starts_is_not_lost(tmp_path: Path, seconds: float) -> None:
+    """As PID 1 it would ignore a signal that it does not handle."""
+    pid_1 = [sys.executable, "-c", AS_PID_1]
+    starting = Service(SITE, tmp_path, run_in=pid_1, **NOWHERE)
+    try:
         time.sleep(seconds)
-        starting.process.terminate()
-        assert starting.process.wait(SECONDS) == 0
+        deadline = time.monotonic() + SECONDS
+        while starting.process.poll() is None:
+            assert time.monotonic() < deadline
+            starting.process.terminate()
+            time.sleep(0.2)
+        assert starting.process.returncode == 0
     finally:
         starting.process.kill()
         starting.process.wait()
@@ -103,6 +121,18 @@ def test_a_port_in_use_is_one_line_at_once() -> None:
     assert failed.returncode == 1
     (line,) = failed.stderr.splitlines()
     assert "in use" in line
+
+
+BROKEN = (
+    {"AUTH": "apikey", "AUTH_API_KEYS_FILE": "/nowhere"} if IS_GATEWAY else {"REDIS_URL": "redis+sentinel://h:26379"}
+)
+
+
+def test_what_the_application_cannot_be_built_from_is_one_line_before_it_listens() -> None:
+    failed = started(**BROKEN)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    (line,) = failed.stderr.splitlines()
+    assert list(BROKEN)[-1] in line
 
 
 def test_a_number_of_workers_that_is_none_is_one_line() -> None:

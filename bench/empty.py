@@ -1,4 +1,4 @@
-"""The floor of a service: an ASGI application that answers 200 bytes and does nothing, on the same server and worker."""
+"""The floor of a service: an ASGI application that answers 200 bytes and does nothing else."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

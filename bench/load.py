@@ -1,7 +1,7 @@
 """A load generator: keep-alive connections, each with one request in flight, for a number of seconds.
 
-A process of its own, so that its CPU is nobody else's: `python -m bench.load PORT SCENARIO CONNECTIONS SECONDS FILE`;
-prints one JSON object. Latencies are in ms. FILE has ids, or for `targets` request targets, one a line.
+`python -m bench.load PORT SCENARIO CONNECTIONS SECONDS FILE [FIELD]` prints one JSON object. It runs in its own process.
+Latencies are in ms. FILE has ids, or for `targets` request targets, one per line. Reads carry FIELD.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ def get(path: str, field: str = "") -> bytes:
 
 
 def post(path: str, number: int) -> bytes:
-    """A POST of a user that nobody else makes."""
+    """A POST of a new user."""
     body = f'{{"name":"Load User {number}","email":"{TAG}-{number}@example.com"}}'
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return (head + body).encode()
 
 
 def requests(scenario: str, lines: list[str], base: str, field: str = "") -> Iterator[bytes]:
-    """A scenario's requests, for ever; reads carry `field`, a header field. `mixed`: 80 % read, 15 % list, 5 % create."""
+    """An endless stream of a scenario's requests. `mixed`: 80 % read, 15 % list, 5 % create."""
     reads = itertools.cycle([get(line if scenario == "targets" else f"{base}/{line}", field) for line in lines])
     page = get(f"{base}?limit=20")
     for number in itertools.count():
@@ -104,10 +104,12 @@ class StoreClient(Client):
         return not answered.endswith(b"\r\n")
 
 
-async def load(port: int, scenario: str, connections: int, seconds: float, lines: list[str]) -> dict[str, float]:
-    """What came of it: requests, rps, percentiles in ms, bad answers."""
+async def load(
+    port: int, scenario: str, connections: int, seconds: float, lines: list[str], field: str
+) -> dict[str, float]:
+    """Requests, rps, percentiles in ms, and bad answers."""
     base = "/users" if scenario.startswith("direct-") else "/api/users"
-    stream = requests(scenario.removeprefix("direct-"), lines, base)
+    stream = requests(scenario.removeprefix("direct-"), lines, base, field)
     latencies: list[float] = []
     bad: list[int] = []
     loop = asyncio.get_running_loop()
@@ -133,9 +135,9 @@ async def load(port: int, scenario: str, connections: int, seconds: float, lines
 
 def main() -> None:
     """The command line."""
-    port, scenario, connections, seconds, file = sys.argv[1:6]
+    port, scenario, connections, seconds, file, field = [*sys.argv[1:], ""][:6]
     lines = Path(file).read_text().split() if Path(file).is_file() else []
-    outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), lines))
+    outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), lines, field))
     sys.stdout.write(json.dumps(outcome) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""One load on what runs, and the CPU that it cost each process."""
+"""Loads a service and measures the CPU of each process."""
 
 import json
 import os
@@ -11,11 +11,13 @@ from typing import Any
 from bench import processes
 
 
-def measure(scenario: str, port: int, running: dict[str, processes.Process], args: Any, lines: Path) -> dict[str, Any]:
-    """After at most a second to warm up: rps, latencies in ms, and `cpu_us`, the CPU a request of each process."""
-    load(scenario, port, args.connections, min(1, args.seconds), lines)
+def measure(
+    scenario: str, port: int, running: dict[str, processes.Process], args: Any, lines: Path, field: str = ""
+) -> dict[str, Any]:
+    """After a warm-up of at most a second: rps, latencies in ms, and `cpu_us`, the CPU per request of each process."""
+    load(scenario, port, args.connections, min(1, args.seconds), lines, field)
     before = {name: processes.cpu_seconds(process.pid) for name, process in running.items()}
-    outcome = load(scenario, port, args.connections, args.seconds, lines)
+    outcome = load(scenario, port, args.connections, args.seconds, lines, field)
     outcome["cpu_us"] = {
         name: round((processes.cpu_seconds(process.pid) - before[name]) / outcome["requests"] * 1e6, 1)
         for name, process in running.items()
@@ -23,9 +25,9 @@ def measure(scenario: str, port: int, running: dict[str, processes.Process], arg
     return outcome
 
 
-def load(scenario: str, port: int, connections: int, seconds: float, lines: Path) -> dict[str, Any]:
-    """One load in a process of its own, as bench.load reports it."""
-    words = [str(word) for word in (port, scenario, connections, seconds, lines)]
+def load(scenario: str, port: int, connections: int, seconds: float, lines: Path, field: str = "") -> dict[str, Any]:
+    """Runs bench.load in its own process; its report."""
+    words = [str(word) for word in (port, scenario, connections, seconds, lines, field)]
     done = subprocess.run(
         [sys.executable, "-m", "bench.load", *words],
         check=True,
@@ -38,7 +40,7 @@ def load(scenario: str, port: int, connections: int, seconds: float, lines: Path
 
 
 def machine() -> str:
-    """What the figures were taken on."""
+    """The processor and the Python version."""
     cpuinfo = Path("/proc/cpuinfo")
     models = [
         line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")

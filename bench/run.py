@@ -1,6 +1,6 @@
-"""`make bench`: CPU per request by process, latency, memory, beside two floors of the same run; a table, JSON, a chart.
+"""`make bench`: CPU per request by process, latency and memory, beside two floors measured in the same run; a table and JSON.
 
-The floors: `empty`, an application that does nothing on the same server, and `redis`, a bare round trip to a store.
+The floors are `empty`, an application that does nothing on the same server, and `redis`, a bare round trip to a store.
 
 python -m bench.run [--seconds 5] [--rounds 3] [--connections 32] [--users 1000] [--results bench/results]
 """
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import chart, processes
+from bench import processes
 from bench.measure import machine, measure
 from tools.testing.service import free_port
 
@@ -31,7 +31,7 @@ def one_round(args: Any, folder: Path) -> dict[str, dict[str, Any]]:
         for scenario in SCENARIOS:
             port = pair.ports["users" if scenario.startswith("direct-") else "gateway"]
             outcomes[scenario] = measure(scenario, port, pair.running, args, ids)
-        outcomes["resident_mib"] = pair.resident_mib()
+        outcomes["pss_mib"] = pair.pss_mib()
         for name, start in (("empty", processes.empty), ("redis", processes.store)):
             port = free_port()
             floor = start(port, folder)
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--users", type=int, default=1000)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that JSON and chart go to")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON file")
     args = parser.parse_args()
     rounds = []
     for _ in range(args.rounds):
@@ -82,19 +82,18 @@ def main() -> None:
         "machine": machine(),
         "command": f"python -m bench.run {' '.join(sys.argv[1:])}".strip(),
         "rows": table(rounds),
-        "resident_mib": {name: median(rounds, "resident_mib", name) for name in rounds[0]["resident_mib"]},
+        "pss_mib": {name: median(rounds, "pss_mib", name) for name in rounds[0]["pss_mib"]},
     }
     args.results.mkdir(exist_ok=True)
     stem = args.results / now.strftime("%Y-%m-%d")
     stem.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-    stem.with_suffix(".svg").write_text(chart.draw(result))
     for row in result["rows"]:
         parts = ", ".join(f"{name} {value:.0f}" for name, value in row["cpu_us"].items())
         sys.stdout.write(
             f"{row['scenario']:<12} {row['rps']:>6.0f} req/s  p50 {row['p50_ms']:.2f}  p99 {row['p99_ms']:.2f} ms  "
             f"bad {row['bad']:.0f}  CPU {row['cpu_us_total']:.0f} µs ({parts})\n"
         )
-    sys.stdout.write(f"resident MiB: {result['resident_mib']}\nwritten: {stem}.json, {stem}.svg\n")
+    sys.stdout.write(f"PSS MiB: {result['pss_mib']}\nwritten: {stem}.json\n")
 
 
 if __name__ == "__main__":

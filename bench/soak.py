@@ -1,4 +1,4 @@
-"""Whether memory grows: resident MiB of each process while a mixed load goes on.
+"""Prints the PSS in MiB of each process while a mixed load runs: memory must not grow.
 
 python -m bench.soak [--requests 1000000] [--samples 5] [--connections 32]
 """
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=5)
     parser.add_argument("--connections", type=int, default=32)
     args = parser.parse_args()
-    sys.stdout.write(f"{machine()}\n{'requests':>10}   resident MiB\n")
+    sys.stdout.write(f"{machine()}\n{'requests':>10}   PSS MiB\n")
     with tempfile.TemporaryDirectory() as folder, processes.pair(Path(folder)) as pair:
         ids = pair.seed(1000)
         sent = bad = 0
@@ -29,7 +29,7 @@ def main() -> None:
             while sent < args.requests * sample // args.samples:
                 outcome = load("mixed", pair.ports["gateway"], args.connections, STEP_SECONDS, ids)
                 sent, bad = sent + outcome["requests"], bad + outcome["bad"]
-            sizes = ", ".join(f"{name} {size}" for name, size in pair.resident_mib().items())
+            sizes = ", ".join(f"{name} {size}" for name, size in pair.pss_mib().items())
             sys.stdout.write(f"{sent:>10,}   {sizes}\n")
             sys.stdout.flush()
     sys.stdout.write(f"bad answers: {bad}\n")

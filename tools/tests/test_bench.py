@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
@@ -22,7 +21,7 @@ def bench(name: str, *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_run_leaves_figures_and_a_chart_beside_both_floors(tmp_path: Path) -> None:
+def test_a_run_leaves_figures_beside_both_floors(tmp_path: Path) -> None:
     out = bench("run", "--seconds", "0.2", "--rounds", "1", "--users", "30", "--results", str(tmp_path))
     (figures,) = tmp_path.glob("*.json")
     result = json.loads(figures.read_text())
@@ -33,11 +32,7 @@ def test_a_run_leaves_figures_and_a_chart_beside_both_floors(tmp_path: Path) -> 
         assert row["p50_ms"] <= row["p99_ms"]
         assert row["cpu_us_total"] > 0
         assert row["scenario"] in out
-    assert {"redis", "users", "gateway"} == set(result["rows"][0]["cpu_us"]) == set(result["resident_mib"])
-    chart = ElementTree.parse(figures.with_suffix(".svg")).getroot()  # noqa: S314 - we have just drawn it
-    assert {"read", "empty", result["command"]} <= {
-        text.text for text in chart.iter("{http://www.w3.org/2000/svg}text")
-    }
+    assert {"redis", "users", "gateway"} == set(result["rows"][0]["cpu_us"]) == set(result["pss_mib"])
 
 
 def test_scale_compares_the_sizes() -> None:
@@ -52,3 +47,27 @@ def test_soak_samples_memory_while_it_loads() -> None:
     assert len(samples) == 2
     assert all("gateway" in sample for sample in samples)
     assert bad == "bad answers: 0"
+
+
+def test_guards_compares_every_way_to_none() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "bench.guards",
+        "--connections",
+        "4",
+        "--seconds",
+        "0.2",
+        "--rounds",
+        "1",
+        "--users",
+        "30",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode in {0, 1}, done.stderr  # a bound may be exceeded: one short round proves nothing
+    assert [line[:26].strip() for line in done.stdout.splitlines()] == [
+        "no guard",
+        "API key, local limit",
+        "JWT",
+        "API key, limit in Redis",
+    ]

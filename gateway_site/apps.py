@@ -9,5 +9,4 @@ class GatewayConfig(AppConfig):
     name = "gateway_site"
 
     def ready(self) -> None:
-        """Importing registers."""
         from gateway_site import checks  # noqa: F401

@@ -1,5 +1,5 @@
-"""The gateway's own pages: `/`, an index of links (or the status page, see status/), and `/problems`, which the `type` of
-every problem points to. The style sheet is in each page and named by its hash: no other file, no script, no other host."""
+"""The pages of the gateway: `/`, an index of links (or the status page, see status/), and `/problems`, the target of each
+problem's `type`. The style sheet is inlined and allowed by its hash: no other file, no script, no other host."""
 
 import base64
 import hashlib
@@ -7,13 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
 
 from common.http.problem import KINDS
 from common.http.request import Request
-from common.http.response import RawResponse, Response, json_answer
+from common.http.response import JSON, RawResponse, Response
 from common.http.views import safe
 
 STYLE = (Path(__file__).parent / "assets/pages.css").read_text("utf-8")
@@ -23,6 +24,8 @@ POLICY = (
     b"default-src 'none'; style-src 'sha256-%b'; img-src data:; base-uri 'none'; form-action 'none'; "
     b"frame-ancestors 'none'" % DIGEST
 )
+
+VARY = (b"vary", b"Accept")
 
 LINKS = {
     "users": "/api/users",
@@ -38,30 +41,33 @@ LINKS = {
 
 
 def render(name: str, content: dict[str, Any]) -> bytes:
-    """One of the templates."""
-    style = mark_safe(STYLE)  # noqa: S308 - a file of ours
+    style = mark_safe(STYLE)  # noqa: S308 - our own file
     return render_to_string(f"gateway/{name}.html", content | {"style": style}).encode()
 
 
 def page(body: bytes) -> Response:
-    """A rendered page under the policy."""
-    return RawResponse(
-        200, [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", POLICY)], body
-    )
+    """A rendered page with its security policy."""
+    fields = [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", POLICY), VARY]
+    return RawResponse(200, fields, body)
+
+
+def document(content: object) -> Response:
+    """The same for programs."""
+    return RawResponse(200, [JSON, VARY], orjson.dumps(content))
 
 
 @safe
 async def index(request: Request) -> Response:
-    """What there is: JSON for programs, a page of links for browsers."""
+    """JSON for programs, a page of links for browsers."""
     content = {"service": settings.SERVICE, "version": settings.APP_VERSION, "links": LINKS}
     if not request.wants_page:
-        return json_answer(content)
+        return document(content)
     return page(render("index", content))
 
 
 @safe
 async def problems(request: Request) -> Response:
-    """Every kind of problem with what a client should do: JSON for programs, a page for browsers."""
+    """Every kind of problem and its cure: JSON for programs, a page for browsers."""
     if not request.wants_page:
-        return json_answer({"problems": [{"code": code, **asdict(kind)} for code, kind in KINDS.items()]})
+        return document({"problems": [{"code": code, **asdict(kind)} for code, kind in KINDS.items()]})
     return page(render("problems", {"kinds": KINDS}))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import conf
 from django.urls import include, path
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.routers import SimpleRouter
@@ -10,10 +11,11 @@ from common.http.viewsets import AsyncViewSet
 from common.openapi.components import sent
 from common.openapi.inspector import PathSchema
 from common.openapi.service import urlpatterns as service_patterns
-from gateway_site import settings
 from gateway_site.guard.principal import scope_for
 from users_contract.contracts import UserSerializer
 from users_contract.openapi import describe_users, finish_users
+
+settings: Any = conf.settings  # mypy's plugin only has the user service's settings
 
 INFO = {
     "title": "API gateway",

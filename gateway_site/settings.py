@@ -36,7 +36,7 @@ PORT = environment.integer("PORT", 3000, minimum=1, maximum=65_535)
 SITE = "gateway_site"
 INSTALLED_APPS = [*SHARED_APPS, "users_contract", "gateway_site"]
 LOGGING = logging_settings(SERVICE, APP_VERSION, LOG_LEVEL)
-LOGGING["loggers"]["audit"] = {"level": "INFO"}  # whatever LOG_LEVEL says
+LOGGING["loggers"]["audit"] = {"level": "INFO"}  # at every LOG_LEVEL
 SCHEMA_MODULE = "gateway_site.schema"
 SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"]["Role"] = "users_contract.contracts.ROLES"
 
@@ -51,18 +51,22 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _address(url: str) -> tuple[str, str]:
-    """An origin and a path with its query."""
+def _address(url: str) -> str:
+    """An origin with a path and a query."""
     parts = urlsplit(url)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not target.isascii() or len(target.split()) != 1:
+    _origin(f"{parts.scheme}://{parts.netloc}")
+    if not url.isascii() or len(url.split()) != 1:
         raise ValueError(url)
-    return _origin(f"{parts.scheme}://{parts.netloc}"), target
+    return url
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(item.strip() for item in value.split(",") if item.strip()))
 
 
 def _origins(value: str) -> frozenset[str]:
     """As browsers send them: scheme and host in lower case, no default port, no path."""
-    origins = frozenset(item.strip() for item in value.split(",") if item.strip())
+    origins = frozenset(_names(value))
     for origin in origins:
         parts = urlsplit(origin)
         default = {"http": 80, "https": 443}.get(parts.scheme)
@@ -81,7 +85,7 @@ def _ways(value: str) -> tuple[str, ...]:
 
 
 def _limit_store(url: str, password: str) -> str:
-    """The store's URL; one without a password gets this one."""
+    """The store's URL, with this password if it has none."""
     if url.lower() == "local":
         return "local"
     try:
@@ -96,7 +100,7 @@ def _limit_store(url: str, password: str) -> str:
             return url
     except ValueError:
         pass
-    # Not the value: it may hold the password.
+    # Without the value: it may hold the password.
     raise environment.SettingError("RATE_LIMIT_STORE is malformed: set it to local, redis://, rediss:// or unix://")
 
 
@@ -104,24 +108,30 @@ environment.required("USER_SERVICE_URL", "give the user service's address, e.g. 
 USER_SERVICE_URL = environment.parsed("USER_SERVICE_URL", "", _origin, "an address like http://user-service:3001")
 UPSTREAM_TIMEOUT_MS = environment.integer("UPSTREAM_TIMEOUT_MS", 5000, minimum=1, maximum=600_000)
 UPSTREAM_CONNECT_TIMEOUT_MS = environment.integer("UPSTREAM_CONNECT_TIMEOUT_MS", 500, minimum=1, maximum=60_000)
+UPSTREAM_MAX_TIMEOUTS = environment.integer("UPSTREAM_MAX_TIMEOUTS", 3, minimum=1, maximum=1000)
+"""Consecutive time-outs after which requests to the user service are refused until it answers again."""
+
 TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES")
 
 TRUSTED_HOPS = environment.integer("TRUSTED_HOPS", 0, minimum=0, maximum=16)
 """The number of proxies in front, where TRUSTED_PROXIES cannot list their addresses."""
 
 if not DEBUG:
-    environment.required("AUTH", "set it to none to let everyone in")
+    environment.required("AUTH", "set it to none to accept every caller")
 AUTH = environment.parsed("AUTH", "none", _ways, "none, jwt, apikey or jwt,apikey")
-"""Which credentials are accepted, `jwt` and `apikey`; empty: everybody may do everything."""
+"""The accepted credentials, `jwt` and `apikey`; empty: every caller may do everything."""
 
-AUTH_JWKS_URL, AUTH_ISSUER, AUTH_AUDIENCE, AUTH_API_KEYS_FILE = ("", ""), "", "", ""
+AUTH_JWKS_URL = AUTH_ISSUER = AUTH_AUDIENCE = AUTH_API_KEYS_FILE = ""
+AUTH_SCOPE_CLAIM = _names(environment.text("AUTH_SCOPE_CLAIM")) or ("scope", "scp")
+"""The claims with a token's scopes, in this order; e.g. `roles` or `permissions`."""
+
 if "jwt" in AUTH:
-    environment.required("AUTH_JWKS_URL", "give the address of the issuer's keys")
+    environment.required("AUTH_JWKS_URL", "set it to the address of the issuer's keys")
     AUTH_JWKS_URL = environment.parsed(
         "AUTH_JWKS_URL", "", _address, "an address like https://issuer.example/jwks.json"
     )
-    AUTH_ISSUER = environment.required("AUTH_ISSUER", "give what tokens have as `iss`")
-    AUTH_AUDIENCE = environment.required("AUTH_AUDIENCE", "give what tokens for this API have in `aud`")
+    AUTH_ISSUER = environment.required("AUTH_ISSUER", "set it to the `iss` of the tokens")
+    AUTH_AUDIENCE = environment.required("AUTH_AUDIENCE", "set it to the `aud` of tokens for this API")
 if "apikey" in AUTH:
     cure = "mount a file with the lines that `manage_gateway.py create_api_key` prints"
     AUTH_API_KEYS_FILE = environment.required("AUTH_API_KEYS_FILE", cure)
@@ -136,13 +146,11 @@ CORS_ALLOWED_ORIGINS = environment.parsed(
     "CORS_ALLOWED_ORIGINS", "", _origins, "origins like https://app.example.com, without path or wildcard"
 )
 STATUS_PAGE = environment.boolean("STATUS_PAGE", default=DEBUG)
-"""Whether `/` shows a browser how it goes; a page of links otherwise."""
-
-GUARDED = bool(AUTH or RATE_LIMIT or CORS_ALLOWED_ORIGINS)
+"""Whether `/` shows browsers the status page, else a page of links."""
 
 OVERLOAD_PROBLEM = "upstream-unavailable"
 GRACE_SECONDS = UPSTREAM_TIMEOUT_MS // 1000 + 5
-"""How long what is in flight may take after the drain: the longest that one request may, and a margin."""
+"""Bound on the requests in flight after the drain: the longest request, and a margin."""
 
 __all__ = [
     "ALLOWED_HOSTS",

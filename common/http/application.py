@@ -49,6 +49,7 @@ class Application:
     `probes`: the dependencies that /health/ready tests; each returns when its dependency answers, else raises.
     `before_scrape`: awaited before each /metrics. `on_stop`: awaited in order once the server has stopped.
     `in_force`: what the start line shows of the site's settings, without secrets.
+    `opening`: called first for each request; adds fields to every answer, or answers itself.
     Raises ImproperlyConfigured for a synchronous view.
     """
 
@@ -60,6 +61,7 @@ class Application:
         before_scrape: Iterable[Step] = (),
         on_stop: Iterable[Step] = (),
         in_force: Mapping[str, object] | None = None,
+        opening: Callable[[Request], Response | None] | None = None,
     ) -> None:
         if settings.MIDDLEWARE:
             raise ImproperlyConfigured("MIDDLEWARE is not supported: wrap a view in urls.py instead")
@@ -67,6 +69,7 @@ class Application:
         self.site = Site.from_settings(settings, patterns)
         self.routes = Routes(patterns)
         self.on_stop = tuple(on_stop)
+        self.opening = opening
         self.in_force = {
             "port": settings.PORT,
             "debug": settings.DEBUG,
@@ -121,6 +124,8 @@ class Application:
     async def answer(self, request: Request) -> Response:
         """The site's answer; every exception but cancellation becomes a problem."""
         try:
+            if self.opening is not None and (opened := self.opening(request)) is not None:
+                return opened
             admit(request)
             if in_flight.count > self.site.max_in_flight and not request.path.startswith(UNGUARDED):
                 await refuse(self.site)

@@ -1,40 +1,62 @@
-"""The circuit breaker: stops asking a service that fails, so that it costs milliseconds and gets room to recover."""
+"""The circuit breaker: stops requests to a failing service, so that they fail fast and the service can recover."""
 
 import random
 import time
 from collections.abc import Callable
 from enum import IntEnum
 
+from packages.http_pool import UpstreamError
+
 WINDOW_SECONDS = 10
-"""Over how long the failure rate is taken, in buckets of a second."""
+"""The failure rate is measured over this time, in buckets of a second."""
 
 LEAST_REQUESTS = 20
-"""Fewer in the window say nothing about a rate."""
+"""Below this number in the window the rate is ignored."""
 
 FAILURE_RATE = 0.5
 OPEN_SECONDS = 1.0
-"""How long it stays open (±20 %) before a first probe; a service that restarts is back within a probe of its return."""
+"""Time until the first probe, ±20 %: a service that restarts is used again within a second of its return."""
 
 PROBES = 1
-"""How many requests may find out at once whether the service is back."""
+"""Concurrent requests while half-open."""
 
 CLOSE_AFTER = 3
-"""Successes in a row that close a half-open circuit."""
+"""Successes in sequence that close a half-open circuit."""
 
 
 class State(IntEnum):
-    """As `upstream_circuit_state` shows it."""
+    """The values of `upstream_circuit_state`."""
 
     CLOSED = 0
     HALF_OPEN = 1
     OPEN = 2
 
 
-class Circuit:
-    """For one service, one event loop. `admit()` before a request; then exactly one of the other three."""
+class CircuitOpen(UpstreamError):
+    """Refused without an attempt; `seconds` until the next probe."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    reason = "circuit_open"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("the circuit is open")
+        self.seconds = seconds
+
+
+class Circuit:
+    """For one service and one event loop. Call `admit()` before a request, then exactly one of the other methods.
+
+    Opens at FAILURE_RATE, or after `max_timeouts` consecutive time-outs: with little traffic a rate comes too late.
+    `changed` is called with each new state.
+    """
+
+    def __init__(
+        self,
+        max_timeouts: int,
+        *,
+        changed: Callable[[State], None] = lambda state: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._max_timeouts, self._changed, self._clock = max_timeouts, changed, clock
         self.state = State.CLOSED
         self._second = 0
         self._buckets: list[list[int]] = []
@@ -42,63 +64,64 @@ class Circuit:
 
     def _reset(self) -> None:
         self._buckets = [[0, 0] for _ in range(WINDOW_SECONDS)]  # requests, failures
-        self._probing = self._successes = 0
+        self._timeouts = self._probing = self._successes = 0
         self._retry_at = 0.0
 
-    def admit(self) -> bool:
-        """Whether a request may be sent now."""
-        if self.state is State.CLOSED:
-            return True
-        if self.state is State.OPEN:
-            if self._clock() < self._retry_at:
-                return False
-            self.state = State.HALF_OPEN
-            self._probing = self._successes = 0
-        if self._probing >= PROBES:
-            return False
-        self._probing += 1
-        return True
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self._changed(state)
 
-    @property
-    def seconds_to_probe(self) -> float:
-        """When it may be worth to come again; 0 unless open."""
-        return max(0.0, self._retry_at - self._clock()) if self.state is State.OPEN else 0.0
+    def admit(self) -> None:
+        """Raises CircuitOpen if no request may be sent now."""
+        if self.state is State.CLOSED:
+            return
+        if self.state is State.OPEN:
+            left = self._retry_at - self._clock()
+            if left > 0:
+                raise CircuitOpen(left)
+            self._probing = self._successes = 0
+            self._enter(State.HALF_OPEN)
+        if self._probing >= PROBES:
+            raise CircuitOpen(0.0)
+        self._probing += 1
 
     def succeeded(self) -> None:
-        """An answer came, whatever its status: the service works."""
+        """An answer arrived, whatever its status."""
+        self._timeouts = 0
         if self.state is State.CLOSED:
             self._bucket()[0] += 1
-            return
-        if self.state is State.HALF_OPEN:
+        elif self.state is State.HALF_OPEN:
             self._probing -= 1
             self._successes += 1
             if self._successes >= CLOSE_AFTER:
-                self.state = State.CLOSED
                 self._reset()
+                self._enter(State.CLOSED)
 
-    def failed(self) -> None:
+    def failed(self, *, is_timeout: bool = False) -> None:
         """No answer, or a broken one."""
         if self.state is State.HALF_OPEN:
             self._open()
         elif self.state is State.CLOSED:
+            self._timeouts = self._timeouts + 1 if is_timeout else 0
             bucket = self._bucket()
             bucket[0] += 1
             bucket[1] += 1
             requests = sum(requests for requests, _ in self._buckets)
             failures = sum(failures for _, failures in self._buckets)
-            if requests >= LEAST_REQUESTS and failures >= FAILURE_RATE * requests:
+            is_failing = requests >= LEAST_REQUESTS and failures >= FAILURE_RATE * requests
+            if is_failing or self._timeouts >= self._max_timeouts:
                 self._open()
 
-    def forgotten(self) -> None:
-        """The client went away first: says nothing about the service."""
+    def ignored(self) -> None:
+        """The outcome depends on the client or on this process, not on the service."""
         if self.state is State.HALF_OPEN:
             self._probing -= 1
 
     def _open(self) -> None:
         self._reset()
-        self.state = State.OPEN
         # Jitter, so that replicas do not probe in step.
         self._retry_at = self._clock() + OPEN_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
+        self._enter(State.OPEN)
 
     def _bucket(self) -> list[int]:
         second = int(self._clock())

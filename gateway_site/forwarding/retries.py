@@ -1,21 +1,41 @@
-"""Which requests may be sent again, and how many: a share of recent traffic, or retries are what keeps a sick service down."""
+"""Which requests may be sent again, and how many: a share of recent traffic, so that retries cannot keep a service down."""
 
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 from common.http.response import Headers
+from gateway_site.forwarding.circuit import CircuitOpen
 from packages.http_pool import ConnectFailed, ConnectTimeout, PoolFull, UpstreamError, UpstreamTimeout
 
 ATTEMPTS = 3
-"""The first try included."""
+"""Includes the first."""
 
-IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
-"""RFC 9110 §9.2.2."""
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""A second PUT or DELETE could undo another client's change in between (RFC 9110 §9.2.2 allows it nevertheless)."""
 
 SHARE = 0.2
 RESERVE = 10.0
-"""A budget that is never used up by less than this many retries: with little traffic a share of it is nothing."""
+"""The initial budget: with little traffic a share of it is nothing."""
 
 CEILING = 100.0
+
+
+class Outgoing(NamedTuple):
+    """A request to the user service. `length`: of a body that streams, None where unknown."""
+
+    method: str
+    target: bytes
+    headers: Headers
+    body: bytes | AsyncIterator[bytes] = b""
+    length: int | None = None
+
+    @property
+    def is_streamed(self) -> bool:
+        return not isinstance(self.body, bytes)
+
+    @property
+    def is_safe(self) -> bool:
+        return self.method in SAFE
 
 
 class RetryBudget:
@@ -25,24 +45,24 @@ class RetryBudget:
         self.tokens = RESERVE
 
     def earn(self) -> None:
-        """A request is sent for the first time."""
         if self.tokens < CEILING:
             self.tokens += SHARE
 
     def spend(self) -> bool:
-        """Whether a retry may be sent; takes it off the budget."""
+        """Takes one retry off the budget; False if there is none."""
         if self.tokens < 1:
             return False
         self.tokens -= 1
         return True
 
 
-def is_harmless(error: UpstreamError, method: str, headers: Headers, body: bytes | AsyncIterator[bytes]) -> bool:
-    """Whether sending again cannot do what was done already a second time (apache/apisix#11359, Kong/kong#3754)."""
-    if isinstance(error, (UpstreamTimeout, PoolFull, ConnectTimeout)):
-        return False  # its time is up, or what it would need is just what is short
-    if not isinstance(body, bytes):
-        return False  # it is gone
+def may_repeat(error: UpstreamError, request: Outgoing) -> bool:
+    """Whether a retry is safe (apache/apisix#11359, Kong/kong#3754)."""
+    if isinstance(error, (UpstreamTimeout, PoolFull, ConnectTimeout, CircuitOpen)):
+        return False  # a retry would need time or connections that are exhausted
+    if request.is_streamed:
+        return False  # the body is consumed
     if isinstance(error, ConnectFailed) or not error.sent:
         return True
-    return method in IDEMPOTENT or any(name == b"idempotency-key" for name, _ in headers)
+    has_key = request.method == "POST" and any(name == b"idempotency-key" for name, _ in request.headers)
+    return request.is_safe or has_key

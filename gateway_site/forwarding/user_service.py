@@ -1,20 +1,22 @@
-"""Asks the user service: within the request's time, through the circuit, again where that cannot do harm."""
+"""Sends requests to the user service: within the request's time, through the circuit, with retries where that is safe."""
 
 import asyncio
+import logging
 import random
 import time
-from collections.abc import AsyncIterator
 from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
+
 from common.http.problem import Problem
 from common.http.response import Headers
 from common.observability import tracing
-from gateway_site import settings
-from gateway_site.forwarding.circuit import Circuit
-from gateway_site.forwarding.metrics import circuit_state, count_retry, observe_upstream
-from gateway_site.forwarding.retries import ATTEMPTS, RetryBudget, is_harmless
+from common.observability.notices import Notices
+from gateway_site.forwarding.circuit import Circuit, CircuitOpen, State
+from gateway_site.forwarding.metrics import CIRCUIT, RETRIES, observe_upstream
+from gateway_site.forwarding.retries import ATTEMPTS, Outgoing, RetryBudget, may_repeat
 from packages.http_pool import (
     Answer,
     BadAnswer,
@@ -30,121 +32,173 @@ from packages.http_pool import (
 )
 
 SERVICE = "user-service"
-ORIGIN = settings.USER_SERVICE_URL.rstrip("/")
-HOST = urlsplit(ORIGIN).hostname or ""
-PORT = urlsplit(ORIGIN).port or (443 if ORIGIN.startswith("https:") else 80)
-TIMEOUT = settings.UPSTREAM_TIMEOUT_MS / 1000
 PROBE_SECONDS = 0.8
 BACKOFF_SECONDS = 0.025
-"""Before the first retry, on average; doubles."""
+"""The mean wait before the first retry; doubles."""
 
-upstream = Upstream(
-    settings.USER_SERVICE_URL, Limits(connect_timeout=settings.UPSTREAM_CONNECT_TIMEOUT_MS / 1000, idle_timeout=50.0)
-)
-budget = RetryBudget()
-circuit = Circuit()
-circuit_state(SERVICE, lambda: circuit.state)
+IDLE_SECONDS = 50.0
+"""Below the 75 s for which the user service keeps a connection."""
+
+CHANGE_MAY_BE_MADE = " The change may have been made."
+
+logger = logging.getLogger(__name__)
+notices = Notices(logger)
 
 
-async def ask(
-    method: str, path: bytes, headers: Headers, body: bytes | AsyncIterator[bytes], length: int | None, started: float
-) -> Answer:
-    """The answer to a request whose time began at `started` (time.perf_counter). Raises Problem (400, 502, 503, 504)."""
-    budget.earn()
-    attempt = 1
-    while True:
+class UserService:
+    """For one event loop. `timeout`: seconds for one request of a client, retries included."""
+
+    def __init__(self, url: str, *, timeout: float, connect_timeout: float, max_timeouts: int) -> None:
+        self.url = url.rstrip("/")
+        parts = urlsplit(self.url)
+        self._address = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        self._timeout = timeout
+        self._upstream = Upstream(url, Limits(connect_timeout, idle_timeout=IDLE_SECONDS))
+        self._budget = RetryBudget()
+        self.circuit = Circuit(max_timeouts, changed=self._circuit_changed)
+        CIRCUIT.labels(SERVICE).set(State.CLOSED)
+
+    @property
+    def capacity(self) -> int:
+        return self._upstream.capacity
+
+    async def ask(self, request: Outgoing, started: float) -> Answer:
+        """The answer; `started` (time.perf_counter) is when the request's time began.
+
+        Raises Problem (400, 502, 503, 504).
+        """
+        self._budget.earn()
+        attempt, fate = 1, None
+        while True:
+            try:
+                return await self._attempt(request, attempt, self._timeout - (time.perf_counter() - started))
+            except UpstreamError as error:
+                # A later attempt that was never sent does not undo what an earlier one may have done.
+                fate = error if error.sent or fate is None or not fate.sent else fate
+                if attempt >= ATTEMPTS or not may_repeat(error, request) or not self._budget.spend():
+                    raise problem_for(fate, request) from error
+                RETRIES.labels(SERVICE, error.reason).inc()
+            await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            attempt += 1
+
+    async def _attempt(self, request: Outgoing, attempt: int, left: float) -> Answer:
+        self.circuit.admit()
+        started, outcome = time.perf_counter(), "cancelled"
         try:
-            return await _attempt(method, path, headers, body, length, TIMEOUT - (time.perf_counter() - started))
+            if self.circuit.state is State.HALF_OPEN:
+                await self._check_live()
+            answer = await self._send(request, attempt, left)
+            outcome = str(answer.status)
+            self.circuit.succeeded()
         except UpstreamError as error:
-            if attempt >= ATTEMPTS or not is_harmless(error, method, headers, body) or not budget.spend():
-                raise problem_for(error) from error
-            count_retry(SERVICE, kind_of(error))
-        await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
-        attempt += 1
-
-
-async def _attempt(
-    method: str, path: bytes, headers: Headers, body: bytes | AsyncIterator[bytes], length: int | None, left: float
-) -> Answer:
-    if not circuit.admit():
-        wait = b"%d" % max(1, ceil(circuit.seconds_to_probe))
-        detail = "The user service fails and is not asked for a moment."
-        raise Problem("upstream-unavailable", detail, headers=[(b"retry-after", wait)])
-    # What is left of the time goes with the request, so that nobody works on for a client who has had a 504.
-    told = [*headers, (b"x-request-timeout-ms", b"%d" % max(0, left * 1000))]
-    started, outcome = time.perf_counter(), "cancelled"
-    try:
-        answer = await send(method.encode("ascii"), path, told, body, content_length=length, timeout=left)
-        outcome = str(answer.status)
-        circuit.succeeded()
-    except UpstreamError as error:
-        outcome = kind_of(error)
-        # The time of a body that streams through is its client's too: slow ones would open the circuit for everybody.
-        is_streamed = not isinstance(body, bytes)
-        if isinstance(error, PoolFull) or (is_streamed and isinstance(error, UpstreamTimeout)):
-            circuit.forgotten()
-        else:
-            circuit.failed()
-        raise
-    except ValueError as error:
-        outcome = "invalid"
-        circuit.forgotten()
-        raise Problem("malformed-request", "This request cannot be forwarded.") from error
-    except BaseException:
-        circuit.forgotten()
-        raise
-    finally:
-        observe_upstream(SERVICE, method, outcome, time.perf_counter() - started)
-    return answer
-
-
-async def _traced(method: bytes, path: bytes, headers: Headers, *args: Any, **options: Any) -> Answer:
-    url = f"{ORIGIN}{path.partition(b'?')[0].decode('latin-1')}"
-    name = method.decode("ascii")
-    attributes = {
-        "http.request.method": tracing.known(name),
-        "server.address": HOST,
-        "server.port": PORT,
-        "url.full": url,
-    }
-    with tracing.client_span(tracing.name(name), attributes) as span:
-        # The user service continues our span, not the client's.
-        own = [field for field in headers if field[0] not in {b"traceparent", b"tracestate"}] + tracing.injected(span)
-        answer = await upstream.request(method, path, own, *args, **options)
-        # For a client, 4xx is an error too.
-        tracing.set_status(span, answer.status, error=str(answer.status) if answer.status >= 400 else None)
+            outcome = error.reason
+            self._record(error, request)
+            raise
+        except ValueError as error:
+            outcome = "invalid"
+            self.circuit.ignored()
+            raise Problem("malformed-request", "This request cannot be forwarded.") from error
+        except BaseException:
+            self.circuit.ignored()
+            raise
+        finally:
+            observe_upstream(SERVICE, request.method, outcome, time.perf_counter() - started)
         return answer
 
+    def _record(self, error: UpstreamError, request: Outgoing) -> None:
+        is_timeout = isinstance(error, (UpstreamTimeout, ConnectTimeout))
+        # The time of a streamed body is its client's: slow clients must not open the circuit.
+        if isinstance(error, PoolFull) or (is_timeout and request.is_streamed):
+            self.circuit.ignored()
+        else:
+            self.circuit.failed(is_timeout=is_timeout)
 
-send = _traced if settings.TRACES else upstream.request
+    async def _check_live(self) -> None:
+        """Raises CircuitOpen: a client's request waits UPSTREAM_TIMEOUT_MS for a frozen service, this PROBE_SECONDS."""
+        try:
+            await self.probe()
+        except (UpstreamError, RuntimeError) as error:
+            raise CircuitOpen(0.0) from error
 
-KINDS: tuple[tuple[type[UpstreamError], str, str, str], ...] = (
-    (BodyTimeout, "body_timeout", "upstream-timeout", "The request's body did not arrive in time."),
-    (UpstreamTimeout, "timeout", "upstream-timeout", "The user service did not answer in time."),
-    (ConnectTimeout, "connect_timeout", "upstream-timeout", "The user service took no connection in time."),
-    (ConnectFailed, "refused", "bad-upstream", "The user service takes no connection."),
-    (PoolFull, "pool_full", "upstream-unavailable", "Too many requests wait for the user service."),
-    (ConnectionReset, "reset", "bad-upstream", "The user service broke the connection."),
-    (BadAnswer, "bad_answer", "bad-upstream", "The user service's answer was broken."),
-    (UpstreamError, "error", "bad-upstream", "The user service could not be asked."),
-)
-"""What each error is called in metrics, which problem it is, and what the client is told: no host, no address."""
+    async def _send(self, request: Outgoing, attempt: int, left: float) -> Answer:
+        # The remaining time goes along, so that the service stops work for which a client has had a 504.
+        headers = [*request.headers, (b"x-request-timeout-ms", b"%d" % max(0, left * 1000))]
+        if not tracing.is_on:
+            return await self._request(request, headers, left)
+        with tracing.client_span(tracing.name(request.method), self._attributes(request, attempt)) as span:
+            # The user service continues our span, not the client's.
+            traced = [field for field in headers if field[0] not in {b"traceparent", b"tracestate"}]
+            answer = await self._request(request, traced + tracing.injected(span), left)
+            # For a client, 4xx is an error too.
+            tracing.set_status(span, answer.status, error=str(answer.status) if answer.status >= 400 else None)
+            return answer
+
+    def _attributes(self, request: Outgoing, attempt: int) -> dict[str, Any]:
+        """OpenTelemetry's, without the query: it may hold an e-mail address."""
+        host, port = self._address
+        resends = {"http.request.resend_count": attempt - 1} if attempt > 1 else {}
+        return {
+            "http.request.method": tracing.known(request.method),
+            "server.address": host,
+            "server.port": port,
+            "url.full": self.url + request.target.partition(b"?")[0].decode("latin-1"),
+            "network.protocol.version": "1.1",
+            **resends,
+        }
+
+    async def _request(self, request: Outgoing, headers: Headers, left: float) -> Answer:
+        method = request.method.encode("ascii")
+        return await self._upstream.request(
+            method, request.target, headers, request.body, content_length=request.length, timeout=left
+        )
+
+    async def probe(self) -> None:
+        """Returns if the user service is live. Readiness would empty the gateway's Service in a Redis outage too.
+
+        Raises UpstreamError, RuntimeError.
+        """
+        answer = await self._upstream.request(b"GET", b"/health/live", [], timeout=PROBE_SECONDS)
+        await answer.aclose()
+        if answer.status != 200:
+            raise RuntimeError(f"/health/live answered {answer.status}")
+
+    async def document(self, path: bytes) -> dict[str, Any] | None:
+        """The JSON object at a path, whatever its status; None without one within PROBE_SECONDS."""
+        try:
+            answer = await self._upstream.request(b"GET", path, [], timeout=PROBE_SECONDS)
+            await answer.aclose()
+            value = orjson.loads(answer.body or b"")
+        except (UpstreamError, orjson.JSONDecodeError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    async def close(self) -> None:
+        await self._upstream.close()
+
+    def _circuit_changed(self, state: State) -> None:
+        CIRCUIT.labels(SERVICE).set(state)
+        notices.warn(f"circuit {state.name.lower().replace('_', '-')}", upstream=SERVICE)
 
 
-def kind_of(error: UpstreamError) -> str:
-    """The metrics' name for an error."""
-    return next(kind for known, kind, _, _ in KINDS if isinstance(error, known))
+PROBLEMS: dict[type[UpstreamError], tuple[str, str]] = {
+    BodyTimeout: ("upstream-timeout", "The request's body did not arrive in time."),
+    UpstreamTimeout: ("upstream-timeout", "The user service did not answer in time."),
+    ConnectTimeout: ("upstream-timeout", "The user service accepted no connection in time."),
+    ConnectFailed: ("bad-upstream", "The user service accepts no connection."),
+    PoolFull: ("upstream-unavailable", "Too many requests wait for the user service."),
+    CircuitOpen: ("upstream-unavailable", "The user service fails; requests to it are paused."),
+    ConnectionReset: ("bad-upstream", "The user service closed the connection."),
+    BadAnswer: ("bad-upstream", "The user service's answer was broken."),
+}
+"""Code and detail: without host and address."""
 
 
-def problem_for(error: UpstreamError) -> Problem:
-    """The problem that an error is to the client."""
-    return next(Problem(code, detail) for known, _, code, detail in KINDS if isinstance(error, known))
-
-
-async def probe() -> None:
-    """Returns if the user service lives: not whether it is ready, or a Redis outage would empty the gateway's Service
-    too. Raises UpstreamError or RuntimeError."""
-    answer = await upstream.request(b"GET", b"/health/live", [], timeout=PROBE_SECONDS)
-    await answer.aclose()
-    if answer.status != 200:
-        raise RuntimeError(f"/health/live said {answer.status}")
+def problem_for(error: UpstreamError, request: Outgoing) -> Problem:
+    """The client's problem. Never claims that nothing was done after a change was sent."""
+    code, detail = PROBLEMS[type(error)]
+    if error.sent and not request.is_safe and not isinstance(error, BodyTimeout):  # a partial body changes nothing
+        detail += CHANGE_MAY_BE_MADE
+    if isinstance(error, CircuitOpen):
+        retry_after = (b"retry-after", b"%d" % max(1, ceil(error.seconds)))
+        return Problem(code, detail, headers=[retry_after], reason=error.reason)
+    return Problem(code, detail, reason=error.reason)

@@ -1,102 +1,91 @@
 """Forwards `/api/users…` to the user service, unread: same status, body and end-to-end headers."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator
 
 from common.http.body import chunks, read_body
 from common.http.problem import Problem
 from common.http.request import Request
-from common.http.response import RawResponse, Response, StreamedResponse
-from common.http.views import View, method_not_allowed
-from gateway_site import settings
-from gateway_site.forwarding.headers import (
-    FROM_CLIENT,
-    FROM_CLIENT_WITHOUT_CREDENTIALS,
-    client_address,
-    end_to_end,
-    forwarded,
-)
-from gateway_site.forwarding.user_service import ask, problem_for
+from common.http.response import Headers, RawResponse, Response, StreamedResponse
+from common.http.views import method_not_allowed
+from gateway_site.forwarding.headers import Dropped, end_to_end, forwarded
+from gateway_site.forwarding.retries import Outgoing
+from gateway_site.forwarding.user_service import UserService, problem_for
 from packages.http_pool import Answer, UpstreamError
 
-PREFIX = b"/api"
+PREFIX = "/api"
 WHOLE_BODY_BYTES = 65_536
-"""A body up to this size is sent in one piece, and so may be sent again; a larger one streams through."""
+"""A body up to this size is buffered, and may be sent again; a larger one streams through."""
 
 ALLOWED = {
     "/api/users": "GET, HEAD, OPTIONS, POST",
     "/api/users/{id}": "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
 }
-"""What the user service's paths know, for the one method that it cannot be asked with."""
+"""The user service's methods, for CONNECT, which cannot be forwarded."""
 
 TOO_LARGE = "The user service's answer is too large."
 
-DROPPED = FROM_CLIENT_WITHOUT_CREDENTIALS if settings.AUTH else FROM_CLIENT
 
+class Forward:
+    """The view of `/api/users…`. `dropped`: header fields of clients that do not cross. `max_answer` is in bytes."""
 
-async def forward(request: Request, identity: Iterable[tuple[bytes, bytes]] = (), **path_parameters: str) -> Response:
-    """The user service's answer to this request; `identity`: what it is told of who is calling. Raises Problem (405, 413,
-    502, 503, 504)."""
-    peer = request.peer
-    given = request.fields
-    request.remote_addr = client_address(given, peer, settings.TRUSTED_PROXIES)
-    if request.method == "CONNECT":  # an answer to it would be the start of a tunnel (RFC 9110 §9.3.6)
-        raise method_not_allowed(ALLOWED[request.route])
-    headers = end_to_end(given, DROPPED)
-    headers += forwarded(given, peer, request.scope["scheme"], PREFIX, settings.TRUSTED_PROXIES)
-    headers.append((b"x-request-id", request.request_id.encode("ascii")))
-    headers += identity
-    length, started = request.content_length, request.started
-    body: bytes | AsyncIterator[bytes] = b""
-    if request.has_body:
-        # Of unknown length: whole too where nothing larger is allowed, or a slow client would hold a connection of the pool.
-        is_small = (settings.MAX_BODY_BYTES if length is None else length) <= WHOLE_BODY_BYTES
-        if is_small:
-            body = await read_body(request)
-            started = time.perf_counter()  # the user service is not to pay for a slow client
-        else:
-            body = chunks(request)
-    answer = await ask(request.method or "", target(request), headers, body, length, started)
-    fields = end_to_end(answer.headers)
-    if answer.body is not None:
-        return RawResponse(answer.status, fields, answer.body)
-    if int(dict(fields).get(b"content-length", b"0")) > settings.MAX_ANSWER_BYTES:
-        await answer.aclose()
-        raise Problem("bad-upstream", TOO_LARGE)
-    return StreamedResponse(answer.status, fields, streamed(answer), answer.aclose)
+    def __init__(self, users: UserService, *, dropped: Dropped, max_answer: int) -> None:
+        self._users, self._dropped, self._max_answer = users, dropped, max_answer
 
+    async def serve(self, request: Request, identity: Headers | None = None, **path_parameters: str) -> Response:
+        """The user service's answer; `identity`: the fields that name the caller.
 
-async def streamed(answer: Answer) -> AsyncIterator[bytes]:
-    """The body of an answer as it arrives. Raises Problem when it breaks off, or is larger than MAX_ANSWER_BYTES."""
-    size = 0
-    try:
-        async for chunk in answer.chunks():
-            size += len(chunk)
-            if size > settings.MAX_ANSWER_BYTES:
-                raise Problem("bad-upstream", TOO_LARGE)
-            yield chunk
-    except UpstreamError as error:
-        raise problem_for(error) from error
+        Raises Problem (405, 413, 502, 503, 504).
+        """
+        if request.method == "CONNECT":  # an answer to it would be the start of a tunnel (RFC 9110 §9.3.6)
+            raise method_not_allowed(ALLOWED[request.route])
+        outgoing, started = await self._outgoing(request, identity or [])
+        answer = await self._users.ask(outgoing, started)
+        fields = end_to_end(answer.headers)
+        if answer.body is not None:
+            return RawResponse(answer.status, fields, answer.body)
+        if int(dict(fields).get(b"content-length", b"0")) > self._max_answer:
+            await answer.aclose()
+            raise Problem("bad-upstream", TOO_LARGE)
+        return StreamedResponse(answer.status, fields, self._streamed(answer, outgoing), answer.aclose)
+
+    async def _outgoing(self, request: Request, identity: Headers) -> tuple[Outgoing, float]:
+        """The request for the user service, and when its time began."""
+        headers = end_to_end(request.fields, self._dropped)
+        headers += forwarded(request.site.proxies.chain(request.fields, request.peer), request.origin, PREFIX)
+        headers.append((b"x-request-id", request.request_id.encode("ascii")))
+        headers += identity
+        method, length = request.method, request.content_length
+        if not request.has_body:
+            return Outgoing(method, target(request), headers), request.started
+        # Of unknown length: buffered if no larger body is allowed, or a slow client would hold a pooled connection.
+        if (request.site.max_body_bytes if length is None else length) > WHOLE_BODY_BYTES:
+            return Outgoing(method, target(request), headers, chunks(request), length), request.started
+        body = await read_body(request)
+        # The user service's time must not be used up by a slow client.
+        return Outgoing(method, target(request), headers, body, length), time.perf_counter()
+
+    async def _streamed(self, answer: Answer, outgoing: Outgoing) -> AsyncIterator[bytes]:
+        """The body as it arrives. Raises Problem when it breaks off or is larger than allowed."""
+        size = 0
+        try:
+            async for chunk in answer.chunks():
+                size += len(chunk)
+                if size > self._max_answer:
+                    raise Problem("bad-upstream", TOO_LARGE)
+                yield chunk
+        except UpstreamError as error:
+            raise problem_for(error, outgoing) from error
 
 
 def target(request: Request) -> bytes:
-    """The request target behind the gateway: as it came, unread, without our prefix. Raises Problem (404) where the
-    prefix came percent-encoded: it could not be taken off without reading the rest."""
+    """The request target without our prefix, otherwise byte for byte.
+
+    Raises Problem (404) where the prefix is percent-encoded: it cannot be removed without decoding the rest.
+    """
     path: bytes = request.scope["raw_path"]
-    if not path.startswith(PREFIX):
+    if not path.startswith(b"/api/users"):
         raise Problem("not-found", "No resource has this path.")
-    path = path.removeprefix(PREFIX)
+    path = path.removeprefix(PREFIX.encode())
     query = request.scope["query_string"]
     return path + b"?" + query if query else path
-
-
-users: View = forward
-"""The view of `/api/users…`, behind the guard where the settings ask for one."""
-
-on_stop: Sequence[Callable[[], Awaitable[None]]] = ()
-"""What to await once the server has stopped."""
-
-if settings.GUARDED:
-    from gateway_site.guard import view as guard
-
-    users, on_stop = guard.guarded(forward), guard.on_stop

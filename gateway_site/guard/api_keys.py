@@ -1,7 +1,7 @@
-"""API keys: what they look like, the file that knows their hashes, and the check of one.
+"""API keys: their form, the file with their hashes, and the check of one.
 
-A key is `ugk_<id>_<secret>` with 256 random bits of secret, so one round of SHA-256 keeps it: there is nothing to guess, and
-a slow hash would be paid by each request. A line of the file, its fields parted by white space; `#` starts a comment:
+A key is `ugk_<id>_<secret>` with 256 random bits of secret, so one round of SHA-256 is enough: there is nothing to guess, and
+each request would pay for a slow hash. A line of the file, its fields separated by white space; `#` starts a comment:
 
     <id>         <name>    <scopes>                <expires>            sha256:<of the whole key, hex>
     5f0c4c7e9a43 reporting users:read,users:write  2027-12-31T00:00:00Z sha256:…
@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 
+from common.observability.notices import Notices
 from gateway_site.guard import challenge
 from gateway_site.guard.metrics import KEY_FILE_READS
 from gateway_site.guard.principal import SCOPES, Principal, principal
@@ -28,19 +29,19 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NEVER = "never"
 
 LOOK_SECONDS = 1.0
-"""How often the file is looked at for a change; one `stat`."""
+"""How often the file is checked for a change, by one `stat`."""
 
 MAX_FILE_BYTES = 1 << 20
-"""Some 8,000 keys. It is read within the event loop: a larger file would hold up requests."""
+"""Some 8,000 keys. The file is read within the event loop: a larger one would delay requests."""
 
 _ID, _HASH = re.compile(r"[0-9a-f]{12}"), re.compile(r"sha256:([0-9a-f]{64})")
 
-logger = logging.getLogger(__name__)
+notices = Notices(logging.getLogger(__name__))
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is known of a key. `expires`: seconds since 1970."""
+    """A key's line. `expires`: seconds since 1970."""
 
     principal: Principal
     digest: bytes
@@ -48,7 +49,7 @@ class Entry:
 
 
 DECOY = Entry(principal("key", "nobody", frozenset()), bytes(32), inf)
-"""Compared with when nobody has the id: who guesses learns nothing from how long the answer takes."""
+"""Compared with an unknown id, so that the time of an answer does not reveal which ids exist."""
 
 
 def create(name: str, scopes: frozenset[str], expires: datetime | None) -> tuple[str, str]:
@@ -61,7 +62,7 @@ def create(name: str, scopes: frozenset[str], expires: datetime | None) -> tuple
 
 
 def parse(text: str) -> dict[bytes, Entry]:
-    """The entries by their id. Raises ValueError with the number of the line that is not right."""
+    """The entries by their id. Raises ValueError with the number of a malformed line."""
     entries: dict[bytes, Entry] = {}
     for number, line in enumerate(text.splitlines(), 1):
         fields = line.partition("#")[0].split()
@@ -78,9 +79,9 @@ def parse(text: str) -> dict[bytes, Entry]:
 
 
 def _entry(fields: list[str]) -> tuple[bytes, Entry]:
-    # No value in the texts: who puts a key where its hash belongs would find it in the log.
+    # No value in the texts: a key in the place of its hash would be logged.
     if len(fields) != 5:
-        raise ValueError("wanted are five fields: id, name, scopes, expiry, hash")
+        raise ValueError("a line has five fields: id, name, scopes, expiry, hash")
     identifier, name, scopes, until, hashed = fields
     if not _ID.fullmatch(identifier) or not NAME.fullmatch(name):
         raise ValueError("the id or the name is malformed")
@@ -107,20 +108,20 @@ def moment(text: str) -> float:
 
 
 class ApiKeys:
-    """The keys of a file that is read again when it changes; a change that cannot be read changes nothing.
+    """The keys of a file, which is read again after a change; an unreadable change is ignored.
 
-    Raises OSError, ValueError where it cannot be read at the start.
+    Raises OSError, ValueError if the file cannot be read at the start.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path, self._clock = path, clock
         self._seen = self._version()
         self._entries = self._read()
-        self._met: dict[bytes, Entry] = {}  # good keys as they were sent: one an entry at most
+        self._met: dict[bytes, Entry] = {}  # valid keys as they were sent: at most one for each entry
         self._look_at = time.monotonic() + LOOK_SECONDS
 
-    def check(self, key: bytes) -> Principal:
-        """Whose key it is. Raises Problem (401)."""
+    async def check(self, key: bytes) -> Principal:
+        """The key's owner. Raises Problem (401)."""
         if time.monotonic() >= self._look_at:
             self._look()
         entry = self._met.get(key) or self._compare(key)
@@ -129,8 +130,10 @@ class ApiKeys:
         return entry.principal
 
     def _compare(self, key: bytes) -> Entry:
-        """In constant time, once for a good key: OpenSSL costs a request as much as all the rest of the guard. Finding it in
-        a dictionary afterwards tells no more: that compares letters only where a hash under a secret of this process fits."""
+        """Compares in constant time, once for a valid key: OpenSSL costs as much as the rest of the guard.
+
+        The dictionary afterwards reveals nothing: it compares bytes only if a hash under a secret of this process fits.
+        """
         entry = self._entries.get(key[4:16], DECOY)
         is_same = hmac.compare_digest(hashlib.sha256(key).digest(), entry.digest)
         if not is_same or entry is DECOY:
@@ -148,22 +151,18 @@ class ApiKeys:
             self._entries, self._met = self._read(), {}
         except (OSError, ValueError) as error:
             KEY_FILE_READS.labels("failed").inc()
-            logger.error("AUTH_API_KEYS_FILE cannot be read, the keys stay as they were: %s", why(error))
+            notices.warn("AUTH_API_KEYS_FILE cannot be read, the previous keys stay", reason=why(error))
             return
         KEY_FILE_READS.labels("ok").inc()
-        logger.info("AUTH_API_KEYS_FILE was read again", extra={"fields": {"keys": len(self._entries)}})
+        notices.warn("AUTH_API_KEYS_FILE was read again", keys=len(self._entries))
 
     def _version(self) -> tuple[int, int, int] | None:
-        """Differs after a change; None where there is no file. Looked at before reading: a change in between shows later."""
+        """Differs after a change; None without a file. Read before the file: a change in between shows up later."""
         try:
             found = self._path.stat()
         except OSError:
             return None
-        return (
-            found.st_ctime_ns,
-            found.st_ino,
-            found.st_size,
-        )  # its time of change cannot be set, and tells of rights too
+        return found.st_ctime_ns, found.st_ino, found.st_size  # ctime: nobody can set it, and it covers permissions
 
     def _read(self) -> dict[bytes, Entry]:
         with self._path.open("rb") as file:

@@ -1,39 +1,56 @@
-"""One line of the logger `audit` for each write that was asked for: who, what, which user, from where, with what result.
+"""One line of the logger `audit` for each write: caller, action, user, address, result.
 
-It is written at every LOG_LEVEL (settings.py); the request's ID joins it to the access line.
+Logged at every LOG_LEVEL (settings.py); the request ID joins it to the access line.
 """
 
 import logging
+from collections.abc import Coroutine
+from typing import Any
 
-from common.http.request import Request
-from common.http.response import RawResponse
+from common.http import problems
+from common.http.request import ClientGone, Request
+from common.http.response import Response
 
 logger = logging.getLogger("audit")
 
 ACTIONS = {"POST": "create_user", "PUT": "replace_user", "PATCH": "update_user", "DELETE": "delete_user"}
 
-UNKNOWN = frozenset({499, 502, 504})
-"""No answer of the user service reached us or the client: the write may have happened."""
+CLIENT_GONE = 499
+UNKNOWN = frozenset({CLIENT_GONE, 502, 504})
+"""The write may have happened: no answer of the user service reached the gateway, or none the client."""
 
 MAX_ID = 64
 
 
-def record(request: Request, response: RawResponse | None) -> None:
-    """Logs one write; None: the client left before there was an answer."""
-    status = 499 if response is None else response.status_code
+async def recorded(request: Request, answering: Coroutine[Any, Any, Response]) -> Response:
+    """Awaits the answer to a write and logs it, whatever the outcome."""
+    status, location = CLIENT_GONE, None
+    try:
+        response = await answering
+        status, location = response.status_code, dict(getattr(response, "raw_headers", ())).get(b"location")
+        return response
+    except ClientGone:
+        raise
+    except Exception as error:
+        status = problems.from_exception(error, request.site).status
+        raise
+    finally:
+        _log(request, status, location)
+
+
+def _log(request: Request, status: int, location: bytes | None) -> None:
     fields = {
         "action": ACTIONS.get(request.method or "", "other"),
         "principal": request.principal,
-        "user_id": user_id(request, response),
+        "user_id": _user_id(request, location),
         "remote_addr": request.remote_addr,
         "status_code": status,
-        "result": result(status),
+        "result": _result(status),
     }
     logger.info("write", extra={"fields": fields})
 
 
-def result(status: int) -> str:
-    """`done`, `refused`, `failed`, or `unknown`: it may have been done."""
+def _result(status: int) -> str:
     if status in UNKNOWN:
         return "unknown"
     if status < 400:
@@ -41,10 +58,9 @@ def result(status: int) -> str:
     return "refused" if status < 500 else "failed"
 
 
-def user_id(request: Request, response: RawResponse | None) -> str | None:
-    """The user in the path, as the client wrote it; of a new one in its Location."""
+def _user_id(request: Request, location: bytes | None) -> str | None:
+    """The user in the path, as the client sent it; of a new user the one in Location."""
     if request.method != "POST":
         _, _, tail = request.path.partition("/users/")
         return tail[:MAX_ID] or None
-    location = dict(response.raw_headers).get(b"location") if response is not None else None
     return location.rpartition(b"/")[2].decode("latin-1") if location else None

@@ -1,37 +1,43 @@
-"""The refusals, with `WWW-Authenticate` as RFC 6750 §3 has it. Nothing of what the client sent is in one."""
+"""Refusals with `WWW-Authenticate` after RFC 6750 §3. None repeats what the client sent."""
+
+import logging
 
 from common.http.problem import Problem
-from gateway_site.guard.metrics import refused
+from common.observability.notices import Notices
+from gateway_site.guard.metrics import REFUSALS
 
 REALM = 'Bearer realm="api"'
 
+notices = Notices(logging.getLogger(__name__))
+
 
 def missing() -> Problem:
-    """401: no credential. Without an error code, which is for those who tried (§3.1)."""
-    refused("missing")
+    """401. Without an error code: that is for requests with a credential (§3.1)."""
+    REFUSALS.labels("missing").inc()
     return _problem("unauthenticated", "This needs a credential.", REALM)
 
 
 def invalid(reason: str, description: str) -> Problem:
-    """401: a credential that is not good. `reason`: the metrics' word for it."""
-    refused(reason)
-    challenge = f'{REALM}, error="invalid_token", error_description="{description}"'
-    return _problem("unauthenticated", f"{description}.", challenge)
+    """401; `reason` is the metric's word."""
+    return _refuse("unauthenticated", reason, f"{description}.", "invalid_token", description)
 
 
 def ambiguous(description: str) -> Problem:
-    """400: more than one credential (§3.1, invalid_request)."""
-    refused("ambiguous")
-    challenge = f'{REALM}, error="invalid_request", error_description="{description}"'
-    return _problem("malformed-request", f"{description}.", challenge)
+    """400 for more than one credential (§3.1, invalid_request)."""
+    return _refuse("malformed-request", "ambiguous", f"{description}.", "invalid_request", description)
 
 
 def insufficient(scope: str) -> Problem:
-    """403: a good credential without this scope."""
-    refused("scope")
-    return _problem(
-        "forbidden", f"This needs the scope {scope}.", f'{REALM}, error="insufficient_scope", scope="{scope}"'
-    )
+    """403: a valid credential without this scope."""
+    REFUSALS.labels("scope").inc()
+    challenge = f'{REALM}, error="insufficient_scope", scope="{scope}"'
+    return _problem("forbidden", f"This needs the scope {scope}.", challenge)
+
+
+def _refuse(code: str, reason: str, detail: str, error: str, description: str) -> Problem:
+    REFUSALS.labels(reason).inc()
+    notices.warn("credentials refused", reason=reason)
+    return _problem(code, detail, f'{REALM}, error="{error}", error_description="{description}"')
 
 
 def _problem(code: str, detail: str, challenge: str) -> Problem:

@@ -1,4 +1,4 @@
-"""Which pages of other origins may call from a browser (CORS; Fetch standard §3.3): exact origins, no wildcard, no cookies."""
+"""CORS (Fetch standard §3.3): pages of exact origins may call from a browser; no wildcard, no cookies."""
 
 from common.http.request import Request
 from common.http.response import Fields, RawResponse
@@ -23,23 +23,28 @@ class Cors:
     def __init__(self, origins: frozenset[str]) -> None:
         self._origins = frozenset(origin.encode("ascii") for origin in origins)
 
-    def preflight(self, request: Request) -> RawResponse | None:
-        """The answer to a browser that asks before it sends; None to anybody else, and to pages that are not listed."""
+    def open(self, request: Request) -> RawResponse | None:
+        """Adds the fields to the answer of any request, an error's too; answers the preflight of a listed origin."""
         given = request.raw_headers
-        if b"access-control-request-method" not in given or given.get(b"origin") not in self._origins:
+        origin = given.get(b"origin")
+        if origin not in self._origins:
+            request.answer_fields += (VARY,)
             return None
-        headers = [
-            (b"access-control-allow-origin", given[b"origin"]),
+        if request.method == "OPTIONS" and b"access-control-request-method" in given:
+            request.answer_fields += self._preflight(origin)
+            return RawResponse(204, [])
+        request.answer_fields += (_allow(origin), (b"access-control-expose-headers", EXPOSED), VARY)
+        return None
+
+    def _preflight(self, origin: bytes) -> Fields:
+        return (
+            _allow(origin),
             (b"access-control-allow-methods", METHODS),
             (b"access-control-allow-headers", FIELDS),
             (b"access-control-max-age", MAX_AGE_SECONDS),
             VARY,
-        ]
-        return RawResponse(204, headers)
+        )
 
-    def fields(self, request: Request) -> Fields:
-        """What an answer carries."""
-        origin = request.raw_headers.get(b"origin")
-        if origin not in self._origins:
-            return (VARY,)
-        return (b"access-control-allow-origin", origin), (b"access-control-expose-headers", EXPOSED), VARY
+
+def _allow(origin: bytes) -> tuple[bytes, bytes]:
+    return b"access-control-allow-origin", origin

@@ -1,48 +1,50 @@
-"""Finds the one credential that a request carries, and asks whose it is."""
+"""Finds the one credential of a request and checks it."""
 
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Protocol
 
 from common.http.request import Request
 from gateway_site.forwarding.headers import CREDENTIALS
 from gateway_site.guard import challenge
-from gateway_site.guard.api_keys import PREFIX, ApiKeys
+from gateway_site.guard.api_keys import PREFIX
 from gateway_site.guard.principal import Principal
-
-if TYPE_CHECKING:
-    from gateway_site.guard.tokens import Tokens
 
 AUTHORIZATION, API_KEY = b"authorization", b"x-api-key"
 
 
-class Credentials:
-    """`keys` and `tokens`: what is accepted."""
+class Checker(Protocol):
+    """API keys or tokens."""
 
-    def __init__(self, keys: ApiKeys | None, tokens: "Tokens | None") -> None:
+    async def check(self, credential: bytes) -> Principal: ...
+
+
+class Credentials:
+    """`keys` and `tokens`: the accepted kinds, at least one."""
+
+    def __init__(self, keys: Checker | None, tokens: Checker | None) -> None:
         self._keys, self._tokens = keys, tokens
 
-    def check(self, request: Request) -> Principal | Coroutine[Any, Any, Principal]:
-        """Who is calling; to be awaited where that must be found out. Raises Problem (400, 401, 503)."""
+    async def check(self, request: Request) -> Principal:
+        """The caller. Raises Problem (400, 401, 503)."""
         given, fields = request.raw_headers, request.fields
-        if len(given) != len(fields):  # some field is repeated
+        if len(given) != len(fields):  # a field is repeated
             names = [name for name, _ in fields if name in CREDENTIALS]
             if len(names) != len(set(names)):
                 raise challenge.ambiguous("More than one credential was sent")
         bearer = token(given[AUTHORIZATION]) if AUTHORIZATION in given else None
-        keys, tokens = self._keys, self._tokens
-        if keys is not None and API_KEY in given:
-            if bearer is not None:
-                raise challenge.ambiguous("More than one credential was sent")
-            return keys.check(given[API_KEY])
-        if bearer is None:
+        key = given.get(API_KEY) if self._keys is not None else None
+        # Generated clients send the same text in both fields.
+        if key is not None and bearer is not None and key != bearer:
+            raise challenge.ambiguous("More than one credential was sent")
+        credential = key if key is not None else bearer
+        if credential is None:
             raise challenge.missing()
-        if keys is not None and (tokens is None or bearer.startswith(PREFIX)):
-            return keys.check(bearer)
-        assert tokens is not None  # noqa: S101 - one of the two there is
-        return tokens.check(bearer)
+        is_key = key is not None or self._tokens is None or (bearer is not None and bearer.startswith(PREFIX))
+        checker = self._keys if is_key and self._keys is not None else self._tokens
+        assert checker is not None  # noqa: S101 - there is at least one
+        return await checker.check(credential)
 
 
 def token(authorization: bytes) -> bytes | None:
-    """What stands behind `Bearer` (RFC 6750 §2.1), if that is the scheme."""
+    """The credential of the scheme Bearer (RFC 6750 §2.1)."""
     scheme, _, credential = authorization.partition(b" ")
     return credential.strip() if scheme.lower() == b"bearer" else None

@@ -1,13 +1,13 @@
-"""The rate limit: the generic cell rate algorithm (GCRA), which keeps one number a client.
+"""The rate limit: the generic cell rate algorithm (GCRA), which keeps one number for each client.
 
-The number is the time at which the client's burst is whole again. A request moves it on by one interval; where that would be
-further ahead than a burst is long, the request comes too early. No library: `limits` has no bursts, and `throttled-py`
-asks Redis for each request by itself, at ten times the CPU (docs/adr/0101-guards.md).
+The number is the time at which the client's whole burst is available again. A request moves it by one interval; a request
+that would move it further ahead than the length of a burst is refused. `limits` has no bursts, and `throttled-py` makes one
+round trip to Redis for each request, at ten times the CPU (docs/adr/0101-guards.md).
 """
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Protocol
@@ -19,26 +19,25 @@ from gateway_site.guard.metrics import RATE_LIMITED
 from gateway_site.guard.rate import Rate
 
 MAX_CLIENTS = 20_000
-"""Clients that the local store remembers, some 5 MB; beyond it the one who was away longest gets a whole burst again."""
-
+"""Clients in the local store, some 5 MB; above it the least recent one is evicted, and gets a whole burst again."""
 
 State = tuple[int, int]
-"""After a request: ns until its client's burst is whole again, and ns that it came too early (0: it may pass)."""
+"""After a request: ns until the client's burst is whole, and ns until it may repeat a refused request (0: accepted)."""
 
 SECOND = 1_000_000_000
 ROUNDED = 1_000
-"""By how many ns the shared store may be off, which counts in µs."""
+"""The error of the shared store in ns: it counts in µs."""
 
 
 class Store(Protocol):
-    """Keeps one number a client."""
+    """Keeps one number for each client."""
 
-    def take(self, client: str) -> State | Awaitable[State]: ...
+    async def take(self, client: str) -> State: ...
     async def close(self) -> None: ...
 
 
 def nanoseconds(rate: Rate) -> tuple[int, int]:
-    """That one request uses up, and that a burst does."""
+    """The length of one request and of a burst."""
     interval = round(rate.interval * SECOND)
     return interval, interval * rate.burst
 
@@ -51,13 +50,16 @@ class LocalStore:
     ) -> None:
         self._interval, self._tolerance = nanoseconds(rate)
         self._max_clients, self._clock = max_clients, clock
-        self._full_at: OrderedDict[str, int] = OrderedDict()  # who was here last comes last
+        self._full_at: OrderedDict[str, int] = OrderedDict()  # least recent first
 
     def __len__(self) -> int:
         return len(self._full_at)
 
-    def take(self, client: str) -> State:
-        """Takes one request off the client's limit, if there is one."""
+    async def take(self, client: str) -> State:
+        """Counts one request, if the limit allows it."""
+        return self.take_now(client)
+
+    def take_now(self, client: str) -> State:
         now, known = self._clock(), self._full_at
         full_at = known.get(client, 0)
         if full_at <= now:
@@ -74,10 +76,10 @@ class LocalStore:
         return after - now, 0
 
     async def close(self) -> None:
-        """Nothing to close."""
+        pass
 
     def _make_room(self, now: int) -> None:
-        """For one more. Two whose burst is whole go for each that comes: memory shrinks again after a crowd."""
+        """Evicts up to two full clients for each new one, so that memory shrinks again after a crowd."""
         known = self._full_at
         for _ in range(2):
             if known and (known[next(iter(known))] <= now or len(known) >= self._max_clients):
@@ -85,10 +87,10 @@ class LocalStore:
 
 
 class Limiter:
-    """One rate for every client, and the fields that tell them (draft-ietf-httpapi-ratelimit-headers)."""
+    """One rate for every client, and the header fields that show it (draft-ietf-httpapi-ratelimit-headers)."""
 
     def __init__(self, rate: Rate, store: Store) -> None:
-        self.store = store
+        self._store = store
         self._interval, tolerance = nanoseconds(rate)
         self._tolerance = tolerance + min(ROUNDED, self._interval // 2)
         policy = (b"ratelimit-policy", b'"default";q=%d;w=%d' % (rate.burst, rate.refill))
@@ -100,26 +102,24 @@ class Limiter:
         self._fields = fields
         self._refusal = f"The limit is {rate.count} requests in {rate.period} s, {rate.burst} at once."
 
-    def count(self, request: Request, state: State) -> Problem | None:
-        """Has the answer tell what is left, and in how many seconds the burst is whole again. A problem (429) for a request
-        that came too early."""
-        full_in, early = state
+    async def count(self, request: Request, client: str) -> None:
+        """Counts the request and adds the fields to its answer. Raises Problem (429)."""
+        full_in, early = await self._store.take(client)
         request.answer_fields += self._fields((self._tolerance - full_in) // self._interval, -(-full_in // SECOND))
-        if early == 0:
-            return None
-        RATE_LIMITED.inc()
-        return Problem("too-many-requests", self._refusal, headers=[(b"retry-after", b"%d" % -(-early // SECOND))])
+        if early > 0:
+            RATE_LIMITED.inc()
+            retry_after = (b"retry-after", b"%d" % -(-early // SECOND))
+            raise Problem("too-many-requests", self._refusal, headers=[retry_after])
 
     async def close(self) -> None:
-        """Ends what the store has under way."""
-        await self.store.close()
+        await self._store.close()
 
 
 @lru_cache(maxsize=4096)
 def client_of(address: str) -> str:
-    """Who is limited where there is no credential: an address; of IPv6 the /64, all of which one subscriber has."""
+    """The limited client without a credential: an address, or the /64 of one IPv6 subscriber."""
     try:
-        parsed = ip_address(address)
+        parsed = ip_address(address[:64])
     except ValueError:
         return "addr:unknown"
     if isinstance(parsed, IPv6Address):

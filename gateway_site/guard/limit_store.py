@@ -1,8 +1,8 @@
-"""The rate limit's numbers in a Redis that all replicas share: one script, one round trip, many clients in it.
+"""The rate limit's numbers in a Redis that all replicas share: one script for many clients in one round trip.
 
-What is asked within one round trip leaves with the next, so a busy gateway pays redis-py's 100 µs not for each request but for
-each batch. The clock is the server's: replicas cannot disagree. While Redis is away limits are local, and the gateway says so
-(`rate_limit_store_up`); the first requests to notice wait TIMEOUT_SECONDS, no later one does.
+Requests that arrive during a round trip leave with the next: a busy gateway pays redis-py's 100 µs for each batch, not for
+each request. The clock is the server's, so that replicas agree. While Redis is unavailable the limit is local
+(`rate_limit_store_up`); only the first requests wait TIMEOUT_SECONDS.
 """
 
 import asyncio
@@ -14,18 +14,19 @@ from redis.asyncio import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from common.observability.notices import Notices
 from gateway_site.guard.limit import LocalStore, State
 from gateway_site.guard.rate import Rate
 
 TIMEOUT_SECONDS = 0.25
-"""More than two periods of the kernel's CPU quota (100 ms), in which a throttled pod or Redis does nothing."""
+"""More than two periods of the kernel's CPU quota (100 ms), in which a throttled pod or Redis may pause."""
 RETRY_SECONDS = 0.5
 MAX_BATCH = 512
 
 SCRIPT = """
--- GCRA for each of KEYS. ARGV: a request's interval, a burst's length, in µs. Answers two numbers a key, in µs: until the
--- burst is whole again, and how much too early the request came (0: it may pass). What is kept is never further ahead than a
--- burst: unless RATE_LIMIT was stricter before, or the clock of a server before this one was ahead.
+-- GCRA for each of KEYS. ARGV: the length of a request and of a burst in µs. Returns two numbers for each key, in µs: until
+-- the burst is whole, and until a refused request may be repeated (0: accepted). A stored number is at most a burst ahead,
+-- unless RATE_LIMIT was stricter before or the clock of a previous server was ahead.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local interval, tolerance = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -48,15 +49,15 @@ end
 return answer
 """
 
-# Here, not in metrics.py: a gateway without such a store shows none of them.
+# Not in metrics.py: only a gateway with such a store shows them.
 STORE_UP = Gauge(
     "rate_limit_store_up",
     "1 while the shared store of the rate limit answers; 0: limits are local",
     multiprocess_mode="livemin",
 )
-FALLBACKS = Counter("rate_limit_fallbacks", "Requests that were limited locally, because the store did not answer")
+FALLBACKS = Counter("rate_limit_fallbacks", "Requests limited locally, because the store did not answer")
 
-logger = logging.getLogger(__name__)
+notices = Notices(logging.getLogger(__name__))
 
 Waiting = tuple[str, asyncio.Future[State]]
 
@@ -76,11 +77,11 @@ class RedisStore:
         self._arguments = [rate.interval * 1e6, rate.interval * 1e6 * rate.burst]
         self._local = LocalStore(rate)
         self._waiting: list[Waiting] = []
-        self._task: asyncio.Task[None] | None = None  # sends, or waits for Redis to come back
+        self._task: asyncio.Task[None] | None = None  # sends batches, or waits for Redis
         self._is_up = True
         STORE_UP.set(1)
 
-    def take(self, client: str) -> State | asyncio.Future[State]:
+    async def take(self, client: str) -> State:
         """As LocalStore.take, for all replicas together."""
         if not self._is_up:
             return self._take_locally(client)
@@ -88,58 +89,57 @@ class RedisStore:
         future: asyncio.Future[State] = loop.create_future()
         self._waiting.append((client, future))
         if self._task is None:
-            # A context of its own: what it logs belongs to no request.
+            # An empty context: its log lines must not carry a request's ID.
             self._task = loop.create_task(self._send(), context=Context())
-        return future
+        return await future
 
     async def close(self) -> None:
-        """Lets go of Redis."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
         await self._redis.aclose()
 
     async def _send(self) -> None:
-        """Batch after batch until nobody waits."""
+        """Sends batches until the queue is empty."""
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             try:
-                async with asyncio.timeout(TIMEOUT_SECONDS):  # for all of connecting, AUTH, SELECT and the script
+                async with asyncio.timeout(TIMEOUT_SECONDS):  # of connecting, AUTH, SELECT and the script
                     answer = await self._script(
                         keys=[f"ratelimit:{client}" for client, _ in batch], args=self._arguments
                     )
-            except Exception as error:  # whatever it is: requests wait for this task
+            except Exception as error:  # of any kind: requests wait for this task
                 self._fall_back(batch, error)
                 return
             for (_, future), full_in, early in zip(batch, answer[::2], answer[1::2], strict=True):
-                if not future.done():  # else its client went away
+                if not future.done():  # else its client disconnected
                     future.set_result((full_in * 1000, early * 1000))
         self._task = None
 
     def _fall_back(self, batch: list[Waiting], error: Exception) -> None:
-        logger.error("RATE_LIMIT_STORE does not answer, limits are local: %s", error or type(error).__name__)
+        notices.warn("RATE_LIMIT_STORE lost, limits are local", reason=str(error) or type(error).__name__)
         self._is_up = False
         STORE_UP.set(0)
         batch, self._waiting = batch + self._waiting, []
         for client, future in batch:
             if not future.done():
                 future.set_result(self._take_locally(client))
-        self._task = asyncio.get_running_loop().create_task(self._come_back())
+        self._task = asyncio.get_running_loop().create_task(self._reconnect())
 
-    async def _come_back(self) -> None:
-        """Returns once Redis answers again, writes included."""
+    async def _reconnect(self) -> None:
+        """Returns when Redis accepts writes again."""
         is_back = False
         while not is_back:
             await asyncio.sleep(RETRY_SECONDS)
             try:
                 await self._script(keys=["ratelimit:probe"], args=self._arguments)
                 is_back = True
-            except Exception:  # noqa: S112 - said once, when it went away
+            except Exception:  # noqa: S112 - logged once, when Redis was lost
                 continue
-        logger.info("RATE_LIMIT_STORE answers again")
+        notices.warn("RATE_LIMIT_STORE back")
         self._is_up, self._task = True, None
         STORE_UP.set(1)
 
     def _take_locally(self, client: str) -> State:
         FALLBACKS.inc()
-        return self._local.take(client)
+        return self._local.take_now(client)

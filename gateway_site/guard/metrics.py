@@ -1,8 +1,8 @@
-"""The guard's metrics. Imported with it alone: a gateway without a guard shows none of them."""
+"""The guard's metrics. Only a gateway with a guard imports and shows them."""
 
 from prometheus_client import Counter
 
-REFUSALS = Counter("auth_refusals", "Requests refused for their credential, by why", ("reason",))
+REFUSALS = Counter("auth_refusals", "Requests with a refused credential", ("reason",))
 REASONS = ("missing", "ambiguous", "malformed", "unknown_key", "expired", "not_yet", "signature", "claims", "scope")
 for _reason in REASONS:
     REFUSALS.labels(_reason)
@@ -11,8 +11,3 @@ KEY_SET_FETCHES = Counter("auth_key_set_fetches", "Fetches of AUTH_JWKS_URL", ("
 KEY_FILE_READS = Counter("auth_key_file_reads", "Reads of AUTH_API_KEYS_FILE after a change", ("outcome",))
 
 RATE_LIMITED = Counter("rate_limited_requests", "Requests answered 429")
-
-
-def refused(reason: str) -> None:
-    """Counts a refusal for a reason of `REASONS`."""
-    REFUSALS.labels(reason).inc()

@@ -1,4 +1,4 @@
-"""RATE_LIMIT as it is written: `100/s;burst=200`. Knows no settings, which are made of it."""
+"""Parses RATE_LIMIT: `100/s;burst=200`. The settings import it, so it must not import them."""
 
 import re
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from math import ceil
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 MOST = 1_000_000
-"""Requests in a period, and at once: beyond it a microsecond, the store's unit, is too coarse."""
+"""Requests in a period, and at once: above it a microsecond, the store's unit, is too coarse."""
 
-WRITTEN = "a limit like 100/s or 100/s;burst=200 (a whole number a s, m, h or d)"
+WRITTEN = "a limit like 100/s or 100/s;burst=200 (a whole number per s, m, h or d)"
 
 _FORM = re.compile(r"(\d{1,7})\s*/\s*([smhd])\s*(?:;\s*burst\s*=\s*(\d{1,7})\s*)?", re.ASCII)
 
@@ -21,19 +21,22 @@ class Rate:
     period: int
     burst: int
 
+    def __str__(self) -> str:
+        return f"{self.count} in {self.period} s, burst {self.burst}"
+
     @property
     def interval(self) -> float:
-        """Seconds that one request uses up."""
+        """Seconds for one request."""
         return self.period / self.count
 
     @property
     def refill(self) -> int:
-        """Seconds until a burst is available again, rounded up."""
+        """Seconds until a whole burst is available again, rounded up."""
         return max(1, ceil(self.burst * self.interval))
 
 
 def parse(text: str) -> Rate | None:
-    """The limit; None where there is none to be. Raises ValueError."""
+    """The limit; None for `none`. Raises ValueError."""
     if text.strip().lower() in {"", "none"}:
         return None
     match = _FORM.fullmatch(text.strip())

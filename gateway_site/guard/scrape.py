@@ -1,23 +1,23 @@
-"""/metrics, closed to what comes through a proxy: it tells of traffic, versions and load, and scrapers come straight."""
+"""/metrics is closed to requests that came through a proxy: it shows traffic, versions and load; scrapers connect directly."""
 
 from django.http import Http404
 
-from common.http.metrics import metrics_view
 from common.http.request import Request
 from common.http.response import Response
-from common.http.views import safe
+from common.http.views import View, safe
 
 PROXIED = (b"x-forwarded-for", b"forwarded", b"x-real-ip")
-"""What proxies add and no scraper sends. Not the peer's address: TRUSTED_PROXIES is often the network of all pods."""
+"""Fields that proxies add. The peer's address says less: TRUSTED_PROXIES is often the network of all pods."""
 
 
-_metrics = metrics_view(())
+def closed_to_proxies(metrics: View) -> View:
+    """The view, with 404 for a request of a proxy."""
 
+    @safe
+    async def scrape(request: Request) -> Response:
+        if any(name in request.raw_headers for name in PROXIED):
+            raise Http404
+        response: Response = await metrics(request)
+        return response
 
-@safe
-async def scrape(request: Request) -> Response:
-    """The exposition. Raises Http404."""
-    if any(name in request.raw_headers for name in PROXIED):
-        raise Http404
-    response: Response = await _metrics(request)
-    return response
+    return scrape

@@ -1,18 +1,18 @@
-"""Bearer tokens of an issuer: JSON Web Tokens (RFC 7519), verified by PyJWT against the issuer's keys.
+"""Bearer tokens of an issuer: JSON Web Tokens (RFC 7519), verified by PyJWT with the issuer's keys.
 
-A verification costs some 100 µs, so its result is kept for the token's life. Only good tokens are kept, so nobody can fill the
-cache who has none.
+A verification costs some 100 µs, so its result is cached for the token's life. Only valid tokens are cached, so that a client
+without one cannot fill the cache.
 """
 
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jwt
-from jwt import exceptions as wrong
+from jwt import exceptions
 
 from common.http.problem import Problem
 from gateway_site.guard import challenge
@@ -20,65 +20,73 @@ from gateway_site.guard.key_set import KeySet, NoKeys
 from gateway_site.guard.principal import SCOPES, Principal, principal
 
 LEEWAY_SECONDS = 30
-"""How far an issuer's clock may be from ours."""
+"""The issuer's clock may differ by this much."""
 
 MAX_TOKEN_BYTES = 6144
 MAX_CACHED_BYTES = 1 << 22
-"""Some 5,000 tokens, with what is known of them 8 MB; beyond it the oldest goes."""
+"""Some 5,000 tokens, 8 MB in all; above it the oldest is evicted."""
 
 TYPES = frozenset({None, "jwt", "at+jwt", "application/at+jwt"})
-"""`typ` of what may be an access token (RFC 9068 §4): other things that an issuer signs are none."""
+"""`typ` of access tokens (RFC 9068 §4): an issuer signs other things too."""
 
 _SUBJECT = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
-"""At most 255 ASCII characters (OpenID Connect Core §2), fit for a header."""
+"""At most 255 ASCII characters (OpenID Connect Core §2), valid in a header."""
 
-WRONG: tuple[tuple[type[Exception], str, str], ...] = (
-    (wrong.ExpiredSignatureError, "expired", "The token has expired"),
-    (wrong.ImmatureSignatureError, "not_yet", "The token is not valid yet"),
-    (wrong.MissingRequiredClaimError, "claims", "The token lacks a claim"),
-    (wrong.InvalidAudienceError, "claims", "The token is for another audience"),
-    (wrong.InvalidIssuerError, "claims", "The token is from another issuer"),
-    (wrong.InvalidSubjectError, "claims", "The token has no usable subject"),
-    (wrong.InvalidSignatureError, "signature", "The token's signature is not the issuer's"),
-    (wrong.InvalidAlgorithmError, "signature", "The token's algorithm is not accepted"),
+REFUSALS: tuple[tuple[type[Exception], str, str], ...] = (
+    (exceptions.ExpiredSignatureError, "expired", "The token has expired"),
+    (exceptions.ImmatureSignatureError, "not_yet", "The token is not valid yet"),
+    (exceptions.MissingRequiredClaimError, "claims", "The token lacks a claim"),
+    (exceptions.InvalidAudienceError, "claims", "The token is for another audience"),
+    (exceptions.InvalidIssuerError, "claims", "The token is from another issuer"),
+    (exceptions.InvalidSubjectError, "claims", "The token has no usable subject"),
+    (exceptions.InvalidSignatureError, "signature", "The token's signature is not the issuer's"),
+    (exceptions.InvalidAlgorithmError, "signature", "The token's algorithm is not accepted"),
     (Exception, "malformed", "The token is malformed"),
 )
-"""What each error is in metrics, and what the client is told."""
+"""The metric's word and the client's text for each error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A good token, and when it is good; seconds since 1970, leeway included."""
+    """A valid token and its life in seconds since 1970, leeway included."""
 
     principal: Principal
     not_before: float
     expires: float
 
+    def at(self, now: float) -> Principal:
+        """The principal. Raises Problem (401) outside the token's life."""
+        if now >= self.expires:
+            raise challenge.invalid("expired", "The token has expired")
+        if now < self.not_before:
+            raise challenge.invalid("not_yet", "The token is not valid yet")
+        return self.principal
+
 
 class Tokens:
-    """Verifies the tokens of one issuer for one audience."""
+    """Verifies the tokens of one issuer for one audience. `scope_claims`: the first that a token has is its scopes."""
 
     def __init__(
-        self, origin: str, target: str, issuer: str, audience: str, clock: Callable[[], float] = time.time
+        self,
+        url: str,
+        *,
+        issuer: str,
+        audience: str,
+        scope_claims: Sequence[str] = ("scope", "scp"),
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._issuer, self._audience, self._clock = issuer, audience, clock
+        self._issuer, self._audience, self._scope_claims, self._clock = issuer, audience, scope_claims, clock
         self._cache: OrderedDict[bytes, Verified] = OrderedDict()
         self._cached_bytes = 0
-        self.keys = KeySet(origin, target, changed=self._forget)
+        self.keys = KeySet(url, changed=self._forget)
 
-    def check(self, token: bytes) -> Principal | Coroutine[Any, Any, Principal]:
-        """Whose token it is; to be awaited where that must be found out. Raises Problem (401; 503 while nobody
-        can say)."""
-        known = self._cache.get(token)
-        return self._verify(token) if known is None else self._in_time(known)
-
-    def _in_time(self, known: Verified) -> Principal:
-        now = self._clock()
-        if now >= known.expires:
-            raise challenge.invalid("expired", "The token has expired")
-        if now < known.not_before:
-            raise challenge.invalid("not_yet", "The token is not valid yet")
-        return known.principal
+    async def check(self, token: bytes) -> Principal:
+        """The token's owner. Raises Problem (401; 503 without keys)."""
+        verified = self._cache.get(token)
+        if verified is None:
+            verified = await self._verify(token)
+            self._remember(token, verified)
+        return verified.at(self._clock())
 
     def _remember(self, token: bytes, verified: Verified) -> None:
         if token not in self._cache:
@@ -89,37 +97,35 @@ class Tokens:
             self._cached_bytes -= len(oldest)
 
     def _forget(self) -> None:
-        """A key was withdrawn: every token is verified anew."""
+        """A key was withdrawn: every token must be verified again."""
         self._cache.clear()
         self._cached_bytes = 0
 
-    async def _verify(self, token: bytes) -> Principal:
+    async def _verify(self, token: bytes) -> Verified:
         if len(token) > MAX_TOKEN_BYTES:
             raise challenge.invalid("malformed", f"The token is larger than {MAX_TOKEN_BYTES} bytes")
         try:
-            head = jwt.get_unverified_header(token)
-            kid, algorithm = _names(head)
+            kid, algorithm = _names(jwt.get_unverified_header(token))
             key = await self.keys.find(kid, algorithm)
             if key is None:
                 raise challenge.invalid("unknown_key", "The token's key is not known for its algorithm")
-            verified = self._verified(token, key, algorithm)
-            self._remember(token, verified)
-            return self._in_time(verified)
+            return self._decoded(token, key, algorithm)
         except Problem:
             raise
         except NoKeys:
-            raise Problem("upstream-unavailable", "The keys that tokens are verified with are not to be had.") from None
-        except Exception as error:  # whatever a hostile token makes a parser raise: it is refused
-            reason, text = next((reason, text) for kind, reason, text in WRONG if isinstance(error, kind))
+            raise Problem("upstream-unavailable", "The issuer's keys are not available.") from None
+        except Exception as error:  # a hostile token can make a parser raise anything
+            reason, text = next((reason, text) for kind, reason, text in REFUSALS if isinstance(error, kind))
             raise challenge.invalid(reason, text) from error
 
-    def _verified(self, token: bytes, key: Any, algorithm: str) -> Verified:
+    def _decoded(self, token: bytes, key: Any, algorithm: str) -> Verified:
         claims = jwt.decode(
             token,
             key,
             algorithms=[algorithm],
             issuer=self._issuer,
             audience=self._audience,
+            # Verified.at compares the times, for new and cached tokens alike.
             options={
                 "require": ["exp", "iss", "aud", "sub"],
                 "verify_exp": False,
@@ -127,22 +133,21 @@ class Tokens:
                 "verify_iat": False,
             },
         )
-        # Times are compared where the cache is read: the same way for a fresh token and a known one.
         not_before, expires = _seconds(claims.get("nbf", 0)), _seconds(claims["exp"])
         subject = claims["sub"]
         if not _SUBJECT.fullmatch(subject):
-            raise wrong.InvalidSubjectError
-        who = principal("jwt", subject, scopes(claims) & SCOPES)
-        return Verified(who, not_before - LEEWAY_SECONDS, expires + LEEWAY_SECONDS)
+            raise exceptions.InvalidSubjectError
+        owner = principal("jwt", subject, scopes(claims, self._scope_claims) & SCOPES)
+        return Verified(owner, not_before - LEEWAY_SECONDS, expires + LEEWAY_SECONDS)
 
 
 def _names(head: dict[str, Any]) -> tuple[str, str]:
-    """The key that a token names. Nothing else in its head counts: no key, no address of one. Raises ValueError."""
+    """`kid` and `alg`. The other members are ignored: a token must not bring a key or its address. Raises ValueError."""
     kid, algorithm, kind = head.get("kid"), head.get("alg"), head.get("typ")
     if not isinstance(kid, str) or not isinstance(algorithm, str):
         raise ValueError("no key is named")
     if algorithm not in {"RS256", "ES256", "EdDSA"}:
-        raise wrong.InvalidAlgorithmError
+        raise exceptions.InvalidAlgorithmError
     if (kind.lower() if isinstance(kind, str) else kind) not in TYPES:
         raise ValueError("not an access token")
     return kid, algorithm
@@ -155,9 +160,9 @@ def _seconds(value: object) -> float:
     return float(value)
 
 
-def scopes(claims: dict[str, Any]) -> frozenset[str]:
-    """From `scope` (RFC 8693 §4.2: a string), else `scp`: a string or a list."""
-    given = claims.get("scope", claims.get("scp", ""))
+def scopes(claims: dict[str, Any], names: Sequence[str]) -> frozenset[str]:
+    """The first of the claims that is there: a string (RFC 8693 §4.2) or a list. Raises ValueError."""
+    given = next((value for name in names if (value := claims.get(name)) is not None), "")
     found = given.split() if isinstance(given, str) else given
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
         raise ValueError("no scopes")

@@ -1,4 +1,4 @@
-"""What an answer of the API must be; what it is not becomes a Disappointment of one line."""
+"""Checks of an answer against the contract; a failure is a Disappointment of one line."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ PROBLEM_MEMBERS = {"type", "title", "status", "detail", "instance", "code", "req
 
 
 class Disappointment(Exception):
-    """An answer is not what the contract promises."""
+    """An answer breaks the contract."""
 
 
 def require(condition: object, text: str) -> None:
@@ -18,7 +18,7 @@ def require(condition: object, text: str) -> None:
 
 
 def require_status(answer: requests.Response, status: int) -> None:
-    """Raises Disappointment, with the problem's code and request ID where the answer is one."""
+    """Raises Disappointment, with code and request ID of a problem."""
     if answer.status_code == status:
         return
     problem = as_object(answer)
@@ -27,7 +27,7 @@ def require_status(answer: requests.Response, status: int) -> None:
 
 
 def require_problem(answer: requests.Response, status: int, code: str, path: str) -> dict[str, Any]:
-    """The problem, after RFC 9457 and the contract. Raises Disappointment."""
+    """The problem document. Raises Disappointment."""
     require_status(answer, status)
     kind = answer.headers.get("Content-Type", "")
     require(kind.startswith("application/problem+json"), f"Content-Type is {kind!r}, not application/problem+json")
@@ -43,7 +43,7 @@ def require_problem(answer: requests.Response, status: int, code: str, path: str
 
 
 def require_headers(answer: requests.Response, request_id: str) -> None:
-    """Those that every answer through the gateway has. Raises Disappointment."""
+    """Checks the fields of every answer through the gateway. Raises Disappointment."""
     for name, value in {
         "X-Request-ID": request_id,
         "X-Content-Type-Options": "nosniff",
@@ -55,7 +55,7 @@ def require_headers(answer: requests.Response, request_id: str) -> None:
 
 
 def as_object(answer: requests.Response) -> dict[str, Any]:
-    """The answer's JSON object; an empty one for what is none."""
+    """The answer's JSON object; an empty one for any other body."""
     try:
         value = answer.json()
     except ValueError:

@@ -1,7 +1,7 @@
-"""A user's whole life through a running gateway, and what surrounds it: the steps of `smoke`.
+"""The steps of `smoke`: one user is created, read, changed and deleted through a running gateway.
 
-Safe against production: some twenty requests, one user with a marked name and an address that is nobody's, deleted at the
-end whatever happened. Each request has its own bound, and nothing is repeated.
+Safe against production: some twenty requests, one user with a marked name and an unused address, deleted at the end whatever
+happened. Each request has a time-out, and none is repeated.
 """
 
 import time
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
+from urllib3.exceptions import NewConnectionError
 
 from gateway_site.management.expectations import (
     Disappointment,
@@ -38,10 +39,10 @@ class Step:
 
 
 class RoundTrip:
-    """Steps against the gateway at `url`, with these header fields as credentials.
+    """Steps against the gateway at `url`, with `credentials` as header fields.
 
-    `users_url` is the user service itself, where it can be reached; `seconds` bounds each answer. `door`: the URL is the public
-    one, which leads to the API and neither to health nor to versions.
+    `users_url` is the user service itself, if it is reachable; `seconds` bounds each answer. `door`: the URL is the public one,
+    which leads to the API but not to health and versions.
     """
 
     def __init__(
@@ -61,11 +62,14 @@ class RoundTrip:
         self.taken_steps: list[Step] = []
 
     def run(self) -> list[Step]:
-        """Every step with its outcome. What a step needs and does not find fails it; nothing is raised."""
+        """Every step with its outcome; raises nothing."""
         inside = [self.live, self.health, self.ready, self.version_skew]
         life = [self.create, self.read, self.not_modified, self.find, self.list, self.taken, self.change]
         life += [self.stale_change, self.delete]
-        steps = [Step(_name(m), detail="not shown at the door") if self._door else self._take(m) for m in inside]
+        steps = [
+            Step(_name(m), detail="not reachable at the public address") if self._door else self._take(m)
+            for m in inside
+        ]
         steps += [self._take(method) for method in (self.unknown_user, self.invalid_user)]
         try:
             created = self._take(life[0])
@@ -96,13 +100,13 @@ class RoundTrip:
             method, url, timeout=self._timeout, allow_redirects=False, headers=headers, **options
         )
 
-    # What needs no user
+    # Steps without a user
 
     def live(self) -> None:
         """GET /health/live."""
         answer = self._ask("GET", "/health/live")
         require_status(answer, 200)
-        require(as_object(answer) == {"status": "alive"}, "it does not say that it is alive")
+        require(as_object(answer) == {"status": "alive"}, 'the answer is not {"status": "alive"}')
 
     def health(self) -> str:
         """GET /health."""
@@ -110,7 +114,7 @@ class RoundTrip:
         require_status(answer, 200)
         body = as_object(answer)
         require(body.get("status") == "healthy", f"status is {body.get('status')!r}")
-        require(body.get("service") == "api-gateway", f"this is {body.get('service')!r}, not api-gateway")
+        require(body.get("service") == "api-gateway", f"the service is {body.get('service')!r}, not api-gateway")
         self._version = str(body.get("version"))
         return f"api-gateway {self._version}"
 
@@ -119,15 +123,15 @@ class RoundTrip:
         answer = self._ask("GET", "/health/ready")
         dependencies = as_object(answer).get("dependencies", {})
         states = ", ".join(f"{name} {state}" for name, state in dependencies.items())
-        require(answer.status_code == requests.codes.ok, f"{answer.status_code}: {states or 'no dependencies named'}")
+        require(answer.status_code == requests.codes.ok, f"{answer.status_code}: {states or 'no dependencies'}")
         return states
 
     def version_skew(self) -> str:
         """GET /version of both services."""
         here = as_object(self._ask("GET", "/version"))
-        require({"service", "version", "revision"} <= here.keys(), "/version names no service, version, revision")
+        require({"service", "version", "revision"} <= here.keys(), "/version lacks service, version or revision")
         if not self.users_url:
-            return f"{_release(here)}; the user service is not visible from here: --users-url compares"
+            return f"{_release(here)}; the user service is not reachable from here: compare with --users-url"
         there = as_object(self._ask("GET", "/version", self.users_url))
         require(there.get("service") == "user-service", f"--users-url leads to {there.get('service')!r}")
         both = f"gateway {_release(here)}, user service {_release(there)}"
@@ -135,23 +139,26 @@ class RoundTrip:
         return both
 
     def unknown_user(self) -> None:
-        """GET of an id that nobody has."""
+        """GET of an unused id."""
         path = f"{USERS}/{uuid.uuid4()}"
         require_problem(self._ask("GET", path), 404, "user-not-found", path)
 
     def invalid_user(self) -> None:
-        """POST of what is no user."""
+        """POST of an invalid user."""
         answer = self._ask("POST", USERS, json={"email": "no address", "shoe_size": 43})
         errors = require_problem(answer, 400, "validation-error", USERS).get("errors", [])
         fields = {error.get("field") for error in errors}
-        require(fields == {"name", "email", "shoe_size"}, f"errors names {', '.join(sorted(map(str, fields)))}")
+        require(fields == {"name", "email", "shoe_size"}, f"errors has {', '.join(sorted(map(str, fields)))}")
 
     # The life of a user
 
     def create(self) -> str:
         """POST."""
-        self._may_be_there = True  # also when no answer comes
-        answer = self._ask("POST", USERS, json={"name": MARK, "email": self._email})
+        try:
+            answer = self._ask("POST", USERS, json={"name": MARK, "email": self._email})
+        except requests.RequestException as error:
+            self._may_be_there = not _never_connected(error)
+            raise
         self._may_be_there = answer.status_code >= 500 or answer.ok
         require_status(answer, 201)
         self._user = as_object(answer)
@@ -169,8 +176,8 @@ class RoundTrip:
         answer = self._ask("GET", self._path)
         require_status(answer, 200)
         require_headers(answer, self._request_id)
-        require(as_object(answer) == self._user, "it is not the user that was created")
-        require(answer.headers.get("ETag") == self._etag, "its ETag is not the one of the creation")
+        require(as_object(answer) == self._user, "the user differs from the created one")
+        require(answer.headers.get("ETag") == self._etag, "the ETag differs from the one of the creation")
 
     def not_modified(self) -> None:
         """GET with If-None-Match."""
@@ -180,7 +187,7 @@ class RoundTrip:
         """GET by email, in another case."""
         answer = self._ask("GET", USERS, params={"email": self._email.upper()})
         require_status(answer, 200)
-        require(as_object(answer).get("results") == [self._user], "it finds another user, or none")
+        require(as_object(answer).get("results") == [self._user], "the result is not the created user")
 
     def list(self) -> str:
         """GET of the first page."""
@@ -188,7 +195,7 @@ class RoundTrip:
         require_status(answer, 200)
         page = as_object(answer)
         require({"count", "next", "previous", "results"} <= page.keys(), f"a page has {', '.join(page)}")
-        require(len(page["results"]) == 1, f"a page of 1 holds {len(page['results'])} users")
+        require(len(page["results"]) == 1, f"a page of 1 has {len(page['results'])} users")
         following = page["next"]
         require(not following or following.startswith(f"{self.url}{USERS}?"), f"next leads to {following}")
         return f"{page['count']} users"
@@ -202,11 +209,11 @@ class RoundTrip:
         """PATCH with If-Match."""
         answer = self._ask("PATCH", self._path, json={"name": f"{MARK} 2"}, headers={"If-Match": self._etag})
         require_status(answer, 200)
-        require(as_object(answer).get("name") == f"{MARK} 2", "the name is not the new one")
+        require(as_object(answer).get("name") == f"{MARK} 2", "the name has not changed")
         require(answer.headers.get("ETag") != self._etag, "the ETag has not changed")
 
     def stale_change(self) -> None:
-        """PATCH with the If-Match of a version that is gone."""
+        """PATCH with the If-Match of the previous version."""
         answer = self._ask("PATCH", self._path, json={"name": MARK}, headers={"If-Match": self._etag})
         require_problem(answer, 412, "precondition-failed", self._path)
 
@@ -217,17 +224,22 @@ class RoundTrip:
         require_problem(self._ask("GET", self._path), 404, "user-not-found", self._path)
 
     def clean_up(self) -> str:
-        """DELETE of what a failure left behind, whatever its answer was."""
-        if not self._path:
-            with suppress(requests.RequestException):
-                found = as_object(self._ask("GET", USERS, params={"email": self._email})).get("results")
-                self._path = f"{USERS}/{found[0]['id']}" if found else ""
-                if found == []:
-                    return "there is nothing to delete"
-        answer = self._ask("DELETE", self._path) if self._path else None
-        gone = answer is not None and answer.status_code in {204, 404}
-        require(gone, f"the user {self._email} may be left behind: delete it")
+        """DELETE after a failure."""
+        if not self._path and not self._find_path():
+            return "no user was created"
+        answer = self._ask("DELETE", self._path)
+        require(answer.status_code in {204, 404}, f"the user {self._email} could not be deleted: delete it")
         return "the user is deleted"
+
+    def _find_path(self) -> bool:
+        """Looks for the user of a POST without a usable answer. Raises Disappointment if the users cannot be read."""
+        found = None
+        with suppress(requests.RequestException):
+            found = as_object(self._ask("GET", USERS, params={"email": self._email})).get("results")
+        require(isinstance(found, list), f"POST may have created {self._email}: look for it and delete it")
+        if found:
+            self._path = f"{USERS}/{found[0]['id']}"
+        return bool(found)
 
 
 def _name(method: Callable[[], Any]) -> str:
@@ -238,8 +250,14 @@ def _release(version: dict[str, Any]) -> str:
     return f"{version.get('version')} ({version.get('revision')})"
 
 
+def _never_connected(error: requests.RequestException) -> bool:
+    """Whether no connection was made, so that nothing can have been created."""
+    cause = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError)
+
+
 def _reason(error: requests.RequestException) -> str:
-    """What went wrong, without the URL: it may hold credentials."""
+    """The error without the URL, which may hold credentials."""
     if isinstance(error, requests.ConnectTimeout):
         return f"no connection within {CONNECT_SECONDS:.0f} s"
     if isinstance(error, requests.Timeout):

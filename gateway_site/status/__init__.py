@@ -1,1 +1,1 @@
-"""The status page at `/`, where STATUS_PAGE is on: what runs here, what it depends on, what it does just now."""
+"""The status page at `/` with STATUS_PAGE: versions, dependencies, traffic of the last five minutes."""

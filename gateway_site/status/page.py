@@ -1,8 +1,7 @@
-"""What the page shows, and the page: made at most once a second, however many look."""
+"""The content and the view of the status page: rendered at most once a second, for any number of readers."""
 
 import asyncio
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,100 +12,90 @@ from common.http.response import Response
 from common.http.version import about
 from common.http.views import safe
 from common.observability.load import in_flight
-from common.observability.metrics import samplers
 from common.server import drain
 from gateway_site import pages
 from gateway_site.forwarding.circuit import State
-from gateway_site.forwarding.user_service import circuit
-from gateway_site.pages import LINKS, page, render
+from gateway_site.forwarding.user_service import UserService
 from gateway_site.status import chart, wording
 from gateway_site.status.dependencies import Dependency, Look, look
 from gateway_site.status.history import STEP_SECONDS, History, Interval
 
 REFRESH_SECONDS = 5
 NOW_SECONDS = 60.0
-"""What the figures are taken over: shorter, and a p99 of few requests jumps."""
+"""The period of the figures; over a shorter one the p99 of few requests jumps."""
 
 KEPT_SECONDS = 1.0
-"""How old a page may be: a crowd of readers costs the user service two requests a second."""
+"""The greatest age of a page: any number of readers costs the user service two requests a second."""
 
 CIRCUIT = {
     State.CLOSED: ("up", "closed", "requests pass"),
-    State.HALF_OPEN: ("warn", "half-open", "one request at a time finds out whether the service is back"),
-    State.OPEN: ("down", "open", "requests are refused with 503, the service gets room to recover"),
+    State.HALF_OPEN: ("warn", "half-open", "one request at a time tests whether the service is back"),
+    State.OPEN: ("down", "open", "requests are refused with 503 while the service recovers"),
 }
 
-history = History()
-samplers.append(history.sample)
+
+class StatusPage:
+    """The view of `/`: JSON for programs; for browsers the page, which reloads unless `?paused`."""
+
+    def __init__(self, users: UserService, history: History) -> None:
+        self._users, self._history = users, history
+        self._bodies: dict[bool, bytes] = {}
+        self._until = 0.0
+        self._rendering = asyncio.Lock()
+        self.index = safe(self._index)
+
+    async def _index(self, request: Request) -> Response:
+        if not request.wants_page:
+            response: Response = await pages.index(request)
+            return response
+        async with self._rendering:
+            if time.monotonic() >= self._until:
+                content = self.describe(await look(self._users))
+                self._bodies = {live: pages.render("status", content | {"is_live": live}) for live in (True, False)}
+                self._until = time.monotonic() + KEPT_SECONDS
+        return pages.page(self._bodies[b"paused" not in request.scope["query_string"]])
+
+    def describe(self, seen: Look) -> dict[str, Any]:
+        """The template's context."""
+        self._history.sample()
+        intervals = self._history.intervals()
+        circuit = CIRCUIT[self._users.circuit.state]
+        level, headline = verdict(seen.dependencies, circuit)
+        return {
+            "service": settings.SERVICE,
+            "level": level,
+            "headline": headline,
+            "now": datetime.now(UTC).strftime("%H:%M:%S"),
+            "refresh": REFRESH_SECONDS,
+            "tiles": tiles(self._history.latest(NOW_SECONDS)),
+            "charts": [
+                ("Requests", (("all", "answered"), ("bad", "failed")), chart.rates(intervals)),
+                ("Duration", (("all", "median"), ("high", "99 % within")), chart.durations(intervals)),
+            ],
+            "step": int(STEP_SECONDS),
+            "workers": settings.WEB_CONCURRENCY,
+            "dependencies": [row(dependency) for dependency in seen.dependencies],
+            "circuit": circuit,
+            "releases": [release for release in (about(), seen.version) if release],
+            "uptime": wording.age(self._history.uptime),
+            "links": {name: path for name, path in pages.LINKS.items() if settings.DEBUG or name != "users"},
+        }
 
 
-@dataclass
-class Kept:
-    """The pages made last, by whether they load themselves again, until a time."""
-
-    until: float = 0.0
-    bodies: dict[bool, bytes] = field(default_factory=dict)
-
-
-kept, making = Kept(), asyncio.Lock()
-
-
-@safe
-async def index(request: Request) -> Response:
-    """JSON for programs; for browsers how it goes, anew every few seconds unless `?paused`."""
-    if not request.wants_page:
-        response: Response = await pages.index(request)
-        return response
-    async with making:
-        if time.monotonic() >= kept.until:
-            content = describe(await look())
-            kept.bodies = {live: render("status", content | {"is_live": live}) for live in (True, False)}
-            kept.until = time.monotonic() + KEPT_SECONDS
-        return page(kept.bodies[b"paused" not in request.scope["query_string"]])
-
-
-def describe(seen: Look) -> dict[str, Any]:
-    """The template's context."""
-    history.sample()
-    intervals = history.intervals()
-    level, headline = verdict(seen.dependencies)
-    now = datetime.now(UTC)
-    return {
-        "service": settings.SERVICE,
-        "level": level,
-        "headline": headline,
-        "now": now.strftime("%H:%M:%S"),
-        "refresh": REFRESH_SECONDS,
-        "tiles": tiles(history.latest(NOW_SECONDS)),
-        "charts": [
-            ("Requests", (("all", "answered"), ("bad", "failed")), chart.rates(intervals)),
-            ("Duration", (("all", "median"), ("high", "99 % within")), chart.durations(intervals)),
-        ],
-        "step": int(STEP_SECONDS),
-        "workers": settings.WEB_CONCURRENCY,
-        "dependencies": [row(dependency) for dependency in seen.dependencies],
-        "circuit": CIRCUIT[circuit.state],
-        "releases": [release for release in (about(), seen.version) if release],
-        "uptime": wording.age(history.uptime),
-        "links": {name: path for name, path in LINKS.items() if settings.DEBUG or name != "users"},
-    }
-
-
-def verdict(dependencies: list[Dependency]) -> tuple[str, str]:
-    """The page's colour and its first sentence."""
+def verdict(dependencies: list[Dependency], circuit: tuple[str, str, str]) -> tuple[str, str]:
+    """The page's colour and its headline."""
     if drain.is_on():
         return "warn", "Draining: this process is about to stop"
-    # What is down behind the user service is why that one is not ready.
+    # A dependency that is down behind the user service is the reason why that one is not ready.
     for dependency in sorted(dependencies, key=lambda dependency: dependency.state != "down"):
         if dependency.state != "up":
             return "down", f"{dependency.name} is {dependency.state}"
-    if circuit.state is not State.CLOSED:
-        return CIRCUIT[circuit.state][0], f"The circuit is {CIRCUIT[circuit.state][1]}"
-    return "up", "Everything works"
+    level, state, _ = circuit
+    return ("up", "Everything works") if level == "up" else (level, f"The circuit is {state}")
 
 
 def row(dependency: Dependency) -> dict[str, str]:
-    """A dependency as the table shows it."""
+    """A dependency in the table."""
     answered = f"answered in {wording.duration(dependency.seconds)}" if dependency.seconds is not None else ""
     level = {"up": "up", "down": "down"}.get(dependency.state, "warn")
     return {"name": dependency.name, "level": level, "state": dependency.state, "note": answered}

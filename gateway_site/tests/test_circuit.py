@@ -3,8 +3,10 @@
 import pytest
 
 from gateway_site.forwarding import circuit
-from gateway_site.forwarding.circuit import Circuit, State
+from gateway_site.forwarding.circuit import Circuit, CircuitOpen, State
 from gateway_site.tests.clock import Clock
+
+MAX_TIMEOUTS = 3
 
 
 @pytest.fixture
@@ -13,89 +15,122 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def breaker(clock: Clock) -> Circuit:
-    return Circuit(clock)
+def states() -> list[State]:
+    return []
 
 
-def fail(breaker: Circuit, times: int) -> None:
+@pytest.fixture
+def breaker(clock: Clock, states: list[State]) -> Circuit:
+    return Circuit(MAX_TIMEOUTS, changed=states.append, clock=clock)
+
+
+def fail(breaker: Circuit, times: int, *, is_timeout: bool = False) -> None:
     for _ in range(times):
-        assert breaker.admit()
-        breaker.failed()
+        breaker.admit()
+        breaker.failed(is_timeout=is_timeout)
+
+
+def succeed(breaker: Circuit, times: int = 1) -> None:
+    for _ in range(times):
+        breaker.admit()
+        breaker.succeeded()
 
 
 def opened(breaker: Circuit) -> Circuit:
-    fail(breaker, circuit.LEAST_REQUESTS)
+    fail(breaker, 20)
     assert breaker.state is State.OPEN
     return breaker
 
 
-def test_few_failures_say_nothing(breaker: Circuit) -> None:
-    fail(breaker, circuit.LEAST_REQUESTS - 1)
+def half_open(breaker: Circuit, clock: Clock) -> Circuit:
+    opened(breaker)
+    clock.now += 1.2
+    breaker.admit()
+    return breaker
+
+
+def test_nineteen_failures_are_too_few_for_a_rate(breaker: Circuit) -> None:
+    fail(breaker, 19)
     assert breaker.state is State.CLOSED
 
 
-def test_it_opens_at_the_failure_rate(breaker: Circuit) -> None:
-    for _ in range(30):
-        breaker.admit()
-        breaker.succeeded()
+def test_it_opens_at_half_of_the_requests(breaker: Circuit) -> None:
+    succeed(breaker, 30)
     fail(breaker, 29)
     assert breaker.state is State.CLOSED
     fail(breaker, 1)
     assert breaker.state is State.OPEN
 
 
-def test_old_failures_are_forgotten(breaker: Circuit, clock: Clock) -> None:
-    fail(breaker, circuit.LEAST_REQUESTS - 1)
-    clock.now += circuit.WINDOW_SECONDS
+def test_failures_leave_the_window_after_ten_seconds(breaker: Circuit, clock: Clock) -> None:
+    fail(breaker, 19)
+    clock.now += 10
     fail(breaker, 1)
     assert breaker.state is State.CLOSED
 
 
-def test_an_open_one_admits_nothing_and_says_when_it_may(breaker: Circuit) -> None:
-    assert not opened(breaker).admit()
-    assert 0 < breaker.seconds_to_probe <= circuit.OPEN_SECONDS * 1.2
-
-
-def test_after_a_while_it_admits_one_probe_at_a_time(breaker: Circuit, clock: Clock) -> None:
-    opened(breaker)
-    clock.now += circuit.OPEN_SECONDS * 1.2
-    assert breaker.admit()
-    assert breaker.state is State.HALF_OPEN
-    assert not breaker.admit()
-
-
-def test_successes_in_a_row_close_it(breaker: Circuit, clock: Clock) -> None:
-    opened(breaker)
-    clock.now += circuit.OPEN_SECONDS * 1.2
-    for _ in range(circuit.CLOSE_AFTER):
-        assert breaker.state is not State.CLOSED
-        assert breaker.admit()
-        breaker.succeeded()
+def test_consecutive_timeouts_open_it_at_low_traffic(breaker: Circuit, clock: Clock) -> None:
+    for _ in range(MAX_TIMEOUTS - 1):
+        fail(breaker, 1, is_timeout=True)
+        clock.now += 30
     assert breaker.state is State.CLOSED
-    fail(breaker, circuit.LEAST_REQUESTS - 1)
-    assert breaker.state is State.CLOSED, "the failures that opened it are forgotten"
+    fail(breaker, 1, is_timeout=True)
+    assert breaker.state is State.OPEN
+
+
+@pytest.mark.parametrize("between", [succeed, lambda breaker: fail(breaker, 1)])
+def test_timeouts_with_other_outcomes_in_between_do_not(breaker: Circuit, between: object) -> None:
+    assert callable(between)
+    for _ in range(MAX_TIMEOUTS):
+        fail(breaker, MAX_TIMEOUTS - 1, is_timeout=True)
+        between(breaker)
+    assert breaker.state is State.CLOSED
+
+
+def test_an_open_one_refuses_and_shows_the_time_to_its_probe(breaker: Circuit) -> None:
+    with pytest.raises(CircuitOpen) as caught:
+        opened(breaker).admit()
+    assert 0 < caught.value.seconds <= 1.2
+    assert not caught.value.sent
+
+
+def test_half_open_it_admits_one_probe_at_a_time(breaker: Circuit, clock: Clock) -> None:
+    half_open(breaker, clock)
+    assert breaker.state is State.HALF_OPEN
+    with pytest.raises(CircuitOpen):
+        breaker.admit()
+
+
+def test_three_successes_close_it(breaker: Circuit, clock: Clock, states: list[State]) -> None:
+    half_open(breaker, clock).succeeded()
+    succeed(breaker, 1)
+    assert states == [State.OPEN, State.HALF_OPEN]
+    succeed(breaker, 1)
+    assert states == [State.OPEN, State.HALF_OPEN, State.CLOSED]
+    fail(breaker, 19)
+    assert breaker.state is State.CLOSED, "the failures that opened it no longer count"
 
 
 def test_a_failed_probe_opens_it_again(breaker: Circuit, clock: Clock) -> None:
-    opened(breaker)
-    clock.now += circuit.OPEN_SECONDS * 1.2
-    assert breaker.admit()
-    breaker.failed()
+    half_open(breaker, clock).failed()
     assert breaker.state is State.OPEN
-    assert not breaker.admit()
+    with pytest.raises(CircuitOpen):
+        breaker.admit()
 
 
-def test_a_probe_whose_client_went_away_makes_room_for_the_next(breaker: Circuit, clock: Clock) -> None:
-    opened(breaker)
-    clock.now += circuit.OPEN_SECONDS * 1.2
-    assert breaker.admit()
-    breaker.forgotten()
-    assert breaker.admit()
+def test_a_probe_whose_client_disconnected_frees_its_place(breaker: Circuit, clock: Clock) -> None:
+    half_open(breaker, clock).ignored()
+    breaker.admit()
 
 
-def test_answers_that_come_after_it_opened_change_nothing(breaker: Circuit) -> None:
+def test_late_outcomes_change_nothing_while_it_is_open(breaker: Circuit) -> None:
     opened(breaker)
     breaker.succeeded()
     breaker.failed()
-    breaker.forgotten()
+    breaker.ignored()
     assert breaker.state is State.OPEN
+
+
+def test_the_constants_are_those_of_the_documentation() -> None:
+    assert (circuit.WINDOW_SECONDS, circuit.LEAST_REQUESTS, circuit.FAILURE_RATE) == (10, 20, 0.5)
+    assert (circuit.OPEN_SECONDS, circuit.PROBES, circuit.CLOSE_AFTER) == (1.0, 1, 3)

@@ -1,6 +1,6 @@
 """The ways a request to an upstream can fail.
 
-UpstreamError            .sent: may a byte of the request have left this process?
+UpstreamError            .sent: may a byte of the request have left this process? .reason: a word for logs and metrics
 ├── ConnectFailed        refused, unreachable, unknown name, TLS not trusted, pool closed      never sent
 │   └── ConnectTimeout   no connection within `connect_timeout`, TLS handshake included        never sent
 ├── PoolFull             `max_connections` are busy and `max_waiting` requests are queued      never sent
@@ -16,37 +16,43 @@ While `sent` is false, any method may be retried.
 class UpstreamError(Exception):
     """The message names the origin's host and port, never the target."""
 
+    reason = "error"
+
     def __init__(self, message: str, *, sent: bool = False) -> None:
         super().__init__(message)
         self.sent = sent
 
 
 class ConnectFailed(UpstreamError):
-    pass
+    reason = "refused"
 
 
 class ConnectTimeout(ConnectFailed):
-    pass
+    reason = "connect_timeout"
 
 
 class PoolFull(UpstreamError):
-    pass
+    reason = "pool_full"
 
 
 class ConnectionReset(UpstreamError):
+    reason = "reset"
+
     def __init__(self, message: str, *, sent: bool, reused: bool = False) -> None:
         super().__init__(message, sent=sent)
         self.reused = reused
 
 
 class BadAnswer(UpstreamError):
+    reason = "bad_answer"
+
     def __init__(self, message: str) -> None:
         super().__init__(message, sent=True)
 
 
 class UpstreamTimeout(UpstreamError):
-    pass
+    reason = "timeout"
 
 
 class BodyTimeout(UpstreamTimeout):
-    pass
+    reason = "body_timeout"

@@ -19,6 +19,7 @@ from django.test import override_settings
 from common.http.application import Application
 from common.http.request import Request
 from common.http.site import Site
+from common.openapi import generate
 from tools.testing.wire import Answer
 
 REQUIRED = {
@@ -52,7 +53,15 @@ def built(site: str, **environment: str) -> Iterator[Application]:
     changed = {name: value for name, value in given.items() if value != getattr(settings, name, None)}
     with override_settings(**changed):
         build = import_module(f"{site}.asgi").build
+        _forget_schema()
         yield build(settings)
+    _forget_schema()
+
+
+def _forget_schema() -> None:
+    """The generated schema depends on the settings."""
+    generate.schema.cache_clear()
+    generate.text.cache_clear()
 
 
 async def call(

@@ -2,23 +2,29 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import orjson
-
-from tools.testing.service import Service
 
 SECONDS = 10
 
 Line = dict[str, Any]
 
 
-def lines(service: Service) -> list[Line]:
+class Logged(Protocol):
+    """A running site with a file of log lines."""
+
+    @property
+    def log(self) -> Path: ...
+
+
+def lines(service: Logged) -> list[Line]:
     """Every line so far. Raises JSONDecodeError where one is not JSON."""
     return [orjson.loads(line) for line in service.log.read_bytes().splitlines()]
 
 
-def waited_for(service: Service, wanted: Callable[[Line], bool]) -> list[Line]:
+def waited_for(service: Logged, wanted: Callable[[Line], bool]) -> list[Line]:
     """The lines that are `wanted`, once there is one; none at all when none comes in time."""
     deadline = time.monotonic() + SECONDS
     found: list[Line] = []
@@ -29,6 +35,6 @@ def waited_for(service: Service, wanted: Callable[[Line], bool]) -> list[Line]:
     return found
 
 
-def access_lines(service: Service, request_id: str) -> list[Line]:
+def access_lines(service: Logged, request_id: str) -> list[Line]:
     """The access lines of one request, once there is one."""
     return waited_for(service, lambda line: line.get("request_id") == request_id and "status_code" in line)

@@ -1,4 +1,4 @@
-"""`create_api_key`: a key for a client of the gateway, shown once, and the line that makes the gateway know it."""
+"""`create_api_key`: a key for a client of the gateway, shown once, and its line for AUTH_API_KEYS_FILE."""
 
 import re
 import sys
@@ -15,19 +15,18 @@ from gateway_site.guard.principal import READ, SCOPES
 
 
 class Command(BaseCommand):
-    """Stores nothing: the file of keys is the operator's."""
+    """Stores nothing: the operator keeps the file of keys."""
 
     help = """\
-Makes an API key. Shows the key, which nobody can show again, on stderr, and its line for AUTH_API_KEYS_FILE on stdout, so that
-the line can be appended to the file (the gateway reads it again within a second). The line holds a hash, not the key."""
+Creates an API key. Shows the key on stderr, once, and its line for AUTH_API_KEYS_FILE on stdout, so that it can be appended to
+the file (the gateway reads it again within a second). The line holds a hash, not the key."""
     needs_settings = False
     example = """\
 manage_gateway.py create_api_key --name reporting --scopes users:read --expires 365d >> api-keys.txt"""
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Of `parser`."""
         parser.add_argument(
-            "--name", type=name, required=True, help="who uses it: shown in logs, told the user service"
+            "--name", type=name, required=True, help="its client: shown in logs, sent to the user service"
         )
         parser.add_argument(
             "--scopes", type=scopes, default=frozenset({READ}), metavar="S[,S]", help=f"default: {READ}; all: {ALL}"
@@ -36,7 +35,6 @@ manage_gateway.py create_api_key --name reporting --scopes users:read --expires 
         parser.add_argument("--format", choices=FORMATS, default="text", help="json: key and line on stdout")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Shows both."""
         key, line = api_keys.create(options["name"], options["scopes"], options["expires"])
         if options["format"] == "json":
             self.write_json({"key": key, "line": line})
@@ -57,7 +55,7 @@ def name(text: str) -> str:
 
 
 def scopes(text: str) -> frozenset[str]:
-    """The argparse type of scopes, parted by commas or spaces."""
+    """The argparse type of scopes, separated by commas or spaces."""
     found = frozenset(text.replace(",", " ").split())
     if not found or not found <= SCOPES:
         raise ArgumentTypeError(f"give some of {ALL}")
@@ -65,7 +63,7 @@ def scopes(text: str) -> frozenset[str]:
 
 
 def expiry(text: str) -> datetime:
-    """The argparse type of a time that is still to come: a day, a time, or days from now."""
+    """The argparse type of a future time: a day, a time, or days from now."""
     if days := re.fullmatch(r"([1-9]\d{0,4})d", text):
         return datetime.now(UTC) + timedelta(days=int(days[1]))
     try:
@@ -74,5 +72,5 @@ def expiry(text: str) -> datetime:
         raise ArgumentTypeError("give days like 365d, or a day like 2027-12-31") from None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     if when <= datetime.now(UTC):
-        raise ArgumentTypeError("that is past")
+        raise ArgumentTypeError("this time is past")
     return when

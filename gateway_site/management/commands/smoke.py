@@ -1,4 +1,4 @@
-"""`smoke`: does a running system do what it promises?"""
+"""`smoke`: tests a running system against the contract."""
 
 from argparse import ArgumentTypeError
 from dataclasses import asdict
@@ -11,7 +11,6 @@ from django.core.management.base import CommandError, CommandParser
 from common.cli.console import FORMATS, at_least, table
 from common.cli.console import Command as BaseCommand
 from common.config import environment
-from gateway_site import settings
 from gateway_site.management.expectations import as_object
 from gateway_site.management.round_trip import RoundTrip, Step
 
@@ -24,15 +23,15 @@ class Command(BaseCommand):
     """Checks a running system."""
 
     help = """\
-Asks a running gateway for its health and versions, and takes one marked user through its whole life: created, read, found,
-listed, changed, deleted; also what must be refused, and how. Shows each step's outcome and time. Exits 1 if one failed.
+Requests health and versions of a running gateway, and takes one marked user through its whole life: create, read, find, list,
+change, delete; also requests that must be refused. Shows the outcome and the time of each step. Exits 1 if one failed.
 
-Safe against production: some twenty requests, one user (smoke-…@example.com), who is deleted also when a step fails.
-Where the gateway wants a credential, it comes from the environment, or from a file that NAME_FILE names:
-SMOKE_AUTHORIZATION (sent as Authorization: "Bearer …") or SMOKE_API_KEY (sent as X-API-Key).
+Safe against production: some twenty requests, one user (smoke-…@example.com), who is deleted even if a step fails.
+A credential comes from the environment, or from a file that NAME_FILE names: SMOKE_AUTHORIZATION (sent as Authorization:
+"Bearer …") or SMOKE_API_KEY (sent as X-API-Key).
 
-The versions of both services are compared where the user service can be reached too: at --users-url or, for a gateway on
-this machine (in its pod: --url http://localhost:3000), at USER_SERVICE_URL."""
+The versions of both services are compared if the user service is reachable: at --users-url or, for a gateway on this machine
+(in its pod: --url http://localhost:3000), at USER_SERVICE_URL."""
     needs_settings = False
     example = """\
 manage_gateway.py smoke --url http://localhost:3000
@@ -40,12 +39,11 @@ manage_gateway.py smoke --url http://localhost:3000
     trip: RoundTrip | None = None
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Of `parser`."""
-        parser.add_argument("--url", type=origin, required=True, metavar="U", help="of the gateway")
-        parser.add_argument("--users-url", type=origin, metavar="U", help="of the user service: compares versions")
-        parser.add_argument("--door", action="store_true", help="U is the public address: no health, no versions there")
+        parser.add_argument("--url", type=origin, required=True, metavar="U", help="URL of the gateway")
+        parser.add_argument("--users-url", type=origin, metavar="U", help="URL of the user service: compares versions")
+        parser.add_argument("--door", action="store_true", help="U is the public address, without health and versions")
         parser.add_argument(
-            "--timeout", type=at_least(1), default=10, metavar="S", help="for each answer (default: 10)"
+            "--timeout", type=at_least(1), default=10, metavar="S", help="time-out of each answer (default: 10)"
         )
         parser.add_argument("--format", choices=FORMATS, default="text")
 
@@ -68,24 +66,25 @@ manage_gateway.py smoke --url http://localhost:3000
             raise CommandError(f"{len(failed)} of {len(steps)} steps failed: {', '.join(step.name for step in failed)}")
 
     def position(self) -> str:
-        """Where Ctrl-C stopped it: also then the last step is to delete the user."""
+        """The last step before Ctrl-C: the deletion of the user, if one was created."""
         steps = self.trip.taken_steps if self.trip is not None else []
         return f" after {len(steps)} steps, the last: {steps[-1].name} {steps[-1].outcome}" if steps else ""
 
 
 def visible_users_url(url: str) -> str:
-    """Where the user service of a gateway on this machine can be asked; "" for another gateway, or if it cannot."""
-    if urlsplit(url).hostname not in LOOPBACK:
+    """USER_SERVICE_URL, if the gateway runs on this machine and its user service is reachable; else ""."""
+    users_url = environment.text("USER_SERVICE_URL").rstrip("/")
+    if urlsplit(url).hostname not in LOOPBACK or not users_url:
         return ""
     try:
-        answer = requests.get(f"{settings.USER_SERVICE_URL}/version", timeout=VISIBLE_SECONDS, allow_redirects=False)
+        answer = requests.get(f"{users_url}/version", timeout=VISIBLE_SECONDS, allow_redirects=False)
     except requests.RequestException:
         return ""
-    return settings.USER_SERVICE_URL if as_object(answer).get("service") == "user-service" else ""
+    return users_url if as_object(answer).get("service") == "user-service" else ""
 
 
 def origin(text: str) -> str:
-    """The argparse type of a URL without path."""
+    """The argparse type of a URL without a path."""
     parts = urlsplit(text)
     if (
         parts.scheme not in {"http", "https"}

@@ -1,14 +1,16 @@
-"""`wait_for_upstream`: returns when the user service can be used."""
+"""`wait_for_upstream`: returns when the user service is ready."""
 
 import time
 from typing import Any
 
 import requests
+from django import conf
 from django.core.management.base import CommandError, CommandParser
 
 from common.cli.console import Command as BaseCommand
 from common.cli.console import at_least
-from gateway_site import settings
+
+settings: Any = conf.settings  # mypy's plugin only has the user service's settings
 
 PAUSE_SECONDS = 0.2
 ANSWER_SECONDS = 2.0
@@ -20,16 +22,15 @@ class Command(BaseCommand):
 
     help = """\
 Waits until the user service is ready, its store included (/health/ready at USER_SERVICE_URL). Exits 1 if it is not in time.
-The gateway itself needs no such wait: without the user service it starts, and answers 502."""
+The gateway needs no such wait: without the user service it starts, and answers 502."""
     example = "manage_gateway.py wait_for_upstream --timeout 60 && manage_gateway.py smoke --url http://localhost:3000"
     started = 0.0
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Of `parser`."""
         parser.add_argument("--timeout", type=at_least(1), default=30, metavar="S", help="seconds (default: 30)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Returns, or raises CommandError with the last reason."""
+        """Raises CommandError with the last reason."""
         self.started = time.monotonic()
         deadline = self.started + options["timeout"]
         while reason := _what_is_missing(max(0.1, min(ANSWER_SECONDS, deadline - time.monotonic()))):
@@ -40,12 +41,11 @@ The gateway itself needs no such wait: without the user service it starts, and a
         self.say(f"{settings.USER_SERVICE_URL} is ready after {time.monotonic() - self.started:.1f} s")
 
     def position(self) -> str:
-        """How long it has waited."""
         return f" after {time.monotonic() - self.started:.1f} s"
 
 
 def _what_is_missing(seconds: float) -> str:
-    """Why the user service cannot be used; "" if it can."""
+    """Why the user service is not ready; "" if it is."""
     url = f"{settings.USER_SERVICE_URL}/health/ready"
     try:
         answer = requests.get(url, timeout=seconds, allow_redirects=False)
@@ -55,4 +55,4 @@ def _what_is_missing(seconds: float) -> str:
         return "no connection"
     except requests.RequestException as error:
         return type(error).__name__
-    return "" if answer.status_code == requests.codes.ok else f"/health/ready says {answer.status_code}"
+    return "" if answer.status_code == requests.codes.ok else f"/health/ready answered {answer.status_code}"

@@ -1,7 +1,7 @@
 """Gateways behind each kind of guard, in front of an upstream that records."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -10,21 +10,21 @@ from gateway_site.guard import api_keys
 from gateway_site.guard.principal import READ, WRITE
 from gateway_site.tests.guard.issuer import Issuer, issuer
 from tools.testing.recording import Recording, recording
-from tools.testing.service import Service, service
+from tools.testing.serving import Served, serving
 
-Start = Callable[..., AbstractContextManager[Service]]
+Start = Callable[..., AbstractContextManager[Served]]
 
 
 @pytest.fixture(scope="session")
 def running_upstream() -> Iterator[Recording]:
-    """What is behind the gateways."""
+    """The upstream of all gateways."""
     with recording() as running:
         yield running
 
 
 @pytest.fixture
 def upstream(running_upstream: Recording) -> Iterator[Recording]:
-    """What is behind the gateways, with nothing recorded yet; what a test has it answer ends with the test."""
+    """The upstream with nothing recorded; the answers that a test sets end with the test."""
     running_upstream.reset()
     yield running_upstream
     running_upstream.reset()
@@ -32,14 +32,14 @@ def upstream(running_upstream: Recording) -> Iterator[Recording]:
 
 @pytest.fixture(scope="session")
 def running_issuer() -> Iterator[Issuer]:
-    """Who signs tokens."""
+    """The issuer of tokens."""
     with issuer() as running:
         yield running
 
 
 @pytest.fixture
 def trusted_issuer(running_issuer: Issuer) -> Iterator[Issuer]:
-    """Who signs tokens, with its first keys, before and after."""
+    """The issuer with its first keys, before and after the test."""
     running_issuer.reset()
     yield running_issuer
     running_issuer.reset()
@@ -47,7 +47,7 @@ def trusted_issuer(running_issuer: Issuer) -> Iterator[Issuer]:
 
 @pytest.fixture(scope="session")
 def keys() -> dict[str, tuple[str, str]]:
-    """API keys with their lines: of one who may do all, and of one who may read."""
+    """API keys and their lines: one with all scopes, one that may only read."""
     return {
         "writer": api_keys.create("writer", frozenset({READ, WRITE}), None),
         "reader": api_keys.create("reader", frozenset({READ}), None),
@@ -56,36 +56,32 @@ def keys() -> dict[str, tuple[str, str]]:
 
 @pytest.fixture(scope="session")
 def key_file(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, tuple[str, str]]) -> Path:
-    """The file that knows them."""
+    """The file with both."""
     path = tmp_path_factory.mktemp("keys") / "api-keys.txt"
     path.write_text("# test keys\n\n" + "\n".join(line for _, line in keys.values()) + "\n")
     return path
 
 
 @pytest.fixture(scope="session")
-def start(tmp_path_factory: pytest.TempPathFactory, running_upstream: Recording) -> Start:
-    """Starts a gateway with settings of its own."""
+def start(running_upstream: Recording) -> Start:
+    """Serves a gateway with settings of its own."""
 
-    @contextmanager
-    def starting(**settings: str) -> Iterator[Service]:
-        folder = tmp_path_factory.mktemp("guarded")
-        required = {"USER_SERVICE_URL": running_upstream.url, "AUTH": "none"}
-        with service("gateway_site", folder, **{**required, **settings}) as running:
-            yield running
+    def starting(**settings: str) -> AbstractContextManager[Served]:
+        return serving("gateway_site", **{"USER_SERVICE_URL": running_upstream.url, **settings})
 
     return starting
 
 
 @pytest.fixture(scope="session")
-def guarded(start: Start, running_issuer: Issuer, key_file: Path) -> Iterator[Service]:
-    """A gateway that takes tokens and keys."""
+def guarded(start: Start, running_issuer: Issuer, key_file: Path) -> Iterator[Served]:
+    """A gateway that accepts tokens and keys."""
     settings = {**running_issuer.settings, "AUTH": "jwt,apikey", "AUTH_API_KEYS_FILE": str(key_file)}
     with start(**settings) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def open_gateway(start: Start) -> Iterator[Service]:
+def open_gateway(start: Start) -> Iterator[Served]:
     """A gateway without a guard."""
     with start() as running:
         yield running

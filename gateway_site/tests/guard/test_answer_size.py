@@ -8,31 +8,31 @@ import pytest
 from gateway_site.tests.guard.conftest import Start
 from tools.testing.log_lines import access_lines
 from tools.testing.recording import Recording
-from tools.testing.service import Service
+from tools.testing.serving import Served
 from tools.testing.wire import connect, exchange, get, read
 
 LIMIT = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def bounded(start: Start) -> Iterator[Service]:
+def bounded(start: Start) -> Iterator[Served]:
     """A gateway that passes on 1 MiB."""
     with start(MAX_ANSWER_BYTES=str(LIMIT)) as running:
         yield running
 
 
-def test_up_to_the_limit_it_passes(bounded: Service, upstream: Recording) -> None:
+def test_up_to_the_limit_it_passes(bounded: Served, upstream: Recording) -> None:
     upstream.default = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % LIMIT + b"x" * LIMIT
     assert len(exchange(bounded.port, get("/api/users")).body) == LIMIT
 
 
-def test_an_announced_size_above_it_is_a_problem(bounded: Service, upstream: Recording) -> None:
+def test_an_announced_size_above_it_is_a_problem(bounded: Served, upstream: Recording) -> None:
     upstream.default = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (LIMIT + 1) + b"x" * (LIMIT + 1)
     answer = exchange(bounded.port, get("/api/users"))
     assert (answer.status, answer.json()["code"]) == (502, "bad-upstream")
 
 
-def test_an_unannounced_one_is_broken_off(bounded: Service, upstream: Recording) -> None:
+def test_an_unannounced_one_is_broken_off(bounded: Served, upstream: Recording) -> None:
     chunk = b"%x\r\n" % LIMIT + b"x" * LIMIT + b"\r\n"
     upstream.default = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + 5 * chunk + b"0\r\n\r\n"
     with connect(bounded.port) as connection:

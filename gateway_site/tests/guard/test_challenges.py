@@ -5,7 +5,7 @@ import pytest
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import Issuer, token
 from tools.testing.recording import Recording
-from tools.testing.service import Service
+from tools.testing.serving import Served
 from tools.testing.wire import exchange, get
 
 Keys = dict[str, tuple[str, str]]
@@ -14,7 +14,7 @@ USER = "/api/users/01900000-0000-7000-8000-000000000000"
 
 @pytest.mark.parametrize("fields", [(), ("Authorization: Basic dXNlcjpwYXNz",), ("X-Other: 1",)])
 def test_without_a_credential_the_challenge_names_no_error(
-    guarded: Service, upstream: Recording, fields: tuple[str, ...]
+    guarded: Served, upstream: Recording, fields: tuple[str, ...]
 ) -> None:
     answer = exchange(guarded.port, get("/api/users", *fields))
     assert (answer.status, answer.json()["code"]) == (401, "unauthenticated")
@@ -23,7 +23,7 @@ def test_without_a_credential_the_challenge_names_no_error(
 
 
 @pytest.mark.parametrize("name", ["access_token", "api_key", "X-API-Key"])
-def test_a_credential_in_the_query_is_none(guarded: Service, upstream: Recording, keys: Keys, name: str) -> None:
+def test_a_credential_in_the_query_is_none(guarded: Served, upstream: Recording, keys: Keys, name: str) -> None:
     """It would be in every log on the way (RFC 6750 §5.3)."""
     answer = exchange(guarded.port, get(f"/api/users?{name}={keys['writer'][0]}"))
     assert answer.status == 401
@@ -31,7 +31,7 @@ def test_a_credential_in_the_query_is_none(guarded: Service, upstream: Recording
     assert upstream.received.empty()
 
 
-def test_a_bad_credential_is_an_invalid_token(guarded: Service) -> None:
+def test_a_bad_credential_is_an_invalid_token(guarded: Served) -> None:
     answer = exchange(guarded.port, get("/api/users", "Authorization: Bearer nonsense"))
     assert answer.status == 401
     assert answer.values("www-authenticate") == [
@@ -41,7 +41,7 @@ def test_a_bad_credential_is_an_invalid_token(guarded: Service) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PURGE"])
 def test_who_may_only_read_is_told_the_scope_that_writing_needs(
-    guarded: Service, upstream: Recording, keys: Keys, method: str
+    guarded: Served, upstream: Recording, keys: Keys, method: str
 ) -> None:
     answer = exchange(guarded.port, get(USER, f"X-API-Key: {keys['reader'][0]}", method=method))
     assert (answer.status, answer.json()["code"]) == (403, "forbidden")
@@ -50,7 +50,7 @@ def test_who_may_only_read_is_told_the_scope_that_writing_needs(
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_reading_needs_the_scope_to_read(guarded: Service, upstream: Recording, keys: Keys, method: str) -> None:
+def test_reading_needs_the_scope_to_read(guarded: Served, upstream: Recording, keys: Keys, method: str) -> None:
     upstream.default = b"HTTP/1.1 204 No Content\r\n\r\n"
     assert exchange(guarded.port, get(USER, f"X-API-Key: {keys['reader'][0]}", method=method), method).status == 204
     only_writes = f"Authorization: Bearer {token(scope='users:write openid')}"
@@ -67,7 +67,7 @@ def test_reading_needs_the_scope_to_read(guarded: Service, upstream: Recording, 
     ],
 )
 def test_more_than_one_credential_is_an_invalid_request(
-    guarded: Service, upstream: Recording, keys: Keys, given: list[str]
+    guarded: Served, upstream: Recording, keys: Keys, given: list[str]
 ) -> None:
     """RFC 6750 §3.1: who checks one and forwards the other has let somebody in."""
     fields = [field.format(token=token(), key=keys["writer"][0]) for field in given]
@@ -77,7 +77,7 @@ def test_more_than_one_credential_is_an_invalid_request(
     assert upstream.received.empty()
 
 
-def test_a_refused_body_is_not_read(guarded: Service, upstream: Recording) -> None:
+def test_a_refused_body_is_not_read(guarded: Served, upstream: Recording) -> None:
     head = get("/api/users", "Content-Type: application/json", "Content-Length: 60000", method="POST")
     assert exchange(guarded.port, head).status == 401
     assert upstream.received.empty()
@@ -86,7 +86,7 @@ def test_a_refused_body_is_not_read(guarded: Service, upstream: Recording) -> No
 @pytest.mark.parametrize(
     "path", ["/health", "/health/live", "/metrics", "/version", "/problems", "/", "/api/docs", "/api/openapi.json"]
 )
-def test_probes_and_documentation_need_no_credential(guarded: Service, path: str) -> None:
+def test_probes_and_documentation_need_no_credential(guarded: Served, path: str) -> None:
     assert exchange(guarded.port, get(path)).status == 200
 
 

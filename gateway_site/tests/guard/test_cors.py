@@ -1,20 +1,22 @@
-"""CORS_ALLOWED_ORIGINS: off by default; exact origins, their errors readable too; never a wildcard, never cookies."""
+"""CORS_ALLOWED_ORIGINS: off by default; exact origins, on every answer; never a wildcard, never cookies."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import Issuer, token
 from tools.testing.recording import Recording
-from tools.testing.service import Service
-from tools.testing.wire import Answer, exchange, get
+from tools.testing.service import service
+from tools.testing.serving import Served
+from tools.testing.wire import Answer, connect, exchange, get, read
 
 PAGE = "https://app.example.com"
 
 
 @pytest.fixture(scope="module")
-def crossing(start: Start, running_issuer: Issuer) -> Iterator[Service]:
+def crossing(start: Start, running_issuer: Issuer) -> Iterator[Served]:
     """A gateway that pages of two origins may call."""
     allowed = f"{PAGE}, http://localhost:5173"
     with start(**running_issuer.settings, RATE_LIMIT="100/s", CORS_ALLOWED_ORIGINS=allowed) as running:
@@ -25,7 +27,7 @@ def cors(answer: Answer) -> dict[str, str]:
     return {name: value for name, value in answer.headers if name.startswith("access-control-")}
 
 
-def preflight(gateway: Service, origin: str) -> Answer:
+def preflight(gateway: Served, origin: str) -> Answer:
     fields = [
         f"Origin: {origin}",
         "Access-Control-Request-Method: PUT",
@@ -35,7 +37,7 @@ def preflight(gateway: Service, origin: str) -> Answer:
 
 
 @pytest.mark.parametrize("origin", [PAGE, "http://localhost:5173"])
-def test_a_listed_page_may_ask_without_a_credential(crossing: Service, upstream: Recording, origin: str) -> None:
+def test_a_preflight_of_a_listed_page_needs_no_credential(crossing: Served, upstream: Recording, origin: str) -> None:
     answer = preflight(crossing, origin)
     said = cors(answer)
     assert answer.status == 204
@@ -61,17 +63,17 @@ def test_a_listed_page_may_ask_without_a_credential(crossing: Service, upstream:
         PAGE.upper(),
     ],
 )
-def test_no_other_page_is_let_in(crossing: Service, upstream: Recording, origin: str) -> None:
+def test_no_other_page_is_allowed(crossing: Served, upstream: Recording, origin: str) -> None:
     assert cors(preflight(crossing, origin)) == {}
     assert preflight(crossing, origin).status == 401
     answer = exchange(crossing.port, get("/api/users", f"Origin: {origin}", f"Authorization: Bearer {token()}"))
     assert (answer.status, cors(answer)) == (200, {})
-    assert "Origin" in answer.values("vary"), "or a cache would give one page's answer to another"
+    assert "Origin" in answer.values("vary"), "else a cache could serve one page's answer to another"
 
 
 @pytest.mark.parametrize(("credential", "status"), [(f"Bearer {token()}", 200), ("Bearer wrong", 401)])
 def test_a_listed_page_reads_answers_and_refusals(
-    crossing: Service, upstream: Recording, credential: str, status: int
+    crossing: Served, upstream: Recording, credential: str, status: int
 ) -> None:
     answer = exchange(crossing.port, get("/api/users", f"Origin: {PAGE}", f"Authorization: {credential}"))
     assert answer.status == status
@@ -79,10 +81,43 @@ def test_a_listed_page_reads_answers_and_refusals(
     assert {"ETag", "RateLimit", "X-Request-ID"} <= set(cors(answer)["access-control-expose-headers"].split(", "))
 
 
-def test_a_page_may_send_and_read_every_field_that_the_schema_names(crossing: Service) -> None:
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/nowhere", 404), ("/api/openapi.json", 200), ("/problems", 200), ("/health", 200), ("/version?x", 200)],
+)
+def test_every_answer_of_the_gateway_is_readable(crossing: Served, path: str, status: int) -> None:
+    answer = exchange(crossing.port, get(path, f"Origin: {PAGE}"))
+    assert answer.status == status
+    assert cors(answer)["access-control-allow-origin"] == PAGE
+    assert "Origin" in answer.values("vary")
+
+
+def test_a_refused_host_and_an_overload_are_readable(tmp_path: Path, upstream: Recording) -> None:
+    wrong_host = get("/version", f"Origin: {PAGE}").replace(b"Host: 127.0.0.1", b"Host: evil.example")
+    settings = {"USER_SERVICE_URL": upstream.url, "AUTH": "none", "CORS_ALLOWED_ORIGINS": PAGE, "MAX_IN_FLIGHT": "1"}
+    with service("gateway_site", tmp_path, **settings) as gateway:
+        answers = [exchange(gateway.port, wrong_host)]
+        upstream.pause()
+        with connect(gateway.port) as waiting:
+            waiting.sendall(get("/api/users"))
+            upstream.next()
+            answers.append(exchange(gateway.port, get("/api/users", f"Origin: {PAGE}")))
+            upstream.resume()
+            read(waiting)
+    assert [answer.status for answer in answers] == [400, 503]
+    assert [cors(answer)["access-control-allow-origin"] for answer in answers] == [PAGE] * 2
+
+
+def test_a_page_may_send_and_read_every_field_that_the_schema_names(crossing: Served) -> None:
     document = exchange(crossing.port, get("/api/openapi.json")).json()
     operations = [each for path in ("/api/users", "/api/users/{id}") for each in document["paths"][path].values()]
-    sent = {field["name"] for each in operations for field in each["parameters"] if field["in"] == "header"}
+    shared = document["components"]["parameters"]
+    fields = [
+        shared[field["$ref"].rpartition("/")[2]] if "$ref" in field else field
+        for each in operations
+        for field in each["parameters"]
+    ]
+    sent = {field["name"] for field in fields if field["in"] == "header"}
     answers = [answer for each in operations for answer in each["responses"].values()]
     read = {name for answer in answers for name in answer.get("headers", {})} - {"Cache-Control", "Content-Type"}
     assert len(sent) > 2
@@ -92,7 +127,7 @@ def test_a_page_may_send_and_read_every_field_that_the_schema_names(crossing: Se
     assert read <= set(cors(answer)["access-control-expose-headers"].split(", "))
 
 
-def test_by_default_no_page_is_let_in(open_gateway: Service, upstream: Recording) -> None:
+def test_by_default_no_page_is_allowed(open_gateway: Served, upstream: Recording) -> None:
     assert cors(preflight(open_gateway, PAGE)) == {}
     answer = exchange(open_gateway.port, get("/api/users", f"Origin: {PAGE}"))
     assert cors(answer) == {}

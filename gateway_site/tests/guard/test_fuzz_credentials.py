@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway_site.tests.guard.issuer import EC_KEY, Issuer, token
 from tools.testing.recording import Recording
-from tools.testing.service import Service
+from tools.testing.serving import Served
 from tools.testing.wire import exchange, get
 
 QUIET = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -25,7 +25,7 @@ def damaged(draw: st.DrawFn, credential: bytes) -> bytes:
     return bytes(data)
 
 
-def asked(gateway: Service, credential: bytes) -> int:
+def asked(gateway: Served, credential: bytes) -> int:
     wire = get("/api/users").replace(b"\r\n\r\n", b"\r\nAuthorization: " + credential + b"\r\n\r\n")
     return exchange(gateway.port, wire).status
 
@@ -33,7 +33,7 @@ def asked(gateway: Service, credential: bytes) -> int:
 @QUIET
 @given(data=st.data())
 def test_no_damaged_credential_passes(
-    guarded: Service, upstream: Recording, trusted_issuer: Issuer, keys: dict[str, tuple[str, str]], data: st.DataObject
+    guarded: Served, upstream: Recording, trusted_issuer: Issuer, keys: dict[str, tuple[str, str]], data: st.DataObject
 ) -> None:
     good = data.draw(st.sampled_from([b"Bearer " + TOKEN, b"Bearer " + keys["writer"][0].encode()]))
     credential = data.draw(damaged(good))
@@ -48,7 +48,7 @@ def test_no_damaged_credential_passes(
 
 @QUIET
 @given(credential=st.binary(max_size=200))
-def test_what_is_no_credential_is_refused(guarded: Service, credential: bytes) -> None:
+def test_what_is_no_credential_is_refused(guarded: Served, credential: bytes) -> None:
     assert asked(guarded, credential) in {400, 401}
 
 
@@ -61,6 +61,6 @@ def says_the_same(credential: bytes, good: bytes) -> bool:
     return scheme.lower() == b"bearer" and (value == said or (bool(signed) and value.rpartition(b".")[0] == signed))
 
 
-def test_the_undamaged_pass(guarded: Service, trusted_issuer: Issuer, keys: dict[str, tuple[str, str]]) -> None:
+def test_the_undamaged_pass(guarded: Served, trusted_issuer: Issuer, keys: dict[str, tuple[str, str]]) -> None:
     assert asked(guarded, b"Bearer " + TOKEN) == 200
     assert asked(guarded, b"bearer  " + keys["writer"][0].encode()) == 200

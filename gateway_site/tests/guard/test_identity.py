@@ -5,7 +5,7 @@ import pytest
 from gateway_site.tests.guard.issuer import token
 from tools.testing.log_lines import access_lines, lines
 from tools.testing.recording import Recording
-from tools.testing.service import Service
+from tools.testing.serving import Served
 from tools.testing.wire import exchange, get
 
 Keys = dict[str, tuple[str, str]]
@@ -26,7 +26,7 @@ def identity(upstream: Recording) -> list[tuple[bytes, bytes]]:
     return [(name, value) for name, value in received if name.replace(b"_", b"-").startswith(b"x-authenticated")]
 
 
-def test_the_user_service_is_told_who_is_calling(guarded: Service, upstream: Recording, keys: Keys) -> None:
+def test_the_user_service_is_told_who_is_calling(guarded: Served, upstream: Recording, keys: Keys) -> None:
     exchange(guarded.port, get("/api/users", f"X-API-Key: {keys['writer'][0]}"))
     assert identity(upstream) == [(b"x-authenticated-subject", b"key:writer")]
     exchange(guarded.port, get("/api/users", f"Authorization: Bearer {token(scope='users:read openid')}"))
@@ -34,24 +34,24 @@ def test_the_user_service_is_told_who_is_calling(guarded: Service, upstream: Rec
 
 
 @pytest.mark.parametrize("field", FORGED)
-def test_a_client_cannot_say_who_it_is(guarded: Service, upstream: Recording, keys: Keys, field: str) -> None:
+def test_a_client_cannot_say_who_it_is(guarded: Served, upstream: Recording, keys: Keys, field: str) -> None:
     exchange(guarded.port, get("/api/users", field, f"X-API-Key: {keys['reader'][0]}", field))
     assert identity(upstream) == [(b"x-authenticated-subject", b"key:reader")]
 
 
 @pytest.mark.parametrize("named", ["X-Authenticated-Subject", "x-authenticated-subject, x-authenticated-scopes, close"])
-def test_connection_cannot_take_our_fields_away(guarded: Service, upstream: Recording, keys: Keys, named: str) -> None:
+def test_connection_cannot_take_our_fields_away(guarded: Served, upstream: Recording, keys: Keys, named: str) -> None:
     exchange(guarded.port, get("/api/users", f"Connection: {named}", f"X-API-Key: {keys['reader'][0]}"))
     assert len(identity(upstream)) == 1
 
 
 @pytest.mark.parametrize("field", FORGED)
-def test_nor_where_nobody_is_authenticated(upstream: Recording, open_gateway: Service, field: str) -> None:
+def test_nor_where_nobody_is_authenticated(upstream: Recording, open_gateway: Served, field: str) -> None:
     exchange(open_gateway.port, get("/api/users", field))
     assert identity(upstream) == []
 
 
-def test_nor_behind_its_body(guarded: Service, upstream: Recording, keys: Keys) -> None:
+def test_nor_behind_its_body(guarded: Served, upstream: Recording, keys: Keys) -> None:
     """A trailer is a field too, and some servers add it to the others (RFC 9110 §6.5)."""
     fields = [f"X-API-Key: {keys['writer'][0]}", "Content-Type: application/json", "Transfer-Encoding: chunked"]
     head = get("/api/users", *fields, "Trailer: X-Authenticated-Subject", method="POST")
@@ -61,7 +61,7 @@ def test_nor_behind_its_body(guarded: Service, upstream: Recording, keys: Keys) 
     assert b"root" not in received.body
 
 
-def test_credentials_end_at_the_gateway(guarded: Service, upstream: Recording, keys: Keys) -> None:
+def test_credentials_end_at_the_gateway(guarded: Served, upstream: Recording, keys: Keys) -> None:
     exchange(guarded.port, get("/api/users", f"X-API-Key: {keys['reader'][0]}"))
     exchange(guarded.port, get("/api/users", f"Authorization: Bearer {keys['reader'][0]}"))
     exchange(guarded.port, get("/api/users", f"Authorization: Bearer {token()}"))
@@ -71,13 +71,13 @@ def test_credentials_end_at_the_gateway(guarded: Service, upstream: Recording, k
         assert not received.values(b"authorization") + received.values(b"x-api-key")
 
 
-def test_where_there_is_no_guard_a_credential_is_the_user_services(upstream: Recording, open_gateway: Service) -> None:
+def test_where_there_is_no_guard_a_credential_is_the_user_services(upstream: Recording, open_gateway: Served) -> None:
     exchange(open_gateway.port, get("/api/users", "Authorization: Bearer abc"))
     assert upstream.next().values(b"authorization") == [b"Bearer abc"]
 
 
 def test_the_access_line_names_the_credential_and_no_line_shows_it(
-    guarded: Service, upstream: Recording, keys: Keys
+    guarded: Served, upstream: Recording, keys: Keys
 ) -> None:
     credential = token(sub="ana@example.com")
     exchange(guarded.port, get("/api/users", f"X-API-Key: {keys['reader'][0]}", "X-Request-ID: by-key"))

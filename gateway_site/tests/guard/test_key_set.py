@@ -1,11 +1,10 @@
-"""The issuer's keys: rotated, withdrawn, invented, out of reach."""
+"""The issuer's keys: rotated, withdrawn, invented, unreachable."""
 
 import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 
-import orjson
 import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -20,43 +19,45 @@ from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import AUDIENCE, ISSUER, RSA_KEY, Issuer, issuer, jwk, token
 from tools.testing.log_lines import waited_for
 from tools.testing.recording import Recording
-from tools.testing.service import Service
+from tools.testing.serving import Served
 
 NEW_KEY = rsa.generate_private_key(65537, 2048)
 
 
 @pytest.fixture
 def own_issuer() -> Iterator[Issuer]:
-    """One that no other test asks."""
+    """An issuer for one test."""
     with issuer() as running:
         yield running
 
 
 @pytest.fixture
 async def tokens(own_issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Tokens]:
-    """The verifier in this process; fetches may follow each other fast."""
+    """The verifier without a long cool-down."""
     monkeypatch.setattr(key_set, "COOL_DOWN_SECONDS", 0.05)
-    verifier = Tokens(own_issuer.origin, "/jwks.json", ISSUER, AUDIENCE)
+    verifier = Tokens(f"{own_issuer.origin}/jwks.json", issuer=ISSUER, audience=AUDIENCE)
     yield verifier
     await verifier.keys.close()
 
 
 async def check(tokens: Tokens, credential: str) -> Principal | str:
-    """Whose token it is, or the problem's code."""
+    """The token's owner, or the problem's code."""
     try:
-        found = tokens.check(credential.encode())
-        return found if isinstance(found, Principal) else await found
+        return await tokens.check(credential.encode())
     except Problem as problem:
         return problem.code
 
 
-def ask(gateway: Service, credential: str) -> int:
+def ask(gateway: Served, credential: str) -> int:
     headers = {"Authorization": f"Bearer {credential}"}
     return requests.get(f"{gateway.url}/api/users", headers=headers, timeout=15).status_code
 
 
-def test_a_rotation_under_load_fails_no_request(start: Start, own_issuer: Issuer, upstream: Recording) -> None:
+def test_a_rotation_under_load_fails_no_request(
+    start: Start, own_issuer: Issuer, upstream: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The issuer publishes a new key and signs with it at once; later it withdraws the old one."""
+    monkeypatch.setattr(key_set, "COOL_DOWN_SECONDS", 0.3)
     signing, statuses, stop = [(RSA_KEY, "rsa")], [], threading.Event()
 
     def load() -> None:
@@ -71,14 +72,14 @@ def test_a_rotation_under_load_fails_no_request(start: Start, own_issuer: Issuer
         for thread in threads:
             thread.start()
         for number in range(2):
-            time.sleep(0.5)
+            time.sleep(0.2)
             kid = f"new-{number}"
             own_issuer.keys = [jwk(NEW_KEY, kid), *own_issuer.keys[:1]]
             signing.append((NEW_KEY, kid))
             deadline = time.monotonic() + 15
             while own_issuer.fetches < number + 2 and time.monotonic() < deadline:
                 time.sleep(0.05)
-        time.sleep(0.5)
+        time.sleep(0.2)
         stop.set()
         for thread in threads:
             thread.join(30)
@@ -87,9 +88,8 @@ def test_a_rotation_under_load_fails_no_request(start: Start, own_issuer: Issuer
     assert own_issuer.fetches == 3
 
 
-async def test_a_crowd_with_a_new_key_waits_for_it_and_holds_no_place(tokens: Tokens, own_issuer: Issuer) -> None:
-    """As many as may be in flight, and more: who holds a good token is not told that it is bad, and nobody else is refused
-    because they wait."""
+async def test_a_crowd_with_a_new_key_waits_for_it_and_is_not_in_flight(tokens: Tokens, own_issuer: Issuer) -> None:
+    """No valid token is refused, and no other request is shed meanwhile."""
     assert isinstance(await check(tokens, token()), Principal)
     own_issuer.keys = [jwk(NEW_KEY, "new")]
     own_issuer.open.clear()
@@ -106,7 +106,7 @@ async def test_a_crowd_with_a_new_key_waits_for_it_and_holds_no_place(tokens: To
     in_flight.count = 0
 
 
-async def test_beyond_a_bound_nobody_waits_and_is_asked_to_come_again(
+async def test_beyond_a_bound_requests_are_refused_with_503(
     tokens: Tokens, own_issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(key_set, "MAX_WAITING", 3)
@@ -121,7 +121,10 @@ async def test_beyond_a_bound_nobody_waits_and_is_asked_to_come_again(
     assert await asyncio.gather(*waiting) == ["unauthenticated"] * 3
 
 
-def test_invented_kids_cause_few_fetches(start: Start, own_issuer: Issuer, upstream: Recording) -> None:
+def test_invented_kids_cause_few_fetches(
+    start: Start, own_issuer: Issuer, upstream: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_set, "COOL_DOWN_SECONDS", 0.5)
     with start(**own_issuer.settings) as gateway:
         assert ask(gateway, token()) == 200
         began, results = time.monotonic(), []
@@ -132,7 +135,7 @@ def test_invented_kids_cause_few_fetches(start: Start, own_issuer: Issuer, upstr
         threads = [threading.Thread(target=guess, args=(number,)) for number in range(100)]
         for thread in threads:
             thread.start()
-        assert ask(gateway, token(sub="other")) == 200, "good tokens do not wait for them"
+        assert ask(gateway, token(sub="other")) == 200, "valid tokens do not wait for them"
         for thread in threads:
             thread.join(30)
         took = time.monotonic() - began
@@ -149,18 +152,22 @@ async def test_a_kid_is_a_name_and_nothing_else(tokens: Tokens, kid: str) -> Non
     assert await check(tokens, token(headers={"kid": kid})) == "unauthenticated"
 
 
-def test_the_last_good_keys_stay_while_the_issuer_is_away(
-    start: Start, own_issuer: Issuer, upstream: Recording
+def test_the_last_keys_stay_while_the_issuer_is_away(
+    start: Start, own_issuer: Issuer, upstream: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(key_set, "COOL_DOWN_SECONDS", 0.05)
     with start(**own_issuer.settings) as gateway:
         assert ask(gateway, token()) == 200
         own_issuer.status = 500
         assert ask(gateway, token(kid="unknown")) == 401
-        assert waited_for(gateway, lambda line: line["level"] == "error" and "AUTH_JWKS_URL" in line["message"])
+        assert waited_for(gateway, lambda line: line["level"] == "warning" and "AUTH_JWKS_URL" in line["message"])
         assert ask(gateway, token(sub="somebody new")) == 200
 
 
-def test_without_any_key_yet_it_is_503_and_nobody_passes(start: Start, own_issuer: Issuer, upstream: Recording) -> None:
+def test_without_any_key_it_is_503(
+    start: Start, own_issuer: Issuer, upstream: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_set, "COOL_DOWN_SECONDS", 0.05)
     own_issuer.status = 500
     with start(**own_issuer.settings) as gateway:
         answer = requests.get(f"{gateway.url}/api/users", headers={"Authorization": f"Bearer {token()}"}, timeout=15)
@@ -189,21 +196,22 @@ async def test_a_key_replaced_under_its_kid_ends_its_tokens(tokens: Tokens, own_
     assert await check(tokens, old) == "unauthenticated"
 
 
-async def test_a_remembered_token_still_expires(own_issuer: Issuer) -> None:
+async def test_a_cached_token_still_expires(own_issuer: Issuer) -> None:
     now = [time.time()]
-    verifier = Tokens(own_issuer.origin, "/jwks.json", ISSUER, AUDIENCE, clock=lambda: now[0])
+    url = f"{own_issuer.origin}/jwks.json"
+    verifier = Tokens(url, issuer=ISSUER, audience=AUDIENCE, clock=lambda: now[0])
     try:
         credential = token(exp=now[0] + 60)
         assert isinstance(await check(verifier, credential), Principal)
         now[0] += 89
-        assert isinstance(verifier.check(credential.encode()), Principal), "remembered, within the leeway"
+        assert isinstance(await check(verifier, credential), Principal), "cached, within the leeway"
         now[0] += 2
         assert await check(verifier, credential) == "unauthenticated"
     finally:
         await verifier.keys.close()
 
 
-async def test_the_memory_of_tokens_is_bounded(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_cache_of_tokens_is_bounded(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway_site.guard.tokens.MAX_CACHED_BYTES", 5000)
     for number in range(40):
         assert isinstance(await check(tokens, token(sub=f"user-{number}")), Principal)
@@ -211,28 +219,22 @@ async def test_the_memory_of_tokens_is_bounded(tokens: Tokens, monkeypatch: pyte
     assert len(tokens._cache) > 3
 
 
-async def test_an_endless_key_set_is_given_up(own_issuer: Issuer) -> None:
-    own_issuer.body = b'{"keys": [' + b" " * 2_000_000 + b"]}"
-    keys = KeySet(own_issuer.origin, "/jwks.json")
-    with pytest.raises(key_set.NoKeys):
-        await keys.find("rsa", "RS256")
-    await keys.close()
-
-
-async def test_an_issuer_that_hangs_is_given_up_in_time(own_issuer: Issuer) -> None:
+async def test_a_fetch_from_an_issuer_that_hangs_times_out(own_issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_set, "FETCH_SECONDS", 0.3)
     own_issuer.open.clear()
-    keys = KeySet(own_issuer.origin, "/jwks.json")
+    keys = KeySet(f"{own_issuer.origin}/jwks.json")
     began = time.monotonic()
     with pytest.raises(key_set.NoKeys):
         await keys.find("rsa", "RS256")
-    assert time.monotonic() - began < key_set.FETCH_SECONDS + 3
+    assert time.monotonic() - began < 2
+    own_issuer.open.set()
     await keys.close()
 
 
 WEAK = rsa.generate_private_key(65537, 1024)  # noqa: S505 - to be refused
 
 
-def test_only_public_signing_keys_of_accepted_kinds_are_taken() -> None:
+def test_only_public_signing_keys_of_accepted_kinds_are_used() -> None:
     good = jwk(RSA_KEY, "good")
     document = {
         "keys": [
@@ -249,10 +251,18 @@ def test_only_public_signing_keys_of_accepted_kinds_are_taken() -> None:
             "nonsense",
         ]
     }
-    assert set(parse(orjson.dumps(document))) == {("good", "RS256")}
+    assert set(parse(document)) == {("good", "RS256")}
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"keys": 1}', b'{"keys": []}', b"<html>"])
-def test_what_is_no_key_set_is_refused(body: bytes) -> None:
+@pytest.mark.parametrize("document", [None, [], {}, {"keys": 1}, {"keys": []}, "keys"])
+def test_another_document_is_refused(document: object) -> None:
     with pytest.raises(ValueError, match=r"."):
-        parse(body)
+        parse(document)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>", b"\xff"])
+async def test_an_answer_without_keys_changes_nothing(tokens: Tokens, own_issuer: Issuer, body: bytes) -> None:
+    assert isinstance(await check(tokens, token()), Principal)
+    own_issuer.body = body
+    assert await check(tokens, token(kid="unknown")) == "unauthenticated"
+    assert isinstance(await check(tokens, token(sub="other")), Principal)

@@ -1,4 +1,4 @@
-"""RATE_LIMIT: how much a client may, what it is told, who counts as one client, and that a crowd fills no memory."""
+"""RATE_LIMIT: the rate of a client, the header fields, which requests count as one client, and bounded memory."""
 
 import re
 import time
@@ -16,7 +16,7 @@ from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import Issuer, token
 from tools.testing.log_lines import access_lines, waited_for
 from tools.testing.recording import OK, Recording
-from tools.testing.service import Service
+from tools.testing.serving import Served
 from tools.testing.store import store as running_store
 from tools.testing.wire import Answer, exchange, get
 
@@ -26,24 +26,24 @@ FORWARDED = "X-Forwarded-For: {}"
 
 @pytest.fixture(scope="module")
 def limited(start: Start, running_issuer: Issuer, key_file: object):
-    """Five at once, then one every hundred seconds; loopback is a proxy of ours."""
+    """Five at once, then one every hundred seconds; loopback is a trusted proxy."""
     settings = {**running_issuer.settings, "AUTH": "jwt,apikey", "AUTH_API_KEYS_FILE": str(key_file)}
     with start(**settings, RATE_LIMIT="36/h;burst=5", TRUSTED_PROXIES="127.0.0.1/32") as running:
         yield running
 
 
-def ask(gateway: Service, *fields: str) -> Answer:
+def ask(gateway: Served, *fields: str) -> Answer:
     return exchange(gateway.port, get("/api/users", *fields))
 
 
-def test_a_client_is_told_what_is_left_and_then_to_wait(limited: Service, upstream: Recording) -> None:
+def test_answers_show_what_is_left_and_then_when_to_retry(limited: Served, upstream: Recording) -> None:
     credential = f"Authorization: Bearer {token(sub='counted')}"
     answers = [ask(limited, credential) for _ in range(7)]
     assert [answer.status for answer in answers] == [200] * 5 + [429] * 2
     assert [answer.values("ratelimit-policy") for answer in answers] == [['"default";q=5;w=500']] * 7
-    told = [re.fullmatch(r'"default";r=(\d+);t=(\d+)', answer.values("ratelimit")[0]).groups() for answer in answers]
-    assert [left for left, _ in told] == ["4", "3", "2", "1", "0", "0", "0"]
-    assert [round(int(wait) / 100) for _, wait in told] == [1, 2, 3, 4, 5, 5, 5]
+    shown = [re.fullmatch(r'"default";r=(\d+);t=(\d+)', answer.values("ratelimit")[0]).groups() for answer in answers]
+    assert [left for left, _ in shown] == ["4", "3", "2", "1", "0", "0", "0"]
+    assert [round(int(wait) / 100) for _, wait in shown] == [1, 2, 3, 4, 5, 5, 5]
     refusal = answers[-1]
     assert refusal.json()["code"] == "too-many-requests"
     assert 95 <= int(refusal.values("retry-after")[0]) <= 100
@@ -54,7 +54,7 @@ def test_a_client_is_told_what_is_left_and_then_to_wait(limited: Service, upstre
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
 ANSWERS = [
     (200, "GET", "reader", OK),
-    (200, "GET", "reader", WHOLE + b"x" * 100_000),  # passes in pieces
+    (200, "GET", "reader", WHOLE + b"x" * 100_000),  # streamed
     (200, "HEAD", "reader", WHOLE),
     (204, "DELETE", "writer", b"HTTP/1.1 204 No Content\r\n\r\n"),
     (502, "GET", "reader", b"nonsense\r\n\r\n"),
@@ -67,39 +67,39 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize("store", ["local", "redis"])
-def test_whoever_makes_the_answer_it_tells_the_limit(
+def test_every_answer_shows_the_limit_and_is_logged_with_the_clients_address(
     start: Start, upstream: Recording, keys: Keys, key_file: Path, tmp_path: Path, store: str
 ) -> None:
-    """The user service, the view or the guard, to a read or an audited write; and the log tells the client's address."""
+    """Of the user service, the view or the guard, to a read or an audited write."""
     settings = {"AUTH": "apikey", "AUTH_API_KEYS_FILE": str(key_file), "RATE_LIMIT": "36/h;burst=100"}
     with running_store(tmp_path) as redis:
         settings["RATE_LIMIT_STORE"] = redis.url if store == "redis" else "local"
         with start(**settings, TRUSTED_PROXIES="127.0.0.1/32") as gateway:
             for number, (status, method, name, upstream.default) in enumerate(ANSWERS):
                 fields = [f"X-API-Key: {keys[name][0]}"] if name else []
-                fields += [FORWARDED.format("203.0.113.7"), f"X-Request-ID: told-{number}"]
+                fields += [FORWARDED.format("203.0.113.7"), f"X-Request-ID: shown-{store}-{number}"]
                 answer = exchange(gateway.port, get("/api/users/1", *fields, method=method), method)
-                told = answer.status, len(answer.values("ratelimit")), len(answer.values("ratelimit-policy"))
-                assert told == (status, 1, 1), (method, name)
-                logged = {"logger": "access", "request_id": f"told-{number}"}.items()
+                shown = answer.status, len(answer.values("ratelimit")), len(answer.values("ratelimit-policy"))
+                assert shown == (status, 1, 1), (method, name)
+                logged = {"logger": "access", "request_id": f"shown-{store}-{number}"}.items()
                 (line,) = waited_for(gateway, lambda line, logged=logged: logged <= line.items())
                 assert (line["status_code"], line["remote_addr"]) == (status, "203.0.113.7")
 
 
-def test_each_credential_has_a_limit_of_its_own_whatever_its_address(limited: Service, keys: Keys) -> None:
+def test_each_credential_has_its_own_limit_from_any_address(limited: Served, keys: Keys) -> None:
     for number in range(5):
         ask(limited, f"X-API-Key: {keys['reader'][0]}", FORWARDED.format(f"203.0.113.{number}"))
     assert ask(limited, f"X-API-Key: {keys['reader'][0]}", FORWARDED.format("203.0.113.99")).status == 429
     assert ask(limited, f"X-API-Key: {keys['writer'][0]}", FORWARDED.format("203.0.113.1")).status == 200
 
 
-def test_a_key_cannot_use_up_the_limit_of_a_subject_of_its_name(limited: Service, keys: Keys) -> None:
+def test_a_key_cannot_use_up_the_limit_of_a_subject_of_its_name(limited: Served, keys: Keys) -> None:
     for _ in range(6):
         ask(limited, f"X-API-Key: {keys['reader'][0]}")
     assert ask(limited, f"Authorization: Bearer {token(sub='reader')}").status == 200
 
 
-def test_guessing_is_limited_by_address_and_harms_nobody_else(limited: Service) -> None:
+def test_guessing_is_limited_by_address_and_harms_no_other_client(limited: Served) -> None:
     guesses = [ask(limited, f"X-API-Key: ugk_{number:012}_x", FORWARDED.format("198.51.100.7")) for number in range(7)]
     assert [guess.status for guess in guesses] == [401] * 5 + [429] * 2
     assert ask(limited, FORWARDED.format("198.51.100.8")).status == 401
@@ -107,22 +107,21 @@ def test_guessing_is_limited_by_address_and_harms_nobody_else(limited: Service) 
     assert ask(limited, good, FORWARDED.format("198.51.100.7")).status == 200
 
 
-def test_the_refused_are_logged_with_their_address(limited: Service) -> None:
+def test_refused_requests_are_logged_with_their_address(limited: Served) -> None:
     ask(limited, FORWARDED.format("198.51.100.50"), "X-Request-ID: refused-here")
     (line,) = access_lines(limited, "refused-here")
     assert line["remote_addr"] == "198.51.100.50"
 
 
-def test_only_a_trusted_proxy_says_who_the_client_is(start: Start, upstream: Recording) -> None:
+def test_only_a_trusted_proxy_sets_the_clients_address(start: Start, upstream: Recording) -> None:
     with start(RATE_LIMIT="36/h;burst=3") as gateway:
         answers = [ask(gateway, FORWARDED.format(f"203.0.113.{number}")).status for number in range(5)]
         assert exchange(gateway.port, get("/health")).status == 200
     assert answers == [200, 200, 200, 429, 429]
 
 
-def test_with_time_the_limit_comes_back(start: Start, upstream: Recording) -> None:
+def test_the_limit_recovers_with_time(start: Start, upstream: Recording) -> None:
     with start(RATE_LIMIT="2/s;burst=2") as gateway:
-        assert "rate_limit_store_up" not in requests.get(f"{gateway.url}/metrics", timeout=5).text, "there is no store"
         deadline = time.monotonic() + 10
         while ask(gateway).status == 200:
             assert time.monotonic() < deadline
@@ -149,15 +148,15 @@ def test_ten_thousand_clients_fit_and_a_million_take_no_more(monkeypatch: pytest
     now = [1]
     known = LocalStore(Rate(1, 3600, 1), max_clients=20_000, clock=lambda: now[0])
     for number in range(10_000):
-        assert known.take(f"addr:{number}")[1] == 0
-    assert all(known.take(f"addr:{number}")[1] > 0 for number in range(10_000)), "each is remembered"
+        assert known.take_now(f"addr:{number}")[1] == 0
+    assert all(known.take_now(f"addr:{number}")[1] > 0 for number in range(10_000)), "each is stored"
     for number in range(100_000):
-        known.take(f"addr:other-{number}")
+        known.take_now(f"addr:other-{number}")
     assert len(known) == 20_000
     now[0] += int(7200e9)
     for number in range(15_000):
-        known.take(f"addr:later-{number}")
-    assert len(known) <= 15_000, "those whose limit is whole again are forgotten"
+        known.take_now(f"addr:later-{number}")
+    assert len(known) <= 15_000, "clients with a whole burst are evicted"
 
 
 def test_a_crowd_takes_five_megabytes() -> None:
@@ -165,7 +164,7 @@ def test_a_crowd_takes_five_megabytes() -> None:
     try:
         known = LocalStore(Rate(1, 3600, 1))
         for number in range(MAX_CLIENTS + 5_000):
-            known.take(f"addr:2001:db8:1234:{number:x}::/64")
+            known.take_now(f"addr:2001:db8:1234:{number:x}::/64")
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -183,7 +182,7 @@ def test_no_window_lets_more_pass_than_burst_and_rate_allow(rate: Rate, steps: l
     known = LocalStore(rate, clock=lambda: now[0])
     for step in steps:
         now[0] += int(step * rate.interval * 1e9)
-        if known.take("a")[1] == 0:
+        if known.take_now("a")[1] == 0:
             passed.append(now[0])
     for first, began in enumerate(passed):
         for last in range(first, len(passed)):
@@ -192,15 +191,15 @@ def test_no_window_lets_more_pass_than_burst_and_rate_allow(rate: Rate, steps: l
 
 
 @given(RATES, STEPS)
-def test_who_waits_as_told_passes(rate: Rate, steps: list[float]) -> None:
+def test_a_client_that_waits_as_shown_passes(rate: Rate, steps: list[float]) -> None:
     now = [10**9]
     known = LocalStore(rate, clock=lambda: now[0])
     for step in steps:
         now[0] += int(step * rate.interval * 1e9 / 2)
-        _, early = known.take("a")
+        _, early = known.take_now("a")
         if early > 0:
             now[0] += early
-            assert known.take("a")[1] == 0
+            assert known.take_now("a")[1] == 0
 
 
 @pytest.mark.parametrize(
@@ -215,7 +214,7 @@ def test_who_waits_as_told_passes(rate: Rate, steps: list[float]) -> None:
         ("", None),
     ],
 )
-def test_a_limit_is_read_as_it_is_written(text: str, rate: Rate | None) -> None:
+def test_a_limit_is_parsed(text: str, rate: Rate | None) -> None:
     assert parse(text) == rate
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway_site.tests.guard.conftest import Start
-from tools.testing.service import Service
+from tools.testing.serving import Served
 from tools.testing.wire import exchange, get
 
 
@@ -12,7 +12,7 @@ from tools.testing.wire import exchange, get
     "field", ["X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "X-Real-IP: 203.0.113.9"]
 )
 def test_metrics_are_closed_to_what_a_proxy_passes_on(
-    start: Start, open_gateway: Service, trusted: str, field: str
+    start: Start, open_gateway: Served, trusted: str, field: str
 ) -> None:
     if not trusted:
         assert exchange(open_gateway.port, get("/metrics", field)).status == 404

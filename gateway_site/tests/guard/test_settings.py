@@ -1,4 +1,4 @@
-"""A guard that is set wrongly stops the start with one line; a guard that is not asked for is not there."""
+"""A wrong setting of the guard stops the start with one line; a guard that is off is not loaded."""
 
 import subprocess
 import sys
@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from common.config.environment import SettingError
 from gateway_site.guard.api_keys import create
 from gateway_site.guard.principal import READ
-from tools.testing.service import ROOT, Service
+from tools.testing.in_process import REQUIRED, built, evaluated
+from tools.testing.service import ROOT
 
 JWT = {"AUTH": "jwt", "AUTH_JWKS_URL": "https://issuer.example/keys", "AUTH_ISSUER": "i", "AUTH_AUDIENCE": "a"}
 
@@ -44,68 +46,47 @@ def without(name: str) -> dict[str, str]:
     ],
     ids=str,
 )
-def test_a_missing_or_malformed_setting_is_one_line(tmp_path: Path, settings: dict[str, str], named: str) -> None:
-    failing = Service("gateway_site", tmp_path, USER_SERVICE_URL="http://127.0.0.1:1", **settings)
-    assert failing.process.wait(30) != 0
-    lines = [line for line in failing.errors.read_text().splitlines() if line]
-    assert len(lines) == 1
-    assert named in lines[0]
-    assert "hunter2" not in lines[0] + failing.log.read_text()
+def test_a_missing_or_malformed_setting_is_one_line(settings: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingError) as caught, built("gateway_site", **{"AUTH": "", **settings}):
+        pass
+    text = str(caught.value)
+    assert text.startswith(named)
+    assert "\n" not in text
+    assert "hunter2" not in text
 
 
 def test_a_malformed_file_of_keys_is_named_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     path.write_text(create("good", frozenset({READ}), None)[1] + "\nsecret-pasted-here\n")
-    failing = Service(
-        "gateway_site", tmp_path, USER_SERVICE_URL="http://127.0.0.1:1", AUTH="apikey", AUTH_API_KEYS_FILE=str(path)
-    )
-    assert failing.process.wait(30) != 0
-    said = failing.errors.read_text()
-    assert said.count("\n") == 1
-    assert "AUTH_API_KEYS_FILE" in said
-    assert "line 2" in said
-    assert "secret-pasted-here" not in said + failing.log.read_text()
+    with (
+        pytest.raises(SettingError, match=r"AUTH_API_KEYS_FILE .*line 2") as caught,
+        built("gateway_site", AUTH="apikey", AUTH_API_KEYS_FILE=str(path)),
+    ):
+        pass
+    assert "secret-pasted-here" not in str(caught.value)
 
 
 PROGRAM = """
 import sys
 from gateway_site.asgi import application
 application()
-from gateway_site.forwarding import view as views
-guard = sorted(name for name in sys.modules if name.startswith("gateway_site.guard."))
-print(views.users is views.forward, "jwt" in sys.modules, "redis" in sys.modules, *guard)
+print("jwt" in sys.modules, "redis" in sys.modules, "gateway_site.guard.guard" in sys.modules)
 """
 
 
-def loaded(**settings: str) -> list[str]:
-    """Whether the view is the bare one, whether PyJWT and redis-py are loaded, and the guard's modules."""
-    environment = {
-        "SECRET_KEY": "a key for tests only",
-        "ALLOWED_HOSTS": "localhost",
-        "USER_SERVICE_URL": "http://127.0.0.1:1",
-        "DJANGO_SETTINGS_MODULE": "gateway_site.settings",
-        **settings,
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
-
-
-def test_what_is_off_is_not_there(tmp_path: Path) -> None:
-    (tmp_path / "keys").write_text("")
-    assert loaded(AUTH="none") == ["True", "False", "False", "gateway_site.guard.rate", "gateway_site.guard.scrape"]
-    assert loaded(AUTH="none", RATE_LIMIT="1/s")[:3] == ["False", "False", "False"]
-    assert loaded(AUTH="apikey", AUTH_API_KEYS_FILE=str(tmp_path / "keys"))[:3] == ["False", "False", "False"]
-    assert loaded(**JWT)[:3] == ["False", "True", "False"]
-    assert loaded(AUTH="none", RATE_LIMIT="1/s", RATE_LIMIT_STORE="redis://localhost")[:3] == ["False", "False", "True"]
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"AUTH": "none"}, "False False False"),
+        ({**JWT, "RATE_LIMIT": "1/s"}, "True False True"),
+        ({"AUTH": "none", "RATE_LIMIT": "1/s", "RATE_LIMIT_STORE": "redis://localhost"}, "False True True"),
+    ],
+)
+def test_only_the_libraries_in_use_are_loaded(settings: dict[str, str], expected: str) -> None:
+    environment = {**REQUIRED, **settings, "DJANGO_SETTINGS_MODULE": "gateway_site.settings"}
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == expected, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -118,10 +99,11 @@ def test_what_is_off_is_not_there(tmp_path: Path) -> None:
         ("local", "local"),
     ],
 )
-def test_password_of_the_store_may_come_by_itself(tmp_path: Path, url: str, meant: str) -> None:
+def test_the_password_of_the_store_may_be_a_setting_of_its_own(tmp_path: Path, url: str, meant: str) -> None:
     (tmp_path / "password").write_text("p/@ss\n")
-    script = "from gateway_site import settings; print(settings.RATE_LIMIT_STORE)"
-    environment = {"USER_SERVICE_URL": "http://127.0.0.1:1", "DEBUG": "true", "RATE_LIMIT_STORE": url}
-    environment["RATE_LIMIT_STORE_PASSWORD_FILE"] = str(tmp_path / "password")
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == meant, done.stderr
+    given = {"RATE_LIMIT_STORE": url, "RATE_LIMIT_STORE_PASSWORD_FILE": str(tmp_path / "password")}
+    assert evaluated("gateway_site", **given)["RATE_LIMIT_STORE"] == meant
+
+
+def test_the_audit_is_logged_at_every_level() -> None:
+    assert evaluated("gateway_site", LOG_LEVEL="error")["LOGGING"]["loggers"]["audit"]["level"] == "INFO"

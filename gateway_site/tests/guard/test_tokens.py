@@ -1,4 +1,4 @@
-"""AUTH=jwt: what is no good token of the issuer is refused, however it is made to look like one."""
+"""AUTH=jwt: only valid tokens of the issuer are accepted, whatever a forgery looks like."""
 
 import base64
 import json
@@ -10,13 +10,15 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from gateway_site.guard.tokens import scopes
+from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import EC_KEY, ED_KEY, ISSUER, RSA_KEY, STRANGER, Issuer, claims, jwk, token
 from tools.testing.recording import Recording
-from tools.testing.service import Service
+from tools.testing.serving import Served
 from tools.testing.wire import Answer, exchange, get
 
 
-def ask(gateway: Service, credential: str) -> Answer:
+def ask(gateway: Served, credential: str) -> Answer:
     return exchange(gateway.port, get("/api/users", f"Authorization: Bearer {credential}"))
 
 
@@ -29,9 +31,9 @@ def forged(head: dict[str, Any], payload: Any = None, signature: bytes = b"") ->
     ("key", "algorithm", "kid"), [(RSA_KEY, "RS256", "rsa"), (EC_KEY, "ES256", "ec"), (ED_KEY, "EdDSA", "ed")]
 )
 def test_a_token_of_each_accepted_algorithm_passes(
-    guarded: Service, upstream: Recording, key: Any, algorithm: str, kid: str
+    guarded: Served, upstream: Recording, key: Any, algorithm: str, kid: str
 ) -> None:
-    for _ in range(2):  # verified, then remembered
+    for _ in range(2):  # verified, then cached
         assert ask(guarded, token(key, algorithm, kid)).status == 200
         assert upstream.next().values(b"x-authenticated-subject") == [b"jwt:ana"]
 
@@ -79,15 +81,15 @@ FORGERIES["HMAC with the public key"] = hmac_with_public_key()
 
 
 @pytest.mark.parametrize("name", FORGERIES)
-def test_a_forged_token_is_refused(guarded: Service, trusted_issuer: Issuer, name: str) -> None:
+def test_a_forged_token_is_refused(guarded: Served, trusted_issuer: Issuer, name: str) -> None:
     answer = ask(guarded, FORGERIES[name])
     assert (answer.status, answer.json()["code"]) == (401, "unauthenticated")
     assert 'error="invalid_token"' in answer.values("www-authenticate")[0]
 
 
 @pytest.mark.parametrize("field", ["jku", "x5u"])
-def test_nobody_is_asked_for_a_key_that_a_token_points_to(guarded: Service, trusted_issuer: Issuer, field: str) -> None:
-    """Who follows it lets the attacker sign, or has the gateway call into its own network."""
+def test_an_address_in_a_token_is_never_used(guarded: Served, trusted_issuer: Issuer, field: str) -> None:
+    """An attacker could sign, or make the gateway call into its own network."""
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         address = f"http://127.0.0.1:{stranger.getsockname()[1]}/jwks.json"
         assert ask(guarded, token(STRANGER, headers={"kid": "rsa", field: address})).status == 401
@@ -121,7 +123,7 @@ def test_nobody_is_asked_for_a_key_that_a_token_points_to(guarded: Service, trus
     ],
     ids=str,
 )
-def test_a_token_with_a_wrong_or_missing_claim_is_refused(guarded: Service, changed: dict[str, Any]) -> None:
+def test_a_token_with_a_wrong_or_missing_claim_is_refused(guarded: Served, changed: dict[str, Any]) -> None:
     assert ask(guarded, token(**changed)).status == 401
 
 
@@ -135,12 +137,12 @@ def test_a_token_with_a_wrong_or_missing_claim_is_refused(guarded: Service, chan
     ],
     ids=str,
 )
-def test_clocks_may_differ_by_thirty_seconds(guarded: Service, changed: dict[str, Any], status: int) -> None:
+def test_clocks_may_differ_by_thirty_seconds(guarded: Served, changed: dict[str, Any], status: int) -> None:
     times: dict[str, Any] = {name: time.time() + delta for name, delta in changed.items()}
     assert ask(guarded, token(**times)).status == status
 
 
-def test_an_oversized_token_is_refused_before_it_is_read(guarded: Service) -> None:
+def test_an_oversized_token_is_refused_before_it_is_read(guarded: Served) -> None:
     answer = ask(guarded, token(padding="x" * 5000))
     assert answer.status == 401
     assert "larger" in answer.json()["detail"]
@@ -150,11 +152,33 @@ def test_an_oversized_token_is_refused_before_it_is_read(guarded: Service) -> No
     "changed",
     [{"aud": ["other", "users-api"]}, {"scope": None, "scp": ["users:read"]}, {"scope": None, "scp": "users:read"}],
 )
-def test_what_issuers_write_differently_is_read(guarded: Service, changed: dict[str, Any]) -> None:
+def test_variants_of_issuers_are_accepted(guarded: Served, changed: dict[str, Any]) -> None:
     assert ask(guarded, token(**changed)).status == 200
 
 
-def test_a_token_that_is_a_good_one_of_today_is_read_by_pyjwt_too() -> None:
-    """What the forgeries are made from is good: a test of the tests."""
+@pytest.mark.parametrize(
+    ("claims", "names", "found"),
+    [
+        ({"scope": "users:read openid"}, ("scope", "scp"), {"users:read", "openid"}),
+        ({"scope": None, "scp": ["users:read"]}, ("scope", "scp"), {"users:read"}),
+        ({"scope": None}, ("scope", "scp"), set()),
+        ({}, ("scope",), set()),
+        ({"scope": "users:read", "roles": ["users:write"]}, ("roles",), {"users:write"}),
+        ({"permissions": ["users:read"]}, ("roles", "permissions"), {"users:read"}),
+    ],
+)
+def test_scopes_are_in_the_first_of_the_claims_that_a_token_has(
+    claims: dict[str, Any], names: tuple[str, ...], found: set[str]
+) -> None:
+    assert scopes(claims, names) == found
+
+
+def test_the_claim_of_the_scopes_is_a_setting(start: Start, trusted_issuer: Issuer, upstream: Recording) -> None:
+    with start(**trusted_issuer.settings, AUTH_SCOPE_CLAIM="roles, permissions") as gateway:
+        assert ask(gateway, token(scope=None, permissions=["users:read"])).status == 200
+        assert ask(gateway, token(scope="users:read")).status == 403
+
+
+def test_the_forgeries_are_made_from_a_valid_token() -> None:
     read = jwt.decode(token(), RSA_KEY.public_key(), ["RS256"], issuer=ISSUER, audience="users-api")
     assert read["sub"] == "ana"

@@ -8,7 +8,6 @@ import orjson
 import pytest
 from django.core.checks import WARNING, run_checks
 
-from gateway_site import settings as site
 from gateway_site.guard.rate import Rate
 
 GOOD_KEY = "mV4x0bW2Zk1Q9sT7pR5uY3cN8aL6dF0g"
@@ -23,17 +22,16 @@ def ids() -> set[str]:
 
 
 @pytest.fixture
-def good(settings: Any, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def good(settings: Any) -> Any:
     """A deployment without a mistake."""
     settings.DEBUG, settings.SECRET_KEY, settings.ALLOWED_HOSTS = False, GOOD_KEY, ["api.example.com"]
     settings.DRAIN_SECONDS = 5
-    monkeypatch.setattr(site, "AUTH", ("jwt",))
-    monkeypatch.setattr(site, "STATUS_PAGE", False)
-    monkeypatch.setattr(site, "RATE_LIMIT", Rate(100, 1, 200))
-    return monkeypatch
+    settings.AUTH_JWKS_URL = "https://issuer.example/jwks.json"
+    settings.AUTH, settings.STATUS_PAGE, settings.RATE_LIMIT = ("jwt",), False, Rate(100, 1, 200)
+    return settings
 
 
-def test_good_deployment_has_no_warning(good: pytest.MonkeyPatch) -> None:
+def test_good_deployment_has_no_warning(good: Any) -> None:
     assert ids() == set()
 
 
@@ -47,10 +45,8 @@ def test_good_deployment_has_no_warning(good: pytest.MonkeyPatch) -> None:
         ("DRAIN_SECONDS", 0, "gateway.W005"),
     ],
 )
-def test_shared_mistake_has_its_id(
-    good: pytest.MonkeyPatch, settings: Any, name: str, value: Any, expected: str
-) -> None:
-    setattr(settings, name, value)
+def test_shared_mistake_has_its_id(good: Any, name: str, value: Any, expected: str) -> None:
+    setattr(good, name, value)
     assert ids() == {expected}
 
 
@@ -60,15 +56,15 @@ def test_shared_mistake_has_its_id(
         ("AUTH", (), {"gateway.W010"}),
         ("RATE_LIMIT", None, {"gateway.W015"}),
         ("STATUS_PAGE", True, {"gateway.W017"}),
-        ("AUTH_JWKS_URL", ("http://issuer:8080", "/jwks.json"), {"gateway.W016"}),
+        ("AUTH_JWKS_URL", "http://issuer:8080/jwks.json", {"gateway.W016"}),
         ("UPSTREAM_TIMEOUT_MS", 60_000, {"gateway.W011"}),
         ("UPSTREAM_CONNECT_TIMEOUT_MS", 5000, {"gateway.W012"}),
         ("MAX_IN_FLIGHT", 60_000, {"gateway.W013"}),
         ("TRUSTED_PROXIES", (ip_network("0.0.0.0/0"),), {"gateway.W014"}),
     ],
 )
-def test_mistake_has_its_id(good: pytest.MonkeyPatch, name: str, value: Any, expected: set[str]) -> None:
-    good.setattr(site, name, value)
+def test_mistake_has_its_id(good: Any, name: str, value: Any, expected: set[str]) -> None:
+    setattr(good, name, value)
     assert ids() == expected
 
 

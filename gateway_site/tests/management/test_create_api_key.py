@@ -1,5 +1,6 @@
-"""create_api_key: a key shown once, and a line that makes the gateway know it."""
+"""create_api_key: a key shown once, and its line for the file of keys."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -25,13 +26,13 @@ def test_the_line_makes_the_key_known(shell: Shell, tmp_path: Path) -> None:
     (key,) = re.findall(r"ugk_\S+", done.stderr)
     assert done.stdout.count("\n") == 1
     assert key not in done.stdout
-    found = known(tmp_path, done.stdout).check(key.encode())
+    found = asyncio.run(known(tmp_path, done.stdout).check(key.encode()))
     assert (found.label, found.scopes) == ("key:reporting", {"users:read", "users:write"})
 
 
 def test_json_has_both(shell: Shell, tmp_path: Path) -> None:
     made = orjson.loads(shell("create_api_key", "--name", "a", "--expires", "30d", "--format", "json").stdout)
-    assert known(tmp_path, made["line"]).check(made["key"].encode()).scopes == {"users:read"}
+    assert asyncio.run(known(tmp_path, made["line"]).check(made["key"].encode())).scopes == {"users:read"}
     until = datetime.fromisoformat(made["line"].split()[3])
     assert 29 <= (until - datetime.now(UTC)).days <= 30
 

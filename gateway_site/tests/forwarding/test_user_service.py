@@ -1,0 +1,250 @@
+"""A user service that fails: retries, what the client's problem claims, and the circuit."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client import REGISTRY
+
+from common.http.problem import Problem
+from gateway_site.forwarding import user_service
+from gateway_site.forwarding.circuit import CircuitOpen, State
+from gateway_site.forwarding.retries import Outgoing
+from gateway_site.forwarding.user_service import UserService, problem_for
+from packages.http_pool import (
+    BadAnswer,
+    BodyTimeout,
+    ConnectFailed,
+    ConnectionReset,
+    ConnectTimeout,
+    PoolFull,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from tools.testing.recording import OK, Received, Recording, Reply, broken
+from tools.testing.serving import logged
+
+MAY_BE_MADE = "The change may have been made."
+KEY = [(b"idempotency-key", b"k1")]
+NO_TIME = 0.2
+
+
+def reset(request: Received, connection: socket.socket) -> None:
+    """A reply that is a TCP reset, after the request was read."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    raise ConnectionError  # the server closes the socket
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_service, "BACKOFF_SECONDS", 0.001)
+
+
+@pytest.fixture
+async def users(own_upstream: Recording) -> AsyncIterator[UserService]:
+    """A client of the recording upstream."""
+    made = UserService(own_upstream.url, timeout=5, connect_timeout=1, max_timeouts=3)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def impatient(own_upstream: Recording) -> AsyncIterator[UserService]:
+    """A client that waits NO_TIME seconds."""
+    made = UserService(own_upstream.url, timeout=NO_TIME, connect_timeout=1, max_timeouts=3)
+    yield made
+    await made.close()
+
+
+async def ask(users: UserService, method: str, headers: list[tuple[bytes, bytes]] | None = None) -> int | Problem:
+    """The status of the answer, or the problem."""
+    body = b"{}" if method in {"POST", "PUT", "PATCH"} else b""
+    try:
+        return (await users.ask(Outgoing(method, b"/users/1", headers or [], body), time.perf_counter())).status
+    except Problem as problem:
+        return problem
+
+
+def sent(upstream: Recording) -> list[str]:
+    """The methods that arrived."""
+    return [upstream.received.get_nowait().line.split()[0].decode() for _ in range(upstream.received.qsize())]
+
+
+@pytest.mark.parametrize(
+    "reply", [reset, broken(b""), broken(b"nonsense\r\n\r\n")], ids=["reset", "closed", "nonsense"]
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+async def test_a_safe_request_survives_two_failures(
+    users: UserService, own_upstream: Recording, method: str, reply: Reply
+) -> None:
+    own_upstream.default = b"HTTP/1.1 204 No Content\r\n\r\n"
+    for _ in range(2):
+        own_upstream.replies.put(reply)
+    assert await ask(users, method) == 204
+    assert sent(own_upstream) == [method] * 3
+
+
+@pytest.mark.parametrize(
+    "reply", [reset, broken(b""), broken(b"nonsense\r\n\r\n")], ids=["reset", "closed", "nonsense"]
+)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_a_change_that_was_sent_is_not_repeated_and_may_have_been_made(
+    users: UserService, own_upstream: Recording, method: str, reply: Reply
+) -> None:
+    await ask(users, "GET")  # also on a connection that is kept
+    own_upstream.default = reply
+    problem = await ask(users, method)
+    assert isinstance(problem, Problem)
+    assert problem.code == "bad-upstream"
+    assert problem.detail.endswith(MAY_BE_MADE)
+    assert sent(own_upstream) == ["GET", method]
+
+
+async def test_a_post_with_a_key_is_repeated_with_it(users: UserService, own_upstream: Recording) -> None:
+    own_upstream.replies.put(reset)
+    assert await ask(users, "POST", KEY) == 200
+    assert [own_upstream.next().values(b"idempotency-key") for _ in range(2)] == [[b"k1"], [b"k1"]]
+
+
+async def test_a_get_never_claims_that_a_change_was_made(users: UserService, own_upstream: Recording) -> None:
+    own_upstream.default = reset
+    problem = await ask(users, "GET")
+    assert isinstance(problem, Problem)
+    assert (problem.code, MAY_BE_MADE in problem.detail) == ("bad-upstream", False)
+
+
+@pytest.mark.parametrize(
+    "later", [CircuitOpen(1.0), PoolFull("full"), ConnectFailed("refused"), ConnectTimeout("late")]
+)
+async def test_the_fate_of_a_sent_attempt_outlasts_a_refused_retry(
+    users: UserService, own_upstream: Recording, monkeypatch: pytest.MonkeyPatch, later: UpstreamError
+) -> None:
+    """Never 503 "nothing was done" once the first attempt reached the user service."""
+    own_upstream.default = reset
+    admit, admitted = users.circuit.admit, []
+
+    def refuse_the_second() -> None:
+        admit()
+        admitted.append(1)
+        if len(admitted) > 1:
+            raise later
+
+    monkeypatch.setattr(users.circuit, "admit", refuse_the_second)
+    problem = await ask(users, "POST", KEY)
+    assert isinstance(problem, Problem)
+    assert problem.code == "bad-upstream"
+    assert problem.detail.endswith(MAY_BE_MADE)
+    assert sent(own_upstream) == ["POST"]
+
+
+@pytest.mark.parametrize(("method", "may_be_made"), [("GET", False), ("PUT", True)])
+async def test_a_timeout_is_504(
+    impatient: UserService, own_upstream: Recording, method: str, may_be_made: bool
+) -> None:
+    own_upstream.pause()
+    problem = await ask(impatient, method)
+    assert isinstance(problem, Problem)
+    assert (problem.code, problem.detail.endswith(MAY_BE_MADE)) == ("upstream-timeout", may_be_made)
+
+
+async def test_a_refused_connection_is_502_and_nothing_was_done() -> None:
+    nowhere = UserService("http://127.0.0.1:1", timeout=5, connect_timeout=1, max_timeouts=3)
+    problem = await ask(nowhere, "PUT")
+    await nowhere.close()
+    assert isinstance(problem, Problem)
+    assert (problem.code, MAY_BE_MADE in problem.detail) == ("bad-upstream", False)
+
+
+async def test_the_remaining_time_goes_with_each_attempt(users: UserService, own_upstream: Recording) -> None:
+    own_upstream.replies.put(reset)
+    assert await ask(users, "GET") == 200
+    first, second = (int(own_upstream.next().values(b"x-request-timeout-ms")[0]) for _ in range(2))
+    assert 5000 >= first > second > 0
+
+
+async def test_retries_are_counted_by_their_reason(users: UserService, own_upstream: Recording) -> None:
+    labels = {"service": "user-service", "reason": "reset"}
+    before = REGISTRY.get_sample_value("upstream_retries_total", labels) or 0.0
+    own_upstream.replies.put(reset)
+    await ask(users, "GET")
+    assert REGISTRY.get_sample_value("upstream_retries_total", labels) == before + 1
+
+
+async def test_a_frozen_service_opens_the_circuit_after_three_requests(
+    impatient: UserService, own_upstream: Recording
+) -> None:
+    own_upstream.pause()
+    problems = [await ask(impatient, "GET") for _ in range(4)]
+    assert [problem.code for problem in problems if isinstance(problem, Problem)] == [
+        *["upstream-timeout"] * 3,
+        "upstream-unavailable",
+    ]
+    assert isinstance(problems[-1], Problem)
+    assert dict(problems[-1].headers)[b"retry-after"] in {b"1", b"2"}
+
+
+async def test_a_probe_of_a_frozen_service_is_no_clients_request(
+    impatient: UserService, own_upstream: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks /health/live with a time-out of its own, and the client's request was never sent."""
+    own_upstream.pause()
+    for _ in range(3):
+        await ask(impatient, "GET")
+    monkeypatch.setattr("gateway_site.forwarding.user_service.PROBE_SECONDS", 0.1)
+    await asyncio.sleep(1.25)
+    problem = await ask(impatient, "PUT")
+    assert isinstance(problem, Problem)
+    assert (problem.code, MAY_BE_MADE in problem.detail) == ("upstream-unavailable", False)
+    assert impatient.circuit.state is State.OPEN
+
+
+async def test_the_return_of_the_service_closes_the_circuit_and_each_change_is_logged(
+    impatient: UserService, own_upstream: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_service, "notices", type(user_service.notices)(user_service.logger))
+    own_upstream.pause()
+    with logged() as log:
+        for _ in range(3):
+            await ask(impatient, "GET")
+        assert REGISTRY.get_sample_value("upstream_circuit_state", {"service": "user-service"}) == 2
+        own_upstream.resume()
+        await asyncio.sleep(1.25)
+        assert [await ask(impatient, "GET") for _ in range(3)] == [200] * 3
+    assert REGISTRY.get_sample_value("upstream_circuit_state", {"service": "user-service"}) == 0
+    assert [line["message"] for line in log if line["level"] == "warning"] == [
+        "circuit open",
+        "circuit half-open",
+        "circuit closed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (ConnectFailed("h:1: refused"), "refused", "bad-upstream"),
+        (ConnectTimeout("h:1: slow"), "connect_timeout", "upstream-timeout"),
+        (PoolFull("h:1: 1024 wait"), "pool_full", "upstream-unavailable"),
+        (CircuitOpen(0.5), "circuit_open", "upstream-unavailable"),
+        (ConnectionReset("h:1: reset", sent=True), "reset", "bad-upstream"),
+        (BadAnswer("h:1: no HTTP"), "bad_answer", "bad-upstream"),
+        (UpstreamTimeout("h:1: slow"), "timeout", "upstream-timeout"),
+        (BodyTimeout("h:1: slow"), "body_timeout", "upstream-timeout"),
+    ],
+)
+def test_every_upstream_error_is_a_problem_without_a_host(error: UpstreamError, kind: str, code: str) -> None:
+    problem = problem_for(error, Outgoing("GET", b"/users", []))
+    assert (error.reason, problem.reason, problem.code) == (kind, kind, code)
+    assert "h:1" not in problem.detail
+    assert bool(problem.headers) is (code == "upstream-unavailable")
+
+
+async def test_a_document_of_the_service_is_a_json_object_or_nothing(
+    users: UserService, own_upstream: Recording
+) -> None:
+    assert await users.document(b"/version") == {}
+    own_upstream.default = OK.replace(b"{}", b"[]")
+    assert await users.document(b"/version") is None
+    own_upstream.default = broken(b"")
+    assert await users.document(b"/version") is None

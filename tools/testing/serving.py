@@ -1,0 +1,77 @@
+"""A site served in this process on a port of loopback: with settings of a test's own it starts in milliseconds.
+
+Plain uvicorn stands in for the server: for tests of the server itself, start a process (tools/testing/service.py).
+"""
+
+import asyncio
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import orjson
+import uvicorn
+
+from common.observability import json_logging
+from tools.testing.in_process import built
+from tools.testing.log_lines import Line
+
+SECONDS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where it listens, and the file with the log lines of this process while sites are served."""
+
+    port: int
+    url: str
+    log: Path
+
+
+_folder = tempfile.TemporaryDirectory(prefix="served-")
+LOG = Path(_folder.name) / "log"
+LOG.touch()
+
+
+@contextmanager
+def serving(site: str, **environment: str) -> Iterator[Served]:
+    """The site under these settings, which hold in this process until the end. Raises SettingError."""
+    with built(site, **environment) as application, _logging_to(LOG), socket.create_server(("127.0.0.1", 0)) as sock:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                application,
+                http="httptools",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        thread = threading.Thread(target=asyncio.run, args=(server.serve([sock]),), daemon=True)
+        thread.start()
+        port: int = sock.getsockname()[1]
+        try:
+            yield Served(port, f"http://127.0.0.1:{port}", LOG)
+        finally:
+            server.should_exit = True
+            thread.join(SECONDS)
+            assert not thread.is_alive(), "the site did not stop"
+
+
+@contextmanager
+def logged() -> Iterator[list[Line]]:
+    """The log lines of this process until the end."""
+    found: list[Line] = []
+    with mock.patch.object(json_logging.stdout, "write", lambda line: found.append(orjson.loads(line))):
+        yield found
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    with path.open("ab", buffering=0) as file, mock.patch.object(json_logging.stdout, "write", file.write):
+        yield

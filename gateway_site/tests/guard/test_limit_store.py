@@ -83,7 +83,7 @@ def test_three_replicas_share_one_limit(start: Start, own_store: Store, upstream
     allowed = BURST + RATE * (max(passed + refused) - min(passed + refused))
     assert after == before, "Redis did not answer in time: nothing is said about the shared limit"
     assert len(refused) > 0.2 * allowed, "the limit was not reached: nothing is said about it"
-    assert len(passed) == pytest.approx(allowed, rel=0.04), f"{len(passed)} passed, {allowed:.0f} were allowed"
+    assert len(passed) == pytest.approx(allowed, rel=0.08), f"{len(passed)} passed, {allowed:.0f} were allowed"
 
 
 def test_without_redis_limits_are_local_and_quick(start: Start, own_store: Store, upstream: Recording) -> None:

@@ -16,6 +16,7 @@ from asgiref.typing import HTTPScope
 from django.conf import settings
 from django.test import override_settings
 
+from common.config import environment
 from common.http.application import Application
 from common.http.request import Request
 from common.http.site import Site
@@ -34,12 +35,22 @@ REQUIRED = {
 Fields = tuple[tuple[bytes, bytes], ...]
 
 
-def evaluated(site: str, **environment: str) -> dict[str, Any]:
+def evaluated(site: str, **given: str) -> dict[str, Any]:
     """What the site's settings module makes of an environment: `REQUIRED` and these. Raises SettingError."""
+    with _own_secrets():
+        return _evaluated(site, **given)
+
+
+def _own_secrets() -> Any:
+    """Secrets of a test must not mask the log lines of later tests."""
+    return mock.patch.object(environment, "secrets", set(environment.secrets))
+
+
+def _evaluated(site: str, **given: str) -> dict[str, Any]:
     names = ("common.config.settings", f"{site}.settings")
     kept = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     try:
-        with mock.patch.dict(os.environ, {**REQUIRED, **environment}, clear=True):
+        with mock.patch.dict(os.environ, {**REQUIRED, **given}, clear=True):
             module = import_module(f"{site}.settings")
     finally:
         sys.modules.update(kept)
@@ -47,15 +58,17 @@ def evaluated(site: str, **environment: str) -> dict[str, Any]:
 
 
 @contextmanager
-def built(site: str, **environment: str) -> Iterator[Application]:
+def built(site: str, **given: str) -> Iterator[Application]:
     """The site's application under these settings, which hold in this process until the end."""
-    given = evaluated(site, **environment)
-    changed = {name: value for name, value in given.items() if value != getattr(settings, name, None)}
-    with override_settings(**changed):
-        build = import_module(f"{site}.asgi").build
+    with _own_secrets():
+        found = _evaluated(site, **given)
+        changed = {name: value for name, value in found.items() if value != getattr(settings, name, None)}
         _forget_schema()
-        yield build(settings)
-    _forget_schema()
+        try:
+            with override_settings(**changed):
+                yield import_module(f"{site}.asgi").build(settings)
+        finally:
+            _forget_schema()
 
 
 def _forget_schema() -> None:

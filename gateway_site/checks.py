@@ -27,7 +27,7 @@ def settings_in_production(app_configs: Any = None, **kwargs: Any) -> list[Check
 
 
 def _faults() -> Iterator[Fault]:
-    from packages.http_pool import Limits  # plain `check` and the start do not need it
+    from gateway_site.forwarding.user_service import CAPACITY  # plain `check` and the start do not need it
 
     if not settings.AUTH:
         yield 10, "AUTH is none: every caller may read and write every user", "set AUTH, unless a proxy in front checks"
@@ -57,13 +57,11 @@ def _faults() -> Iterator[Fault]:
             "UPSTREAM_CONNECT_TIMEOUT_MS is not below UPSTREAM_TIMEOUT_MS: connecting alone may use up all the time",
             "leave it at 500: a live user service accepts a connection within milliseconds",
         )
-    limits = Limits(connect_timeout=1)
-    room = limits.max_connections + limits.max_waiting
-    if room < settings.MAX_IN_FLIGHT:
+    if settings.MAX_IN_FLIGHT > CAPACITY:
         yield (
             13,
-            f"MAX_IN_FLIGHT is {settings.MAX_IN_FLIGHT}, but the pool carries {room} requests",
-            f"set MAX_IN_FLIGHT to {room} or less: requests above it only wait to be refused",
+            f"MAX_IN_FLIGHT is {settings.MAX_IN_FLIGHT}, but the pool carries {CAPACITY} requests",
+            f"set MAX_IN_FLIGHT to {CAPACITY} or less: requests above it only wait to be refused",
         )
     if wide := [str(network) for network in settings.TRUSTED_PROXIES if network.prefixlen == 0]:
         yield (

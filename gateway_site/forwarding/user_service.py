@@ -39,6 +39,9 @@ BACKOFF_SECONDS = 0.025
 IDLE_SECONDS = 50.0
 """Below the 75 s for which the user service keeps a connection."""
 
+CONNECTIONS, CAPACITY = 128, 1152
+"""Concurrent requests on connections, and with those that wait for one."""
+
 CHANGE_MAY_BE_MADE = " The change may have been made."
 
 logger = logging.getLogger(__name__)
@@ -53,14 +56,11 @@ class UserService:
         parts = urlsplit(self.url)
         self._address = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         self._timeout = timeout
-        self._upstream = Upstream(url, Limits(connect_timeout, idle_timeout=IDLE_SECONDS))
+        limits = Limits(connect_timeout, CONNECTIONS, CAPACITY - CONNECTIONS, idle_timeout=IDLE_SECONDS)
+        self._upstream = Upstream(url, limits)
         self._budget = RetryBudget()
         self.circuit = Circuit(max_timeouts, changed=self._circuit_changed)
         CIRCUIT.labels(SERVICE).set(State.CLOSED)
-
-    @property
-    def capacity(self) -> int:
-        return self._upstream.capacity
 
     async def ask(self, request: Outgoing, started: float) -> Answer:
         """The answer; `started` (time.perf_counter) is when the request's time began.

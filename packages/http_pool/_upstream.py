@@ -27,11 +27,6 @@ class Upstream:
     def stats(self) -> Stats:
         return self._pool.stats if self._pool else Stats(0, 0, 0)
 
-    @property
-    def capacity(self) -> int:
-        """The number of concurrent requests, those in the queue included."""
-        return self._limits.max_connections + self._limits.max_waiting
-
     async def request(
         self,
         method: bytes,

@@ -1,18 +1,27 @@
 """Gateways behind each kind of guard, in front of an upstream that records."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from gateway_site.guard import api_keys
+from common.observability.notices import Notices
+from gateway_site.guard import api_keys, challenge, key_set, limit_store
 from gateway_site.guard.principal import READ, WRITE
 from gateway_site.tests.guard.issuer import Issuer, issuer
 from tools.testing.recording import Recording, recording
 from tools.testing.serving import Served, serving
 
 Start = Callable[..., AbstractContextManager[Served]]
+
+
+@pytest.fixture(autouse=True)
+def fresh_notices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning of an earlier test does not suppress the same one."""
+    for module in (api_keys, challenge, key_set, limit_store):
+        monkeypatch.setattr(module, "notices", Notices(logging.getLogger(module.__name__)))
 
 
 @pytest.fixture(scope="session")

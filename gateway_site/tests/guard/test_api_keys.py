@@ -14,7 +14,6 @@ import pytest
 from prometheus_client import REGISTRY
 
 from common.http.problem import Problem
-from common.observability.notices import Notices
 from gateway_site.guard import api_keys
 from gateway_site.guard.api_keys import ApiKeys, create, parse
 from gateway_site.guard.principal import READ, WRITE
@@ -115,7 +114,6 @@ def test_a_file_that_breaks_changes_nothing_and_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(api_keys, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(api_keys, "notices", Notices(api_keys.notices._logger))
     failed = REGISTRY.get_sample_value("auth_key_file_reads_total", {"outcome": "failed"}) or 0.0
     key, line = create("one", frozenset({READ}), None)
     path = tmp_path / "keys"

@@ -67,7 +67,7 @@ rename: .venv/.requirements-dev ## your names instead of the template's: make re
 verify: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename ## slow checks: manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing
 
 verify-schema: .venv/.requirements-dev
-	$(PY) -m tools.schema.schema_diff
+	$(PY) -m tools.schema.diff
 	$(PY) -m tools.schema.lint
 
 # What validates manifests, rules, workflows and the Dockerfile comes in wheels, so from .venv/bin.

@@ -1,9 +1,9 @@
-"""The restore drill (tools/drills/restore_drill.py): seed, export, restore into an empty store, compare, verify."""
+"""The restore drill (tools/drills/restore.py): seed, export, restore into an empty store, compare, verify."""
 
 import asyncio
 from pathlib import Path
 
-from tools.drills import restore_drill
+from tools.drills import restore
 from tools.drills.drill import Drill
 from tools.drills.outcome import Outcome
 
@@ -12,7 +12,7 @@ USERS = 20_000
 
 async def play(folder: Path) -> list[Outcome]:
     """Every byte comes back, or it raises."""
-    digest = await asyncio.to_thread(restore_drill.drill, USERS, folder)
+    digest = await asyncio.to_thread(restore.drill, USERS, folder)
     outcome = Outcome("restore from a backup", note=f"{USERS:,} users, every byte: sha256 {digest[:12]}…")
     outcome.require("users missing or changed", 0, 0)
     return [outcome]

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tools.drills import restore_drill
+from tools.drills import restore
 from tools.testing.service import ROOT
 
 
 def test_drill_restores_every_byte(environment: dict[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tools.drills.restore_drill", "500"],
+        [sys.executable, "-m", "tools.drills.restore", "500"],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -29,12 +29,12 @@ def test_drill_restores_every_byte(environment: dict[str, str]) -> None:
 @pytest.mark.verify
 def test_drill_on_a_hundred_thousand_users(environment: dict[str, str]) -> None:
     """In CI (`make verify-restore`); what it says is shown there."""
-    command = [sys.executable, "-m", "tools.drills.restore_drill", "100000"]
+    command = [sys.executable, "-m", "tools.drills.restore", "100000"]
     assert subprocess.run(command, cwd=ROOT, env=environment, timeout=280, check=False).returncode == 0
 
 
 def test_drill_fails_when_the_restored_store_is_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    true_step = restore_drill._step
+    true_step = restore._step
 
     def step(name: str, url: str, *command: str) -> dict[str, Any]:
         result = true_step(name, url, *command)
@@ -42,6 +42,6 @@ def test_drill_fails_when_the_restored_store_is_another(monkeypatch: pytest.Monk
             true_step("intruder", url, "seed_users", "--count", "1")
         return result
 
-    monkeypatch.setattr(restore_drill, "_step", step)
-    with pytest.raises(restore_drill.DrillError, match="51 records"):
-        restore_drill.drill(50, tmp_path)
+    monkeypatch.setattr(restore, "_step", step)
+    with pytest.raises(restore.DrillError, match="51 records"):
+        restore.drill(50, tmp_path)

@@ -1,4 +1,4 @@
-"""`python -m tools.schema.schema_diff`: a sentence for every kind of break, and none for what breaks nobody."""
+"""`python -m tools.schema.diff`: a sentence for every kind of break, and none for what breaks nobody."""
 
 import copy
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tools.schema.diff import FOLDER, SITES, breaks, main
 from tools.schema.references import inlined
-from tools.schema.schema_diff import FOLDER, SITES, breaks, main
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -1,4 +1,4 @@
-"""The restore drill: seed, export, restore into an empty store, compare, verify. `-m tools.drills.restore_drill [COUNT]`.
+"""The restore drill: seed, export, restore into an empty store, compare, verify. `-m tools.drills.restore [COUNT]`.
 
 Two stores of its own, on free ports of loopback and in a temporary folder; the commands are those an operator types.
 Exits 1 if a step fails, or if the restored store is not, byte for byte, the one that was exported.

@@ -1,4 +1,4 @@
-"""`python -m tools.schema.schema_diff`: what docs/openapi/*.yaml breaks of the last release, docs/openapi/released/*.yaml.
+"""`python -m tools.schema.diff`: what docs/openapi/*.yaml breaks of the last release, docs/openapi/released/*.yaml.
 
 A sentence for each break, what broke and whom, and exit code 1. A release copies its schemas to `released/`.
 """
@@ -11,7 +11,7 @@ import yaml
 
 from tools.run.services import ROOT
 from tools.schema.references import inlined
-from tools.schema.schema_shapes import Schema, expand, losses, shape
+from tools.schema.shapes import Schema, expand, losses, shape
 
 FOLDER = ROOT / "docs" / "openapi"
 SITES = ("gateway", "users")

@@ -8,7 +8,7 @@ PY := .venv/bin/python
 PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast end-to-end lint fix check schema client docs rename verify render images observe sbom audit bench drill lock
+.PHONY: help install run test test-fast end-to-end lint fix check schema client docs rename verify render images kind observe sbom audit bench drill lock
 .PHONY: install-services verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename
 
 help: ## this list
@@ -110,6 +110,9 @@ render: ## one overlay's manifests: make render ENV=dev|staging|prod
 
 images: .venv/.requirements-dev ## both images with docker or podman, and their tests
 	deploy/bin/images.sh
+
+kind: .venv/.requirements-dev ## the dev overlay on a cluster in Docker, tested and deleted; KEEP=1 keeps it (needs docker, kind, kubectl)
+	@deploy/bin/kind.sh
 
 observe: .venv/.requirements-run ## Prometheus and Alertmanager with our rules, before the running pair
 	@exec $(PY) -m deploy.monitoring.observe

@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# The dev overlay on a cluster in containers, and what can only be seen there: deploy/bin/kind.sh
-# Builds both images, loads and applies them, waits, smokes; runs the end-to-end tests; tries connections that must be denied;
-# restarts both services under load and wants no request lost. Wants kind 0.24 or newer (older ones ignore network policies),
-# docker, kubectl, and `make install`.
-#   KEEP=1  leaves the cluster there
+# The dev overlay on a cluster in containers, and the tests that need a cluster: `make kind`
+# Builds both images, loads and applies them, waits, runs the smoke test and the end-to-end tests; tries connections that must be
+# denied; restarts both services under load without losing a request; deletes the cluster.
+#   KEEP=1  keeps the cluster, with its kubeconfig in build/kind/kubeconfig
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # The node that kind 0.31 itself names, so that older and newer ones can start it: kind's release notes, and `kind version` there.
 readonly NODE=kindest/node:v1.35.0@sha256:452d707d4862f52530247495d180205e029056831160e22870e37e3f6c1ac31f
 readonly NAMESPACE=devops-challenge-dev CLUSTER=users-gateway MANIFESTS=deploy/tests/pipelines/kind
-KUBECONFIG=$(mktemp)
-export KUBECONFIG
+readonly SETTINGS=build/kind/kubeconfig
+export KUBECONFIG=$PWD/$SETTINGS
+
+needs() { # program, cure
+  command -v "$1" >/dev/null || { echo "error: $1 is not on PATH: $2" >&2 && exit 2; }
+}
 
 clean_up() {
   local status=$?
@@ -18,8 +21,10 @@ clean_up() {
     kube get pods,events --sort-by=.metadata.creationTimestamp || true
     kube logs --selector app.kubernetes.io/part-of=users-gateway --all-containers --prefix --tail=50 || true
   fi
-  [ -n "${KEEP:-}" ] || kind delete cluster --name "$CLUSTER" || true
-  rm -f "$KUBECONFIG"
+  if [ -z "${KEEP:-}" ]; then
+    kind delete cluster --name "$CLUSTER" || true
+    rm -f "$KUBECONFIG"
+  fi
 }
 
 kube() {
@@ -61,6 +66,11 @@ restart_under_load() {
   finished load "$deadline"
 }
 
+needs docker "install Docker"
+needs kubectl "install kubectl 1.27 or newer"
+needs kind "install kind 0.24 or newer (older ones ignore network policies), e.g. go install sigs.k8s.io/kind@v0.31.0"
+docker info >/dev/null 2>&1 || { echo "error: Docker does not answer: start it" >&2 && exit 2; }
+mkdir -p build/kind
 trap clean_up EXIT
 kind create cluster --name "$CLUSTER" --image "$NODE" --kubeconfig "$KUBECONFIG" --wait 120s
 ENGINE=docker deploy/bin/images.sh local
@@ -73,4 +83,12 @@ job smoke 120
 deploy/bin/forwarded.sh "$NAMESPACE" deploy/bin/end_to_end.sh {}
 job denied 60
 restart_under_load
-echo "everything held"
+deploy/bin/forwarded.sh "$NAMESPACE" curl --silent --show-error --fail "{}/api/users?limit=1"
+printf '\neverything held\n'
+[ -z "${KEEP:-}" ] || cat <<END
+The cluster stays. To use it:
+  export KUBECONFIG=$SETTINGS
+  kubectl -n $NAMESPACE port-forward service/api-gateway 3000 &
+  curl 'localhost:3000/api/users?limit=1'
+To delete it: kind delete cluster --name $CLUSTER
+END

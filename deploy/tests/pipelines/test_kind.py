@@ -1,5 +1,6 @@
 """What runs on the test cluster, as far as it runs without one: the caller against a real gateway, the script's order."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -65,7 +66,7 @@ def test_only_the_caller_is_let_in(tool: Callable[[str], str]):
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Stage:
-    return stage(tmp_path / "stage", "kind", "docker", "kubectl", "service-python")
+    return stage(tmp_path / "stage", "kind", "docker", "kubectl", "curl", "service-python")
 
 
 def run(cluster: Stage, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -79,7 +80,7 @@ def test_everything_is_tried_in_order_and_cleaned_up(cluster: Stage):
         "kind create cluster", "docker build", "kind load docker-image", "apply -k", "rollout status statefulset/redis",
         "smoke.yaml", "port-forward", "gateway_site/tests/end_to_end", "denied.yaml",
         "load.yaml", "rollout restart deployment/user-service",
-        "rollout restart deployment/api-gateway", "get job/load", "kind delete cluster",
+        "rollout restart deployment/api-gateway", "get job/load", "curl", "kind delete cluster",
     ]  # fmt: skip
     positions = [next(index for index, call in enumerate(cluster.calls) if part in call) for part in order]
     assert positions == sorted(positions)
@@ -104,6 +105,32 @@ def test_any_failure_fails_and_cleans_up(cluster: Stage, call: str):
     cluster.fail(Failure(call))
     assert run(cluster).returncode != 0
     assert "kind delete cluster" in cluster.calls[-1]
+
+
+def test_kept_cluster_says_how_to_use_it(cluster: Stage):
+    done = run(cluster, KEEP="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "export KUBECONFIG=build/kind/kubeconfig" in done.stdout
+    assert not [call for call in cluster.calls if "delete cluster" in call]
+
+
+@pytest.mark.parametrize("missing", ["docker", "kind"])
+def test_missing_program_is_named_before_anything_starts(tmp_path: Path, missing: str):
+    there = stage(tmp_path / "stage", *({"kind", "docker", "kubectl"} - {missing}))
+    # Nothing but the stand-ins and the shell's own tools.
+    done = there.run("kind.sh", PATH=f"{there.folder / 'bin'}:{basic_tools(tmp_path)}")
+    assert done.returncode == 2
+    assert f"error: {missing} is not on PATH: install" in done.stderr
+    assert not there.calls
+
+
+def basic_tools(folder: Path) -> Path:
+    """What the script's first lines need, in a folder of their own."""
+    tools = folder / "tools"
+    tools.mkdir()
+    for name in ("bash", "env", "dirname", "mkdir"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    return tools
 
 
 def test_job_that_fails_is_not_waited_for(cluster: Stage):

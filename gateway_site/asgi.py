@@ -64,7 +64,7 @@ def _index(users: UserService, settings: Any) -> View:
 
     history = History()
     metrics.samplers.append(history.sample)
-    return StatusPage(users, history).index
+    return StatusPage(users, history, settings.WEB_CONCURRENCY).index
 
 
 def _cors(settings: Any) -> Any:

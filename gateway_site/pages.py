@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
 
@@ -59,7 +58,7 @@ def document(content: object) -> Response:
 @safe
 async def index(request: Request) -> Response:
     """JSON for programs, a page of links for browsers."""
-    content = {"service": settings.SERVICE, "version": settings.APP_VERSION, "links": LINKS}
+    content = {"service": request.site.service, "version": request.site.version, "links": LINKS}
     if not request.wants_page:
         return document(content)
     return page(render("index", content))

@@ -5,10 +5,9 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
-
 from common.http.request import Request
 from common.http.response import Response
+from common.http.site import Site
 from common.http.version import about
 from common.http.views import safe
 from common.observability.load import in_flight
@@ -37,8 +36,8 @@ CIRCUIT = {
 class StatusPage:
     """The view of `/`: JSON for programs; for browsers the page, which reloads unless `?paused`."""
 
-    def __init__(self, users: UserService, history: History) -> None:
-        self._users, self._history = users, history
+    def __init__(self, users: UserService, history: History, workers: int) -> None:
+        self._users, self._history, self._workers = users, history, workers
         self._bodies: dict[bool, bytes] = {}
         self._until = 0.0
         self._rendering = asyncio.Lock()
@@ -50,19 +49,19 @@ class StatusPage:
             return response
         async with self._rendering:
             if time.monotonic() >= self._until:
-                content = self.describe(await look(self._users))
+                content = self.describe(request.site, await look(self._users))
                 self._bodies = {live: pages.render("status", content | {"is_live": live}) for live in (True, False)}
                 self._until = time.monotonic() + KEPT_SECONDS
         return pages.page(self._bodies[b"paused" not in request.scope["query_string"]])
 
-    def describe(self, seen: Look) -> dict[str, Any]:
+    def describe(self, site: Site, seen: Look) -> dict[str, Any]:
         """The template's context."""
         self._history.sample()
         intervals = self._history.intervals()
         circuit = CIRCUIT[self._users.circuit.state]
         level, headline = verdict(seen.dependencies, circuit)
         return {
-            "service": settings.SERVICE,
+            "service": site.service,
             "level": level,
             "headline": headline,
             "now": datetime.now(UTC).strftime("%H:%M:%S"),
@@ -73,12 +72,12 @@ class StatusPage:
                 ("Duration", (("all", "median"), ("high", "99 % within")), chart.durations(intervals)),
             ],
             "step": int(STEP_SECONDS),
-            "workers": settings.WEB_CONCURRENCY,
+            "workers": self._workers,
             "dependencies": [row(dependency) for dependency in seen.dependencies],
             "circuit": circuit,
             "releases": [release for release in (about(), seen.version) if release],
             "uptime": wording.age(self._history.uptime),
-            "links": {name: path for name, path in pages.LINKS.items() if settings.DEBUG or name != "users"},
+            "links": {name: path for name, path in pages.LINKS.items() if site.debug or name != "users"},
         }
 
 

@@ -3,7 +3,6 @@
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
@@ -11,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from tools.testing.log_lines import access_lines, lines
 from tools.testing.recording import Received, Recording, Reply, broken, wait_for_close
-from tools.testing.service import Service, service
+from tools.testing.service import Service
 from tools.testing.serving import Served, serving
 from tools.testing.wire import Answer, connect, exchange, get, read
 
@@ -137,9 +136,8 @@ def test_the_kind_of_failure_is_measured(abandoned: Served) -> None:
     assert REGISTRY.get_sample_value("upstream_request_duration_seconds_count", labels)
 
 
-def test_requests_above_the_limit_are_shed_and_the_others_served(tmp_path: Path, upstream: Recording) -> None:
-    settings = {"USER_SERVICE_URL": upstream.url, "AUTH": "none", "MAX_IN_FLIGHT": "10"}
-    with service("gateway_site", tmp_path, **settings) as gateway:
+def test_requests_above_the_limit_are_shed_and_the_others_served(upstream: Recording) -> None:
+    with serving("gateway_site", USER_SERVICE_URL=upstream.url, MAX_IN_FLIGHT="10") as gateway:
         upstream.pause()
         clients = []
         try:

@@ -3,13 +3,12 @@
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
 
 from tools.testing.recording import Recording
-from tools.testing.service import Service, service
+from tools.testing.serving import Served, serving
 from tools.testing.wire import Answer, exchange, get, read
 
 CLIENTS = 30
@@ -22,14 +21,14 @@ LARGE = 100_000
 
 
 @pytest.fixture
-def gateway(tmp_path: Path, upstream: Recording) -> Iterator[Service]:
+def gateway(upstream: Recording) -> Iterator[Served]:
     """A gateway that waits half a second for its upstream."""
     settings = {"UPSTREAM_TIMEOUT_MS": str(int(1000 * TIMEOUT)), "MAX_BODY_BYTES": str(2 * LARGE)}
-    with service("gateway_site", tmp_path, USER_SERVICE_URL=upstream.url, AUTH="none", **settings) as running:
+    with serving("gateway_site", USER_SERVICE_URL=upstream.url, **settings) as running:
         yield running
 
 
-def slow(gateway: Service, length: int, sent: int, rest: int) -> list[Answer]:
+def slow(gateway: Served, length: int, sent: int, rest: int) -> list[Answer]:
     """The answers to clients that send the rest of their bodies after the upstream's time."""
     head = f"POST /api/users HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n\r\n".encode()
     clients = [socket.create_connection(("127.0.0.1", gateway.port), timeout=10) for _ in range(CLIENTS)]
@@ -45,18 +44,18 @@ def slow(gateway: Service, length: int, sent: int, rest: int) -> list[Answer]:
             client.close()
 
 
-def assert_the_circuit_is_closed(gateway: Service) -> None:
+def assert_the_circuit_is_closed(gateway: Served) -> None:
     assert REGISTRY.get_sample_value("upstream_circuit_state", {"service": "user-service"}) == CLOSED
     assert exchange(gateway.port, get("/api/users")).status == 200
 
 
-def test_the_upstreams_time_begins_after_the_body(gateway: Service) -> None:
+def test_the_upstreams_time_begins_after_the_body(gateway: Served) -> None:
     answers = slow(gateway, 100, sent=50, rest=50)
     assert {answer.status for answer in answers} == {200}
     assert_the_circuit_is_closed(gateway)
 
 
-def test_a_late_streamed_body_is_504_and_opens_no_circuit(gateway: Service) -> None:
+def test_a_late_streamed_body_is_504_and_opens_no_circuit(gateway: Served) -> None:
     answers = slow(gateway, LARGE, sent=50, rest=0)
     assert {(answer.status, answer.json()["detail"]) for answer in answers} == {
         (504, "The request's body did not arrive in time.")

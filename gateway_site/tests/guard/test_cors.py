@@ -1,14 +1,12 @@
 """CORS_ALLOWED_ORIGINS: off by default; exact origins, on every answer; never a wildcard, never cookies."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import Issuer, token
 from tools.testing.recording import Recording
-from tools.testing.service import service
 from tools.testing.serving import Served
 from tools.testing.wire import Answer, connect, exchange, get, read
 
@@ -92,10 +90,9 @@ def test_every_answer_of_the_gateway_is_readable(crossing: Served, path: str, st
     assert "Origin" in answer.values("vary")
 
 
-def test_a_refused_host_and_an_overload_are_readable(tmp_path: Path, upstream: Recording) -> None:
+def test_a_refused_host_and_an_overload_are_readable(start: Start, upstream: Recording) -> None:
     wrong_host = get("/version", f"Origin: {PAGE}").replace(b"Host: 127.0.0.1", b"Host: evil.example")
-    settings = {"USER_SERVICE_URL": upstream.url, "AUTH": "none", "CORS_ALLOWED_ORIGINS": PAGE, "MAX_IN_FLIGHT": "1"}
-    with service("gateway_site", tmp_path, **settings) as gateway:
+    with start(CORS_ALLOWED_ORIGINS=PAGE, MAX_IN_FLIGHT="1") as gateway:
         answers = [exchange(gateway.port, wrong_host)]
         upstream.pause()
         with connect(gateway.port) as waiting:

@@ -49,3 +49,16 @@ def test_every_page_is_reachable_from_the_index() -> None:
             reached.add(page)
             waiting += [target for target, _ in links(page)]
     assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= reached
+
+
+def test_changes_of_the_tutorials_fit_the_code() -> None:
+    """The lines that a `diff` block removes or keeps are in the file that is named before it."""
+    for page in (ROOT / "docs/tutorials").glob("*.md"):
+        path, missing = "", []
+        for name, block in re.findall(
+            r"`([\w/]+\.py)`|^```diff\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+        ):
+            path = name or path
+            code = (ROOT / path).read_text("utf-8").splitlines() if block else []
+            missing += [line for line in block.splitlines() if line[0] != "+" and line[1:] not in code]
+        assert missing == [], f"{page.name}: {path}"

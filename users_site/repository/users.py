@@ -128,7 +128,7 @@ class UserRepository:
                 raise RecordBroken
             user = stored or stand_in(document, user_id)
             changed = replace(change(user), id=user.id, created_at=user.created_at, updated_at=user.updated_at)
-            if changed == stored:
+            if changed.document() == document:  # a record of an older layout is rewritten
                 return document
             new_document = replace(changed, updated_at=timestamp()).document()
             claims = [keys.claim(partition, email) for email in (user.email or changed.email, changed.email)]

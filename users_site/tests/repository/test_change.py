@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from packages.redis_pipe import Reason
+from users_site import identifiers
 from users_site.models import User
+from users_site.repository import keys
 from users_site.repository.errors import EmailTaken, StoreUnavailable, UserNotFound, VersionMismatch
 from users_site.repository.users import UserRepository, version
 from users_site.tests.repository.people import UNKNOWN, created, fresh_email, to
@@ -21,6 +23,15 @@ async def test_changed_document_is_answered_and_kept(users: UserRepository) -> N
     assert changed.updated_at > user.updated_at
     assert await users.get(user.id) == document
     assert await users.find(user.email) == document
+
+
+async def test_change_of_nothing_rewrites_a_record_that_is_written_otherwise(users: UserRepository) -> None:
+    user = await created(users)
+    older = user.document().replace(b'","', b'", "')
+    await users.pipe.execute("set", b"SET", keys.record(identifiers.partition_of(user.id), user.id), older)
+    document = await users.update(user.id, to())
+    assert document == User.from_document(document).document() == await users.get(user.id)
+    assert await users.update(user.id, to()) == document
 
 
 async def test_id_and_creation_time_cannot_be_changed(users: UserRepository) -> None:

@@ -1,7 +1,9 @@
 """The dashboards' files: parseable, without overlap, and their queries read series that exist."""
 
+import copy
 import json
 import subprocess
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,45 @@ def test_promtool_parses_every_query(dashboard: dict[str, Any], tmp_path: Path) 
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(rules)} rules found" in done.stdout
+
+
+LEFT_TO_THE_DATA_SOURCE = {f"/annotations/list/0/{name}" for name in ("step", "titleFormat", "textFormat")}
+"""Fields of an annotation that are Prometheus's, which Grafana's schema of a dashboard does not have."""
+
+
+@by_dashboard
+def test_grafanas_schema_knows_every_field(dashboard: dict[str, Any]) -> None:
+    assert set(unknown(dashboard, through_the_schema(dashboard))) <= LEFT_TO_THE_DATA_SOURCE
+
+
+def test_a_field_that_grafana_does_not_know_is_found() -> None:
+    broken = copy.deepcopy(next(iter(LOADED.values())))
+    broken["panels"][0]["fieldConfig"]["nonsense"] = 1
+    assert "/panels/0/fieldConfig/nonsense" in unknown(broken, through_the_schema(broken))
+
+
+def through_the_schema(dashboard: dict[str, Any]) -> dict[str, Any]:
+    """What is left of it in the classes that Grafana generates from its schema."""
+    model, encoder, plugins = (
+        import_module(f"grafana_foundation_sdk.{name}") for name in ("models.dashboard", "cog.encoder", "cog.plugins")
+    )
+    plugins.register_default_plugins()
+    found: dict[str, Any] = json.loads(encoder.JSONEncoder().encode(model.Dashboard.from_json(dashboard)))
+    return found
+
+
+def unknown(given: Any, kept: Any, path: str = "") -> list[str]:
+    """The paths of what is in one and not in the other, or differs there."""
+    if isinstance(given, dict) and isinstance(kept, dict):
+        return [
+            each
+            for key, value in given.items()
+            for each in (unknown(value, kept[key], f"{path}/{key}") if key in kept else [f"{path}/{key}"])
+        ]
+    if isinstance(given, list) and isinstance(kept, list):
+        pairs = enumerate(zip(given, kept, strict=True))
+        return [each for number, (one, other) in pairs for each in unknown(one, other, f"{path}/{number}")]
+    return [] if given == kept else [path]
 
 
 @by_dashboard

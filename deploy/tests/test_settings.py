@@ -110,3 +110,12 @@ def test_compose_names_no_file_and_no_config_that_is_not_there():
     assert {profile for found in COMPOSE["services"].values() for profile in found.get("profiles", [])} == {
         "monitoring", "tracing",
     }  # fmt: skip
+
+
+def test_compose_scrapes_with_the_labels_that_the_rules_select():
+    config = yaml.safe_load(COMPOSE["configs"]["prometheus"]["content"])
+    patterns = yaml.safe_load((DEPLOY / "monitoring" / "prometheus.yaml").read_text(encoding="utf-8"))["scrape_configs"]
+    wanted = [each["static_configs"][0] for each in patterns if each.get("honor_labels")]
+    (job,) = config["scrape_configs"]
+    assert job["honor_labels"] is True
+    assert job["static_configs"] == wanted

@@ -140,7 +140,7 @@ lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the pack
 # One server carries both sites: what only the server does is tested before the gateway.
 GATEWAY_TESTS = gateway_site common packages/http_pool packages/preflight deploy/tests --ignore=deploy/tests/pipelines --ignore=deploy/tests/monitoring
 USERS_TESTS = users_site packages/redis_pipe tools/tests deploy/tests/pipelines deploy/tests/monitoring common/tests/openapi $(EACH_SITE:%=common/tests/test_%.py)
-EACH_SITE = commands health logs metrics_labels overload problems request_id settings body_limit client_disconnect
+EACH_SITE = commands health logs metrics_labels overload problems request_id body_limit client_disconnect
 pytest = $(PY) -m coverage run -m pytest -n $(JOBS) --dist loadfile --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml
 JOBS ?= 4
 FAST = $(PY) -m pytest -n 2 --dist loadfile -p tools.testing.fast

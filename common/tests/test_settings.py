@@ -7,120 +7,124 @@ from pathlib import Path
 
 import pytest
 
+from common.config.environment import SettingError
+from tools.testing.in_process import REQUIRED, evaluated
 from tools.testing.service import ROOT, free_port
-from tools.testing.site import IS_GATEWAY, SITE
 
-VALID = {
-    "SECRET_KEY": "a key for tests only",
-    "ALLOWED_HOSTS": "127.0.0.1",
-    "HOST": "127.0.0.1",
-    **(
-        {"USER_SERVICE_URL": "http://127.0.0.1:1", "AUTH": "none"}
-        if IS_GATEWAY
-        else {"REDIS_URL": "redis://127.0.0.1:1"}
-    ),
-}
-MISSING = ["SECRET_KEY", "ALLOWED_HOSTS", *(["USER_SERVICE_URL", "AUTH"] if IS_GATEWAY else ["REDIS_HOST"])]
-"""REDIS_HOST stands for REDIS_URL as well: one of them is needed, and the cure names both."""
-
+GATEWAY, USERS = "gateway_site", "users_site"
 PASSWORD = "never-to-be-seen"
-NUMBERS = ["PORT", "MAX_BODY_BYTES", "MAX_IN_FLIGHT", "DRAIN_SECONDS"]
-NUMBERS += (
-    ["UPSTREAM_TIMEOUT_MS", "UPSTREAM_CONNECT_TIMEOUT_MS"]
-    if IS_GATEWAY
-    else ["REDIS_TIMEOUT_MS", "REDIS_CONNECT_TIMEOUT_MS"]
-)
-MALFORMED = [(name, ("many", "-1")[index % 2]) for index, name in enumerate(NUMBERS)]
-MALFORMED += [("DEBUG", "maybe"), ("LOG_LEVEL", "loud"), ("PORT", "tcp://10.0.0.1:6379"), ("PORT", "70000")]
-MALFORMED += [("ALLOWED_HOSTS", value) for value in (",", "http://example.com", "example.com:3000", "two words")]
-if IS_GATEWAY:
-    urls = [
-        "user-service:3001",
-        "ftp://user-service",
-        "http://",
-        "http://h:port",
-        "http://h:99999",
-        "http://h/path",
-        "http://[::1",
-        "http://two words",
-        "http://us\xe9rs",
-    ]
-    MALFORMED += [("USER_SERVICE_URL", url) for url in [*urls, f"http://u:{PASSWORD}@h"]]
-    MALFORMED += [("TRUSTED_PROXIES", "10.0.0.1/8"), ("TRUSTED_PROXIES", "everyone"), ("AUTH", "basic")]
-else:
-    urls = [
-        "redis:6379",
-        "http://redis",
-        "redis://",
-        "redis://h:port",
-        "redis://h:99999",
-        "redis://[::1",
-        "redis://h/zero",
-    ]
-    urls += [f"redis://:{PASSWORD}@h:port/0", "redis+sentinel://h:26379"]
-    MALFORMED += [("REDIS_URL", url) for url in urls]
 
-COMMANDS = {
-    "gunicorn": [sys.executable, "-m", "gunicorn", "-c", f"python:{SITE}.server"],
-    "manage": [sys.executable, f"manage_{SITE.removesuffix('_site')}.py", "check"],
-}
+MISSING = [
+    *((site, name) for site in (GATEWAY, USERS) for name in ("SECRET_KEY", "ALLOWED_HOSTS")),
+    (GATEWAY, "USER_SERVICE_URL"),
+    (GATEWAY, "AUTH"),
+    (USERS, "REDIS_URL"),
+]
+SHARED = [
+    *(
+        (name, value)
+        for name in ("PORT", "MAX_BODY_BYTES", "MAX_IN_FLIGHT", "DRAIN_SECONDS")
+        for value in ("many", "-1")
+    ),
+    ("PORT", "tcp://10.0.0.1:6379"),
+    ("PORT", "70000"),
+    ("DEBUG", "maybe"),
+    ("LOG_LEVEL", "loud"),
+    ("WEB_CONCURRENCY", "many"),
+    *(("ALLOWED_HOSTS", value) for value in (",", "http://example.com", "example.com:3000", "two words")),
+    *(
+        ("PUBLIC_URL", value)
+        for value in ("api.example.com", "ftp://h", "https://h/a b", "https://h?q", f"https://u:{PASSWORD}@h")
+    ),
+]
+GATEWAYS = [
+    *((name, value) for name in ("UPSTREAM_TIMEOUT_MS", "UPSTREAM_CONNECT_TIMEOUT_MS") for value in ("many", "-1")),
+    *(("USER_SERVICE_URL", url) for url in ("user-service:3001", "ftp://user-service", "http://", "http://h:port")),
+    *(("USER_SERVICE_URL", url) for url in ("http://h:99999", "http://h/path", "http://[::1", "http://two words")),
+    *(("USER_SERVICE_URL", url) for url in ("http://us\xe9rs", f"http://u:{PASSWORD}@h")),
+    ("TRUSTED_PROXIES", "10.0.0.1/8"),
+    ("TRUSTED_PROXIES", "everyone"),
+    ("AUTH", "basic"),
+]
+USER_SERVICES = [
+    *((name, value) for name in ("REDIS_TIMEOUT_MS", "REDIS_CONNECT_TIMEOUT_MS") for value in ("many", "-1")),
+    *(("REDIS_URL", url) for url in ("redis:6379", "http://redis", "redis://", "redis://h:port", "redis://h:99999")),
+    *(("REDIS_URL", url) for url in ("redis://[::1", "redis://h/zero", f"redis://:{PASSWORD}@h:port/0")),
+    ("TRUSTED_PROXIES", "everyone"),
+    ("DURABILITY", "eternal"),
+]
+MALFORMED = [
+    *((GATEWAY, *case) for case in (*SHARED, *GATEWAYS)),
+    *((USERS, *case) for case in (*SHARED[::4], *USER_SERVICES)),
+]
 
 
-def start(command: str, environment: dict[str, str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """The end of a process that is not to live."""
+@pytest.mark.parametrize(("site", "name"), MISSING)
+def test_a_missing_setting_is_named_with_the_cure(site: str, name: str) -> None:
+    with pytest.raises(SettingError, match=rf"{name.replace('_URL', '_')}.* is not set: "):
+        evaluated(site, **{name: ""})
+
+
+@pytest.mark.parametrize(("site", "name", "value"), MALFORMED)
+def test_a_malformed_setting_is_named_with_the_cure(site: str, name: str, value: str) -> None:
+    with pytest.raises(SettingError, match=rf"^{name} is .*: set it to ") as raised:
+        evaluated(site, **{name: value})
+    assert PASSWORD not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("site", [GATEWAY, USERS])
+def test_a_file_that_cannot_be_read_is_named(site: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="SECRET_KEY_FILE cannot be read"):
+        evaluated(site, SECRET_KEY_FILE=str(tmp_path / "nowhere"))
+    (tmp_path / "key").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingError, match="SECRET_KEY_FILE is not UTF-8 text"):
+        evaluated(site, SECRET_KEY_FILE=str(tmp_path / "key"))
+
+
+def start(command: list[str], folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """The end of a process that must not live."""
     inherited = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE")}
-    environment = {"PORT": str(free_port()), **inherited, "PYTHONPATH": str(ROOT), **environment}
-    line = [str(ROOT / word) if word.startswith("manage_") else word for word in COMMANDS[command]]
+    environment = {"PORT": str(free_port()), "PYTHONPATH": str(ROOT), **inherited, **REQUIRED, **settings}
     return subprocess.run(
-        line, cwd=folder or ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=30, check=False
     )
 
 
-def assert_refused(done: subprocess.CompletedProcess[str], name: str) -> None:
-    """It ended with one line about this setting, and not with a traceback."""
-    assert done.returncode != 0
+@pytest.mark.parametrize(
+    ("command", "settings", "named"),
+    [
+        (["-m", "gateway_site.server"], {"PORT": "many"}, "PORT is 'many': set it to "),
+        (
+            ["-m", "users_site.server"],
+            {"REDIS_URL": f"redis://:{PASSWORD}@h:port/0"},
+            "REDIS_URL is malformed: set it to ",
+        ),
+        (["-m", "users_site.server"], {"REDIS_URL": "redis+sentinel://h:26379"}, "REDIS_URL"),
+        (["-m", "users_site.server"], {"WEB_CONCURRENCY": "many"}, "WEB_CONCURRENCY is 'many': set it to "),
+        ([str(ROOT / "manage_gateway.py"), "check"], {"AUTH": ""}, "AUTH is not set: "),
+    ],
+    ids=str,
+)
+def test_the_process_ends_with_one_line_before_it_listens(
+    command: list[str], settings: dict[str, str], named: str, tmp_path: Path
+) -> None:
+    done = start(command, tmp_path, **settings)
+    assert (done.returncode != 0, done.stdout) == (True, "")
     (line,) = done.stderr.splitlines()
-    assert name in line
-    assert ": " in line.partition(name)[2], "a cure follows"
-    assert PASSWORD not in done.stderr + done.stdout
-    assert "Traceback" not in done.stdout
+    assert named in line
+    assert PASSWORD not in line
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("name", MISSING)
-def test_a_missing_setting_stops_the_process(command: str, name: str) -> None:
-    environment = {key: value for key, value in VALID.items() if key != name.replace("REDIS_HOST", "REDIS_URL")}
-    assert_refused(start(command, environment), name)
+def test_a_malformed_env_file_stops_the_process(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"REDIS_PASSWORD {PASSWORD}\n")
+    done = start(["-m", "users_site.server"], tmp_path)
+    assert (done.returncode != 0, done.stdout) == (True, "")
+    (line,) = done.stderr.splitlines()
+    assert ".env line 1 is malformed" in line
+    assert PASSWORD not in line
 
 
-@pytest.mark.parametrize(("name", "value"), MALFORMED)
-def test_a_malformed_setting_stops_the_server(name: str, value: str) -> None:
-    done = start("gunicorn", {**VALID, name: value})
-    assert_refused(done, name)
-    # Before it listens; the names of sentinels are read in the worker.
-    assert done.stdout == "" or "sentinel" in value
-
-
-@pytest.mark.parametrize(("name", "value"), [*MALFORMED[::5], ("WEB_CONCURRENCY", "many")])
-def test_a_malformed_setting_stops_a_command(name: str, value: str) -> None:
-    assert_refused(start("manage", {**VALID, name: value}), name)
-
-
-def test_valid_settings_pass_the_check() -> None:
-    done = start("manage", VALID)
+def test_valid_settings_pass_the_check(tmp_path: Path) -> None:
+    done = start([str(ROOT / "manage_users.py"), "check"], tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_a_file_that_cannot_be_read_stops_the_process(tmp_path: Path) -> None:
-    environment = {**VALID, "SECRET_KEY_FILE": str(tmp_path / "nowhere")}
-    assert_refused(start("gunicorn", environment), "SECRET_KEY_FILE")
-
-
-def test_a_file_that_is_no_text_stops_the_process(tmp_path: Path) -> None:
-    (tmp_path / "key").write_bytes(b"\xff\xfe")
-    assert_refused(start("gunicorn", {**VALID, "SECRET_KEY_FILE": str(tmp_path / "key")}), "SECRET_KEY_FILE")
-
-
-def test_an_env_file_that_is_no_text_stops_the_process(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_bytes(b"\xff\xfe=1")
-    assert_refused(start("manage", VALID, tmp_path), ".env")

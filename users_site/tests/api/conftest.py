@@ -33,11 +33,3 @@ def alone(own_service: Service, own_store: Store) -> Users:
     with own_store.client() as client:
         client.flushall()
     return Users(own_service.url)
-
-
-@pytest.fixture(scope="session")
-def dev_service(tmp_path_factory: pytest.TempPathFactory, shared_store: Store) -> Iterator[Service]:
-    """The service as a developer runs it."""
-    settings = {"REDIS_URL": shared_store.url, "DEBUG": "true"}
-    with service("users_site", tmp_path_factory.mktemp("dev-users"), **settings) as running:
-        yield running

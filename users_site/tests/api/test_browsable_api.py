@@ -1,22 +1,25 @@
 """The browsable API: what a browser gets in dev, and that it gets JSON otherwise."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
-from tools.testing.service import Service
+from tools.testing.serving import serving
+from tools.testing.store import Store
 from users_site.tests.api.client import UNKNOWN, Users, faulty_fields, fresh_email, problem
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 HTML = "text/html; charset=utf-8"
 
 
-@pytest.fixture
-def dev(dev_service: Service) -> Users:
+@pytest.fixture(scope="module")
+def dev(shared_store: Store) -> Iterator[Users]:
     """The service with DEBUG=true."""
-    return Users(dev_service.url)
+    with serving("users_site", REDIS_URL=shared_store.url, DEBUG="true") as running:
+        yield Users(running.url)
 
 
 def page(answer: requests.Response, status: int = 200) -> str:

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tools.testing.cluster import Nodes, cluster, until
-from tools.testing.service import Service, service
+from tools.testing.serving import Served, serving
 from users_site.tests.api.client import UNKNOWN, Users, fresh_email, problem
 from users_site.tests.integrity import faults
 
@@ -18,25 +18,24 @@ FAILOVER_SECONDS = 8.0
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Nodes, Service]]:
+def running() -> Iterator[tuple[Nodes, Served]]:
     """A cluster, and the service that promises that a failover costs no acknowledged write."""
-    folder = tmp_path_factory.mktemp("cluster-users")
     with (
         cluster() as nodes,
-        service("users_site", folder, REDIS_URL=nodes.url, DURABILITY="replicated") as running,
+        serving("users_site", REDIS_URL=nodes.url, DURABILITY="replicated") as running,
     ):
         yield nodes, running
 
 
 @pytest.fixture
-def nodes(running: tuple[Nodes, Service]) -> Nodes:
+def nodes(running: tuple[Nodes, Served]) -> Nodes:
     """The cluster, whole and empty."""
     running[0].restore()
     return running[0]
 
 
 @pytest.fixture
-def users(nodes: Nodes, running: tuple[Nodes, Service]) -> Users:
+def users(nodes: Nodes, running: tuple[Nodes, Served]) -> Users:
     """The service on it, ready, and its writes, which have a connection of their own, on the owner of now as well."""
     users = Users(running[1].url)
     until(lambda: readiness(running[1]) == 200)
@@ -50,7 +49,7 @@ def gone(users: Users, made: requests.Response) -> bool:
     return users.delete(made.json()["id"]).status_code == 204
 
 
-def readiness(running: Service) -> int:
+def readiness(running: Served) -> int:
     return requests.get(f"{running.url}/health/ready", timeout=5).status_code
 
 
@@ -84,7 +83,7 @@ def test_every_kind_of_request_is_served(users: Users, nodes: Nodes) -> None:
 
 
 def test_every_kind_of_request_is_served_by_a_service_as_it_comes(nodes: Nodes, tmp_path: Path) -> None:
-    with service("users_site", tmp_path, REDIS_URL=nodes.url) as running:
+    with serving("users_site", REDIS_URL=nodes.url) as running:
         assert_every_kind_of_request_is_served(Users(running.url))
 
 
@@ -135,7 +134,7 @@ def test_a_slot_that_moves_at_once_costs_no_user(users: Users, nodes: Nodes) -> 
 
 
 def test_a_cluster_that_is_down_is_503_and_not_ready_until_it_is_back(
-    users: Users, nodes: Nodes, running: tuple[Nodes, Service]
+    users: Users, nodes: Nodes, running: tuple[Nodes, Served]
 ) -> None:
     kept = users.created()
     others = [node for node in nodes.all if node is not nodes.owner]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tools.testing.service import service
+from tools.testing.serving import serving
 from tools.testing.store import Store, store
 from users_site.tests.api.client import Users, fresh_email, problem
 
@@ -23,7 +23,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             (tmp_path / "store").mkdir()
             running = stack.enter_context(store(tmp_path / "store", **settings))
             environment = {"REDIS_URL": running.url, "DURABILITY": durability}
-            return Users(stack.enter_context(service("users_site", tmp_path, **environment)).url), running
+            return Users(stack.enter_context(serving("users_site", **environment)).url), running
 
         yield started
 
@@ -63,9 +63,10 @@ def test_below_what_was_asked_for_is_503_which_states_the_fate_of_the_write(star
     problem(users.post(body), 409, "email-taken")
 
 
-def test_a_store_that_cannot_make_it_durable_is_not_ready_and_the_log_says_why(start: Start, tmp_path: Path) -> None:
+def test_a_store_that_cannot_make_it_durable_is_not_ready_and_the_log_says_why(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
     users, _ = start("fsync", appendonly="no")
     assert requests.get(f"{users.url}/health/ready", timeout=5).status_code == 503
     assert users.list().status_code == 200
-    [log] = tmp_path.glob("users_site-*.log")
-    assert "DURABILITY=fsync needs WAITAOF" in log.read_text()
+    assert "DURABILITY=fsync needs WAITAOF" in caplog.text

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tools.testing.service import Service, service
+from tools.testing.serving import Served, serving
 from tools.testing.store import PASSWORD, Store, store
 from users_site.tests.api.client import Users, fresh_email, problem
 
@@ -22,24 +22,24 @@ PROMPT, RECOVERY = 2.0, 4.0
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[tuple[Store, Service, Users]]:
+def pair(tmp_path: Path) -> Iterator[tuple[Store, Served, Users]]:
     """A store and the service on it, well."""
     (tmp_path / "store").mkdir()
-    with store(tmp_path / "store") as redis, service("users_site", tmp_path, REDIS_URL=redis.url) as running:
+    with store(tmp_path / "store") as redis, serving("users_site", REDIS_URL=redis.url) as running:
         users = Users(running.url)
         users.created()
         time.sleep(1.1)  # a connection that is lost sooner is a failed attempt
         yield redis, running, users
 
 
-def is_ready(running: Service) -> bool:
+def is_ready(running: Served) -> bool:
     started = time.monotonic()
     answer = requests.get(f"{running.url}/health/ready", timeout=10)
     assert time.monotonic() - started < 1.5
     return answer.status_code == 200
 
 
-def assert_unavailable(running: Service, users: Users, reason: str) -> None:
+def assert_unavailable(running: Served, users: Users, reason: str) -> None:
     """Everything is 503 within 2 s from now on, for this reason, and the service is not ready."""
     for ask in (users.list, lambda: users.post({"name": "Ada", "email": fresh_email()}), users.list):
         started = time.monotonic()
@@ -49,7 +49,7 @@ def assert_unavailable(running: Service, users: Users, reason: str) -> None:
     assert not is_ready(running)
 
 
-def assert_recovers(running: Service, users: Users) -> None:
+def assert_recovers(running: Served, users: Users) -> None:
     """By itself, in time, writes and all."""
     started = time.monotonic()
     while not is_ready(running):
@@ -89,7 +89,7 @@ def impostor(port: int, reply: bytes) -> Iterator[list[float]]:
             connection.close()
 
 
-def test_a_store_that_loads_is_told_and_waited_for_without_a_storm(pair: tuple[Store, Service, Users]) -> None:
+def test_a_store_that_loads_is_told_and_waited_for_without_a_storm(pair: tuple[Store, Served, Users]) -> None:
     redis, running, users = pair
     redis.stop()
     with impostor(redis.port, b"-LOADING Redis is loading the dataset in memory\r\n") as connected:
@@ -107,7 +107,7 @@ def test_a_store_that_loads_is_told_and_waited_for_without_a_storm(pair: tuple[S
 
 
 def test_a_store_that_was_replaced_by_an_empty_one_is_empty_and_takes_writes(
-    pair: tuple[Store, Service, Users],
+    pair: tuple[Store, Served, Users],
 ) -> None:
     redis, running, users = pair
     user = users.created()
@@ -120,7 +120,7 @@ def test_a_store_that_was_replaced_by_an_empty_one_is_empty_and_takes_writes(
     assert users.list().json()["count"] == 1
 
 
-def test_a_store_that_wants_another_password_is_told_without_naming_either(pair: tuple[Store, Service, Users]) -> None:
+def test_a_store_that_wants_another_password_is_told_without_naming_either(pair: tuple[Store, Served, Users]) -> None:
     redis, running, users = pair
     with redis.client() as client:
         client.config_set("requirepass", "another-password")
@@ -132,7 +132,7 @@ def test_a_store_that_wants_another_password_is_told_without_naming_either(pair:
     assert_recovers(running, users)
 
 
-def test_a_store_that_forgot_its_scripts_is_taught_them_and_nobody_notices(pair: tuple[Store, Service, Users]) -> None:
+def test_a_store_that_forgot_its_scripts_is_taught_them_and_nobody_notices(pair: tuple[Store, Served, Users]) -> None:
     redis, _, users = pair
     for _ in range(3):
         user = users.created()
@@ -145,7 +145,7 @@ def test_a_store_that_forgot_its_scripts_is_taught_them_and_nobody_notices(pair:
         assert users.delete(user["id"]).status_code == 204
 
 
-def test_connections_that_are_killed_are_replaced_and_no_write_is_doubled(pair: tuple[Store, Service, Users]) -> None:
+def test_connections_that_are_killed_are_replaced_and_no_write_is_doubled(pair: tuple[Store, Served, Users]) -> None:
     redis, running, users = pair
     emails, made = [fresh_email() for _ in range(60)], []
     with redis.client() as client:
@@ -208,7 +208,7 @@ def pump(near: socket.socket, context: ssl.SSLContext, port: int) -> None:
 def test_rediss_serves_and_recovers(tls_relay: tuple[Store, int, Path], tmp_path: Path) -> None:
     redis, port, authority = tls_relay
     url = f"rediss://:{PASSWORD}@localhost:{port}/0?ssl_ca_certs={authority}"
-    with service("users_site", tmp_path, REDIS_URL=url, REDIS_CONNECT_TIMEOUT_MS="2000") as running:
+    with serving("users_site", REDIS_URL=url, REDIS_CONNECT_TIMEOUT_MS="2000") as running:
         users = Users(running.url)
         user = users.created()
         assert users.get(user["id"]).json() == user
@@ -226,7 +226,7 @@ def test_rediss_to_an_authority_that_is_not_known_is_503_tls(
 ) -> None:
     _, port, _ = tls_relay
     url = f"rediss://:{PASSWORD}@localhost:{port}/0"
-    with service("users_site", tmp_path, REDIS_URL=url, REDIS_CONNECT_TIMEOUT_MS="2000") as running:
+    with serving("users_site", REDIS_URL=url, REDIS_CONNECT_TIMEOUT_MS="2000") as running:
         users = Users(running.url)
         assert "tls" in problem(users.list(), 503, "store-unavailable")["detail"]
         assert not is_ready(running)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from packages.preflight import Manifest, Rendering
-from packages.preflight.reading import render
+from gateway_site.management.own_services import own_services
+from packages.preflight import Manifest, Rendering, render
 
 DEPLOY = Path(__file__).resolve().parents[1]
 
@@ -71,7 +71,7 @@ def load(rendered: Render) -> Load:
     @cache
     def parsed(text: str) -> Rendering:
         documents = yaml.load_all(text, Loader=yaml.CSafeLoader)
-        return Rendering(Manifest(data, "rendered") for data in documents if data)
+        return Rendering((Manifest(data, "rendered") for data in documents if data), own_services())
 
     def of(overlay: str, added: Iterable[str] = ()) -> Rendering:
         return parsed(rendered(overlay, added))

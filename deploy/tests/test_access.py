@@ -9,7 +9,7 @@ import yaml
 from deploy.tests.combinations import NEEDS, OVERLAYS, components
 from deploy.tests.conftest import DEPLOY, Load
 from deploy.tests.pipelines.cluster import plural
-from packages.preflight.reading import render
+from packages.preflight import render
 
 Right = tuple[str, str]
 """API group and resource."""

@@ -13,15 +13,15 @@ import yaml
 from common.http.proxies import Proxies
 from deploy.tests.combinations import OVERLAYS, combinations_of_components, components, name
 from deploy.tests.conftest import DEPLOY, Load
-from packages.preflight import Rendering
+from gateway_site.management.own_services import own_services
+from packages.preflight import Rendering, Service
 from packages.preflight.edges import implied
 from packages.preflight.network import is_open
 from packages.preflight.objects import items, mapping, matches, text
-from packages.preflight.ours import processes
-from packages.preflight.pods import Workload, workloads
-from packages.preflight.services import GATEWAY, SERVICES, USERS, Service
+from packages.preflight.pods import Workload
 
 ROOT = DEPLOY.parent
+GATEWAY, USERS = SERVICES = own_services()
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 
 NOT_IN_CONFIG_MAPS = {
@@ -29,6 +29,8 @@ NOT_IN_CONFIG_MAPS = {
     "APP_REVISION": "the image sets it",
     "HOST": "a container listens on every interface",
     "WEB_CONCURRENCY": "one process a pod: replicas are how this scales",
+    "PUBLIC_URL": "links follow the request's host, unless an overlay sets it",
+    "SILENCED_SYSTEM_CHECKS": "for a checkout: warnings of `check`",
     "SECRET_KEY": "a Secret, mounted",
     "REDIS_PASSWORD": "a Secret, mounted",
     "RATE_LIMIT_STORE_PASSWORD": "a Secret, mounted, and named by the component shared-rate-limit",
@@ -39,7 +41,7 @@ NOT_IN_CONFIG_MAPS = {
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_config_map_keys_equal_the_settings(load: Load, service: Service):
-    process = next(each for each in processes(load("prod")) if each.service is service and each.is_server)
+    process = next(each for each in load("prod").servers if each.service is service)
     names = {
         re.sub(r"-\w{10}$", "", text(each, "configMapRef", "name")) for each in items(process.container.data, "envFrom")
     }
@@ -72,7 +74,7 @@ def test_prod_is_guarded(load: Load, tmp_path: Path, added: tuple[str, ...]):
 @pytest.mark.parametrize("component", ["gateway-api", "ingress"])
 def test_clients_address_is_what_the_proxy_before_us_appended(load: Load, component: str):
     rendering = load("prod", (component,))
-    process = next(each for each in processes(rendering) if each.service is GATEWAY and each.is_server)
+    process = next(each for each in rendering.servers if each.service is GATEWAY)
     settings = {name: process.environment[name] for name in ("TRUSTED_PROXIES", "TRUSTED_HOPS")}
     assert settings == {"TRUSTED_PROXIES": "", "TRUSTED_HOPS": "1"}
     proxies = Proxies(hops=int(settings["TRUSTED_HOPS"]))
@@ -85,12 +87,12 @@ def test_clients_address_is_what_the_proxy_before_us_appended(load: Load, compon
 
 def _reachable(rendering: Rendering) -> set[tuple[str, str, int]]:
     """Every connection between pods of the rendering, to a port that the other declares, that the policies let pass."""
-    pods = list(workloads(rendering))
+    pods = rendering.workloads
     return {
         (source.manifest.name, target.manifest.name, port["containerPort"])
         for source in pods
         for target in pods
-        for container in target.main_containers
+        for container in target.running
         for port in container.ports
         if is_open(rendering, source, "Egress", target, port["containerPort"])
         and is_open(rendering, target, "Ingress", source, port["containerPort"])
@@ -148,7 +150,7 @@ def test_diagram_draws_each_connection_between_pods_and_no_other(load: Load):
 def test_policies_select_pods_by_labels_that_kustomize_gave_them(load: Load):
     rendering = load("prod", components())
     for policy in rendering.of("NetworkPolicy"):
-        assert any(matches(policy.spec.get("podSelector"), each.labels) for each in workloads(rendering)), policy
+        assert any(matches(policy.spec.get("podSelector"), each.labels) for each in rendering.workloads), policy
 
 
 def _dockerfile_stage(name: str) -> str:
@@ -161,9 +163,9 @@ def test_ports_agree(load: Load, service: Service, target: str, port: int):
     assert f"EXPOSE {port}\n" in stage
     assert f"ENV PORT={port}\n" in stage
     assert f"image.title={service.name} " in stage
-    assert f"python:{service.module}.server" in stage
-    assert service.default_port == port
-    process = next(each for each in processes(load("prod")) if each.service is service and each.is_server)
+    assert f"{target}_site.server" in stage
+    assert service.port == port
+    process = next(each for each in load("prod").servers if each.service is service)
     assert [each["containerPort"] for each in process.container.ports] == [process.port] == [port]
     ports = load("prod").find("Service", service.name, process.workload.namespace)
     assert ports is not None
@@ -172,7 +174,7 @@ def test_ports_agree(load: Load, service: Service, target: str, port: int):
 
 def test_image_user_is_the_pods_user(load: Load):
     assert "\nUSER 1001:1001\n" in _dockerfile_stage("final")
-    for workload in workloads(load("prod", components())):
+    for workload in load("prod", components()).workloads:
         context = mapping(workload.spec, "securityContext")
         assert (context.get("runAsUser"), context.get("runAsGroup")) == (1001, 1001), workload
 
@@ -186,7 +188,7 @@ def test_python_of_the_image_is_supported():
 
 
 def _images(rendering: Rendering) -> set[str]:
-    return {container.image for workload in workloads(rendering) for container in workload.containers}
+    return {container.image for workload in rendering.workloads for container in workload.containers}
 
 
 def test_redis_is_one_image_everywhere(load: Load):

@@ -8,9 +8,6 @@ from deploy.tests.combinations import OVERLAYS
 from deploy.tests.conftest import Load
 from packages.preflight import Manifest, Rendering
 from packages.preflight.objects import items, mapping
-from packages.preflight.ours import grace_seconds, pre_stop_seconds, processes
-from packages.preflight.pods import workloads
-from packages.preflight.services import SERVICES
 
 BOUNDS = {
     "dev": {"api-gateway": (1, 2), "user-service": (1, 2)},
@@ -31,7 +28,7 @@ overlays = pytest.mark.parametrize("overlay", OVERLAYS)
 
 
 def _servers(rendering: Rendering) -> list[Any]:
-    return [process for process in processes(rendering) if process.is_server]
+    return rendering.servers
 
 
 @overlays
@@ -105,7 +102,7 @@ def test_probes_have_the_thresholds_that_were_decided(load: Load, overlay: str):
         "livenessProbe": ("/health/live", 15, 20, 3, 5),
         "readinessProbe": ("/health/ready", 10, 10, 3, 3),
     }
-    assert len(_servers(load(overlay))) == len(SERVICES)
+    assert len(_servers(load(overlay))) == 2
     for process in _servers(load(overlay)):
         for name, expected in decided.items():
             probe = process.container.data[name]
@@ -117,15 +114,15 @@ def test_probes_have_the_thresholds_that_were_decided(load: Load, overlay: str):
 def test_shutdown_fits_into_the_grace_period(load: Load, overlay: str):
     for process in _servers(load(overlay)):
         started = process.started()
-        taken = pre_stop_seconds(process.container) + started.drain_seconds + started.grace_seconds
-        assert pre_stop_seconds(process.container) == 5
+        taken = process.container.pre_stop_seconds + started.drain_seconds + started.grace_seconds
+        assert process.container.pre_stop_seconds == 5
         assert started.drain_seconds == 5
-        assert taken < grace_seconds(process.workload) == 30
+        assert taken < process.workload.grace_seconds == 30
 
 
 @overlays
 def test_pods_share_nothing_with_node_or_api(load: Load, overlay: str):
-    for workload in workloads(load(overlay)):
+    for workload in load(overlay).workloads:
         assert workload.spec["enableServiceLinks"] is False
         assert workload.spec["automountServiceAccountToken"] is False
         assert workload.spec["serviceAccountName"] == workload.manifest.name
@@ -134,13 +131,13 @@ def test_pods_share_nothing_with_node_or_api(load: Load, overlay: str):
 
 @pytest.mark.parametrize("overlay", ["staging", "prod"])
 def test_user_service_waits_for_a_redis_that_lets_it_in(load: Load, overlay: str):
-    [waits] = [each for each in processes(load(overlay)) if each.container.is_init]
+    [waits] = [each for each in load(overlay).processes if each.container.is_init]
     assert waits.container.data["args"][:2] == ["manage_users.py", "wait_for_redis"]
     assert waits.environment["REDIS_PASSWORD_FILE"] == "/run/secrets/redis/password"
 
 
 def test_redis_gets_no_password_by_command_line_or_environment(load: Load):
-    store = next(each for each in workloads(load("prod")) if each.manifest.name == "redis")
+    store = next(each for each in load("prod").workloads if each.manifest.name == "redis")
     [container] = store.containers
     assert container.command_line == ["sh", "/etc/redis/start.sh"]
     assert not items(container.data, "env")

@@ -10,10 +10,13 @@ import pytest
 import yaml
 
 from deploy.tests.conftest import DEPLOY
-from packages.preflight.services import GATEWAY, SERVICES, USERS, Service
+from gateway_site.management.own_services import own_services
+from packages.preflight import Service
 
+GATEWAY, USERS = SERVICES = own_services()
 BASE = {GATEWAY: DEPLOY / "kustomize" / "base" / "gateway", USERS: DEPLOY / "kustomize" / "base" / "users"}
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+SITES = {GATEWAY: "gateway_site.settings", USERS: "users_site.settings"}
 
 OWN = {
     GATEWAY: {"ALLOWED_HOSTS", "USER_SERVICE_URL", "AUTH", "AUTH_API_KEYS_FILE"},
@@ -37,7 +40,7 @@ def _env_file(path: Path) -> dict[str, str]:
 def _settings(service: Service, environment: dict[str, str], folder: Path) -> dict[str, str]:
     """Every value of a site's settings under an environment; in an empty folder, so that no `.env` gets in."""
     environment = {"SECRET_KEY": "k" * 50, "PYTHONPATH": str(DEPLOY.parent), **environment}
-    command = [sys.executable, "-c", SHOW, f"{service.module}.settings"]
+    command = [sys.executable, "-c", SHOW, SITES[service]]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
     values: dict[str, str] = json.loads(done.stdout)
     return values
@@ -65,9 +68,9 @@ def _compose_environment(service: Service) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
-def test_compose_gives_settings_that_the_service_knows_and_takes(service: Service):
+def test_compose_gives_settings_that_the_service_reads_and_takes(service: Service):
     environment = _compose_environment(service)
-    assert {name for name in environment if not service.knows(name)} == set()
+    assert {name for name in environment if not service.reads(name)} == set()
     assert service.start({**environment}).error is None
 
 
@@ -83,7 +86,7 @@ def test_compose_builds_and_restricts_what_the_manifests_run(service: Service, t
     started = service.start({**_compose_environment(service)})
     assert started.drain_seconds + started.grace_seconds < grace
     if "ports" in found:
-        assert found["ports"] == [f"${{GATEWAY_PORT:-{service.default_port}}}:{service.default_port}"]
+        assert found["ports"] == [f"${{GATEWAY_PORT:-{service.port}}}:{service.port}"]
 
 
 def test_compose_starts_each_after_what_it_needs_is_healthy():
@@ -92,7 +95,7 @@ def test_compose_starts_each_after_what_it_needs_is_healthy():
     assert waits[USERS.name] == {"redis": {"condition": "service_healthy"}}
     assert "healthcheck" in COMPOSE["services"]["redis"]
     environment = _compose_environment(GATEWAY) | _compose_environment(USERS)
-    assert environment["USER_SERVICE_URL"] == f"http://{USERS.name}:{USERS.default_port}"
+    assert environment["USER_SERVICE_URL"] == f"http://{USERS.name}:{USERS.port}"
     assert environment["REDIS_HOST"] in COMPOSE["services"]
 
 

@@ -1,78 +1,67 @@
-"""What a container's process sees: environment variables and mounted files."""
+"""The environment variables and mounted files of a container's process."""
 
 import re
 from posixpath import normpath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from packages.preflight.keys import ANY, config_keys, secret_keys
-from packages.preflight.objects import Rendering, dig, items, mapping, text
+from packages.preflight.objects import items, mapping, text
 from packages.preflight.pods import Container, Workload
+from packages.preflight.services import Environment
 
-Environment = dict[str, str | None]
-"""Each variable's value; None where it is set, to what only the cluster knows (a Secret, the pod's own name)."""
+if TYPE_CHECKING:
+    from packages.preflight.rendering import Rendering
 
+NO_MOUNT = "no volume is mounted there"
+TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/"  # noqa: S105 - where Kubernetes mounts it
 EXPANSION = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 
 
-def environment(rendering: Rendering, workload: Workload, container: Container) -> Environment:
-    """Every variable that the manifests set in this container, `envFrom` first, as the kubelet does."""
+def container_environment(rendering: "Rendering", workload: Workload, container: Container) -> Environment:
+    """Every variable that the manifests set, `envFrom` first, as the kubelet does."""
     found: Environment = {}
     for source in items(container.data, "envFrom"):
         prefix = text(source, "prefix")
         config = rendering.find("ConfigMap", text(source, "configMapRef", "name"), workload.namespace)
-        if config is not None:
-            found |= {prefix + key: str(value) for key, value in mapping(config.data, "data").items()}
-        keys = secret_keys(rendering, text(source, "secretRef", "name"), workload.namespace) or frozenset()
-        found |= {prefix + key: None for key in keys - ANY}
+        found |= {prefix + str(key): str(value) for key, value in mapping(config and config.data, "data").items()}
+        secret = text(source, "secretRef", "name")
+        keys = rendering.keys("Secret", secret, workload.namespace) if secret else None
+        found |= {prefix + key: None for key in keys or () if key != "*"}
     for variable in items(container.data, "env"):
         found[text(variable, "name")] = _value(rendering, workload, variable, found)
     return found
 
 
-def _value(rendering: Rendering, workload: Workload, variable: dict[str, Any], before: Environment) -> str | None:
+def _value(rendering: "Rendering", workload: Workload, variable: dict[str, Any], before: Environment) -> str | None:
     if "valueFrom" not in variable:
-        return expand(text(variable, "value"), before)
+        value = text(variable, "value")
+        return EXPANSION.sub(lambda match: before.get(match[1]) or match[0], value)
     reference = mapping(variable, "valueFrom", "configMapKeyRef")
     config = rendering.find("ConfigMap", text(reference, "name"), workload.namespace)
-    value = dig(config.data, "data", text(reference, "key")) if config is not None else None
-    return None if value is None else str(value)
+    found = mapping(config and config.data, "data").get(text(reference, "key"))
+    return None if found is None else str(found)
 
 
-def expand(value: str, known: Environment) -> str:
-    """`$(NAME)` replaced where the value is known; what is not known stays as it is written."""
-    return EXPANSION.sub(lambda match: known.get(match[1]) or match[0], value)
-
-
-def mounted_file(rendering: Rendering, workload: Workload, container: Container, path: str) -> str | None:
-    """Why `path` would not be a file in this container; None where it would be, or nobody can tell."""
+def missing_file(rendering: "Rendering", workload: Workload, container: Container, path: str) -> str | None:
+    """Why `path` is no file in this container; None if it is, or may be."""
     path = normpath(path)
-    mounts = sorted(items(container.data, "volumeMounts"), key=lambda mount: -len(text(mount, "mountPath")))
-    for mount in mounts:
+    for mount in sorted(items(container.data, "volumeMounts"), key=lambda each: -len(text(each, "mountPath"))):
         folder = normpath(text(mount, "mountPath"))
         if path == folder and text(mount, "subPath"):
             return _missing_key(rendering, workload, text(mount, "name"), text(mount, "subPath"))
         if path.startswith(folder.rstrip("/") + "/"):
             return _missing_key(rendering, workload, text(mount, "name"), path[len(folder.rstrip("/")) + 1 :])
-    return "no volume is mounted there"
+    return None if path.startswith(TOKEN) else NO_MOUNT
 
 
-def _missing_key(rendering: Rendering, workload: Workload, volume_name: str, relative: str) -> str | None:
-    volume = next((each for each in items(workload.spec, "volumes") if text(each, "name") == volume_name), {})
-    fillers = (mount for each in workload.containers if each.is_init for mount in items(each.data, "volumeMounts"))
-    if (
-        volume
-        and not set(volume) - {"name", "emptyDir"}
-        and volume_name not in {text(each, "name") for each in fillers}
-    ):
-        return f"volume {volume_name} is an emptyDir, and nobody fills it"
-    for kind, field, keys_of in (("secret", "secretName", secret_keys), ("configMap", "name", config_keys)):
-        source = mapping(volume, kind)
-        if not source:
-            continue
-        name = text(source, field)
-        keys = keys_of(rendering, name, workload.namespace)
-        paths = {text(item, "path") for item in items(source, "items")} or keys
-        if keys is None or paths is None or keys >= ANY or relative in paths:
-            return None  # a missing object is the rule of references
-        return f"{name} has no key {relative!r} mounted"
+def _missing_key(rendering: "Rendering", workload: Workload, name: str, relative: str) -> str | None:
+    volume = next((each for each in items(workload.spec, "volumes") if text(each, "name") == name), {})
+    filled = {text(mount, "name") for each in workload.containers for mount in items(each.data, "volumeMounts")
+              if each.is_init}  # fmt: skip
+    if volume and not set(volume) - {"name", "emptyDir"} and name not in filled:
+        return f"volume {name} is an emptyDir that no init container fills"
+    for kind, field, name_field in (("Secret", "secret", "secretName"), ("ConfigMap", "configMap", "name")):
+        if source := mapping(volume, field):
+            keys = rendering.keys(kind, text(source, name_field), workload.namespace)
+            paths = {text(item, "path") for item in items(source, "items")} or keys or {"*"}  # a missing object: M401
+            return None if paths & {relative, "*"} else f"{text(source, name_field)} has no key {relative!r} mounted"
     return None

@@ -1,10 +1,6 @@
-"""Rules: kinds that no cluster knows, names that collide or lead nowhere."""
+"""The kinds that every API server serves, and which custom resources may create objects."""
 
-from collections.abc import Iterator
-from difflib import get_close_matches
-
-from packages.preflight.objects import Manifest, Rendering, mapping, text
-from packages.preflight.violation import Violation
+from packages.preflight.objects import Manifest
 
 BUILT_IN = {
     "v1": "Binding ConfigMap Endpoints Event LimitRange List Namespace Node PersistentVolume PersistentVolumeClaim Pod "
@@ -30,109 +26,33 @@ BUILT_IN = {
     "node.k8s.io/v1": "RuntimeClass",
     "resource.k8s.io/v1": "DeviceClass ResourceClaim ResourceClaimTemplate ResourceSlice",
 }
-"""What the API server of every supported Kubernetes serves; `deploy/tests` hold it against the schemas of three versions."""
+"""Of every supported Kubernetes; `deploy/tests` compares it with the schemas of three versions."""
 
-CUSTOM = {
-    "argoproj.io": "Application ApplicationSet AppProject Rollout AnalysisTemplate Workflow",
-    "bitnami.com": "SealedSecret",
-    "cert-manager.io": "Certificate CertificateRequest ClusterIssuer Issuer",
-    "chaos-mesh.org": "DNSChaos HTTPChaos IOChaos NetworkChaos PodChaos Schedule StressChaos TimeChaos Workflow",
-    "external-secrets.io": "ClusterExternalSecret ClusterSecretStore ExternalSecret PushSecret SecretStore",
-    "gateway.envoyproxy.io": "BackendTrafficPolicy ClientTrafficPolicy EnvoyProxy SecurityPolicy",
-    "gateway.networking.k8s.io": "BackendTLSPolicy GRPCRoute Gateway GatewayClass HTTPRoute ReferenceGrant TCPRoute "
-    "TLSRoute UDPRoute",
-    "keda.sh": "ClusterTriggerAuthentication ScaledJob ScaledObject TriggerAuthentication",
-    "kyverno.io": "CleanupPolicy ClusterPolicy Policy PolicyException",
-    "monitoring.coreos.com": "Alertmanager AlertmanagerConfig PodMonitor Probe Prometheus PrometheusRule "
-    "ScrapeConfig ServiceMonitor",
-    "policies.kyverno.io": "ImageValidatingPolicy MutatingPolicy ValidatingPolicy",
-    "policy.sigstore.dev": "ClusterImagePolicy",
-    "secrets.hashicorp.com": "VaultAuth VaultConnection VaultDynamicSecret VaultStaticSecret",
-    "traefik.io": "IngressRoute Middleware",
+BETA = {
+    "DeviceClass", "IPAddress", "ResourceClaim", "ResourceClaimTemplate", "ResourceSlice", "ServiceCIDR",
+    "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "VolumeAttributesClass",
 }  # fmt: skip
-"""Custom resources by group, of the operators that teams run most; any other needs its CustomResourceDefinition beside it."""
+"""Kinds that some clusters still serve in a beta version too."""
 
-CLUSTER_WIDE = {
-    "ClusterImagePolicy", "ClusterIssuer", "ClusterPolicy", "ClusterRole", "ClusterRoleBinding", "ClusterSecretStore",
-    "CustomResourceDefinition", "GatewayClass", "ImageValidatingPolicy", "IngressClass", "Namespace", "PersistentVolume",
-    "PriorityClass", "StorageClass", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+PASSIVE = {
+    "bitnami.com", "cert-manager.io", "chaos-mesh.org", "cilium.io", "external-secrets.io", "gateway.envoyproxy.io",
+    "gateway.networking.k8s.io", "keda.sh", "kyverno.io", "networking.istio.io", "policies.kyverno.io",
+    "policy.sigstore.dev", "secrets.hashicorp.com", "security.istio.io", "snapshot.storage.k8s.io", "traefik.io",
+    "AlertmanagerConfig", "AppProject", "PodMonitor", "Probe", "PrometheusRule", "Rollout", "ScrapeConfig", "ServiceMonitor",
 }  # fmt: skip
+"""Groups and kinds from which no operator makes pods, or none but those that this package sees."""
+
+GROUPS: dict[str, set[str]] = {}
+for _version, _names in BUILT_IN.items():
+    GROUPS.setdefault(_version.rpartition("/")[0], set()).update(_names.split())
 
 
-def unknown_kinds(rendering: Rendering) -> Iterator[Violation]:
-    """A kind, or a version of it, that the API server has never heard of."""
-    defined = {
-        (text(crd.spec, "group"), text(crd.spec, "names", "kind")) for crd in rendering.of("CustomResourceDefinition")
-    }
-    kinds = {kind for names in (*BUILT_IN.values(), *CUSTOM.values()) for kind in names.split()} | {
-        kind for _, kind in defined
-    }
-    for manifest in rendering:
-        group = manifest.api_version.rpartition("/")[0]
-        known = manifest.kind in CUSTOM.get(group, "").split() or (group, manifest.kind) in defined
-        if known or manifest.kind in BUILT_IN.get(manifest.api_version, "").split():
-            continue
-        yield Violation(
-            str(manifest),
-            f"unknown kind {manifest.kind!r} in apiVersion {manifest.api_version!r}",
-            "the API server refuses it (no matches for kind), and nothing that leans on it works",
-            _nearest(manifest, kinds),
-        )
+def may_make_objects(manifest: Manifest) -> bool:
+    """Whether it is a custom resource that may stand for pods, Services, Secrets and more."""
+    is_custom = "." in manifest.group and manifest.group not in GROUPS
+    return is_custom and not {manifest.group, manifest.kind} & PASSIVE
 
 
-def _nearest(manifest: Manifest, kinds: set[str]) -> str:
-    versions = [version for version, names in BUILT_IN.items() if manifest.kind in names.split()]
-    groups = [group for group, names in CUSTOM.items() if manifest.kind in names.split()]
-    if versions or groups:
-        return f"write apiVersion: {versions[-1] if versions else groups[0] + '/…'}"
-    close = get_close_matches(manifest.kind, sorted(kinds), n=1)
-    return f"write kind: {close[0]}" if close else "correct it, or render its CustomResourceDefinition too"
-
-
-def corrected(rendering: Rendering) -> Rendering:
-    """The rendering with each misspelt kind as it was meant: the nearest one of the same apiVersion."""
-    manifests = []
-    for manifest in rendering:
-        names = BUILT_IN.get(manifest.api_version, "").split()
-        close = [] if manifest.kind in names else get_close_matches(manifest.kind, names, n=1)
-        manifests.append(Manifest({**manifest.data, "kind": close[0]}, manifest.source) if close else manifest)
-    return Rendering(manifests)
-
-
-def unnamed(rendering: Rendering) -> Iterator[Violation]:
-    """An object without a name."""
-    for manifest in rendering:
-        if not manifest.name and not text(manifest.data, "metadata", "generateName"):
-            yield Violation(str(manifest), "has no metadata.name", "the API server refuses it", "name it")
-
-
-def duplicates(rendering: Rendering) -> Iterator[Violation]:
-    """Two objects of one identity: the last one wins, silently."""
-    seen: dict[tuple[str, ...], Manifest] = {}
-    for manifest in rendering:
-        group = manifest.api_version.rpartition("/")[0]
-        identity = (group, manifest.kind, "" if manifest.kind in CLUSTER_WIDE else manifest.namespace, manifest.name)
-        earlier = seen.setdefault(identity, manifest)
-        if earlier is not manifest:
-            yield Violation(
-                str(manifest),
-                f"is there twice in namespace {manifest.namespace!r}",
-                "the later one overwrites the earlier",
-                "rename or remove one",
-            )
-
-
-def lost_namespaces(rendering: Rendering) -> Iterator[Violation]:
-    """An object in a namespace that nothing makes, in a rendering that makes namespaces: none given, or a misspelt one."""
-    made = {manifest.name for manifest in rendering.of("Namespace")}
-    for manifest in rendering:
-        namespace = text(mapping(manifest.data, "metadata"), "namespace")
-        # Another one altogether (kube-system, monitoring) is made elsewhere.
-        is_lost = namespace in {"", "default"} or get_close_matches(namespace, made)
-        if made and namespace not in made and is_lost and manifest.kind not in CLUSTER_WIDE:
-            yield Violation(
-                str(manifest),
-                f"lies in namespace {namespace or 'default'!r}, the rendering makes {', '.join(sorted(made))}",
-                "it is refused, or runs where none of its Services, policies and Secrets are",
-                f"set its namespace to {min(made)}",
-            )
+def deploys_anywhere(manifest: Manifest) -> bool:
+    """Whether it deploys a rendering of its own, to a namespace of its choice."""
+    return manifest.group.endswith("toolkit.fluxcd.io") or manifest.kind in {"Application", "ApplicationSet"}

@@ -1,16 +1,17 @@
-"""What network policies let through."""
+"""What network policies let pass."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from packages.preflight.objects import Manifest, Rendering, dig, items, matches, number, text, texts
+from packages.preflight.objects import Manifest, items, matches, number, text, texts
 from packages.preflight.pods import Workload
+from packages.preflight.rendering import Rendering
 
 
 @dataclass(frozen=True)
 class Outside:
-    """A peer that is not in the rendering: pods of another namespace, or an address of the internet."""
+    """A peer that is not in the rendering: pods of another namespace, or (None) an address of the internet."""
 
     namespace: str | None
 
@@ -18,18 +19,18 @@ class Outside:
 Peer = Workload | Outside
 
 
+def policy_types(policy: Manifest) -> list[str]:
+    """`policyTypes`, or the default of Kubernetes."""
+    return texts(policy.spec, "policyTypes") or ["Ingress", *(["Egress"] if "egress" in policy.spec else [])]
+
+
 def isolating(rendering: Rendering, workload: Workload, direction: str) -> list[Manifest]:
-    """The policies that close a pod in one direction (`Ingress` or `Egress`), but for what they open."""
+    """The policies that close a pod in one direction (`Ingress` or `Egress`)."""
     return [
         policy
         for policy in rendering.of("NetworkPolicy", namespace=workload.namespace)
-        if direction in policy_types(policy) and matches(dig(policy.spec, "podSelector"), workload.labels)
+        if direction in policy_types(policy) and matches(policy.spec.get("podSelector"), workload.labels)
     ]
-
-
-def policy_types(policy: Manifest) -> list[str]:
-    """`policyTypes`, or what Kubernetes takes where they are not given."""
-    return texts(policy.spec, "policyTypes") or ["Ingress", *(["Egress"] if "egress" in policy.spec else [])]
 
 
 def is_open(
@@ -37,10 +38,8 @@ def is_open(
 ) -> bool:
     """Whether policies on `workload` let a connection pass, from (`Ingress`) or to (`Egress`) the peer's port."""
     policies = isolating(rendering, workload, direction)
-    if not policies:
-        return True
     listener = workload if direction == "Ingress" else peer
-    return any(
+    return not policies or any(
         _port_fits(rule, listener, port, protocol) and _peer_fits(rendering, policy, rule, direction, peer)
         for policy in policies
         for rule in items(policy.spec, direction.lower())
@@ -56,9 +55,9 @@ def _one_port_fits(wanted: dict[str, Any], listener: Peer, port: int, protocol: 
     if (text(wanted, "protocol") or "TCP") != protocol:
         return False
     value = wanted.get("port")
-    if isinstance(value, str):
-        return isinstance(listener, Workload) and listener.port(value) == port
-    return value is None or value <= port <= number(wanted, "endPort", default=value)
+    if isinstance(value, int):
+        return value <= port <= number(wanted, "endPort", default=value)
+    return value is None or (isinstance(listener, Workload) and listener.port(value) == port)
 
 
 def _peer_fits(rendering: Rendering, policy: Manifest, rule: dict[str, Any], direction: str, peer: Peer) -> bool:
@@ -67,21 +66,19 @@ def _peer_fits(rendering: Rendering, policy: Manifest, rule: dict[str, Any], dir
 
 
 def _one_peer_fits(rendering: Rendering, policy: Manifest, wanted: dict[str, Any], peer: Peer) -> bool:
-    if "ipBlock" in wanted:
-        return isinstance(peer, Outside) and peer.namespace is None
-    if peer.namespace is None:
-        return False
+    if "ipBlock" in wanted or peer.namespace is None:
+        return "ipBlock" in wanted and isinstance(peer, Outside) and peer.namespace is None
     if "namespaceSelector" in wanted:
         if not matches(wanted["namespaceSelector"], rendering.namespace_labels(peer.namespace)):
             return False
     elif peer.namespace != policy.namespace:
         return False
-    # What labels the pods of another namespace have, nobody can tell here.
+    # The labels of pods of another namespace are not known here.
     return isinstance(peer, Outside) or matches(wanted.get("podSelector"), peer.labels)
 
 
 def entrances(rendering: Rendering, workload: Workload, port: int) -> Iterator[str]:
-    """The other namespaces that policies name as sources for a port of a pod."""
+    """The namespaces that policies open a pod's port to; "*" for one that is not named."""
     for policy in isolating(rendering, workload, "Ingress"):
         for rule in items(policy.spec, "ingress"):
             if not _port_fits(rule, workload, port, "TCP"):

@@ -1,51 +1,48 @@
-"""Kubernetes objects as data. Nothing here trusts their shape: what has the wrong type reads as absent."""
+"""Kubernetes objects as data. A value of an unexpected type reads as absent."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+CLUSTER_WIDE = {
+    "APIService", "CSIDriver", "ClusterIssuer", "ClusterPolicy", "ClusterRole", "ClusterRoleBinding", "ClusterSecretStore",
+    "CustomResourceDefinition", "GatewayClass", "ImageValidatingPolicy", "IngressClass", "MutatingWebhookConfiguration",
+    "Namespace", "PersistentVolume", "PriorityClass", "RuntimeClass", "StorageClass", "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
+}  # fmt: skip
 
-def dig(data: Any, *path: str | int) -> Any:
-    """The value at `path`, or None where any step of it is missing or has another type."""
+
+def dig(data: Any, *path: str) -> Any:
     for step in path:
-        if isinstance(step, int):
-            if not isinstance(data, list) or step >= len(data):
-                return None
-            data = data[step]
-        else:
-            if not isinstance(data, dict):
-                return None
-            data = data.get(step)
+        if not isinstance(data, dict):
+            return None
+        data = data.get(step)
     return data
 
 
-def mapping(data: Any, *path: str | int) -> dict[str, Any]:
-    """The mapping at `path`; an empty one where there is none."""
+def mapping(data: Any, *path: str) -> dict[str, Any]:
     found = dig(data, *path)
     return found if isinstance(found, dict) else {}
 
 
-def items(data: Any, *path: str | int) -> list[dict[str, Any]]:
-    """The mappings in the list at `path`; what is no mapping is left out."""
+def items(data: Any, *path: str) -> list[dict[str, Any]]:
+    """The mappings in the list at `path`."""
     found = dig(data, *path)
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
-def texts(data: Any, *path: str | int) -> list[str]:
-    """The list at `path`, each item as text."""
+def texts(data: Any, *path: str) -> list[str]:
     found = dig(data, *path)
     return [str(item) for item in found] if isinstance(found, list) else []
 
 
-def text(data: Any, *path: str | int) -> str:
-    """The value at `path` as text; "" where there is none."""
+def text(data: Any, *path: str) -> str:
     found = dig(data, *path)
     return "" if found is None else str(found)
 
 
-def number(data: Any, *path: str | int, default: int) -> int:
-    """The whole number at `path`, or the default that Kubernetes would take."""
+def number(data: Any, *path: str, default: int) -> int:
     found = dig(data, *path)
     return found if isinstance(found, int) and not isinstance(found, bool) else default
 
@@ -71,78 +68,52 @@ def _expression(expression: dict[str, Any], labels: Mapping[str, Any]) -> bool:
     return False
 
 
-@dataclass(frozen=True)
+def written(selector: Any) -> str:
+    """A selector for people; "" for one that takes everything."""
+    expressions = items(selector, "matchExpressions")
+    parts = [f"{text(each, 'key')} {text(each, 'operator')} {texts(each, 'values')}" for each in expressions]
+    return ", ".join([*(f"{key}={value}" for key, value in mapping(selector, "matchLabels").items()), *parts])
+
+
+@dataclass(frozen=True, eq=False)
 class Manifest:
-    """One object of a rendering, and the file it stands in."""
+    """One object and the file it comes from."""
 
     data: dict[str, Any]
-    source: str = field(default="", compare=False)
+    source: str = ""
 
-    @property
+    @cached_property
     def api_version(self) -> str:
-        """Such as `apps/v1`."""
         return text(self.data, "apiVersion")
 
-    @property
+    @cached_property
+    def group(self) -> str:
+        return self.api_version.rpartition("/")[0]
+
+    @cached_property
     def kind(self) -> str:
-        """Such as `Deployment`."""
         return text(self.data, "kind")
 
-    @property
+    @cached_property
     def name(self) -> str:
-        """`metadata.name`."""
         return text(self.data, "metadata", "name")
 
-    @property
+    @cached_property
     def namespace(self) -> str:
-        """`metadata.namespace`; `default` where it names none, as kubectl does."""
-        return text(self.data, "metadata", "namespace") or "default"
+        """`default` for an object without one, as kubectl does; "" for a kind of the whole cluster."""
+        return "" if self.kind in CLUSTER_WIDE else text(self.data, "metadata", "namespace") or "default"
 
-    @property
+    @cached_property
     def labels(self) -> dict[str, Any]:
-        """`metadata.labels`."""
         return mapping(self.data, "metadata", "labels")
 
-    @property
+    @cached_property
     def annotations(self) -> dict[str, Any]:
-        """`metadata.annotations`."""
         return mapping(self.data, "metadata", "annotations")
 
-    @property
+    @cached_property
     def spec(self) -> dict[str, Any]:
-        """`spec`."""
         return mapping(self.data, "spec")
 
     def __str__(self) -> str:
         return f"{self.kind or 'object without kind'}/{self.name or '(no name)'}"
-
-
-class Rendering:
-    """All objects that are applied together."""
-
-    def __init__(self, manifests: Iterable[Manifest]) -> None:
-        self.manifests = list(manifests)
-
-    def __iter__(self) -> Iterator[Manifest]:
-        return iter(self.manifests)
-
-    @cached_property
-    def _by_kind(self) -> dict[str, list[Manifest]]:
-        found: dict[str, list[Manifest]] = {}
-        for manifest in self.manifests:
-            found.setdefault(manifest.kind, []).append(manifest)
-        return found
-
-    def of(self, *kinds: str, namespace: str | None = None) -> list[Manifest]:
-        """The objects of these kinds, in one namespace or in all."""
-        found = [manifest for kind in kinds for manifest in self._by_kind.get(kind, [])]
-        return found if namespace is None else [each for each in found if each.namespace == namespace]
-
-    def find(self, kind: str, name: str, namespace: str) -> Manifest | None:
-        """The object of that kind and name, or None."""
-        return next((each for each in self.of(kind, namespace=namespace) if each.name == name), None)
-
-    def namespace_labels(self, name: str) -> dict[str, Any]:
-        """The labels of a namespace: those it is rendered with, and the one that every namespace has."""
-        found = next((each for each in self.of("Namespace") if each.name == name), None)
-        return {**(found.labels if found else {}), "kubernetes.io/metadata.name": name}

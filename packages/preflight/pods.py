@@ -1,126 +1,130 @@
-"""Pods as the workloads of a rendering make them."""
+"""Workloads, and the pods they create."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
-from packages.preflight.objects import Manifest, Rendering, items, mapping, number, text
+from packages.preflight.objects import Manifest, dig, items, mapping, number, text, texts
 
-WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob", "Pod")
-LONG_RUNNING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod")
+CONTROLLERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+WORKLOADS = (*CONTROLLERS, "ReplicationController", "Job", "CronJob", "Pod")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Container:
-    """One container of a pod."""
+    """One container of a pod. `is_init`: it ends before the pod runs (a sidecar does not)."""
 
     data: dict[str, Any]
     is_init: bool
 
-    @property
+    @cached_property
     def name(self) -> str:
-        """Its name within the pod."""
         return text(self.data, "name")
 
-    @property
+    @cached_property
     def image(self) -> str:
-        """The image reference."""
         return text(self.data, "image")
 
     @property
+    def repository(self) -> str:
+        """The last part of the image's name."""
+        return self.image.split("@")[0].rpartition("/")[2].split(":")[0]
+
+    @cached_property
     def ports(self) -> list[dict[str, Any]]:
-        """The declared ports."""
         return items(self.data, "ports")
 
     @property
     def command_line(self) -> list[str]:
-        """`command` and `args`, as far as the manifest says."""
-        return [
-            str(word)
-            for key in ("command", "args")
-            for word in self.data.get(key) or []
-            if isinstance(self.data.get(key), list)
-        ]
+        return texts(self.data, "command") + texts(self.data, "args")
+
+    @property
+    def pre_stop_seconds(self) -> float:
+        """How long the preStop hook sleeps, as far as the manifest shows it."""
+        hook = mapping(self.data, "lifecycle", "preStop")
+        words = " ".join(texts(hook, "exec", "command")).split()
+        numbers = [word for before, word in pairwise(words) if before.endswith("sleep")]
+        is_shown = numbers and numbers[0].replace(".", "", 1).isdigit()
+        return float(numbers[0]) if is_shown else number(hook, "sleep", "seconds", default=0)
+
+    def probes(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        kinds = ("livenessProbe", "readinessProbe", "startupProbe")
+        yield from ((kind, probe) for kind in kinds if (probe := mapping(self.data, kind)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Workload:
-    """What makes pods, and the pods it makes."""
+    """An object that creates pods, and their template."""
 
     manifest: Manifest
     template: dict[str, Any]
 
-    @property
+    @cached_property
     def namespace(self) -> str:
-        """Where its pods run."""
         return self.manifest.namespace
 
-    @property
+    @cached_property
+    def name(self) -> str:
+        return self.manifest.name
+
+    @cached_property
+    def kind(self) -> str:
+        return self.manifest.kind
+
+    @cached_property
     def labels(self) -> dict[str, Any]:
-        """The labels of its pods."""
         return mapping(self.template, "metadata", "labels")
 
     @property
     def annotations(self) -> dict[str, Any]:
-        """The annotations of its pods."""
         return mapping(self.template, "metadata", "annotations")
 
-    @property
+    @cached_property
     def spec(self) -> dict[str, Any]:
-        """The pod spec."""
         return mapping(self.template, "spec")
 
     @property
     def is_long_running(self) -> bool:
-        """It serves, rather than ends."""
-        return self.manifest.kind in LONG_RUNNING
+        return self.kind not in {"Job", "CronJob"}
 
     @property
+    def grace_seconds(self) -> int:
+        return number(self.spec, "terminationGracePeriodSeconds", default=30)
+
+    @cached_property
     def containers(self) -> list[Container]:
-        """Every container; an init container that restarts always is a sidecar."""
         init = [Container(data, text(data, "restartPolicy") != "Always") for data in items(self.spec, "initContainers")]
-        return init + self.main_containers
+        return init + [Container(data, is_init=False) for data in items(self.spec, "containers")]
 
-    @property
-    def main_containers(self) -> list[Container]:
-        """The containers that run while the pod does."""
-        return [Container(data, is_init=False) for data in items(self.spec, "containers")]
+    @cached_property
+    def running(self) -> list[Container]:
+        """The containers that run while the pod does, sidecars among them."""
+        return [container for container in self.containers if not container.is_init]
+
+    @cached_property
+    def ports(self) -> list[dict[str, Any]]:
+        return [port for container in self.running for port in container.ports]
 
     def port(self, wanted: Any) -> int | None:
-        """The number of a declared port, given by number or by name; None where no container declares it."""
-        for container in self.containers:
-            for port in container.ports:
-                if not container.is_init and wanted in (port.get("containerPort"), port.get("name")):
-                    return number(port, "containerPort", default=0)
-        return None
+        """The number of a declared port, given by number or by name."""
+        found = (port for port in self.ports if wanted in (port.get("containerPort"), port.get("name")))
+        return next((number(port, "containerPort", default=0) for port in found), None)
 
     @property
-    def declares_ports(self) -> bool:
-        """Whether any container says what it listens on."""
-        return any(container.ports for container in self.main_containers)
+    def port_names(self) -> str:
+        return ", ".join(f"{text(port, 'name')} {text(port, 'containerPort')}".strip() for port in self.ports) or "none"
 
     def __str__(self) -> str:
         return str(self.manifest)
 
 
-def workloads(rendering: Rendering) -> Iterator[Workload]:
-    """Every object that makes pods."""
-    for manifest in rendering.of(*WORKLOADS):
-        if manifest.kind == "Pod":
-            yield Workload(manifest, manifest.data)
-        elif manifest.kind == "CronJob":
-            yield Workload(manifest, mapping(manifest.spec, "jobTemplate", "spec", "template"))
-        else:
-            yield Workload(manifest, mapping(manifest.spec, "template"))
-
-
-def selected(rendering: Rendering, service: Manifest) -> list[Workload]:
-    """The workloads whose pods a Service sends to."""
-    selector = mapping(service.spec, "selector")
-    return [
-        workload
-        for workload in workloads(rendering)
-        if selector
-        and workload.namespace == service.namespace
-        and all(str(workload.labels.get(key)) == str(value) for key, value in selector.items())
-    ]
+def workload(manifest: Manifest) -> Workload | None:
+    """The workload an object is, custom ones with a pod template (such as Argo's Rollout) included."""
+    if manifest.kind == "Pod":
+        return Workload(manifest, manifest.data)
+    if manifest.kind == "CronJob":
+        return Workload(manifest, mapping(manifest.spec, "jobTemplate", "spec", "template"))
+    is_workload = manifest.kind in WORKLOADS or isinstance(dig(manifest.spec, "template", "spec", "containers"), list)
+    return Workload(manifest, mapping(manifest.spec, "template")) if is_workload else None

@@ -2,28 +2,22 @@
 
 import re
 from decimal import Decimal
+from typing import Any
 
-_FORM = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([numkMGTPE]|[KMGTPE]i))?")
-_SUFFIX = {
-    "n": "1e-9",
-    "u": "1e-6",
-    "m": "1e-3",
-    "k": "1e3",
-    "M": "1e6",
-    "G": "1e9",
-    "T": "1e12",
-    "P": "1e15",
-    "E": "1e18",
-}
+from packages.preflight.objects import dig
+
+_FORM = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d{1,3})|([numkMGTPE]|[KMGTPE]i))?")
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 
 
-def quantity(value: object) -> Decimal:
-    """The number a quantity stands for: cores, bytes. Raises ValueError for what Kubernetes refuses."""
-    match = _FORM.fullmatch(str(value))
-    if match is None or isinstance(value, bool):
-        raise ValueError(f"{value!r} is no quantity")
+def amount(data: Any, *path: str) -> Decimal | None:
+    """Cores or bytes at `path`; None if there are none, or none that Kubernetes takes."""
+    value = dig(data, *path)
+    match = None if value is None or isinstance(value, bool) else _FORM.fullmatch(str(value))
+    if match is None:
+        return None
     digits, exponent, suffix = match.groups()
     if suffix in _BINARY:
         return Decimal(digits) * Decimal(1024) ** _BINARY[suffix]
-    return Decimal(digits + (exponent or "")) * Decimal(_SUFFIX.get(suffix, "1"))
+    return Decimal(digits + (exponent or "")).scaleb(_DECIMAL.get(suffix, 0))

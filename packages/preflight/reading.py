@@ -1,51 +1,48 @@
-"""From paths to a rendering: files are read, folders rendered by kubectl, or read whole where they have no kustomization."""
+"""From paths to a rendering: reads files; renders a folder by kubectl if it has a kustomization, else reads it whole."""
 
 import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
-from packages.preflight.objects import Manifest, Rendering
-from packages.preflight.violation import Violation
+from packages.preflight.objects import Manifest
+from packages.preflight.registry import Violation
+from packages.preflight.rendering import Rendering
+from packages.preflight.services import Service
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 RENDER_SECONDS = 60
+MOST_DEPTH = 100
 
 
 class UnreadableError(Exception):
-    """The work cannot be done: no such path, no kubectl, or it refused to render."""
+    """No such path, no kubectl, or a rendering that fails."""
 
 
-def read(paths: Iterable[Path]) -> tuple[Rendering, list[Violation]]:
-    """The objects under all paths together, and what is no YAML. Raises UnreadableError."""
+def read(paths: Iterable[Path], services: Iterable[Service] = ()) -> tuple[Rendering, list[Violation]]:
+    """The objects under all paths together, and the documents that are no YAML. Raises UnreadableError."""
+    there: dict[tuple[str, ...], Manifest] = {}
     manifests: list[Manifest] = []
     violations: list[Violation] = []
-    for path in paths:
-        for source, content in _contents(path):
-            try:
-                manifests.extend(_new(manifests, _parse(source, content, violations)))
-            except (yaml.YAMLError, ValueError) as error:
-                where = " ".join(str(error).split())
-                violations.append(
-                    Violation(
-                        source,
-                        f"is no YAML that Kubernetes reads ({where})",
-                        "kubectl refuses the whole file",
-                        "mend its syntax",
-                    )
-                )
-    return Rendering(manifests), violations
-
-
-def _new(there: list[Manifest], read: Iterable[Manifest]) -> list[Manifest]:
-    """Without what another file holds too, word by word: two renderings that are checked together share objects."""
-    return [
-        each for each in read if not any(each.data == other.data and each.source != other.source for other in there)
-    ]
+    for source, content in (each for path in paths for each in _contents(path)):
+        try:
+            found = list(_parse(source, content, violations))
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            what = f"is no YAML that Kubernetes reads ({' '.join(str(error).split())})"
+            violations.append(Violation(source, what, "kubectl refuses the whole file", "correct its syntax", "M001"))
+            continue
+        for each in found:
+            # The same object in two files is no conflict: renderings that are checked together share some.
+            first = there.setdefault((each.api_version, each.kind, each.namespace, each.name), each)
+            if first is each or first.source == source or first.data != each.data:
+                manifests.append(each)
+    if not manifests and not violations:
+        raise UnreadableError("found no object: name rendered YAML files or folders")
+    return Rendering(manifests, services), violations
 
 
 def _contents(path: Path) -> Iterator[tuple[str, str]]:
@@ -67,7 +64,7 @@ def _kustomization(folder: Path) -> Path | None:
 
 
 def _of_folder(folder: Path) -> Iterator[tuple[str, str]]:
-    """Its files; of the folders below it those that kustomize renders are rendered, components are parts of those."""
+    """Files are read, kustomizations below rendered; a component is part of the kustomizations that name it."""
     for entry in sorted(folder.iterdir()):
         if entry.is_file() and entry.suffix in {".yaml", ".yml"}:
             yield str(entry), _text(entry)
@@ -87,7 +84,7 @@ def _text(path: Path) -> str:
 
 
 def render(folder: Path) -> str:
-    """What `kubectl kustomize` makes of a folder. Raises UnreadableError with kubectl's reason."""
+    """The output of `kubectl kustomize`. Raises UnreadableError with kubectl's reason."""
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         raise UnreadableError(f"{folder} has to be rendered and there is no kubectl: install it, or give rendered YAML")
@@ -102,25 +99,56 @@ def render(folder: Path) -> str:
     return done.stdout
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml's is ten times as fast
-    """Remembers keys that a mapping has twice: YAML's readers take the last one, the API server refuses both."""
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
+_YAML_1_1 = {f"tag:yaml.org,2002:{name}" for name in ("float", "int", "timestamp", "value")}
+
+
+class _Loader(_Base):  # type: ignore[misc] # chosen above
+    """Reads scalars as kubectl's go-yaml does, and remembers keys that a mapping has twice."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in found if tag not in _YAML_1_1]
+        for first, found in _Base.yaml_implicit_resolvers.items()
+    }
+    bool_values: ClassVar = {**_Base.bool_values, "y": True, "n": False}
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
         self.repeated: list[yaml.Node] = []
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """As the base class's."""
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value != "<<" and str(key.value) in seen:
                 self.repeated.append(key)
             seen.add(str(key.value))
-        made: dict[Any, Any] = super().construct_mapping(node, deep=deep)
-        return made
+        return super().construct_mapping(node, deep=deep)
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        digits = re.sub(r"^([-+]?)0([0-7]+)$", r"\g<1>0o\2", node.value.replace("_", ""))
+        return int(digits, 0) if len(digits) < 100 else float(digits)
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"), list("yYnN"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int",
+    re.compile(r"^[-+]?(0|[1-9][0-9_]*|0o?[0-7_]+|0x[0-9a-fA-F_]+|0b[01_]+)$"),
+    list("-+0123456789"),
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$"),
+    list("-+.0123456789"),
+)
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_number)
 
 
 def _parse(source: str, content: str, violations: list[Violation]) -> Iterator[Manifest]:
+    depth = 0
+    for event in yaml.parse(content, Loader=_Base):  # libyaml's composer crashes on deep nesting
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEPTH:
+            raise ValueError(f"nested more than {MOST_DEPTH} deep")
     loader = _Loader(content)
     while loader.check_data():
         document = loader.get_data()
@@ -128,16 +156,19 @@ def _parse(source: str, content: str, violations: list[Violation]) -> Iterator[M
             continue
         if not isinstance(document, dict):
             raise ValueError("a document that is no mapping")
-        if document.get("kind") == "List" and isinstance(document.get("items"), list):
-            yield from (Manifest(item, source) for item in document["items"] if isinstance(item, dict))
+        kind, entries = str(document.get("kind")), document.get("items")
+        if kind.endswith("List") and isinstance(entries, list):
+            implied = {"kind": kind.removesuffix("List"), "apiVersion": document.get("apiVersion")}
+            yield from (Manifest({**implied, **each}, source) for each in entries if isinstance(each, dict))
         else:
             yield Manifest(document, source)
     violations += [
         Violation(
             f"{source}:{key.start_mark.line + 1}",
             f"repeats the key {key.value!r} of its mapping",
-            "the first one is lost, or the whole object refused",
+            "one of the two values is lost, or the whole object refused",
             "write both under one key",
+            "M002",
         )
         for key in loader.repeated
     ]

@@ -1,60 +1,17 @@
-"""Our two services, as their own code says what they are: settings, paths, metrics. Nothing is written down twice.
+"""What the caller gives of its own services, and the containers that run them."""
 
-The names of settings and metrics are read from the source (a setting that only another setting's value asks for counts
-too); what a setting's value means, and which paths are served, is asked of the site itself, started with the pod's
-environment (`site_process.py`). The user service is read as data and as a process: the sites never import each other.
-"""
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-import ast
-import json
-import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
-from pathlib import Path
-from typing import Any, cast
+from packages.preflight.pods import Container, Workload
 
-from packages.preflight.environment import Environment
-
-ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 30
-READERS = {"text", "required", "secret", "boolean", "integer", "listing", "choice", "parsed"}
-METRIC_TYPES = {
-    "Counter": ("_total",),
-    "Gauge": ("",),
-    "Histogram": ("_bucket", "_count", "_sum"),
-    "Summary": ("", "_count", "_sum"),
-}
-FAMILY_TYPES = {"GaugeMetricFamily": ("",), "CounterMetricFamily": ("_total",)}
-ENVIRONMENT_OF_OTHERS = (
-    "OTEL_",
-    "PYTHON",
-    "GUNICORN_",
-    "SSL_CERT_",
-    "DJANGO_SETTINGS_MODULE",
-    "HOME",
-    "PATH",
-    "TZ",
-    "LANG",
-    "LC_",
-)
-PLACEHOLDER = "known-only-to-the-cluster-" * 3
-RIGHT: Environment = {
-    "SECRET_KEY": None,
-    "ALLOWED_HOSTS": "placeholder",
-    "AUTH": "none",
-    "REDIS_HOST": "placeholder",
-    "USER_SERVICE_URL": "http://placeholder",
-}
-"""Settings under which either site starts, to ask it what does not depend on them."""
+Environment = dict[str, str | None]
+"""Each variable's value; None for one that only the cluster can fill in (from a Secret, the pod's own name)."""
 
 
 @dataclass(frozen=True)
 class Started:
-    """What a site says of itself under one environment."""
+    """A service's settings under one environment, or the error that stops it."""
 
     error: str | None
     drain_seconds: float = 0.0
@@ -62,103 +19,78 @@ class Started:
     allowed_hosts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Service:
-    """One of the two services."""
+    """One service of the caller's: a container runs it if its image, itself or its workload has the service's name."""
 
     name: str
-    module: str
-    default_port: int
+    port: int
+    settings: frozenset[str]
+    start: Callable[[Environment], Started]
+    """Its settings under a pod's environment."""
+    other_variables: tuple[str, ...] = ()
+    """How variables begin that its runtime reads."""
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """Paths for probes and scrapes, each with its purpose: `live`, `ready`, `metrics` or ""."""
+    metrics: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Each series that it exposes, and its labels."""
+    timeout: tuple[str, int] = ("", 0)
+    """The setting that bounds a request to its dependency, and its default, milliseconds."""
+    is_door: bool = False
+    """Clients from outside reach it, by the host names of routes."""
+    keeps_data: bool = False
+    """Its Redis is no cache."""
 
-    @cached_property
-    def settings(self) -> frozenset[str]:
-        """The names of the settings that its code reads."""
-        return frozenset(name for tree in _trees(self.module) for name in _settings(tree))
+    def reads(self, variable: str) -> bool:
+        is_setting = {variable, variable.removesuffix("_FILE")} & self.settings
+        return bool(is_setting) or variable.startswith(self.other_variables)
 
-    @cached_property
-    def metrics(self) -> dict[str, frozenset[str]]:
-        """Each series name that its code exposes, and its labels."""
-        return {name: labels for tree in _trees(self.module) for name, labels in _metrics(tree)}
-
-    def knows(self, variable: str) -> bool:
-        """Whether an environment variable means something to it (or to what it runs on)."""
-        name = variable.removesuffix("_FILE")
-        return variable in self.settings or name in self.settings or variable.startswith(ENVIRONMENT_OF_OTHERS)
-
-    def start(self, environment: Environment) -> Started:
-        """Its settings under a pod's environment."""
-        said = _ask(self.module, frozenset(environment.items()), ())
-        return Started(**said | {"allowed_hosts": tuple(said.get("allowed_hosts", ()))})
-
-    def views(self, paths: set[str]) -> dict[str, str]:
-        """Each of these paths that it serves, and the name of the view that does."""
-        return cast(dict[str, str], _ask(self.module, frozenset(RIGHT.items()), tuple(sorted(paths)))["views"])
+    def path_for(self, purpose: str) -> str:
+        return next((path for path, found in self.paths.items() if found == purpose), "/")
 
 
-GATEWAY = Service("api-gateway", "gateway_site", 3000)
-USERS = Service("user-service", "users_site", 3001)
-SERVICES = (GATEWAY, USERS)
+@dataclass(frozen=True, eq=False)
+class Process:
+    """A container that runs one of the caller's services."""
+
+    service: Service
+    workload: Workload
+    container: Container
+    environment: Environment
+
+    @property
+    def namespace(self) -> str:
+        return self.workload.namespace
+
+    @property
+    def port(self) -> int:
+        return self._number("PORT", self.service.port)
+
+    @property
+    def timeout_ms(self) -> int:
+        return self._number(*self.service.timeout)
+
+    def _number(self, name: str, default: int) -> int:
+        value = self.environment.get(name) or ""
+        return int(value) if value.isdecimal() else default
+
+    @property
+    def is_debug(self) -> bool:
+        return (self.environment.get("DEBUG") or "").lower() in {"true", "1", "yes", "on"}
+
+    @property
+    def is_server(self) -> bool:
+        """Whether it serves requests; otherwise it runs a management command."""
+        return not self.container.is_init and self.workload.is_long_running
+
+    def started(self) -> Started:
+        return self.service.start(self.environment)
+
+    def __str__(self) -> str:
+        return str(self.workload)
 
 
-@cache
-def _trees(module: str) -> tuple[ast.Module, ...]:
-    files = sorted(file for folder in ("common", module) for file in (ROOT / folder).rglob("*.py"))
-    mine = [file for file in files if not {"tests", "manifests"} & set(file.relative_to(ROOT).parts)]
-    return tuple(ast.parse(file.read_text(encoding="utf-8")) for file in mine)
-
-
-def _calls(tree: ast.Module) -> Iterator[tuple[str, str, ast.Call]]:
-    """Each call whose first argument is a literal text: the function's name, the text, the call."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            function = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if isinstance(node.args[0].value, str):
-                yield function, node.args[0].value, node
-
-
-def _settings(tree: ast.Module) -> Iterator[str]:
-    for function, name, _ in _calls(tree):
-        if function in READERS and name.isupper():
-            yield name
-
-
-def _metrics(tree: ast.Module) -> Iterator[tuple[str, frozenset[str]]]:
-    constants = {
-        target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    for function, name, call in _calls(tree):
-        for suffix in {**METRIC_TYPES, **FAMILY_TYPES}.get(function, ()):
-            labels = (
-                call.args[2]
-                if len(call.args) > 2
-                else next((word.value for word in call.keywords if word.arg in {"labelnames", "labels"}), None)
-            )
-            if isinstance(labels, ast.Name):
-                labels = constants.get(labels.id)
-            names = [each.value for each in getattr(labels, "elts", []) if isinstance(each, ast.Constant)]
-            base = name.removesuffix("_total") if suffix == "_total" else name
-            yield base + suffix, frozenset(map(str, names))
-
-
-@lru_cache(maxsize=256)
-def _ask(module: str, environment: frozenset[tuple[str, str | None]], paths: tuple[str, ...]) -> dict[str, Any]:
-    """What `site_process` says of a site under an environment."""
-    with tempfile.TemporaryDirectory() as folder:  # also the working directory, so that no `.env` gets in
-        placeholder = Path(folder, "secret")
-        placeholder.write_text(PLACEHOLDER, encoding="utf-8")
-        variables = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT)}
-        for name, value in environment:
-            is_file = name.endswith("_FILE") and value != ""
-            variables[name] = str(placeholder) if is_file else PLACEHOLDER if value is None else value
-        command = [sys.executable, "-m", "packages.preflight.site_process", module, *paths]
-        done = subprocess.run(
-            command, env=variables, cwd=folder, capture_output=True, text=True, timeout=START_SECONDS, check=False
-        )
-    try:
-        return cast(dict[str, Any], json.loads(done.stdout))
-    except json.JSONDecodeError:
-        raise RuntimeError(f"{module} does not say what it is: {done.stderr[-2000:]}") from None
+def service_of(container: Container, workload: Workload, services: tuple[Service, ...]) -> Service | None:
+    """The service a container runs, by its image, its name, or the name of its workload if it is the only container."""
+    names = [container.repository, container.name, *([workload.name] if len(workload.containers) == 1 else [])]
+    return next((service for name in names for service in services if service.name == name), None)

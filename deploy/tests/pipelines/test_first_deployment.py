@@ -18,7 +18,7 @@ from deploy.tests.conftest import Load
 from deploy.tests.pipelines.api_server import api_server
 from deploy.tests.pipelines.cluster import ADMINISTRATOR, Cluster
 from deploy.tests.pipelines.stage import BIN, ROOT
-from packages.preflight.reading import render
+from packages.preflight import render
 
 NAMESPACE = "devops-challenge-prod"
 PAGE = ROOT / "docs" / "how-to" / "deploying.md"

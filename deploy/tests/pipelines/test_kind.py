@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from deploy.tests.pipelines.stage import Failure, Stage, stage
-from packages.preflight.reading import render
+from packages.preflight import render
 from tools.testing.service import Service, free_port
 
 KIND = Path(__file__).with_name("kind")

@@ -1,4 +1,4 @@
-"""Says what a cluster would suffer from, before it does."""
+"""Finds what a cluster would suffer from, before it does."""
 
 import os
 import sys
@@ -11,30 +11,43 @@ from django.core.management.base import CommandError
 
 from common.cli.console import FORMATS
 from common.cli.console import Command as BaseCommand
-from packages.preflight import UnreadableError, check_paths
+from gateway_site.management.own_services import own_services
+from packages.preflight import RULES, UnreadableError, check_paths
 
 
 class Command(BaseCommand):
-    """Thin skin of `packages.preflight`."""
+    """Gives `packages.preflight` what it has to know of our services."""
 
     help = """\
-Checks manifests across objects and against both services. A line for each violation: object: what — why — cure.
-Exits 1 if there is one."""
+Checks manifests across objects and against both services. One line per violation: object: what — why — cure [rule].
+Exits 1 if there is one. Warnings are opinions, and guesses about the workloads of others: --strict shows them."""
     needs_settings = False
     example = """\
 manage_gateway.py check_manifests deploy/kustomize/overlays/prod
-  kubectl kustomize deploy/kustomize/overlays/prod > prod.yaml && manage_gateway.py check_manifests prod.yaml"""
+  kubectl kustomize deploy/kustomize/overlays/prod > prod.yaml && manage_gateway.py check_manifests prod.yaml
+  manage_gateway.py check_manifests --list-rules"""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """PATH…"""
-        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="rendered YAML, or a folder to render")
+        parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="rendered YAML, or a folder to render")
+        parser.add_argument(
+            "--only", nargs="+", default=(), choices=RULES, metavar="ID", help="check these rules alone"
+        )
+        parser.add_argument("--skip", nargs="+", default=(), choices=RULES, metavar="ID", help="leave these rules out")
+        parser.add_argument("--strict", action="store_true", help="show warnings too, and fail on them")
         parser.add_argument("--format", choices=FORMATS, default="text")
+        parser.add_argument("--list-rules", action="store_true", help="list the rules and exit")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Exit code 1 when there is any violation, or the paths cannot be read."""
+        """Exits 1 if there is a violation, or the paths cannot be read."""
         paths: list[Path] = options["paths"]
+        if options["list_rules"]:
+            self.stdout.write("\n".join(f"{each.id} {each.severity:7} {each.title}" for each in RULES.values()))
+            return
+        if not paths:
+            raise CommandError("name a PATH: rendered YAML files or folders", returncode=2)
+        chosen = {"only": options["only"], "skip": options["skip"], "is_strict": options["strict"]}
         try:
-            violations = check_paths(paths)
+            violations = check_paths(paths, own_services(), **chosen)
         except UnreadableError as error:
             raise CommandError(str(error), returncode=1) from None
         if options["format"] == "json":
@@ -43,7 +56,7 @@ manage_gateway.py check_manifests deploy/kustomize/overlays/prod
             try:
                 self.stdout.write("\n".join(map(str, violations)))
                 self.stdout.flush()
-            except BrokenPipeError:  # `| head` has seen enough; what is left in the buffer goes nowhere
+            except BrokenPipeError:  # of `| head`; the rest of the buffer must not be written at exit
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if violations:
             raise CommandError(f"{len(violations)} violation{'s' if violations[1:] else ''}", returncode=1)

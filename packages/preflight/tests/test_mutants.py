@@ -4,37 +4,60 @@ from pathlib import Path
 
 import pytest
 
-from packages.preflight import check, check_paths
-from packages.preflight.reading import read
+from packages.preflight import RULES, Violation, check, check_paths, read
 from packages.preflight.tests.mutants import MUTANTS, Mutant, Objects
+from packages.preflight.tests.services import SERVICES
 
 SOUND = Path(__file__).with_name("sound.yaml")
+STRANGERS = sorted(SOUND.with_name("strangers").glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
 def sound() -> Objects:
-    """The sound deployment."""
-    rendering, _ = read([SOUND])
-    return Objects(rendering)
+    return Objects(read([SOUND], SERVICES)[0])
+
+
+def found_in(sound: Objects, mutant: Mutant) -> tuple[list[Violation], list[Violation]]:
+    """Everything that is found in a mutant, and what names its breakage."""
+    objects = Objects(sound.rendering)
+    mutant.mutate(objects)
+    found = check(objects.rendering)
+    return found, [
+        each for each in found if each.object.startswith(mutant.object) and mutant.says in each.what + each.why
+    ]
 
 
 def test_sound_deployment_has_no_violation():
-    assert check_paths([SOUND]) == []
+    assert check_paths([SOUND], SERVICES) == []
 
 
-def test_strangers_sound_deployments_have_no_violation():
-    assert check_paths([SOUND.with_name("strangers.yaml")]) == []
+@pytest.mark.parametrize("path", STRANGERS, ids=lambda path: path.stem)
+def test_deployment_of_strangers_that_runs_well_has_no_violation(path: Path):
+    assert check_paths([path], SERVICES) == []
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_mutant_is_found_and_named_with_its_cure(sound: Objects, mutant: Mutant):
-    objects = Objects(sound.rendering)
-    mutant.mutate(objects)
-    found = check(objects.rendering)
-    named = [each for each in found if each.object.startswith(mutant.object) and mutant.says in each.what + each.why]
+    found, named = found_in(sound, mutant)
     assert named, "not found; found instead:\n" + "\n".join(map(str, found))
     assert all(each.cure and each.why for each in found)
 
 
-def test_each_mutant_is_a_mutant_of_its_own():
-    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 30
+def test_each_rule_has_a_mutant_that_only_it_finds(sound: Objects):
+    covered = {each.rule for mutant in MUTANTS for each in found_in(sound, mutant)[1]}
+    assert set(RULES) - covered == set()
+
+
+def test_only_and_skip_choose_rules(sound: Objects):
+    objects = Objects(sound.rendering)
+    objects.container("api-gateway").update(image="ghcr.io/owner/api-gateway:latest")
+    objects.pod("api-gateway").update(hostNetwork=True)
+    assert {each.rule for each in check(objects.rendering)} == {"M602", "M611"}
+    assert {each.rule for each in check(objects.rendering, only=["M611"])} == {"M611"}
+    assert {each.rule for each in check(objects.rendering, skip=["M611"])} == {"M602"}
+
+
+def test_warnings_are_for_the_strict():
+    warnings = [each for path in STRANGERS for each in check_paths([path], SERVICES, is_strict=True)]
+    assert {each.severity for each in warnings} == {"warning"}
+    assert {"M601", "M611", "M300"} <= {each.rule for each in warnings}

@@ -1,0 +1,149 @@
+"""What `check_manifests` has to know of our two services, taken from their code and settings.
+
+The sites never import each other, so the user service is read as source and started as a process.
+"""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache, lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from packages.preflight import Environment, Service, Started
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 30
+PATHS = {"/health": "", "/health/live": "live", "/health/ready": "ready", "/metrics": "metrics", "/version": ""}
+"""Of both services; a test compares them with what the services answer."""
+OTHER_VARIABLES = (
+    "OTEL_",
+    "PYTHON",
+    "GUNICORN_",
+    "SSL_CERT_",
+    "DJANGO_SETTINGS_MODULE",
+    "HOME",
+    "PATH",
+    "TZ",
+    "LANG",
+    "LC_",
+)
+SERIES = {
+    "Counter": ("_total",),
+    "CounterMetricFamily": ("_total",),
+    "Gauge": ("",),
+    "GaugeMetricFamily": ("",),
+    "Histogram": ("_bucket", "_count", "_sum"),
+    "Summary": ("", "_count", "_sum"),
+}
+PLACEHOLDER = "only-the-cluster-has-it-" * 3
+VALID: Environment = {
+    "SECRET_KEY": PLACEHOLDER,
+    "ALLOWED_HOSTS": "placeholder",
+    "AUTH": "none",
+    "REDIS_HOST": "placeholder",
+    "USER_SERVICE_URL": "http://placeholder",
+}
+"""Settings under which either site starts."""
+SHOW = """
+import json
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+try:
+    found = {
+        "error": None,
+        "drain_seconds": settings.DRAIN_SECONDS,
+        "grace_seconds": settings.GRACE_SECONDS,
+        "allowed_hosts": list(settings.ALLOWED_HOSTS),
+    }
+except ImproperlyConfigured as error:
+    found = {"error": str(error)}
+print(json.dumps(found))
+"""
+
+
+@cache
+def _trees(module: str) -> tuple[ast.Module, ...]:
+    files = sorted(file for folder in ("common", module) for file in (ROOT / folder).rglob("*.py"))
+    return tuple(ast.parse(file.read_text(encoding="utf-8")) for file in files if "tests" not in file.parts)
+
+
+def _calls(module: str) -> Iterator[tuple[ast.Module, ast.Call, str]]:
+    """Each call whose first argument is a literal text."""
+    for tree in _trees(module):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                yield tree, node, str(node.args[0].value)
+
+
+def _settings(module: str) -> frozenset[str]:
+    """The names that the code reads through `common.config.environment`, without the file that gives a setting."""
+    names = {
+        name
+        for _, call, name in _calls(module)
+        if isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") == "environment"
+        if name.isupper() and not name.startswith("OTEL_")
+    }
+    return frozenset(names - {f"{name}_FILE" for name in names})
+
+
+def _metrics(module: str) -> Iterator[tuple[str, frozenset[str]]]:
+    """Each series that the code declares, and its labels."""
+    for tree, call, name in _calls(module):
+        labels = next((each.value for each in call.keywords if each.arg in {"labelnames", "labels"}), None)
+        labels = call.args[2] if len(call.args) > 2 else labels
+        if isinstance(labels, ast.Name):
+            assigned = (node for node in tree.body if isinstance(node, ast.Assign))
+            labels = next((node.value for node in assigned if getattr(node.targets[0], "id", "") == labels.id), None)
+        names = frozenset(str(each.value) for each in getattr(labels, "elts", ()) if isinstance(each, ast.Constant))
+        for suffix in SERIES.get(getattr(call.func, "id", getattr(call.func, "attr", "")), ()):
+            yield name.removesuffix("_total" if suffix == "_total" else "") + suffix, names
+
+
+@lru_cache(maxsize=256)
+def _shown(module: str, environment: frozenset[tuple[str, str | None]]) -> Started:
+    with tempfile.TemporaryDirectory() as folder:  # also the working directory, so that no `.env` is read
+        secret = Path(folder, "secret")
+        secret.write_text(PLACEHOLDER, encoding="utf-8")
+        variables = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT)}
+        for name, value in environment:
+            is_file = name.endswith("_FILE") and value != ""
+            variables[name] = str(secret) if is_file else PLACEHOLDER if value is None else value
+        variables["DJANGO_SETTINGS_MODULE"] = f"{module}.settings"
+        command = [sys.executable, "-c", SHOW]
+        done = subprocess.run(
+            command, env=variables, cwd=folder, capture_output=True, text=True, timeout=START_SECONDS, check=False
+        )
+    if done.returncode:
+        raise RuntimeError(f"{module} does not show its settings: {done.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return Started(**found | {"allowed_hosts": tuple(found.get("allowed_hosts", ()))})
+
+
+def _start(module: str, environment: Environment) -> Started:
+    started = _shown(module, frozenset(environment.items()))
+    if started.error is None:
+        return started
+    # How long the shutdown takes does not depend on the setting that is refused.
+    drain = environment.get("DRAIN_SECONDS") or ""
+    valid = VALID | ({"DRAIN_SECONDS": drain} if drain.isdecimal() else {})
+    return replace(_shown(module, frozenset(valid.items())), error=started.error, allowed_hosts=())
+
+
+def _service(name: str, module: str, port: int, timeout: tuple[str, int], **roles: bool) -> Service:
+    metrics, start = dict(_metrics(module)), partial(_start, module)
+    return Service(name, port, _settings(module), start, OTHER_VARIABLES, PATHS, metrics, timeout, **roles)
+
+
+@cache
+def own_services() -> tuple[Service, Service]:
+    """The gateway and the user service."""
+    return (
+        _service("api-gateway", "gateway_site", 3000, ("UPSTREAM_TIMEOUT_MS", 5000), is_door=True),
+        _service("user-service", "users_site", 3001, ("REDIS_TIMEOUT_MS", 1000), keeps_data=True),
+    )

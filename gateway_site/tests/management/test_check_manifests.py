@@ -1,0 +1,181 @@
+"""`check_manifests` as an operator runs it: paths in, lines and an exit code out."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from gateway_site.management.own_services import PATHS, own_services
+from packages.preflight import Environment
+from tools.testing.service import Service
+
+ROOT = Path(__file__).parents[3]
+FOLDER = ROOT / "packages" / "preflight" / "tests"
+
+
+def run(*words: object) -> str:
+    out, err = io.StringIO(), io.StringIO()
+    call_command("check_manifests", *map(str, words), stdout=out, stderr=err)
+    return out.getvalue() + err.getvalue()
+
+
+def failing(*words: object) -> tuple[str, CommandError]:
+    out = io.StringIO()
+    with pytest.raises(CommandError) as error:
+        call_command("check_manifests", *map(str, words), stdout=out)
+    return out.getvalue(), error.value
+
+
+def test_sound_file_is_quiet():
+    assert run(FOLDER / "sound.yaml") == f"{FOLDER / 'sound.yaml'}: nothing found\n"
+
+
+def test_broken_file_fails_with_a_line_each():
+    output, error = failing(FOLDER / "broken.yaml")
+    assert error.returncode == 1
+    assert str(error) == f"{len(output.splitlines())} violations"
+    assert all(re.fullmatch(r".+/.+: .+ — .+ — .+ \[M\d{3}\]", line) for line in output.splitlines())
+    assert "SECRET_KEY is not set — api-gateway stops at start" in output
+
+
+def test_json_has_the_rule_and_the_severity():
+    output, _ = failing(FOLDER / "broken.yaml", "--format", "json", "--only", "M003")
+    [violation] = json.loads(output)
+    assert (violation["object"], violation["rule"], violation["severity"]) == (
+        "Deploymentt/api-gateway",
+        "M003",
+        "error",
+    )
+    assert violation.keys() == {"object", "what", "why", "cure", "rule", "severity"}
+
+
+def test_only_and_skip_choose_rules():
+    output, _ = failing(FOLDER / "broken.yaml", "--only", "M003", "M102", "--skip", "M003")
+    assert {line[-6:] for line in output.splitlines()} == {"[M102]"}
+
+
+def test_strict_shows_warnings():
+    path = FOLDER / "strangers" / "podinfo.yaml"
+    assert "nothing found" in run(path)
+    assert "[M601]" in failing(path, "--strict")[0]
+
+
+def test_rules_are_listed_with_id_severity_and_title():
+    lines = run("--list-rules").splitlines()
+    assert "M102 error   Service without endpoints" in lines
+    assert len(lines) > 60
+
+
+def test_folder_is_read_as_one(tmp_path: Path):
+    service, deployment = (FOLDER / "broken.yaml").read_text(encoding="utf-8").split("---\n")[::-1]
+    (tmp_path / "service.yaml").write_text(service, encoding="utf-8")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "deployment.yml").write_text(deployment, encoding="utf-8")
+    assert "select labels that a pod has: app=backend" in failing(tmp_path)[0]
+
+
+def test_missing_path_is_one_line(tmp_path: Path):
+    assert "does not exist: name rendered YAML" in str(failing(tmp_path / "nowhere")[1])
+
+
+def test_empty_folder_is_one_line(tmp_path: Path):
+    assert "holds no YAML" in str(failing(tmp_path)[1])
+
+
+def test_bytes_that_are_no_text_are_one_line(tmp_path: Path):
+    (tmp_path / "x.yaml").write_bytes(b"\xff\xfe")
+    assert "cannot be read" in str(failing(tmp_path / "x.yaml")[1])
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program of that name; a test writes its script."""
+    program = tmp_path / "bin" / "kubectl"
+    program.parent.mkdir()
+    program.touch(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return program
+
+
+def test_overlays_are_rendered_and_components_left_to_them(tmp_path: Path, kubectl: Path):
+    kubectl.write_text(f'#!/bin/sh\n[ "$1" = kustomize ] && cat "{FOLDER}/sound.yaml"\n', encoding="utf-8")
+    for folder, kind in (("overlays/one", "Kustomization"), ("components/door", "Component")):
+        (tmp_path / "all" / folder).mkdir(parents=True)
+        (tmp_path / "all" / folder / "kustomization.yaml").write_text(f"kind: {kind}\n", encoding="utf-8")
+        (tmp_path / "all" / folder / "patch.yaml").write_text("- no: object\n", encoding="utf-8")
+    assert "nothing found" in run(tmp_path / "all")
+    assert "nothing found" in run(tmp_path / "all" / "overlays" / "one")
+
+
+def test_error_of_kubectl_is_one_line(tmp_path: Path, kubectl: Path):
+    kubectl.write_text("#!/bin/sh\nprintf 'no such\\nbase' >&2; exit 1\n", encoding="utf-8")
+    (tmp_path / "kustomization.yaml").write_text("resources: []\n", encoding="utf-8")
+    assert "does not render: no such base" in str(failing(tmp_path)[1])
+
+
+def test_missing_kubectl_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "kustomization.yaml").write_text("resources: []\n", encoding="utf-8")
+    assert "there is no kubectl" in str(failing(tmp_path)[1])
+
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "DEBUG": "true", "USER_SERVICE_URL": "http://127.0.0.1:1"}
+
+
+def test_reader_that_goes_away_is_no_traceback():
+    command = f"'{sys.executable}' manage_gateway.py check_manifests '{FOLDER}/broken.yaml' | true"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert re.fullmatch(r"\S*error: \d+ violations\n", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["sound.yaml"], 0), (["broken.yaml"], 1), (["nowhere.yaml"], 1), ([], 2), (["sound.yaml", "--only", "M999"], 2)],
+    ids=str,
+)
+def test_exit_code(words: list[str], code: int):
+    command = [sys.executable, "manage_gateway.py", "check_manifests"]
+    command += [word if word.startswith(("-", "M")) else str(FOLDER / word) for word in words]
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_services_are_described_by_their_code():
+    gateway, users = own_services()
+    assert {"PORT", "USER_SERVICE_URL", "DRAIN_SECONDS", "RATE_LIMIT", "UPSTREAM_TIMEOUT_MS"} <= gateway.settings
+    assert {"PORT", "REDIS_PASSWORD", "DRAIN_SECONDS", "REDIS_TIMEOUT_MS"} <= users.settings
+    assert not gateway.settings & {"REDIS_PASSWORD"}
+    assert gateway.metrics["upstream_request_duration_seconds_bucket"] == {"service", "method", "status_code"}
+    assert gateway.metrics["http_requests_total"] == {"method", "route", "status_code"}
+    assert users.metrics["users_total"] == frozenset()
+    assert users.reads("SECRET_KEY_FILE")
+    assert not users.reads("SECRET_KEYS")
+
+
+def test_settings_are_those_of_the_pod():
+    _, users = own_services()
+    environment: Environment = {"SECRET_KEY_FILE": "/run/secrets/key", "ALLOWED_HOSTS": "a,b", "REDIS_HOST": "redis"}
+    environment["DRAIN_SECONDS"] = "7"
+    started = users.start(environment)
+    assert (started.error, started.drain_seconds, started.allowed_hosts) == (None, 7, ("a", "b"))
+    assert started.grace_seconds > 0
+    refused = users.start({**environment, "LOG_LEVEL": "verbose"})
+    assert (refused.error or "").startswith("LOG_LEVEL is 'verbose'")
+    assert refused.drain_seconds == 7
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_paths_for_probes_are_served_by_both(gateway_service: Service, users_service: Service, path: str):
+    for service in (gateway_service, users_service):
+        with urlopen(f"{service.url}{path}", timeout=10) as answer:  # noqa: S310 - of our own service
+            assert answer.status == 200

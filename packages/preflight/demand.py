@@ -1,0 +1,59 @@
+"""How much of a resource containers and pods take."""
+
+from decimal import Decimal
+
+from packages.preflight.objects import Manifest, dig, items, number, text
+from packages.preflight.pods import Container, Workload
+from packages.preflight.quantity import amount
+from packages.preflight.rendering import Rendering
+
+
+def demand(rendering: Rendering, workload: Workload, container: Container, part: str, resource: str) -> Decimal | None:
+    """A container's request or limit, with the defaults of Kubernetes and of the namespace's LimitRange."""
+    parts = ("requests", "limits") if part == "requests" else ("limits",)
+    fields = ("defaultRequest", "default") if part == "requests" else ("default", "max")
+    found = [amount(container.data, "resources", each, resource) for each in parts]
+    for rule in container_limits(rendering, workload.namespace):
+        found += [amount(rule, field, resource) for field in fields]
+    return next((each for each in found if each is not None), None)
+
+
+def container_limits(rendering: Rendering, namespace: str) -> list[dict[str, object]]:
+    ranges = rendering.of("LimitRange", namespace=namespace)
+    return [each for found in ranges for each in items(found.spec, "limits") if text(each, "type") == "Container"]
+
+
+def of_pod(rendering: Rendering, workload: Workload, part: str, resource: str) -> Decimal:
+    """Init containers run one by one, beside the sidecars."""
+
+    def taken(container: Container) -> Decimal:
+        return demand(rendering, workload, container, part, resource) or Decimal(0)
+
+    main = {text(each, "name") for each in items(workload.spec, "containers")}
+    sidecars = sum((taken(each) for each in workload.running if each.name not in main), Decimal(0))
+    init = max((taken(each) for each in workload.containers if each.is_init), default=Decimal(0))
+    return max(sum((taken(each) for each in workload.running), Decimal(0)), init + sidecars)
+
+
+def most_pods(rendering: Rendering, workload: Workload) -> int:
+    """At most, in the middle of a rolling update."""
+    if not workload.is_long_running:
+        spec = dig(workload.manifest.spec, "jobTemplate", "spec") or workload.manifest.spec
+        return number(spec, "parallelism", default=1)
+    most = rendering.replicas(workload)[1]
+    return most + surge(workload.manifest, most)
+
+
+def surge(manifest: Manifest, replicas: int) -> int:
+    """How many pods a rolling update of a Deployment adds."""
+    if manifest.kind != "Deployment" or text(manifest.spec, "strategy", "type") == "Recreate":
+        return 0
+    return share(dig(manifest.spec, "strategy", "rollingUpdate", "maxSurge") or "25%", replicas)
+
+
+def share(value: object, of: int) -> int:
+    """A count, or a percentage of one, rounded up."""
+    written = str(value)
+    if written.endswith("%") and written[:-1].isdigit():
+        return (of * int(written[:-1]) + 99) // 100
+    return int(written) if written.isdigit() else 0

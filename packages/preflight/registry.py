@@ -1,0 +1,119 @@
+"""The table of rules, and what a rule reports."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from packages.preflight.rendering import Rendering
+
+Severity = Literal["error", "warning"]
+
+
+class Hit(NamedTuple):
+    """What a rule yields, where a text is not enough; the rest replaces what its rule or its scope says."""
+
+    what: str
+    cure: str = ""
+    why: str = ""
+    severity: Severity | None = None
+    on: Any = None
+
+
+Hits = Iterator[str | Hit]
+
+
+def warning_unless(is_certain: object) -> Severity | None:
+    return None if is_certain else "warning"
+
+
+@dataclass(frozen=True, order=True)
+class Violation:
+    """One finding: what is wrong with which object, why it matters, and how to correct it."""
+
+    object: str
+    what: str
+    why: str
+    cure: str
+    rule: str = ""
+    severity: Severity = "error"
+
+    def __str__(self) -> str:
+        return f"{self.object}: {self.what} — {self.why} — {self.cure} [{self.rule}]"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check with its ID. `elsewhere` is its severity for objects outside the namespaces of the caller's services."""
+
+    id: str
+    check: Callable[..., Hits]
+    over: Callable[["Rendering"], Iterable[Any]] | None
+    why: str
+    cure: str
+    severity: Severity
+    elsewhere: Severity
+
+    @property
+    def title(self) -> str:
+        return self.check.__name__.replace("_", " ").capitalize()
+
+    def violations(self, rendering: "Rendering") -> Iterator[Violation]:
+        for subject in self.over(rendering) if self.over else [()]:
+            arguments = subject if isinstance(subject, tuple) else (subject,)
+            for found in self.check(rendering, *arguments):
+                hit = Hit(found) if isinstance(found, str) else found
+                on = hit.on or arguments[0]
+                is_ours = getattr(on, "namespace", None) in rendering.own_namespaces
+                severity = hit.severity or (self.severity if is_ours else self.elsewhere)
+                what = hit.what if hit.on else _place(*arguments) + hit.what
+                yield Violation(str(on), what, hit.why or self.why, hit.cure or self.cure, self.id, severity)
+
+
+def _place(subject: Any = None, container: Any = None) -> str:
+    """Which container of a workload, if it is not the one of the same name."""
+    container = container or getattr(subject, "container", None)
+    return "" if container is None or str(subject).endswith(f"/{container.name}") else f"container {container.name}: "
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(
+    id: str,  # noqa: A002 - the word for it
+    over: Callable[["Rendering"], Iterable[Any]] | None = None,
+    *,
+    why: str = "the API server refuses it",
+    cure: str = "",
+    severity: Severity = "error",
+    elsewhere: Severity | None = None,
+) -> Callable[[Callable[..., Hits]], Callable[..., Hits]]:
+    """Registers a check, which is called with the rendering and each subject that `over` gives."""
+
+    def register(check: Callable[..., Hits]) -> Callable[..., Hits]:
+        if id in RULES:
+            raise ValueError(f"two rules have the ID {id}")
+        RULES[id] = Rule(id, check, over, why, cure, severity, elsewhere or severity)
+        return check
+
+    return register
+
+
+def of(*kinds: str) -> Callable[["Rendering"], Iterable[Any]]:
+    return lambda rendering: rendering.of(*kinds)
+
+
+def workloads(rendering: "Rendering") -> Iterable[Any]:
+    return rendering.workloads
+
+
+def containers(rendering: "Rendering") -> Iterable[Any]:
+    return [(workload, container) for workload in rendering.workloads for container in workload.containers]
+
+
+def processes(rendering: "Rendering") -> Iterable[Any]:
+    return rendering.processes
+
+
+def servers(rendering: "Rendering") -> Iterable[Any]:
+    return [process for process in rendering.processes if process.is_server]

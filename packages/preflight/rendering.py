@@ -1,0 +1,212 @@
+"""All objects that are applied together, indexed."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import Any
+
+from packages.preflight.environment import container_environment
+from packages.preflight.kinds import deploys_anywhere, may_make_objects
+from packages.preflight.objects import Manifest, mapping, matches, number, text
+from packages.preflight.pods import Container, Workload, workload
+from packages.preflight.secrets import made_secrets
+from packages.preflight.services import Environment, Process, Service, service_of
+
+ANY_KEY = frozenset({"*"})
+"""The keys of an object that is filled elsewhere."""
+
+SCALERS = {
+    "HorizontalPodAutoscaler": (("minReplicas", 1), ("maxReplicas", 1)),
+    "ScaledObject": (("minReplicaCount", 0), ("maxReplicaCount", 100)),
+}
+BUILT_IN_OBJECTS = {
+    "ConfigMap": {"kube-root-ca.crt", "extension-apiserver-authentication"},
+    "ServiceAccount": {"default"},
+    "Role": {"extension-apiserver-authentication-reader"},
+    "ClusterRole": {"admin", "cluster-admin", "edit", "view"},
+}
+
+
+class Rendering:
+    """Objects by kind, name and label; `services` are the caller's own."""
+
+    def __init__(self, manifests: Iterable[Manifest], services: Iterable[Service] = ()) -> None:
+        self.manifests = list(manifests)
+        self.services = tuple(services)
+        self._environments: dict[Container, Environment] = {}
+
+    def __iter__(self) -> Iterator[Manifest]:
+        return iter(self.manifests)
+
+    @cached_property
+    def _by_kind(self) -> dict[tuple[str, str | None], list[Manifest]]:
+        found: dict[tuple[str, str | None], list[Manifest]] = defaultdict(list)
+        for manifest in self.manifests:
+            found[manifest.kind, None].append(manifest)
+            found[manifest.kind, manifest.namespace].append(manifest)
+        return found
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str, str], Manifest]:
+        return {(each.kind, each.name, each.namespace): each for each in reversed(self.manifests)}
+
+    def of(self, *kinds: str, namespace: str | None = None) -> list[Manifest]:
+        """The objects of these kinds, in one namespace or in all."""
+        return [manifest for kind in kinds for manifest in self._by_kind.get((kind, namespace), [])]
+
+    def find(self, kind: str, name: str, namespace: str = "") -> Manifest | None:
+        return self._by_name.get((kind, name, namespace))
+
+    def namespace_labels(self, name: str) -> dict[str, Any]:
+        found = self.find("Namespace", name)
+        return {**(found.labels if found else {}), "kubernetes.io/metadata.name": name}
+
+    # Pods
+
+    @cached_property
+    def workloads(self) -> list[Workload]:
+        return [found for manifest in self.manifests if (found := workload(manifest))]
+
+    @cached_property
+    def _by_label(self) -> dict[tuple[str, str, str], list[Workload]]:
+        found = defaultdict(list)
+        for each in self.workloads:
+            for key, value in {"": "", **each.labels}.items():
+                found[each.namespace, str(key), str(value)].append(each)
+        return found
+
+    def pods(self, namespace: str, selector: Any = None) -> list[Workload]:
+        """The workloads of a namespace whose pods a label selector takes."""
+        wanted = {"": "", **mapping(selector, "matchLabels")}.items()
+        lists = [self._by_label.get((namespace, str(key), str(value)), []) for key, value in wanted]
+        found = min(lists, key=len)
+        return [each for each in found if matches(selector, each.labels)] if selector else found
+
+    def behind(self, service: Manifest) -> list[Workload]:
+        """The workloads to whose pods a Service sends."""
+        selector = mapping(service.spec, "selector")
+        return self.pods(service.namespace, {"matchLabels": selector}) if selector else []
+
+    @cached_property
+    def _services(self) -> dict[Workload, list[Manifest]]:
+        return self._inverted((each, self.behind(each)) for each in self.of("Service"))
+
+    @cached_property
+    def _budgets(self) -> dict[Workload, list[Manifest]]:
+        found = [(each, mapping(each.spec, "selector")) for each in self.of("PodDisruptionBudget")]
+        return self._inverted((each, self.pods(each.namespace, selector)) for each, selector in found if selector)
+
+    def _inverted(self, pairs: Iterable[tuple[Manifest, list[Workload]]]) -> dict[Workload, list[Manifest]]:
+        found = defaultdict(list)
+        for manifest, each in ((manifest, each) for manifest, taken in pairs for each in taken):
+            found[each].append(manifest)
+        return found
+
+    def services_of(self, each: Workload) -> list[Manifest]:
+        return self._services.get(each, [])
+
+    def budgets(self, each: Workload) -> list[Manifest]:
+        return self._budgets.get(each, [])
+
+    def environment(self, each: Workload, container: Container) -> Environment:
+        if container not in self._environments:
+            self._environments[container] = container_environment(self, each, container)
+        return self._environments[container]
+
+    @cached_property
+    def processes(self) -> list[Process]:
+        """Every container that runs one of the caller's services."""
+        return [
+            Process(service, each, container, self.environment(each, container))
+            for each in self.workloads
+            for container in each.containers
+            if (service := service_of(container, each, self.services))
+        ]
+
+    @property
+    def servers(self) -> list[Process]:
+        return [process for process in self.processes if process.is_server]
+
+    def is_ours(self, each: Workload | Manifest) -> bool:
+        return each.namespace in self.own_namespaces
+
+    @cached_property
+    def own_namespaces(self) -> frozenset[str]:
+        return frozenset(process.namespace for process in self.processes)
+
+    # Objects that others create
+
+    @cached_property
+    def _operated(self) -> dict[str, list[tuple[str, str]]]:
+        """Names and specs of custom resources that may make objects, by namespace; "*": in any."""
+        found = defaultdict(list)
+        for each in filter(may_make_objects, self.manifests):
+            found["*" if deploys_anywhere(each) else each.namespace].append(
+                (each.name, json.dumps(each.spec, default=str))
+            )
+        return found
+
+    def has_operator(self, namespace: str) -> bool:
+        """Whether a custom resource may create pods there."""
+        return namespace in self._operated or "*" in self._operated
+
+    def is_known(self, kind: str, name: str, namespace: str = "") -> bool:
+        """Whether the object is here, in every cluster, or may be made by an operator from a custom resource."""
+        is_built_in = name in BUILT_IN_OBJECTS.get(kind, ()) or name.startswith(("system:", "system-"))
+        is_made = (
+            (name, namespace) in self._secrets
+            if kind == "Secret"
+            else kind == "Service" and self.has_operator(namespace)
+        )
+        if self.find(kind, name, namespace) or is_built_in or is_made:
+            return True
+        makers = self._operated.get(namespace, []) + self._operated.get("*", [])
+        return any(maker in name or name in spec for maker, spec in makers)
+
+    @cached_property
+    def _secrets(self) -> dict[tuple[str, str], frozenset[str]]:
+        found: dict[tuple[str, str], frozenset[str]] = {}
+        for manifest in self.manifests:
+            for name, keys in made_secrets(manifest):
+                found.setdefault((name, manifest.namespace), ANY_KEY if keys is None else keys)
+        return found
+
+    def makes_secrets(self, namespace: str) -> bool:
+        return namespace in {made_in for _, made_in in self._secrets}
+
+    def keys(self, kind: str, name: str, namespace: str) -> frozenset[str] | None:
+        """The keys of a ConfigMap or Secret; None if nothing here makes it."""
+        if kind == "Secret" and (name, namespace) in self._secrets:
+            return self._secrets[name, namespace]
+        if kind == "ConfigMap" and (found := self.find("ConfigMap", name, namespace)):
+            return frozenset(mapping(found.data, "data")) | frozenset(mapping(found.data, "binaryData"))
+        return ANY_KEY if self.is_known(kind, name, namespace) else None
+
+    # Replicas
+
+    @cached_property
+    def _scalers(self) -> dict[tuple[str, str, str], list[Manifest]]:
+        found = defaultdict(list)
+        for scaler in self.of(*SCALERS):
+            found[(*scale_target(scaler), scaler.namespace)].append(scaler)
+        return found
+
+    def scalers(self, each: Workload) -> list[Manifest]:
+        return self._scalers.get((each.kind, each.name, each.namespace), [])
+
+    def replicas(self, each: Workload) -> tuple[int, int]:
+        """How few and how many pods there may be, without a rolling update's surge."""
+        count = number(each.manifest.spec, "replicas", default=1)
+        bounds = [scale_bounds(scaler) for scaler in self.scalers(each)] or [(count, count)]
+        return min(least for least, _ in bounds), max(most for _, most in bounds)
+
+
+def scale_target(scaler: Manifest) -> tuple[str, str]:
+    target = mapping(scaler.spec, "scaleTargetRef")
+    return text(target, "kind") or "Deployment", text(target, "name")
+
+
+def scale_bounds(scaler: Manifest) -> tuple[int, int]:
+    (least, few), (most, many) = SCALERS[scaler.kind]
+    return number(scaler.spec, least, default=few), number(scaler.spec, most, default=many)

@@ -1,0 +1,16 @@
+"""The rules, by what they look at. Importing this package fills the table."""
+
+from packages.preflight.rules import (  # noqa: F401 - each registers its rules
+    capacity,
+    credentials,
+    identity,
+    images,
+    network,
+    own,
+    probes,
+    references,
+    scaling,
+    security,
+    selectors,
+    stores,
+)  # fmt: skip

@@ -1,0 +1,105 @@
+"""Redis servers: memory, durability, passwords."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import pairwise
+
+from packages.preflight.edges import addresses, implied, target
+from packages.preflight.objects import dig, items, mapping, text
+from packages.preflight.pods import Container, Workload
+from packages.preflight.quantity import amount
+from packages.preflight.registry import Hit, Hits, containers, rule, warning_unless
+from packages.preflight.rendering import Rendering
+
+MEMORY_SHARE = Decimal("0.75")
+"""Of a container's memory; the rest is for the fork that rewrites the AOF, for clients and for scripts."""
+
+
+def _files(rendering: Rendering, workload: Workload) -> dict[str, str]:
+    """The files of the ConfigMaps that it mounts."""
+    found: dict[str, str] = {}
+    for volume in items(workload.spec, "volumes"):
+        config = rendering.find("ConfigMap", text(volume, "configMap", "name"), workload.namespace)
+        found |= {str(name): str(content) for name, content in mapping(config and config.data, "data").items()}
+    return found
+
+
+def _redis_servers(rendering: Rendering) -> Iterator[tuple[Workload, Container, dict[str, str]]]:
+    """Each Redis server and its settings, by configuration and command line."""
+    for workload, container in containers(rendering):
+        words = container.command_line
+        if container.repository in {"redis", "valkey", "keydb"} and not any("sentinel" in word for word in words):
+            files = _files(rendering, workload).items()
+            lines = [line for name, content in files if name.endswith(".conf") for line in content.splitlines()]
+            lines += [f"{name[2:]} {value}" for name, value in pairwise(words) if name.startswith("--")]
+            split = (line.strip().partition(" ") for line in lines)
+            yield workload, container, {name.lower(): value.strip() for name, _, value in split}
+
+
+@rule("M810", why="it is OOMKilled before it refuses a write", cure="set maxmemory to 60 % of the limit")
+def redis_whose_maxmemory_does_not_fit_its_container(rendering: Rendering) -> Hits:
+    for workload, container, settings in _redis_servers(rendering):
+        limit, most = amount(container.data, "resources", "limits", "memory"), _bytes(settings.get("maxmemory", "0"))
+        # Without maxmemory, a stranger's small cache may stay below its limit.
+        if limit is not None and (not most or most > limit * MEMORY_SHARE):
+            shown = f"the memory limit {dig(container.data, 'resources', 'limits', 'memory')}"
+            what = f"maxmemory {settings.get('maxmemory', 'is not set')} does not fit {shown}"
+            yield Hit(what, severity=warning_unless(most or rendering.is_ours(workload)), on=workload)
+
+
+def _bytes(value: str) -> int:
+    match = re.fullmatch(r"(\d{1,20})(k|m|g)?(b)?", value.lower())
+    return int(match[1]) * (1024 if match[3] else 1000) ** " kmg".index(match[2] or " ") if match else 0
+
+
+@rule("M811")
+def store_of_ours_that_loses_data(rendering: Rendering) -> Hits:
+    keepers = {process.workload for process in rendering.processes if process.service.keeps_data}
+    clients: dict[object, set[Workload]] = {}
+    for source, peer, *_ in implied(rendering):
+        clients.setdefault(peer, set()).add(source)
+    for workload, _, settings in _redis_servers(rendering):
+        # Behind sentinels no setting names the servers. A Redis of other clients alone is a cache.
+        is_near = workload.namespace in {keeper.namespace for keeper in keepers}
+        if is_near and clients.get(workload, keepers) & keepers:
+            if (policy := settings.get("maxmemory-policy", "noeviction")) != "noeviction":
+                why, cure = "a full store evicts users", "set maxmemory-policy noeviction"
+                yield Hit(f"maxmemory-policy is {policy}", cure, why, on=workload)
+            if settings.get("appendonly", "no") != "yes":
+                yield Hit("appendonly is off", "set appendonly yes", "a restart loses every user", on=workload)
+
+
+@rule("M812", why="the store refuses every command: NOAUTH")
+def store_with_a_password_and_client_without_one(rendering: Rendering) -> Hits:
+    closed = {
+        workload for workload, _, settings in _redis_servers(rendering) if _is_closed(rendering, workload, settings)
+    }
+    for workload, container in containers(rendering) if closed else []:
+        variables = rendering.environment(workload, container)
+        given = {name.removesuffix("_FILE") for name, value in variables.items() if value != ""}
+        for address in addresses(variables):
+            found = target(rendering, address.host, workload.namespace)
+            peers = set(rendering.behind(found.service)) if found and found.service else set()
+            name = re.sub(r"_(HOST|URL|ADDR)$", "", address.setting) + "_PASSWORD"
+            has_password = (
+                name in given or "@" in (variables[address.setting] or "") or _has_own_way(rendering, workload)
+            )
+            for peer in peers & closed - {workload} if not has_password else ():
+                what = f"container {container.name} connects to {peer} ({address.setting}) without a password"
+                yield Hit(what, f"set {name}_FILE to a mounted Secret", on=workload)
+
+
+def _is_closed(rendering: Rendering, workload: Workload, settings: dict[str, str]) -> bool:
+    words = " ".join(word for container in workload.running for word in container.command_line)
+    files = "\n".join(_files(rendering, workload).values())
+    is_set = settings.get("requirepass", "").strip("\"'") or "--requirepass" in words or "--requirepass" in files
+    return bool(is_set or ("aclfile" in settings and "nopass" not in files))
+
+
+def _has_own_way(rendering: Rendering, workload: Workload) -> bool:
+    """Whether a stranger's pod may get a password by a way of its own."""
+    is_ours = any(process.workload is workload for process in rendering.processes)
+    return not is_ours and any(
+        word in str(workload.spec) for word in ("secretKeyRef", "secretRef", "'secret':", "PASS")
+    )

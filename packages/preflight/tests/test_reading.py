@@ -1,0 +1,121 @@
+# ruff: noqa: E501 - a case a line
+"""How paths become objects: YAML as kubectl reads it, lists, repeated keys, and in linear time."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from packages.preflight import Manifest, Rendering, UnreadableError, check, check_paths, read
+from packages.preflight.tests.services import SERVICES
+
+FOLDER = Path(__file__).parent
+
+
+def objects(tmp_path: Path, content: str) -> list[Manifest]:
+    file = tmp_path / "objects.yaml"
+    file.write_text(content, encoding="utf-8")
+    return read([file])[0].manifests
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("=", "="), ("2026-11-27", "2026-11-27"), ("12:30:45", "12:30:45"), ("2026-11-27T12:00:00Z", "2026-11-27T12:00:00Z"),
+        ("0o17", 15), ("017", 15), ("0x1F", 31), ("-7", -7), ("1_000", 1000), ("08", 8.0), ("1e3", 1000.0), (".5", 0.5), ("1.", 1.0),
+        ("yes", True), ("off", False), ("y", True), ("N", False), ("~", None), ("null", None), ('"1"', "1"), ("1.2.3", "1.2.3"),
+    ],
+)  # fmt: skip
+def test_scalar_is_read_as_kubectl_reads_it(tmp_path: Path, written: str, value: object):
+    [manifest] = objects(tmp_path, f"kind: ConfigMap\nspec: {{value: {written}}}\n")
+    assert manifest.spec["value"] == value
+    assert type(manifest.spec["value"]) is type(value)
+
+
+def test_a_number_of_many_digits_is_no_error(tmp_path: Path):
+    [manifest] = objects(tmp_path, f"kind: ConfigMap\nspec: {{value: {'9' * 5000}}}\n")
+    assert manifest.spec["value"] == float("inf")
+
+
+@pytest.mark.parametrize("kind", ["List", "ConfigMapList"])
+def test_list_is_taken_apart(tmp_path: Path, kind: str):
+    item = "{kind: ConfigMap, apiVersion: v1, metadata: {name: x}}"
+    [manifest] = objects(tmp_path, f"kind: {kind}\napiVersion: v1\nitems: [{item}]\n")
+    assert str(manifest) == "ConfigMap/x"
+
+
+def test_item_of_a_typed_list_needs_no_kind(tmp_path: Path):
+    [manifest] = objects(tmp_path, "kind: ConfigMapList\napiVersion: v1\nitems: [{metadata: {name: x}}]\n")
+    assert (manifest.kind, manifest.api_version) == ("ConfigMap", "v1")
+
+
+def test_merge_keys_are_merged(tmp_path: Path):
+    [manifest] = objects(tmp_path, "a: &a {kind: ConfigMap}\n<<: *a\nspec: {<<: {x: 1}, y: 2}\n")
+    assert (manifest.kind, manifest.spec) == ("ConfigMap", {"x": 1, True: 2})
+
+
+def test_same_object_in_two_files_is_no_conflict(tmp_path: Path):
+    copy = tmp_path / "again.yaml"
+    copy.write_bytes((FOLDER / "sound.yaml").read_bytes())
+    assert check_paths([FOLDER / "sound.yaml", copy], SERVICES) == []
+
+
+def test_repeated_key_is_named_by_its_line(tmp_path: Path):
+    file = tmp_path / "x.yaml"
+    file.write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: b}\ndata: {c: d}\n", encoding="utf-8"
+    )
+    [violation] = check_paths([file])
+    assert str(violation).startswith(f"{file}:5: repeats the key 'data'")
+
+
+@pytest.mark.parametrize("content", ["a: [", "- a\n- b\n", "a: b\n a: c\n", "{[a]: b}", "[" * 100_000])
+def test_what_is_no_manifest_is_one_violation(tmp_path: Path, content: str):
+    file = tmp_path / "x.yaml"
+    file.write_text(content, encoding="utf-8")
+    [violation] = check_paths([file])
+    assert str(violation).startswith(f"{file}: is no YAML that Kubernetes reads")
+
+
+def test_empty_file_is_unreadable(tmp_path: Path):
+    (tmp_path / "x.yaml").write_text("# nothing\n", encoding="utf-8")
+    with pytest.raises(UnreadableError, match="found no object"):
+        check_paths([tmp_path / "x.yaml"])
+
+
+def seconds(manifests: Rendering | Path) -> float:
+    start = time.process_time()
+    check(manifests) if isinstance(manifests, Rendering) else check_paths([manifests], SERVICES)
+    return time.process_time() - start
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a" * 100_000, "a-" * 50_000, "\n" * 100_000, "://" * 33_000, "-----BEGIN " * 9_000, "redis-cli " * 10_000, "x{" * 50_000,
+     "sentinel auth-pass " * 5_000, "://a:" * 20_000, "nc -a " * 16_000],
+    ids=lambda text: text[:20].encode("unicode_escape").decode()[:12],
+)  # fmt: skip
+def test_long_text_is_searched_in_linear_time(text: str):
+    rendering, _ = read([FOLDER / "sound.yaml"], SERVICES)
+    config, rule, deployment = (
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "big"}, "data": {"PASSWORDS": text, "a.conf": text}},
+        {"kind": "PrometheusRule", "metadata": {"name": "big", "namespace": "devops-challenge-prod"},
+         "spec": {"groups": [{"rules": [{"alert": "A", "expr": text}]}]}},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "big"}, "spec": {"template": {"spec": {"containers": [
+            {"name": "big", "image": text, "command": [text], "env": [{"name": "A_URL", "value": text}, {"name": "A_HOST", "value": text}],
+             "livenessProbe": {"exec": {"command": [text]}}}]}}}},
+    )  # fmt: skip
+    manifests = [*rendering, *map(Manifest, (config, rule, deployment))]
+    assert seconds(Rendering(manifests, SERVICES)) < 3
+
+
+def test_a_hundred_thousand_lines_take_less_than_ten_seconds(tmp_path: Path):
+    sound = (FOLDER / "sound.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "many.yaml"
+    copies = [sound.replace("devops-challenge-prod", f"namespace-{n:02}x") for n in range(50)]
+    one = (FOLDER / "strangers" / "microservices-demo.yaml").read_text(encoding="utf-8")
+    copies += [one.replace("frontend", f"frontend-{n}").replace("redis-cart", f"cart-{n}").replace("deny", f"deny-{n}")
+               .replace("loadgenerator", f"load-{n}").replace("istio-gateway", f"gate-{n}") for n in range(500)]  # fmt: skip
+    file.write_text("---\n".join(copies), encoding="utf-8")
+    assert file.read_text(encoding="utf-8").count("\n") > 90_000
+    assert seconds(file) < 10

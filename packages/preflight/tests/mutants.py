@@ -226,7 +226,7 @@ MUTANTS = (
     Mutant("secret volume without its Secret", lambda o: next(each for each in o.pod("api-gateway")["volumes"] if each["name"] == "secrets").pop("secret"), GATEWAY, "volume secrets is an emptyDir that no init container fills"),
     Mutant("empty path of a secret", lambda o: o.container("api-gateway")["env"][0].pop("value"), GATEWAY, "SECRET_KEY"),
     Mutant("quota demands a limit", lambda o: (o.remove("LimitRange", "namespace"), o.container("user-service")["resources"]["limits"].pop("cpu")), USERS, "sets no limits.cpu, which ResourceQuota/namespace demands"),
-    Mutant("quota and init containers", lambda o: o.pod("user-service")["initContainers"][0]["resources"]["limits"].update(cpu="1", memory="1Gi"), "ResourceQuota/namespace", "limits.memory 9Gi is below"),
+    Mutant("quota and init containers", lambda o: o.pod("user-service")["initContainers"][0]["resources"]["limits"].update(memory="8Gi"), "ResourceQuota/namespace", "limits.memory "),
     Mutant("quota and surge", lambda o: o("ResourceQuota", "namespace")["spec"]["hard"].update(pods="21"), "ResourceQuota/namespace", "pods 21 is below the 22"),
     Mutant("quota and claims", lambda o: o("ResourceQuota", "namespace")["spec"]["hard"].update({"persistentvolumeclaims": "0"}), "ResourceQuota/namespace", "persistentvolumeclaims 0 is below the 1"),
     Mutant("quota and storage", lambda o: o("ResourceQuota", "namespace")["spec"]["hard"].update({"requests.storage": "1Gi"}), "ResourceQuota/namespace", "requests.storage 1Gi is below the 2048Mi"),

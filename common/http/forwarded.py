@@ -19,6 +19,9 @@ PROTO, HOST, PREFIX = b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-p
 MAX_LENGTH = 1024
 """Longer values are not valid, because clients choose them and results are cached."""
 
+MAX_HOST = 300
+"""A name of 255 octets and a port."""
+
 NEVER_VALID = b"?"
 SCHEMES = (b"http", b"https")
 _is_prefix = re.compile(rb"(?:/[A-Za-z0-9._~-]+)*/?").fullmatch
@@ -65,8 +68,12 @@ def _parse(proto: bytes | None, host: bytes | None, prefix: bytes | None, allowe
     )
 
 
-@lru_cache(maxsize=1024)
 def is_allowed(host: bytes, allowed_hosts: tuple[str, ...]) -> bool:
     """Whether a Host (RFC 9110 §7.2) is well-formed and in ALLOWED_HOSTS."""
+    return len(host) <= MAX_HOST and _is_allowed(host, allowed_hosts)
+
+
+@lru_cache(maxsize=1024)
+def _is_allowed(host: bytes, allowed_hosts: tuple[str, ...]) -> bool:
     domain, _ = split_domain_port(host.decode("latin-1"))
     return bool(domain) and domain.isascii() and validate_host(domain, allowed_hosts)

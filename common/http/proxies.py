@@ -37,14 +37,15 @@ class Proxies:
     ) -> None:
         self._networks, self._hops, self._hosts = networks, hops, tuple(hosts)
         parts = urlsplit(public_url)
+        self._is_direct = not hops and networks == ()
         self._public = Origin(parts.scheme, parts.netloc, parts.path) if public_url else None
 
     def origin(self, fields: Headers, peer: str, scheme: str, host: bytes) -> Origin:
         """How the client addressed the site."""
         if self._public is not None:
             return self._public
-        own = Origin(scheme, host.decode("latin-1"), "")
-        if not self.trusts(peer):
+        own = _own(scheme, host[: forwarded.MAX_HOST])
+        if self._is_direct or not self.trusts(peer):
             return own
         found = forwarded.read(fields, self._hosts)
         return Origin(found.scheme or own.scheme, found.host or own.host, found.prefix)
@@ -55,7 +56,7 @@ class Proxies:
 
     def client(self, fields: Headers, peer: str) -> str:
         """The client's address: the last in X-Forwarded-For that is no trusted proxy, or the one `hops` before us."""
-        if self._networks is None or not self.trusts(peer):
+        if self._is_direct or self._networks is None or not self.trusts(peer):
             return peer
         chain = b",".join(value for name, value in fields if name == b"x-forwarded-for").decode("latin-1")
         addresses = [address for hop in chain.split(",") if (address := address_of(hop.strip()))]
@@ -66,9 +67,14 @@ class Proxies:
     def chain(self, fields: Headers, peer: str) -> bytes:
         """X-Forwarded-For for the next hop. The part before the first trusted proxy is the client's own claim."""
         own = peer.encode("latin-1")
-        if not self.trusts(peer):
+        if self._is_direct or not self.trusts(peer):
             return own
         return b", ".join([*(value for name, value in fields if name == b"x-forwarded-for"), own])
+
+
+@lru_cache(maxsize=256)
+def _own(scheme: str, host: bytes) -> Origin:
+    return Origin(scheme, host.decode("latin-1"), "")
 
 
 def is_trusted(address: str, trusted: Networks | None) -> bool:

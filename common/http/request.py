@@ -1,10 +1,10 @@
 """The request as both sites see it: bytes as they came; anything that costs more is made when asked for."""
 
-from functools import cached_property
 from io import BytesIO
 
 from asgiref.typing import ASGIReceiveCallable, HTTPScope
 from django.core.handlers.asgi import ASGIRequest
+from django.utils.functional import cached_property  # that of functools takes a lock in Python 3.11
 
 from common.http.proxies import Origin
 from common.http.response import Fields, Headers

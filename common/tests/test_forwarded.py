@@ -66,7 +66,7 @@ def test_reading_is_linear(value: bytes) -> None:
 
     def parse(headers: list[tuple[bytes, bytes]]) -> object:
         forwarded._parse.cache_clear()
-        forwarded.is_allowed.cache_clear()
+        forwarded._is_allowed.cache_clear()
         return read(headers, HOSTS)
 
     assert_linear(parse, lambda size: [(name, value * size) for name in names], 4)

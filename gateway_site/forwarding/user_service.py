@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Coroutine
 from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
@@ -133,6 +134,12 @@ class UserService:
             tracing.set_status(span, answer.status, error=str(answer.status) if answer.status >= 400 else None)
             return answer
 
+    def _request(self, request: Outgoing, headers: Headers, left: float) -> Coroutine[Any, Any, Answer]:
+        method = request.method.encode("ascii")
+        return self._upstream.request(
+            method, request.target, headers, request.body, content_length=request.length, timeout=left
+        )
+
     def _attributes(self, request: Outgoing, attempt: int) -> dict[str, Any]:
         """OpenTelemetry's, without the query: it may hold an e-mail address."""
         host, port = self._address
@@ -145,12 +152,6 @@ class UserService:
             "network.protocol.version": "1.1",
             **resends,
         }
-
-    async def _request(self, request: Outgoing, headers: Headers, left: float) -> Answer:
-        method = request.method.encode("ascii")
-        return await self._upstream.request(
-            method, request.target, headers, request.body, content_length=request.length, timeout=left
-        )
 
     async def probe(self) -> None:
         """Returns if the user service is live. Readiness would empty the gateway's Service in a Redis outage too.

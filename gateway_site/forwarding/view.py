@@ -51,8 +51,9 @@ class Forward:
 
     async def _outgoing(self, request: Request, identity: Headers) -> tuple[Outgoing, float]:
         """The request for the user service, and when its time began."""
-        headers = end_to_end(request.fields, self._dropped)
-        headers += forwarded(request.site.proxies.chain(request.fields, request.peer), request.origin, PREFIX)
+        fields, proxies = request.fields, request.site.proxies
+        headers = end_to_end(fields, self._dropped)
+        headers += forwarded(proxies.chain(fields, request.peer), request.origin, PREFIX)
         headers.append((b"x-request-id", request.request_id.encode("ascii")))
         headers += identity
         method, length = request.method, request.content_length

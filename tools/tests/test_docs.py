@@ -62,3 +62,20 @@ def test_changes_of_the_tutorials_fit_the_code() -> None:
             code = (ROOT / path).read_text("utf-8").splitlines() if block else []
             missing += [line for line in block.splitlines() if line[0] != "+" and line[1:] not in code]
         assert missing == [], f"{page.name}: {path}"
+
+
+def test_programs_and_targets_that_pages_name_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    missing = []
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        modules = {name.replace(".", "/") for name in re.findall(r"python -m ((?:bench|tools|deploy)\.[\w.]*\w)", text)}
+        programs = {*re.findall(r"\b(?:deploy/bin|tools|bench)/[\w/]+\.(?:sh|py|yaml|json|toml)\b", text)}
+        missing += [
+            (page.name, name)
+            for name in modules
+            if not any(ROOT.glob(f"{name}.py")) and not any(ROOT.glob(f"{name}/__main__.py"))
+        ]
+        missing += [(page.name, name) for name in programs if not (ROOT / name).exists()]
+        missing += [(page.name, name) for name in re.findall(r"[`\n]make ([a-z-]+)", text) if name not in targets]
+    assert missing == []

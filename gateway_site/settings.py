@@ -151,28 +151,3 @@ STATUS_PAGE = environment.boolean("STATUS_PAGE", default=DEBUG)
 OVERLOAD_PROBLEM = "upstream-unavailable"
 GRACE_SECONDS = UPSTREAM_TIMEOUT_MS // 1000 + 5
 """Bound on the requests in flight after the drain: the longest request, and a margin."""
-
-__all__ = [
-    "ALLOWED_HOSTS",
-    "APP_REVISION",
-    "APP_VERSION",
-    "DATABASES",
-    "DEBUG",
-    "DRAIN_SECONDS",
-    "HOST",
-    "LOG_LEVEL",
-    "MAX_BODY_BYTES",
-    "MAX_IN_FLIGHT",
-    "PUBLIC_URL",
-    "REST_FRAMEWORK",
-    "SECRET_KEY",
-    "SILENCED_SYSTEM_CHECKS",
-    "SPECTACULAR_SETTINGS",
-    "STATIC_URL",
-    "TEMPLATES",
-    "TIME_ZONE",
-    "TRACES",
-    "USE_I18N",
-    "USE_TZ",
-    "WEB_CONCURRENCY",
-]

@@ -81,12 +81,12 @@ REDIS_PASSWORD_FILE = environment.text("REDIS_PASSWORD_FILE")
 
 CACHES = {
     "default": {
-        "BACKEND": "django_redis.cache.RedisCache",
+        "BACKEND": "django_prometheus.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "OPTIONS": {"CONNECTION_FACTORY": "users_site.operations.client.StoreFactory"},
     }
 }
-"""For management commands; the service has a pipe of its own."""
+"""django-redis, with metrics. For management commands; the service has a pipe of its own."""
 
 REDIS_TIMEOUT_MS = environment.integer("REDIS_TIMEOUT_MS", 1000, minimum=1, maximum=60_000)
 REDIS_CONNECT_TIMEOUT_MS = environment.integer("REDIS_CONNECT_TIMEOUT_MS", 500, minimum=1, maximum=60_000)

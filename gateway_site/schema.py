@@ -9,13 +9,14 @@ from rest_framework.routers import SimpleRouter
 
 from common.http.viewsets import AsyncViewSet
 from common.openapi.components import sent
-from common.openapi.inspector import PathSchema
 from common.openapi.service import urlpatterns as service_patterns
 from gateway_site.guard.principal import scope_for
 from users_contract.contracts import UserSerializer
-from users_contract.openapi import describe_users, finish_users
+from users_contract.openapi import EXAMPLES, TAGS, UserSchema, describe_users, finish_users
 
 settings: Any = conf.settings  # mypy's plugin only has the user service's settings
+
+__all__ = ["EXAMPLES", "INFO", "TAGS", "finish", "urlpatterns"]  # read by common.openapi.generate
 
 INFO = {
     "title": "API gateway",
@@ -48,7 +49,7 @@ class DescribedUserViewSet(AsyncViewSet):
 
     serializer_class = UserSerializer
     lookup_field = lookup_url_kwarg = "id"
-    schema = PathSchema()
+    schema = UserSchema()
 
     async def list(self, request: Any) -> None:
         """A page of users, newest first, or the one with the email asked for."""

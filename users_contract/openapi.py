@@ -1,8 +1,9 @@
 """The operations on users, as either site's clients see them."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -15,22 +16,52 @@ from drf_spectacular.utils import (
 
 from common.openapi.components import (
     GIVEN_REQUEST_ID,
-    IDEMPOTENCY_KEY,
-    IF_MATCH,
-    IF_NONE_MATCH,
-    USER,
     always_sent,
+    header,
     parser_refusals,
     problem_responses,
     sent,
 )
 from users_contract.contracts import EMAIL_MAX, UserPageSerializer, UserSerializer
 
-View = TypeVar("View", bound=type)
+USER = {
+    "id": "01a2071d-b8eb-7000-8615-8f9822f611e9",
+    "name": "Ana Gómez",
+    "email": "ana@example.com",
+    "role": "user",
+    "created_at": "2026-11-23T06:35:18.123441Z",
+    "updated_at": "2026-11-23T06:35:18.123441Z",
+}
+ETAG = '"9ff3560b478471cb5950fd7cc6c935c32d6b7da8"'
+EXAMPLES: dict[str, Any] = {
+    "ETag": ETAG,
+    "Idempotency-Key": "5f7c1e0a-signup",
+    "Idempotency-Replayed": "true",
+    "If-Match": ETAG,
+    "If-None-Match": ETAG,
+    "Location": f"http://localhost:3000/api/users/{USER['id']}",
+    "X-Durability": "memory",
+    "count": False,
+    "cursor": "bjAxYTIwNzFk",
+    "email": USER["email"],
+    "id": USER["id"],
+    "limit": 20,
+}
+TAGS = [{"name": "users", "description": "Create, find, change and delete users."}]
+
+IDEMPOTENCY_KEY = header(
+    "Idempotency-Key",
+    "The same key and body within 24 h gives the first answer again. 1-255 visible ASCII characters.",
+    pattern=r"^[!-~]{1,255}$",
+)
+CONDITIONS = [
+    header("If-Match", "The answer is 412 unless the ETag is one of these."),
+    header("If-None-Match", "If the ETag is one of these, the answer to a GET is 304 and to a change 412."),
+]
+USER_ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The user's id.")
 
 EVERYWHERE = ("malformed-request", "method-not-allowed", "internal-error", "store-unavailable")
-"""405: what a client made from a newer schema gets of an older service."""
-CONDITIONS = [IF_MATCH, IF_NONE_MATCH]
+"""405: a client made from a newer schema gets it from an older service."""
 BODY = ("validation-error", "body-too-large", "unsupported-media-type")
 WRITTEN = {"name": USER["name"], "email": USER["email"], "role": "user"}
 
@@ -50,6 +81,14 @@ QUERY = [
         description="Only the user with this email, in any case. Cannot be combined with `cursor`.",
     ),
 ]
+
+
+class UserSchema(AutoSchema):
+    """Adds that the path parameter is a UUID: there is no model to ask (tfranzel/drf-spectacular#999)."""
+
+    def get_override_parameters(self) -> list[Any]:
+        """The parameters of the decorators, and the id where the path has one."""
+        return [*super().get_override_parameters(), *([USER_ID] if "{id}" in self.path else [])]
 
 
 def user_response(status: int, description: str) -> dict[tuple[int, str], OpenApiResponse]:

@@ -2,22 +2,23 @@
 
 from rest_framework.routers import SimpleRouter
 
-from common.openapi.inspector import PathSchema
 from common.openapi.service import urlpatterns as service_patterns
-from users_contract.openapi import describe_users, finish_users
+from users_contract.openapi import EXAMPLES, TAGS, UserSchema, describe_users, finish_users
 from users_site.views import UserViewSet
+
+__all__ = ["EXAMPLES", "INFO", "TAGS", "finish", "urlpatterns"]  # read by common.openapi.generate
 
 INFO = {
     "title": "User service",
-    "description": "Users, kept in Redis. Clients go through the gateway; this is what stands behind it.",
+    "description": "Users, kept in Redis. Clients go through the gateway in front of it.",
 }
 
 
 @describe_users()
 class DescribedUserViewSet(UserViewSet):
-    """The viewset that answers, with what the generator needs to know."""
+    """The viewset that answers, with descriptions for the generator."""
 
-    schema = PathSchema()
+    schema = UserSchema()
 
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)

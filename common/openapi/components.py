@@ -12,40 +12,19 @@ CODES = [(code, kind.title) for code, kind in KINDS.items()]
 """All codes: this is imported after every app has registered its own."""
 
 REQUEST_ID = "0b7ab6e2-5f0c-4c7e-9a43-3e8a4f4f2c11"
-USER = {
-    "id": "01a2071d-b8eb-7000-8615-8f9822f611e9",
-    "name": "Ana Gómez",
-    "email": "ana@example.com",
-    "role": "user",
-    "created_at": "2026-11-23T06:35:18.123441Z",
-    "updated_at": "2026-11-23T06:35:18.123441Z",
-}
-ETAG = '"9ff3560b478471cb5950fd7cc6c935c32d6b7da8"'
 PROBLEM = "application/problem+json"
 INSTANCE = "/api/users"
 
 
 EXAMPLES: dict[str, Any] = {
     "Allow": "GET, HEAD, OPTIONS",
-    "ETag": ETAG,
-    "Idempotency-Key": "5f7c1e0a-signup",
-    "Idempotency-Replayed": "true",
-    "If-Match": ETAG,
-    "If-None-Match": ETAG,
-    "Location": f"http://localhost:3000/api/users/{USER['id']}",
     "RateLimit": '"default";r=99;t=1',
     "RateLimit-Policy": '"default";q=100;w=1',
     "Retry-After": 1,
     "WWW-Authenticate": 'Bearer realm="api-gateway"',
-    "X-Durability": "memory",
     "X-Request-ID": REQUEST_ID,
-    "count": False,
-    "cursor": "bjAxYTIwNzFk",
-    "email": USER["email"],
-    "id": USER["id"],
-    "limit": 20,
 }
-"""One for each parameter and header."""
+"""One for each parameter and header that operations share."""
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
@@ -91,13 +70,6 @@ def always_sent(statuses: list[str]) -> list[OpenApiParameter]:
     ]
 
 
-IF_MATCH = header("If-Match", "The answer is 412 unless the ETag is one of these.")
-IF_NONE_MATCH = header("If-None-Match", "If the ETag is one of these, the answer to a GET is 304 and to a change 412.")
-IDEMPOTENCY_KEY = header(
-    "Idempotency-Key",
-    "The same key and body within 24 h gives the first answer again. 1-255 visible ASCII characters.",
-    pattern=r"^[!-~]{1,255}$",
-)
 GIVEN_REQUEST_ID = header("X-Request-ID", "An ID of 1-128 characters of `A-Za-z0-9._-` is kept; any other is replaced.")
 
 

@@ -10,27 +10,25 @@ import yaml
 from django.conf import settings
 from drf_spectacular.generators import SchemaGenerator
 
+from common.openapi.components import EXAMPLES
 from common.openapi.naming import name_components
 
 INFO = {
     "license": {"name": "MIT", "identifier": "MIT"},
     "contact": {"name": "The platform team", "url": "https://github.com/devops-challenge/users-gateway"},
 }
-TAGS = [
-    {"name": "users", "description": "Create, find, change and delete users."},
-    {"name": "service", "description": "Health and version of the service."},
-]
+SERVICE = {"name": "service", "description": "Health and version of the service."}
 
 
 @lru_cache(maxsize=1)
 def schema() -> dict[str, Any]:
-    """The site's document. Its `schema` module has the described `urlpatterns`, `INFO` and `finish`."""
+    """The site's document. Its `schema` module has the described `urlpatterns`, `INFO`, `TAGS`, `EXAMPLES` and `finish`."""
     site = import_module(settings.SCHEMA_MODULE)
     generator = SchemaGenerator(patterns=site.urlpatterns)  # type: ignore[no-untyped-call]
     generated: dict[str, Any] = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     generated["info"] = {**INFO, **site.INFO, "version": settings.APP_VERSION.partition("+")[0]}
-    generated["servers"] = [{"url": getattr(settings, "PUBLIC_URL", "") or "/"}]
-    generated["tags"] = TAGS
+    generated["servers"] = [{"url": settings.PUBLIC_URL or "/"}]
+    generated["tags"] = [*site.TAGS, SERVICE]
     for operations in generated["paths"].values():
         for operation in operations.values():
             operation.setdefault("security", [])
@@ -38,7 +36,7 @@ def schema() -> dict[str, Any]:
                 operation["requestBody"]["required"] = True
     tighten(generated["components"]["schemas"])
     site.finish(generated)
-    name_components(generated)
+    name_components(generated, EXAMPLES | site.EXAMPLES)
     return generated
 
 

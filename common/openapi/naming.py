@@ -4,13 +4,13 @@ import re
 from http import HTTPStatus
 from typing import Any
 
-from common.openapi.components import EXAMPLES, PROBLEM
+from common.openapi.components import PROBLEM
 
 Node = dict[str, Any]
 
 
-def name_components(document: Node) -> None:
-    """Every header and parameter, and every answer that is a problem, becomes a reference. Adds their examples.
+def name_components(document: Node, given: dict[str, Any]) -> None:
+    """Every header and parameter, and every problem answer, becomes a reference. Adds the `given` examples by name.
 
     Client generators name types after components: inline answers get 98 invented names.
     """
@@ -20,19 +20,20 @@ def name_components(document: Node) -> None:
     for operations in document["paths"].values():
         for operation in operations.values():
             for parameter in operation.get("parameters", []):
-                parameter.setdefault("example", EXAMPLES[parameter["name"]])
+                parameter.setdefault("example", given[parameter["name"]])
             operation["parameters"] = [
                 _refer(components, "parameters", _camel(parameter["name"]), parameter)
                 for parameter in operation.get("parameters", [])
             ]
             for status, response in operation["responses"].items():
+                for name, header in response.get("headers", {}).items():
+                    header.setdefault("example", given[name])
                 operation["responses"][status] = _response(components, operation["tags"][0], int(status), response)
 
 
 def _response(components: Node, tag: str, status: int, response: Node) -> Node:
     headers = response.get("headers", {})
     for name, header in headers.items():
-        header.setdefault("example", EXAMPLES[name])
         headers[name] = _refer(components, "headers", _camel(name), header)
     if list(response.get("content", {})) != [PROBLEM]:
         return response

@@ -8,7 +8,6 @@ from rest_framework import serializers
 from rest_framework.views import APIView
 
 from common.openapi.components import GIVEN_REQUEST_ID, always_sent, parser_refusals, problem_responses
-from common.openapi.inspector import PathSchema
 
 UP = {"redis": "up"}
 
@@ -60,8 +59,6 @@ def operation(operation_id: str, summary: str, serializer: type, *answers: tuple
     statuses = sorted({str(status) for status, _ in responses})
 
     class View(APIView):
-        schema = PathSchema()
-
         @extend_schema(
             operation_id=operation_id,
             summary=summary,

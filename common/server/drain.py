@@ -1,10 +1,10 @@
-"""Whether this process has been told to stop. Light: the server's own processes know it too."""
+"""Whether this process drains: readiness is 503, and every answer closes its connection."""
 
 _draining = False
 
 
 def start() -> None:
-    """From now on /health/ready says 503 and every answer closes its connection."""
+    """Begins the drain; it has no end."""
     global _draining
     _draining = True
 

@@ -23,27 +23,27 @@ class Exchange:
         self.expects_100 = (b"expect", b"100-continue") in scope["headers"] and scope["http_version"] == "1.1"
         self.body, self.more_body = bytearray(), True
         self.refusal: Refusal | None = None
-        self.is_started = self.is_answered = self.is_chunked = False
+        self.is_started = self.is_answered = self.is_chunked = self.is_bodiless = False
         self.head, self.left = b"", -1
         self._arrived: asyncio.Future[None] | None = None
 
     def refuse(self, refusal: Refusal) -> None:
-        """The application finds the refusal in the scope or, where it runs already, as it reads the body."""
+        """The application gets the refusal from the scope or, if it runs already, from `receive`."""
         self.refusal, self.keep_alive = refusal, False
         self.scope["extensions"] = {"refusal": {"status": refusal.status, "reason": refusal.reason}}
         self.wake()
 
     def wake(self) -> None:
-        """Lets `receive` look again."""
+        """`receive` checks its state again."""
         if self._arrived is not None and not self._arrived.done():
             self._arrived.set_result(None)
 
     async def receive(self) -> "ASGIReceiveEvent":
-        """The next piece of the body. Raises Refusal where it is malformed."""
+        """The next piece of the body. Raises Refusal if the body is malformed."""
         while not self.body and self.more_body and self.refusal is None and not self.is_answered:
             if self.expects_100 and not self.is_started:
                 self.expects_100 = False
-                self.protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self.protocol.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.protocol.resume_reading()
             self._arrived = self.protocol.loop.create_future()
             await self._arrived
@@ -66,11 +66,13 @@ class Exchange:
         data = self.head + self._framed(message.get("body", b""), is_last=is_last)
         self.head, self.is_answered = b"", is_last
         if data:
-            self.protocol.transport.write(data)
+            self.protocol.write(data)
         if self.protocol.writable is not None:
             await self.protocol.writable
 
     def _framed(self, body: bytes, *, is_last: bool) -> bytes:
+        if self.is_bodiless:
+            return b""
         if self.is_chunked:
             chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             return chunk + b"0\r\n\r\n" if is_last else chunk
@@ -83,15 +85,16 @@ class Exchange:
     def _head(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
         names: dict[bytes, Any] = dict(headers)
         is_old = self.scope["http_version"] == "1.0"
-        if self.scope["method"] != "HEAD" and status not in {204, 304}:
+        self.is_bodiless = self.scope["method"] == "HEAD" or status in {204, 304}
+        if not self.is_bodiless:
             if b"content-length" in names:
                 self.left = int(names[b"content-length"])
             elif is_old:
-                self.keep_alive = False  # the end of the connection is the end of the body
+                self.keep_alive = False  # HTTP/1.0 ends the body by closing
             else:
                 self.is_chunked = True
                 headers.append((b"transfer-encoding", b"chunked"))
-        # The rest of a body that was not wanted would be read as the next request.
+        # The rest of an unread body would be parsed as the next request.
         if self.more_body or drain.is_on():
             self.keep_alive = False
         if not self.keep_alive:

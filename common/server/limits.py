@@ -1,19 +1,19 @@
-"""What the server allows a client."""
+"""The limits of the server for its clients."""
 
 LINE_BYTES = FIELD_BYTES = 8190
 FIELDS = 100
 HEAD_BYTES = 65_536
+UNREAD_BODY_BYTES = 65_536
+"""Per connection: the server reads no more of it until the application has read."""
 HELD_BYTES = 32 * 1024 * 1024
-"""Of incomplete heads and unread bodies, all connections together."""
-BODY_BYTES_UNREAD = 65_536
-"""Of one connection, which is not read from while the application has so much to read."""
+"""Incomplete heads and unread bodies of all connections."""
 CONNECTIONS = 8192
 PIPELINED = 100
 
 HEAD_SECONDS = 10.0
 BODY_SECONDS, BODY_RATE = 10.0, 1000
-"""A body may take BODY_SECONDS, and a second more per BODY_RATE bytes."""
+"""A body may take BODY_SECONDS, and one second more per BODY_RATE bytes."""
 STALLED_SECONDS = 10.0
 """How long a client may leave an answer unread."""
 LINGER_SECONDS = 2.0
-"""How long input is discarded before a close: a reset would destroy the answer (RFC 9112 §9.6)."""
+"""How long input is discarded before a close, because a reset could destroy the answer (RFC 9112 §9.6)."""

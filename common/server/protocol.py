@@ -1,7 +1,4 @@
-"""HTTP/1.1 for uvicorn: `uvicorn.Config(http=Protocol)`.
-
-uvicorn's own classes bound neither heads nor time, and close every HTTP/1.0 connection (docs/adr/0008-gunicorn-and-uvicorn.md).
-"""
+"""HTTP/1.1 for uvicorn, as `uvicorn.Config(http=Protocol)`. Why not uvicorn's class: docs/adr/0008-gunicorn-and-uvicorn.md."""
 
 import asyncio
 import logging
@@ -25,14 +22,14 @@ PROBE_SECONDS = 0.25
 
 logger = logging.getLogger(__name__)
 
-_buffer = memoryview(bytearray(65_536))  # of all connections: each read is parsed before the next
+_buffer = memoryview(bytearray(65_536))  # one for all connections: each read is parsed before the next
 
 
 class Protocol(asyncio.BufferedProtocol):
-    """One client connection: one request is served (`exchange`), those behind it wait (`pipeline`)."""
+    """One client connection. It serves one request (`exchange`); pipelined requests wait in `pipeline`."""
 
     held = 0
-    """Bytes that all connections hold; `holds` is this one's share."""
+    """Bytes of incomplete heads and unread bodies of all connections; `holds`: of this one."""
 
     def __init__(self, config: "Config", server_state: "ServerState", **_: Any) -> None:
         self.app: Any = config.loaded_app
@@ -47,15 +44,15 @@ class Protocol(asyncio.BufferedProtocol):
         self.task: asyncio.Task[None] | None = None
         self.writable: asyncio.Future[None] | None = None  # while the client does not read
         self.deadline, self.stalled_at = time.monotonic() + limits.HEAD_SECONDS, math.inf
-        self.is_paused = False
+        self.is_paused = self.is_half_closed = False
         self.holds = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.client, self.server = map(self._address, ("peername", "sockname"))
         if len(self.connections) >= limits.CONNECTIONS:
-            idle = next((each for each in self.connections if each.exchange is None), self)
-            idle.transport.abort()
+            open_ = (each for each in self.connections if not each.transport.is_closing())
+            next((each for each in open_ if each.exchange is None), self).transport.abort()
         self.connections.add(self)
 
     def _address(self, name: str) -> tuple[str, int] | None:
@@ -69,7 +66,7 @@ class Protocol(asyncio.BufferedProtocol):
         self._hold(0)
         self.resume_writing()
         if self.task is not None and self.exchange is not None and not self.exchange.is_answered:
-            self.loop.call_soon(self.task.cancel)  # after its first step: a task cancelled before it would log nothing
+            self.loop.call_soon(self.task.cancel)  # not at once: a task cancelled before its first step logs nothing
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return _buffer
@@ -87,7 +84,8 @@ class Protocol(asyncio.BufferedProtocol):
             self.reader.refuse(Refusal(503, "The server holds too many incomplete requests."))
 
     def eof_received(self) -> bool:
-        """A client that closed its sending side still gets the answers to what it sent completely."""
+        """A client that closed its sending side still gets the answers to its complete requests."""
+        self.is_half_closed = True
         if self.exchange is None or self.incoming is not None:
             self.transport.abort()
             return False
@@ -96,15 +94,19 @@ class Protocol(asyncio.BufferedProtocol):
         return True
 
     def _probe(self, exchange: Exchange) -> None:
-        """Finds out whether the client waits or is gone: only then it answers to a 100 with a reset. Every client must
-        accept a 100 (RFC 9110 §15.2)."""
+        """Aborts if the client is gone: then it answers a 100 with a reset. Clients must accept a 100 (RFC 9110 §15.2)."""
         if exchange is not self.exchange or exchange.is_started or self.transport.is_closing():
             return
         if self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self.transport.abort()
         elif exchange.scope["http_version"] == "1.1":
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.loop.call_later(PROBE_SECONDS, self._probe, exchange)
+
+    def write(self, data: bytes) -> None:
+        """Nothing once the client is gone: the request is about to be cancelled."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     def pause_writing(self) -> None:
         self.stalled_at = time.monotonic() + limits.STALLED_SECONDS
@@ -138,7 +140,7 @@ class Protocol(asyncio.BufferedProtocol):
         self.deadline += len(body) / limits.BODY_RATE
         self.incoming.body += body
         self.incoming.wake()
-        if len(self.incoming.body) > limits.BODY_BYTES_UNREAD:
+        if len(self.incoming.body) > limits.UNREAD_BODY_BYTES:
             self._pause_reading()
 
     def request_ended(self) -> None:
@@ -152,8 +154,8 @@ class Protocol(asyncio.BufferedProtocol):
             self.reader.stop()
 
     def refuse(self, refusal: Refusal, scope: "HTTPScope") -> None:
-        """The application answers it: its problem, access line and metrics are those of any answer. `scope` is what could be
-        read of a head; of a body the application has it already."""
+        """The application answers it, so a refusal has a problem, an access line and metrics like any answer. `scope` has the
+        parsed part of a refused head; if the body is refused, the application has its scope already."""
         exchange, self.incoming = self.incoming, None
         if exchange is not None:
             exchange.refuse(refusal)
@@ -183,17 +185,18 @@ class Protocol(asyncio.BufferedProtocol):
                 self._next(exchange)
 
     def _next(self, exchange: Exchange) -> None:
-        """After `exchange`: the close, the next request, or the wait for one."""
+        """After `exchange`: closes the connection, serves the next request, or waits for one."""
         if not exchange.is_answered:
             self.transport.abort()
-        elif not exchange.keep_alive and not exchange.more_body:
+        elif not exchange.keep_alive and self.is_half_closed:
             self.transport.close()
         elif not exchange.keep_alive:
             self.reader.stop()
             self.incoming = None
+            self.deadline = math.inf
             self.resume_reading()
-            self.deadline = time.monotonic() + limits.LINGER_SECONDS
             self.transport.write_eof()
+            self.loop.call_later(limits.LINGER_SECONDS, self.transport.abort)
         elif self.pipeline:
             self._serve(self.pipeline.popleft())
             self.resume_reading()
@@ -208,18 +211,18 @@ class Protocol(asyncio.BufferedProtocol):
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if self.is_paused and not self.pipeline:
+        if self.is_paused and not self.pipeline and not self.transport.is_closing():
             self.is_paused = False
             self.deadline = max(self.deadline, time.monotonic() + limits.BODY_SECONDS)
             self.transport.resume_reading()
 
     def expire(self, now: float) -> None:
-        """Cuts off a client that sends or reads too slowly, or is idle for too long."""
+        """Aborts if the client sends or reads too slowly, or was idle for too long."""
         if now > self.stalled_at or (now > self.deadline and not self.is_paused):
             self.transport.abort()
 
     def shutdown(self) -> None:
-        """uvicorn calls it once it has closed its listeners."""
+        """Called by uvicorn after it has closed its listeners."""
         self.pipeline.clear()
         if self.exchange is None:
             self.transport.close()

@@ -1,4 +1,4 @@
-"""Reads a connection's requests with httptools and refuses the heads that it lets through and should not."""
+"""Parses the requests of a connection with httptools, and adds the checks and limits that httptools lacks."""
 
 import re
 from typing import TYPE_CHECKING
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from common.server.protocol import Protocol
 
 _request_id = re.compile(rb"\r\nx-request-id:[ \t]*([\w.-]+)[ \t]*\r\n", re.IGNORECASE).search
-_method = re.compile(rb"\s*([A-Z][A-Z0-9-]{0,31})(?= )").match
+_method = re.compile(rb"[\r\n]*([A-Z][A-Z0-9-]{0,31})(?= )").match
 _http = re.compile(rb"http://([^/?#]*)", re.IGNORECASE).match
 
 
 class Reader:
-    """httptools calls the `on_…` methods, which call the connection."""
+    """`head_bytes`: of the current head, as parsed. `surplus`: bytes received that are no body, parsed or not."""
 
     def __init__(self, connection: "Protocol") -> None:
         self.connection = connection
@@ -28,51 +28,59 @@ class Reader:
         self.in_head = self.is_new_head = False
         self.url, self.fields = b"", list[tuple[bytes, bytes]]()
         self.head_bytes = self.surplus = 0
-        self.method = b""  # where httptools does not know it
+        self.method = b""  # set if httptools does not know it
         self.refusal: Refusal | None = None
 
     def stop(self) -> None:
-        """Discards what follows."""
+        """Discards all further input."""
         self.parser, self.in_head = None, False
 
     def feed(self, data: memoryview) -> None:
-        """`data` is what one read gave."""
+        """Parses the bytes of one read."""
         self.is_new_head = False
-        while self.parser is not None:
-            try:
-                self.parser.feed_data(data)
-                break
-            except httptools.HttpParserUpgrade as upgrade:  # ignored (RFC 9110 §7.8): HTTP follows
-                if self.parser is not None:
-                    self.parser, data = httptools.HttpRequestParser(self), data[upgrade.args[0] :]
-            except httptools.HttpParserInvalidMethodError as error:
-                known = _method(data)
-                if known is None or self.method or self.connection.exchange is not None:
-                    self._failed(error, bytes(data))
-                else:
-                    self.method, self.parser = known[1], httptools.HttpRequestParser(self)
-                    data = memoryview(b"GET" + data[known.end() :])
-            except httptools.HttpParserError as error:
-                self._failed(error, bytes(data))
+        rest: memoryview | None = data
+        while rest is not None and self.parser is not None:
+            rest = self._parse(self.parser, rest)
         if self.in_head or self.connection.incoming is not None:
-            # A head that begins behind another request, within this read: only what is parsed of it is surely its own.
+            # If a head begins behind another request within this read, only its parsed bytes are surely its own.
             is_behind = self.is_new_head and self.connection.exchange is not None
             self.surplus += self.head_bytes if is_behind else len(data)
             if self.surplus > limits.HEAD_BYTES:
                 self.refuse(self.refusal or Refusal(431, "The head or the trailers are too large."))
 
+    def _parse(self, parser: httptools.HttpRequestParser, data: memoryview) -> memoryview | None:
+        """Returns the bytes that a fresh parser is to go on with."""
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:  # ignored (RFC 9110 §7.8): HTTP follows
+            return self._resume(data[upgrade.args[0] :])
+        except httptools.HttpParserInvalidMethodError as error:
+            unknown = _method(data)
+            if unknown is not None and self.is_new_head and not self.method and self.connection.exchange is None:
+                self.method = unknown[1]
+                return self._resume(memoryview(b"GET" + data[unknown.end() :]))
+            self._failed(error, bytes(data))
+        except httptools.HttpParserError as error:
+            self._failed(error, bytes(data))
+        return None
+
+    def _resume(self, data: memoryview) -> memoryview:
+        if self.parser is not None:
+            self.parser = httptools.HttpRequestParser(self)
+        return data
+
     def _failed(self, error: httptools.HttpParserError, data: bytes) -> None:
-        if self.parser is None:  # stopped within this read
+        if self.parser is None:  # `stop` was called within this read
             return
         if isinstance(error, httptools.HttpParserCallbackError):
-            raise error  # a defect of ours
+            raise error  # a defect in a method of this class
         if self.in_head and self.connection.exchange is None:
             given = _request_id(data.partition(b"\r\n\r\n")[0] + b"\r\n")
             self.fields += [(b"x-request-id", given[1])] if given else []
         self.refuse(self.refusal or Refusal(400, f"{error}."))
 
     def refuse(self, refusal: Refusal) -> None:
-        """Ends the reading with this answer."""
+        """Stops, and has the connection answer."""
         scope = self._scope(self.parser if self.url else None, "1.1")
         self.stop()
         self.connection.refuse(refusal, scope)
@@ -102,7 +110,7 @@ class Reader:
             self.refusal = Refusal(431, "A header field is too large.")
         elif len(self.fields) >= limits.FIELDS and name != b"x-request-id":
             self.refusal = Refusal(431, "There are too many header fields.")
-        elif b"_" not in name:  # CGI and WSGI read `a_b` as `a-b`
+        elif b"_" not in name:  # dropped: CGI and WSGI read `a_b` as `a-b`
             self.fields.append((name, value.strip(b" \t")))
 
     def on_headers_complete(self) -> None:
@@ -135,7 +143,7 @@ class Reader:
             codings = [value.lower() for name, value in self.fields if name == b"transfer-encoding"]
             if codings != [b"chunked"] or version == "1.0":
                 return Refusal(400, "The only transfer coding is chunked.")
-        if absolute := _http(self.url):  # RFC 9112 §3.2.2: its authority goes before Host
+        if absolute := _http(self.url):  # RFC 9112 §3.2.2: its authority replaces Host
             self.url = b"/" + self.url[absolute.end() :].removeprefix(b"/")
             self.fields = [field for field in self.fields if field[0] != b"host"] + [(b"host", absolute[1])]
         if not self.url.startswith(b"/") or not self.url.isascii() or b"#" in self.url:
@@ -143,7 +151,7 @@ class Reader:
         return None
 
     def _scope(self, parser: httptools.HttpRequestParser | None, version: str) -> "HTTPScope":
-        """`parser`: it has read the method."""
+        """`parser`: one that has parsed the method, if there is one."""
         method, self.method = self.method or (parser.get_method() if parser else b"OTHER"), b""
         target = self.url if self.url.startswith(b"/") and self.url.isascii() else b""
         raw_path, _, query = target.partition(b"?")

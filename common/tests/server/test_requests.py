@@ -112,3 +112,11 @@ async def test_other_transfer_codings_are_400(server: Running, coding: bytes) ->
     async with server.client() as client:
         client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + coding + b"\r\n\r\n0\r\n\r\n")
         assert status((await client.answer())[0]) == 400
+
+
+async def test_an_answer_to_head_has_no_body(server: Running) -> None:
+    async with server.client() as client:
+        client.send(b"HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n" + GET + b"Connection: close\r\n\r\n")
+        answers = await client.rest()
+    assert answers.count(b"content-length: ") == 2
+    assert answers.count(b"HEAD /a") == 0

@@ -59,7 +59,7 @@ class UserRepository:
         if self._replicas is not None:
             await self._reply(self._replicas.require())
         document = await self._read(user_id)
-        if not is_whole(document, user_id):
+        if not is_whole(document, user_id.encode()):
             report_broken(user_id)
             raise RecordBroken
         return document
@@ -71,7 +71,7 @@ class UserRepository:
         partition = identifiers.partition_for(email)
         key_list = [keys.claim(partition, email), keys.record(partition)]
         user_id, document = await self._reply(self.pipe.run("find", scripts.FIND, key_list, []))
-        if document is not None and not is_whole(document, user_id.decode()):
+        if document is not None and not is_whole(document, user_id):
             report_broken(user_id.decode())
             raise RecordBroken
         found: bytes | None = document

@@ -3,19 +3,11 @@
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import NamedTuple
 
 from ._address import Address, Node
 from ._discovery import Cluster, Discovery, Primary, Sentinels, slot_of
 from ._stream import Stream
 from .errors import ErrorReply, Reason, Unavailable
-
-
-class Opened(NamedTuple):
-    """An open connection; the primary that it leads to, where that may change."""
-
-    stream: Stream
-    primary: Primary | None
 
 
 class Opener:
@@ -41,27 +33,21 @@ class Opener:
         self._client_name = client_name
         self._password = password
 
-    async def open(self) -> Opened:
-        """Connect, authenticate and select; behind Sentinel and in a cluster, to the current primary.
+    async def open(self) -> tuple[Stream, Primary | None]:
+        """Connect, authenticate and select; behind Sentinel and in a cluster, to the current primary, which is returned too.
 
         Raises Unavailable, ErrorReply, OSError: see `reason_of`.
         """
-        address = self.address
-        primary = await self.primary() if address.is_moving else None
+        primary = await self.primary() if self.address.is_moving else None
         stream = await self._connect(primary.node if primary else None)
         try:
-            await self._log_in(stream, address.username, self.password())
             await self._set_up(stream)
             if primary is not None:
                 await self._require_primary(stream)
         except BaseException:
             stream.drop(Reason.CLOSED)
             raise
-        return Opened(stream, primary)
-
-    def password(self) -> str | None:
-        """The current password."""
-        return self.address.password or (self._password() if self._password is not None else None)
+        return stream, primary
 
     async def primary(self) -> Primary:
         """The current primary. Raises as `open` does."""
@@ -74,37 +60,35 @@ class Opener:
             await discovery.replaced(primary)
 
     def _discovery(self) -> Discovery:
-        if self.address.is_cluster:
-            return Cluster(self.address.nodes, self._connect_node, self._timeout, slot_of(self.slot_key))
-        return Sentinels(self.address.nodes, self._connect_sentinel, self._timeout, self.address.service)
+        address = self.address
+        if address.is_cluster:
+            return Cluster(address.nodes, self._connect, self._timeout, slot_of(self.slot_key))
+        return Sentinels(address.nodes, self._connect_sentinel, self._timeout, address.service)
 
     async def _connect(self, node: Node | None) -> Stream:
-        loop = asyncio.get_running_loop()
-        if self.address.scheme == "unix":
-            return (await loop.create_unix_connection(Stream, self.address.path))[1]
-        host, port = node or self.address.nodes[0]
-        # Certificates are read for each connection: they may have been renewed.
-        context = tls_context(self.address.options) if self.address.is_tls else None
-        return (await loop.create_connection(Stream, host, port, ssl=context))[1]
-
-    async def _connect_node(self, node: Node) -> Stream:
-        stream = await self._connect(node)
-        await self._log_in(stream, self.address.username, self.password())
-        return stream
+        password = self.address.password or (self._password() if self._password is not None else None)
+        return await self._log_in(node, self.address.username, password)
 
     async def _connect_sentinel(self, node: Node) -> Stream:
-        stream = await self._connect(node)
-        await self._log_in(stream, None, self.address.options.get("sentinel_password"))
-        return stream
+        return await self._log_in(node, None, self.address.options.get("sentinel_password"))
 
-    async def _log_in(self, stream: Stream, username: str | None, password: str | None) -> None:
-        if username or password:
-            user = (username,) if username else ()
-            try:
-                await stream.ask("AUTH", *user, password or "")
-            except BaseException:
-                stream.drop(Reason.CLOSED)
-                raise
+    async def _log_in(self, node: Node | None, username: str | None, password: str | None) -> Stream:
+        loop = asyncio.get_running_loop()
+        stream: Stream
+        if self.address.scheme == "unix":
+            _, stream = await loop.create_unix_connection(Stream, self.address.path)
+        else:
+            # Certificates are read for each connection: they may have been renewed.
+            context = tls_context(self.address.options) if self.address.is_tls else None
+            host, port = node or self.address.nodes[0]
+            _, stream = await loop.create_connection(Stream, host, port, ssl=context)
+        try:
+            if username or password:
+                await stream.ask("AUTH", *((username,) if username else ()), password or "")
+        except BaseException:
+            stream.drop(Reason.CLOSED)
+            raise
+        return stream
 
     async def _set_up(self, stream: Stream) -> None:
         try:

@@ -35,7 +35,7 @@ class Pipe:
 
     `timeout` (seconds) is for a command from its issue to its reply, `connect_timeout` for finding, opening and
     authenticating; `time_left` shortens the former to what the caller has left. At most `max_waiting` commands may be
-    without a reply. `slot_key` is any key of the slot that is used in a cluster. Belongs to one running event loop.
+    without a reply. `slot_key` is any key of the slot that is used in a cluster. Belongs to one event loop until `close`.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Pipe:
         self._on_state = on_state
         self._context = Context()  # a shared connection belongs to no request
         opener = Opener(address, connect_timeout, slot_key=slot_key, client_name=client_name, password=password)
-        self._link = Link(opener, connect_timeout, self._opened, self._failed, self.close, self._context)
+        self._link = Link(opener, connect_timeout, self._opened, self._failed, self._context)
         self._sweeper = Sweeper(self._sweep, self._context)
         self._reset()
 
@@ -134,8 +134,9 @@ class Pipe:
     def _submit(self, operation: str, payload: bytes, timeout: float | None) -> Command:
         loop = asyncio.get_running_loop()
         if loop is not self._link.loop:
-            self._link.adopt(loop)
-            self._reset()
+            if self._link.loop is not None:
+                raise RuntimeError("a Pipe belongs to one event loop: close it there before using it in another")
+            self._link.loop = loop
         now = monotonic()
         deadline = now + self._time_left(self._timeout if timeout is None else timeout)
         command = Command(operation, payload, loop.create_future(), now, deadline)
@@ -195,7 +196,7 @@ class Pipe:
             self._failed(reason)
         else:
             self._report(reason)
-            self._link.stable()
+            self._link.failures = 0
             self._link.connect()
 
     def _opened(self, stream: Stream) -> None:

@@ -11,11 +11,11 @@ from tools.testing.valkey import Valkey, valkey
 
 
 def pytest_asyncio_loop_factories(item):
-    """Each async test on both loops: gunicorn runs uvloop, `manage.py` and the tests of others asyncio's.
+    """Each async test on both loops: the service runs uvloop, the commands asyncio's.
 
-    But for a real cluster, whose failovers take seconds: what is particular to a loop, its lying stand-in shows.
+    But for real failovers, which take seconds: the stand-ins that lie show what is particular to a loop.
     """
-    if item.path.name == "test_cluster.py":
+    if item.path.name in {"test_cluster.py", "test_failover.py"}:
         return {"uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 

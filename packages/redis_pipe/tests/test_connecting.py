@@ -90,7 +90,7 @@ async def test_it_recovers_by_itself_when_the_server_comes(connect):
     port = free_port()
     connection = connect(f"redis://127.0.0.1:{port}")
     assert await reason_of(connection.ping()) is Reason.REFUSED
-    connection._link._failures = 1_000_000  # as after days
+    connection._link.failures = 1_000_000  # as after days
     await asyncio.sleep(0.3)
     store = Hostile(always(b"+PONG\r\n"), port=port)
     await store.start()

@@ -1,17 +1,20 @@
 -- Stores many users, each by the rules of create.lua. One read and two writes for all of them take half the time of one by
 -- one. First comes the one write that can fail, on a key of another type: nothing is left half-done.
--- KEYS  1 index, then for each user: record, email claim
+-- KEYS  1 index   2 epoch of the layout, then for each user: record, email claim
 -- ARGV  1 "all" (all users or, if one is in conflict, none) | "rest" (all but those in conflict), then for each user: id, document
 -- A user is in conflict when the email is claimed for another id, or another document has the id.
 -- Answers {created, unchanged, {position of a user in conflict (from 1), id that holds the email ("" if none or the same), …}}
+if (redis.call('GET', KEYS[2]) or '1') ~= '1' then
+    return redis.error_reply('EPOCH the store has another layout')
+end
 local created, unchanged, conflicts = 0, 0, {}
 local entries, writes, taken = {}, {}, {}
-local stored = redis.call('MGET', unpack(KEYS, 2))
-for i = 2, #KEYS, 2 do
-    local record, claim, id, document = KEYS[i], KEYS[i + 1], ARGV[i], ARGV[i + 1]
-    local current, holder = taken[record] or stored[i - 1], taken[claim] or stored[i]
+local stored = redis.call('MGET', unpack(KEYS, 3))
+for i = 3, #KEYS, 2 do
+    local record, claim, id, document = KEYS[i], KEYS[i + 1], ARGV[i - 1], ARGV[i]
+    local current, holder = taken[record] or stored[i - 2], taken[claim] or stored[i - 1]
     if (holder and holder ~= id) or (current and current ~= document) then
-        conflicts[#conflicts + 1] = i / 2
+        conflicts[#conflicts + 1] = (i - 1) / 2
         conflicts[#conflicts + 1] = holder and holder ~= id and holder or ''
     else
         taken[record], taken[claim] = document, id

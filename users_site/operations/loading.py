@@ -64,7 +64,7 @@ def batches(entries: Iterable[Entry], size: int = LOAD_BATCH) -> Iterator[list[E
 
 def _load_command(mode: str, batch: list[Entry]) -> bytes:
     partition = identifiers.partition_of(batch[0].id)
-    key_list: list[str] = [keys.index(partition)]
+    key_list: list[str] = [keys.index(partition), keys.epoch(partition)]
     args: list[Word] = [mode]
     for entry in batch:
         key_list += keys.record(partition, entry.id), keys.claim(partition, entry.email)

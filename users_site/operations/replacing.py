@@ -37,7 +37,7 @@ def _commands(bulk: Bulk, entries: list[Entry]) -> list[bytes]:
         # A stale claim names a user who is not in the way.
         is_in_the_way = other is not None and keys.claim(partitions[i], email_of(other)) == claims[i]
         in_the_way, sha1 = (theirs[i], _sha1(other)) if is_in_the_way else (records[i], _sha1(current))
-        key_list = [index, records[i], claims[i], old_claim, in_the_way]
+        key_list = [index, records[i], claims[i], old_claim, in_the_way, keys.epoch(partitions[i])]
         commands.append(script(scripts.PUT, key_list, [entry.id, entry.document, _sha1(current), holders[i], sha1]))
     return commands
 

@@ -3,6 +3,7 @@
 {users:P}:user:<id>      string   the user, as served
 {users:P}:ids            zset     every id at score 0; UUIDv7 ids sort by creation, so pages are ZRANGE … BYLEX
 {users:P}:email:<email>  string   id; the claim that keeps the email unique, by its identity
+{users:P}:epoch          string   of the layout, absent for 1: the scripts that write refuse any other
 {users:P}:idem:<key>     string   fingerprint of the request and its first answer, 24 h; of an authenticated caller the
                                   key is "<digest of the caller> <key>": without one it cannot hold a space
 """
@@ -11,7 +12,7 @@ import hashlib
 
 from users_contract.identity import identity
 
-RECORD, INDEX, CLAIM, IDEMPOTENCY = "user", "ids", "email", "idem"
+RECORD, INDEX, CLAIM, IDEMPOTENCY, EPOCH = "user", "ids", "email", "idem", "epoch"
 EVERY = "{users:*"
 """The glob pattern of every key of this layout."""
 
@@ -19,6 +20,11 @@ EVERY = "{users:*"
 def index(partition: int) -> str:
     """The index of all ids."""
     return f"{{users:{partition}}}:{INDEX}"
+
+
+def epoch(partition: int) -> str:
+    """The epoch of the layout."""
+    return f"{{users:{partition}}}:{EPOCH}"
 
 
 def record(partition: int, user_id: str = "") -> str:

@@ -94,7 +94,12 @@ class UserRepository:
         partition = identifiers.partition_for(email)
         user_id, now = identifiers.new_id(email), timestamp()
         document = User(user_id, name, email, role, now, now).document()
-        key_list = [keys.record(partition, user_id), keys.index(partition), keys.claim(partition, email)]
+        key_list = [
+            keys.record(partition, user_id),
+            keys.index(partition),
+            keys.claim(partition, email),
+            keys.epoch(partition),
+        ]
         args: list[Any] = [user_id, document]
         if idempotency is not None:
             key_list.append(keys.idempotency(partition, idempotency.key, idempotency.caller))
@@ -136,7 +141,7 @@ class UserRepository:
                 self._writes.run(
                     "update",
                     scripts.REPLACE,
-                    [keys.record(partition, user_id), *claims],
+                    [keys.record(partition, user_id), *claims, keys.epoch(partition)],
                     [version(document), new_document, user_id],
                 )
             )
@@ -160,7 +165,12 @@ class UserRepository:
                 self._writes.run(
                     "delete",
                     scripts.DELETE,
-                    [keys.record(partition, user_id), keys.index(partition), keys.claim(partition, email)],
+                    [
+                        keys.record(partition, user_id),
+                        keys.index(partition),
+                        keys.claim(partition, email),
+                        keys.epoch(partition),
+                    ],
                     [version(document), user_id],
                 )
             )

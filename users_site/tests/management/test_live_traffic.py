@@ -21,7 +21,7 @@ Run = Callable[..., str]
 
 
 def call(redis: Redis, script: Script, key_list: list[str], *args: str | bytes) -> None:
-    redis.eval(script.source, len(key_list), *key_list, *args)
+    redis.eval(script.source, len(key_list) + 1, *key_list, keys.epoch(0), *args)
 
 
 def create(redis: Redis, user: User) -> None:

@@ -151,3 +151,20 @@ async def test_reads_are_served_while_writes_are_paused(users: UserRepository) -
         assert ids(await users.page(1)) == [user.id]
     finally:
         await users.pipe.execute("unpause", b"CLIENT", b"UNPAUSE")
+
+
+async def test_writes_refuse_a_store_of_another_layout(users: UserRepository) -> None:
+    user = await created(users)
+    await users.pipe.execute("set", b"SET", keys.epoch(0), "2")
+    writes = (
+        users.create("Eve", fresh_email(), "user"),
+        users.update(user.id, to(name="Eve")),
+        users.delete(user.id),
+    )
+    for write in writes:
+        with pytest.raises(StoreError) as caught:
+            await write
+        assert caught.value.code == "EPOCH"
+    await users.pipe.execute("set", b"SET", keys.epoch(0), "1")
+    assert await users.get(user.id) == user.document()
+    await users.delete(user.id)

@@ -1,7 +1,7 @@
-"""Figures as people read them."""
+"""Figures for people."""
 
 NOTHING = "\N{EN DASH}"
-"""Where there is no figure."""
+"""Shown without a figure."""
 
 
 def rate(value: float) -> str:

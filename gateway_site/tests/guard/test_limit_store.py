@@ -26,7 +26,7 @@ from tools.testing.recording import Recording
 from tools.testing.serving import Served
 from tools.testing.store import Store, store
 
-RATE, BURST, SECONDS = 20, 10, 4
+RATE, BURST, SECONDS = 30, 15, 2
 
 
 @pytest.fixture

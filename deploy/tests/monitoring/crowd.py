@@ -7,6 +7,7 @@ just below. A test that stays silent has the failing team beside it. The expecta
 import copy
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ Test = dict[str, Any]
 Series = dict[str, str]
 
 
+@cache
 def crowded(path: Path) -> dict[str, Any]:
     """The test file beside a rule file, crowded."""
     document = copy.deepcopy(parsed(beside(path)))

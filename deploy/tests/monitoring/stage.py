@@ -1,6 +1,7 @@
 """What the live tests watch: the pair on a real store with a replica and an exporter, under load, watched by Prometheus
 and Alertmanager with our rules, whose alerts reach a webhook."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -102,7 +103,7 @@ def quick_rules(folder: Path) -> Path:
     """Our rules with short `for` and short windows; else as they are."""
     folder.mkdir()
     for path in RULE_FILES:
-        document = parsed(path)
+        document = copy.deepcopy(parsed(path))
         for group in document["groups"]:
             group.pop("interval", None)
             for rule in group["rules"]:

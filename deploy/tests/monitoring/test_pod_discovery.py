@@ -2,6 +2,7 @@
 
 Debian's Prometheus is built without Kubernetes' discovery: what that would find is given to the relabelling by hand."""
 
+import copy
 import json
 import re
 import subprocess
@@ -51,7 +52,7 @@ def plain(name: str) -> str:
 
 def discovered(tmp_path: Path, targets: list[dict[str, Any]]) -> list[dict[str, str]]:
     """The labels of what is scraped, as promtool says after the job's relabelling."""
-    config = parsed(FILE)
+    config = copy.deepcopy(parsed(FILE))
     (job,) = config["scrape_configs"]
     del job["kubernetes_sd_configs"]
     job["static_configs"] = targets

@@ -1,5 +1,6 @@
 """Every alert is tested both ways, described, and explained by a runbook."""
 
+import json
 import re
 import subprocess
 from collections import Counter
@@ -46,7 +47,7 @@ def test_promtool_accepts_the_rules(path: Path) -> None:
 def test_alerts_ring_for_the_failing_environment_alone(path: Path, tmp_path: Path) -> None:
     """The tests beside the rules pass while a healthy environment and a failing team share the Prometheus."""
     (tmp_path / path.name).write_text(path.read_text())
-    (tmp_path / beside(path).name).write_text(yaml.safe_dump(crowded(path)))
+    (tmp_path / beside(path).name).write_text(json.dumps(crowded(path)))  # which is YAML, and ten times as fast
     done = promtool("test", "rules", tmp_path / beside(path).name)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -1,7 +1,5 @@
 """Which overlays and components are tested together."""
 
-import os
-from itertools import combinations
 from pathlib import Path
 
 KUSTOMIZE = Path(__file__).resolve().parents[1] / "kustomize"
@@ -18,18 +16,13 @@ def components() -> list[str]:
 
 
 def combinations_of_components() -> list[Combination]:
-    """Each overlay alone, with each component, with all of them in either order; prod with all but one.
-
-    In CI prod with each pair besides: half a minute more.
-    """
+    """Each overlay alone, with each component, with all of them in either order; prod with all but one."""
     names = components()
     alone = [(*NEEDS.get(each, ()), each) for each in names]
     found: list[Combination] = []
     for overlay in OVERLAYS:
         found += [(overlay, added) for added in ((), *alone, tuple(names), tuple(reversed(names)))]
     found += [("prod", added) for left_out in names if (added := _without(names, left_out))]
-    if os.environ.get("CI") == "true":
-        found += [("prod", (*NEEDS.get(second, ()), first, second)) for first, second in combinations(names, 2)]
     return list(dict.fromkeys((overlay, tuple(dict.fromkeys(added))) for overlay, added in found))
 
 
@@ -38,7 +31,7 @@ def _without(names: list[str], left_out: str) -> tuple[str, ...]:
 
 
 def name(combination: Combination) -> str:
-    """For test ids; what is more than two components is told by how it begins and ends."""
+    """For test ids: more than two components by the first and those that are missing."""
     overlay, added = combination
     if len(added) <= 2:
         return "+".join((overlay, *added))

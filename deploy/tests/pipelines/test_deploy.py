@@ -35,6 +35,9 @@ SETTINGS = {
     "PYTHON": "service-python",
 }
 
+COMMANDS = ("kubectl", "aws", "curl", "service-python")
+ENVIRONMENT = ROOT / "deploy/argocd/environments/prod/kustomization.yaml"
+
 APPLY = r" apply -k "
 ROLLOUT = "rollout status deployment/user-service"
 SMOKE = "manage_gateway.py smoke"
@@ -48,7 +51,7 @@ LOST = "the rollback failed too"
 @pytest.fixture
 def running(tmp_path: Path) -> Stage:
     """An environment in which the old version runs."""
-    return stage(tmp_path / "stage", "kubectl", "aws", "curl", "service-python", cluster=OLD)
+    return stage(tmp_path / "stage", *COMMANDS, cluster=OLD)
 
 
 def deploy(where: Stage, environment: str = "prod", **settings: str) -> subprocess.CompletedProcess[str]:
@@ -59,29 +62,58 @@ def position(calls: list[str], part: str, start: int = 0) -> int:
     return next(index for index, call in enumerate(calls) if index >= start and part in call)
 
 
-def test_deploy_applies_waits_smokes_and_says_so(running: Stage):
-    done = deploy(running)
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """After one deploy that succeeds; its output is in the file `output`, what it told the job in `job`."""
+    stage_ = stage(tmp_path_factory.mktemp("deploy") / "stage", *COMMANDS, cluster=OLD)
+    settings = {"BRANCH": "x`<!channel>|&", "GITHUB_OUTPUT": str(stage_.folder / "job")}
+    before = ENVIRONMENT.read_text(encoding="utf-8")
+    done = deploy(stage_, **settings)
     assert done.returncode == 0, done.stderr
-    assert running.cluster == NEW
+    assert ENVIRONMENT.read_text(encoding="utf-8") == before, "the checkout stays as it is"
+    (stage_.folder / "output").write_text(done.stdout + done.stderr)
+    return stage_
+
+
+def test_deploy_applies_waits_smokes_and_says_so(deployed: Stage):
+    assert deployed.cluster == NEW
     order = ("update-kubeconfig", "get-secret-value", "--dry-run=server", " apply -k ", "rollout status", SMOKE, "curl")
-    calls = running.calls
+    calls = deployed.calls
     positions = [position(calls, part) for part in order[:3]]
     positions += [position(calls, part, positions[-1] + 1) for part in order[3:]]
     assert positions == sorted(positions)
     assert not [call for call in calls if "undo" in call or " patch " in call]
-    assert "users-gateway *prod*: deployed" in running.message
-    assert "`0123456789ab` of `main`" in running.message
-    assert f"<{SETTINGS['RUN_URL']}|the run>" in running.message
+    assert "users-gateway *prod*: deployed" in deployed.message
+    assert f"<{SETTINGS['RUN_URL']}|the run>" in deployed.message
 
 
-def test_each_image_gets_its_own_digest_and_the_checkout_stays_as_it_is(running: Stage):
-    file = ROOT / "deploy/argocd/environments/prod/kustomization.yaml"
-    before = file.read_text(encoding="utf-8")
-    gateway, users = f"sha256:{'c3' * 32}", f"sha256:{'d4' * 32}"
-    assert deploy(running, GATEWAY_DIGEST=gateway, USERS_DIGEST=users).returncode == 0
-    images = re.findall(r"newName: \S+/(\S+)\n +digest: (\S+)", running.text("applied"))
-    assert images == [("api-gateway", gateway), ("user-service", users)]
-    assert file.read_text(encoding="utf-8") == before
+def test_branch_name_is_no_markup(deployed: Stage):
+    assert "`0123456789ab` of `x'&lt;!channel&gt;/&amp;`" in deployed.message
+
+
+def test_each_image_gets_its_own_digest(deployed: Stage):
+    images = re.findall(r"newName: \S+/(\S+)\n +digest: (\S+)", deployed.text("applied"))
+    assert images == [("api-gateway", SETTINGS["GATEWAY_DIGEST"]), ("user-service", SETTINGS["USERS_DIGEST"])]
+
+
+def test_the_smoke_test_reads_its_key_from_a_file_that_nobody_else_may_read(deployed: Stage):
+    assert deployed.text("smoke-key") == f"600 {API_KEY}"
+
+
+def test_settings_that_no_revision_mentions_are_deleted_after_a_deploy(deployed: Stage):
+    assert [call.split()[-1] for call in deployed.calls if " delete " in call] == ["configmap/settings-9999999999"]
+    assert position(deployed.calls, " delete ") > position(deployed.calls, SMOKE)
+
+
+def test_no_secret_is_in_output_arguments_or_messages(deployed: Stage):
+    assert_no_secret(deployed, deployed.text("output"))
+    assert HOOK in deployed.text("stdin"), "the hook goes through curl's standard input"
+
+
+def assert_no_secret(where: Stage, output: str) -> None:
+    seen = output + "\n".join(where.calls) + where.message
+    assert API_KEY not in seen
+    assert "wJalrXUtnFEMI" not in seen
 
 
 def test_every_call_is_bounded_and_goes_to_the_cluster_that_was_named(running: Stage):
@@ -95,19 +127,11 @@ def test_every_call_is_bounded_and_goes_to_the_cluster_that_was_named(running: S
     statuses = [call.split() for _, _, call in surroundings if "rollout status" in call]
     assert all(words[-1].startswith("--timeout=") for words in statuses)
     assert [words[-2].split("/")[1] for words in statuses] == 2 * WORKLOADS, "each needs the one before it"
+    assert not [call for call in running.calls if " delete " in call], "a failed deploy deletes no settings"
 
 
-def test_the_smoke_test_reads_its_key_from_a_file_that_nobody_else_may_read(running: Stage):
-    deploy(running)
-    assert running.text("smoke-key") == f"600 {API_KEY}"
-
-
-def test_the_job_is_told_that_slack_was(running: Stage, tmp_path: Path):
-    deploy(running, GITHUB_OUTPUT=str(tmp_path / "output"))
-    assert (tmp_path / "output").read_text() == "told=true\n"
-    running.fail(Failure(SMOKE))
-    assert deploy(running, GITHUB_OUTPUT=str(tmp_path / "output")).returncode == 3
-    assert (tmp_path / "output").read_text() == 2 * "told=true\n"
+def test_the_job_is_told_that_slack_was(deployed: Stage, running: Stage, tmp_path: Path):
+    assert deployed.text("job") == "told=true\n"
     assert deploy(running, GATEWAY_DIGEST="", GITHUB_OUTPUT=str(tmp_path / "other")).returncode == 2
     assert not (tmp_path / "other").exists(), "the workflow tells of what was not even tried"
 
@@ -120,11 +144,6 @@ def test_the_workflow_tells_what_the_script_could_not(running: Stage):
     assert "users-gateway *prod*: not deployed. checks failure" in running.message
     assert "wJalrXUtnFEMI" not in done.stdout + done.stderr + "".join(running.calls)
     assert running.run("tell.sh", "prod").returncode == 2
-
-
-def test_branch_name_is_no_markup(running: Stage):
-    deploy(running, BRANCH="x`<!channel>|&")
-    assert "`x'&lt;!channel&gt;/&amp;`" in running.message
 
 
 FAILURES: dict[str, tuple[list[Failure], int, dict[str, str], list[str]]] = {
@@ -168,26 +187,10 @@ def test_failed_deploy(running: Stage, name: str):
     assert done.returncode == code, done.stdout + done.stderr
     assert running.cluster == cluster
     assert all(part in running.message for part in ("*prod*: not deployed", *says)), running.message
+    assert_no_secret(running, done.stdout + done.stderr)
+    assert UNTOUCHED not in says or not [call for call in running.calls if "undo" in call]
     smokes = sum(SMOKE in call for call in running.calls)
     assert smokes == (0 if UNTOUCHED in says else 1 + ("smoke" in name or "undo" in name)), "the second smoke test"
-
-
-def test_nothing_is_undone_when_nothing_was_changed(running: Stage):
-    running.fail(Failure("--dry-run=server"))
-    deploy(running)
-    assert not [call for call in running.calls if "undo" in call]
-
-
-def test_settings_that_no_revision_mentions_are_deleted_after_a_deploy(running: Stage):
-    deploy(running)
-    assert [call.split()[-1] for call in running.calls if " delete " in call] == ["configmap/settings-9999999999"]
-    assert position(running.calls, " delete ") > position(running.calls, SMOKE)
-
-
-def test_failed_deploy_deletes_no_settings(running: Stage):
-    running.fail(Failure(SMOKE, last=1))
-    deploy(running)
-    assert not [call for call in running.calls if " delete " in call]
 
 
 def test_settings_that_cannot_be_deleted_change_no_exit_code(running: Stage):
@@ -199,20 +202,14 @@ def test_settings_that_cannot_be_deleted_change_no_exit_code(running: Stage):
 
 def test_new_deployment_starts_with_the_minimum_of_its_autoscaler(tmp_path: Path):
     there = {name: "old" for name in WORKLOADS if name not in {"rate-limit", "user-service"}}
-    part = stage(tmp_path / "stage", "kubectl", "aws", "curl", "service-python", cluster=there)
+    part = stage(tmp_path / "stage", *COMMANDS, cluster=there)
     assert deploy(part).returncode == 0
     (patch,) = [call for call in part.calls if " patch " in call]
     assert patch.endswith('patch deployment/user-service --type merge --patch {"spec":{"replicas":2}}')
 
 
 def test_first_deploy_that_fails_has_nothing_to_go_back_to(tmp_path: Path):
-    empty = stage(
-        tmp_path / "stage",
-        "kubectl",
-        "aws",
-        "curl",
-        "service-python",
-    )
+    empty = stage(tmp_path / "stage", *COMMANDS)
     empty.fail(Failure(SMOKE))
     done = deploy(empty)
     assert done.returncode == 3
@@ -257,16 +254,6 @@ def test_interrupted_deploy_is_told(running: Stage):
         process.communicate(timeout=20)
     assert process.returncode == 3
     assert "interrupted" in running.message
-
-
-@pytest.mark.parametrize("order", [[], [Failure(SMOKE, last=1)], [Failure("^curl")], [Failure("rollout")]])
-def test_no_secret_is_in_output_arguments_or_messages(running: Stage, order: list[Failure]):
-    running.fail(*order)
-    done = deploy(running)
-    seen = done.stdout + done.stderr + "\n".join(running.calls) + running.message
-    assert API_KEY not in seen
-    assert "wJalrXUtnFEMI" not in seen
-    assert HOOK in running.text("stdin"), "the hook goes through curl's standard input"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from enum import StrEnum
-from functools import partial
 from typing import Any
 
 from ._command import Script, Word
@@ -31,6 +30,10 @@ WRITE_SECONDS = 2.0
 """From a write's issue to its acknowledgement, the wait for the round before it included."""
 
 ROUND_WRITES = 1000
+
+
+_Sent = asyncio.Future[tuple[asyncio.Future[Any], asyncio.Future[bool]]]
+"""Done when a write leaves: its reply, and whether its round became durable."""
 
 
 class Durability(StrEnum):
@@ -59,23 +62,31 @@ class DurableWrites:
         self._timeout = timeout
         self._has_written = has_written
         self._time_left = time_left
-        self._queue: deque[_Write] = deque()
+        self._queue: deque[tuple[str, tuple[Word, ...], _Sent]] = deque()
         self._rounds: asyncio.Task[None] | None = None
 
     async def run(self, operation: str, script: Script, keys: Sequence[bytes | str], args: Sequence[Word]) -> Any:
         """The script's answer, once what it wrote is durable. Raises Unavailable, Refused, NotDurable."""
+        loop, is_written = asyncio.get_running_loop(), False
+        sent: _Sent = loop.create_future()
         # Whole: a script that is sent again after NOSCRIPT would run behind the wait.
-        write = _Write(operation, script.whole(len(keys), *keys, *args), asyncio.get_running_loop().create_future())
-        self._queue.append(write)
+        self._queue.append((operation, script.whole(len(keys), *keys, *args), sent))
         if self._rounds is None or self._rounds.done():
-            self._rounds = asyncio.get_running_loop().create_task(self._run_rounds(), context=Context())
+            self._rounds = loop.create_task(self._run_rounds(), context=Context())
         try:
             async with asyncio.timeout(self._time_left(WRITE_SECONDS)):
-                return await write.done
+                reply, is_durable = await sent
+                outcome = await asyncio.shield(reply)
+                if not self._has_written(outcome):
+                    return outcome
+                is_written = True
+                if await asyncio.shield(is_durable):
+                    return outcome
+                raise NotDurable
         except TimeoutError:
-            if write.is_written:
+            if is_written:
                 raise NotDurable from None
-            raise Unavailable(Reason.TIMEOUT, uncertain=write.is_sent) from None
+            raise Unavailable(Reason.TIMEOUT, uncertain=not sent.cancelled()) from None
 
     async def probe(self, pipe: Pipe) -> None:
         """Return if the server has the command to wait; `pipe`: another one. Raises Unavailable, and Refused, which it logs."""
@@ -102,52 +113,21 @@ class DurableWrites:
         await asyncio.sleep(0)  # everything that this tick of the loop issues goes together
         while self._queue:
             writes = [self._queue.popleft() for _ in range(min(len(self._queue), ROUND_WRITES))]
-            await self._round([write for write in writes if not write.done.done()])
+            await self._round([write for write in writes if not write[2].done()])
 
-    async def _round(self, writes: list["_Write"]) -> None:
+    async def _round(self, writes: list[tuple[str, tuple[Word, ...], _Sent]]) -> None:
         if not writes:
             return
-        for write in writes:
-            write.is_sent = True
         wait = ("wait", self._wait_words(int(WAIT_SECONDS * 1000)), self._timeout + WAIT_SECONDS)
         *replies, waited = self._pipe.batch(
-            [*((write.operation, write.words, self._timeout) for write in writes), wait]
+            [*((operation, words, self._timeout) for operation, words, _ in writes), wait]
         )
-        for write, reply in zip(writes, replies, strict=True):
-            reply.add_done_callback(partial(write.replied, self._has_written))
+        is_durable: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        for (_, _, sent), reply in zip(writes, replies, strict=True):
+            reply.add_done_callback(asyncio.Future.exception)  # retrieved, even if its caller gave up
+            sent.set_result((reply, is_durable))
         try:
             reached = await waited
         except PipeError:
             reached = 0
-        local = reached[0] if isinstance(reached, list) else reached
-        for write in writes:
-            write.settle(is_durable=local >= 1)
-
-
-class _Write:
-    """One script on its way."""
-
-    def __init__(self, operation: str, words: tuple[Word, ...], done: asyncio.Future[Any]) -> None:
-        self.operation, self.words, self.done = operation, words, done
-        self.is_sent = self.is_written = False
-        self.outcome: Any = None
-
-    def replied(self, has_written: Callable[[Any], bool], reply: asyncio.Future[Any]) -> None:
-        error = reply.exception()
-        outcome = None if error else reply.result()
-        if self.done.done():
-            return
-        if error:
-            self.done.set_exception(error)
-        elif has_written(outcome):
-            self.is_written, self.outcome = True, outcome
-        else:
-            self.done.set_result(outcome)
-
-    def settle(self, *, is_durable: bool) -> None:
-        if self.done.done():
-            return
-        if is_durable:
-            self.done.set_result(self.outcome)
-        else:
-            self.done.set_exception(NotDurable())
+        is_durable.set_result((reached[0] if isinstance(reached, list) else reached) >= 1)

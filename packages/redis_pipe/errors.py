@@ -44,22 +44,23 @@ class Reason(StrEnum):
     NOREPLICAS = "noreplicas"
 
 
+_STATES = (
+    "loading",
+    "readonly",
+    "masterdown",
+    "oom",
+    "clusterdown",
+    "tryagain",
+    "moved",
+    "misconf",
+    "busy",
+    "noreplicas",
+)
 # The first word of an error reply about the server's state.
 UNAVAILABLE_REPLIES = {
-    "LOADING": Reason.LOADING,
-    "READONLY": Reason.READONLY,
-    "MASTERDOWN": Reason.MASTERDOWN,
-    "OOM": Reason.OOM,
-    "CLUSTERDOWN": Reason.CLUSTERDOWN,
-    "TRYAGAIN": Reason.TRYAGAIN,
+    **{state.upper(): Reason(state) for state in _STATES},
+    **dict.fromkeys(("NOAUTH", "WRONGPASS", "NOPERM"), Reason.AUTH),
     "ASK": Reason.TRYAGAIN,
-    "MOVED": Reason.MOVED,
-    "MISCONF": Reason.MISCONF,
-    "BUSY": Reason.BUSY,
-    "NOREPLICAS": Reason.NOREPLICAS,
-    "NOAUTH": Reason.AUTH,
-    "WRONGPASS": Reason.AUTH,
-    "NOPERM": Reason.AUTH,
 }
 
 

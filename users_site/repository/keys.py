@@ -37,6 +37,11 @@ def claim(partition: int, email: str) -> str:
     return f"{{users:{partition}}}:{CLAIM}:{identity(email)}"
 
 
+def of_user(partition: int, user_id: str, email: str) -> list[str]:
+    """Record, index, claim, epoch."""
+    return [record(partition, user_id), index(partition), claim(partition, email), epoch(partition)]
+
+
 def idempotency(partition: int, key: str, caller: str = "") -> str:
     """What an Idempotency-Key of this caller stands for."""
     owner = f"{hashlib.sha256(caller.encode()).hexdigest()[:32]} " if caller else ""

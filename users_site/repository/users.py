@@ -94,12 +94,7 @@ class UserRepository:
         partition = identifiers.partition_for(email)
         user_id, now = identifiers.new_id(email), timestamp()
         document = User(user_id, name, email, role, now, now).document()
-        key_list = [
-            keys.record(partition, user_id),
-            keys.index(partition),
-            keys.claim(partition, email),
-            keys.epoch(partition),
-        ]
+        key_list = keys.of_user(partition, user_id, email)
         args: list[Any] = [user_id, document]
         if idempotency is not None:
             key_list.append(keys.idempotency(partition, idempotency.key, idempotency.caller))
@@ -165,12 +160,7 @@ class UserRepository:
                 self._writes.run(
                     "delete",
                     scripts.DELETE,
-                    [
-                        keys.record(partition, user_id),
-                        keys.index(partition),
-                        keys.claim(partition, email),
-                        keys.epoch(partition),
-                    ],
+                    keys.of_user(partition, user_id, email),
                     [version(document), user_id],
                 )
             )

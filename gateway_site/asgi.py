@@ -120,11 +120,14 @@ def _limiter(settings: Any, on_stop: Stops) -> Any:
         return None
     from gateway_site.guard.limit import Limiter, LocalStore, Store
 
-    store: Store = LocalStore(rate)
-    if settings.RATE_LIMIT_STORE != "local":
+    store: Store
+    if settings.RATE_LIMIT_STORE == "local":
+        store = LocalStore(rate)
+    else:
         from gateway_site.guard.limit_store import RedisStore  # redis-py: 10 MB that only it needs
 
-        store = RedisStore(settings.RATE_LIMIT_STORE, rate)
+        store = shared = RedisStore(settings.RATE_LIMIT_STORE, rate)
+        metrics.samplers.append(shared.sample)
     limiter = Limiter(rate, store)
     on_stop.append(limiter.close)
     return limiter

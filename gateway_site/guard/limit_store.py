@@ -79,7 +79,6 @@ class RedisStore:
         self._waiting: list[Waiting] = []
         self._task: asyncio.Task[None] | None = None  # sends batches, or waits for Redis
         self._is_up = True
-        STORE_UP.set(1)
 
     async def take(self, client: str) -> State:
         """As LocalStore.take, for all replicas together."""
@@ -92,6 +91,10 @@ class RedisStore:
             # An empty context: its log lines must not carry a request's ID.
             self._task = loop.create_task(self._send(), context=Context())
         return await future
+
+    def sample(self) -> None:
+        """Sets the gauge: in each worker, because a value set before the fork is lost."""
+        STORE_UP.set(self._is_up)
 
     async def close(self) -> None:
         if self._task is not None:
@@ -119,7 +122,6 @@ class RedisStore:
     def _fall_back(self, batch: list[Waiting], error: Exception) -> None:
         notices.warn("RATE_LIMIT_STORE lost, limits are local", reason=str(error) or type(error).__name__)
         self._is_up = False
-        STORE_UP.set(0)
         batch, self._waiting = batch + self._waiting, []
         for client, future in batch:
             if not future.done():
@@ -138,7 +140,6 @@ class RedisStore:
                 continue
         notices.warn("RATE_LIMIT_STORE back")
         self._is_up, self._task = True, None
-        STORE_UP.set(1)
 
     def _take_locally(self, client: str) -> State:
         FALLBACKS.inc()

@@ -23,6 +23,7 @@ from gateway_site.guard.rate import Rate
 from gateway_site.tests.guard.conftest import Start
 from tools.testing.log_lines import waited_for
 from tools.testing.recording import Recording
+from tools.testing.service import service
 from tools.testing.serving import Served
 from tools.testing.store import Store, store
 
@@ -191,6 +192,14 @@ async def test_the_rest_is_right_where_an_interval_is_no_whole_microsecond(own_s
                 left.append(dict(request.answer_fields)[b"ratelimit"].split(b";")[1])
             assert left == [b"r=4", b"r=3", b"r=2"], rate
             await known.close()
+
+
+def test_several_workers_show_one_figure_for_the_store(tmp_path: Path, own_store: Store, upstream: Recording) -> None:
+    """A label for each process ID would be a new series at every restart."""
+    limited = {"RATE_LIMIT": "1000/s", "RATE_LIMIT_STORE": own_store.url, "WEB_CONCURRENCY": "2"}
+    with service("gateway_site", tmp_path, USER_SERVICE_URL=upstream.url, AUTH="none", **limited) as gateway:
+        text = requests.get(f"{gateway.url}/metrics", timeout=5).text
+    assert "\nrate_limit_store_up 1.0" in text
 
 
 def test_keys_in_redis_expire(start: Start, own_store: Store, upstream: Recording) -> None:

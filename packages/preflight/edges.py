@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from packages.preflight.environment import container_environment
 from packages.preflight.network import Outside, Peer
 from packages.preflight.objects import Manifest, dig, items, mapping, matches, number, text
 from packages.preflight.pods import Workload
@@ -22,6 +21,7 @@ DEFAULT_PORTS = {
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+]{0,30})://(?:[^/@\s]{0,500}@)?(?P<hosts>[^/\s?#]+)")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?")
 _PORT = re.compile(r":(\d{1,5})$")
+_TOP_LEVEL = {"ai", "app", "cloud", "com", "dev", "eu", "internal", "io", "local", "net", "org"}
 _LOCAL = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - compared, not bound
 
 
@@ -72,7 +72,7 @@ def target(rendering: Rendering, host: str, namespace: str) -> Target | None:
             return Target(home, governing, True, int(pod[1]))
     if len(labels) == 1:
         return Target(namespace, rendering.find("Service", host, namespace), True)
-    if len(labels) == 2:
+    if len(labels) == 2 and labels[1] not in _TOP_LEVEL:
         is_here = bool(rendering.of("Service", namespace=labels[1]) or rendering.find("Namespace", labels[1]))
         return Target(labels[1], rendering.find("Service", labels[0], labels[1]), is_here)
     return None
@@ -84,7 +84,7 @@ def connections(rendering: Rendering) -> Iterator[tuple[Workload, Address, Targe
         seen = {
             address
             for container in workload.containers
-            for address in addresses(container_environment(rendering, workload, container))
+            for address in addresses(rendering.environment(workload, container))
         }
         for address in sorted(seen):
             if found := target(rendering, address.host, workload.namespace):

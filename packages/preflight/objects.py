@@ -1,8 +1,6 @@
 """Kubernetes objects as data. A value of an unexpected type reads as absent."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 CLUSTER_WIDE = {
@@ -75,45 +73,19 @@ def written(selector: Any) -> str:
     return ", ".join([*(f"{key}={value}" for key, value in mapping(selector, "matchLabels").items()), *parts])
 
 
-@dataclass(frozen=True, eq=False)
 class Manifest:
-    """One object and the file it comes from."""
+    """One object and the file it comes from. Its namespace is `default` if it has none, "" for a cluster-wide kind."""
 
-    data: dict[str, Any]
-    source: str = ""
-
-    @cached_property
-    def api_version(self) -> str:
-        return text(self.data, "apiVersion")
-
-    @cached_property
-    def group(self) -> str:
-        return self.api_version.rpartition("/")[0]
-
-    @cached_property
-    def kind(self) -> str:
-        return text(self.data, "kind")
-
-    @cached_property
-    def name(self) -> str:
-        return text(self.data, "metadata", "name")
-
-    @cached_property
-    def namespace(self) -> str:
-        """`default` for an object without one, as kubectl does; "" for a kind of the whole cluster."""
-        return "" if self.kind in CLUSTER_WIDE else text(self.data, "metadata", "namespace") or "default"
-
-    @cached_property
-    def labels(self) -> dict[str, Any]:
-        return mapping(self.data, "metadata", "labels")
-
-    @cached_property
-    def annotations(self) -> dict[str, Any]:
-        return mapping(self.data, "metadata", "annotations")
-
-    @cached_property
-    def spec(self) -> dict[str, Any]:
-        return mapping(self.data, "spec")
+    def __init__(self, data: dict[str, Any], source: str = "") -> None:
+        self.data, self.source = data, source
+        self.api_version = text(data, "apiVersion")
+        self.group = self.api_version.rpartition("/")[0]
+        self.kind = text(data, "kind")
+        self.name = text(data, "metadata", "name")
+        self.namespace = "" if self.kind in CLUSTER_WIDE else text(data, "metadata", "namespace") or "default"
+        self.labels = mapping(data, "metadata", "labels")
+        self.annotations = mapping(data, "metadata", "annotations")
+        self.spec = mapping(data, "spec")
 
     def __str__(self) -> str:
         return f"{self.kind or 'object without kind'}/{self.name or '(no name)'}"

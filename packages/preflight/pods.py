@@ -1,7 +1,6 @@
 """Workloads, and the pods they create."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -10,35 +9,17 @@ from packages.preflight.objects import Manifest, dig, items, mapping, number, te
 
 CONTROLLERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 WORKLOADS = (*CONTROLLERS, "ReplicationController", "Job", "CronJob", "Pod")
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
-@dataclass(frozen=True, eq=False)
 class Container:
     """One container of a pod. `is_init`: it ends before the pod runs (a sidecar does not)."""
 
-    data: dict[str, Any]
-    is_init: bool
-
-    @cached_property
-    def name(self) -> str:
-        return text(self.data, "name")
-
-    @cached_property
-    def image(self) -> str:
-        return text(self.data, "image")
-
-    @property
-    def repository(self) -> str:
-        """The last part of the image's name."""
-        return self.image.split("@")[0].rpartition("/")[2].split(":")[0]
-
-    @cached_property
-    def ports(self) -> list[dict[str, Any]]:
-        return items(self.data, "ports")
-
-    @property
-    def command_line(self) -> list[str]:
-        return texts(self.data, "command") + texts(self.data, "args")
+    def __init__(self, data: dict[str, Any], *, is_init: bool) -> None:
+        self.data, self.is_init = data, is_init
+        self.name, self.image, self.ports = text(data, "name"), text(data, "image"), items(data, "ports")
+        self.repository = self.image.split("@")[0].rpartition("/")[2].split(":")[0]
+        self.command_line = texts(data, "command") + texts(data, "args")
 
     @property
     def pre_stop_seconds(self) -> float:
@@ -50,53 +31,28 @@ class Container:
         return float(numbers[0]) if is_shown else number(hook, "sleep", "seconds", default=0)
 
     def probes(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        kinds = ("livenessProbe", "readinessProbe", "startupProbe")
-        yield from ((kind, probe) for kind in kinds if (probe := mapping(self.data, kind)))
+        yield from ((kind, probe) for kind in PROBES if (probe := mapping(self.data, kind)))
 
 
-@dataclass(frozen=True, eq=False)
 class Workload:
-    """An object that creates pods, and their template."""
+    """An object that creates pods; labels, annotations and spec are those of its pods."""
 
-    manifest: Manifest
-    template: dict[str, Any]
-
-    @cached_property
-    def namespace(self) -> str:
-        return self.manifest.namespace
-
-    @cached_property
-    def name(self) -> str:
-        return self.manifest.name
-
-    @cached_property
-    def kind(self) -> str:
-        return self.manifest.kind
-
-    @cached_property
-    def labels(self) -> dict[str, Any]:
-        return mapping(self.template, "metadata", "labels")
-
-    @property
-    def annotations(self) -> dict[str, Any]:
-        return mapping(self.template, "metadata", "annotations")
-
-    @cached_property
-    def spec(self) -> dict[str, Any]:
-        return mapping(self.template, "spec")
-
-    @property
-    def is_long_running(self) -> bool:
-        return self.kind not in {"Job", "CronJob"}
-
-    @property
-    def grace_seconds(self) -> int:
-        return number(self.spec, "terminationGracePeriodSeconds", default=30)
+    def __init__(self, manifest: Manifest, template: dict[str, Any]) -> None:
+        self.manifest = manifest
+        self.kind, self.name, self.namespace = manifest.kind, manifest.name, manifest.namespace
+        self.labels = mapping(template, "metadata", "labels")
+        self.annotations = mapping(template, "metadata", "annotations")
+        self.spec = mapping(template, "spec")
+        self.is_long_running = manifest.kind not in {"Job", "CronJob"}
+        self.grace_seconds = number(self.spec, "terminationGracePeriodSeconds", default=30)
 
     @cached_property
     def containers(self) -> list[Container]:
-        init = [Container(data, text(data, "restartPolicy") != "Always") for data in items(self.spec, "initContainers")]
-        return init + [Container(data, is_init=False) for data in items(self.spec, "containers")]
+        init = items(self.spec, "initContainers")
+        return [
+            *(Container(data, is_init=text(data, "restartPolicy") != "Always") for data in init),
+            *(Container(data, is_init=False) for data in items(self.spec, "containers")),
+        ]
 
     @cached_property
     def running(self) -> list[Container]:

@@ -44,28 +44,31 @@ class Violation:
 
 @dataclass(frozen=True)
 class Rule:
-    """A check with its ID. `elsewhere` is its severity for objects outside the namespaces of the caller's services."""
+    """A check with its ID. In the namespaces of the caller's services each hit is an error, elsewhere of `severity`."""
 
     id: str
     check: Callable[..., Hits]
-    over: Callable[["Rendering"], Iterable[Any]] | None
+    over: tuple[str, ...]
     why: str
     cure: str
     severity: Severity
-    elsewhere: Severity
 
     @property
     def title(self) -> str:
         return self.check.__name__.replace("_", " ").capitalize()
 
+    def _subjects(self, rendering: "Rendering") -> Iterable[Any]:
+        if not self.over:
+            return [()]
+        return getattr(rendering, self.over[0]) if self.over[0].islower() else rendering.of(*self.over)
+
     def violations(self, rendering: "Rendering") -> Iterator[Violation]:
-        for subject in self.over(rendering) if self.over else [()]:
+        for subject in self._subjects(rendering):
             arguments = subject if isinstance(subject, tuple) else (subject,)
             for found in self.check(rendering, *arguments):
                 hit = Hit(found) if isinstance(found, str) else found
                 on = hit.on or arguments[0]
-                is_ours = getattr(on, "namespace", None) in rendering.own_namespaces
-                severity = hit.severity or (self.severity if is_ours else self.elsewhere)
+                severity = hit.severity or ("error" if rendering.is_ours(on) else self.severity)
                 what = hit.what if hit.on else _place(*arguments) + hit.what
                 yield Violation(str(on), what, hit.why or self.why, hit.cure or self.cure, self.id, severity)
 
@@ -81,39 +84,19 @@ RULES: dict[str, Rule] = {}
 
 def rule(
     id: str,  # noqa: A002 - the word for it
-    over: Callable[["Rendering"], Iterable[Any]] | None = None,
-    *,
+    *over: str,
     why: str = "the API server refuses it",
     cure: str = "",
     severity: Severity = "error",
-    elsewhere: Severity | None = None,
 ) -> Callable[[Callable[..., Hits]], Callable[..., Hits]]:
-    """Registers a check, which is called with the rendering and each subject that `over` gives."""
+    """Registers a check. It is called for each object of the kinds in `over`, or for each item of that list of a
+    rendering (`workloads`, `containers`, `processes`, `servers`, `manifests`); without `over` once.
+    """
 
     def register(check: Callable[..., Hits]) -> Callable[..., Hits]:
         if id in RULES:
             raise ValueError(f"two rules have the ID {id}")
-        RULES[id] = Rule(id, check, over, why, cure, severity, elsewhere or severity)
+        RULES[id] = Rule(id, check, over, why, cure, severity)
         return check
 
     return register
-
-
-def of(*kinds: str) -> Callable[["Rendering"], Iterable[Any]]:
-    return lambda rendering: rendering.of(*kinds)
-
-
-def workloads(rendering: "Rendering") -> Iterable[Any]:
-    return rendering.workloads
-
-
-def containers(rendering: "Rendering") -> Iterable[Any]:
-    return [(workload, container) for workload in rendering.workloads for container in workload.containers]
-
-
-def processes(rendering: "Rendering") -> Iterable[Any]:
-    return rendering.processes
-
-
-def servers(rendering: "Rendering") -> Iterable[Any]:
-    return [process for process in rendering.processes if process.is_server]

@@ -8,7 +8,7 @@ from typing import Any
 
 from packages.preflight.environment import container_environment
 from packages.preflight.kinds import deploys_anywhere, may_make_objects
-from packages.preflight.objects import Manifest, mapping, matches, number, text
+from packages.preflight.objects import Manifest, items, mapping, matches, number, text, texts
 from packages.preflight.pods import Container, Workload, workload
 from packages.preflight.secrets import made_secrets
 from packages.preflight.services import Environment, Process, Service, service_of
@@ -21,7 +21,12 @@ SCALERS = {
     "ScaledObject": (("minReplicaCount", 0), ("maxReplicaCount", 100)),
 }
 BUILT_IN_OBJECTS = {
-    "ConfigMap": {"kube-root-ca.crt", "extension-apiserver-authentication"},
+    "ConfigMap": {
+        "extension-apiserver-authentication",
+        "istio-ca-root-cert",
+        "kube-root-ca.crt",
+        "openshift-service-ca.crt",
+    },
     "ServiceAccount": {"default"},
     "Role": {"extension-apiserver-authentication-reader"},
     "ClusterRole": {"admin", "cluster-admin", "edit", "view"},
@@ -88,26 +93,18 @@ class Rendering:
         selector = mapping(service.spec, "selector")
         return self.pods(service.namespace, {"matchLabels": selector}) if selector else []
 
-    @cached_property
-    def _services(self) -> dict[Workload, list[Manifest]]:
-        return self._inverted((each, self.behind(each)) for each in self.of("Service"))
-
-    @cached_property
-    def _budgets(self) -> dict[Workload, list[Manifest]]:
-        found = [(each, mapping(each.spec, "selector")) for each in self.of("PodDisruptionBudget")]
-        return self._inverted((each, self.pods(each.namespace, selector)) for each, selector in found if selector)
-
-    def _inverted(self, pairs: Iterable[tuple[Manifest, list[Workload]]]) -> dict[Workload, list[Manifest]]:
-        found = defaultdict(list)
-        for manifest, each in ((manifest, each) for manifest, taken in pairs for each in taken):
-            found[each].append(manifest)
-        return found
-
     def services_of(self, each: Workload) -> list[Manifest]:
-        return self._services.get(each, [])
+        return [service for service in self.of("Service", namespace=each.namespace) if each in self.behind(service)]
 
-    def budgets(self, each: Workload) -> list[Manifest]:
-        return self._budgets.get(each, [])
+    @cached_property
+    def budgets(self) -> defaultdict[Workload, list[Manifest]]:
+        """The disruption budgets of each workload."""
+        found = defaultdict(list)
+        for budget in self.of("PodDisruptionBudget"):
+            selector = mapping(budget.spec, "selector")
+            for each in self.pods(budget.namespace, selector) if selector else []:
+                found[each].append(budget)
+        return found
 
     def environment(self, each: Workload, container: Container) -> Environment:
         if container not in self._environments:
@@ -117,18 +114,19 @@ class Rendering:
     @cached_property
     def processes(self) -> list[Process]:
         """Every container that runs one of the caller's services."""
-        return [
-            Process(service, each, container, self.environment(each, container))
-            for each in self.workloads
-            for container in each.containers
-            if (service := service_of(container, each, self.services))
-        ]
+        found = ((each, container, service_of(container, each, self.services)) for each, container in self.containers)
+        return [Process(service, each, container, self.environment(each, container))
+                for each, container, service in found if service]  # fmt: skip
 
-    @property
+    @cached_property
     def servers(self) -> list[Process]:
         return [process for process in self.processes if process.is_server]
 
-    def is_ours(self, each: Workload | Manifest) -> bool:
+    @cached_property
+    def containers(self) -> list[tuple[Workload, Container]]:
+        return [(each, container) for each in self.workloads for container in each.containers]
+
+    def is_ours(self, each: Workload | Manifest | Process) -> bool:
         return each.namespace in self.own_namespaces
 
     @cached_property
@@ -172,8 +170,12 @@ class Rendering:
                 found.setdefault((name, manifest.namespace), ANY_KEY if keys is None else keys)
         return found
 
-    def makes_secrets(self, namespace: str) -> bool:
-        return namespace in {made_in for _, made_in in self._secrets}
+    def makes_all_secrets(self, namespace: str) -> bool:
+        """Whether the Secrets of a namespace come from here: it makes some, and no account may create others."""
+        rules = [each for role in self.of("Role", "ClusterRole") for each in items(role.data, "rules")]
+        creating = [each for each in rules if {"secrets", "*"} & set(texts(each, "resources"))]
+        is_closed = not any({"create", "*"} & set(texts(each, "verbs")) for each in creating)
+        return is_closed and namespace in {made_in for _, made_in in self._secrets}
 
     def keys(self, kind: str, name: str, namespace: str) -> frozenset[str] | None:
         """The keys of a ConfigMap or Secret; None if nothing here makes it."""

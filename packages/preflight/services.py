@@ -49,39 +49,20 @@ class Service:
         return next((path for path, found in self.paths.items() if found == purpose), "/")
 
 
-@dataclass(frozen=True, eq=False)
 class Process:
     """A container that runs one of the caller's services."""
 
-    service: Service
-    workload: Workload
-    container: Container
-    environment: Environment
-
-    @property
-    def namespace(self) -> str:
-        return self.workload.namespace
-
-    @property
-    def port(self) -> int:
-        return self._number("PORT", self.service.port)
-
-    @property
-    def timeout_ms(self) -> int:
-        return self._number(*self.service.timeout)
+    def __init__(self, service: Service, workload: Workload, container: Container, environment: Environment) -> None:
+        self.service, self.workload, self.container, self.environment = service, workload, container, environment
+        self.namespace = workload.namespace
+        self.port = self._number("PORT", service.port)
+        self.timeout_ms = self._number(*service.timeout)
+        self.is_debug = (environment.get("DEBUG") or "").lower() in {"true", "1", "yes", "on"}
+        self.is_server = not container.is_init and workload.is_long_running  # else a management command
 
     def _number(self, name: str, default: int) -> int:
         value = self.environment.get(name) or ""
         return int(value) if value.isdecimal() else default
-
-    @property
-    def is_debug(self) -> bool:
-        return (self.environment.get("DEBUG") or "").lower() in {"true", "1", "yes", "on"}
-
-    @property
-    def is_server(self) -> bool:
-        """Whether it serves requests; otherwise it runs a management command."""
-        return not self.container.is_init and self.workload.is_long_running
 
     def started(self) -> Started:
         return self.service.start(self.environment)

@@ -7,7 +7,7 @@ from packages.preflight.demand import container_limits, demand, most_pods, of_po
 from packages.preflight.objects import Manifest, dig, items, mapping, text, texts
 from packages.preflight.pods import Container, Workload
 from packages.preflight.quantity import amount
-from packages.preflight.registry import Hit, Hits, containers, processes, rule, workloads
+from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 from packages.preflight.services import Process
 
@@ -18,7 +18,7 @@ MOST_CPUS = 50
 LEAST_MEMORY_OF_OURS, MOST_MEMORY_OF_OURS = 96 * 1024**2, 2 * 1024**3
 
 
-@rule("M400", containers)
+@rule("M400", "containers")
 def quantity_that_is_malformed_or_lacks_its_unit(_: Rendering, __: Workload, container: Container) -> Hits:
     for part in ("requests", "limits"):
         for name, value in mapping(container.data, "resources", part).items():
@@ -34,7 +34,7 @@ def quantity_that_is_malformed_or_lacks_its_unit(_: Rendering, __: Workload, con
                 yield Hit(f"{part}.cpu is {value}: whole CPUs", f"write it like {value}m", "no node has that many")
 
 
-@rule("M401", containers, cure="set the limit to the request or more")
+@rule("M401", "containers", cure="set the limit to the request or more")
 def limit_below_the_request(_: Rendering, __: Workload, container: Container) -> Hits:
     for name, value in mapping(container.data, "resources", "requests").items():
         request, limit = (amount(container.data, "resources", part, name) for part in ("requests", "limits"))
@@ -42,7 +42,7 @@ def limit_below_the_request(_: Rendering, __: Workload, container: Container) ->
             yield f"requests {name} {value}, above its limit {dig(container.data, 'resources', 'limits', name)}"
 
 
-@rule("M402", processes)
+@rule("M402", "processes")
 def resources_that_do_not_fit_a_process_of_ours(_: Rendering, process: Process) -> Hits:
     requests, limits = (mapping(process.container.data, "resources", part) for part in ("requests", "limits"))
     cpu, memory, limit = amount(requests, "cpu"), amount(requests, "memory"), amount(limits, "memory")
@@ -118,7 +118,7 @@ def container_without_the_resources_that_a_quota_demands(rendering: Rendering) -
                     yield Hit(what, cure, f"no pod is created: forbidden, must specify {name}", on=workload)
 
 
-@rule("M405", containers, why="no pod is created: forbidden", cure="change the one or the other")
+@rule("M405", "containers", why="no pod is created: forbidden", cure="change the one or the other")
 def container_beyond_its_limit_range(rendering: Rendering, workload: Workload, container: Container) -> Hits:
     for limits in container_limits(rendering, workload.namespace):
         for resource in mapping(limits, "max"):
@@ -128,7 +128,7 @@ def container_beyond_its_limit_range(rendering: Rendering, workload: Workload, c
                 yield f"limit {resource} is {written}, the LimitRange allows {dig(limits, 'max', resource)}"
 
 
-@rule("M406", workloads, why="pods on another node stay in ContainerCreating: Multi-Attach error")
+@rule("M406", "workloads", why="pods on another node stay in ContainerCreating: Multi-Attach error")
 def volume_of_one_node_under_several_pods(rendering: Rendering, workload: Workload) -> Hits:
     for volume in items(workload.spec, "volumes"):
         name = text(volume, "persistentVolumeClaim", "claimName")

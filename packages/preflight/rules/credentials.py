@@ -5,7 +5,7 @@ from itertools import zip_longest
 
 from packages.preflight.objects import Manifest, items, mapping, text, texts
 from packages.preflight.pods import Container, Workload
-from packages.preflight.registry import Hits, containers, of, rule
+from packages.preflight.registry import Hits, rule
 from packages.preflight.rendering import Rendering
 
 # Each begins with a literal or an anchor and repeats within bounds: linear on any text.
@@ -19,7 +19,7 @@ _CONFIG_LINE = re.compile(
     r"^[ \t]{0,80}(requirepass|masterauth|sentinel auth-pass \S{1,253})[ \t]{1,80}\S", re.MULTILINE
 )
 _FLAG = re.compile(
-    r"--?(requirepass|masterauth|([a-z]{1,40}-){0,8}(password|pass|token|secret|api-?key))(=(?!true$|false$)(?P<value>.)|$)",
+    r"--?(requirepass|masterauth|([a-z]{1,40}-){0,8}(password|pass|token|secret|api-?key))(=(?!true$|false$).|$)",
     re.IGNORECASE,
 )
 _CLI_PASSWORD = re.compile(r"\b(redis|valkey)-cli\b[^\n]{0,300}?\s(-a|--pass)\s")
@@ -34,38 +34,37 @@ def _leak(name: str, value: str) -> str | None:
     url = _URL_PASSWORD.search(value)
     if url and not _PLACEHOLDER.fullmatch(url["password"]):
         return "a password within a URL"
-    if (
-        _NAME.search(name)
-        and not _HARMLESS_NAME.search(name)
-        and "\n" not in value
-        and not _PLACEHOLDER.fullmatch(value)
-    ):
+    is_number = re.fullmatch(r"[\d.]{1,20}[a-z]{0,2}", value) and "PASS" not in name.upper()  # a time, a count
+    is_named = _NAME.search(name) and not _HARMLESS_NAME.search(name)
+    if is_named and "\n" not in value and not is_number and not _PLACEHOLDER.fullmatch(value):
         return "a credential"
     return "a password in a configuration file" if _CONFIG_LINE.search(value) else None
 
 
-@rule("M620", of("ConfigMap"), why="every reader of ConfigMaps, or of the repository, has it", cure=CURE)
+@rule("M620", "ConfigMap", why="every reader of ConfigMaps, or of the repository, has it", cure=CURE)
 def credential_in_a_config_map(_: Rendering, config: Manifest) -> Hits:
     for name, value in mapping(config.data, "data").items():
         if leak := _leak(str(name), str(value)):
             yield f"key {name} holds {leak}"
 
 
-@rule("M621", containers, why="every reader of the workload, or of the repository, has it", cure=CURE)
+@rule("M621", "containers", why="every reader of the workload, or of the repository, has it", cure=CURE)
 def credential_in_a_variable(_: Rendering, __: Workload, container: Container) -> Hits:
     for variable in items(container.data, "env"):
         if leak := _leak(text(variable, "name"), text(variable, "value")):
             yield f"{text(variable, 'name')} is {leak}"
 
 
-@rule("M622", containers, why="every process list shows it, also if it comes from a Secret", cure="read a mounted file")
-def credential_on_a_command_line(_: Rendering, __: Workload, container: Container) -> Hits:
+@rule("M622", "containers", why="every process list shows it, even from a Secret", cure="read a mounted file")
+def credential_on_a_command_line(rendering: Rendering, workload: Workload, container: Container) -> Hits:
     words = container.command_line
     is_cli = any("-cli" in each for each in words)
     for word, following in zip_longest(words, words[1:], fillvalue=""):
         flag, url = _FLAG.match(word), _URL_PASSWORD.search(word)
         is_url = url and not _PLACEHOLDER.fullmatch(url["password"])
-        if is_url or _CLI_PASSWORD.search(word) or (word == "-a" and is_cli) or (flag and (flag["value"] or following)):
+        value = word.partition("=")[2] or following
+        is_given = value and (rendering.is_ours(workload) or not _PLACEHOLDER.fullmatch(value))
+        if is_url or _CLI_PASSWORD.search(word) or (word == "-a" and is_cli) or (flag and is_given):
             yield f"has a password on its command line ({word.split('=')[0].split(' ')[0][:80]})"
             break
     for kind, probe in container.probes():

@@ -7,14 +7,14 @@ from typing import Any
 from packages.preflight.kinds import BETA, BUILT_IN, GROUPS
 from packages.preflight.objects import Manifest, items, mapping, text
 from packages.preflight.pods import Workload, workload
-from packages.preflight.registry import Hit, Hits, of, rule, workloads
+from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 
 MOST_BYTES = 1024**2
 _BUILT_IN_KINDS = frozenset(kind for kinds in GROUPS.values() for kind in kinds)
 
 
-@rule("M003", iter, why="the API server refuses it (no matches for kind), and its dependents fail")
+@rule("M003", "manifests", why="the API server refuses it (no matches for kind), and its dependents fail")
 def unknown_kind(_: Rendering, manifest: Manifest) -> Hits:
     if cure := _unserved(manifest):
         yield Hit(f"unknown kind {manifest.kind!r} in apiVersion {manifest.api_version!r}", cure)
@@ -47,7 +47,7 @@ def corrected(rendering: Rendering) -> Rendering:
     return Rendering(manifests, rendering.services)
 
 
-@rule("M004", iter, cure="name it")
+@rule("M004", "manifests", cure="name it")
 def object_without_a_name(_: Rendering, manifest: Manifest) -> Hits:
     if not manifest.name and not text(manifest.data, "metadata", "generateName"):
         yield "has no metadata.name"
@@ -75,7 +75,7 @@ def object_in_a_namespace_that_is_not_created(rendering: Rendering) -> Hits:
             yield Hit(what, f"set its namespace to {made[0]}", severity="error" if is_own else "warning", on=manifest)
 
 
-@rule("M007", iter)
+@rule("M007", "manifests")
 def number_or_boolean_where_text_must_stand(_: Rendering, manifest: Manifest) -> Hits:
     found: dict[str, dict[str, Any]] = {"label": manifest.labels, "annotation": manifest.annotations}
     if manifest.kind in {"ConfigMap", "Secret"}:
@@ -91,7 +91,7 @@ def number_or_boolean_where_text_must_stand(_: Rendering, manifest: Manifest) ->
                 yield Hit(f"{where} {key} is {shown}, which YAML reads as no text", f'write "{shown}"')
 
 
-@rule("M008", of("ConfigMap", "Secret"), cure="split it, or put the content into an image or a volume")
+@rule("M008", "ConfigMap", "Secret", cure="split it, or put the content into an image or a volume")
 def more_than_one_mebibyte(_: Rendering, manifest: Manifest) -> Hits:
     encoded = mapping(manifest.data, "data" if manifest.kind == "Secret" else "binaryData")
     plain = mapping(manifest.data, "stringData" if manifest.kind == "Secret" else "data")
@@ -101,7 +101,7 @@ def more_than_one_mebibyte(_: Rendering, manifest: Manifest) -> Hits:
         yield f"holds {size} bytes, more than {MOST_BYTES}"
 
 
-@rule("M009", of("RoleBinding", "ClusterRoleBinding"), why="it grants nothing")
+@rule("M009", "RoleBinding", "ClusterRoleBinding", why="it grants nothing")
 def role_binding_without_its_role_or_subject(rendering: Rendering, binding: Manifest) -> Hits:
     kind, name = text(binding.data, "roleRef", "kind"), text(binding.data, "roleRef", "name")
     if kind in {"Role", "ClusterRole"} and not rendering.is_known(kind, name, binding.namespace * (kind == "Role")):
@@ -117,7 +117,7 @@ def role_binding_without_its_role_or_subject(rendering: Rendering, binding: Mani
             yield Hit(f"ServiceAccount {account!r} does not exist", "render it, or correct the name")
 
 
-@rule("M010", workloads, why="no pod is created: forbidden, not found", cure="render it, or correct the name")
+@rule("M010", "workloads", why="no pod is created: forbidden, not found", cure="render it, or correct the name")
 def account_or_priority_class_that_does_not_exist(rendering: Rendering, each: Workload) -> Hits:
     for kind, field, namespace in (
         ("ServiceAccount", "serviceAccountName", each.namespace),

@@ -4,7 +4,7 @@ import re
 
 from packages.preflight.objects import text
 from packages.preflight.pods import Container, Workload
-from packages.preflight.registry import Hit, Hits, containers, processes, rule, warning_unless
+from packages.preflight.registry import Hit, Hits, rule, warning_unless
 from packages.preflight.rendering import Rendering
 from packages.preflight.services import Process
 
@@ -22,7 +22,7 @@ def _has_registry(image: str) -> bool:
     return bool(slash) and (bool(set(".:") & set(first)) or first == "localhost")
 
 
-@rule("M610", containers, why="it stays in InvalidImageName", cure="write registry/name:tag")
+@rule("M610", "containers", why="it stays in InvalidImageName", cure="write registry/name:tag")
 def image_reference_that_no_runtime_parses(_: Rendering, __: Workload, container: Container) -> Hits:
     name, at, digest = container.image.partition("@")
     path, _slash, last = name.rpartition("/")
@@ -40,7 +40,7 @@ def image_reference_that_no_runtime_parses(_: Rendering, __: Workload, container
         yield f"{shown} has a malformed tag"
 
 
-@rule("M611", containers, why="two pods of one deployment may run different code, and a rollback may not roll back",
+@rule("M611", "containers", why="two pods of one deployment may run different code, and a rollback may not roll back",
       cure="name a version, the commit's sha- tag, or a digest")  # fmt: skip
 def image_by_a_moving_tag(rendering: Rendering, workload: Workload, container: Container) -> Hits:
     image, is_local = container.image, text(container.data, "imagePullPolicy") == "Never"
@@ -51,7 +51,7 @@ def image_by_a_moving_tag(rendering: Rendering, workload: Workload, container: C
         yield Hit(what, severity=warning_unless(is_certain or rendering.is_ours(workload)))
 
 
-@rule("M612", processes)
+@rule("M612", "processes")
 def image_that_is_not_the_one_meant(rendering: Rendering, process: Process) -> Hits:
     image, is_local = process.container.image, text(process.container.data, "imagePullPolicy") == "Never"
     if image and not is_local and not _has_registry(image):

@@ -6,7 +6,7 @@ from packages.preflight.edges import implied, routed, scraped
 from packages.preflight.network import Outside, entrances, is_open, isolating, policy_types
 from packages.preflight.objects import Manifest, items, number
 from packages.preflight.pods import Workload
-from packages.preflight.registry import Hit, Hits, of, rule
+from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 
 MONITORING = "monitoring"
@@ -34,7 +34,7 @@ def pod_without_dns(rendering: Rendering) -> Hits:
                 yield Hit(f"no network policy opens the cluster's DNS (port 53, {protocol})", on=workload)
 
 
-@rule("M502", why="clients get 504", cure="open ingress from the controller's namespace", elsewhere="warning")
+@rule("M502", why="clients get 504", cure="open ingress from the controller's namespace", severity="warning")
 def route_whose_controller_no_network_policy_lets_in(rendering: Rendering) -> Hits:
     for route, workload, port in routed(rendering):
         is_let_in = set(entrances(rendering, workload, port)) - {MONITORING}
@@ -42,7 +42,7 @@ def route_whose_controller_no_network_policy_lets_in(rendering: Rendering) -> Hi
             yield Hit(f"no network policy lets the controller of {route} in on port {port}", on=workload)
 
 
-@rule("M503", why="no metric arrives", cure=f"open ingress from namespace {MONITORING}", elsewhere="warning")
+@rule("M503", why="no metric arrives", cure=f"open ingress from namespace {MONITORING}", severity="warning")
 def scrape_that_no_network_policy_lets_in(rendering: Rendering) -> Hits:
     for workload, port in dict.fromkeys(scraped(rendering)):
         is_let_in = set(entrances(rendering, workload, port)) & {MONITORING, "*"}
@@ -50,7 +50,7 @@ def scrape_that_no_network_policy_lets_in(rendering: Rendering) -> Hits:
             yield Hit(f"no network policy lets the namespace {MONITORING} in on port {port}", on=workload)
 
 
-@rule("M504", of("NetworkPolicy"), why="the rules have no effect: the traffic is not limited")
+@rule("M504", "NetworkPolicy", why="the rules have no effect: the traffic is not limited")
 def rules_of_a_network_policy_without_their_type(_: Rendering, policy: Manifest) -> Hits:
     for direction in ("Ingress", "Egress"):
         if items(policy.spec, direction.lower()) and direction not in policy_types(policy):
@@ -58,7 +58,7 @@ def rules_of_a_network_policy_without_their_type(_: Rendering, policy: Manifest)
             yield Hit(what, f"add {direction} to policyTypes")
 
 
-@rule("M505", of("NetworkPolicy"), why="it opens nothing", cure="name a port of the pods")
+@rule("M505", "NetworkPolicy", why="it opens nothing", cure="name a port of the pods")
 def port_of_a_network_policy_that_no_pod_has(rendering: Rendering, policy: Manifest) -> Hits:
     if rendering.has_operator(policy.namespace):
         return

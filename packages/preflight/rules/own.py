@@ -8,7 +8,7 @@ from itertools import zip_longest
 from packages.preflight.edges import implied
 from packages.preflight.objects import Manifest, dig, items, mapping, text
 from packages.preflight.pods import Container, Workload
-from packages.preflight.registry import Hit, Hits, containers, of, processes, rule, servers
+from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 from packages.preflight.services import Process
 
@@ -16,7 +16,7 @@ ENDPOINT_SECONDS = 5
 """How long until every node and every door stops sending to a pod that stops."""
 
 
-@rule("M700", processes, why="it has no effect, and the setting that was meant keeps its default")
+@rule("M700", "processes", why="it has no effect, and the setting that was meant keeps its default")
 def setting_that_our_service_does_not_read(rendering: Rendering, process: Process) -> Hits:
     written: list[tuple[str, Manifest | None]] = []
     for source in items(process.container.data, "envFrom"):
@@ -32,14 +32,14 @@ def setting_that_our_service_does_not_read(rendering: Rendering, process: Proces
             yield Hit(what, f"write {close[0]}" if close else "remove it", on=config)
 
 
-@rule("M701", processes, cure="correct the setting")
+@rule("M701", "processes", cure="correct the setting")
 def setting_that_our_service_refuses(_: Rendering, process: Process) -> Hits:
     if error := process.started().error:
         what, _colon, cure = error.partition(": ")
         yield Hit(what, cure, f"{process.service.name} stops at start: CrashLoopBackOff")
 
 
-@rule("M702", servers)
+@rule("M702", "servers")
 def host_name_that_our_service_refuses(rendering: Rendering, process: Process) -> Hits:
     names = {text(each, "host") for found in rendering.of("Ingress") for each in items(found.spec, "rules")}
     names |= {str(host) for each in rendering.of("HTTPRoute") for host in dig(each.spec, "hostnames") or []}
@@ -53,7 +53,7 @@ def host_name_that_our_service_refuses(rendering: Rendering, process: Process) -
             yield Hit(what, f"add {name} to ALLOWED_HOSTS", "every request through the door is 400")
 
 
-@rule("M703", processes, why="it shows its internals to every visitor", cure="set DEBUG=false")
+@rule("M703", "processes", why="it shows its internals to every visitor", cure="set DEBUG=false")
 def debug_in_production(_: Rendering, process: Process) -> Hits:
     if process.is_debug and "prod" in process.namespace:
         yield f"DEBUG is true in {process.namespace}"
@@ -79,7 +79,7 @@ def timeout_that_ends_before_the_next_one_inside(rendering: Rendering) -> Hits:
                     yield Hit(what, "raise timeouts.request", "clients never get the gateway's problem", on=route)
 
 
-@rule("M710", servers)
+@rule("M710", "servers")
 def grace_period_shorter_than_the_shutdown(rendering: Rendering, process: Process) -> Hits:
     started, pre_stop, grace = process.started(), process.container.pre_stop_seconds, process.workload.grace_seconds
     listens = pre_stop + started.drain_seconds
@@ -95,7 +95,7 @@ def grace_period_shorter_than_the_shutdown(rendering: Rendering, process: Proces
         yield Hit(f"stops listening {listens:g} s after its pod is deleted", cure, why)
 
 
-@rule("M711", containers, why="SIGKILL comes before SIGTERM", cure="raise terminationGracePeriodSeconds")
+@rule("M711", "containers", why="SIGKILL comes before SIGTERM", cure="raise terminationGracePeriodSeconds")
 def hook_longer_than_the_grace_period(_: Rendering, workload: Workload, container: Container) -> Hits:
     if container.pre_stop_seconds >= max(workload.grace_seconds, 1):
         yield f"preStop sleeps {container.pre_stop_seconds:g} s, the grace period is {workload.grace_seconds}"
@@ -135,7 +135,7 @@ def metrics_in(expression: str) -> dict[str, set[str]]:
     return found
 
 
-@rule("M720", of("PrometheusRule", "ScaledObject"), why="it matches nothing: the alert stays silent, the scaler still")
+@rule("M720", "PrometheusRule", "ScaledObject", why="it matches nothing: the alert stays silent, the scaler still")
 def metric_or_label_of_ours_that_does_not_exist(rendering: Rendering, manifest: Manifest) -> Hits:
     known = {name: labels for service in rendering.services for name, labels in service.metrics.items()}
     # Outside our namespaces, and by other names, metrics are not ours.

@@ -6,7 +6,7 @@ from typing import Any
 from packages.preflight.edges import target_port
 from packages.preflight.objects import Manifest, dig, items, mapping, number, text, texts
 from packages.preflight.pods import Container, Workload
-from packages.preflight.registry import Hit, Hits, containers, of, processes, rule, servers, warning_unless
+from packages.preflight.registry import Hit, Hits, rule, warning_unless
 from packages.preflight.rendering import Rendering
 from packages.preflight.services import Process
 
@@ -16,7 +16,7 @@ _TOOLS = {"sh", "bash", "/bin/sh", "/bin/bash", "sleep", "/bin/sleep", "curl", "
 _HOST = re.compile(r"(?:(?:-h|--host|--url)[ =]|@|//|\bnc (?:-\S{1,20} ){0,9})([a-z0-9][a-z0-9-]{0,62})(?![\w-])")
 
 
-@rule("M200", of("Service"), why="connections are refused: 502 for every client")
+@rule("M200", "Service", why="connections are refused: 502 for every client")
 def service_to_a_port_that_no_container_declares(rendering: Rendering, service: Manifest) -> Hits:
     for wanted in map(target_port, items(service.spec, "ports")):
         for workload in rendering.behind(service):
@@ -27,7 +27,7 @@ def service_to_a_port_that_no_container_declares(rendering: Rendering, service: 
                 yield Hit(f"targetPort {wanted} is not open in {workload}", cure)
 
 
-@rule("M201", servers, why="probes and Services find no listener there")
+@rule("M201", "servers", why="probes and Services find no listener there")
 def container_port_that_our_service_does_not_use(_: Rendering, process: Process) -> Hits:
     declared = [port.get("containerPort") for port in process.container.ports]
     if declared and process.port not in declared:
@@ -35,7 +35,7 @@ def container_port_that_our_service_does_not_use(_: Rendering, process: Process)
         yield Hit(what, f"set containerPort (or the setting PORT) to {process.port}")
 
 
-@rule("M250", containers, why="a short stall under load restarts the container", cure="set failureThreshold: 3")
+@rule("M250", "containers", why="a short stall under load restarts the container", cure="set failureThreshold: 3")
 def liveness_without_a_second_chance(rendering: Rendering, workload: Workload, container: Container) -> Hits:
     probe = mapping(container.data, "livenessProbe")
     threshold, period = number(probe, "failureThreshold", default=3), number(probe, "periodSeconds", default=10)
@@ -50,7 +50,7 @@ def liveness_without_a_second_chance(rendering: Rendering, workload: Workload, c
         yield Hit(f"livenessProbe has periodSeconds {period}", cure, why, severity)
 
 
-@rule("M251", containers, cure="use a port that the container declares")
+@rule("M251", "containers", cure="use a port that the container declares")
 def probe_of_a_port_that_is_not_declared(rendering: Rendering, workload: Workload, container: Container) -> Hits:
     declared = [each.get(key) for each in container.ports for key in ("containerPort", "name")]
     for kind, probe in container.probes():
@@ -62,7 +62,7 @@ def probe_of_a_port_that_is_not_declared(rendering: Rendering, workload: Workloa
                 yield Hit(f"{kind} uses port {wanted}", why=why, severity=severity)
 
 
-@rule("M252", containers, why="an outage of the dependency restarts every pod at once, and mends nothing",
+@rule("M252", "containers", why="an outage of the dependency restarts every pod at once, and mends nothing",
       cure="probe the container alone (/health/live); a dependency belongs to readiness")  # fmt: skip
 def liveness_that_depends_on_another_workload(rendering: Rendering, workload: Workload, container: Container) -> Hits:
     probe = mapping(container.data, "livenessProbe")
@@ -78,7 +78,7 @@ def liveness_that_depends_on_another_workload(rendering: Rendering, workload: Wo
             yield f"livenessProbe contacts {service}, another workload"
 
 
-@rule("M253", servers)
+@rule("M253", "servers")
 def server_of_ours_without_probes_or_killed_while_it_starts(_: Rendering, process: Process) -> Hits:
     service, data = process.service, process.container.data
     if not mapping(data, "livenessProbe"):
@@ -98,7 +98,7 @@ def server_of_ours_without_probes_or_killed_while_it_starts(_: Rendering, proces
         yield Hit(what, "set progressDeadlineSeconds: 300", "a rollout fails that would have started")
 
 
-@rule("M254", servers)
+@rule("M254", "servers")
 def probe_path_that_our_service_does_not_serve(_: Rendering, process: Process) -> Hits:
     for kind, request in ((kind, mapping(probe, "httpGet")) for kind, probe in process.container.probes()):
         path, purpose = text(request, "path"), process.service.paths.get(text(request, "path").split("?")[0])
@@ -118,7 +118,7 @@ def probe_path_that_our_service_does_not_serve(_: Rendering, process: Process) -
             yield Hit(f"{kind} uses HTTPS", "leave out scheme", f"{process.service.name} speaks plain HTTP")
 
 
-@rule("M255", servers, why="no metric arrives")
+@rule("M255", "servers", why="no metric arrives")
 def scrape_annotation_that_does_not_fit_our_service(_: Rendering, process: Process) -> Hits:
     annotations, right = process.workload.annotations, process.service.path_for("metrics")
     path = str(annotations.get("prometheus.io/path", right))
@@ -134,7 +134,7 @@ def scrape_annotation_that_does_not_fit_our_service(_: Rendering, process: Proce
         yield Hit(what, f'write "{process.port}"')
 
 
-@rule("M256", processes, why="the image has no shell: it always fails", cure="use httpGet, preStop.sleep, or python")
+@rule("M256", "processes", why="the image has no shell: it always fails", cure="use httpGet, preStop.sleep, or python")
 def program_that_our_image_does_not_have(_: Rendering, process: Process) -> Hits:
     places: dict[str, Any] = {kind: mapping(probe, "exec") for kind, probe in process.container.probes()}
     places["preStop"] = mapping(process.container.data, "lifecycle", "preStop", "exec")

@@ -8,7 +8,7 @@ from packages.preflight.edges import backends, connections
 from packages.preflight.environment import EXPANSION, NO_MOUNT, missing_file
 from packages.preflight.objects import Manifest, dig, items, mapping, number, text
 from packages.preflight.pods import Container, Workload
-from packages.preflight.registry import Hit, Hits, Severity, containers, of, rule, warning_unless, workloads
+from packages.preflight.registry import Hit, Hits, Severity, rule, warning_unless
 from packages.preflight.rendering import Rendering
 from packages.preflight.secrets import tls_secrets
 
@@ -17,7 +17,7 @@ Wanted = tuple[str, str, str | None, str]
 SOURCES = (("ConfigMap", "configMap"), ("Secret", "secret"))
 
 
-@rule("M300", workloads, why="its pods stay in CreateContainerConfigError")
+@rule("M300", "workloads", why="its pods stay in CreateContainerConfigError")
 def config_map_or_secret_that_does_not_exist(rendering: Rendering, workload: Workload) -> Hits:
     for kind, name, key, where in dict.fromkeys(_wanted(workload)):
         keys = rendering.keys(kind, name, workload.namespace)
@@ -34,7 +34,7 @@ def _severity(rendering: Rendering, namespace: str, kind: str, name: str) -> Sev
     """A stranger's Secret may be made by hand, if this rendering makes none and has none of a similar name."""
     is_ours = namespace in rendering.own_namespaces
     similar = get_close_matches(name, [each.name for each in rendering.of("Secret")], 1, 0.8)
-    return "error" if kind != "Secret" or is_ours or rendering.makes_secrets(namespace) or similar else "warning"
+    return "error" if kind != "Secret" or is_ours or rendering.makes_all_secrets(namespace) or similar else "warning"
 
 
 def _wanted(workload: Workload) -> Iterator[Wanted]:
@@ -59,7 +59,7 @@ def _reference(kind: str, found: dict[str, Any], where: str) -> Iterator[Wanted]
         yield from ((kind, name, key, where) for key in keys)
 
 
-@rule("M301", workloads, why="its pods have no names of their own in DNS")
+@rule("M301", "workloads", why="its pods have no names of their own in DNS")
 def governing_service_that_does_not_fit_its_stateful_set(rendering: Rendering, each: Workload) -> Hits:
     name = text(each.manifest.spec, "serviceName")
     if each.kind != "StatefulSet" or not name or rendering.has_operator(each.namespace):
@@ -106,12 +106,7 @@ def host_or_port_of_a_setting_that_does_not_exist(rendering: Rendering) -> Hits:
                 yield Hit(what, "name a pod that exists, or raise replicas", on=workload)
 
 
-@rule(
-    "M303",
-    of("ExternalSecret", "SecretStore"),
-    why="the operator makes no Secret",
-    cure="render it, or correct the name",
-)
+@rule("M303", "ExternalSecret", "SecretStore", why="no Secret is made", cure="render it, or correct the name")
 def secret_store_or_account_that_does_not_exist(rendering: Rendering, each: Manifest) -> Hits:
     store = text(each.spec, "secretStoreRef", "name")
     is_local = text(each.spec, "secretStoreRef", "kind") in {"", "SecretStore"}
@@ -122,7 +117,7 @@ def secret_store_or_account_that_does_not_exist(rendering: Rendering, each: Mani
         yield f"ServiceAccount {account!r} does not exist"
 
 
-@rule("M304", of("Ingress", "Gateway", "Secret"), why="clients see a certificate error")
+@rule("M304", "Ingress", "Gateway", "Secret", why="clients see a certificate error")
 def tls_secret_that_does_not_exist_or_has_another_type(rendering: Rendering, each: Manifest) -> Hits:
     for name in tls_secrets(each):
         secret = rendering.find("Secret", name, each.namespace)
@@ -139,7 +134,7 @@ def tls_secret_that_does_not_exist_or_has_another_type(rendering: Rendering, eac
             yield Hit(f"lacks {', '.join(sorted(missing))}", "add the keys", "the API server refuses it")
 
 
-@rule("M305", containers, why="the process gets the text $(NAME)")
+@rule("M305", "containers", why="the process gets the text $(NAME)")
 def variable_that_is_not_set_where_it_is_used(rendering: Rendering, workload: Workload, container: Container) -> Hits:
     variables = items(container.data, "env")
     known = rendering.environment(workload, container) if any("$(" in text(each, "value") for each in variables) else {}
@@ -148,14 +143,14 @@ def variable_that_is_not_set_where_it_is_used(rendering: Rendering, workload: Wo
     is_open = any("*" in (rendering.keys("Secret", name, workload.namespace) or "") for name in sources)
     for variable in variables:
         for name in EXPANSION.findall(text(variable, "value").replace("$$", "")):
-            if name not in before and not is_open:
+            if name not in before and not is_open and "_SERVICE_" not in name:  # Kubernetes sets these
                 yield Hit(
                     f"{text(variable, 'name')} uses $({name}), which is not set before it", f"set {name} above it"
                 )
         before.add(text(variable, "name"))
 
 
-@rule("M306", containers, why="the process cannot read it", cure="mount it there, with that key")
+@rule("M306", "containers", why="the process cannot read it", cure="mount it there, with that key")
 def file_setting_without_its_file(rendering: Rendering, workload: Workload, container: Container) -> Hits:
     is_ours = any(process.container is container for process in rendering.processes)
     for name, value in rendering.environment(workload, container).items():
@@ -165,7 +160,7 @@ def file_setting_without_its_file(rendering: Rendering, workload: Workload, cont
                 yield f"{name} is {value}: {reason}"
 
 
-@rule("M307", containers, why="the container gets an empty folder instead of the file", cure="name a key that exists")
+@rule("M307", "containers", why="the container gets an empty folder instead of the file", cure="name a key that exists")
 def file_that_its_config_map_does_not_have(rendering: Rendering, workload: Workload, container: Container) -> Hits:
     volumes = {text(each, "name"): mapping(each, "configMap") for each in items(workload.spec, "volumes")}
     for mount in items(container.data, "volumeMounts"):
@@ -177,7 +172,7 @@ def file_that_its_config_map_does_not_have(rendering: Rendering, workload: Workl
             yield f"mounts subPath {wanted!r} of {has}"
 
 
-@rule("M308", workloads)
+@rule("M308", "workloads")
 def volume_or_claim_that_does_not_exist(rendering: Rendering, workload: Workload) -> Hits:
     volumes = {text(volume, "name") for volume in items(workload.spec, "volumes")}
     volumes |= {text(claim, "metadata", "name") for claim in items(workload.manifest.spec, "volumeClaimTemplates")}
@@ -192,7 +187,7 @@ def volume_or_claim_that_does_not_exist(rendering: Rendering, workload: Workload
             yield Hit(what, f"render {name}, or correct the name", "its pods stay Pending")
 
 
-@rule("M309", of("Ingress", "HTTPRoute", "GRPCRoute"), why="clients get 503 (500 from some controllers)")
+@rule("M309", "Ingress", "HTTPRoute", "GRPCRoute", why="clients get 503 (500 from some controllers)")
 def route_to_a_service_or_port_that_does_not_exist(rendering: Rendering, route: Manifest) -> Hits:
     for name, port in backends(route):
         service = rendering.find("Service", name, route.namespace)
@@ -209,7 +204,7 @@ def route_to_a_service_or_port_that_does_not_exist(rendering: Rendering, route: 
             yield Hit(f"its backend {name} has no port {port}", f"use a port that it has: {have}")
 
 
-@rule("M310", of("HTTPRoute", "GRPCRoute"), why="no request arrives")
+@rule("M310", "HTTPRoute", "GRPCRoute", why="no request arrives")
 def route_without_its_gateway(rendering: Rendering, route: Manifest) -> Hits:
     for parent in items(route.spec, "parentRefs"):
         name, section = text(parent, "name"), text(parent, "sectionName")

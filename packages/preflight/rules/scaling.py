@@ -4,12 +4,12 @@ from packages.preflight.demand import demand, share
 from packages.preflight.kinds import BUILT_IN
 from packages.preflight.objects import Manifest, dig, items, mapping, text
 from packages.preflight.pods import Workload
-from packages.preflight.registry import Hit, Hits, of, rule, servers, warning_unless, workloads
+from packages.preflight.registry import Hit, Hits, rule, warning_unless
 from packages.preflight.rendering import SCALERS, Rendering, scale_bounds, scale_target
 from packages.preflight.services import Process
 
 
-@rule("M450", of(*SCALERS), why="it never scales")
+@rule("M450", *SCALERS, why="it never scales")
 def autoscaler_without_its_workload(rendering: Rendering, scaler: Manifest) -> Hits:
     kind, name = scale_target(scaler)
     written, wanted = text(scaler.spec, "scaleTargetRef", "apiVersion"), rendering.find(kind, name, scaler.namespace)
@@ -26,7 +26,7 @@ def autoscaler_without_its_workload(rendering: Rendering, scaler: Manifest) -> H
         yield Hit(what, "raise the maximum", "the API server refuses it")
 
 
-@rule("M451", workloads)
+@rule("M451", "workloads")
 def autoscaler_that_competes_for_the_replicas(rendering: Rendering, workload: Workload) -> Hits:
     scalers = rendering.scalers(workload)
     if len(scalers) > 1:
@@ -37,7 +37,7 @@ def autoscaler_that_competes_for_the_replicas(rendering: Rendering, workload: Wo
         yield Hit(what, "leave replicas out", why, warning_unless(rendering.is_ours(workload)))
 
 
-@rule("M452", workloads, why="utilisation is a share of the request: it never scales")
+@rule("M452", "workloads", why="utilisation is a share of the request: it never scales")
 def autoscaler_by_a_metric_that_does_not_exist(rendering: Rendering, workload: Workload) -> Hits:
     for scaler in rendering.scalers(workload):
         for metric in items(scaler.spec, "metrics"):
@@ -53,11 +53,11 @@ def autoscaler_by_a_metric_that_does_not_exist(rendering: Rendering, workload: W
                     yield Hit(what, f"set resources.requests.{resource}", on=scaler)
 
 
-@rule("M453", workloads, why="no pod can be evicted: every node drain hangs",
+@rule("M453", "workloads", why="no pod can be evicted: every node drain hangs",
       cure="set maxUnavailable: 1, or raise the minimum of the autoscaler")  # fmt: skip
 def disruption_budget_that_allows_no_eviction(rendering: Rendering, workload: Workload) -> Hits:
     least = rendering.replicas(workload)[0]
-    for budget in rendering.budgets(workload) if workload.is_long_running and workload.kind != "DaemonSet" else []:
+    for budget in rendering.budgets[workload] if workload.is_long_running and workload.kind != "DaemonSet" else []:
         if "maxUnavailable" in budget.spec:
             kept = least - share(budget.spec["maxUnavailable"], least)
         else:
@@ -67,13 +67,13 @@ def disruption_budget_that_allows_no_eviction(rendering: Rendering, workload: Wo
             yield Hit(f"{written} of {workload}, which may have {least} pods", on=budget)
 
 
-@rule("M454", servers, why="a drain may take all pods at once", cure="render one with minAvailable: 1")
+@rule("M454", "servers", why="a drain may take all pods at once", cure="render one with minAvailable: 1")
 def server_of_ours_without_a_disruption_budget(rendering: Rendering, process: Process) -> Hits:
-    if rendering.replicas(process.workload)[0] > 1 and not rendering.budgets(process.workload):
+    if rendering.replicas(process.workload)[0] > 1 and not rendering.budgets[process.workload]:
         yield "no PodDisruptionBudget selects its pods"
 
 
-@rule("M455", workloads, cure="set replicas to 2, or leave it to an autoscaler", elsewhere="warning")
+@rule("M455", "workloads", cure="set replicas to 2, or leave it to an autoscaler", severity="warning")
 def workload_without_pods(rendering: Rendering, workload: Workload) -> Hits:
     strategy = mapping(workload.manifest.spec, "strategy")
     if dig(workload.manifest.spec, "replicas") == 0 and workload.is_long_running:

@@ -4,7 +4,7 @@ from typing import Any
 
 from packages.preflight.objects import dig, items, mapping, text, texts
 from packages.preflight.pods import Container, Workload
-from packages.preflight.registry import Hit, Hits, Severity, containers, rule, warning_unless, workloads
+from packages.preflight.registry import Hit, Hits, Severity, rule, warning_unless
 from packages.preflight.rendering import Rendering
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
@@ -29,17 +29,21 @@ def _context(workload: Workload, container: Container) -> dict[str, Any]:
     return {**mapping(workload.spec, "securityContext"), **mapping(container.data, "securityContext")}
 
 
-@rule("M600", containers)
-def security_context_that_is_loosened_on_purpose(_: Rendering, workload: Workload, container: Container) -> Hits:
+@rule("M600", "containers")
+def security_context_that_is_loosened_on_purpose(
+    rendering: Rendering, workload: Workload, container: Container
+) -> Hits:
     context = _context(workload, container)
+    # Agents of nodes, and containers that prepare volumes, have their reasons.
+    severity = warning_unless(rendering.is_ours(workload) or not (container.is_init or workload.kind == "DaemonSet"))
     for key, value, why, cure in _LOOSE:
         if context.get(key) is value:
-            yield Hit(f"{key} is {str(value).lower()}", cure, why)
+            yield Hit(f"{key} is {str(value).lower()}", cure, why, severity)
     if text(context, "seccompProfile", "type") == "Unconfined":
         yield Hit("seccompProfile is Unconfined", "set type: RuntimeDefault", "every system call is open to it")
 
 
-@rule("M601", containers)
+@rule("M601", "containers")
 def security_context_that_is_not_restricted(rendering: Rendering, workload: Workload, container: Container) -> Hits:
     context, severity = _context(workload, container), _severity(rendering, workload)
     for is_missing, what, why, cure in (
@@ -63,7 +67,7 @@ def security_context_that_is_not_restricted(rendering: Rendering, workload: Work
         yield Hit("readOnlyRootFilesystem is not true", cure, why, warning_unless(rendering.is_ours(workload)))
 
 
-@rule("M602", workloads)
+@rule("M602", "workloads")
 def pod_that_shares_the_namespaces_or_files_of_its_node(rendering: Rendering, workload: Workload) -> Hits:
     severity = _severity(rendering, workload)
     for key in ("hostNetwork", "hostPID", "hostIPC"):
@@ -78,9 +82,7 @@ def pod_that_shares_the_namespaces_or_files_of_its_node(rendering: Rendering, wo
             yield Hit(what, "use an emptyDir or a claim", why, severity)
 
 
-@rule(
-    "M603", workloads, why="Kubernetes sets REDIS_PORT=tcp://… in its environment", cure="set enableServiceLinks: false"
-)
+@rule("M603", "workloads", why="Kubernetes sets REDIS_PORT=tcp://… in it", cure="set enableServiceLinks: false")
 def variables_of_services_that_read_as_settings_of_ours(rendering: Rendering, workload: Workload) -> Hits:
     has_redis = rendering.find("Service", "redis", workload.namespace) and workload.ports  # bitnami/charts#2828
     is_ours = rendering.is_ours(workload)

@@ -4,7 +4,7 @@ from typing import Any
 
 from packages.preflight.objects import Manifest, dig, items, mapping, matches, text, written
 from packages.preflight.pods import CONTROLLERS, Workload
-from packages.preflight.registry import Hit, Hits, of, rule, servers, warning_unless, workloads
+from packages.preflight.registry import Hit, Hits, rule, warning_unless
 from packages.preflight.rendering import Rendering
 from packages.preflight.services import Process
 
@@ -12,21 +12,22 @@ from packages.preflight.services import Process
 def _unmatched(rendering: Rendering, manifest: Manifest, selector: Any, what: str) -> Hits:
     """A hit if a selector certainly takes no pod: none here, and no operator that may create one."""
     shown, namespace = written(selector), manifest.namespace
-    if shown and not rendering.has_operator(namespace) and not rendering.pods(namespace, selector):
+    is_open = rendering.has_operator(namespace) or namespace.startswith("kube-")
+    if shown and not is_open and not rendering.pods(namespace, selector):
         nearby = rendering.pods(namespace)
         best = [each for each in nearby if each.name == manifest.name] or nearby
         labels = written({"matchLabels": best[0].labels}) if best else "no workload is in its namespace"
         yield Hit(f"{what} ({shown}) matches no pod", f"select labels that a pod has: {labels}")
 
 
-@rule("M100", workloads, cure="make selector and template labels the same")
+@rule("M100", "workloads", cure="make selector and template labels the same")
 def workload_does_not_select_its_own_pods(_: Rendering, each: Workload) -> Hits:
     selector = dig(each.manifest.spec, "selector")
     if each.kind in CONTROLLERS and not (selector and matches(selector, each.labels)):
         yield f"its selector ({written(selector) or 'none'}) does not match the labels of its own pods"
 
 
-@rule("M101", workloads, why="both controllers count and delete each other's pods", cure="select by a label of its own")
+@rule("M101", "workloads", why="both delete each other's pods", cure="select by a label of its own")
 def workload_selects_the_pods_of_another(rendering: Rendering, each: Workload) -> Hits:
     selector = dig(each.manifest.spec, "selector")
     for other in rendering.pods(each.namespace, selector) if each.kind in CONTROLLERS and written(selector) else []:
@@ -34,7 +35,7 @@ def workload_selects_the_pods_of_another(rendering: Rendering, each: Workload) -
             yield f"its selector ({written(selector)}) also takes the pods of {other}"
 
 
-@rule("M102", of("Service"), why="it has no endpoints: every connection is refused")
+@rule("M102", "Service", why="it has no endpoints: every connection is refused")
 def service_without_endpoints(rendering: Rendering, service: Manifest) -> Hits:
     selector = {"matchLabels": mapping(service.spec, "selector")}
     yield from _unmatched(rendering, service, selector, "its selector")
@@ -46,13 +47,13 @@ def service_without_endpoints(rendering: Rendering, service: Manifest) -> Hits:
         yield Hit("has no selector and no EndpointSlice", "select labels that a pod has", severity=severity)
 
 
-@rule("M103", servers, why="its name does not resolve", cure="render a Service that selects its pods")
+@rule("M103", "servers", why="its name does not resolve", cure="render a Service that selects its pods")
 def server_of_ours_without_a_service(rendering: Rendering, process: Process) -> Hits:
     if not rendering.services_of(process.workload):
         yield "no Service selects its pods"
 
 
-@rule("M104", of("PodDisruptionBudget"), why="it protects nothing: a drain takes all pods at once")
+@rule("M104", "PodDisruptionBudget", why="it protects nothing: a drain takes all pods at once")
 def disruption_budget_that_protects_nothing(rendering: Rendering, budget: Manifest) -> Hits:
     yield from _unmatched(rendering, budget, dig(budget.spec, "selector"), "selector")
     if "selector" not in budget.spec:
@@ -61,13 +62,13 @@ def disruption_budget_that_protects_nothing(rendering: Rendering, budget: Manife
         yield Hit("names neither minAvailable nor maxUnavailable", "set maxUnavailable: 1")
 
 
-@rule("M105", workloads, why="evictions fail: every node drain hangs", cure="keep one budget")
+@rule("M105", "workloads", why="evictions fail: every node drain hangs", cure="keep one budget")
 def two_disruption_budgets_for_one_pod(rendering: Rendering, each: Workload) -> Hits:
-    if len(budgets := rendering.budgets(each)) > 1:
+    if len(budgets := rendering.budgets[each]) > 1:
         yield f"is selected by {' and '.join(map(str, budgets))}"
 
 
-@rule("M106", of("NetworkPolicy"), why="the connection it should open stays closed")
+@rule("M106", "NetworkPolicy", why="the connection it should open stays closed")
 def network_policy_for_pods_that_do_not_exist(rendering: Rendering, policy: Manifest) -> Hits:
     yield from _unmatched(rendering, policy, dig(policy.spec, "podSelector"), "podSelector")
     for direction, field in (("ingress", "from"), ("egress", "to")):
@@ -76,7 +77,7 @@ def network_policy_for_pods_that_do_not_exist(rendering: Rendering, policy: Mani
                 yield from _unmatched(rendering, policy, dig(peer, "podSelector"), f"its {direction} peer")
 
 
-@rule("M107", workloads, why="its own replicas may share a node", cure="select its own labels", elsewhere="warning")
+@rule("M107", "workloads", why="its own replicas may share a node", cure="select its own labels", severity="warning")
 def topology_spread_over_other_pods(_: Rendering, each: Workload) -> Hits:
     for constraint in items(each.spec, "topologySpreadConstraints"):
         selector = dig(constraint, "labelSelector")
@@ -84,7 +85,7 @@ def topology_spread_over_other_pods(_: Rendering, each: Workload) -> Hits:
             yield f"its topology spread counts other pods ({written(selector) or 'none'})"
 
 
-@rule("M108", of("ServiceMonitor", "PodMonitor"), why="no metric arrives", cure="name labels and port of the target")
+@rule("M108", "ServiceMonitor", "PodMonitor", why="no metric arrives", cure="name labels and port of the target")
 def monitor_that_scrapes_nothing(rendering: Rendering, monitor: Manifest) -> Hits:
     if mapping(monitor.spec, "namespaceSelector") or rendering.has_operator(monitor.namespace):
         return

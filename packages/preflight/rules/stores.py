@@ -9,7 +9,7 @@ from packages.preflight.edges import addresses, implied, target
 from packages.preflight.objects import dig, items, mapping, text
 from packages.preflight.pods import Container, Workload
 from packages.preflight.quantity import amount
-from packages.preflight.registry import Hit, Hits, containers, rule, warning_unless
+from packages.preflight.registry import Hit, Hits, rule, warning_unless
 from packages.preflight.rendering import Rendering
 
 MEMORY_SHARE = Decimal("0.75")
@@ -27,7 +27,7 @@ def _files(rendering: Rendering, workload: Workload) -> dict[str, str]:
 
 def _redis_servers(rendering: Rendering) -> Iterator[tuple[Workload, Container, dict[str, str]]]:
     """Each Redis server and its settings, by configuration and command line."""
-    for workload, container in containers(rendering):
+    for workload, container in rendering.containers:
         words = container.command_line
         if container.repository in {"redis", "valkey", "keydb"} and not any("sentinel" in word for word in words):
             files = _files(rendering, workload).items()
@@ -75,7 +75,7 @@ def store_with_a_password_and_client_without_one(rendering: Rendering) -> Hits:
     closed = {
         workload for workload, _, settings in _redis_servers(rendering) if _is_closed(rendering, workload, settings)
     }
-    for workload, container in containers(rendering) if closed else []:
+    for workload, container in rendering.containers if closed else []:
         variables = rendering.environment(workload, container)
         given = {name.removesuffix("_FILE") for name, value in variables.items() if value != ""}
         for address in addresses(variables):

@@ -150,6 +150,7 @@ class Application:
         await receive()
         if self.site.traces:
             tracing.start(self.site.service, self.site.version)
+        metrics.take_samples()  # a forked worker starts with zeros
         sampling = asyncio.create_task(metrics.sample())
         logger.info("started", extra={"fields": self.in_force})
         await send({"type": "lifespan.startup.complete"})

@@ -1,1 +1,1 @@
-"""Fault drills: each starts a pair of its own, keeps a mixed load on it, does it harm, and tells what clients saw."""
+"""Fault drills: each starts its own services, sends a mixed load, injects a fault, and reports what clients saw."""

@@ -1,6 +1,6 @@
-"""Fault drills: `python -m tools.drills [--quick] [--jobs N] [NAME…]`. Exit code 1 if a figure that must hold does not.
+"""Fault drills: `python -m tools.drills [--quick] [--jobs N] [NAME…]`. Exit code 1 if a bound is broken.
 
-Loopback only; each drill starts processes of its own in a temporary folder, and ends them by their ids.
+Loopback only; each drill starts its processes in a temporary folder and ends them by their ids.
 """
 
 import argparse
@@ -19,16 +19,14 @@ from tools.drills.outcome import Bound, Outcome
 from tools.run.services import ROOT
 
 DRILL_SECONDS = 240
-"""No drill takes longer."""
 
 QUICK_JOBS = 4
-"""Most of a drill's time is waiting: four at a time fit on two cores."""
+"""Drills mostly wait: four at a time fit on two cores."""
 
 REPORTS = ROOT / "build/drills"
 
 
 def main() -> int:
-    """The command line."""
     names = ", ".join(drill.name for drill in DRILLS)
     parser = argparse.ArgumentParser(prog="python -m tools.drills", description=f"Fault drills: {names}.")
     parser.add_argument("--quick", action="store_true", help="those that CI runs: no root, under 3 minutes in all")
@@ -48,7 +46,7 @@ def main() -> int:
 
 
 def run_all(drills: list[Drill], jobs: int) -> list[Outcome]:
-    """All of them, in their order: one after the other here, or several at a time, each in a process of its own."""
+    """Runs the drills in order: one after the other in this process, or several at a time in processes of their own."""
     if jobs == 1:
         return [outcome for drill in drills for outcome in run(drill)]
     with ProcessPoolExecutor(jobs, initializer=load.share_machine, initargs=(jobs,)) as pool:
@@ -56,7 +54,7 @@ def run_all(drills: list[Drill], jobs: int) -> list[Outcome]:
 
 
 def run(drill: Drill) -> list[Outcome]:
-    """One drill, told as it goes."""
+    """Runs one drill and prints its progress."""
     say(f"{drill.name}: {drill.says}")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="drill-") as folder:
@@ -71,14 +69,14 @@ def run(drill: Drill) -> list[Outcome]:
 
 
 def told(outcome: Outcome) -> str:
-    """What came of it, in a line or two."""
+    """The result in one or two lines."""
     mark = "skipped" if outcome.skipped else "holds" if outcome.is_passed else "MISSED"
     causes = report.causes(outcome)
     return f"  {mark}: {outcome.name}: {report.row(outcome)[-1]}" + (f"\n    bad answers: {causes}" if causes else "")
 
 
 def keep_logs(folder: Path, kept: Path) -> None:
-    """What the processes of a drill that did not hold have said."""
+    """Writes the logs of the drills that did not hold."""
     for log in [*folder.rglob("*.log"), *folder.rglob("*.err")]:
         place = kept / log.relative_to(folder)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -86,13 +84,13 @@ def keep_logs(folder: Path, kept: Path) -> None:
 
 
 async def bounded(drill: Drill, folder: Path) -> list[Outcome]:
-    """The drill, given up when it takes too long."""
+    """Runs the drill; a time-out is a failure."""
     async with asyncio.timeout(DRILL_SECONDS):
         return await drill.play(folder)
 
 
 def say(text: str) -> None:
-    """A line at once."""
+    """Prints a line immediately."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

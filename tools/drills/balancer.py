@@ -1,4 +1,4 @@
-"""A local balancer, as a Kubernetes Service is one: a connection goes to one of the replicas that are ready, for good."""
+"""A local balancer, like a Kubernetes Service: it assigns each connection to one ready replica."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ PROBE_SECONDS = 0.2
 
 
 class Balancer(Relay):
-    """In front of replicas; asks each for its readiness all the time."""
+    """Probes the readiness of its replicas continuously."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,15 +29,15 @@ class Balancer(Relay):
         await super().__aexit__(*error)
 
     def add(self, port: int) -> None:
-        """A replica that is live; it gets connections once it is ready."""
+        """Adds a live replica; it gets connections once it is ready."""
         self._ready[port] = False
 
     def remove(self, port: int) -> None:
-        """A replica that is gone."""
+        """Removes a replica."""
         self._ready.pop(port, None)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """To the next replica that is ready and takes it. Raises OSError."""
+        """Connects to the next ready replica that accepts. Raises OSError."""
         ready = [port for port, is_ready in self._ready.items() if is_ready]
         first = next(self._turn)
         for offset in range(len(ready)):
@@ -46,7 +46,7 @@ class Balancer(Relay):
         raise ConnectionRefusedError("no replica is ready")
 
     async def until_ready(self, replicas: int, seconds: float = 20.0) -> None:
-        """Returns when so many are. Raises TimeoutError."""
+        """Returns when that many replicas are ready. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while sum(self._ready.values()) < replicas:
                 await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What a drill is, for those in scenarios/ and for who runs them."""
+"""The interface of a drill."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Play = Callable[[Path], Awaitable[list[Outcome]]]
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """One drill; `is_quick`: it needs no root and is among those that CI runs (under 3 minutes all together)."""
+    """One drill; `is_quick`: it needs no root and runs in CI (all quick ones take under 3 minutes)."""
 
     name: str
     says: str

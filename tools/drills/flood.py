@@ -1,8 +1,8 @@
-"""Clients that ask again at once, whatever they were told: `python -m tools.drills.flood PORT IDS CALM ALL ROUNDS`.
+"""Clients that retry immediately: `python -m tools.drills.flood PORT IDS CALM ALL ROUNDS`.
 
-A process of its own, so that its work is nobody else's. CALM connections ask, and in turn with them, ROUNDS times, ALL of them;
-prints a list of what came back, one calm more than floods: {"goodput", "refused"} a second, {"p99"} of what was not refused, in
-seconds, {"lost"} connections so far.
+In a process of its own, so that its CPU is counted apart. CALM connections send requests, then ALL of them, ROUNDS times.
+Prints a list of results, one more calm than floods: {"goodput", "refused"} per second, {"p99"} of accepted requests in seconds,
+{"lost"} connections so far.
 """
 
 import asyncio
@@ -17,21 +17,21 @@ import uvloop
 
 RAMP_PER_SECOND = 2000
 RISE_SECONDS, MEASURE_SECONDS, WARM_SECONDS = 5.0, 2.5, 2.0
-"""Refusals wait for up to 4 s: only then do they come as fast as they will, and are those of a flood gone from the calm."""
+"""Refusals take up to 4 s: only then is their rate stable, and the flood's refusals are gone from the calm."""
 
 
 class Flood:
-    """What all connections share."""
+    """The state that all connections share."""
 
     def __init__(self, requests: Iterator[bytes]) -> None:
         self.requests = requests
         self.good: list[float] = []
         self.refused = self.lost = 0
         self.asking = 0
-        """How many connections may ask now: those with a lower number."""
+        """Connections with a number below this one may send."""
 
     async def measure(self, asking: int, clients: "list[Client]", settle: float) -> dict[str, float]:
-        """What came back while so many asked."""
+        """The results while that many were sending."""
         self.asking = asking
         for client in clients[:asking]:
             client.ask()
@@ -45,25 +45,23 @@ class Flood:
 
 
 class Client(asyncio.Protocol):
-    """One connection."""
-
     def __init__(self, flood: Flood, number: int) -> None:
         self.flood, self.number = flood, number
         self.buffer = b""
         self.is_busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It waits to be told to ask."""
+        """Waits until it may send."""
         self.transport: Any = transport
 
     def ask(self) -> None:
-        """One request, if none is out and this client is among those that ask."""
+        """Sends a request, if none is in flight and this client may send."""
         if not self.is_busy and self.number < self.flood.asking and not self.transport.is_closing():
             self.is_busy, self.asked_at = True, time.perf_counter()
             self.transport.write(next(self.flood.requests))
 
     def data_received(self, data: bytes) -> None:
-        """Counts a complete answer, and asks again."""
+        """Counts a complete answer and sends the next request."""
         self.buffer += data
         head, end, body = self.buffer.partition(b"\r\n\r\n")
         if not end or len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]):
@@ -76,7 +74,7 @@ class Client(asyncio.Protocol):
         self.ask()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Nobody may hang up on these."""
+        """The server must not close these."""
         self.flood.lost += 1
 
 
@@ -99,7 +97,6 @@ async def flood(port: int, ids: list[str], calm: int, everybody: int, rounds: in
 
 
 def main() -> None:
-    """The command line."""
     port, ids, calm, everybody, rounds = sys.argv[1:6]
     found = uvloop.run(flood(int(port), ids.split(","), int(calm), int(everybody), int(rounds)))
     sys.stdout.write(json.dumps(found) + "\n")

@@ -1,4 +1,4 @@
-"""One keep-alive HTTP/1.1 connection of a client that mends nothing: what breaks is told."""
+"""A keep-alive HTTP/1.1 connection without retries: every failure is reported."""
 
 import asyncio
 from typing import NamedTuple
@@ -8,7 +8,7 @@ SECONDS = 10.0
 
 
 class Answer(NamedTuple):
-    """What came back."""
+    """An answer."""
 
     status: int
     headers: dict[str, str]
@@ -16,18 +16,18 @@ class Answer(NamedTuple):
 
 
 class Broken(Exception):
-    """No answer, or half of one; the text says why."""
+    """No answer or an incomplete one; the text says why."""
 
 
 class Client:
-    """Connects when asked to, and again after an answer that said `Connection: close`, or after a break."""
+    """Connects for the first request, and again after `Connection: close` or a failure."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
-        """One request. Raises Broken."""
+        """Sends one request. Raises Broken."""
         try:
             async with asyncio.timeout(SECONDS):
                 return await self._exchange(method, path, body, headers)
@@ -56,7 +56,7 @@ class Client:
         return Answer(status, got, content)
 
     def close(self) -> None:
-        """Lets go of the connection."""
+        """Closes the connection."""
         if self._streams is not None:
             self._streams[1].transport.abort()
             self._streams = None

@@ -1,8 +1,8 @@
-"""What clients were told, kept beside the store: which writes were acknowledged, and what may have become of the others.
+"""The clients' record of their writes: which were acknowledged, and which states the store may be in.
 
-Every client writes only users of its own, so for each user it is known which states the store may be in. A state is the
-user's name, or None for a user that is not there. An acknowledged write leaves one; a write whose fate the answer does not
-tell (no answer, 500, 502, 504, a 503 that says "may") leaves two.
+Every client writes only its own users, so the possible states of each user are known. A state is the user's name, or None for
+a deleted user. An acknowledged write leaves one; a write with an unknown result (no answer, 500, 502, 504, a 503 that says
+"may") leaves two.
 """
 
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ from tools.drills.http_client import Answer, Broken, Client
 PAGE = 100
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 AT_STAKE = ("may have been made", "was made")
-"""What the detail of a 503 says when the change is, or may be, in the store."""
+"""Part of the detail of a 503 when the change is, or may be, in the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One request's end: when (seconds, monotonic), how long it took, its method, and its status (0: broken)."""
+    """One request: when it ended (seconds, monotonic), its duration, method and status (0: broken)."""
 
     at: float
     seconds: float
@@ -30,13 +30,13 @@ class Event:
 
     @property
     def is_good(self) -> bool:
-        """Whether the client got what it asked for."""
+        """Whether the client got the answer that it expected."""
         return 200 <= self.status < 500
 
 
 @dataclass
 class Entry:
-    """One user as its client knows it."""
+    """One user as its client last saw it."""
 
     tag: str
     states: set[str | None] = field(default_factory=lambda: {None})
@@ -45,28 +45,28 @@ class Entry:
 
 @dataclass
 class Verdict:
-    """What the store has to say about the ledger."""
+    """The store compared with the ledger."""
 
     lost: list[str]
     doubled: list[str]
 
 
 class Ledger:
-    """Of one drill."""
+    """The ledger of one drill."""
 
     def __init__(self, *, repeats_deletes: bool = False) -> None:
         self.started = monotonic()
         self.repeats_deletes = repeats_deletes
-        """Whether the fault makes the gateway send a DELETE again: 404 is then what the first attempt, whose answer was lost,
-        leaves to the second. Elsewhere a user that is not there to be deleted was lost."""
+        """Whether the fault makes the gateway send a DELETE again: then a 404 may follow a first attempt whose answer was lost.
+        Otherwise a 404 means that the user was lost."""
         self.events: list[Event] = []
         self.entries: dict[str, Entry] = {}
         self.acknowledged = 0
         self.stood_still = 0.0
-        """The longest time in seconds in which the drill itself did not run: the machine is to blame, not the services."""
+        """The longest time in seconds in which the drill itself did not run: then the machine is to blame, not the services."""
 
     def note(self, method: str, started: float, answer: Answer | None, why: str = "") -> None:
-        """Takes down the end of a request."""
+        """Records a finished request."""
         now = monotonic()
         status = answer.status if answer else 0
         if answer and status >= 500:
@@ -75,7 +75,7 @@ class Ledger:
         self.acknowledged += method in WRITES and 200 <= status < 300
 
     def wrote(self, entry: Entry, wanted: str | None, answer: Answer | None) -> None:
-        """What a write to this user means for the states that the store may be in."""
+        """Updates the states that the store may be in after a write."""
         if answer and 200 <= answer.status < 300:
             entry.states = {wanted}
         elif (
@@ -84,7 +84,7 @@ class Ledger:
             entry.states.add(wanted)
 
     async def verify(self, port: int) -> Verdict:
-        """Reads every user and compares. Raises Broken, RuntimeError where the store cannot be read."""
+        """Reads every user and compares. Raises Broken, RuntimeError if the store cannot be read."""
         found: dict[str, list[str]] = {}
         client, path = Client(port), f"/api/users?limit={PAGE}"
         while path:
@@ -98,7 +98,7 @@ class Ledger:
         client.close()
         lost = [tag for tag, entry in self.entries.items() if not set(found.get(tag, [None])) & entry.states]
         doubled = [tag for tag, names in found.items() if len(names) > 1]
-        # Refused for certain, and yet there.
+        # A definite refusal, and yet it is stored.
         ghosts = [tag for tag in lost if self.entries[tag].states == {None} and not self.entries[tag].user_id]
         return Verdict([tag for tag in lost if tag not in ghosts], doubled + ghosts)
 
@@ -112,7 +112,7 @@ def code_of(answer: Answer) -> str:
 
 
 def is_uncertain(answer: Answer) -> bool:
-    """Whether a write that got this answer may be in the store."""
+    """Whether a write with this answer may be in the store."""
     if answer.status in {500, 502, 504}:
         return True
     return answer.status == 503 and any(text in answer.body.decode() for text in AT_STAKE)

@@ -14,17 +14,17 @@ from tools.drills.ledger import Entry, Ledger
 
 CLIENTS = 16
 PAUSE_SECONDS = 0.02
-"""Between two requests of a client, on average: a steady load, far from what the pair can carry."""
+"""The mean pause of a client: a steady load, far below the services' capacity."""
 
 
 class Machine:
-    """`drills`: how many it carries at a time; each asks as much less."""
+    """`drills`: the number of concurrent drills; each sends proportionally less."""
 
     drills = 1
 
 
 def share_machine(drills: int) -> None:
-    """So many drills run at a time."""
+    """The number of concurrent drills."""
     Machine.drills = drills
 
 
@@ -34,7 +34,7 @@ WATCH_SECONDS = 0.05
 
 
 class Visitor:
-    """One client and its users; `retries_reads`: sends a GET again on a new connection, as browsers and libraries do."""
+    """One client and its users; `retries_reads`: retries a GET on a new connection, as browsers and libraries do."""
 
     def __init__(self, port: int, ledger: Ledger, name: str, *, retries_reads: bool) -> None:
         self._client, self._ledger, self._name = Client(port), ledger, name
@@ -43,7 +43,7 @@ class Visitor:
         self._made = 0
 
     async def run(self, pause: float, ending: asyncio.Event) -> None:
-        """Until the end, and then to the end of the request in flight: a write that nobody waits for has no fate."""
+        """Sends requests until the end, and finishes the one in flight: a cancelled write would have no known result."""
         kinds, weights = zip(*MIX, strict=True)
         try:
             while not ending.is_set():
@@ -81,7 +81,7 @@ class Visitor:
         self._ledger.entries[entry.tag] = entry
         body = orjson.dumps({"name": entry.tag, "email": f"{entry.tag}@example.com"})
         for _ in range(CREATE_TRIES):
-            # As the contract has it: with the same key, until the answer tells the write's fate.
+            # The contract: the same key, until the answer is definite.
             answer = await self._ask("POST", "/api/users", body, Idempotency_Key=entry.tag)
             self._ledger.wrote(entry, entry.tag, answer)
             if answer and answer.status == 201:
@@ -111,7 +111,7 @@ async def load(
     pause: float = PAUSE_SECONDS,
     retries_reads: bool = False,
 ) -> AsyncIterator[None]:
-    """Mixed load on a gateway for as long as the block lasts."""
+    """Mixed load on a gateway during the block."""
     run = secrets.token_hex(3)
     visitors = [Visitor(port, ledger, f"{run}-{n}", retries_reads=retries_reads) for n in range(clients)]
     ending = asyncio.Event()
@@ -129,7 +129,7 @@ async def load(
 
 
 async def watch_the_machine(ledger: Ledger) -> None:
-    """Notes by how much a short sleep is overslept."""
+    """Records how late short sleeps end."""
     while True:
         started = monotonic()
         await asyncio.sleep(WATCH_SECONDS)

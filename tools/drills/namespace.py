@@ -1,7 +1,7 @@
-"""A network namespace with wires into ours, each of which can be pulled: packets are dropped and nobody is told.
+"""A network namespace whose links to ours can be cut: packets are dropped without an error.
 
-Takes root and iproute2. What runs in it has no other way out; the addresses are those for benchmarks (RFC 2544), and no route
-leads beyond this machine.
+Requires root and iproute2. Processes inside have no other network; the addresses are those for benchmarks (RFC 2544), and no
+route leads beyond this machine.
 """
 
 import os
@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 
 def is_allowed() -> bool:
-    """Whether this machine lets us make namespaces and wires."""
+    """Whether this machine allows namespaces and links."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
         return False
     try:
@@ -33,26 +33,26 @@ class Wire:
         self._inside, self._name = inside, name
 
     def lay(self) -> None:
-        """Makes it. Raises CalledProcessError."""
+        """Creates the link. Raises CalledProcessError."""
         ip("link", "add", self._name, "type", "veth", "peer", "name", self._name, "netns", self._inside)
         ip("address", "add", f"{self.near}/30", "dev", self._name)
         ip("-n", self._inside, "address", "add", f"{self.far}/30", "dev", self._name)
         self.mend()
 
     def spoil(self, *, is_cut: bool, for_inside: bool = False) -> None:
-        """Pulls it at the end of who is called, so that for who calls (we, or those inside) the route stands and what is sent
-        is lost: at their own end they would be told."""
+        """Cuts the link at the far end of the connection's initiator: its route remains and packets are lost. At the near
+        end it would get an error."""
         if is_cut:
             ip(*(() if for_inside else ("-n", self._inside)), "link", "set", self._name, "down")
 
     def mend(self) -> None:
-        """Plugs it in again."""
+        """Restores the link."""
         ip("link", "set", self._name, "up")
         ip("-n", self._inside, "link", "set", self._name, "up")
 
 
 class Namespace:
-    """`run_in`: what to put before a command that is to run in it; `wires` by their names."""
+    """`run_in`: the prefix of a command that runs inside; `wires` by name."""
 
     def __init__(self, name: str, wires: dict[str, Wire]) -> None:
         self.run_in = ("ip", "netns", "exec", name)
@@ -61,7 +61,7 @@ class Namespace:
 
 @contextmanager
 def namespace(*wires: str) -> Iterator[Namespace]:
-    """One with these wires, gone at the end with all of them. Raises CalledProcessError."""
+    """A namespace with these links, removed at the end. Raises CalledProcessError."""
     tag = f"{os.getpid() % 100_000}-{random.randrange(1000)}"
     name = f"drill-{tag}"
     with ExitStack() as stack:

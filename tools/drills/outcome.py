@@ -1,4 +1,4 @@
-"""What a drill found: figures, the bounds they must keep, and the events for the chart."""
+"""The result of a drill: figures, their bounds, and events for the chart."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -8,7 +8,7 @@ from tools.drills.ledger import WRITES, Ledger, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A figure that must not be more than `most`."""
+    """A figure that must be at most `most`."""
 
     what: str
     value: float
@@ -16,7 +16,6 @@ class Bound:
 
     @property
     def is_met(self) -> bool:
-        """Whether it holds."""
         return self.value <= self.most
 
     def __str__(self) -> str:
@@ -29,7 +28,7 @@ class Bound:
 
 @dataclass
 class Outcome:
-    """One row of the table; `faults`: (when, what was done), for the chart."""
+    """One row of the table; `faults`: (when, what) for the chart."""
 
     name: str
     ledger: Ledger | None = None
@@ -41,12 +40,12 @@ class Outcome:
 
     @property
     def is_passed(self) -> bool:
-        """Whether every bound is met."""
+        """Whether every bound holds."""
         return all(bound.is_met for bound in self.bounds)
 
     @property
     def bad(self) -> int:
-        """Answers that nobody asked for: 5xx and broken connections."""
+        """5xx and broken connections."""
         return sum(not event.is_good for event in self.ledger.events) if self.ledger else 0
 
     @property
@@ -62,11 +61,11 @@ class Outcome:
 
     @property
     def doubled(self) -> int:
-        """Writes made twice, or made though they were refused."""
+        """Writes made twice, or made although they were refused."""
         return len(self.verdict.doubled) if self.verdict else 0
 
     def outage(self, *, writes_only: bool = False) -> float:
-        """The longest time without a good answer, in seconds; the load's beginning and its end count as good ones."""
+        """The longest time without a good answer in seconds; beginning and end of the load count as good answers."""
         events = self.ledger.events if self.ledger else []
         ends = [e.at for e in events]
         good = [e.at for e in events if e.is_good and (e.method in WRITES or not writes_only)]
@@ -74,17 +73,16 @@ class Outcome:
         return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
 
     def seconds_until_good(self, moment: float, *, writes_only: bool = False) -> float:
-        """How long after a moment the first good answer came to a request that was sent after it."""
+        """The time from a moment to the first good answer to a request sent after it."""
         events = self.ledger.events if self.ledger else []
         after = [e.at - moment for e in events if e.is_good and e.at - e.seconds >= moment]
         writes = [e.at - moment for e in events if e.is_good and e.method in WRITES and e.at - e.seconds >= moment]
         return min(writes if writes_only else after, default=99.0)
 
     def slowest(self, start: float, end: float) -> float:
-        """The longest that a request sent between two moments took, in seconds."""
+        """The longest duration of a request sent between two moments, in seconds."""
         events = self.ledger.events if self.ledger else []
         return max((e.seconds for e in events if start <= e.at - e.seconds <= end), default=0.0)
 
     def require(self, what: str, value: float, most: float) -> None:
-        """A bound."""
         self.bounds.append(Bound(what, round(value, 3), most))

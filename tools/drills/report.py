@@ -13,7 +13,7 @@ GOOD, BAD, FAULT = "#2e7d32", "#c62828", "#455a64"
 
 
 def row(outcome: Outcome) -> tuple[str, ...]:
-    """One drill's line."""
+    """The line of one drill."""
     if outcome.skipped:
         return (outcome.name, *["–"] * 6, f"skipped: {outcome.skipped}")
     holds = "; ".join(str(bound) if bound.is_met else f"MISSED {bound}" for bound in outcome.bounds)
@@ -35,13 +35,13 @@ def row(outcome: Outcome) -> tuple[str, ...]:
 
 
 def table(outcomes: list[Outcome]) -> str:
-    """All of them, as Markdown."""
+    """The Markdown table."""
     lines = [HEAD, ("---",) * len(HEAD), *(row(outcome) for outcome in outcomes)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 
 def causes(outcome: Outcome) -> str:
-    """What the bad answers were, most frequent first."""
+    """The bad answers by kind, most frequent first."""
     events = outcome.ledger.events if outcome.ledger else []
     counted = Counter((event.method, event.status, event.why) for event in events if not event.is_good)
     return ", ".join(f"{count}x {method} {status} {why}" for (method, status, why), count in counted.most_common(6))
@@ -57,7 +57,7 @@ def chart(outcomes: list[Outcome]) -> str:
 
 
 def lane(outcome: Outcome, top: float) -> str:
-    """One drill's answers a second, good ones up, bad ones on top of them, and when the harm was done."""
+    """The answers per second of one drill: good ones, bad ones on top, and the faults."""
     assert outcome.ledger is not None  # noqa: S101 - for mypy
     start = outcome.ledger.started
     good, bad = Counter[int](), Counter[int]()
@@ -82,7 +82,7 @@ def lane(outcome: Outcome, top: float) -> str:
 
 
 def write(outcomes: list[Outcome], folder: Path) -> None:
-    """`table.md` and `chart.svg`."""
+    """Writes `table.md` and `chart.svg`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "table.md").write_text(table(outcomes))
     (folder / "chart.svg").write_text(chart(outcomes))

@@ -1,7 +1,7 @@
 """The restore drill: seed, export, restore into an empty store, compare, verify. `-m tools.drills.restore [COUNT]`.
 
-Two stores of its own, on free ports of loopback and in a temporary folder; the commands are those an operator types.
-Exits 1 if a step fails, or if the restored store is not, byte for byte, the one that was exported.
+Two stores on free loopback ports in a temporary folder; it runs the operators' own commands. Exits 1 if a step fails, or if
+the restored store differs from the exported one by a byte.
 """
 
 import json
@@ -28,7 +28,7 @@ class DrillError(Exception):
 
 
 def main() -> int:
-    """Runs the drill; the exit code."""
+    """Runs the drill; returns the exit code."""
     started = time.monotonic()
     try:
         count = int(sys.argv[1]) if len(sys.argv) > 1 else USERS
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def drill(count: int, folder: Path) -> str:
-    """From a full store into an empty one; the digest that both have. Raises DrillError."""
+    """From a full store into an empty one; returns the digest of both. Raises DrillError."""
     backup = str(folder / "users.ndjson.gz")
     with _store(folder / "full") as full, _store(folder / "restored") as restored:
         _step("seed", full, "seed_users", "--count", str(count))
@@ -62,7 +62,7 @@ def drill(count: int, folder: Path) -> str:
 
 
 def _step(name: str, url: str, *command: str) -> dict[str, Any]:
-    """One management command on one store: what it says on stdout, if that is JSON. Raises DrillError."""
+    """Runs one management command on one store; returns its stdout if that is JSON. Raises DrillError."""
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "manage_users.py", *command],
@@ -83,7 +83,7 @@ def _step(name: str, url: str, *command: str) -> dict[str, Any]:
 
 @contextmanager
 def _store(folder: Path) -> Iterator[str]:
-    """The URL of an empty store of our own."""
+    """The URL of a new, empty store."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -18,8 +18,8 @@ from tools.testing.store import PASSWORD, Store
 NAME = "users"
 REPLICAS, SENTINELS, QUORUM = 2, 3, 2
 DOWN_MS = 1500
-"""Sentinel asks once a second. With 1000 it took the new primary for dead as soon as it was one, three times in 69, and failed
-over again: for ten seconds that one had no replica, and with DURABILITY=replicated no write was acknowledged."""
+"""Sentinel pings once a second. With 1000 it declared the new primary dead right after its promotion, three times in 69, and
+failed over again: for ten seconds that one had no replica, and DURABILITY=replicated acknowledged no write."""
 
 SETTLED_SECONDS = 30
 
@@ -49,7 +49,7 @@ class Sentinel:
             )
 
     def state(self) -> dict[str, Any]:
-        """What it says of the primary. Raises RedisError."""
+        """The sentinel's view of the primary. Raises RedisError."""
         with redis.Redis(port=self.port, socket_timeout=2) as client:
             state: dict[str, Any] = client.sentinel_master(NAME)
         return state
@@ -61,19 +61,19 @@ class Sentinel:
 
 
 class Group:
-    """What the drill plays with."""
+    """The servers that the drill controls."""
 
     def __init__(self, primary: Store, replicas: list[Store], sentinels: list[Sentinel]) -> None:
         self.primary, self.replicas, self.sentinels = primary, replicas, sentinels
 
     @property
     def url(self) -> str:
-        """As the user service wants it."""
+        """The user service's REDIS_URL."""
         nodes = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
         return f"redis+sentinel://:{PASSWORD}@{nodes}/{NAME}/0"
 
     def cut_off_replicas(self) -> None:
-        """The primary goes on, its replicas hear nothing more: they may not log in again."""
+        """Cuts the replicas off: they may not log in again."""
         for replica in self.replicas:
             with replica.client() as client:
                 client.config_set("masterauth", "not the password")
@@ -81,7 +81,7 @@ class Group:
             client.execute_command("CLIENT", "KILL", "TYPE", "REPLICA")
 
     def kill_primary(self) -> float:
-        """`kill -9`; the replicas may follow whoever is next. Returns when it died."""
+        """`kill -9`; the replicas may follow the next primary. Returns the time of death."""
         self.primary.kill()
         died = monotonic()
         for replica in self.replicas:
@@ -90,7 +90,7 @@ class Group:
         return died
 
     async def elected(self) -> float:
-        """When the first sentinel named another primary."""
+        """The time when the first sentinel named another primary."""
         async with asyncio.timeout(SETTLED_SECONDS):
             while await asyncio.to_thread(self._named) == self.primary.port:
                 await asyncio.sleep(0.02)
@@ -103,7 +103,7 @@ class Group:
 
 @asynccontextmanager
 async def group(folder: Path) -> AsyncIterator[Group]:
-    """All of them, when the sentinels know each other and both replicas are in step."""
+    """All servers, once the sentinels have found each other and both replicas are in sync."""
     async with AsyncExitStack() as stack:
         settings = {"masterauth": PASSWORD, "repl_diskless_sync_delay": "0", "appendfsync": "everysec"}
         primary, *replicas = [

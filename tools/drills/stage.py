@@ -1,4 +1,4 @@
-"""The processes of a drill: a store, replicas of both services, each started by us and ended by its id."""
+"""The processes of a drill: a store and replicas of both services, each started here and ended by its id."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ END_SECONDS = 30
 
 @dataclass
 class Stage:
-    """What a drill plays on. `exits`: the exit code of each service that was told to stop."""
+    """The processes of one drill. `exits`: the exit code of each service that was stopped."""
 
     folder: Path
     ledger: Ledger = field(default_factory=Ledger)
@@ -28,7 +28,7 @@ class Stage:
     running: list[Service] = field(default_factory=list)
 
     async def service(self, site: str, *, run_in: Sequence[str] = (), **settings: str) -> Service:
-        """A live service of our own."""
+        """Starts a service; returns when it is live."""
         required = {"AUTH": "none"} if site == "gateway_site" else {}
         service = Service(site, self.folder, run_in=run_in, **required, **settings)
         self.running.append(service)
@@ -49,7 +49,7 @@ class Stage:
         return users, await self.gateway(users.url)
 
     async def replicas(self, balancer: Balancer, site: str, url: str, count: int, **settings: str) -> list[Service]:
-        """Several of one service behind a balancer, ready."""
+        """Several replicas of one service behind a balancer, ready."""
         start = self.users if site == "users_site" else self.gateway
         started = await asyncio.gather(*(start(url, **settings) for _ in range(count)))
         for service in started:
@@ -58,12 +58,12 @@ class Stage:
         return list(started)
 
     async def stop(self, service: Service) -> None:
-        """SIGTERM, and its exit code taken down."""
+        """Sends SIGTERM and records the exit code."""
         service.process.send_signal(signal.SIGTERM)
         self.exits.append(await asyncio.to_thread(service.process.wait, END_SECONDS))
 
     def kill(self, service: Service) -> None:
-        """An end without a last word, for the server's master and its worker: as when a node dies."""
+        """`kill -9` for the server's master and its worker, as when a node dies."""
         children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
         service.process.kill()
         for child in children:
@@ -72,7 +72,7 @@ class Stage:
         service.process.wait()
 
     def end(self) -> None:
-        """Ends what still runs."""
+        """Ends the remaining processes."""
         for service in self.running:
             if service.process.poll() is None:
                 service.stop()
@@ -80,8 +80,8 @@ class Stage:
 
 @asynccontextmanager
 async def stage(folder: Path) -> AsyncIterator[Stage]:
-    """An empty stage; whatever was started on it is ended. Logs go to memory where there is a place for them: a container's
-    stdout is a pipe, and a disk that is busy syncing for the stores must hold up nobody else."""
+    """An empty stage; at the end its processes are ended. Logs go to memory if possible: a container's stdout is a pipe, and a
+    disk that syncs for the stores must not block a service."""
     shared_memory = Path("/dev/shm")  # noqa: S108
     with tempfile.TemporaryDirectory(
         prefix="drill-logs-", dir=shared_memory if shared_memory.is_dir() else folder
@@ -96,7 +96,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
 
 @asynccontextmanager
 async def own_store(folder: Path, **settings: str) -> AsyncIterator[Store]:
-    """A store of its own, with AOF and password."""
+    """A new store with AOF and password."""
     folder.mkdir(parents=True, exist_ok=True)
     running = Store(folder, **settings)
     try:

@@ -1,1 +1,1 @@
-"""One file a drill."""
+"""One file per drill."""

@@ -1,4 +1,4 @@
-"""The clock of the user service is set back by an hour, under load: ids still go up, pages stay in order."""
+"""The clock of the user service goes back one hour under load: IDs still increase, pages stay in order."""
 
 import asyncio
 from pathlib import Path
@@ -12,8 +12,8 @@ from tools.drills.load import load
 from tools.drills.outcome import Outcome
 from tools.drills.stage import own_store, stage
 
-# `time.time` is all that ids, deadlines and logs of the service read; without root no clock can be set, and libfaketime is
-# not everywhere. Python imports this at its start.
+# The service's IDs, deadlines and logs use only `time.time`. Setting the clock requires root, and libfaketime is not
+# everywhere. Python imports this file at start.
 SITECUSTOMIZE = """
 import os, time
 _time = time.time
@@ -22,7 +22,7 @@ time.time = lambda: _time() - (3600 if os.path.exists(os.environ["CLOCK_SET_BACK
 
 
 async def play(folder: Path) -> list[Outcome]:
-    """Forward in time for a second, then an hour back."""
+    """Forward for a second, then one hour back."""
     patch, switch = folder / "patch", folder / "clock-set-back"
     patch.mkdir()
     (patch / "sitecustomize.py").write_text(SITECUSTOMIZE)
@@ -46,7 +46,7 @@ async def play(folder: Path) -> list[Outcome]:
 
 
 async def create(port: int, when: str) -> list[str]:
-    """The ids of some users, made one after the other now."""
+    """The IDs of some users, created one after the other now."""
     client, made = Client(port), []
     for number in range(25):
         body = orjson.dumps({"name": f"{when}-{number}", "email": f"{when}-{number}@example.com"})
@@ -56,7 +56,7 @@ async def create(port: int, when: str) -> list[str]:
 
 
 async def out_of_order(port: int, made: list[str]) -> int:
-    """How many of these users are not listed newest first, or not at all."""
+    """The number of these users that are missing from the list or out of order."""
     client, listed, path = Client(port), [], "/api/users?limit=100"
     while path:
         page = orjson.loads((await client.ask("GET", path)).body)

@@ -1,4 +1,4 @@
-"""The disk that the store writes its append-only file to is full, and has room again later."""
+"""The disk of the store's append-only file is full for some time."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ FULL_SECONDS = 4.0
 
 
 async def play(folder: Path) -> list[Outcome]:
-    """On a small disk in memory, which takes root to mount."""
+    """Uses a small disk in memory; mounting it requires root."""
     name = "disk of the store full"
     disk = folder / "disk"
     disk.mkdir()
@@ -29,7 +29,7 @@ async def play(folder: Path) -> list[Outcome]:
 
 
 async def fill(folder: Path, disk: Path, name: str) -> Outcome:
-    """A file takes all the room, and goes."""
+    """A file fills the disk, and is removed."""
     async with own_store(disk / "store") as store, stage(folder) as on:
         _, gateway = await on.pair(store.url)
         outcome = Outcome(name, on.ledger)
@@ -45,7 +45,7 @@ async def fill(folder: Path, disk: Path, name: str) -> Outcome:
             ballast.unlink()
             outcome.faults.append((room := monotonic(), "room"))
             await asyncio.sleep(3)
-        store.kill()  # what was acknowledged is in the file: it is read again
+        store.kill()  # acknowledged writes are in the file: it is read again
         await asyncio.to_thread(store.start)
         await asyncio.sleep(2)
         outcome.verdict = await on.ledger.verify(gateway.port)

@@ -1,7 +1,7 @@
-"""The network between two of the processes is cut, slow, or breaks connections.
+"""The network between two of the processes is cut, slow, or resets connections.
 
-A cut is a wire that is pulled, where the machine allows network namespaces. Latency and resets, which take a kernel with netem
-and a packet filter, and the cut elsewhere, are a relay's.
+A cut takes a link of a network namespace down. A relay adds latency and resets, which would require a kernel with netem and a
+packet filter, and cuts where namespaces are not allowed.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ BETWEEN_SERVICES, BEFORE_REDIS = "gateway and user-service", "user-service and R
 
 
 class Fault(NamedTuple):
-    """What is done, for how long, and what must hold: seconds that a request may take, by place; bad answers, bad GETs."""
+    """The fault, its duration, and its bounds: seconds per request by place; bad answers, bad GETs."""
 
     name: str
     seconds: float
@@ -44,17 +44,17 @@ FAULTS = (
 
 
 async def between_services(folder: Path) -> list[Outcome]:
-    """Each fault that a relay stands for, on one pair."""
+    """Each fault of the relay, on one pair."""
     return await relayed(folder, BETWEEN_SERVICES, FAULTS)
 
 
 async def before_redis(folder: Path) -> list[Outcome]:
-    """The same."""
+    """The same before Redis."""
     return await relayed(folder, BEFORE_REDIS, FAULTS)
 
 
 async def cut(folder: Path) -> list[Outcome]:
-    """At both places: the user service stands alone, with a wire to the gateway and one to Redis."""
+    """Both places: the user service runs in a namespace with one link to the gateway and one to Redis."""
     if not await asyncio.to_thread(is_allowed):
         return [
             outcome
@@ -82,7 +82,7 @@ async def cut(folder: Path) -> list[Outcome]:
 
 
 async def relayed(folder: Path, place: str, faults: tuple[Fault, ...]) -> list[Outcome]:
-    """Faults at one place, one after the other on one pair."""
+    """The faults at one place, one after the other on one pair."""
     async with (
         own_store(folder / "store") as store,
         stage(folder) as on,

@@ -1,4 +1,4 @@
-"""Redis is killed with `kill -9` under load and started again on its append-only file."""
+"""Redis is killed with `kill -9` under load and restarted from its append-only file."""
 
 import asyncio
 from pathlib import Path
@@ -19,7 +19,7 @@ KINDS = {
 
 
 async def play(folder: Path) -> list[Outcome]:
-    """The weakest setting, whose loss is shown, and those that may lose nothing."""
+    """The weakest setting, whose loss is reported, and those that must lose nothing."""
     return [await kill(folder / str(n), name, **kind) for n, (name, kind) in enumerate(KINDS.items())]
 
 
@@ -39,7 +39,7 @@ async def kill(folder: Path, name: str, DURABILITY: str, **store_settings: str) 
             await asyncio.sleep(2)
         outcome.verdict = await on.ledger.verify(gateway.port)
         if DURABILITY == "memory":
-            # Redis holds writes of the file back while a sync goes on: on a slow disk the replies overtake them.
+            # Redis delays writes of the file during a sync: on a slow disk the replies overtake them.
             outcome.note = f"{outcome.lost} acknowledged writes lost; up to 2 s of them on a slow disk"
         else:
             outcome.require("acknowledged writes lost", outcome.lost, 0)

@@ -1,4 +1,4 @@
-"""`kill -9` of one replica under load: only what it had in flight may suffer, and reads may not."""
+"""`kill -9` of one replica under load: only its requests in flight may fail, and reads may not."""
 
 import asyncio
 from pathlib import Path
@@ -14,7 +14,7 @@ REPLICAS = 3
 
 
 async def play(folder: Path) -> list[Outcome]:
-    """One replica of the user service: the gateway repeats reads. One of the gateway: its clients do."""
+    """One replica of the user service, where the gateway retries reads; one of the gateway, where the clients do."""
     return [await kill(folder / site, site) for site in ("users_site", "gateway_site")]
 
 

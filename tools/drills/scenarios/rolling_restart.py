@@ -1,4 +1,4 @@
-"""Every replica of a service is replaced by a new one, one after the other, under load."""
+"""A rolling restart replaces every replica of a service under load."""
 
 import asyncio
 from pathlib import Path
@@ -15,17 +15,15 @@ DRAIN_SECONDS = "1"
 
 
 async def users_site(folder: Path) -> list[Outcome]:
-    """The user service's replicas."""
     return [await roll(folder, "users_site")]
 
 
 async def gateway_site(folder: Path) -> list[Outcome]:
-    """The gateway's."""
     return [await roll(folder, "gateway_site")]
 
 
 async def roll(folder: Path, site: str) -> Outcome:
-    """One service with its replicas; the other one stands still."""
+    """Restarts the replicas of one service; the other one keeps running."""
     async with own_store(folder / "store") as store, stage(folder) as on, Balancer() as behind, Balancer() as front:
         settings = {"DRAIN_SECONDS": DRAIN_SECONDS}
         is_users = site == "users_site"

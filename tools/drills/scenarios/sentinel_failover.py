@@ -1,4 +1,4 @@
-"""The primary loses its replicas, goes on taking writes for a moment, and dies: three sentinels elect another one."""
+"""The primary loses its replicas, accepts writes for a moment, and dies: three sentinels elect another one."""
 
 import asyncio
 from pathlib import Path
@@ -15,7 +15,7 @@ AFTER_SECONDS = 5.0
 
 
 async def play(folder: Path) -> list[Outcome]:
-    """With `replicated`, where nothing may be lost, and with `memory`, where the loss is shown."""
+    """`replicated` must lose nothing; `memory` loses some writes, which are reported."""
     return [await fail_over(folder / durability, durability) for durability in ("replicated", "memory")]
 
 

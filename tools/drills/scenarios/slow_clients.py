@@ -1,4 +1,4 @@
-"""200 clients that send slowly, read nothing or say nothing, beside clients that behave."""
+"""200 clients that send slowly, do not read, or send nothing, beside normal clients."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from tools.drills.stage import own_store, stage
 
 SLOW, ROUNDS, SECONDS = 200, 3, 4.0
 ARRIVAL_SECONDS = 2.0
-"""They come one after the other, in the time that is measured: all in one moment are a flood, which is another drill."""
+"""They connect one after the other; all at the same moment would be a flood, which is another drill."""
 
 BYTE_SECONDS = 0.5
 FLOOR_MS = 20.0
@@ -35,7 +35,7 @@ DRIP = {"head": b"X", "body": b"{", "chunked body": b"1\r\n{\r\n", "unread answe
 
 
 async def play(folder: Path) -> list[Outcome]:
-    """Without them and with them in turn, so that both meet the same machine."""
+    """Without them and with them in turn, so that both see the same machine."""
     async with own_store(folder / "store") as store, stage(folder) as on:
         _, gateway = await on.pair(store.url)
         calm, disturbed = [], []
@@ -58,7 +58,7 @@ async def play(folder: Path) -> list[Outcome]:
 
 
 async def p99(ledger: Ledger) -> float:
-    """Of the requests that end within the next SECONDS, in ms."""
+    """The durations of requests that end within the next SECONDS, in ms."""
     before = len(ledger.events)
     await asyncio.sleep(SECONDS)
     seconds = sorted(event.seconds for event in ledger.events[before:])
@@ -67,7 +67,7 @@ async def p99(ledger: Ledger) -> float:
 
 @asynccontextmanager
 async def slow_clients(port: int) -> AsyncIterator[None]:
-    """All of them, as many of each kind."""
+    """The same number of each kind."""
     tasks = [asyncio.create_task(drip(port, kind)) for _ in range(SLOW // len(KINDS)) for kind in KINDS]
     try:
         yield
@@ -78,7 +78,7 @@ async def slow_clients(port: int) -> AsyncIterator[None]:
 
 
 async def drip(port: int, kind: str) -> None:
-    """One slow client, until it is cancelled or thrown out."""
+    """One slow client, until it is cancelled or disconnected."""
     await asyncio.sleep(random.uniform(0, ARRIVAL_SECONDS))
     with contextlib.suppress(OSError):
         narrow = socket.socket()

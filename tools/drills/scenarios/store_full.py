@@ -1,4 +1,4 @@
-"""The store is full (`noeviction`): writes are refused, reads go on, and room is made again."""
+"""The store is full (`noeviction`): it refuses writes and serves reads, until there is room again."""
 
 import asyncio
 from pathlib import Path
@@ -35,4 +35,4 @@ async def play(folder: Path) -> list[Outcome]:
 
 DRILL = Drill(
     "store-full", "maxmemory reached under load, room again after 2 s", play, is_quick=False
-)  # CI plays it as a test
+)  # CI runs it as a test

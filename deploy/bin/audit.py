@@ -1,8 +1,8 @@
-"""Licences and known vulnerabilities of what the services run on: audit.py [--osv-url URL], after sbom.sh.
+"""Checks licences and known vulnerabilities of the services' dependencies: audit.py [--osv-url URL], after sbom.sh.
 
-Writes build/supply-chain/audit.md and fails on a finding, and also when a source says nothing: a list of advisories that
-is out of reach, or answers with nothing, would pass everything. So the list is asked in the same run about a package that
-is known to be vulnerable, and must say so. Exit codes: 0 clean, 1 findings, or nobody knows.
+Writes build/supply-chain/audit.md and fails on a finding. It also fails if the advisory source is unreachable or empty,
+because an empty source would pass everything: the same run asks about a package with a known vulnerability.
+Exit codes: 0 clean, 1 findings, or a source failed.
 """
 
 import argparse
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "supply-chain"
 OSV = "https://api.osv.dev/v1/query"
 CANARY = "jinja2", "2.4.1"
-"""Nothing of ours uses it; CVE-2014-1402 and others are known against it."""
+"""Not a dependency of ours; CVE-2014-1402 and others affect it."""
 AUDIT_SECONDS = 300
 
 ALLOWED = {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0"}
@@ -29,15 +29,15 @@ CLASSIFIERS = {
     "License :: OSI Approved :: Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }
 READ_BY_HAND = {"protobuf": "BSD-3-Clause", "uritemplate": "BSD-3-Clause"}
-"""Packages whose metadata name no licence that a program understands; their LICENSE files do."""
+"""Packages whose metadata name no machine-readable licence; their LICENSE files do."""
 
 
 class UnknownError(Exception):
-    """A source did not say what it was asked; the text says which."""
+    """A source gave no usable answer; the text says which."""
 
 
 def main() -> int:
-    """The exit code; the report is written whatever it is."""
+    """Returns the exit code; always writes the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--osv-url", default=OSV, help="where advisories are asked for")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the SBOM is and the report goes")
@@ -47,7 +47,7 @@ def main() -> int:
         try:
             found, said = check(asked.folder)
         except UnknownError as error:
-            found, said = [f"nobody knows: {error}"], []
+            found, said = [f"unknown: {error}"], []
         findings += found
         lines += [*said, *(f"- **{finding}**" for finding in found), ""]
     asked.folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def licences(folder: Path) -> tuple[list[str], list[str]]:
-    """What is not allowed, and a line for each package. Raises UnknownError without an SBOM of some size."""
+    """The licences that are not allowed, and a line for each package. Raises UnknownError without a plausible SBOM."""
     try:
         components = json.loads((folder / "users-gateway.cdx.json").read_text(encoding="utf-8"))["components"]
     except (OSError, ValueError, KeyError) as error:
@@ -76,7 +76,7 @@ def licences(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def licence(component: dict[str, Any]) -> str:
-    """An SPDX expression, empty when nobody knows."""
+    """An SPDX expression, empty if unknown."""
     if component["name"] in READ_BY_HAND:
         return READ_BY_HAND[component["name"]]
     entries = component.get("licenses", [])
@@ -88,13 +88,13 @@ def licence(component: dict[str, Any]) -> str:
 
 
 def allowed(expression: str) -> bool:
-    """Every licence of an expression is one of ours; of alternatives each, which is stricter than need be."""
+    """Whether every licence of an expression is allowed; also every alternative, which is stricter than necessary."""
     terms = [term for term in re.split(r"[()\s]+|\bAND\b|\bOR\b", expression) if term]
     return bool(terms) and all(term in ALLOWED for term in terms)
 
 
 def vulnerabilities(folder: Path, url: str) -> tuple[list[str], list[str]]:
-    """A finding for each advisory. Raises UnknownError unless the list knows what is wrong with the canary."""
+    """A finding for each advisory. Raises UnknownError unless the source reports the canary."""
     pins = re.findall(r"^([\w.-]+(?:\[[^]]*\])?==[^\s;\\]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     report = asked(pins, url)
     answered = {entry["name"].lower(): entry for entry in report["dependencies"]}
@@ -113,7 +113,7 @@ def vulnerabilities(folder: Path, url: str) -> tuple[list[str], list[str]]:
 
 
 def asked(pins: list[str], url: str) -> dict[str, Any]:
-    """pip-audit's answer on the pins and the canary. Raises UnknownError when there is none."""
+    """pip-audit's answer for the pins and the canary. Raises UnknownError without one."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write("\n".join([*pins, "==".join(CANARY)]))
         file.flush()

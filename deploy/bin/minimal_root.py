@@ -1,10 +1,11 @@
-"""Gathers what a Python service needs of an operating system, and nothing else, into a folder: the image's root.
+"""Copies the parts of an operating system that a Python service needs into a folder: the image's root.
 
     python minimal_root.py /rootfs /install        (the second holds site-packages, made by pip --prefix)
 
-Python and its standard library without what only developers use, the shared libraries that its extension modules name,
-certificates, one time zone, two users. No shell, no package manager. What Debian says of the libraries' packages goes
-along (var/lib/dpkg/status.d, as in distroless images), so that a scanner still knows their versions.
+Python and its standard library without developers' tools, the shared libraries that extension modules need,
+certificates, one
+time zone, two users. No shell, no package manager. The status of the libraries' Debian packages is included
+(var/lib/dpkg/status.d, as in distroless images) for scanners.
 """
 
 import compileall
@@ -40,7 +41,7 @@ USER = "1001"
 
 
 def standard_library(root: Path) -> None:
-    """The interpreter and its library, at the paths it was built for."""
+    """Copies the interpreter and its library, at the paths it was built for."""
     prefix = Path(sys.base_prefix)
     library = Path(sysconfig.get_path("stdlib"))
 
@@ -59,7 +60,7 @@ def standard_library(root: Path) -> None:
 
 
 def packages(root: Path, install: Path) -> None:
-    """What pip installed, without tests, translations, stubs, and applications of Django's that need a database."""
+    """Copies what pip installed, without tests, translations, stubs, and Django's database applications."""
 
     def unused(folder: str, names: list[str]) -> set[str]:
         drop = {name for name in names if name in {"__pycache__", "tests"} or Path(name).suffix in UNREAD}
@@ -70,7 +71,7 @@ def packages(root: Path, install: Path) -> None:
 
 
 def shared_libraries(root: Path) -> set[Path]:
-    """Copies every library that an ELF file under the root names, and theirs; answers where they came from."""
+    """Copies every library that an ELF file under the root needs, recursively; returns their original paths."""
     binaries = [
         path for path in root.rglob("*") if path.is_file() and (".so" in path.name or path.parent.name == "bin")
     ]
@@ -87,10 +88,11 @@ def shared_libraries(root: Path) -> set[Path]:
 
 
 def strip(root: Path) -> None:
-    """Cuts what the loader never reads (debug information, symbol tables, section headers) off every ELF file.
+    """Removes what the loader never reads (debug information, symbol tables, section headers) from every ELF file.
 
-    A program header says what is mapped into memory; the file ends behind the last of those. Wheels come with
-    debug information, and Debian's slim image has no `strip`.
+    A program header lists what is mapped into memory; the file is cut after the last of those. Wheels contain debug
+    information,
+    and Debian's slim image has no `strip`.
     """
     for path in root.rglob("*"):
         if path.is_symlink() or not path.is_file():
@@ -102,14 +104,14 @@ def strip(root: Path) -> None:
         headers = [struct.unpack_from("<IIQQQQ", data, table + index * size) for index in range(count)]
         end = max(offset + length for _, _, offset, _, _, length in headers)
         struct.pack_into("<Q", data, 40, 0)  # no section header table
-        struct.pack_into("<HH", data, 60, 0, 0)  # of no entries, with no names
+        struct.pack_into("<HH", data, 60, 0, 0)  # of zero entries, without names
         mode = path.stat().st_mode
         path.write_bytes(data[: max(end, table + size * count)])
         path.chmod(mode)
 
 
 def debian_packages(root: Path, libraries: set[Path]) -> None:
-    """The status of each Debian package that a copied file came from, for scanners."""
+    """Writes the status of each Debian package that a copied file belongs to, for scanners."""
     database = Path("/var/lib/dpkg")
     names = {"base-files", "ca-certificates", "tzdata"}
     wanted = {name for library in libraries for name in (str(library), str(library.resolve()), f"/usr{library}")}
@@ -125,7 +127,7 @@ def debian_packages(root: Path, libraries: set[Path]) -> None:
 
 
 def system_files(root: Path) -> None:
-    """Certificates, UTC, users, names, where libraries are, a place for temporary files."""
+    """Writes certificates, UTC, users, names, the library path, and a place for temporary files."""
     for name in FILES:
         if Path("/", name).exists():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -140,13 +142,13 @@ def system_files(root: Path) -> None:
 
 
 def main(root: Path, install: Path) -> None:
-    """All of it, byte-compiled: on a read-only root nothing could be compiled later."""
+    """Builds the root and byte-compiles it: a read-only root cannot be compiled later."""
     standard_library(root)
     packages(root, install)
     debian_packages(root, shared_libraries(root))
     strip(root)
     system_files(root)
-    # The hash of the source is in the file and is not looked at: an image's files do not change, their times may.
+    # The file contains the hash of its source, which is not checked: an image's files do not change, their times may.
     compileall.compile_dir(
         root, quiet=1, stripdir=str(root), invalidation_mode=__import__("py_compile").PycInvalidationMode.UNCHECKED_HASH
     )

@@ -1,6 +1,7 @@
 """Writes deploy/monitoring as objects into deploy/kustomize/monitoring: python deploy/bin/monitoring_component.py
 
-Kustomize makes no custom resource from a file, and reads no file outside its own folder. A test compares the files with
+Kustomize creates no custom resource from a file, and reads no file outside its own folder. A test compares the files
+with
 their sources.
 """
 
@@ -17,7 +18,7 @@ HEAD = "# Generated from deploy/monitoring by deploy/bin/monitoring_component.py
 
 
 class Readable(yaml.SafeDumper):
-    """Expressions of several lines as they were written."""
+    """Keeps expressions of several lines as written."""
 
 
 Readable.add_representer(

@@ -1,7 +1,8 @@
-"""Says which images an environment runs: promote.py dev|staging|prod GATEWAY_DIGEST USERS_DIGEST [--root FOLDER].
+"""Sets the images of an environment: promote.py dev|staging|prod GATEWAY_DIGEST USERS_DIGEST [--root FOLDER].
 
-Writes the two digests into deploy/argocd/environments/ENVIRONMENT/kustomization.yaml and nothing else. Committed, that
-is a promotion (docs/how-to/deploying.md); deploy.sh does it in a copy and applies it.
+Writes the two digests into deploy/argocd/environments/ENVIRONMENT/kustomization.yaml and nothing else. A commit of the
+file
+is a promotion (docs/how-to/deploying.md); deploy.sh does it in a copy and applies that.
 Exit codes: 0 written, 1 not, 2 wrong usage.
 """
 
@@ -14,7 +15,7 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def main() -> int:
-    """The exit code."""
+    """Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("environment", choices=("dev", "staging", "prod"))
     parser.add_argument("gateway", type=digest)

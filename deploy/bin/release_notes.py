@@ -1,6 +1,6 @@
-"""The section of CHANGELOG.md that a tag is released with: release_notes.py v1.2.3, on standard output.
+"""Prints the section of CHANGELOG.md for a tag: release_notes.py v1.2.3.
 
-Fails unless the tag is the version of common/__init__.py (the one place it stands in) and the section has something in it.
+Fails unless the tag is the version of common/__init__.py and the section is not empty.
 Exit codes: 0 printed, 1 not, 2 wrong usage.
 """
 
@@ -13,7 +13,7 @@ TAG = re.compile(r"v(\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?)")
 
 
 def main(arguments: list[str], root: Path = ROOT) -> int:
-    """The exit code."""
+    """Returns the exit code."""
     found = TAG.fullmatch(arguments[0]) if len(arguments) == 1 else None
     if not found:
         sys.stderr.write("error: give one tag, like v1.2.3\n")
@@ -27,7 +27,7 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
 
 
 def notes(root: Path, version: str) -> str:
-    """The text of a version's section. Raises ValueError when version, changelog and tag do not agree."""
+    """The text of a version's section. Raises ValueError if version, changelog and tag disagree."""
     package = (root / "common/__init__.py").read_text(encoding="utf-8")
     stated = re.search(r'^__version__ = "(.+)"$', package, re.MULTILINE)
     if not stated or stated[1] != version:

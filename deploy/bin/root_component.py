@@ -1,4 +1,4 @@
-"""The project's pyproject.toml with its version in it, which is elsewhere: cyclonedx-py reads no dynamic one."""
+"""Prints the project's pyproject.toml with its version: cyclonedx-py reads no dynamic one."""
 
 import re
 import sys
@@ -9,7 +9,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> None:
-    """On standard output."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found = re.search(
         r'^__version__ = "(.+)"$', (ROOT / "common/__init__.py").read_text(encoding="utf-8"), re.MULTILINE

@@ -1,4 +1,4 @@
-"""Gives the runs of a SARIF file a category of their own: sarif_category.py FILE CATEGORY."""
+"""Gives the runs of a SARIF file a category: sarif_category.py FILE CATEGORY."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def main(file: Path, category: str) -> None:
-    """In place. `automationDetails.id` is what GitHub reads; the text behind its last slash is the run's."""
+    """Edits in place. GitHub reads `automationDetails.id`; the text after its last slash identifies the run."""
     report = json.loads(file.read_text(encoding="utf-8"))
     for run in report["runs"]:
         run["automationDetails"] = {"id": f"{category}/"}

@@ -1,7 +1,7 @@
-"""What Slack is told of a deploy, as the body of a webhook: slack_message.py ENVIRONMENT EXIT_CODE OUTCOME.
+"""The body of a Slack webhook that reports a deployment: slack_message.py ENVIRONMENT EXIT_CODE OUTCOME.
 
-REVISION, BRANCH and RUN_URL come from the environment. A branch may have any name, so everything is escaped the way
-Slack's `mrkdwn` wants it: a name must not become a link or a mention.
+REVISION, BRANCH and RUN_URL come from the environment. A branch may have any name, so everything is escaped for Slack's
+`mrkdwn`: a name must not become a link or a mention.
 """
 
 import json
@@ -13,7 +13,7 @@ LOUD = ":rotating_light:"
 
 
 def message(environment: str, code: str, outcome: str) -> dict[str, object]:
-    """One text for the notification, the same in the channel."""
+    """One text for the notification and the channel."""
     revision, branch, run = (os.environ.get(name) or "unknown" for name in ("REVISION", "BRANCH", "RUN_URL"))
     link = f"<{escaped(run)}|the run>" if run.startswith("https://") else escaped(run)
     lines = [
@@ -24,7 +24,7 @@ def message(environment: str, code: str, outcome: str) -> dict[str, object]:
 
 
 def escaped(text: str) -> str:
-    """Slack's three control characters, and the ones that would end our own markup."""
+    """Escapes Slack's three control characters, and those that would end our own markup."""
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(character, entity)
     return text.replace("`", "'").replace("|", "/")

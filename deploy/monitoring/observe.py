@@ -1,9 +1,9 @@
-"""Prometheus with our rules, and Alertmanager, scraping the pair that runs on this machine: `make observe`,
+"""Prometheus with our rules, and Alertmanager, for the services that run on this machine: `make observe`,
 that is `python -m deploy.monitoring.observe`.
 
-Ports come from GATEWAY_PORT, USERS_PORT, PROMETHEUS_PORT, ALERTMANAGER_PORT; REDIS_EXPORTER_PORT says where a
-redis_exporter listens, if one does. ALERT_WEBHOOK_URL gets the alerts, if set. What was scraped stays under
-`.data/observe`. Ctrl-C and SIGTERM stop both. Exit codes: 0 stopped, 1 something is missing or ended by itself.
+Ports come from GATEWAY_PORT, USERS_PORT, PROMETHEUS_PORT, ALERTMANAGER_PORT; REDIS_EXPORTER_PORT adds a redis_exporter.
+ALERT_WEBHOOK_URL receives the alerts, if set. Data stays in `.data/observe`. Ctrl-C and SIGTERM stop both.
+Exit codes: 0 stopped, 1 something is missing or has ended.
 """
 
 import os
@@ -29,12 +29,12 @@ CURE = "install it (Debian: apt-get install --no-install-recommends prometheus p
 
 
 class ObserveError(Exception):
-    """It cannot be started, or has ended; the text says which and what to do."""
+    """A program cannot be started, or has ended; the text says which, and the cure."""
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Where everything listens on loopback; `redis_exporter` is None without one."""
+    """The loopback ports; `redis_exporter` is None without one."""
 
     gateway: int = 3000
     users: int = 3001
@@ -44,7 +44,7 @@ class Ports:
 
     @classmethod
     def read(cls) -> "Ports":
-        """From the environment. Raises ObserveError."""
+        """The ports of the environment. Raises ObserveError."""
         given = {}
         for name in ("gateway", "users", "prometheus", "alertmanager", "redis_exporter"):
             value = os.environ.get(f"{name.upper()}_PORT", "")
@@ -68,7 +68,7 @@ class Observer:
 
     @property
     def url(self) -> str:
-        """Prometheus."""
+        """Prometheus's address."""
         return f"http://127.0.0.1:{self.ports.prometheus}"
 
     def start(self) -> None:
@@ -89,12 +89,12 @@ class Observer:
             self.ports.prometheus,
             f"--config.file={self.folder}/prometheus.yaml",
             f"--storage.tsdb.path={self.folder}/samples",
-            "--storage.tsdb.retention.time=31d",  # the budgets are those of 30 days
+            "--storage.tsdb.retention.time=31d",  # the error budgets cover 30 days
             f"--rules.alert.resend-delay={self.interval}",
         )
 
     def stop(self) -> None:
-        """SIGTERM, SIGKILL for what outlives it; Prometheus first, so that it does not miss its Alertmanager."""
+        """SIGTERM, then SIGKILL; Prometheus first, so that it does not miss its Alertmanager."""
         for process in reversed(self.processes.values()):
             if process.poll() is None:
                 process.terminate()
@@ -105,7 +105,7 @@ class Observer:
                     process.wait()
 
     def ended(self) -> str | None:
-        """The name of one that has ended by itself."""
+        """The name of one that has ended, if any."""
         return next((name for name, process in self.processes.items() if process.poll() is not None), None)
 
     def prometheus_config(self) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class Observer:
         return config
 
     def alertmanager_config(self) -> dict[str, Any]:
-        """alertmanager.yaml with receivers that send to `webhook`, or to nobody; as prompt as the scrapes."""
+        """alertmanager.yaml with receivers that send to `webhook`, or nowhere; with delays as short as the scrapes'."""
         config: dict[str, Any] = yaml.safe_load((HERE / "alertmanager.yaml").read_text())
         config["route"] |= {"group_wait": self.interval, "group_interval": self.interval}
         for receiver in config["receivers"]:
@@ -145,7 +145,7 @@ class Observer:
         require_free(name, port)
         log = self.folder / f"{name}.log"
         with log.open("wb") as out:
-            # A session of its own: a terminal's Ctrl-C is for us, who then stop both in order.
+            # A session of its own: a terminal's Ctrl-C reaches only us, and we stop both in order.
             self.processes[name] = subprocess.Popen(
                 [command, f"--web.listen-address=127.0.0.1:{port}", *options],
                 stdout=out,
@@ -165,7 +165,7 @@ class Observer:
 
 
 def require_free(name: str, port: int) -> None:
-    """Raises ObserveError for a port where somebody listens: their answer would pass for ours."""
+    """Raises ObserveError for a port in use: the other server's answer would pass for ours."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -184,8 +184,8 @@ def binary(*names: str) -> str:
 
 
 @contextmanager
-def until_told() -> Iterator[list[int]]:
-    """A list that is empty until SIGINT or SIGTERM comes."""
+def until_signal() -> Iterator[list[int]]:
+    """A list that is empty until SIGINT or SIGTERM arrives."""
     signals: list[int] = []
     with ExitStack() as stack:
         for signum in (signal.SIGINT, signal.SIGTERM):
@@ -195,8 +195,8 @@ def until_told() -> Iterator[list[int]]:
 
 
 def main() -> int:
-    """Runs until told to stop; the exit code."""
-    with until_told() as told:
+    """Runs until SIGINT or SIGTERM; returns the exit code."""
+    with until_signal() as signals:
         try:
             folder = Path(os.environ.get("DATA_DIR") or ".data").resolve() / "observe"
             observer = Observer(folder, Ports.read(), webhook=os.environ.get("ALERT_WEBHOOK_URL"))
@@ -204,12 +204,12 @@ def main() -> int:
                 observer.start()
                 sys.stdout.write(welcome(observer))
                 sys.stdout.flush()
-                while not told and not (name := observer.ended()):
+                while not signals and not (name := observer.ended()):
                     time.sleep(0.2)
             finally:
                 observer.stop()
-            if not told:
-                raise ObserveError(f"{name} ended by itself (more: {folder}/{name}.log)")
+            if not signals:
+                raise ObserveError(f"{name} has ended (more: {folder}/{name}.log)")
         except (ObserveError, OSError) as error:
             sys.stderr.write(f"error: {error}\n")
             return 1
@@ -217,13 +217,13 @@ def main() -> int:
 
 
 def welcome(observer: Observer) -> str:
-    """What to open."""
+    """The URLs to open."""
     return f"""Watching 127.0.0.1:{observer.ports.gateway} and 127.0.0.1:{observer.ports.users}. Ctrl-C stops it.
 
-  {observer.url}/graph     ask
-  {observer.url}/alerts    what is wrong
-  {observer.url}/targets   what is scraped
-  http://127.0.0.1:{observer.ports.alertmanager}/api/v2/alerts   what somebody was told
+  {observer.url}/graph     queries
+  {observer.url}/alerts    alerts and their state
+  {observer.url}/targets   scrapes
+  http://127.0.0.1:{observer.ports.alertmanager}/api/v2/alerts   sent alerts
 """
 
 

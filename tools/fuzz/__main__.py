@@ -1,7 +1,8 @@
-"""`python -m tools.fuzz`: schemathesis against a running pair, each site by its own schema, with all of its checks.
+"""`python -m tools.fuzz`: schemathesis against a running pair, each site with its own schema and with all checks.
 
-FUZZ_SECONDS: how long for each site (60). FUZZ_SEED: the seed of a run to repeat (a fresh one). FUZZ_WORKERS: how many
-requests are in flight at once (1: only then a seed gives the same run again). What is found is also in build/fuzz/.
+FUZZ_SECONDS: seconds for each site (60). FUZZ_SEED: the seed of a run to repeat (default: random). FUZZ_WORKERS:
+concurrent
+requests (1: only then does a seed reproduce a run). Findings are also in build/fuzz/.
 """
 
 import json
@@ -18,11 +19,11 @@ from tools.testing.pair import pair
 
 REPORTS = ROOT / "build" / "fuzz"
 START_SECONDS = 120
-"""What a run may take on top of its budget: reading the schema, and one last scenario."""
+"""The time that a run may take beyond its budget: reading the schema, and one last scenario."""
 
 
 def main() -> int:
-    """Exit code 1 when a site breaks its schema, with what was found on standard output."""
+    """Prints the findings; exit code 1 if a site breaks its schema."""
     seconds = integer("FUZZ_SECONDS", 60, minimum=10, maximum=86_400)
     seed = integer("FUZZ_SEED", random.SystemRandom().randrange(2**31), minimum=0, maximum=2**31)
     REPORTS.mkdir(parents=True, exist_ok=True)
@@ -35,7 +36,7 @@ def main() -> int:
 
 
 def fuzz(site: str, schema_url: str, seconds: int, seed: int) -> bool:
-    """One site; whether there were findings. Prints them, and a line with the count, the seed and the time."""
+    """Fuzzes one site; returns whether there were findings. Prints them, and a line with the count, the seed and the time."""
     report = REPORTS / f"{site}.json"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "tools/fuzz/fuzz.toml", "run", schema_url]
@@ -56,7 +57,7 @@ def fuzz(site: str, schema_url: str, seconds: int, seed: int) -> bool:
 
 
 def count(report: Path) -> int:
-    """How many requests a run sent: none if it did not come so far as to report."""
+    """The number of requests of a run; none if it ended before its report."""
     if not report.exists():
         return 0
     document: dict[str, Any] = json.loads(report.read_text())

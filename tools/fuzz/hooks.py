@@ -1,4 +1,4 @@
-"""What schemathesis cannot generate from the schema, since it depends on what went before (loaded through fuzz.toml)."""
+"""Values that schemathesis cannot generate from the schema, because they depend on earlier answers (loaded by fuzz.toml)."""
 
 import unicodedata
 import zlib
@@ -10,10 +10,10 @@ import schemathesis
 from schemathesis import GenerationMode, HookContext
 
 _given: dict[str, str] = {}
-"""The last cursor that a page gave, as a query."""
+"""The last cursor of a page, as a query."""
 
 _sent: Counter[str] = Counter()
-"""How often an Idempotency-Key was sent."""
+"""The number of requests with an Idempotency-Key."""
 
 
 def address(text: str) -> str:
@@ -22,7 +22,7 @@ def address(text: str) -> str:
 
 
 def full_name(text: str) -> str:
-    """The text without control characters and surrounding white space, or `x` where nothing is left."""
+    """The text without control characters and surrounding white space, or `x` if nothing is left."""
     return (
         "".join(character for character in text if unicodedata.category(character) not in {"Cc", "Cs"}).strip() or "x"
     )
@@ -34,7 +34,7 @@ VALID = {"email": address, "name": full_name}
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Any, kwargs: dict[str, Any]) -> None:
-    """Makes a positive case valid: a cursor from a page, a valid name and email, and every second time a fresh key."""
+    """Makes a positive case valid: a cursor from a page, a valid name and email, and every second time a new key."""
     if case.meta is None or case.meta.generation.mode != GenerationMode.POSITIVE:
         return
     if "cursor" in (case.query or {}):
@@ -53,6 +53,6 @@ def before_call(context: HookContext, case: Any, kwargs: dict[str, Any]) -> None
 
 @schemathesis.hook
 def after_call(context: HookContext, case: Any, response: Any) -> None:
-    """Remembers the cursors that pages give."""
+    """Keeps the cursors of pages."""
     if response.status_code == 200 and b'"next":"' in response.content:
         _given["cursor"] = parse_qs(urlsplit(response.json()["next"]).query)["cursor"][0]

@@ -1,7 +1,8 @@
-"""`python -m tools.lint.locks`: whether the locks still fit their inputs, offline. `make lock` writes them anew.
+"""`python -m tools.lint.locks`: whether the locks match their inputs, offline. `make lock` writes them.
 
-uv notes under each pin who asked for it (`via -r requirements.in`), so a name added to an input, taken out of it, or
-asked for in another version shows without an index.
+uv notes the origin of each pin (`via -r requirements.in`), so a name that was added to an input, removed from it, or
+changed
+in version is found without an index.
 """
 
 import re
@@ -25,7 +26,7 @@ _PIN = re.compile(r"^(?P<name>[\w.-]+)(?:\[[^]]*\])?==(?P<version>\S+)(?P<rest>.
 
 
 def main() -> int:
-    """Exit code 1 and a line for each thing that is stale."""
+    """Exit code 1 and a line for each stale pin."""
     findings = [finding for name in NAMES for finding in stale(Path(f"{name}.in"), Path(f"{name}.txt"))]
     for finding in findings:
         sys.stderr.write(f"{finding}: run `make lock`\n")
@@ -33,7 +34,7 @@ def main() -> int:
 
 
 def stale(asked: Path, lock: Path) -> Iterator[str]:
-    """What in `lock` does not fit `asked`, a finding each."""
+    """The differences between `lock` and `asked`."""
     pins = _pins(lock)
     wanted, included = _requirements(asked)
     asked_by = re.compile(rf"-r {re.escape(asked.name)}$", re.MULTILINE)
@@ -59,7 +60,7 @@ def _pins(lock: Path) -> dict[str, re.Match[str]]:
 
 
 def _requirements(asked: Path) -> tuple[dict[str, Requirement], list[Path]]:
-    """What an input asks for by name, and the locks that it includes."""
+    """The requirements of an input by name, and the locks that it includes."""
     lines = [line.split("#")[0].strip() for line in asked.read_text().splitlines()]
     named = [Requirement(line) for line in lines if line and not line.startswith("-r ")]
     included = [asked.parent / line.removeprefix("-r ") for line in lines if line.startswith("-r ")]

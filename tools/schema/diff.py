@@ -1,6 +1,7 @@
-"""`python -m tools.schema.diff`: what docs/openapi/*.yaml breaks of the last release, docs/openapi/released/*.yaml.
+"""`python -m tools.schema.diff`: the breaking changes of docs/openapi/*.yaml since the last release,
+docs/openapi/released/*.yaml.
 
-A sentence for each break, what broke and whom, and exit code 1. A release copies its schemas to `released/`.
+Prints a sentence for each, with the clients that it breaks; exit code 1. A release copies its schemas to `released/`.
 """
 
 import sys
@@ -17,11 +18,11 @@ FOLDER = ROOT / "docs" / "openapi"
 SITES = ("gateway", "users")
 
 Break = tuple[str, str, str]
-"""Where, what, and whom it breaks."""
+"""Where, what, and which clients it breaks."""
 
 
 def main(folder: Path = FOLDER) -> int:
-    """Prints the breaks of both sites; the exit code."""
+    """Prints the breaking changes of both sites; returns the exit code."""
     failed = False
     for site in SITES:
         old, new = (inlined(yaml.safe_load((folder / part / f"{site}.yaml").read_text())) for part in ("released", ""))
@@ -46,20 +47,20 @@ def breaks(old: Schema, new: Schema) -> Iterator[Break]:
 
 
 def is_open(operation: Schema) -> bool:
-    """Whether it may be called without a credential."""
+    """Whether the operation may be called without a credential."""
     ways = operation.get("security", [])
     return not ways or {} in ways
 
 
 class Comparison:
-    """Two documents, and what may refer to their components."""
+    """Two documents, whose parts may refer to their components."""
 
     def __init__(self, old: Schema, new: Schema) -> None:
         self.old = old.get("components", {}).get("schemas", {})
         self.new = new.get("components", {}).get("schemas", {})
 
     def operation(self, where: str, old: Schema, new: Schema) -> Iterator[Break]:
-        """One operation that both have."""
+        """One operation of both documents."""
         if old["operationId"] != new["operationId"]:
             what = f"its operationId is {new['operationId']} and not {old['operationId']}"
             yield where, what, "whoever generates a client anew: the method has another name"
@@ -75,7 +76,7 @@ class Comparison:
                 yield from self.response(at, response, new["responses"][status])
 
     def parameters(self, where: str, old: Schema, new: Schema) -> Iterator[Break]:
-        """What may be sent beside the body."""
+        """Parameters, header fields and cookies."""
         before, after = (
             {(given["in"], given["name"]): given for given in operation.get("parameters", [])}
             for operation in (old, new)
@@ -90,7 +91,7 @@ class Comparison:
                 yield from self.sent(at, known.get("schema", {}), parameter.get("schema", {}))
 
     def request(self, where: str, old: Schema | None, new: Schema | None) -> Iterator[Break]:
-        """The body that is sent."""
+        """The request's body."""
         at = f"{where}, body"
         if new and new.get("required") and not (old or {}).get("required"):
             yield at, "the body is required now", "whoever sends none: 400"
@@ -102,7 +103,7 @@ class Comparison:
                 yield from self.sent(f"{at} {media_type}", content["schema"], accepted[media_type]["schema"])
 
     def response(self, where: str, old: Schema, new: Schema) -> Iterator[Break]:
-        """An answer that both give."""
+        """An answer of both documents."""
         for name, header in old.get("headers", {}).items():
             now = new.get("headers", {}).get(name)
             if now is None or (header.get("required") and not now.get("required")):
@@ -117,7 +118,7 @@ class Comparison:
                 yield from self.read(f"{where} {media_type}", content["schema"], new["content"][media_type]["schema"])
 
     def sent(self, where: str, old: Schema, new: Schema) -> Iterator[Break]:
-        """A value that clients send: breaks when less is accepted."""
+        """A value that clients send: breaks if less is accepted."""
         before, after = expand(old, self.old), expand(new, self.new)
         for loss in losses(before, after):
             yield where, f"{loss} any more", "whoever sends that: 400"
@@ -133,7 +134,7 @@ class Comparison:
             yield from self.sent(f"{where}, items", before["items"], after["items"])
 
     def read(self, where: str, old: Schema, new: Schema) -> Iterator[Break]:
-        """A value that clients read: breaks when something is missing or is what it never was."""
+        """A value that clients read: breaks if something is missing or has a new form."""
         before, after = expand(old, self.old), expand(new, self.new)
         for loss in losses(shape(after), shape(before)):
             yield where, f"it may be what it never was: {loss} by the old schema", "typed clients that read it"

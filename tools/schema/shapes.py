@@ -1,4 +1,4 @@
-"""What two JSON Schemas of an OpenAPI document say of the same value, and what one allows that the other does not."""
+"""Compares two JSON Schemas of an OpenAPI document: what one allows and the other does not."""
 
 import re
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def types(schema: Schema) -> frozenset[str]:
 
 
 def merge(whole: Schema, part: Schema) -> Schema:
-    """Both at once."""
+    """Both schemas at once."""
     merged = {**part, **whole, "type": types(whole) & types(part)}
     for key in ("properties", "required"):
         if key in whole and key in part:
@@ -68,7 +68,7 @@ def either(variants: list[Schema]) -> Schema:
 
 
 def losses(wide: Schema, narrow: Schema) -> Iterator[str]:
-    """What the first (expanded) schema allows and the second does not, leaving their fields and items aside."""
+    """What the first (expanded) schema allows and the second does not, without their fields and items."""
     gone = wide["type"] - narrow["type"]
     # Every integer is a number (JSON Schema 2020-12 §6.1.1).
     if gone - ({"integer"} if "number" in narrow["type"] else set()):
@@ -95,9 +95,9 @@ def lost_bounds(wide: Schema, narrow: Schema) -> Iterator[str]:
                 yield f"{name} is {narrow[name]} and not {wide.get(name, 'unlimited')}"
 
 
-@lru_cache(maxsize=64)  # the same pattern stands at many places
+@lru_cache(maxsize=64)  # many places share a pattern
 def seems_wider(pattern: str, other: str) -> bool:
-    """Whether the first pattern has whatever was tried of the second. No proof: 300 texts find what an edit left out."""
+    """Whether the first pattern accepts all samples of the second. Not a proof: 300 texts find what an edit omitted."""
 
     @TRIES
     @given(st.from_regex(re.sub(r"(?<!\\)\$$", r"\\Z", other)))
@@ -113,5 +113,5 @@ def seems_wider(pattern: str, other: str) -> bool:
 
 
 def shape(schema: Schema) -> Schema:
-    """What a reader's types depend on, without what only narrows."""
+    """What a reader's types depend on, without keywords that only narrow."""
     return {key: schema[key] for key in ("type", "enum") if key in schema}

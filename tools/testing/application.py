@@ -1,4 +1,4 @@
-"""Our ASGI application with paths of the tests' own."""
+"""Our ASGI application with the tests' own paths."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ SECRET = "hunter2-the-store-password"
 
 
 async def boom(request: Request) -> Any:
-    """Fails with what no client may read."""
+    """Fails with a text that no client may read."""
     raise RuntimeError(f"no connection to redis://:{SECRET}@redis.internal:6379, key {{users:0}}:ids")
 
 
 async def echo(request: Request) -> Any:
-    """The body, given back."""
+    """Returns the body."""
     return RawResponse(200, [(b"content-type", b"application/octet-stream")], await read_body(request))
 
 
@@ -30,7 +30,7 @@ async def named(request: Request, name: str) -> Any:
 
 
 async def conflict(request: Request) -> Any:
-    """A problem of the site's own."""
+    """One of the site's own problems."""
     raise Problem("email-taken", "Another user has this email.")
 
 

@@ -30,23 +30,23 @@ class Nodes:
 
     @property
     def url(self) -> str:
-        """As the user service wants it."""
+        """The user service's REDIS_URL."""
         return url_of(*(node.port for node in self.all))
 
     @property
     def owner(self) -> Valkey:
-        """Who serves the users now."""
+        """The node that serves the users."""
         return next(node for node in self.all if node.is_running and self.serves(node))
 
     def serves(self, node: Valkey) -> bool:
-        """Whether the slot is the node's own, as it says itself."""
+        """Whether the node reports the slot as its own."""
         mine = next(line for line in node.command("CLUSTER", "NODES").decode().splitlines() if "myself" in line)
         ranges = [word.partition("-")[::2] for word in mine.split()[8:] if word[0] != "["]
         return "master" in mine and any(int(low) <= SLOT <= int(high or low) for low, high in ranges)
 
     @property
     def replica(self) -> Valkey:
-        """The one that follows the owner."""
+        """The owner's replica."""
         return next(node for node in self.all if node.client().role()[0] == b"slave")
 
     def another(self) -> Valkey:
@@ -54,12 +54,12 @@ class Nodes:
         return next(node for node in self.all if node not in {self.owner, self.replica})
 
     def move_slot(self, target: Valkey) -> None:
-        """Hand the slot over, all keys at once."""
+        """Moves the slot, all keys at once."""
         self.owner.command("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", SLOT, SLOT, "NODE", node_id(target))
         until(lambda: self.serves(target))
 
     def restore(self) -> None:
-        """Make it whole and empty again, whatever happened to it: the owner is the one that has a replica."""
+        """Restores the cluster and empties it: the owner is the node that has a replica."""
         for node in self.all:
             node.thaw() if node.is_running else node.start()
         self.until_settled()
@@ -70,7 +70,7 @@ class Nodes:
         self.owner.command("FLUSHALL")
 
     def until_settled(self) -> None:
-        """Wait until every node sees the whole cluster, and the same owner."""
+        """Waits until every node sees the whole cluster and the same owner."""
         until(lambda: len({self._view(node) for node in self.all}) == 1 and self._is_whole())
 
     def _view(self, node: Valkey) -> Any:
@@ -94,7 +94,7 @@ def url_of(*ports: int) -> str:
 
 
 def until(condition: Any, seconds: float = START_SECONDS) -> None:
-    """Wait for it; a server that does not answer yet is not there yet."""
+    """Waits for the condition; a server that does not answer yet counts as not ready."""
     end = time.monotonic() + seconds
     while True:
         with contextlib.suppress(redis.RedisError, StopIteration):

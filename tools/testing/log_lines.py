@@ -1,4 +1,4 @@
-"""What a service has logged, line by line."""
+"""Reads a service's log lines."""
 
 import time
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def lines(service: Logged) -> list[Line]:
 
 
 def waited_for(service: Logged, wanted: Callable[[Line], bool]) -> list[Line]:
-    """The lines that are `wanted`, once there is one; none at all when none comes in time."""
+    """The lines that match, once there is one; none after the time-out."""
     deadline = time.monotonic() + SECONDS
     found: list[Line] = []
     while not found and time.monotonic() < deadline:

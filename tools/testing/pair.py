@@ -1,4 +1,4 @@
-"""Both services on a store of their own, on free ports, for checks that run outside of pytest."""
+"""Both services on a new store, on free ports, for checks that run outside pytest."""
 
 import tempfile
 from collections.abc import Iterator

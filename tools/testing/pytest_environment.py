@@ -1,6 +1,6 @@
-"""Loaded by pytest before Django's settings (`-p` in pyproject.toml): what the settings require, for tests in this process.
+"""Loaded by pytest before Django's settings (`-p` in pyproject.toml): the required settings, for tests in this process.
 
-Tests that start services of their own give them an environment of their own (tools/testing/service.py).
+Tests that start services give them their own environment (tools/testing/service.py).
 """
 
 import os
@@ -18,7 +18,7 @@ for name in ("DEBUG", "PORT", "HOST", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWOR
     os.environ.pop(name, None)
 os.environ.update(REQUIRED)
 
-# What a shell starts with `&` is deaf to these, and hands that on: to services that tests stop by them.
+# A process that a shell starts with `&` ignores these signals, and its children inherit that: services could not be stopped.
 for number in (signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""An HTTP server for tests that records the bytes it is sent and answers the bytes it is told to."""
+"""An HTTP server for tests that records requests byte for byte and sends prepared answers."""
 
 import queue
 import socket
@@ -14,7 +14,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\
 
 @dataclass
 class Received:
-    """One request: its head and (unframed) body as they came; `closed` once the other side has gone."""
+    """One request: its head and (unframed) body as received; `closed` once the other side has closed."""
 
     head: bytes
     body: bytes = b""
@@ -37,11 +37,11 @@ class Received:
 
 
 Reply = bytes | Callable[[Received, socket.socket], None]
-"""Bytes to answer with, or what to do with the connection; one that returns leaves it open for the next request."""
+"""Bytes to send, or a function of the connection; one that returns leaves it open for the next request."""
 
 
 class Recording:
-    """Listens on loopback. `replies` are used up in their order, then `default` is the answer."""
+    """Listens on loopback. It sends `replies` in order, then `default`."""
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -55,21 +55,21 @@ class Recording:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def next(self) -> Received:
-        """The next request that came."""
+        """The next request."""
         return self.received.get(timeout=SECONDS)
 
     def reset(self) -> None:
-        """Forgets what came and what was to be answered."""
+        """Drops recorded requests and prepared answers."""
         self.default = OK
         self.open.set()
         self.received, self.replies = queue.Queue(), queue.Queue()
 
     def pause(self) -> None:
-        """From now on nothing is answered."""
+        """From now on, requests wait."""
         self.open.clear()
 
     def resume(self) -> None:
-        """What waits is answered."""
+        """Answers the waiting requests."""
         self.open.set()
 
     def _accept(self) -> None:
@@ -113,7 +113,7 @@ def _request(stream: BufferedReader) -> Received | None:
 
 
 def wait_for_close(request: Received, connection: socket.socket) -> None:
-    """A reply that answers nothing, and notes when the other side goes away."""
+    """A reply that sends nothing, and records when the other side closes."""
     with suppress(OSError):
         connection.settimeout(SECONDS)
         if connection.recv(1) != b"":
@@ -133,7 +133,7 @@ def broken(answer: bytes) -> Reply:
 
 @contextmanager
 def recording() -> Iterator[Recording]:
-    """A running one."""
+    """A running server."""
     server = Recording()
     try:
         yield server

@@ -1,4 +1,4 @@
-"""Real services for tests: a process each, on free ports of loopback, ended by their ids."""
+"""Real services for tests: one process each, on free loopback ports, ended by their ids."""
 
 import http.client
 import os
@@ -15,7 +15,7 @@ START_SECONDS = 30
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -68,7 +68,7 @@ class Service:
         raise RuntimeError(f"{self.site} is not live: {self.errors.read_text()}{self.log.read_text()}"[-3000:])
 
     def stop(self) -> int:
-        """SIGTERM, and the exit code; SIGKILL when it does not stop in time."""
+        """Sends SIGTERM and returns the exit code; SIGKILL after the time-out."""
         self.process.terminate()
         try:
             return self.process.wait(START_SECONDS)
@@ -80,7 +80,7 @@ class Service:
 
 @contextmanager
 def service(site: str, folder: Path, **settings: str) -> Iterator[Service]:
-    """A service that is live, stopped at the end."""
+    """A live service, stopped at the end."""
     running = Service(site, folder, **settings)
     try:
         running.wait_until_live()

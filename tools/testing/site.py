@@ -1,4 +1,4 @@
-"""The site whose settings this test run has: how to start it, and a dependency of its kind that can be held up."""
+"""The site of this test run: how to start it, and a dependency that can be paused."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ UNKNOWN_USER = f"{COLLECTION}/01900000-0000-7000-8000-000000000000"
 NOWHERE = (
     {"USER_SERVICE_URL": "http://127.0.0.1:1", "AUTH": "none"} if IS_GATEWAY else {"REDIS_URL": "redis://127.0.0.1:1"}
 )
-"""What the site requires, with a dependency that refuses."""
+"""The required settings, with a dependency that refuses."""
 
 DEPENDENCY = "user-service" if IS_GATEWAY else "redis"
 OVERLOADED = "upstream-unavailable" if IS_GATEWAY else "store-unavailable"
@@ -36,7 +36,7 @@ _PATIENT = {
 
 
 class Dependency(Protocol):
-    """What the site stands on; while paused it accepts connections and answers nothing."""
+    """The site's dependency; while paused it accepts connections and answers nothing."""
 
     def pause(self) -> None: ...
     def resume(self) -> None: ...
@@ -78,7 +78,7 @@ def dependency(folder: Path) -> Iterator[tuple["Recording | PausableStore", dict
 
 @contextmanager
 def patient_service(folder: Path, **overrides: str) -> Iterator[tuple[Service, Dependency]]:
-    """The site before a dependency of its own, for which it waits a minute."""
+    """The site with its own dependency, for which it waits a minute."""
     folder.mkdir(exist_ok=True)
     with dependency(folder) as (held, required):
         environment = {**required, **_PATIENT, "LOG_LEVEL": "debug", **overrides}

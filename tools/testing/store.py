@@ -1,4 +1,4 @@
-"""A real Redis-protocol server for tests: Valkey from a wheel, with a password and AOF, no root."""
+"""A real Redis-protocol server for tests: Valkey from a wheel, with a password and AOF, without root."""
 
 import subprocess
 import time
@@ -19,7 +19,7 @@ SETTINGS = {"bind": "127.0.0.1", "appendonly": "yes", "save": "", "maxmemory-pol
 
 
 class Store:
-    """A server that keeps its data in `folder`; it may be killed and started again on the same port."""
+    """A server that keeps its data in `folder`; it can be killed and restarted on the same port."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder, self.port = folder, free_port()
@@ -28,7 +28,7 @@ class Store:
         self.process: subprocess.Popen[bytes] | None = None
 
     def client(self) -> redis.Redis:
-        """A synchronous client for a test to look behind the service's back."""
+        """A synchronous client that bypasses the service."""
         return redis.Redis.from_url(self.url, socket_timeout=5, retry=Retry(NoBackoff(), 0))
 
     def start(self) -> None:
@@ -49,13 +49,13 @@ class Store:
         raise RuntimeError((self.folder / "valkey.log").read_text()[-2000:])
 
     def stop(self) -> None:
-        """An orderly end."""
+        """SIGTERM."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(START_SECONDS)
 
     def kill(self) -> None:
-        """An end without a last word."""
+        """SIGKILL."""
         if self.process is not None:
             self.process.kill()
             self.process.wait(START_SECONDS)
@@ -63,7 +63,7 @@ class Store:
 
 @contextmanager
 def store(folder: Path, **settings: str) -> Iterator[Store]:
-    """A server with an empty store of its own."""
+    """A server with an empty store."""
     running = Store(folder, **settings)
     try:
         running.start()

@@ -1,4 +1,4 @@
-"""Programs that tests need beside Python's own: missing on a developer's machine they skip, in CI they fail."""
+"""Programs that tests need beside Python: a missing one skips on a developer's machine and fails in CI."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ import pytest
 
 
 def require(package: str, *programs: str) -> str:
-    """The path of the first of the programs that is there; `package` says where they come from."""
+    """The path of the first program that exists; `package` names their source."""
     found = next(filter(None, map(shutil.which, programs)), None)
     if found is None:
         unavailable(f"none of {', '.join(programs)} is here: install {package}")

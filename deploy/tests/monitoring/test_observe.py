@@ -105,5 +105,5 @@ def test_one_that_ends_by_itself_ends_the_other(tmp_path: Path) -> None:
         os.kill(int(victim), signal.SIGTERM)
         assert process.wait(30) == 1
         assert process.stderr is not None
-        assert process.stderr.read().startswith("error: prometheus ended by itself")
+        assert process.stderr.read().startswith("error: prometheus has ended")
     assert not listens(environment["ALERTMANAGER_PORT"])

@@ -95,7 +95,7 @@ def test_source_out_of_reach_fails(tmp_path: Path):
     done = audit(tmp_path, f"http://127.0.0.1:{free_port()}/v1/query")
     assert done.returncode == 1
     assert "out of reach" in done.stderr
-    assert "nobody knows" in (tmp_path / "audit.md").read_text(encoding="utf-8")
+    assert "unknown: " in (tmp_path / "audit.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

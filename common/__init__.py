@@ -1,3 +1,3 @@
-"""What both services share: the ASGI handler, settings, problems, health, logs, metrics. Knows neither site."""
+"""Code of both services: ASGI application, server, settings, problems, health, logs, metrics. Imports neither site."""
 
 __version__ = "0.1.0"

@@ -1,5 +1,4 @@
-"""Wire shapes that both sites speak of, as DRF serializers: no I/O. The user service validates with them, the gateway's
-schema is made from them."""
+"""The wire shapes of users as DRF serializers. The user service validates with them; both schemas are made from them."""
 
 import re
 import unicodedata
@@ -9,14 +8,9 @@ from django.utils.functional import cached_property
 from rest_framework import serializers
 
 ROLES = ("user", "admin")
-# The rules of the fields below for clients and fuzzers, in the ECMA 262 dialect of JSON Schema.
-_CONTROL = r"\x00-\x1f\x7f-\x9f"
-# What str.strip() takes off, a line feed and other control characters among it.
-_SPACE = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-NAME_PATTERN = rf"^[{_SPACE}]*[^{_SPACE}{_CONTROL}]([^{_CONTROL}]{{0,198}}[^{_SPACE}{_CONTROL}])?[{_SPACE}]*$"
-# An address is what this says, so that the schema and the service cannot differ: Django's validate_email without what no
-# pattern can tell (IPv6 literals, which it takes without the tag of RFC 5321 §4.1.3) and what no address book can show
-# (control characters in quotes, white space and direction marks in a domain). Other scripts are those of RFC 3987's ucschar.
+# One pattern defines an address: Django's validate_email without IPv6 literals, which it accepts without the tag of RFC 5321
+# §4.1.3, and without control characters in quotes, white space and direction marks in a domain. Other scripts are RFC 3987's
+# ucschar.
 _ATOM, _QUOTED = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r'"([!#-\[\]-~]|\\[ -~])*"'
 _WIDE = r"\u00a1-\u167f\u1681-\u1fff\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufefe\uff01-\uffef"
 _LABEL = rf"[A-Za-z0-9{_WIDE}]([A-Za-z0-9{_WIDE}-]{{0,61}}[A-Za-z0-9{_WIDE}])?"
@@ -24,12 +18,12 @@ _TOP = rf"([A-Za-z{_WIDE}][A-Za-z{_WIDE}-]{{0,61}}[A-Za-z{_WIDE}]|[Xx][Nn]--[A-Z
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _DOMAIN = rf"(({_LABEL}\.)+{_TOP}|localhost|\[{_OCTET}(\.{_OCTET}){{3}}\])"
 EMAIL_PATTERN = rf"^({_ATOM}(\.{_ATOM})*|{_QUOTED})@{_DOMAIN}$"
-NAME_MAX, EMAIL_MAX = 200, 254
+NAME_MAX, EMAIL_MAX, LOCAL_MAX = 200, 254, 64
 _is_address = re.compile(EMAIL_PATTERN).fullmatch
 
 
 class NameField(serializers.CharField):
-    """1-200 characters after trimming, no control characters (Unicode category Cc); only a JSON string will do."""
+    """1-200 characters after trimming, no control characters (Unicode category Cc); a JSON string."""
 
     default_error_messages = {"control": "Control characters are not allowed."}  # noqa: RUF012 - DRF's way
 
@@ -49,7 +43,7 @@ class NameField(serializers.CharField):
 
 
 class StrictEmailField(serializers.EmailField):
-    """A valid address of at most 254 characters, kept as given; only a JSON string will do."""
+    """A valid address of at most 254 characters, 64 octets before the @ (RFC 5321 §4.5.3.1.1); a JSON string."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=EMAIL_MAX, **kwargs)
@@ -59,13 +53,13 @@ class StrictEmailField(serializers.EmailField):
         text = given_text(self, data)
         if len(text) > EMAIL_MAX:
             self.fail("max_length", max_length=EMAIL_MAX)
-        if not _is_address(text):
+        if not _is_address(text) or len(text.rpartition("@")[0].encode()) > LOCAL_MAX:
             self.fail("invalid")
         return text
 
 
 def given_text(field: serializers.Field[Any, Any, Any, Any], data: Any) -> str:
-    """`data` if it is a string. Raises ValidationError as DRF words it for what is missing, null or of another type."""
+    """`data` if it is a string. Raises ValidationError with DRF's words if it is missing, null or of another type."""
     if isinstance(data, str):
         return data
     if data is serializers.empty and not field.required:
@@ -77,7 +71,7 @@ def given_text(field: serializers.Field[Any, Any, Any, Any], data: Any) -> str:
 
 
 class RoleField(serializers.ChoiceField):
-    """One of `ROLES`; only a JSON string will do."""
+    """One of `ROLES`; a JSON string."""
 
     default_error_messages = {"invalid_choice": f"Choose one of: {', '.join(ROLES)}."}  # noqa: RUF012 - DRF's way
 
@@ -85,17 +79,16 @@ class RoleField(serializers.ChoiceField):
         super().__init__(choices=ROLES, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """The role. Raises ValidationError. DRF's own takes str() of anything: 1,000 nested brackets end the recursion."""
+        """The role. Raises ValidationError. DRF's takes str() of any value, which fails for 1,000 nested brackets."""
         if data not in ROLES:
             self.fail("invalid_choice")
         return str(data)
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields it does not know, by name; one that is read-only is told so.
+    """Refuses unknown and read-only fields by name.
 
-    Validates field by field through DRF's `run_validation`, without the hooks between that a flat document has no use
-    for: they cost twice what the fields themselves do.
+    Calls `run_validation` of each field, without DRF's hooks between, which cost twice as much as the fields.
     """
 
     def run_validation(self, data: Any = serializers.empty) -> dict[str, Any]:
@@ -117,7 +110,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         return validated
 
     def refusals(self, data: dict[str, Any]) -> dict[str, Any]:
-        """The error for each field that nobody may write."""
+        """The error for each field that a client may not write."""
         texts = {True: ("This field is read-only.", "read_only"), False: ("This field is not known.", "unknown")}
         return {
             name[:100]: [serializers.ErrorDetail(*texts[name in self.fields])]
@@ -156,7 +149,7 @@ class UserPageSerializer(serializers.Serializer[Any]):
 
 
 class WholeNumberField(serializers.IntegerField):
-    """A whole number in a query: digits. DRF takes all that int() does: `1_0`, ` 10`, and `1.0` too."""
+    """A whole number in a query: digits. DRF accepts `1_0`, ` 10` and `1.0` too."""
 
     def to_internal_value(self, data: Any) -> int:
         """The number. Raises ValidationError."""

@@ -8,11 +8,13 @@ import django
 from django.conf import settings
 
 from common.http.application import Application
-from users_site import identifiers, metrics, repository, urls
+from users_site import identifiers, metrics, repository
 
 
 def build(settings: Any) -> Application:
     """Connection, repository, views. Opens no connection. Raises ImproperlyConfigured."""
+    from users_site import urls  # DRF reads its settings when it is imported
+
     users = repository.connect(settings)
     in_force = {
         "store": str(repository.address_of(settings)),
@@ -31,7 +33,7 @@ def build(settings: Any) -> Application:
 
 
 def application() -> Application:
-    """What the server runs: `gunicorn users_site.asgi:application()`."""
+    """The server calls this once per process."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "users_site.settings"
     django.setup(set_prefix=False)
     return build(settings)

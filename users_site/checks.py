@@ -1,4 +1,4 @@
-"""`manage_users.py check --deploy`: what a deployer gets wrong. Plain `check` asks no Redis and says nothing of this.
+"""`manage_users.py check --deploy`: settings and store in production. Plain `check` connects to no Redis.
 
 users.W001 DEBUG              W004 stop takes too long      W011 plain text to another host    W021 eviction policy
 users.W002 SECRET_KEY         W005 no drain                 W012 no password                   W022 no AOF
@@ -16,7 +16,7 @@ from django.core.checks import CheckMessage, Tags, register
 from common.config.deployment import Fault, shared_faults, warnings
 
 GATEWAY_TIMEOUT_MS = 5000
-"""UPSTREAM_TIMEOUT_MS of the gateway where nobody sets it."""
+"""The gateway's default UPSTREAM_TIMEOUT_MS."""
 
 LIVE_SECONDS = 2.0
 
@@ -29,12 +29,11 @@ def settings_in_production(app_configs: Any = None, **kwargs: Any) -> list[Check
 
 @register(Tags.security, deploy=True)
 def store_in_production(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """What the live server says about itself; bounded, and a warning where it does not answer."""
+    """The configuration of the live server; a warning if it does not answer in time."""
     return warnings("users", _server_faults())
 
 
 def _store_faults() -> Iterator[Fault]:
-    # Imported here: plain `check` and the start need none of it.
     from users_site import repository
 
     address = repository.address_of(settings)
@@ -71,7 +70,7 @@ def _server_faults() -> Iterator[Fault]:
     try:
         server = server_facts(LIVE_SECONDS)
     except RepositoryError as error:
-        yield 20, f"{address} was not looked at: {error}", "run this where the service runs; the rest was checked"
+        yield 20, f"{address} was not checked: {error}", "run this where the service runs; the rest was checked"
         return
     if server.eviction_policy != "noeviction":
         yield (

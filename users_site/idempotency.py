@@ -21,7 +21,7 @@ _valid = re.compile(r"[\x21-\x7e]{1,255}").fullmatch
 
 
 def of(request: Request, fields: dict[str, Any]) -> Idempotency | None:
-    """The request's key with the fingerprint of what it asks for, or None. Raises ValidationError (400)."""
+    """The request's key with the fingerprint of its fields, or None. Raises ValidationError (400)."""
     key = request.header_values(HEADER)  # two keys are none: joined, they hold a space
     if key is None:
         return None

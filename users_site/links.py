@@ -1,4 +1,4 @@
-"""What clients follow: cursors, and URLs as the client sees this service (through the gateway: its host and prefix)."""
+"""Cursors, and the URLs of pages as the client sees them (through the gateway: with its host and prefix)."""
 
 import base64
 import contextlib
@@ -21,7 +21,7 @@ _KINDS = {
     b"N": (Side.NEWER, True),
 }
 KNOWN = ("limit", "cursor", "email", "count")
-_page_query = PageQuerySerializer()  # kept: a DRF serializer costs 60 µs to make
+_page_query = PageQuerySerializer()  # shared: a DRF serializer costs 60 µs to make
 _CODES = {position: code for code, position in _KINDS.items()}
 
 
@@ -32,20 +32,20 @@ def encode_cursor(position: Position) -> str:
 
 
 def decode_cursor(cursor: str) -> Position:
-    """The position again. Raises ValidationError (400) for what `encode_cursor` never made."""
+    """The position. Raises ValidationError (400) for any text that `encode_cursor` does not make."""
     position = None
     with contextlib.suppress(ValueError, KeyError):
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         side, inclusive = _KINDS[raw[:1]]
         position = Position(side, str(UUID(bytes=raw[1:])), inclusive)
     if position is None or encode_cursor(position) != cursor:
-        raise ValidationError({"cursor": ["This cursor is not one that a page gave."]}, code="invalid")
+        raise ValidationError({"cursor": ["This cursor is from no page."]}, code="invalid")
     return position
 
 
 @dataclass(frozen=True, slots=True)
 class PageQuery:
-    """What the query of a list asks for."""
+    """The query of a list, validated."""
 
     limit: int
     start: Position | None
@@ -55,9 +55,9 @@ class PageQuery:
 
 @lru_cache(maxsize=1024)
 def page_query(query_string: bytes) -> PageQuery:
-    """The query, validated; other parameters are left alone. Raises ValidationError (400) with every fault at once.
+    """The query; unknown parameters are ignored. Raises ValidationError (400) with every fault at once.
 
-    Kept for query strings that come again, as that of every first page does.
+    Cached, because most lists ask for the first page.
     """
     pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
     given = dict(pairs)
@@ -67,7 +67,7 @@ def page_query(query_string: bytes) -> PageQuery:
     query = _page_query.run_validation({name: given[name] for name in KNOWN if name in given})
     cursor, email = query.get("cursor"), query.get("email")
     if cursor is not None and email is not None:
-        raise ValidationError({"cursor": ["A cursor does not go with an email."]}, code="invalid")
+        raise ValidationError({"cursor": ["A cursor cannot be combined with an email."]}, code="invalid")
     start = None if cursor is None else decode_cursor(cursor)
     return PageQuery(query["limit"], start, email, query["count"] == "true")
 

@@ -11,17 +11,17 @@ from users_site.repository.errors import RepositoryError
 from users_site.repository.users import UserRepository
 
 COUNT_SECONDS = 0.4
-"""How long a scrape waits for the store; the contract bounds it by 500 ms."""
+"""The longest wait of a scrape for the store."""
 
 
 class UsersTotal(Collector):
-    """`users_total` as the store said at this scrape; absent, not stale, when it did not answer."""
+    """`users_total` at the time of the scrape; absent, not stale, if the store does not answer."""
 
     def __init__(self) -> None:
         self.count: int | None = None
 
     async def look_up(self, users: UserRepository) -> None:
-        """Asks the store how many users there are."""
+        """Counts the users, within COUNT_SECONDS."""
         self.count = None
         try:
             async with asyncio.timeout(COUNT_SECONDS):
@@ -32,14 +32,14 @@ class UsersTotal(Collector):
     def describe(self) -> Iterator[Metric]:
         """Names without values: registering must not ask the store."""
         yield GaugeMetricFamily("users_total", "Users stored")
-        yield GaugeMetricFamily("users_total_up", "1 if the store said how many users there are")
+        yield GaugeMetricFamily("users_total_up", "1 if the store answered with the number of users")
 
     def collect(self) -> Iterator[Metric]:
-        """What `look_up` found."""
+        """The result of `look_up`."""
         if self.count is not None:
             yield GaugeMetricFamily("users_total", "Users stored", value=self.count)
         up = int(self.count is not None)
-        yield GaugeMetricFamily("users_total_up", "1 if the store said how many users there are", value=up)
+        yield GaugeMetricFamily("users_total_up", "1 if the store answered with the number of users", value=up)
 
 
 users_total = UsersTotal()

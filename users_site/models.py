@@ -1,4 +1,4 @@
-"""What the user service keeps."""
+"""The stored model."""
 
 from dataclasses import dataclass
 from typing import Self

@@ -45,7 +45,7 @@ def _store_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES or not (parts.netloc or parts.path):
         raise ValueError(url)
-    # The rest of the grammar is the repository's, in the worker; what is wrong most often stops us before we listen.
+    # Stops the most frequent mistakes before the service listens; the repository parses the whole grammar.
     if parts.scheme in {"redis", "rediss"} and not (parts.hostname and parts.port != 0 and _is_database(parts.path)):
         raise ValueError(url)
     return url
@@ -92,7 +92,7 @@ REDIS_TIMEOUT_MS = environment.integer("REDIS_TIMEOUT_MS", 1000, minimum=1, maxi
 REDIS_CONNECT_TIMEOUT_MS = environment.integer("REDIS_CONNECT_TIMEOUT_MS", 500, minimum=1, maximum=60_000)
 
 DURABILITY = environment.choice("DURABILITY", "memory", ("memory", "fsync", "replicated"))
-"""What a write must have reached before it is acknowledged (packages/redis_pipe)."""
+"""When a write is acknowledged (packages/redis_pipe)."""
 
 READS_REQUIRE_REPLICA = environment.boolean("READS_REQUIRE_REPLICA", default=False)
 """Reads are refused while no replica follows the primary: they could show writes that a failover loses."""
@@ -106,4 +106,4 @@ TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES") or None
 
 OVERLOAD_PROBLEM = "store-unavailable"
 GRACE_SECONDS = 10
-"""How long what is in flight may take after the drain: twice the gateway's default total time-out."""
+"""Bound on requests in flight after the drain: twice the gateway's default time-out."""

@@ -32,7 +32,7 @@ class Progress(tqdm):  # type: ignore[misc]
         return float(self.format_dict["elapsed"])
 
     def summary(self, count: int | None = None) -> str:
-        """What was done, in how long; `count`: of what was looked at."""
+        """The count, the time and the rate."""
         done = self.n if count is None else count
         return f"{done:,} {self.what} in {self.seconds:.1f} s ({done / max(self.seconds, 1e-6):,.0f}/s)"
 

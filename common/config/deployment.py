@@ -1,4 +1,4 @@
-"""What a deployer gets wrong in the settings that both sites share; `check --deploy` of each site asks with its own IDs."""
+"""`check --deploy` for the settings of both sites; each site reports the faults under its own IDs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,13 +8,13 @@ from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
 
 KUBERNETES_GRACE_SECONDS = 30
-"""terminationGracePeriodSeconds where nobody sets it, and in our manifests; after it comes SIGKILL."""
+"""The default terminationGracePeriodSeconds; SIGKILL follows."""
 
 SECRET_KEY_LENGTH, SECRET_KEY_CHARACTERS = 32, 12
 WELL_KNOWN = ("changeme", "change-me", "insecure", "secret", "password", "example", "default", "only-for", "for tests")
 
 Fault = tuple[int, str, str]
-"""A number, what is wrong, how to mend it."""
+"""A number, the fault, the cure."""
 
 
 def warnings(site: str, faults: Iterator[Fault]) -> list[CheckMessage]:
@@ -35,21 +35,21 @@ def shared_faults() -> Iterator[Fault]:
         yield (
             4,
             (
-                f"a stop may take {whole} s (DRAIN_SECONDS {settings.DRAIN_SECONDS}, then {settings.GRACE_SECONDS} for what "
-                f"is in flight); Kubernetes kills after {KUBERNETES_GRACE_SECONDS} s unless told otherwise"
+                f"a stop may take {whole} s (DRAIN_SECONDS {settings.DRAIN_SECONDS}, then {settings.GRACE_SECONDS} for "
+                f"requests in flight); Kubernetes kills after {KUBERNETES_GRACE_SECONDS} s by default"
             ),
             "lower DRAIN_SECONDS or the time-outs, or raise terminationGracePeriodSeconds above the sum",
         )
     if settings.DRAIN_SECONDS == 0:
         yield (
             5,
-            "DRAIN_SECONDS is 0: who still routes here during a roll-out finds a closed port",
+            "DRAIN_SECONDS is 0: proxies that still route here during a roll-out find a closed port",
             "leave it at 5: endpoints take a few seconds to leave every proxy",
         )
 
 
 def weakness(key: Any) -> str:
-    """What is weak about a SECRET_KEY, without showing it; "" if nothing is."""
+    """The weakness of a SECRET_KEY, without showing it; "" if it has none."""
     text = str(key)
     if len(text) < SECRET_KEY_LENGTH:
         return f"has less than {SECRET_KEY_LENGTH} characters"

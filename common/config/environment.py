@@ -83,7 +83,7 @@ def text(name: str, default: str = "") -> str:
 
 
 def required(name: str, cure: str) -> str:
-    """The setting's value; `cure` says what to set it to."""
+    """The setting's value; `cure` is how to set it."""
     value = text(name)
     if not value:
         raise SettingError(f"{name} is not set: {cure}")

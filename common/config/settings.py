@@ -74,6 +74,6 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"]
     + (["rest_framework.renderers.BrowsableAPIRenderer"] if DEBUG else []),
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",  # imported with the generator
-    "URL_FORMAT_OVERRIDE": None,  # the Accept field alone says what is wanted
+    "URL_FORMAT_OVERRIDE": None,  # only the Accept header selects the format
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

@@ -1,4 +1,4 @@
-"""How much of a request's time is left: the gateway says it with the request, and what waits on its behalf asks here."""
+"""The time left for a request. The gateway sends it with the request; every wait for a dependency is bounded by it."""
 
 import time
 from contextvars import ContextVar
@@ -9,7 +9,7 @@ _end: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 def start(milliseconds: bytes | None, started: float) -> None:
-    """Sets the end of the request that came in at `started` (time.perf_counter); without a number there is none."""
+    """Sets the deadline of the request that arrived at `started` (time.perf_counter); none without a number."""
     if milliseconds is None or not milliseconds.isdigit():
         _end.set(None)
     else:
@@ -17,7 +17,7 @@ def start(milliseconds: bytes | None, started: float) -> None:
 
 
 def left(longest: float) -> float:
-    """Seconds that a wait may take: `longest`, or what is left of the request's time; 1 ms at least, which fails it."""
+    """Seconds that a wait may take: `longest`, or the time left of the request, but at least 1 ms."""
     end = _end.get()
     if end is None:
         return longest

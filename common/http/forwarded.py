@@ -29,7 +29,7 @@ _is_prefix = re.compile(rb"(?:/[A-Za-z0-9._~-]+)*/?").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """What the peer says of its client; None or "" where it says nothing that is valid."""
+    """The valid values; None or "" where there is none."""
 
     scheme: str | None = None
     host: str | None = None

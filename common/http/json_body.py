@@ -34,7 +34,7 @@ async def json_body(request: Request, media_types: frozenset[str] = JSON_TYPES) 
 
 
 class StrictJSONParser(BaseParser):
-    """For what of DRF reads a body: the browsable API and the schema."""
+    """Used by the browsable API and the schema: DRF reads their bodies itself."""
 
     media_type = "application/json"
 

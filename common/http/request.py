@@ -94,7 +94,7 @@ class Request:
 
     @cached_property
     def django(self) -> ASGIRequest:
-        """The same request for code of Django's or DRF's; its body is what was read so far."""
+        """The same request as an object of Django, with the body read so far."""
         request = ASGIRequest(dict(self.scope), BytesIO(self.body or b""))
         request.urlconf = self.site.urlconf  # type: ignore[assignment] # any URLconf, a tuple too
         return request

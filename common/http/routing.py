@@ -1,4 +1,4 @@
-"""URL patterns as two dictionaries. Django's resolver costs 9 µs a request, these 1; it still finds what they do not hold.
+"""URL patterns as two dictionaries: 1 µs a request against 9 of Django's resolver, which serves all other patterns.
 
 A synchronous view is refused: under ASGI it would cost each request a thread hop of some 400 µs.
 """
@@ -25,7 +25,7 @@ class Match(NamedTuple):
 
 
 class Routes:
-    """Fixed paths by the whole path; paths that end in one `<str:name>` by what stands before it."""
+    """Fixed paths by the whole path; paths that end in one `<str:name>` by the part before it."""
 
     def __init__(self, patterns: Patterns) -> None:
         self._resolver = get_resolver(tuple(patterns))  # type: ignore[arg-type] # any URLconf, a tuple too
@@ -58,7 +58,7 @@ class Routes:
             self.open.setdefault(head, (entry.callback, names[0], f"{head}{{{names[0]}}}"))
 
     def find(self, path: str) -> Match | None:
-        """The match for a decoded path, or None where Django's resolver must be asked."""
+        """The match for a decoded path, or None: then Django's resolver decides."""
         match = self.fixed.get(path)
         if match is not None:
             return match

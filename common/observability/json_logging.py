@@ -33,7 +33,7 @@ _MASKS = [
 
 
 def mask(text: str) -> str:
-    """Takes passwords, tokens and e-mail query values out of a text, and every value read as a secret."""
+    """Removes passwords, tokens, e-mail query values and every setting read as a secret from a text."""
     for value in environment.secrets:
         text = text.replace(value, "***")
     for pattern, replacement in _MASKS:
@@ -154,7 +154,7 @@ def logging_settings(service: str, version: str, log_level: str) -> dict[str, An
 
 
 def log_everything() -> None:
-    """Warnings and uncaught exceptions become log lines too; switches off what no line of ours shows."""
+    """Warnings and uncaught exceptions become log lines too; switches off what our lines do not show."""
     # docs.python.org/3/howto/logging.html#optimization
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.logAsyncioTasks = False  # type: ignore[attr-defined] # new in Python 3.12

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 SMALLEST = {"process_start_time_seconds", "process_max_fds"}
-"""Of these the smallest of all workers is told, of the others the sum."""
+"""Reported as the smallest of all workers; the others as their sum."""
 
 
 def siblings() -> list[int]:
@@ -48,12 +48,12 @@ GARBAGE = {
 }
 """As GCCollector names them, by the keys of `gc.get_stats`."""
 
-_told: dict[tuple[int, str], int] = {}
+_counted: dict[tuple[int, str], int] = {}
 
 
 def count_garbage() -> None:
-    """Brings this worker's share of the counters up to what its collector says."""
+    """Adds the garbage collected since the last call to the counters of this worker."""
     for generation, stats in enumerate(gc.get_stats()):
         for key, counter in GARBAGE.items():
-            counter.labels(str(generation)).inc(stats[key] - _told.get((generation, key), 0))
-            _told[generation, key] = stats[key]
+            counter.labels(str(generation)).inc(stats[key] - _counted.get((generation, key), 0))
+            _counted[generation, key] = stats[key]

@@ -55,7 +55,7 @@ def tighten(components: dict[str, Any]) -> None:
         if name.endswith("Request"):
             component["additionalProperties"] = False
         else:
-            # An answer has a value for what a request may leave to its default.
+            # An answer has a value where a request may leave out a field with a default.
             filled = [field for field, definition in properties.items() if definition.pop("default", None) is not None]
             component["required"] = sorted({*component["required"], *filled})
 

@@ -19,8 +19,8 @@ def assert_linear(parse: Callable[[Any], object], make: Callable[[int], Any], si
 def _seconds(parse: Callable[[Any], object], given: Any) -> float:
     best = float("inf")
     for _ in range(7):
-        started = time.perf_counter()
+        started = time.thread_time()
         with suppress(Exception):
             parse(given)
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.thread_time() - started)
     return best

@@ -1,20 +1,19 @@
 """Any JSON value is a valid user or a validation error; nothing else is raised, and what is accepted keeps the contract."""
 
 import contextlib
-import re
 import unicodedata
 from functools import partial
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.exceptions import ParseError, ValidationError
 
 from common.http.json_body import parse_json
 from common.http.problems import field_errors
-from users_contract.contracts import NAME_PATTERN, PageQuerySerializer, UserSerializer
+from users_contract.contracts import PageQuerySerializer, UserSerializer
 from users_site.tests.refusals import accepted_or_refused
 
 WRITABLE = {"name", "email", "role"}
@@ -89,16 +88,6 @@ def test_every_printable_name_and_plain_address_is_accepted(name: str, email: st
         assert accepted is None or accepted["name"] == name.strip()
         if accepted is None:  # then it was the address, which Django's validator knows better than RFC 5322
             assert validated({"name": name, "email": "ada@example.org"})
-
-
-@example("x" * 200)
-@example("x" * 201)
-@example(" " + "x" * 200 + "\n")
-@example("x\x85y")
-@given(names | st.from_regex(NAME_PATTERN, fullmatch=True))
-def test_the_schema_has_just_the_names_that_are_accepted(name: str) -> None:
-    accepted = validated({"name": name, "email": "ada@example.org"}) is not None
-    assert accepted == (re.fullmatch(NAME_PATTERN, name) is not None)
 
 
 @given(st.binary(max_size=300))

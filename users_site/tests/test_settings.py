@@ -4,7 +4,7 @@ import pytest
 
 from common.config import environment
 from common.config.environment import SettingError
-from tools.testing.in_process import evaluated
+from tools.testing.in_process import built, evaluated
 
 
 def url_of(**settings: str) -> str:
@@ -47,7 +47,6 @@ def test_no_store_at_all_names_the_settings() -> None:
         url_of()
 
 
-def test_the_logs_mask_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "secrets", set())
-    url_of(REDIS_URL="redis://:top-secret@redis")
-    assert "top-secret" in environment.secrets
+def test_the_logs_mask_the_password() -> None:
+    with built("users_site", REDIS_URL="redis://:top-secret@redis"):
+        assert "top-secret" in environment.secrets

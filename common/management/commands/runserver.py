@@ -1,7 +1,7 @@
-"""`runserver [addrport]`: the service as in production (gunicorn, our worker), on loopback, loaded anew when a file changes.
+"""`runserver [addrport]`: the service as in production (gunicorn, our worker), on loopback, with reload.
 
-DEBUG is true unless the environment or `.env` says otherwise (common/cli/manage.py). An edit that cannot be imported ends the
-server with its error; a syntax error is served as one until it is mended.
+DEBUG is true unless the environment or `.env` sets it (common/cli/manage.py). An edit that cannot be imported ends the server
+with its error.
 """
 
 import os
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("addrport", nargs="?", default="", help="port or address:port (default: 127.0.0.1:PORT)")
 
     def handle(self, *args: Any, addrport: str, **options: Any) -> None:
-        """Becomes gunicorn. Raises CommandError (exit code 2) for an address that is none."""
+        """Becomes gunicorn. Raises CommandError (exit code 2) for a malformed address."""
         command = [sys.executable, "-m", f"{settings.SITE}.server"]
         paths = filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

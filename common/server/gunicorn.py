@@ -48,6 +48,7 @@ def on_starting(arbiter: Any) -> None:
 
 def when_ready(arbiter: Any) -> None:
     """The application is loaded, no worker is forked. What the collector never visits again stays shared with the worker."""
+    forget_gauges(os.getpid())  # the arbiter has no state to show
     gc.collect()
     gc.freeze()
     # A request's objects are freed by their reference counts; looking for cycles every 700 objects costs 3 % of the CPU.
@@ -55,12 +56,17 @@ def when_ready(arbiter: Any) -> None:
 
 
 def child_exit(arbiter: Any, worker: Any) -> None:
-    """gunicorn's hook: the gauges of a worker that has ended go with it."""
+    """A worker has ended."""
+    forget_gauges(worker.pid)
+    load_anew(arbiter, worker)
+
+
+def forget_gauges(pid: int) -> None:
+    """Of several workers' metrics, removes the gauges of this process."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         from prometheus_client.multiprocess import mark_process_dead
 
-        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
-    load_anew(arbiter, worker)
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 def run(site: str) -> None:

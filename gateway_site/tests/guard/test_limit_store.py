@@ -23,7 +23,7 @@ from gateway_site.guard.rate import Rate
 from gateway_site.tests.guard.conftest import Start
 from tools.testing.log_lines import waited_for
 from tools.testing.recording import Recording
-from tools.testing.service import service
+from tools.testing.service import Service, service
 from tools.testing.serving import Served
 from tools.testing.store import Store, store
 
@@ -37,12 +37,12 @@ def own_store(tmp_path: Path) -> Iterator[Store]:
         yield running
 
 
-def metric(gateway: Served, name: str) -> float:
+def metric(gateway: Served | Service, name: str) -> float:
     lines = requests.get(f"{gateway.url}/metrics", timeout=5).text.splitlines()
     return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} ")), -1)
 
 
-def wait_until(gateway: Served, name: str, value: float) -> None:
+def wait_until(gateway: Served | Service, name: str, value: float) -> None:
     deadline = time.monotonic() + 15
     while metric(gateway, name) != value:
         assert time.monotonic() < deadline, f"{name} is not {value}"
@@ -198,8 +198,7 @@ def test_several_workers_show_one_figure_for_the_store(tmp_path: Path, own_store
     """A label for each process ID would be a new series at every restart."""
     limited = {"RATE_LIMIT": "1000/s", "RATE_LIMIT_STORE": own_store.url, "WEB_CONCURRENCY": "2"}
     with service("gateway_site", tmp_path, USER_SERVICE_URL=upstream.url, AUTH="none", **limited) as gateway:
-        text = requests.get(f"{gateway.url}/metrics", timeout=5).text
-    assert "\nrate_limit_store_up 1.0" in text
+        wait_until(gateway, "rate_limit_store_up", 1)
 
 
 def test_keys_in_redis_expire(start: Start, own_store: Store, upstream: Recording) -> None:

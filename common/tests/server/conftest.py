@@ -11,21 +11,23 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from common.server.protocol import Protocol
+from common.server.refusal import Refusal
 
 SECONDS = 5
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
     """Answers with method, path and body; a refusal with its status."""
-    refusal = scope["extensions"].get("refusal")
-    body, more = b"", refusal is None
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return
-        body, more = body + message["body"], message["more_body"]
+    status, body, more = 200, b"", True
+    try:
+        if "refusal" in scope["extensions"]:
+            raise Refusal(**scope["extensions"]["refusal"])
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message["more_body"]
+    except Refusal as refusal:
+        status, body = refusal.status, b""
     text = f"{scope['method']} {scope['path']} ".encode() + body
-    status = refusal["status"] if refusal else 200
     await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"%d" % len(text))]})
     await send({"type": "http.response.body", "body": text})
 

@@ -8,7 +8,7 @@ PY := .venv/bin/python
 PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast end-to-end lint fix check schema client docs rename verify render images kind observe sbom audit bench drill lock
+.PHONY: help install run test test-fast mutants end-to-end lint fix check schema client docs rename verify render images kind observe sbom audit bench drill lock
 .PHONY: install-services verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename
 
 help: ## this list
@@ -35,6 +35,10 @@ test: .venv/.requirements-dev ## every test, each site under its own settings
 test-fast: .venv/.requirements-dev ## the tests that start no process, in seconds: for the edit loop
 	@$(FAST) --ds=gateway_site.settings gateway_site common packages/http_pool packages/preflight & gateway=$$!; \
 	$(FAST) --ds=users_site.settings users_site packages/redis_pipe tools/tests; failed=$$?; wait $$gateway && exit $$failed
+
+mutants: .venv/.requirements-mutants ## which mutants of the core survive the tests (an hour; before a release)
+	@$(call mutate,users,users_site/tests/repository packages/redis_pipe,users_site.repository*)
+	@$(call mutate,gateway,gateway_site/tests/forwarding gateway_site/tests/guard common/tests,gateway_site.* common.*)
 
 end-to-end: .venv/.requirements-dev ## the end-to-end tests on a running gateway: make end-to-end URL=http://localhost:3000
 	@deploy/bin/end_to_end.sh "$(URL)"
@@ -135,6 +139,7 @@ lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the pack
 	$(call compile,requirements-dev)
 	$(call compile,requirements-verify)
 	$(call compile,requirements-policy)
+	$(call compile,requirements-mutants)
 	$(call compile,requirements-docs)
 
 # One server carries both sites: what only the server does is tested before the gateway.
@@ -144,6 +149,7 @@ EACH_SITE = commands health logs metrics_labels overload problems request_id bod
 pytest = $(PY) -m coverage run -m pytest -n $(JOBS) --dist loadfile --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml
 JOBS ?= 4
 FAST = $(PY) -m pytest -n 2 --dist loadfile -p tools.testing.fast
+mutate = PYTEST_ADDOPTS="--ds=$(1)_site.settings $(2)" $(PY) -m mutmut run $(3); $(PY) -m mutmut results
 # -rs: what is skipped for want of a program is named, with the program.
 verify = $(PY) -m pytest --ds=gateway_site.settings -m verify -rs --junit-xml=build/tests/verify-$(1).xml
 # Without AUTH a credential may be left out; the other settings are required, and no schema depends on them.

@@ -36,7 +36,6 @@ class Way(NamedTuple):
 
 
 def ways(folder: Path, running: Issuer, store: str) -> list[Way]:
-    """What is compared."""
     key, line = api_keys.create("bench", SCOPES, None)
     (folder / "keys").write_text(line + "\n")
     keys = {"AUTH": "apikey", "AUTH_API_KEYS_FILE": str(folder / "keys"), "RATE_LIMIT": LIMIT}
@@ -50,7 +49,6 @@ def ways(folder: Path, running: Issuer, store: str) -> list[Way]:
 
 
 def rounds(args: argparse.Namespace, folder: Path) -> tuple[list[Way], list[list[float]]]:
-    """The ways, and a row of µs per read for each round."""
     with processes.pair(folder) as pair, issuer() as running, ExitStack() as stack:
         ids, lanes = pair.seed(args.users), []
         upstream = f"http://127.0.0.1:{pair.ports['users']}"
@@ -72,7 +70,6 @@ def rounds(args: argparse.Namespace, folder: Path) -> tuple[list[Way], list[list
 
 
 def main() -> int:
-    """Prints the table; 1 if a guard exceeds its bound."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=1, help="of each load")
     parser.add_argument("--rounds", type=int, default=20)

@@ -20,12 +20,10 @@ TAG = secrets.token_hex(5)
 
 
 def get(path: str, field: str = "") -> bytes:
-    """A GET."""
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{field and field + CRLF}\r\n".encode()
 
 
 def post(path: str, number: int) -> bytes:
-    """A POST of a new user."""
     body = f'{{"name":"Load User {number}","email":"{TAG}-{number}@example.com"}}'
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return (head + body).encode()
@@ -62,7 +60,6 @@ class Client(asyncio.Protocol):
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The first request."""
         self.transport = transport
         self.send()
 
@@ -71,7 +68,6 @@ class Client(asyncio.Protocol):
         self.transport.write(next(self.stream))  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
-        """Counts an answer that is complete."""
         answered = self.buffer + data
         if self.is_incomplete(answered):
             self.buffer = answered
@@ -90,7 +86,6 @@ class Client(asyncio.Protocol):
         return len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
 
     def connection_lost(self, error: Exception | None) -> None:
-        """A connection that is closed under load is a bad answer."""
         self.bad.append(0)
 
 
@@ -100,14 +95,12 @@ class StoreClient(Client):
     good = b"+PONG"
 
     def is_incomplete(self, answered: bytes) -> bool:
-        """Whether more must come."""
         return not answered.endswith(b"\r\n")
 
 
 async def load(
     port: int, scenario: str, connections: int, seconds: float, lines: list[str], field: str
 ) -> dict[str, float]:
-    """Requests, rps, percentiles in ms, and bad answers."""
     base = "/users" if scenario.startswith("direct-") else "/api/users"
     stream = requests(scenario.removeprefix("direct-"), lines, base, field)
     latencies: list[float] = []
@@ -134,7 +127,6 @@ async def load(
 
 
 def main() -> None:
-    """The command line."""
     port, scenario, connections, seconds, file, field = [*sys.argv[1:], ""][:6]
     lines = Path(file).read_text().split() if Path(file).is_file() else []
     outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), lines, field))

@@ -26,7 +26,6 @@ def measure(
 
 
 def load(scenario: str, port: int, connections: int, seconds: float, lines: Path, field: str = "") -> dict[str, Any]:
-    """Runs bench.load in its own process; its report."""
     words = [str(word) for word in (port, scenario, connections, seconds, lines, field)]
     done = subprocess.run(
         [sys.executable, "-m", "bench.load", *words],
@@ -40,7 +39,6 @@ def load(scenario: str, port: int, connections: int, seconds: float, lines: Path
 
 
 def machine() -> str:
-    """The processor and the Python version."""
     cpuinfo = Path("/proc/cpuinfo")
     models = [
         line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")

@@ -19,7 +19,6 @@ PASSWORD = "only-for-this-benchmark"  # noqa: S105 - of a store on loopback that
 
 
 def tree(pid: int) -> list[int]:
-    """A process and its descendants."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(found for child in children for found in tree(int(child)))]
 
@@ -58,7 +57,6 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The id of the process."""
         return self.popen.pid
 
     def wait_for(self, url: str) -> None:
@@ -73,7 +71,6 @@ class Process:
         raise RuntimeError(f"{self.name} does not answer: {self.errors.read_text()[-2000:]}")
 
     def stop(self) -> None:
-        """SIGTERM, then SIGKILL."""
         self.popen.send_signal(signal.SIGTERM)
         try:
             self.popen.wait(15)
@@ -83,7 +80,6 @@ class Process:
 
 
 def service(role: str, port: int, folder: Path, **settings: str) -> Process:
-    """One of the pair, as target.json starts it."""
     target = json.loads((ROOT / "bench/target.json").read_text())
     part = target[role]
     environment = {**target["env"], **part["env"], "HOST": "127.0.0.1", "PORT": str(port), **settings}
@@ -139,7 +135,6 @@ class Pair:
         return ids
 
     def pss_mib(self) -> dict[str, float]:
-        """Proportional memory by process."""
         return {name: pss_mib(process.pid) for name, process in self.running.items()}
 
 

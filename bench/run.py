@@ -43,7 +43,6 @@ def one_round(args: Any, folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def median(rounds: list[dict[str, Any]], scenario: str, *path: str) -> float:
-    """The median over the rounds of one figure."""
     values = []
     for outcome in rounds:
         value = outcome[scenario]
@@ -54,7 +53,6 @@ def median(rounds: list[dict[str, Any]], scenario: str, *path: str) -> float:
 
 
 def table(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row a scenario, medians over the rounds."""
     rows = []
     for scenario in (*SCENARIOS, *FLOORS):
         parts = {name: median(rounds, scenario, "cpu_us", name) for name in rounds[0][scenario]["cpu_us"]}
@@ -64,7 +62,6 @@ def table(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5, help="of each load")
     parser.add_argument("--rounds", type=int, default=3)

@@ -76,7 +76,6 @@ def deep_pages(port: int, count: int, folder: Path) -> Path:
 
 
 def by_email(port: int, ids: Path) -> Path:
-    """The targets that find a sample of users by their email."""
     session = requests.Session()
     known = ids.read_text().split()
     users = [
@@ -89,7 +88,6 @@ def by_email(port: int, ids: Path) -> Path:
 
 
 def main() -> None:
-    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="1000,100000,1000000")
     parser.add_argument("--seconds", type=float, default=5, help="of each load")

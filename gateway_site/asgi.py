@@ -20,8 +20,8 @@ from gateway_site.forwarding.view import Forward
 from gateway_site.guard.rate import Rate
 from gateway_site.guard.scrape import closed_to_proxies
 
-Stops = list[Any]
-"""Coroutine functions to await once the server has stopped."""
+On = list[Any]
+"""What to await once the server has stopped."""
 
 
 def build(settings: Any) -> Application:
@@ -32,7 +32,7 @@ def build(settings: Any) -> Application:
         connect_timeout=settings.UPSTREAM_CONNECT_TIMEOUT_MS / 1000,
         max_timeouts=settings.UPSTREAM_MAX_TIMEOUTS,
     )
-    on_stop: Stops = []
+    on_stop: On = []
     dropped = FROM_CLIENT_WITHOUT_CREDENTIALS if settings.AUTH else FROM_CLIENT
     forward = Forward(users, dropped=dropped, max_answer=settings.MAX_ANSWER_BYTES)
     return Application(
@@ -75,7 +75,7 @@ def _cors(settings: Any) -> Any:
     return Cors(settings.CORS_ALLOWED_ORIGINS).open
 
 
-def _guarded(view: View, settings: Any, on_stop: Stops) -> View:
+def _guarded(view: View, settings: Any, on_stop: On) -> View:
     """The view behind the guard that the settings ask for. The guard is imported only then: its metrics appear with it."""
     if not (settings.AUTH or settings.RATE_LIMIT):
         return view
@@ -84,7 +84,7 @@ def _guarded(view: View, settings: Any, on_stop: Stops) -> View:
     return Guard(view, _credentials(settings, on_stop), _limiter(settings, on_stop)).serve
 
 
-def _credentials(settings: Any, on_stop: Stops) -> Any:
+def _credentials(settings: Any, on_stop: On) -> Any:
     if not settings.AUTH:
         return None
     from gateway_site.guard.credentials import Credentials
@@ -114,7 +114,7 @@ def _keys(settings: Any) -> Any:
         raise SettingError(f"AUTH_API_KEYS_FILE cannot be used ({why(error)}): {cure}") from None
 
 
-def _limiter(settings: Any, on_stop: Stops) -> Any:
+def _limiter(settings: Any, on_stop: On) -> Any:
     rate: Rate | None = settings.RATE_LIMIT
     if rate is None:
         return None

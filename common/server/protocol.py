@@ -43,7 +43,6 @@ class Protocol(asyncio.BufferedProtocol):
         self.pipeline: deque[Exchange] = deque()
         self.task: asyncio.Task[None] | None = None
         self.writable: asyncio.Future[None] | None = None  # while the client does not read
-        self.lingering: asyncio.TimerHandle | None = None
         self.deadline, self.stalled_at = time.monotonic() + limits.HEAD_SECONDS, math.inf
         self.is_paused = self.is_half_closed = False
         self.holds = 0
@@ -66,8 +65,6 @@ class Protocol(asyncio.BufferedProtocol):
         self.pipeline.clear()
         self._hold(0)
         self.resume_writing()
-        if self.lingering is not None:
-            self.lingering.cancel()
         if self.task is not None and self.exchange is not None and not self.exchange.is_answered:
             self.loop.call_soon(self.task.cancel)  # not at once: a task cancelled before its first step logs nothing
 
@@ -199,7 +196,7 @@ class Protocol(asyncio.BufferedProtocol):
             self.deadline = math.inf
             self.resume_reading()
             self.transport.write_eof()
-            self.lingering = self.loop.call_later(limits.LINGER_SECONDS, self.transport.abort)
+            self.loop.call_later(limits.LINGER_SECONDS, self.transport.abort)
         elif self.pipeline:
             self._serve(self.pipeline.popleft())
             self.resume_reading()

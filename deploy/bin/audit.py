@@ -76,7 +76,6 @@ def licences(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def licence(component: dict[str, Any]) -> str:
-    """An SPDX expression, empty if unknown."""
     if component["name"] in READ_BY_HAND:
         return READ_BY_HAND[component["name"]]
     entries = component.get("licenses", [])

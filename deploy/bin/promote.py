@@ -44,7 +44,6 @@ def promoted(text: str, image: str, wanted: str) -> str:
 
 
 def digest(text: str) -> str:
-    """The argparse type of an image's digest."""
     if not DIGEST.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no digest: sha256: and 64 hexadecimal digits")
     return text

@@ -13,7 +13,6 @@ LOUD = ":rotating_light:"
 
 
 def message(environment: str, code: str, outcome: str) -> dict[str, object]:
-    """One text for the notification and the channel."""
     revision, branch, run = (os.environ.get(name) or "unknown" for name in ("REVISION", "BRANCH", "RUN_URL"))
     link = f"<{escaped(run)}|the run>" if run.startswith("https://") else escaped(run)
     lines = [

@@ -68,7 +68,6 @@ class Observer:
 
     @property
     def url(self) -> str:
-        """Prometheus's address."""
         return f"http://127.0.0.1:{self.ports.prometheus}"
 
     def start(self) -> None:
@@ -105,11 +104,9 @@ class Observer:
                     process.wait()
 
     def ended(self) -> str | None:
-        """The name of one that has ended, if any."""
         return next((name for name, process in self.processes.items() if process.poll() is not None), None)
 
     def prometheus_config(self) -> dict[str, Any]:
-        """prometheus.yaml with this machine's addresses."""
         config: dict[str, Any] = yaml.safe_load((HERE / "prometheus.yaml").read_text())
         ports = {
             "api-gateway": self.ports.gateway,
@@ -184,8 +181,7 @@ def binary(*names: str) -> str:
 
 
 @contextmanager
-def until_signal() -> Iterator[list[int]]:
-    """A list that is empty until SIGINT or SIGTERM arrives."""
+def until_told() -> Iterator[list[int]]:
     signals: list[int] = []
     with ExitStack() as stack:
         for signum in (signal.SIGINT, signal.SIGTERM):
@@ -217,7 +213,6 @@ def main() -> int:
 
 
 def welcome(observer: Observer) -> str:
-    """The URLs to open."""
     return f"""Watching 127.0.0.1:{observer.ports.gateway} and 127.0.0.1:{observer.ports.users}. Ctrl-C stops it.
 
   {observer.url}/graph     queries

@@ -58,6 +58,7 @@ class RoundTrip:
         self._path = self._etag = ""
         self._user: dict[str, Any] = {}
         self._is_there = self._may_be_there = False
+        self._version = ""
         self.taken_steps: list[Step] = []
 
     def run(self) -> list[Step]:
@@ -71,7 +72,8 @@ class RoundTrip:
         ]
         steps += [self._take(method) for method in (self.unknown_user, self.invalid_user)]
         try:
-            steps.append(self._take(life[0]))
+            created = self._take(life[0])
+            steps.append(created)
             steps += [self._take(m) if self._is_there else Step(_name(m), detail="no user") for m in life[1:]]
         finally:
             if self._may_be_there:
@@ -101,19 +103,23 @@ class RoundTrip:
     # Steps without a user
 
     def live(self) -> None:
+        """GET /health/live."""
         answer = self._ask("GET", "/health/live")
         require_status(answer, 200)
         require(as_object(answer) == {"status": "alive"}, 'the answer is not {"status": "alive"}')
 
     def health(self) -> str:
+        """GET /health."""
         answer = self._ask("GET", "/health")
         require_status(answer, 200)
         body = as_object(answer)
         require(body.get("status") == "healthy", f"status is {body.get('status')!r}")
         require(body.get("service") == "api-gateway", f"the service is {body.get('service')!r}, not api-gateway")
-        return f"api-gateway {body.get('version')}"
+        self._version = str(body.get("version"))
+        return f"api-gateway {self._version}"
 
     def ready(self) -> str:
+        """GET /health/ready."""
         answer = self._ask("GET", "/health/ready")
         dependencies = as_object(answer).get("dependencies", {})
         states = ", ".join(f"{name} {state}" for name, state in dependencies.items())
@@ -121,6 +127,7 @@ class RoundTrip:
         return states
 
     def version_skew(self) -> str:
+        """GET /version of both services."""
         here = as_object(self._ask("GET", "/version"))
         require({"service", "version", "revision"} <= here.keys(), "/version lacks service, version or revision")
         if not self.users_url:
@@ -132,10 +139,12 @@ class RoundTrip:
         return both
 
     def unknown_user(self) -> None:
+        """GET of an unused id."""
         path = f"{USERS}/{uuid.uuid4()}"
         require_problem(self._ask("GET", path), 404, "user-not-found", path)
 
     def invalid_user(self) -> None:
+        """POST of an invalid user."""
         answer = self._ask("POST", USERS, json={"email": "no address", "shoe_size": 43})
         errors = require_problem(answer, 400, "validation-error", USERS).get("errors", [])
         fields = {error.get("field") for error in errors}
@@ -144,6 +153,7 @@ class RoundTrip:
     # The life of a user
 
     def create(self) -> str:
+        """POST."""
         try:
             answer = self._ask("POST", USERS, json={"name": MARK, "email": self._email})
         except requests.RequestException as error:
@@ -162,6 +172,7 @@ class RoundTrip:
         return str(self._user["id"])
 
     def read(self) -> None:
+        """GET."""
         answer = self._ask("GET", self._path)
         require_status(answer, 200)
         require_headers(answer, self._request_id)
@@ -169,14 +180,17 @@ class RoundTrip:
         require(answer.headers.get("ETag") == self._etag, "the ETag differs from the one of the creation")
 
     def not_modified(self) -> None:
+        """GET with If-None-Match."""
         require_status(self._ask("GET", self._path, headers={"If-None-Match": self._etag}), 304)
 
     def find(self) -> None:
+        """GET by email, in another case."""
         answer = self._ask("GET", USERS, params={"email": self._email.upper()})
         require_status(answer, 200)
         require(as_object(answer).get("results") == [self._user], "the result is not the created user")
 
     def list(self) -> str:
+        """GET of the first page."""
         answer = self._ask("GET", USERS, params={"limit": 1})
         require_status(answer, 200)
         page = as_object(answer)
@@ -187,25 +201,30 @@ class RoundTrip:
         return f"{page['count']} users"
 
     def taken(self) -> None:
+        """POST with an email that is taken."""
         answer = self._ask("POST", USERS, json={"name": MARK, "email": self._email})
         require_problem(answer, 409, "email-taken", USERS)
 
     def change(self) -> None:
+        """PATCH with If-Match."""
         answer = self._ask("PATCH", self._path, json={"name": f"{MARK} 2"}, headers={"If-Match": self._etag})
         require_status(answer, 200)
         require(as_object(answer).get("name") == f"{MARK} 2", "the name has not changed")
         require(answer.headers.get("ETag") != self._etag, "the ETag has not changed")
 
     def stale_change(self) -> None:
+        """PATCH with the If-Match of the previous version."""
         answer = self._ask("PATCH", self._path, json={"name": MARK}, headers={"If-Match": self._etag})
         require_problem(answer, 412, "precondition-failed", self._path)
 
     def delete(self) -> None:
+        """DELETE, and GET."""
         require_status(self._ask("DELETE", self._path), 204)
         self._may_be_there = False
         require_problem(self._ask("GET", self._path), 404, "user-not-found", self._path)
 
     def clean_up(self) -> str:
+        """DELETE after a failure."""
         if not self._path and not self._find_path():
             return "no user was created"
         answer = self._ask("DELETE", self._path)

@@ -1,4 +1,4 @@
-"""Bar charts for the template's SVG: one slot for each interval, the newest at the right, 0 at the bottom."""
+"""Bar charts as numbers for the template's SVG: one slot an interval, newest at the right, 0 at the bottom."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from gateway_site.status.history import SLOTS, Interval
 from gateway_site.status.wording import duration, rate
 
 SLOT, HEIGHT = 10, 100
-"""In units of the SVG."""
+"""Of the SVG's own units, which the page stretches."""
 
 LEAST_HEIGHT = 1.5
-"""Keeps small values visible."""
+"""What is not nothing must be seen."""
 
 DECADES = (10.0, 1.0, 0.1, 0.01, 0.001, 0.0001)
-"""The lines of the logarithmic scale: on a linear one, one slow request would flatten all others."""
+"""The durations that have a line: a scale of powers, or one slow request would flatten all others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A rectangle; `kind` is its class in the style sheet, `label` its tooltip."""
+    """A rectangle; `kind` is its class in the style sheet, `label` what is said of its interval."""
 
     x: int
     y: float
@@ -30,7 +30,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`lines` are labels with their distance from the upper edge; `summary` is for screen readers."""
+    """`lines` are labels with their distance from the upper edge; `summary` is for a reader who does not see it."""
 
     lines: list[tuple[float, str]]
     bars: list[Bar]
@@ -38,7 +38,7 @@ class Chart:
 
 
 def rates(intervals: Sequence[Interval]) -> Chart:
-    """Requests per second, with the failed share of each bar."""
+    """Requests a second, those that failed within them."""
     peak = max((interval.rate for interval in intervals), default=0.0)
     top = ceiling(peak, least=1.0)
     bars = []
@@ -48,21 +48,21 @@ def rates(intervals: Sequence[Interval]) -> Chart:
             if count:
                 bars.append(_bar(x, count / interval.seconds / top * HEIGHT, kind, label))
     lines = [(0.0, f"{rate(top)}/s"), (HEIGHT / 2, f"{rate(top / 2)}/s"), (HEIGHT, "0")]
-    return Chart(lines, bars, f"Requests per second over the last five minutes, {rate(peak)} at most")
+    return Chart(lines, bars, f"Requests a second over the last five minutes, {rate(peak)} at most")
 
 
 def durations(intervals: Sequence[Interval]) -> Chart:
-    """The 99th percentile, with the median in the same bar."""
+    """The 99th percentile, the median within it."""
     bars, worst = [], 0.0
     for x, interval in _slots(intervals):
         high, middle = interval.quantile(0.99), interval.quantile(0.5)
         if high is None or middle is None:
             continue
         worst = max(worst, high)
-        label = f"median {duration(middle)}, 99 % within {duration(high)}"
+        label = f"half within {duration(middle)}, 99 % within {duration(high)}"
         bars += [_bar(x, _power(high), "high", label), _bar(x, _power(middle), "all", label)]
     lines = [(HEIGHT - _power(seconds), duration(seconds)) for seconds in DECADES]
-    summary = f"Durations over the last five minutes; 99 % within {duration(worst)}"
+    summary = f"Durations over the last five minutes; of the slowest five seconds 99 % within {duration(worst)}"
     return Chart(lines, bars, summary)
 
 

@@ -1,6 +1,6 @@
-"""The last five minutes of the API, as a ring of samples of the gateway's own metrics.
+"""The last five minutes of the API, in samples of the gateway's own metrics: a ring, so that it never grows.
 
-A timer takes the samples, not a request. With `WEB_CONCURRENCY` above 1 each worker has its own.
+A sample is read by the timer that sets the gauges, not by requests. With `WEB_CONCURRENCY` above 1 each worker knows its own.
 """
 
 import time
@@ -16,13 +16,13 @@ from common.observability.metrics import BUCKETS, DURATION
 STEP_SECONDS = 5.0
 SLOTS = 60
 ROUTES = "/api/users"
-"""Only the API counts: probes, scrapes and this page are not traffic."""
+"""What is counted: the API. Probes, scrapes and this page would drown it."""
 
 POSITIONS = {bound: position for position, bound in enumerate((*BUCKETS, float("inf")))}
 
 
 class Sample(NamedTuple):
-    """Counters since the start: requests, those with 5xx, and the cumulative buckets of their durations."""
+    """Counters since the start: requests, those that ended in 5xx, and for each bucket those that took no longer."""
 
     at: float
     requests: float
@@ -31,7 +31,7 @@ class Sample(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """The difference of two samples. Rates per second; durations in seconds, None without requests."""
+    """What happened between two samples. Rates a second; durations in seconds, None without requests."""
 
     seconds: float
     requests: float
@@ -40,15 +40,16 @@ class Interval(NamedTuple):
 
     @property
     def rate(self) -> float:
+        """Requests a second."""
         return self.requests / self.seconds
 
     @property
     def failure_share(self) -> float:
-        """The share of 5xx, from 0 to 1."""
+        """Of the requests, those that ended in 5xx; 0 to 1."""
         return self.failures / self.requests if self.requests else 0.0
 
     def quantile(self, share: float) -> float | None:
-        """As PromQL's histogram_quantile."""
+        """The duration that this share of the requests did not exceed, as PromQL's histogram_quantile has it."""
         if not self.requests:
             return None
         wanted = share * self.buckets[-1]
@@ -85,17 +86,17 @@ class History:
         self._samples = deque([read(histogram, self.started)], maxlen=SLOTS + 1)
 
     def sample(self) -> None:
-        """Takes a sample if the last one is STEP_SECONDS old."""
+        """Takes a sample if it is time for one; may be called more often."""
         now = self._clock()
         if now - self._samples[-1].at >= STEP_SECONDS:
             self._samples.append(read(self._histogram, now))
 
     def intervals(self) -> list[Interval]:
-        """At most SLOTS, oldest first."""
+        """At most SLOTS, oldest first; empty until the first is over."""
         return [_between(earlier, later) for earlier, later in pairwise(self._samples)]
 
     def latest(self, seconds: float) -> Interval | None:
-        """The last `seconds` (rounded up to samples) as one interval; None without a sample."""
+        """The last `seconds` and a little more in one; None until there is a sample."""
         last = self._samples[-1]
         first = next((s for s in reversed(self._samples) if s.at <= last.at - seconds), self._samples[0])
         return _between(first, last) if last is not first else None

@@ -1,7 +1,7 @@
-"""Figures for people."""
+"""Figures as people read them."""
 
 NOTHING = "\N{EN DASH}"
-"""Shown without a figure."""
+"""Where there is no figure."""
 
 
 def rate(value: float) -> str:

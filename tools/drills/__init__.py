@@ -1,1 +1,1 @@
-"""Fault drills: each starts its own services, sends a mixed load, injects a fault, and reports what clients saw."""
+"""Fault drills: each starts its own pair, keeps a mixed load on it, injects a fault, and checks what clients saw."""

@@ -1,6 +1,6 @@
 """Fault drills: `python -m tools.drills [--quick] [--jobs N] [NAME…]`. Exit code 1 if a bound is broken.
 
-Loopback only; each drill starts its processes in a temporary folder and ends them by their ids.
+Loopback only; each drill starts its own processes in a temporary folder.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from tools.run.services import ROOT
 DRILL_SECONDS = 240
 
 QUICK_JOBS = 4
-"""Drills mostly wait: four at a time fit on two cores."""
+"""A drill mostly waits: four at a time fit on two cores."""
 
 REPORTS = ROOT / "build/drills"
 
@@ -29,9 +29,9 @@ REPORTS = ROOT / "build/drills"
 def main() -> int:
     names = ", ".join(drill.name for drill in DRILLS)
     parser = argparse.ArgumentParser(prog="python -m tools.drills", description=f"Fault drills: {names}.")
-    parser.add_argument("--quick", action="store_true", help="those that CI runs: no root, under 3 minutes in all")
+    parser.add_argument("--quick", action="store_true", help="the drills of CI: no root, under 3 minutes in all")
     parser.add_argument(
-        "--jobs", type=int, metavar="N", help="so many at a time, each under less load; 4 with --quick, else 1"
+        "--jobs", type=int, metavar="N", help="drills at a time, each under less load; 4 with --quick, else 1"
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
     wanted = parser.parse_args()
@@ -41,12 +41,12 @@ def main() -> int:
     drills = [d for d in DRILLS if (d.name in wanted.names or not wanted.names) and (d.is_quick or not wanted.quick)]
     outcomes = run_all(drills, wanted.jobs or (QUICK_JOBS if wanted.quick else 1))
     report.write(outcomes, REPORTS)
-    sys.stdout.write(f"\n{report.table(outcomes)}\nTable and chart: {REPORTS.relative_to(ROOT)}/\n")
+    sys.stdout.write(f"\n{report.table(outcomes)}\nTable: {REPORTS.relative_to(ROOT)}/\n")
     return 0 if all(outcome.is_passed for outcome in outcomes) else 1
 
 
 def run_all(drills: list[Drill], jobs: int) -> list[Outcome]:
-    """Runs the drills in order: one after the other in this process, or several at a time in processes of their own."""
+    """In order in this process, or several at a time in a process each."""
     if jobs == 1:
         return [outcome for drill in drills for outcome in run(drill)]
     with ProcessPoolExecutor(jobs, initializer=load.share_machine, initargs=(jobs,)) as pool:
@@ -54,7 +54,6 @@ def run_all(drills: list[Drill], jobs: int) -> list[Outcome]:
 
 
 def run(drill: Drill) -> list[Outcome]:
-    """Runs one drill and prints its progress."""
     say(f"{drill.name}: {drill.says}")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="drill-") as folder:
@@ -69,14 +68,12 @@ def run(drill: Drill) -> list[Outcome]:
 
 
 def told(outcome: Outcome) -> str:
-    """The result in one or two lines."""
     mark = "skipped" if outcome.skipped else "holds" if outcome.is_passed else "MISSED"
     causes = report.causes(outcome)
     return f"  {mark}: {outcome.name}: {report.row(outcome)[-1]}" + (f"\n    bad answers: {causes}" if causes else "")
 
 
 def keep_logs(folder: Path, kept: Path) -> None:
-    """Writes the logs of the drills that did not hold."""
     for log in [*folder.rglob("*.log"), *folder.rglob("*.err")]:
         place = kept / log.relative_to(folder)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -84,13 +81,11 @@ def keep_logs(folder: Path, kept: Path) -> None:
 
 
 async def bounded(drill: Drill, folder: Path) -> list[Outcome]:
-    """Runs the drill; a time-out is a failure."""
     async with asyncio.timeout(DRILL_SECONDS):
         return await drill.play(folder)
 
 
 def say(text: str) -> None:
-    """Prints a line immediately."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""A local balancer, like a Kubernetes Service: it assigns each connection to one ready replica."""
+"""A local balancer, like a Kubernetes Service: each connection goes to one ready replica."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ PROBE_SECONDS = 0.2
 
 
 class Balancer(Relay):
-    """Probes the readiness of its replicas continuously."""
+    """Polls the readiness of each replica."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,15 +29,14 @@ class Balancer(Relay):
         await super().__aexit__(*error)
 
     def add(self, port: int) -> None:
-        """Adds a live replica; it gets connections once it is ready."""
+        """Adds a live replica; it gets connections when it is ready."""
         self._ready[port] = False
 
     def remove(self, port: int) -> None:
-        """Removes a replica."""
         self._ready.pop(port, None)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connects to the next ready replica that accepts. Raises OSError."""
+        """To the next ready replica that accepts. Raises OSError."""
         ready = [port for port, is_ready in self._ready.items() if is_ready]
         first = next(self._turn)
         for offset in range(len(ready)):
@@ -46,7 +45,7 @@ class Balancer(Relay):
         raise ConnectionRefusedError("no replica is ready")
 
     async def until_ready(self, replicas: int, seconds: float = 20.0) -> None:
-        """Returns when that many replicas are ready. Raises TimeoutError."""
+        """Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while sum(self._ready.values()) < replicas:
                 await asyncio.sleep(0.05)

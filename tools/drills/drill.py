@@ -1,4 +1,4 @@
-"""The interface of a drill."""
+"""The type of a drill."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Play = Callable[[Path], Awaitable[list[Outcome]]]
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """One drill; `is_quick`: it needs no root and runs in CI (all quick ones take under 3 minutes)."""
+    """`is_quick`: CI runs it, without root."""
 
     name: str
     says: str

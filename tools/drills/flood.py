@@ -1,8 +1,7 @@
-"""Clients that retry immediately: `python -m tools.drills.flood PORT IDS CALM ALL ROUNDS`.
+"""Clients that send the next request at once, also after a 503: `python -m tools.drills.flood PORT IDS CALM ALL ROUNDS`.
 
-In a process of its own, so that its CPU is counted apart. CALM connections send requests, then ALL of them, ROUNDS times.
-Prints a list of results, one more calm than floods: {"goodput", "refused"} per second, {"p99"} of accepted requests in seconds,
-{"lost"} connections so far.
+CALM connections and ALL connections send in turn, ROUNDS times. Prints a JSON list, one calm more than floods: {"goodput",
+"refused"} a second, {"p99"} of accepted requests in seconds, {"lost"} connections so far.
 """
 
 import asyncio
@@ -17,21 +16,18 @@ import uvloop
 
 RAMP_PER_SECOND = 2000
 RISE_SECONDS, MEASURE_SECONDS, WARM_SECONDS = 5.0, 2.5, 2.0
-"""Refusals take up to 4 s: only then is their rate stable, and the flood's refusals are gone from the calm."""
+"""Refusals wait up to 4 s: a flood reaches its rate, and its refusals have left the calm, only after that."""
 
 
 class Flood:
-    """The state that all connections share."""
-
     def __init__(self, requests: Iterator[bytes]) -> None:
         self.requests = requests
         self.good: list[float] = []
         self.refused = self.lost = 0
         self.asking = 0
-        """Connections with a number below this one may send."""
+        """Connections with a lower number send requests."""
 
     async def measure(self, asking: int, clients: "list[Client]", settle: float) -> dict[str, float]:
-        """The results while that many were sending."""
         self.asking = asking
         for client in clients[:asking]:
             client.ask()
@@ -51,17 +47,15 @@ class Client(asyncio.Protocol):
         self.is_busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Waits until it may send."""
         self.transport: Any = transport
 
     def ask(self) -> None:
-        """Sends a request, if none is in flight and this client may send."""
+        """Sends a request if none is in flight."""
         if not self.is_busy and self.number < self.flood.asking and not self.transport.is_closing():
             self.is_busy, self.asked_at = True, time.perf_counter()
             self.transport.write(next(self.flood.requests))
 
     def data_received(self, data: bytes) -> None:
-        """Counts a complete answer and sends the next request."""
         self.buffer += data
         head, end, body = self.buffer.partition(b"\r\n\r\n")
         if not end or len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]):
@@ -74,12 +68,10 @@ class Client(asyncio.Protocol):
         self.ask()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The server must not close these."""
         self.flood.lost += 1
 
 
 async def flood(port: int, ids: list[str], calm: int, everybody: int, rounds: int) -> list[dict[str, float]]:
-    """Opens all connections, then measures."""
     heads = [f"GET /api/users/{user_id} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for user_id in ids]
     shared = Flood(itertools.cycle(heads))
     loop = asyncio.get_running_loop()

@@ -1,22 +1,20 @@
-"""A keep-alive HTTP/1.1 connection without retries: every failure is reported."""
+"""A keep-alive HTTP/1.1 connection without retries: each failure raises."""
 
 import asyncio
 from typing import NamedTuple
 
 SECONDS = 10.0
-"""The gateway answers within its 5 s, whatever happens behind it."""
+"""The gateway answers within 5 s."""
 
 
 class Answer(NamedTuple):
-    """An answer."""
-
     status: int
     headers: dict[str, str]
     body: bytes
 
 
 class Broken(Exception):
-    """No answer or an incomplete one; the text says why."""
+    """No complete answer."""
 
 
 class Client:
@@ -56,7 +54,6 @@ class Client:
         return Answer(status, got, content)
 
     def close(self) -> None:
-        """Closes the connection."""
         if self._streams is not None:
             self._streams[1].transport.abort()
             self._streams = None

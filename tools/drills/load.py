@@ -1,4 +1,4 @@
-"""The mixed load: clients that read, list, create, change and delete, one request at a time each, and keep the ledger."""
+"""The mixed load: clients that read, list, create, change and delete, one request at a time each, and fill the ledger."""
 
 import asyncio
 import random
@@ -14,17 +14,16 @@ from tools.drills.ledger import Entry, Ledger
 
 CLIENTS = 16
 PAUSE_SECONDS = 0.02
-"""The mean pause of a client: a steady load, far below the services' capacity."""
+"""Mean pause of a client between requests: a steady load, far below capacity."""
 
 
 class Machine:
-    """`drills`: the number of concurrent drills; each sends proportionally less."""
+    """`drills`: the number of drills at a time; the load of each is divided by it."""
 
     drills = 1
 
 
 def share_machine(drills: int) -> None:
-    """The number of concurrent drills."""
     Machine.drills = drills
 
 
@@ -34,7 +33,7 @@ WATCH_SECONDS = 0.05
 
 
 class Visitor:
-    """One client and its users; `retries_reads`: retries a GET on a new connection, as browsers and libraries do."""
+    """One client and its users; `retries_reads`: retries a GET on a new connection, as browsers do."""
 
     def __init__(self, port: int, ledger: Ledger, name: str, *, retries_reads: bool) -> None:
         self._client, self._ledger, self._name = Client(port), ledger, name
@@ -43,7 +42,7 @@ class Visitor:
         self._made = 0
 
     async def run(self, pause: float, ending: asyncio.Event) -> None:
-        """Sends requests until the end, and finishes the one in flight: a cancelled write would have no known result."""
+        """Until `ending`, then to the end of the request in flight: its outcome belongs in the ledger."""
         kinds, weights = zip(*MIX, strict=True)
         try:
             while not ending.is_set():
@@ -81,7 +80,7 @@ class Visitor:
         self._ledger.entries[entry.tag] = entry
         body = orjson.dumps({"name": entry.tag, "email": f"{entry.tag}@example.com"})
         for _ in range(CREATE_TRIES):
-            # The contract: the same key, until the answer is definite.
+            # With the same key until the outcome is known, as the contract describes.
             answer = await self._ask("POST", "/api/users", body, Idempotency_Key=entry.tag)
             self._ledger.wrote(entry, entry.tag, answer)
             if answer and answer.status == 201:
@@ -111,7 +110,6 @@ async def load(
     pause: float = PAUSE_SECONDS,
     retries_reads: bool = False,
 ) -> AsyncIterator[None]:
-    """Mixed load on a gateway during the block."""
     run = secrets.token_hex(3)
     visitors = [Visitor(port, ledger, f"{run}-{n}", retries_reads=retries_reads) for n in range(clients)]
     ending = asyncio.Event()
@@ -121,7 +119,7 @@ async def load(
         yield
         failed = [task for task in tasks if task.done()]
         if failed:
-            raise RuntimeError("a client of the load ended by itself") from failed[0].exception()
+            raise RuntimeError("a client of the load ended") from failed[0].exception()
     finally:
         ending.set()
         await asyncio.wait(tasks)
@@ -129,8 +127,7 @@ async def load(
 
 
 async def watch_the_machine(ledger: Ledger) -> None:
-    """Records how late short sleeps end."""
     while True:
         started = monotonic()
         await asyncio.sleep(WATCH_SECONDS)
-        ledger.stood_still = max(ledger.stood_still, monotonic() - started - WATCH_SECONDS)
+        ledger.stalled = max(ledger.stalled, monotonic() - started - WATCH_SECONDS)

@@ -1,7 +1,6 @@
-"""A network namespace whose links to ours can be cut: packets are dropped without an error.
+"""A network namespace connected by veth pairs; a cut pair drops packets silently.
 
-Requires root and iproute2. Processes inside have no other network; the addresses are those for benchmarks (RFC 2544), and no
-route leads beyond this machine.
+Needs root and iproute2. The addresses are those for benchmarks (RFC 2544); no route leaves this machine.
 """
 
 import os
@@ -13,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 
 
 def is_allowed() -> bool:
-    """Whether this machine allows namespaces and links."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
         return False
     try:
@@ -33,26 +31,23 @@ class Wire:
         self._inside, self._name = inside, name
 
     def lay(self) -> None:
-        """Creates the link. Raises CalledProcessError."""
         ip("link", "add", self._name, "type", "veth", "peer", "name", self._name, "netns", self._inside)
         ip("address", "add", f"{self.near}/30", "dev", self._name)
         ip("-n", self._inside, "address", "add", f"{self.far}/30", "dev", self._name)
         self.mend()
 
     def spoil(self, *, is_cut: bool, for_inside: bool = False) -> None:
-        """Cuts the link at the far end of the connection's initiator: its route remains and packets are lost. At the near
-        end it would get an error."""
+        """Takes down the interface of the called side: the caller keeps its route, and its packets are lost."""
         if is_cut:
             ip(*(() if for_inside else ("-n", self._inside)), "link", "set", self._name, "down")
 
     def mend(self) -> None:
-        """Restores the link."""
         ip("link", "set", self._name, "up")
         ip("-n", self._inside, "link", "set", self._name, "up")
 
 
 class Namespace:
-    """`run_in`: the prefix of a command that runs inside; `wires` by name."""
+    """`run_in`: the prefix of a command that runs inside."""
 
     def __init__(self, name: str, wires: dict[str, Wire]) -> None:
         self.run_in = ("ip", "netns", "exec", name)
@@ -61,7 +56,7 @@ class Namespace:
 
 @contextmanager
 def namespace(*wires: str) -> Iterator[Namespace]:
-    """A namespace with these links, removed at the end. Raises CalledProcessError."""
+    """With these wires, deleted at the end. Raises CalledProcessError."""
     tag = f"{os.getpid() % 100_000}-{random.randrange(1000)}"
     name = f"drill-{tag}"
     with ExitStack() as stack:

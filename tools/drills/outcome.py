@@ -1,4 +1,4 @@
-"""The result of a drill: figures, their bounds, and events for the chart."""
+"""A drill's figures and their bounds."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -8,7 +8,7 @@ from tools.drills.ledger import WRITES, Ledger, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A figure that must be at most `most`."""
+    """A figure and its upper bound."""
 
     what: str
     value: float
@@ -28,44 +28,38 @@ class Bound:
 
 @dataclass
 class Outcome:
-    """One row of the table; `faults`: (when, what) for the chart."""
+    """One row of the table."""
 
     name: str
     ledger: Ledger | None = None
     verdict: Verdict | None = None
     bounds: list[Bound] = field(default_factory=list)
-    faults: list[tuple[float, str]] = field(default_factory=list)
     note: str = ""
     skipped: str = ""
 
     @property
     def is_passed(self) -> bool:
-        """Whether every bound holds."""
         return all(bound.is_met for bound in self.bounds)
 
     @property
     def bad(self) -> int:
-        """5xx and broken connections."""
         return sum(not event.is_good for event in self.ledger.events) if self.ledger else 0
 
     @property
     def bad_reads(self) -> int:
-        """Bad answers to GET."""
         events = self.ledger.events if self.ledger else []
         return sum(not event.is_good and event.method == "GET" for event in events)
 
     @property
     def lost(self) -> int:
-        """Acknowledged writes that the store does not have."""
         return len(self.verdict.lost) if self.verdict else 0
 
     @property
     def doubled(self) -> int:
-        """Writes made twice, or made although they were refused."""
         return len(self.verdict.doubled) if self.verdict else 0
 
     def outage(self, *, writes_only: bool = False) -> float:
-        """The longest time without a good answer in seconds; beginning and end of the load count as good answers."""
+        """The longest time without a good answer, in seconds, within the load."""
         events = self.ledger.events if self.ledger else []
         ends = [e.at for e in events]
         good = [e.at for e in events if e.is_good and (e.method in WRITES or not writes_only)]
@@ -73,7 +67,7 @@ class Outcome:
         return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
 
     def seconds_until_good(self, moment: float, *, writes_only: bool = False) -> float:
-        """The time from a moment to the first good answer to a request sent after it."""
+        """Seconds from a moment to the first good answer to a request sent after it."""
         events = self.ledger.events if self.ledger else []
         after = [e.at - moment for e in events if e.is_good and e.at - e.seconds >= moment]
         writes = [e.at - moment for e in events if e.is_good and e.method in WRITES and e.at - e.seconds >= moment]

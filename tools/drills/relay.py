@@ -1,4 +1,4 @@
-"""A TCP relay on loopback that simulates the network between two processes."""
+"""A TCP relay on loopback that delays, resets or holds back traffic between two processes."""
 
 import asyncio
 import contextlib
@@ -8,13 +8,13 @@ CHUNK = 65_536
 
 
 class Relay:
-    """Forwards bytes both ways. Changes of its attributes apply immediately, to open connections too."""
+    """Faults apply at once, also to open connections."""
 
     def __init__(self, target: int = 0) -> None:
         self.target = target
-        self.latency = 0.0  # seconds of latency, per chunk, each way
-        self.reset_share = 0.0  # share of the clients' chunks that reset both ends instead
-        self.is_cut = False  # nothing is forwarded, without an error; bytes in transit arrive after the cut
+        self.latency = 0.0  # seconds, added to each chunk each way
+        self.reset_share = 0.0  # of the chunks that clients send: both ends are reset instead
+        self.is_cut = False  # nothing passes and no end is closed; delayed bytes arrive after `mend`
         self._mended = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -32,16 +32,13 @@ class Relay:
 
     @property
     def url(self) -> str:
-        """The relay's own port."""
         return f"http://127.0.0.1:{self.port}"
 
     def spoil(self, *, is_cut: bool = False, latency: float = 0.0, reset_share: float = 0.0) -> None:
-        """Sets faults."""
         self.is_cut, self.latency, self.reset_share = is_cut, latency, reset_share
         self._mended.clear()
 
     def mend(self) -> None:
-        """Removes all faults."""
         self.spoil()
         self._mended.set()
 
@@ -62,14 +59,14 @@ class Relay:
             ways = [self._pump(reader, far_writer, is_request=True), self._pump(far_reader, writer, is_request=False)]
             pumps = [asyncio.create_task(way) for way in ways]
             try:
-                # When one end is closed, so is the other: HTTP and Redis have no half-open connections.
+                # HTTP and Redis have no half-open connections here: one end closes the other.
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for pump in pumps:
                     pump.cancel()
                 await asyncio.gather(*pumps, return_exceptions=True)
         except (OSError, asyncio.CancelledError):
-            pass  # a task of asyncio's server that ends cancelled is logged as an error
+            pass  # asyncio's server logs a cancelled task as an error
         finally:
             for end in (writer, far_writer):
                 if end is not None:
@@ -88,7 +85,7 @@ class Relay:
             await writer.drain()
 
     async def _let_go(self, writer: asyncio.StreamWriter) -> None:
-        # Flush first: a forwarded answer must arrive.
+        # Flushed first: an answer that passed must arrive.
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(1):
                 writer.close()

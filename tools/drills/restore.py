@@ -1,7 +1,6 @@
 """The restore drill: seed, export, restore into an empty store, compare, verify. `-m tools.drills.restore [COUNT]`.
 
-Two stores on free loopback ports in a temporary folder; it runs the operators' own commands. Exits 1 if a step fails, or if
-the restored store differs from the exported one by a byte.
+On two stores of its own in a temporary folder. Exits 1 if a step fails, or if a restored byte differs.
 """
 
 import json
@@ -24,7 +23,7 @@ STOP_SECONDS = 30
 
 
 class DrillError(Exception):
-    """The drill failed; the text says where."""
+    """A step of the drill failed."""
 
 
 def main() -> int:
@@ -42,7 +41,7 @@ def main() -> int:
 
 
 def drill(count: int, folder: Path) -> str:
-    """From a full store into an empty one; returns the digest of both. Raises DrillError."""
+    """Returns the digest of both stores. Raises DrillError."""
     backup = str(folder / "users.ndjson.gz")
     with _store(folder / "full") as full, _store(folder / "restored") as restored:
         _step("seed", full, "seed_users", "--count", str(count))
@@ -62,7 +61,7 @@ def drill(count: int, folder: Path) -> str:
 
 
 def _step(name: str, url: str, *command: str) -> dict[str, Any]:
-    """Runs one management command on one store; returns its stdout if that is JSON. Raises DrillError."""
+    """One management command on one store; returns its JSON output, if any. Raises DrillError."""
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "manage_users.py", *command],
@@ -83,7 +82,6 @@ def _step(name: str, url: str, *command: str) -> dict[str, Any]:
 
 @contextmanager
 def _store(folder: Path) -> Iterator[str]:
-    """The URL of a new, empty store."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -18,15 +18,13 @@ from tools.testing.store import PASSWORD, Store
 NAME = "users"
 REPLICAS, SENTINELS, QUORUM = 2, 3, 2
 DOWN_MS = 1500
-"""Sentinel pings once a second. With 1000 it declared the new primary dead right after its promotion, three times in 69, and
-failed over again: for ten seconds that one had no replica, and DURABILITY=replicated acknowledged no write."""
+"""Sentinel polls once a second. With 1000 it failed over twice in three runs of 69, and for ten seconds the new primary had no
+replica."""
 
 SETTLED_SECONDS = 30
 
 
 class Sentinel:
-    """One sentinel process that watches a primary."""
-
     def __init__(self, folder: Path, primary_port: int) -> None:
         folder.mkdir(parents=True)
         self.port = free_port()
@@ -55,25 +53,21 @@ class Sentinel:
         return state
 
     def stop(self) -> None:
-        """Ends it."""
         self.process.kill()
         self.process.wait()
 
 
 class Group:
-    """The servers that the drill controls."""
-
     def __init__(self, primary: Store, replicas: list[Store], sentinels: list[Sentinel]) -> None:
         self.primary, self.replicas, self.sentinels = primary, replicas, sentinels
 
     @property
     def url(self) -> str:
-        """The user service's REDIS_URL."""
         nodes = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
         return f"redis+sentinel://:{PASSWORD}@{nodes}/{NAME}/0"
 
     def cut_off_replicas(self) -> None:
-        """Cuts the replicas off: they may not log in again."""
+        """Disconnects the replicas: they cannot log in again."""
         for replica in self.replicas:
             with replica.client() as client:
                 client.config_set("masterauth", "not the password")
@@ -81,7 +75,7 @@ class Group:
             client.execute_command("CLIENT", "KILL", "TYPE", "REPLICA")
 
     def kill_primary(self) -> float:
-        """`kill -9`; the replicas may follow the next primary. Returns the time of death."""
+        """`kill -9`; the replicas can follow the next primary. Returns the time of death."""
         self.primary.kill()
         died = monotonic()
         for replica in self.replicas:
@@ -90,7 +84,6 @@ class Group:
         return died
 
     async def elected(self) -> float:
-        """The time when the first sentinel named another primary."""
         async with asyncio.timeout(SETTLED_SECONDS):
             while await asyncio.to_thread(self._named) == self.primary.port:
                 await asyncio.sleep(0.02)
@@ -103,7 +96,7 @@ class Group:
 
 @asynccontextmanager
 async def group(folder: Path) -> AsyncIterator[Group]:
-    """All servers, once the sentinels have found each other and both replicas are in sync."""
+    """Running, with both replicas in sync and all sentinels connected."""
     async with AsyncExitStack() as stack:
         settings = {"masterauth": PASSWORD, "repl_diskless_sync_delay": "0", "appendfsync": "everysec"}
         primary, *replicas = [

@@ -1,4 +1,4 @@
-"""The processes of a drill: a store and replicas of both services, each started here and ended by its id."""
+"""The processes of a drill: a store and replicas of both services."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ END_SECONDS = 30
 
 @dataclass
 class Stage:
-    """The processes of one drill. `exits`: the exit code of each service that was stopped."""
+    """`exits`: the exit codes of the services stopped by `stop`."""
 
     folder: Path
     ledger: Ledger = field(default_factory=Ledger)
@@ -28,7 +28,6 @@ class Stage:
     running: list[Service] = field(default_factory=list)
 
     async def service(self, site: str, *, run_in: Sequence[str] = (), **settings: str) -> Service:
-        """Starts a service; returns when it is live."""
         required = {"AUTH": "none"} if site == "gateway_site" else {}
         service = Service(site, self.folder, run_in=run_in, **required, **settings)
         self.running.append(service)
@@ -36,20 +35,16 @@ class Stage:
         return service
 
     async def users(self, url: str, *, run_in: Sequence[str] = (), **settings: str) -> Service:
-        """A user service on the store at this URL."""
         return await self.service("users_site", run_in=run_in, REDIS_URL=url, **settings)
 
     async def gateway(self, url: str, **settings: str) -> Service:
-        """A gateway before the user service at this URL."""
         return await self.service("gateway_site", USER_SERVICE_URL=url, **settings)
 
     async def pair(self, store_url: str, **settings: str) -> tuple[Service, Service]:
-        """A user service and a gateway before it."""
         users = await self.users(store_url, **settings)
         return users, await self.gateway(users.url)
 
     async def replicas(self, balancer: Balancer, site: str, url: str, count: int, **settings: str) -> list[Service]:
-        """Several replicas of one service behind a balancer, ready."""
         start = self.users if site == "users_site" else self.gateway
         started = await asyncio.gather(*(start(url, **settings) for _ in range(count)))
         for service in started:
@@ -58,12 +53,12 @@ class Stage:
         return list(started)
 
     async def stop(self, service: Service) -> None:
-        """Sends SIGTERM and records the exit code."""
+        """SIGTERM; records the exit code."""
         service.process.send_signal(signal.SIGTERM)
         self.exits.append(await asyncio.to_thread(service.process.wait, END_SECONDS))
 
     def kill(self, service: Service) -> None:
-        """`kill -9` for the server's master and its worker, as when a node dies."""
+        """SIGKILL to the server and its worker, as when a node dies."""
         children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
         service.process.kill()
         for child in children:
@@ -72,7 +67,6 @@ class Stage:
         service.process.wait()
 
     def end(self) -> None:
-        """Ends the remaining processes."""
         for service in self.running:
             if service.process.poll() is None:
                 service.stop()
@@ -80,8 +74,8 @@ class Stage:
 
 @asynccontextmanager
 async def stage(folder: Path) -> AsyncIterator[Stage]:
-    """An empty stage; at the end its processes are ended. Logs go to memory if possible: a container's stdout is a pipe, and a
-    disk that syncs for the stores must not block a service."""
+    """An empty stage; its processes are stopped at the end. Logs go to /dev/shm: fsyncs of the stores must not delay the
+    services, whose stdout is a pipe in a container."""
     shared_memory = Path("/dev/shm")  # noqa: S108
     with tempfile.TemporaryDirectory(
         prefix="drill-logs-", dir=shared_memory if shared_memory.is_dir() else folder
@@ -96,7 +90,6 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
 
 @asynccontextmanager
 async def own_store(folder: Path, **settings: str) -> AsyncIterator[Store]:
-    """A new store with AOF and password."""
     folder.mkdir(parents=True, exist_ok=True)
     running = Store(folder, **settings)
     try:

@@ -53,6 +53,5 @@ def before_call(context: HookContext, case: Any, kwargs: dict[str, Any]) -> None
 
 @schemathesis.hook
 def after_call(context: HookContext, case: Any, response: Any) -> None:
-    """Keeps the cursors of pages."""
     if response.status_code == 200 and b'"next":"' in response.content:
         _given["cursor"] = parse_qs(urlsplit(response.json()["next"]).query)["cursor"][0]

@@ -26,7 +26,6 @@ _PIN = re.compile(r"^(?P<name>[\w.-]+)(?:\[[^]]*\])?==(?P<version>\S+)(?P<rest>.
 
 
 def main() -> int:
-    """Exit code 1 and a line for each stale pin."""
     findings = [finding for name in NAMES for finding in stale(Path(f"{name}.in"), Path(f"{name}.txt"))]
     for finding in findings:
         sys.stderr.write(f"{finding}: run `make lock`\n")

@@ -47,20 +47,16 @@ def breaks(old: Schema, new: Schema) -> Iterator[Break]:
 
 
 def is_open(operation: Schema) -> bool:
-    """Whether the operation may be called without a credential."""
     ways = operation.get("security", [])
     return not ways or {} in ways
 
 
 class Comparison:
-    """Two documents, whose parts may refer to their components."""
-
     def __init__(self, old: Schema, new: Schema) -> None:
         self.old = old.get("components", {}).get("schemas", {})
         self.new = new.get("components", {}).get("schemas", {})
 
     def operation(self, where: str, old: Schema, new: Schema) -> Iterator[Break]:
-        """One operation of both documents."""
         if old["operationId"] != new["operationId"]:
             what = f"its operationId is {new['operationId']} and not {old['operationId']}"
             yield where, what, "whoever generates a client anew: the method has another name"
@@ -76,7 +72,6 @@ class Comparison:
                 yield from self.response(at, response, new["responses"][status])
 
     def parameters(self, where: str, old: Schema, new: Schema) -> Iterator[Break]:
-        """Parameters, header fields and cookies."""
         before, after = (
             {(given["in"], given["name"]): given for given in operation.get("parameters", [])}
             for operation in (old, new)
@@ -91,7 +86,6 @@ class Comparison:
                 yield from self.sent(at, known.get("schema", {}), parameter.get("schema", {}))
 
     def request(self, where: str, old: Schema | None, new: Schema | None) -> Iterator[Break]:
-        """The request's body."""
         at = f"{where}, body"
         if new and new.get("required") and not (old or {}).get("required"):
             yield at, "the body is required now", "whoever sends none: 400"
@@ -103,7 +97,6 @@ class Comparison:
                 yield from self.sent(f"{at} {media_type}", content["schema"], accepted[media_type]["schema"])
 
     def response(self, where: str, old: Schema, new: Schema) -> Iterator[Break]:
-        """An answer of both documents."""
         for name, header in old.get("headers", {}).items():
             now = new.get("headers", {}).get(name)
             if now is None or (header.get("required") and not now.get("required")):
@@ -118,7 +111,6 @@ class Comparison:
                 yield from self.read(f"{where} {media_type}", content["schema"], new["content"][media_type]["schema"])
 
     def sent(self, where: str, old: Schema, new: Schema) -> Iterator[Break]:
-        """A value that clients send: breaks if less is accepted."""
         before, after = expand(old, self.old), expand(new, self.new)
         for loss in losses(before, after):
             yield where, f"{loss} any more", "whoever sends that: 400"

@@ -35,7 +35,6 @@ def main() -> int:
 
 
 def lint(command: tuple[str, ...]) -> int:
-    """Runs one linter; prints its output if it has a finding."""
     program, *arguments = command
     done = subprocess.run(
         [INSTALLED / "node_modules" / ".bin" / program, *arguments],

@@ -42,13 +42,11 @@ def expand(schema: Schema, components: Schema) -> Schema:
 
 
 def types(schema: Schema) -> frozenset[str]:
-    """The types that a value may have."""
     given = schema.get("type", TYPES)
     return frozenset([given] if isinstance(given, str) else given)
 
 
 def merge(whole: Schema, part: Schema) -> Schema:
-    """Both schemas at once."""
     merged = {**part, **whole, "type": types(whole) & types(part)}
     for key in ("properties", "required"):
         if key in whole and key in part:
@@ -88,7 +86,6 @@ def losses(wide: Schema, narrow: Schema) -> Iterator[str]:
 
 
 def lost_bounds(wide: Schema, narrow: Schema) -> Iterator[str]:
-    """Sizes and lengths that only the first allows."""
     for names, is_narrower in ((LEAST, float.__gt__), (MOST, float.__lt__)):
         for name in names:
             if name in narrow and (name not in wide or is_narrower(float(narrow[name]), float(wide[name]))):
@@ -113,5 +110,4 @@ def seems_wider(pattern: str, other: str) -> bool:
 
 
 def shape(schema: Schema) -> Schema:
-    """What a reader's types depend on, without keywords that only narrow."""
     return {key: schema[key] for key in ("type", "enum") if key in schema}

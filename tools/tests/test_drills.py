@@ -70,15 +70,11 @@ async def test_the_ledger_finds_what_was_lost_doubled_and_made_though_refused() 
     assert sorted(verdict.doubled) == ["doubled", "ghost"]
 
 
-@pytest.mark.parametrize(("repeats", "status", "states"), [(True, 404, 2), (False, 404, 1), (True, 409, 1)])
-def test_a_delete_that_finds_nobody_was_made_before_only_where_the_gateway_repeats_it(
-    repeats: bool, status: int, states: int
-) -> None:
-    entry, ledger = Entry("a", {"a"}), Ledger(repeats_deletes=repeats)
-    ledger.wrote(entry, None, Answer(status, {}, b""))
-    assert len(entry.states) == states
-    ledger.wrote(entry, "a 2", Answer(404, {}, b""))
-    assert len(entry.states) == states, "a change that finds nobody was not made"
+def test_a_write_to_a_missing_user_changes_no_state() -> None:
+    entry, ledger = Entry("a", {"a"}), Ledger()
+    for wanted in (None, "a 2"):
+        ledger.wrote(entry, wanted, Answer(404, {}, b""))
+    assert entry.states == {"a"}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +123,6 @@ def test_an_outcome_measures_outages_and_a_missed_bound_fails_it() -> None:
     assert not outcome.is_passed
     assert "MISSED bad answers 2 > 1" in report.table([outcome])
     assert "1x GET 503" in report.causes(outcome)
-    assert report.chart([outcome]).count("<rect") == 6
 
 
 SEEN = [
@@ -176,14 +171,14 @@ def test_drills_at_a_time_know_of_each_other_and_are_told_in_their_order() -> No
     assert [(outcome.name, outcome.note) for outcome in outcomes] == [("first", "2"), ("second", "2")]
 
 
-async def test_a_machine_that_stood_still_is_told() -> None:
+async def test_a_stalled_machine_is_reported() -> None:
     ledger = Ledger()
     watching = asyncio.create_task(load.watch_the_machine(ledger))
     await asyncio.sleep(0.1)
     time.sleep(0.7)  # noqa: ASYNC251
     await asyncio.sleep(0.1)
     watching.cancel()
-    assert "the machine stood still for 0." in report.row(Outcome("a drill", ledger))[-1]
+    assert "the machine stalled for 0." in report.row(Outcome("a drill", ledger))[-1]
 
 
 @pytest.mark.skipif(not is_allowed(), reason="network namespaces take root and iproute2")

@@ -27,7 +27,7 @@ from tools.testing.service import Service, service
 from tools.testing.serving import Served
 from tools.testing.store import Store, store
 
-RATE, BURST, SECONDS = 30, 15, 2
+RATE, BURST, SECONDS = 20, 10, 4
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Bars: place, height, tooltip."""
+"""Bars: their place, their height, what is said of them."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_newest_interval_stands_at_the_right_and_heights_are_to_scale() -> None:
     ]
 
 
-def test_failures_are_drawn_over_all_and_in_the_tooltip() -> None:
+def test_failures_are_drawn_over_all_and_told() -> None:
     drawn = chart.rates([interval(500, failures=100)])
     assert [(bar.kind, bar.height) for bar in drawn.bars] == [("all", 100.0), ("bad", 20.0)]
     assert drawn.bars[0].label == "100/s, 100 of 500 failed"
@@ -44,10 +44,10 @@ def test_nothing_is_drawn_for_an_interval_without_requests() -> None:
     assert chart.rates([interval(0)]).bars == chart.durations([interval(0)]).bars == []
 
 
-def test_durations_show_the_median_in_the_bar_of_the_slowest() -> None:
+def test_durations_show_median_within_the_slowest() -> None:
     drawn = chart.durations([interval(100, bucket=4)])  # (0.01, 0.025]
     assert [bar.kind for bar in drawn.bars] == ["high", "all"]
-    assert drawn.bars[0].label == "median 18 ms, 99 % within 25 ms"
+    assert drawn.bars[0].label == "half within 18 ms, 99 % within 25 ms"
     assert drawn.bars[0].height == pytest.approx(47.9, abs=0.1)  # 2.4 powers of ten above 0.1 ms, 20 each
 
 
@@ -63,7 +63,7 @@ def test_durations_have_a_line_for_each_power_of_ten() -> None:
     ]
 
 
-def test_durations_off_the_scale_stay_in_the_chart() -> None:
+def test_durations_off_the_scale_stay_on_the_paper() -> None:
     instant, endless = interval(10, bucket=0), interval(10, bucket=len(BUCKETS))
     bars = chart.durations([instant, endless]).bars
     assert all(chart.LEAST_HEIGHT <= bar.height <= chart.HEIGHT for bar in bars)

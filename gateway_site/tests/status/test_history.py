@@ -1,4 +1,4 @@
-"""The samples of the status page: counting, quantiles, bounded memory."""
+"""The samples behind the status page: what is counted, how durations are told, and that they never grow."""
 
 import pytest
 from prometheus_client import CollectorRegistry, Histogram
@@ -46,7 +46,7 @@ def test_interval_counts_requests_to_the_api_and_those_that_failed(
     assert (interval.rate, interval.failure_share) == (1.0, 0.2)
 
 
-def test_interval_counts_only_its_own_requests(history: History, histogram: Histogram, clock: Clock) -> None:
+def test_interval_holds_what_happened_within_it(history: History, histogram: Histogram, clock: Clock) -> None:
     answer(histogram, 0.01)
     step(history, clock)
     step(history, clock)
@@ -56,7 +56,7 @@ def test_interval_counts_only_its_own_requests(history: History, histogram: Hist
     assert [interval.requests for interval in history.intervals()] == [1, 0, 2]
 
 
-def test_earlier_requests_do_not_count(histogram: Histogram, clock: Clock) -> None:
+def test_what_was_before_the_start_is_not_in_it(histogram: Histogram, clock: Clock) -> None:
     answer(histogram, 0.01)
     history = History(histogram, clock)
     step(history, clock)

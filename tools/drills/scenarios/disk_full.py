@@ -16,7 +16,6 @@ FULL_SECONDS = 4.0
 
 
 async def play(folder: Path) -> list[Outcome]:
-    """Uses a small disk in memory; mounting it requires root."""
     name = "disk of the store full"
     disk = folder / "disk"
     disk.mkdir()
@@ -29,13 +28,11 @@ async def play(folder: Path) -> list[Outcome]:
 
 
 async def fill(folder: Path, disk: Path, name: str) -> Outcome:
-    """A file fills the disk, and is removed."""
     async with own_store(disk / "store") as store, stage(folder) as on:
         _, gateway = await on.pair(store.url)
         outcome = Outcome(name, on.ledger)
         async with load(gateway.port, on.ledger):
             await asyncio.sleep(1)
-            outcome.faults.append((monotonic(), "disk full"))
             ballast = disk / "ballast"
             try:
                 ballast.write_bytes(b"\0" * 16 * 1024 * 1024)
@@ -43,7 +40,7 @@ async def fill(folder: Path, disk: Path, name: str) -> Outcome:
                 outcome.note = "writes are refused (misconf) until there is room; reads go on"
             await asyncio.sleep(FULL_SECONDS)
             ballast.unlink()
-            outcome.faults.append((room := monotonic(), "room"))
+            room = monotonic()
             await asyncio.sleep(3)
         store.kill()  # acknowledged writes are in the file: it is read again
         await asyncio.to_thread(store.start)

@@ -1,4 +1,4 @@
-"""Ten times MAX_IN_FLIGHT clients, each of which retries immediately when refused."""
+"""Ten times as many clients as MAX_IN_FLIGHT, each of which retries at once when refused."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tools.drills.stage import own_store, stage
 from tools.run.services import ROOT
 
 MAX_IN_FLIGHT = 128
-"""The services' default, set explicitly so that both sides agree."""
+"""The services' default, set for both."""
 
 CALM, TIMES, ROUNDS, USERS = 32, 10, 3, 50
 FLOOD_SECONDS = 90
@@ -27,7 +27,7 @@ PROBE_PAUSE = 0.25
 
 
 async def play(folder: Path) -> list[Outcome]:
-    """Calm and flood in turn; each flood is compared with the calm before and after it, so that both see the same machine."""
+    """Calm and flood in turn; each flood is compared with the calm before and after it: the machine changes."""
     async with own_store(folder / "store") as store, stage(folder) as on:
         _, gateway = await on.pair(store.url, MAX_IN_FLIGHT=str(MAX_IN_FLIGHT))
         outcome = Outcome(f"{TIMES} times the load", on.ledger)
@@ -41,7 +41,7 @@ async def play(folder: Path) -> list[Outcome]:
     shares = [2 * turn["goodput"] / sum(around) for turn, around in zip(flood, pairwise(peaks), strict=True)]
     outcome.require("% of the peak goodput missing", 100 * max(0.0, 1 - median(shares)), 20)
     outcome.require("s, p99 of what was accepted", median(turn["p99"] for turn in flood), 1)
-    # The server closes a connection that is silent for 10 s: those closed before the first flood do not count.
+    # Idle connections are closed after 10 s: those closed before the first flood do not count.
     outcome.require("connections of the flood that were closed", found[-1]["lost"], 0)
     outcome.require("bad answers to probes and scrapes", outcome.bad, 0)
     goodput, refused = (median(turn[what] for turn in flood) for what in ("goodput", "refused"))
@@ -53,7 +53,6 @@ async def play(folder: Path) -> list[Outcome]:
 
 
 async def users(port: int) -> list[str]:
-    """Users to read."""
     client, ids = Client(port), []
     for number in range(USERS):
         body = orjson.dumps({"name": f"flood-{number}", "email": f"flood-{number}@example.com"})
@@ -63,7 +62,7 @@ async def users(port: int) -> list[str]:
 
 
 async def probe(port: int, ledger: Ledger) -> None:
-    """The requests of an orchestrator and a scraper, each on a new connection."""
+    """Probes and scrapes, each on a new connection."""
     while True:
         for path in PROBES:
             client, started = Client(port), monotonic()
@@ -76,7 +75,6 @@ async def probe(port: int, ledger: Ledger) -> None:
 
 
 async def flooded(port: int, ids: list[str]) -> list[dict[str, float]]:
-    """The results of the flood."""
     command = [sys.executable, "-m", "tools.drills.flood", str(port), ",".join(ids)]
     command += [str(CALM), str(TIMES * MAX_IN_FLIGHT), str(ROUNDS)]
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
@@ -91,6 +89,4 @@ async def flooded(port: int, ids: list[str]) -> list[dict[str, float]]:
     return found
 
 
-DRILL = Drill(
-    "overload", "ten times the clients that the pair takes at a time, none of which waits", play, is_quick=False
-)
+DRILL = Drill("overload", "ten times as many clients as MAX_IN_FLIGHT, without pauses", play, is_quick=False)

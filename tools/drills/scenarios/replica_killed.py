@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from time import monotonic
 
 from tools.drills.balancer import Balancer
 from tools.drills.drill import Drill
@@ -19,23 +18,20 @@ async def play(folder: Path) -> list[Outcome]:
 
 
 async def kill(folder: Path, site: str) -> Outcome:
-    """One of three replicas of a service."""
     is_users = site == "users_site"
     async with own_store(folder / "store") as store, stage(folder) as on, Balancer() as behind, Balancer() as front:
         users = await on.replicas(behind, "users_site", store.url, REPLICAS if is_users else 1)
         gateways = await on.replicas(front, "gateway_site", behind.url, 1 if is_users else REPLICAS)
-        on.ledger.repeats_deletes = is_users
         outcome = Outcome(f"kill -9 of one {'user-service' if is_users else 'api-gateway'}", on.ledger)
         async with load(front.port, on.ledger, clients=32, pause=0.005, retries_reads=not is_users):
             await asyncio.sleep(2)
-            outcome.faults.append((monotonic(), "kill -9"))
             on.kill((users if is_users else gateways)[0])
             await asyncio.sleep(3)
         outcome.verdict = await on.ledger.verify(front.port)
         outcome.require("bad GETs", outcome.bad_reads, 0)
         outcome.require("writes lost or doubled", outcome.lost + outcome.doubled, 0)
         outcome.require("bad answers, at most one a client", outcome.bad, 32)
-        outcome.note = "" if is_users else "clients repeat a GET whose connection broke, as HTTP libraries do"
+        outcome.note = "" if is_users else "clients retry a GET on a broken connection, as HTTP libraries do"
         return outcome
 
 

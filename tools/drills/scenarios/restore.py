@@ -11,7 +11,6 @@ USERS = 20_000
 
 
 async def play(folder: Path) -> list[Outcome]:
-    """Raises if a byte differs."""
     digest = await asyncio.to_thread(restore.drill, USERS, folder)
     outcome = Outcome("restore from a backup", note=f"{USERS:,} users, every byte: sha256 {digest[:12]}…")
     outcome.require("users missing or changed", 0, 0)

@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from time import monotonic
 
 from tools.drills.balancer import Balancer
 from tools.drills.drill import Drill
@@ -23,7 +22,6 @@ async def gateway_site(folder: Path) -> list[Outcome]:
 
 
 async def roll(folder: Path, site: str) -> Outcome:
-    """Restarts the replicas of one service; the other one keeps running."""
     async with own_store(folder / "store") as store, stage(folder) as on, Balancer() as behind, Balancer() as front:
         settings = {"DRAIN_SECONDS": DRAIN_SECONDS}
         is_users = site == "users_site"
@@ -34,7 +32,6 @@ async def roll(folder: Path, site: str) -> Outcome:
         async with load(front.port, on.ledger):
             await asyncio.sleep(1)
             for service in old:
-                outcome.faults.append((monotonic(), "SIGTERM"))
                 await on.replicas(balancer, site, url, 1, **settings)
                 await on.stop(service)
                 balancer.remove(service.port)

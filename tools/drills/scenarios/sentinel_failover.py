@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from time import monotonic
 
 from tools.drills.drill import Drill
 from tools.drills.load import load
@@ -15,24 +14,20 @@ AFTER_SECONDS = 5.0
 
 
 async def play(folder: Path) -> list[Outcome]:
-    """`replicated` must lose nothing; `memory` loses some writes, which are reported."""
+    """`replicated` may lose nothing; `memory` shows the loss."""
     return [await fail_over(folder / durability, durability) for durability in ("replicated", "memory")]
 
 
 async def fail_over(folder: Path, durability: str) -> Outcome:
-    """One election under load."""
     async with group(folder / "redis") as redis, stage(folder) as on:
         _, gateway = await on.pair(redis.url, DURABILITY=durability)
         outcome = Outcome(f"Sentinel failover ({durability})", on.ledger)
         async with load(gateway.port, on.ledger):
             await asyncio.sleep(2)
-            outcome.faults.append((monotonic(), "replicas cut off"))
             await asyncio.to_thread(redis.cut_off_replicas)
             await asyncio.sleep(CUT_OFF_SECONDS)
             died = await asyncio.to_thread(redis.kill_primary)
-            outcome.faults.append((died, "kill -9 of the primary"))
             elected = await redis.elected()
-            outcome.faults.append((elected, "elected"))
             await asyncio.sleep(AFTER_SECONDS)
         outcome.verdict = await on.ledger.verify(gateway.port)
         outcome.require("writes doubled", outcome.doubled, 0)
@@ -42,7 +37,7 @@ async def fail_over(folder: Path, durability: str) -> Outcome:
         if durability == "replicated":
             outcome.require("acknowledged writes lost", outcome.lost, 0)
         else:
-            outcome.note = f"{outcome.lost} acknowledged writes lost: what DURABILITY=memory means"
+            outcome.note = f"{outcome.lost} acknowledged writes lost, as DURABILITY=memory allows"
         return outcome
 
 

@@ -200,7 +200,10 @@ def test_key_that_the_layout_does_not_have_is_listed(run: Run, redis: Redis, key
     assert redis.exists(key)
 
 
-@pytest.mark.parametrize("name", [keys.claim(0, "a@b.example"), keys.record(0, a_user().id), keys.idempotency(0, "k")])
+@pytest.mark.parametrize(
+    "name",
+    [keys.claim(0, "a@b.example"), keys.record(0, "01900000-0000-7000-8000-000000000000"), keys.idempotency(0, "k")],
+)
 def test_key_of_another_type_is_listed(run: Run, redis: Redis, name: str) -> None:
     redis.hset(name, "a", "b")
     assert found(run, repair=True) == {"key-unknown": 1}

@@ -181,7 +181,7 @@ def binary(*names: str) -> str:
 
 
 @contextmanager
-def until_told() -> Iterator[list[int]]:
+def until_signal() -> Iterator[list[int]]:
     signals: list[int] = []
     with ExitStack() as stack:
         for signum in (signal.SIGINT, signal.SIGTERM):

@@ -1,4 +1,4 @@
-"""Time as a test says, for what takes a clock."""
+"""A clock that a test sets."""
 
 
 class Clock:

@@ -46,7 +46,7 @@ def test_the_connection_field_may_stand_before_what_it_names(
 
 
 @given(FIELDS)
-def test_what_crosses_keeps_its_order_its_repeats_and_its_bytes(fields: list[tuple[bytes, bytes]]) -> None:
+def test_forwarded_fields_keep_order_repeats_and_bytes(fields: list[tuple[bytes, bytes]]) -> None:
     without = [field for field in fields if field[0] not in HOP_BY_HOP | {b"x-request-id"}]
     if not any(name == b"connection" for name, _ in fields):
         assert end_to_end(fields) == without

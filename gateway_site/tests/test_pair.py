@@ -23,7 +23,7 @@ def users(gateway_service: Service) -> str:
     return f"{gateway_service.url}/api/users"
 
 
-def test_links_name_the_host_that_the_client_used(gateway_service: Service, users: str) -> None:
+def test_links_have_the_clients_host(gateway_service: Service, users: str) -> None:
     for _ in range(2):
         requests.post(users, json=new_user(), timeout=SECONDS)
     host = f"localhost:{gateway_service.port}"
@@ -88,7 +88,7 @@ def test_the_gateways_answer_is_the_user_services(
     assert through_fields == direct_fields
 
 
-def test_the_request_id_is_one_from_end_to_end(users_service: Service, gateway_service: Service, users: str) -> None:
+def test_both_services_log_the_same_request_id(users_service: Service, gateway_service: Service, users: str) -> None:
     from tools.testing.log_lines import access_lines
 
     requests.get(users, headers={"X-Request-ID": "end-to-end"}, timeout=SECONDS)

@@ -1,4 +1,4 @@
-"""The pair when something behind it is down."""
+"""The pair while a dependency is down."""
 
 import time
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def own_pair(tmp_path: Path) -> Iterator[tuple[Store, Service, Service]]:
         yield running, users, gateway
 
 
-def test_what_is_down_is_told_by_who_knows(own_pair: tuple[Store, Service, Service]) -> None:
+def test_each_service_reports_its_own_dependency(own_pair: tuple[Store, Service, Service]) -> None:
     running, users, gateway = own_pair
     running.kill()
     answer = requests.get(f"{gateway.url}/api/users", timeout=SECONDS)

@@ -107,7 +107,7 @@ def test_one_trace_from_client_to_redis(tmp_path: Path, shared_store: Store, rec
     assert "a@b.example" not in str(spans), "no query goes into a span"
 
 
-def test_what_waits_is_sent_at_shutdown(tmp_path: Path, shared_store: Store, receiver: Receiver) -> None:
+def test_queued_spans_are_sent_at_shutdown(tmp_path: Path, shared_store: Store, receiver: Receiver) -> None:
     with traced_pair(tmp_path, shared_store, receiver.url, OTEL_BSP_SCHEDULE_DELAY="60000") as (gateway, _):
         requests.get(f"{gateway.url}/api/users/x", timeout=10)
     assert {name for name, _ in receiver.wait_for(3)} == {"api-gateway", "user-service"}
@@ -120,7 +120,7 @@ def test_the_standard_variables_sample(tmp_path: Path, shared_store: Store, rece
     assert receiver.spans == []
 
 
-def test_what_is_not_sampled_is_propagated_as_such(tmp_path: Path, shared_store: Store, receiver: Receiver) -> None:
+def test_an_unsampled_trace_is_propagated_as_unsampled(tmp_path: Path, shared_store: Store, receiver: Receiver) -> None:
     with traced_pair(tmp_path, shared_store, receiver.url) as (gateway, users):
         headers = {"traceparent": CLIENT["traceparent"][:-1] + "0"}
         requests.get(f"{gateway.url}/api/users/x", headers=headers, timeout=10)
@@ -130,7 +130,7 @@ def test_what_is_not_sampled_is_propagated_as_such(tmp_path: Path, shared_store:
     assert receiver.spans == []
 
 
-def test_an_unknown_method_is_no_name_of_a_span(tmp_path: Path, shared_store: Store, receiver: Receiver) -> None:
+def test_an_unknown_method_names_no_span(tmp_path: Path, shared_store: Store, receiver: Receiver) -> None:
     with traced_pair(tmp_path, shared_store, receiver.url) as (gateway, _):
         requests.request("BREW", f"{gateway.url}/api/users", headers=CLIENT, timeout=10)
         spans = [span for _, span in receiver.wait_for(3)]
@@ -138,7 +138,7 @@ def test_an_unknown_method_is_no_name_of_a_span(tmp_path: Path, shared_store: St
     assert {attributes(span)["http.request.method"] for span in spans} == {"_OTHER"}
 
 
-def test_a_store_that_is_away_is_an_error_of_its_span(tmp_path: Path, receiver: Receiver) -> None:
+def test_an_unreachable_store_is_an_error_of_its_span(tmp_path: Path, receiver: Receiver) -> None:
     otel = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, **QUICK}
     with service("users_site", tmp_path, REDIS_URL="redis://127.0.0.1:1/0", **otel) as users:
         assert requests.get(f"{users.url}/users/{UNKNOWN}", timeout=10).status_code == 503
@@ -148,7 +148,7 @@ def test_a_store_that_is_away_is_an_error_of_its_span(tmp_path: Path, receiver: 
     assert attributes(spans[2])["error.type"] == "store-unavailable"
 
 
-def test_a_collector_that_never_answers_holds_no_shutdown(tmp_path: Path, shared_store: Store) -> None:
+def test_a_collector_that_hangs_delays_no_shutdown(tmp_path: Path, shared_store: Store) -> None:
     silent = Receiver(delay=60)
     with traced_pair(tmp_path, shared_store, silent.url) as (gateway, users):
         for _ in range(30):
@@ -161,9 +161,7 @@ def test_a_collector_that_never_answers_holds_no_shutdown(tmp_path: Path, shared
 
 
 @pytest.mark.parametrize("collector", ["gone", "slow"])
-def test_a_collector_that_is_away_costs_no_request_anything(
-    tmp_path: Path, shared_store: Store, collector: str
-) -> None:
+def test_an_unreachable_collector_delays_no_request(tmp_path: Path, shared_store: Store, collector: str) -> None:
     slow = Receiver(delay=5)
     endpoint = slow.url if collector == "slow" else f"http://127.0.0.1:{free_port()}"
     with traced_pair(tmp_path, shared_store, endpoint, OTEL_EXPORTER_OTLP_TIMEOUT="1") as (gateway, _):
@@ -184,6 +182,8 @@ def test_a_scrape_for_openmetrics_has_the_trace_as_exemplar(
         assert f'trace_id="{TRACE}"' in requests.get(f"{gateway.url}/metrics", headers=accept, timeout=10).text
 
 
-def test_off_it_forwards_the_clients_trace_as_it_came(users_service: Service, gateway_service: Service) -> None:
+def test_without_tracing_the_clients_trace_is_forwarded_unchanged(
+    users_service: Service, gateway_service: Service
+) -> None:
     requests.get(f"{gateway_service.url}/api/users/x", headers=CLIENT, timeout=10)
     assert "trace_id" not in users_service.log.read_text()

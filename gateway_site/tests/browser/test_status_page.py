@@ -95,7 +95,7 @@ def test_is_whole_and_readable_for_every_reader(visit: Open, busy: Service, read
 
 
 @pytest.mark.parametrize("reader", ["phone-dark-no-scripts"], indirect=True)
-def test_loads_itself_again_without_scripts_and_can_be_paused(visit: Open, busy: Service) -> None:
+def test_reloads_without_scripts_and_can_be_paused(visit: Open, busy: Service) -> None:
     seen = visit(busy)
     seen.open("/")
     with seen.page.expect_navigation(timeout=15_000):

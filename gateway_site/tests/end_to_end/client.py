@@ -45,7 +45,7 @@ class Client:
         return user
 
     def delete_all(self) -> None:
-        """Leaves nobody behind."""
+        """Deletes every user of the test."""
         while self.users:
             assert self.ask("DELETE", f"/api/users/{self.users.pop()}").status_code in {204, 404}
 
@@ -74,7 +74,7 @@ class Client:
 
 
 def new_user(**fields: Any) -> dict[str, Any]:
-    """What a client sends; nobody's address, and a name that says where it comes from."""
+    """A valid user with an unused address."""
     return {"name": "End To End", "email": f"end-to-end-{uuid4().hex}@example.com", **fields}
 
 

@@ -34,6 +34,6 @@ def one_client(url: str) -> Client:
 
 @pytest.fixture
 def client(one_client: Client) -> Iterator[Client]:
-    """A client that leaves nobody behind."""
+    """A client that deletes its users at the end."""
     yield one_client
     one_client.delete_all()

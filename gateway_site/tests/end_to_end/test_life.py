@@ -1,4 +1,4 @@
-"""A user's life, as a client sees it."""
+"""A user's life cycle, seen by a client."""
 
 from uuid import uuid4
 
@@ -31,7 +31,7 @@ def test_a_user_is_created_read_changed_and_deleted(client: Client) -> None:
     assert client.ask("DELETE", where).status_code == 404
 
 
-def test_an_email_is_free_again_when_its_user_is_gone_or_has_moved(client: Client) -> None:
+def test_an_email_is_free_after_its_user_was_deleted_or_changed(client: Client) -> None:
     first, other = client.create(), new_user()["email"]
     assert client.ask("PATCH", f"/api/users/{first['id']}", json={"email": other}).status_code == 200
     second = client.create(email=first["email"])
@@ -41,7 +41,7 @@ def test_an_email_is_free_again_when_its_user_is_gone_or_has_moved(client: Clien
     assert (taken.status_code, taken.json()["code"]) == (409, "email-taken")
 
 
-def test_a_repeated_creation_is_answered_as_the_first(client: Client) -> None:
+def test_a_repeated_creation_gets_the_first_answer(client: Client) -> None:
     body, key = new_user(), {"Idempotency-Key": uuid4().hex}
     first = client.ask("POST", "/api/users", json=body, headers=key)
     client.users.add(first.json()["id"])
@@ -51,7 +51,7 @@ def test_a_repeated_creation_is_answered_as_the_first(client: Client) -> None:
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
 
 
-def test_names_of_the_world_come_back_as_they_went(client: Client) -> None:
+def test_names_in_any_script_are_kept(client: Client) -> None:
     name = "Łukasz Ñandú 王小明 👩‍🚀"
     user = client.create(name=f"  {name}\t ")
     assert client.ask("GET", f"/api/users/{user['id']}").json()["name"] == name

@@ -1,12 +1,12 @@
-"""Pages: their links, and what changes between two of them."""
+"""Pages: links, and changes between two pages."""
 
 from gateway_site.tests.end_to_end.client import Client
 
 PAGES = 50
-"""At most: everybody else may live there too, but the newest come first."""
+"""At most: there may be other users, but the newest come first."""
 
 ATTEMPTS = 5
-"""Of a count that somebody else may disturb."""
+"""Other clients may change the count meanwhile."""
 
 
 def walk(client: Client, limit: int, until: set[str], *, leaving: list[str] | None = None) -> list[str]:
@@ -38,16 +38,16 @@ def test_links_lead_through_the_gateway_and_back(client: Client) -> None:
     assert [each for each in seen if each in created] == created[::-1], "newest first"
 
 
-def test_nobody_repeats_or_vanishes_between_two_pages(client: Client) -> None:
+def test_no_user_repeats_or_vanishes_between_two_pages(client: Client) -> None:
     created = [client.create()["id"] for _ in range(12)]
     leaving, staying = created[2:6], {*created[:2], *created[6:]}
     seen = walk(client, 3, staying, leaving=leaving)
     assert len(seen) == len(set(seen))
     assert staying <= set(seen)
-    assert len(leaving) < 4, "nobody left meanwhile"
+    assert len(leaving) < 4, "no user was deleted meanwhile"
 
 
-def test_the_count_follows_who_comes_and_goes(client: Client) -> None:
+def test_the_count_follows_creations_and_deletions(client: Client) -> None:
     def counted() -> int:
         return int(client.ask("GET", "/api/users?limit=1").json()["count"])
 

@@ -1,4 +1,4 @@
-"""Clients at the same time, over however many replicas there are: one of them wins, and only one."""
+"""Concurrent clients, over any number of replicas: exactly one of them wins."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +14,7 @@ CLIENTS = 12
 
 
 def at_once(ask: Callable[[int], requests.Response]) -> list[requests.Response]:
-    """The answers to that many clients, who wait for each other before they ask."""
+    """The answers to CLIENTS concurrent requests."""
     start = Barrier(CLIENTS)
 
     def waiting(index: int) -> requests.Response:

@@ -1,4 +1,4 @@
-"""What stands beside the users: health, versions, schema and its page, problems, the way in."""
+"""Paths beside the users: health, versions, schema and its page, problems, index."""
 
 import re
 from urllib.parse import urljoin
@@ -23,19 +23,19 @@ def test_the_schema_is_this_versions(client: Client) -> None:
     assert client.schema["info"]["version"] == client.ask("GET", "/version").json()["version"]
 
 
-def test_the_page_of_the_schema_loads_from_here_alone(client: Client) -> None:
+def test_the_page_of_the_schema_loads_only_from_the_gateway(client: Client) -> None:
     page = client.ask("GET", "/api/docs")
     assert page.headers["Content-Type"].startswith("text/html")
     assets = [urljoin(page.url, asset) for asset in re.findall(r'(?:src|href)="([^"#]+)"', page.text)]
     assert len(assets) > 3
     for asset in assets:
-        assert asset.startswith(f"{client.url}/"), "nothing from elsewhere"
+        assert asset.startswith(f"{client.url}/"), "no other host"
         assert client.ask("GET", asset).status_code == 200, asset
 
 
-def test_the_index_leads_to_what_is_there(client: Client) -> None:
+def test_the_links_of_the_index_work(client: Client) -> None:
     links = client.ask("GET", "/", headers={"Accept": "application/json"}).json()["links"]
-    assert links.pop("metrics") == "/metrics", "closed to what comes through a proxy, so not asked"
+    assert links.pop("metrics") == "/metrics", "closed to proxies, so not requested"
     assert {"users", "docs", "schema", "problems", "health"} <= links.keys()
     for name, link in links.items():
         assert client.ask("GET", link).status_code == 200, name
@@ -75,7 +75,7 @@ def test_a_request_keeps_its_id(client: Client) -> None:
         ),
     ],
 )
-def test_what_is_refused_is_a_problem(
+def test_a_refused_request_is_a_problem(
     client: Client, method: str, path: str, options: dict[str, object], status: int, code: str
 ) -> None:
     answer = client.ask(method, path, **options)

@@ -1,4 +1,4 @@
-"""What the client gets: the upstream's answer as it came, but for what concerns one connection only."""
+"""The client gets the upstream's answer as it arrived, without the fields of one connection."""
 
 import hashlib
 import socket
@@ -43,7 +43,7 @@ def test_fields_cross_with_their_order_and_repeats(gateway: Service, upstream: R
     assert (got.values("etag"), got.values("x-latin"), got.values("location")) == (['"x"'], ["\xe9"], ["/api/users/1"])
 
 
-def test_hop_by_hop_fields_stay_here(gateway: Service, upstream: Recording) -> None:
+def test_hop_by_hop_fields_are_dropped(gateway: Service, upstream: Recording) -> None:
     fields = [
         "Connection: X-Mine",
         "X-Mine: a",
@@ -95,7 +95,7 @@ def test_an_answer_without_a_body_has_none(gateway: Service, upstream: Recording
     assert got.values("transfer-encoding") == []
 
 
-def test_an_interim_answer_is_passed_over(gateway: Service, upstream: Recording) -> None:
+def test_an_interim_answer_is_skipped(gateway: Service, upstream: Recording) -> None:
     upstream.default = answer("103 Early Hints", "Link: x") + answer("200 OK", "Content-Length: 2", body=b"ok")
     assert exchange(gateway.port, get("/api/users")).body == b"ok"
 
@@ -139,7 +139,7 @@ def test_a_large_answer_streams_through(gateway: Service, upstream: Recording, f
     assert resident(gateway) - before < 8 << 20
 
 
-def test_a_body_announced_longer_than_it_is_on_head_is_no_error(gateway: Service, upstream: Recording) -> None:
+def test_a_content_length_on_head_is_no_error(gateway: Service, upstream: Recording) -> None:
     upstream.default = answer("404 Not Found", "Content-Length: 10")
     for _ in range(2):
         assert exchange(gateway.port, get("/api/users", method="HEAD"), "HEAD").status == 404

@@ -39,7 +39,7 @@ BROKEN: dict[str, Reply] = {
     ),
     "a NUL in a field": broken(b"HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 0\r\n\r\n"),
     "a control character in a field": broken(b"HTTP/1.1 200 OK\r\nX-A: a\x01b\r\nContent-Length: 0\r\n\r\n"),
-    "an upgrade nobody asked for": broken(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+    "an unsolicited upgrade": broken(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
     "status 99": broken(b"HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n"),
     "status 999": broken(b"HTTP/1.1 999 High\r\nContent-Length: 0\r\n\r\n"),
 }
@@ -75,15 +75,13 @@ def test_a_broken_answer_is_502(gateway: Service, upstream: Recording, reply: Re
     assert_problem(exchange(gateway.port, get("/api/users", method=method)), 502, "bad-upstream")
 
 
-def test_the_gateway_goes_on_after_a_broken_answer(gateway: Service, upstream: Recording) -> None:
+def test_a_broken_answer_does_not_affect_the_next_request(gateway: Service, upstream: Recording) -> None:
     upstream.replies.put(broken(b"nonsense"))
     assert exchange(gateway.port, get("/api/users", method="POST")).status == 502
     assert exchange(gateway.port, get("/api/users")).status == 200
 
 
-def test_an_answer_that_breaks_off_after_its_head_was_forwarded_breaks_off(
-    gateway: Service, upstream: Recording
-) -> None:
+def test_an_answer_that_breaks_off_after_its_head_closes_the_connection(gateway: Service, upstream: Recording) -> None:
     """Too large to be held back until it is whole: the client sees the end of the connection, the log a 502."""
     upstream.default = broken(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + b"x" * 2_000_000)
     with pytest.raises(requests.exceptions.RequestException):
@@ -102,7 +100,7 @@ def test_a_silent_upstream_is_504_in_time(gateway: Service, upstream: Recording)
     assert upstream.next().closed.wait(5)
 
 
-def test_an_upstream_that_drips_is_504_in_time(gateway: Service, upstream: Recording) -> None:
+def test_a_dripping_upstream_is_504_in_time(gateway: Service, upstream: Recording) -> None:
     """The bound is on the whole answer, not on each wait for a byte."""
 
     def drip(request: Received, connection: socket.socket) -> None:

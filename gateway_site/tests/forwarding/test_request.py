@@ -1,4 +1,4 @@
-"""What the upstream is sent: the request as it came, but for what concerns one connection only."""
+"""The upstream gets the request as it arrived, without the fields of one connection."""
 
 import os
 import time
@@ -30,7 +30,7 @@ TARGETS = [
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_target_is_forwarded_byte_for_byte(gateway: Service, upstream: Recording, target: str) -> None:
     assert exchange(gateway.port, get("/api" + target)).status == 200
-    expected = target.removesuffix("?")  # the server does not tell an empty query from none
+    expected = target.removesuffix("?")  # the server drops an empty query
     assert upstream.next().line == f"GET {expected} HTTP/1.1".encode("latin-1")
 
 
@@ -125,7 +125,7 @@ def test_fields_cross_with_their_order_repeats_and_bytes(gateway: Service, upstr
     ]
 
 
-def test_hop_by_hop_fields_stay_here(gateway: Service, upstream: Recording) -> None:
+def test_hop_by_hop_fields_are_dropped(gateway: Service, upstream: Recording) -> None:
     fields = [
         "Connection: X-Mine, keep-alive",
         "X-Mine: a",
@@ -152,7 +152,7 @@ def test_hop_by_hop_fields_stay_here(gateway: Service, upstream: Recording) -> N
     }
 
 
-def test_the_upstream_learns_who_asked_for_what_and_nobody_forges_it(gateway: Service, upstream: Recording) -> None:
+def test_forwarded_fields_cannot_be_forged(gateway: Service, upstream: Recording) -> None:
     forged = [f"X-Forwarded-{name}: evil.example" for name in ("For", "Host", "Proto", "Prefix", "Port")]
     answer = exchange(
         gateway.port, get("/api/users", *forged, "Forwarded: for=evil", "X-Real-IP: evil", "X-Request-ID: mine")
@@ -174,7 +174,7 @@ def test_an_invalid_request_id_is_replaced_before_it_is_forwarded(gateway: Servi
     assert given != b"two words"
 
 
-def test_the_upstream_learns_how_long_it_has_and_no_client_says_so(gateway: Service, upstream: Recording) -> None:
+def test_the_remaining_time_cannot_be_forged(gateway: Service, upstream: Recording) -> None:
     exchange(gateway.port, get("/api/users", "X-Request-Timeout-Ms: 999999"))
     (left,) = upstream.next().values(b"x-request-timeout-ms")
     assert 1000 < int(left) <= 1500
@@ -214,7 +214,7 @@ def test_a_body_above_the_limit_never_reaches_the_upstream(gateway: Service, ups
     assert upstream.received.empty()
 
 
-def test_a_client_that_goes_away_ends_the_upstream_request(gateway: Service, upstream: Recording) -> None:
+def test_a_disconnected_client_ends_the_upstream_request(gateway: Service, upstream: Recording) -> None:
     from tools.testing.recording import wait_for_close
 
     upstream.default = wait_for_close
@@ -223,7 +223,7 @@ def test_a_client_that_goes_away_ends_the_upstream_request(gateway: Service, ups
         received = upstream.next()
     started = time.monotonic()
     assert received.closed.wait(10)
-    assert time.monotonic() - started < 1.2, "it was the time-out that ended it"
+    assert time.monotonic() - started < 1.2, "the time-out ended it"
 
 
 def resident(service: Service) -> int:

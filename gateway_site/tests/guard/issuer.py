@@ -18,7 +18,7 @@ RSA_KEY = rsa.generate_private_key(65537, 2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 ED_KEY = ed25519.Ed25519PrivateKey.generate()
 STRANGER = rsa.generate_private_key(65537, 2048)
-"""Of somebody whom the issuer does not know."""
+"""A key that is not the issuer's."""
 
 
 def jwk(key: Any, kid: str, **more: Any) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def claims(**changed: Any) -> dict[str, Any]:
 
 
 def token(key: Any = RSA_KEY, algorithm: str = "RS256", kid: str | None = "rsa", **changed: Any) -> str:
-    """A token; `headers` among `changed` replaces what its head says beside the algorithm."""
+    """A token; `headers` among `changed` replaces the rest of its head."""
     headers = changed.pop("headers", {"kid": kid} if kid else {})
     # Not jwt.encode, which refuses to write what a hostile issuer might.
     return jwt.PyJWS().encode(json.dumps(claims(**changed)).encode(), key, algorithm, headers=headers)

@@ -1,4 +1,4 @@
-"""MAX_ANSWER_BYTES: an answer that is too large for any user ends here."""
+"""MAX_ANSWER_BYTES: larger answers of the user service are refused."""
 
 import http.client
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ LIMIT = 1 << 20
 
 @pytest.fixture(scope="module")
 def bounded(start: Start) -> Iterator[Served]:
-    """A gateway that passes on 1 MiB."""
+    """A gateway with a limit of 1 MiB."""
     with start(MAX_ANSWER_BYTES=str(LIMIT)) as running:
         yield running
 

@@ -106,7 +106,7 @@ async def test_a_change_that_keeps_size_and_time_is_noticed(tmp_path: Path, monk
 @pytest.mark.parametrize(
     "break_it", [Path.unlink, lambda path: path.write_text("nonsense in here"), lambda path: path.write_bytes(b"\xff")]
 )
-def test_a_file_that_breaks_changes_nothing_and_is_reported(
+def test_an_unreadable_file_changes_nothing_and_is_logged(
     start: Start,
     tmp_path: Path,
     upstream: Recording,

@@ -1,4 +1,4 @@
-"""What is refused is a problem with `WWW-Authenticate` as RFC 6750 has it; what needs no credential needs none."""
+"""Refusals carry `WWW-Authenticate` after RFC 6750; probes and documentation need no credential."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_a_bad_credential_is_an_invalid_token(guarded: Served) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PURGE"])
-def test_who_may_only_read_is_told_the_scope_that_writing_needs(
+def test_a_write_with_a_read_scope_is_403_with_the_missing_scope(
     guarded: Served, upstream: Recording, keys: Keys, method: str
 ) -> None:
     answer = exchange(guarded.port, get(USER, f"X-API-Key: {keys['reader'][0]}", method=method))
@@ -69,7 +69,7 @@ def test_reading_needs_the_scope_to_read(guarded: Served, upstream: Recording, k
 def test_more_than_one_credential_is_an_invalid_request(
     guarded: Served, upstream: Recording, keys: Keys, given: list[str]
 ) -> None:
-    """RFC 6750 §3.1: who checks one and forwards the other has let somebody in."""
+    """RFC 6750 §3.1: a server that checks one and uses the other is open."""
     fields = [field.format(token=token(), key=keys["writer"][0]) for field in given]
     answer = exchange(guarded.port, get("/api/users", *fields))
     assert (answer.status, answer.json()["code"]) == (400, "malformed-request")

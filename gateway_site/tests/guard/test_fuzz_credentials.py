@@ -1,4 +1,4 @@
-"""Damaged tokens and keys, and bytes that are neither: refused, never a 500, and nothing behind the gateway sees them."""
+"""Damaged tokens and keys, and other bytes, are refused, never a 500, and never reach the user service."""
 
 import time
 
@@ -48,7 +48,7 @@ def test_no_damaged_credential_passes(
 
 @QUIET
 @given(credential=st.binary(max_size=200))
-def test_what_is_no_credential_is_refused(guarded: Served, credential: bytes) -> None:
+def test_any_other_bytes_are_refused(guarded: Served, credential: bytes) -> None:
     assert asked(guarded, credential) in {400, 401}
 
 
@@ -61,6 +61,6 @@ def says_the_same(credential: bytes, good: bytes) -> bool:
     return scheme.lower() == b"bearer" and (value == said or (bool(signed) and value.rpartition(b".")[0] == signed))
 
 
-def test_the_undamaged_pass(guarded: Served, trusted_issuer: Issuer, keys: dict[str, tuple[str, str]]) -> None:
+def test_undamaged_credentials_pass(guarded: Served, trusted_issuer: Issuer, keys: dict[str, tuple[str, str]]) -> None:
     assert asked(guarded, b"Bearer " + TOKEN) == 200
     assert asked(guarded, b"bearer  " + keys["writer"][0].encode()) == 200

@@ -1,4 +1,4 @@
-"""What the user service is told of who is calling cannot be forged, and no secret goes further than the gateway."""
+"""The caller's name cannot be forged, and no secret passes the gateway."""
 
 import pytest
 
@@ -21,12 +21,12 @@ FORGED = [
 
 
 def identity(upstream: Recording) -> list[tuple[bytes, bytes]]:
-    """What arrived that could be taken for ours."""
+    """The fields that look like ours."""
     received = upstream.next().fields
     return [(name, value) for name, value in received if name.replace(b"_", b"-").startswith(b"x-authenticated")]
 
 
-def test_the_user_service_is_told_who_is_calling(guarded: Served, upstream: Recording, keys: Keys) -> None:
+def test_the_user_service_gets_the_callers_name(guarded: Served, upstream: Recording, keys: Keys) -> None:
     exchange(guarded.port, get("/api/users", f"X-API-Key: {keys['writer'][0]}"))
     assert identity(upstream) == [(b"x-authenticated-subject", b"key:writer")]
     exchange(guarded.port, get("/api/users", f"Authorization: Bearer {token(scope='users:read openid')}"))
@@ -34,24 +34,24 @@ def test_the_user_service_is_told_who_is_calling(guarded: Served, upstream: Reco
 
 
 @pytest.mark.parametrize("field", FORGED)
-def test_a_client_cannot_say_who_it_is(guarded: Served, upstream: Recording, keys: Keys, field: str) -> None:
+def test_a_client_cannot_set_its_name(guarded: Served, upstream: Recording, keys: Keys, field: str) -> None:
     exchange(guarded.port, get("/api/users", field, f"X-API-Key: {keys['reader'][0]}", field))
     assert identity(upstream) == [(b"x-authenticated-subject", b"key:reader")]
 
 
 @pytest.mark.parametrize("named", ["X-Authenticated-Subject", "x-authenticated-subject, x-authenticated-scopes, close"])
-def test_connection_cannot_take_our_fields_away(guarded: Served, upstream: Recording, keys: Keys, named: str) -> None:
+def test_connection_cannot_remove_our_fields(guarded: Served, upstream: Recording, keys: Keys, named: str) -> None:
     exchange(guarded.port, get("/api/users", f"Connection: {named}", f"X-API-Key: {keys['reader'][0]}"))
     assert len(identity(upstream)) == 1
 
 
 @pytest.mark.parametrize("field", FORGED)
-def test_nor_where_nobody_is_authenticated(upstream: Recording, open_gateway: Served, field: str) -> None:
+def test_a_client_cannot_set_its_name_without_auth(upstream: Recording, open_gateway: Served, field: str) -> None:
     exchange(open_gateway.port, get("/api/users", field))
     assert identity(upstream) == []
 
 
-def test_nor_behind_its_body(guarded: Served, upstream: Recording, keys: Keys) -> None:
+def test_a_client_cannot_set_its_name_in_a_trailer(guarded: Served, upstream: Recording, keys: Keys) -> None:
     """A trailer is a field too, and some servers add it to the others (RFC 9110 §6.5)."""
     fields = [f"X-API-Key: {keys['writer'][0]}", "Content-Type: application/json", "Transfer-Encoding: chunked"]
     head = get("/api/users", *fields, "Trailer: X-Authenticated-Subject", method="POST")
@@ -71,7 +71,7 @@ def test_credentials_end_at_the_gateway(guarded: Served, upstream: Recording, ke
         assert not received.values(b"authorization") + received.values(b"x-api-key")
 
 
-def test_where_there_is_no_guard_a_credential_is_the_user_services(upstream: Recording, open_gateway: Served) -> None:
+def test_without_auth_credentials_are_forwarded(upstream: Recording, open_gateway: Served) -> None:
     exchange(open_gateway.port, get("/api/users", "Authorization: Bearer abc"))
     assert upstream.next().values(b"authorization") == [b"Bearer abc"]
 

@@ -85,8 +85,8 @@ def test_three_replicas_share_one_limit(
             thread.join(60)
         after = fallbacks(replicas)
     allowed = BURST + RATE * (max(passed + refused) - min(passed + refused))
-    assert after == before, "Redis did not answer in time: nothing is said about the shared limit"
-    assert len(refused) > 0.2 * allowed, "the limit was not reached: nothing is said about it"
+    assert after == before, "Redis did not answer in time: this run proves nothing"
+    assert len(refused) > 0.2 * allowed, "the limit was not reached: this run proves nothing"
     assert len(passed) == pytest.approx(allowed, rel=0.08), f"{len(passed)} passed, {allowed:.0f} were allowed"
 
 

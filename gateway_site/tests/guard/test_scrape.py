@@ -1,4 +1,4 @@
-"""/metrics is for scrapers, which come straight; what comes through a proxy finds nothing there."""
+"""/metrics is for scrapers, which connect directly; through a proxy it is 404."""
 
 import pytest
 

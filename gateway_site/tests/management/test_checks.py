@@ -84,18 +84,18 @@ def test_deploy_check_can_be_read_by_a_program(shell: Any) -> None:
     assert done.stderr == f"{len(found)} findings, none of level ERROR or above\n"
 
 
-def test_finding_that_is_meant_can_be_silenced(shell: Any) -> None:
+def test_an_accepted_finding_can_be_silenced(shell: Any) -> None:
     done = shell("check", "--deploy", "--format", "json", SILENCED_SYSTEM_CHECKS="gateway.W010, gateway.W015")
     assert not {"gateway.W010", "gateway.W015"} & {finding["id"] for finding in orjson.loads(done.stdout)}
 
 
-def test_silenced_check_that_is_no_id_is_refused(shell: Any) -> None:
+def test_a_silenced_check_must_be_an_id(shell: Any) -> None:
     done = shell("check", SILENCED_SYSTEM_CHECKS="W010")
     assert done.returncode == 1
     assert "SILENCED_SYSTEM_CHECKS" in done.stderr
 
 
-def test_plain_check_says_nothing_of_deployment(shell: Any) -> None:
+def test_plain_check_does_not_check_the_deployment(shell: Any) -> None:
     done = shell("check")
     assert done.returncode == 0
     assert (done.stdout, done.stderr) == ("nothing found\n", "")

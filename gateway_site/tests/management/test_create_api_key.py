@@ -20,7 +20,7 @@ def known(folder: Path, line: str) -> ApiKeys:
     return ApiKeys(folder / "keys")
 
 
-def test_the_line_makes_the_key_known(shell: Shell, tmp_path: Path) -> None:
+def test_the_key_is_valid_with_its_line(shell: Shell, tmp_path: Path) -> None:
     done = shell("create_api_key", "--name", "reporting", "--scopes", "users:read,users:write")
     assert done.returncode == 0
     (key,) = re.findall(r"ugk_\S+", done.stderr)
@@ -37,7 +37,7 @@ def test_json_has_both(shell: Shell, tmp_path: Path) -> None:
     assert 29 <= (until - datetime.now(UTC)).days <= 30
 
 
-def test_every_key_is_another(shell: Shell) -> None:
+def test_every_key_is_different(shell: Shell) -> None:
     lines = {shell("create_api_key", "--name", "a").stdout for _ in range(2)}
     assert len({line.split()[0] for line in lines}) == len({line.split()[-1] for line in lines}) == 2
 

@@ -17,7 +17,7 @@ def test_returns_when_the_user_service_is_ready(shell: Shell, users_service: Ser
     assert done.stdout == ""
 
 
-def test_gives_up_in_time_with_the_reason(shell: Shell) -> None:
+def test_times_out_with_the_reason(shell: Shell) -> None:
     started = time.monotonic()
     done = shell("wait_for_upstream", "--timeout", "1", USER_SERVICE_URL=f"http://127.0.0.1:{free_port()}")
     assert done.returncode == 1

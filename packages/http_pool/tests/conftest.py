@@ -10,7 +10,7 @@ from .hostile import Hostile, Script
 
 
 def pytest_asyncio_loop_factories(config, item):
-    """Every test on the loop that ships and on the one that everybody has."""
+    """Every test runs on uvloop, which ships, and on asyncio's own loop."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 

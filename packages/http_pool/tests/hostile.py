@@ -1,4 +1,4 @@
-"""An HTTP/1.1 server that does on the wire exactly what a test's script says, well-formed or not."""
+"""An HTTP/1.1 server that follows a test's script, well-formed or not."""
 
 import asyncio
 import socket
@@ -11,7 +11,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class Seen(NamedTuple):
-    """A request as it came."""
+    """A request as it arrived."""
 
     line: bytes
     headers: list[tuple[bytes, bytes]]

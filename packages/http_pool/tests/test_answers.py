@@ -1,4 +1,4 @@
-"""Answers in every framing that HTTP/1 knows."""
+"""Answers in every framing of HTTP/1."""
 
 import pytest
 

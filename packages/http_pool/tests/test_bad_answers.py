@@ -1,4 +1,4 @@
-"""What is no answer, or more than one, or could be read in two ways, is refused and its connection closed."""
+"""Malformed, surplus and ambiguous answers are refused, and their connection is closed."""
 
 import asyncio
 
@@ -68,10 +68,10 @@ async def test_garbage_is_a_bad_answer(hostile, client, wire):
     assert caught.value.sent
     assert server.url.removeprefix("http://") in str(caught.value)
     await eventually(lambda: upstream.stats == (0, 0, 0))
-    assert len(server.seen) == 1, "a bad answer is no reason to ask again"
+    assert len(server.seen) == 1, "a bad answer is not retried"
 
 
-async def test_upgrade_is_refused_for_what_it_is(hostile, client):
+async def test_upgrade_is_a_bad_answer(hostile, client):
     server = await hostile(forever(GARBAGE["an upgrade"]))
     with pytest.raises(BadAnswer, match="status 101"):
         await get(client(server))
@@ -138,7 +138,7 @@ async def test_truncated_answer_is_a_bad_answer(hostile, client, wire, with_rese
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: 1000000\r\n\r\n", b"\r\n"])
-async def test_reset_in_mid_stream_is_raised_to_the_reader(hostile, client, head):
+async def test_reset_within_a_stream_is_raised_to_the_reader(hostile, client, head):
     async def script(peer: Peer) -> None:
         await peer.request()
         await peer.send(HEAD + head + b"x" * 100_000)

@@ -1,4 +1,4 @@
-"""The way to a connection: addresses, names, time and trust."""
+"""Connecting: addresses, names, time-outs, trust."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ from .hostile import Peer, always, forever, get, read
 
 @pytest.fixture
 def resolver(monkeypatch):
-    """What names resolve to; the number of times that anybody asked."""
+    """The addresses of names, and the number of look-ups."""
     answers: list[str] = []
     asked: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Answers that come before the request was sent: delivered, and the rest of the request is not sent."""
+"""Answers that arrive before the request was sent end the sending."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ async def test_answer_before_the_body_was_sent_ends_the_sending(hostile, client,
     await eventually(lambda: upstream.stats.open == 0)
 
 
-async def test_server_that_refuses_and_closes_with_unread_data_is_heard(hostile, client):
+async def test_refusal_of_a_server_that_closes_with_unread_data_arrives(hostile, client):
     """Its kernel sends RST behind the answer; in 413 the client reads what it did wrong, in 502 nothing."""
 
     async def script(peer: Peer) -> None:
@@ -49,7 +49,7 @@ async def test_server_that_refuses_and_closes_with_unread_data_is_heard(hostile,
     assert answer.status == 413
 
 
-async def test_answer_while_the_body_stalls_is_delivered_and_the_body_left(hostile, client):
+async def test_answer_while_the_body_stalls_is_delivered(hostile, client):
     left = asyncio.Event()
 
     async def stalls() -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""Whatever comes from an upstream, the parser raises BadAnswer or nothing, and says the same however it is cut in pieces."""
+"""For any bytes the parser raises BadAnswer or nothing, and the result does not depend on the pieces."""
 
 import contextlib
 from itertools import pairwise
@@ -75,7 +75,7 @@ def test_nothing_but_a_bad_answer_is_raised(data: bytes, is_head: bool) -> None:
 
 @settings(max_examples=600, deadline=None)
 @given(data=damaged(), is_head=st.booleans(), cuts=st.lists(st.integers(1, 120), max_size=5))
-def test_the_pieces_in_which_it_comes_change_nothing(data: bytes, is_head: bool, cuts: list[int]) -> None:
+def test_the_result_does_not_depend_on_the_pieces(data: bytes, is_head: bool, cuts: list[int]) -> None:
     bounds = [0, *sorted({cut for cut in cuts if cut < len(data)}), len(data)]
     pieces = [data[start:end] for start, end in pairwise(bounds)]
     whole, cut = parse([data], is_head=is_head), parse(pieces, is_head=is_head)
@@ -87,7 +87,7 @@ def test_the_pieces_in_which_it_comes_change_nothing(data: bytes, is_head: bool,
 
 @settings(max_examples=200, deadline=None)
 @given(first=damaged(), second=st.sampled_from(SEEDS[:3]))
-def test_what_a_broken_answer_left_behind_does_not_meet_the_next_one(first: bytes, second: bytes) -> None:
+def test_remains_of_a_broken_answer_never_meet_the_next_request(first: bytes, second: bytes) -> None:
     """A connection is used again only after a complete answer."""
     parser = AnswerParser(LIMIT)
     parser.reset(is_head=False)

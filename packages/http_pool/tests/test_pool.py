@@ -1,4 +1,4 @@
-"""How many connections, for how long, and who gets the next one."""
+"""The number of connections, their age, and the queue."""
 
 import asyncio
 from typing import Any
@@ -27,7 +27,7 @@ class Gate:
             await peer.send(OK)
 
 
-async def test_connections_are_capped_and_the_rest_waits_its_turn(hostile, client):
+async def test_connections_are_capped_and_other_requests_queue(hostile, client):
     gate = Gate()
     server = await hostile(gate)
     upstream = client(server, max_connections=3)
@@ -66,7 +66,7 @@ async def test_wait_for_a_connection_ends_at_the_timeout(hostile, client):
     assert (await first).body == b"ok"
 
 
-async def test_cancelled_waiter_gives_its_place_up(hostile, client):
+async def test_cancelled_waiter_frees_its_place(hostile, client):
     gate = Gate()
     upstream = client(await hostile(gate), max_connections=1)
     tasks = [asyncio.create_task(get(upstream)) for _ in range(3)]
@@ -80,7 +80,7 @@ async def test_cancelled_waiter_gives_its_place_up(hostile, client):
 
 
 @pytest.mark.parametrize("given", ["a connection", "a slot"])
-async def test_waiter_cancelled_as_it_is_served_passes_on_what_it_was_given(hostile, client, given):
+async def test_waiter_cancelled_as_it_is_served_passes_its_connection_on(hostile, client, given):
     gate = Gate()
     upstream = client(await hostile(gate), max_connections=1)
     tasks = [asyncio.create_task(get(upstream)) for _ in range(3)]
@@ -182,7 +182,7 @@ async def test_expired_connection_is_not_used_before_it_is_swept(hostile, client
     await eventually(lambda: upstream.stats == (1, 1, 0))
 
 
-async def test_waiter_whose_connection_is_lost_on_the_way_gets_another(hostile, client):
+async def test_waiter_whose_connection_is_lost_gets_another(hostile, client):
     server = await hostile(forever())
     upstream = client(server, max_connections=1)
     await get(upstream)
@@ -199,7 +199,7 @@ async def test_waiter_whose_connection_is_lost_on_the_way_gets_another(hostile, 
     assert server.connections == 2
 
 
-async def test_slots_of_lost_connections_go_to_those_who_wait(hostile, client):
+async def test_slots_of_lost_connections_go_to_the_queue(hostile, client):
     async def script(peer: Peer) -> None:
         await peer.request()
         if peer.number <= 3:

@@ -1,4 +1,4 @@
-"""What a request looks like on the wire, and what never gets there."""
+"""Requests on the wire, and requests that are refused."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -91,7 +91,7 @@ async def test_bytes_of_another_length_are_refused(server, client):
     assert server.connections == 0
 
 
-async def test_what_the_iterator_raises_reaches_the_caller(server, client):
+async def test_an_exception_of_the_iterator_reaches_the_caller(server, client):
     async def breaks() -> AsyncIterator[bytes]:
         yield b"half"
         raise LookupError("the client went away")
@@ -136,7 +136,7 @@ async def test_request_that_could_be_read_as_another_is_refused(server, client, 
     assert server.connections == 0
 
 
-async def test_names_of_clients_do_not_fill_our_memory(server, client):
+async def test_the_cache_of_field_names_is_bounded(server, client):
     headers = [(b"x-%d" % number, b"v") for number in range(2000)]
     await client(server).request(b"GET", b"/", headers, timeout=5)
     assert server.seen[0].headers[1:] == headers

@@ -1,4 +1,4 @@
-"""Large bodies, both ways: no faster than the slower side takes them, in constant memory."""
+"""Large bodies in both directions: back-pressure, in constant memory."""
 
 import asyncio
 import tracemalloc
@@ -14,7 +14,7 @@ PIECE = bytes(range(256)) * 256  # 64 KiB
 PIECES = 1024  # 64 MiB
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (PIECES * len(PIECE))
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-# What may lie between two ends that do not read: our buffers and the kernel's, several MiB on some machines.
+# Buffers between two ends that do not read: ours and the kernel's, several MiB on some machines.
 IN_BETWEEN = 24 * 1024 * 1024
 
 
@@ -48,7 +48,7 @@ async def test_large_answer_waits_for_its_reader(hostile, client, chunked):
     answer = await get(upstream, timeout=60)
     assert answer.body is None
     await asyncio.sleep(0.2)
-    assert len(sent) * len(PIECE) < IN_BETWEEN, "it came although nobody read"
+    assert len(sent) * len(PIECE) < IN_BETWEEN, "it arrived without a reader"
     size = 0
     async for chunk in answer.chunks():
         assert chunk
@@ -112,7 +112,7 @@ async def test_large_request_waits_for_the_server(hostile, client, length):
     )
     await eventually(lambda: bool(taken))
     await asyncio.sleep(0.2)
-    assert len(taken) * len(PIECE) < IN_BETWEEN, "it was sent although nobody read"
+    assert len(taken) * len(PIECE) < IN_BETWEEN, "it was sent without a reader"
     read_on.set()
     assert (await request).body == b"ok"
     assert got == PIECES * len(PIECE)
@@ -137,7 +137,7 @@ async def test_answer_just_over_the_limit_is_a_stream_and_complete(hostile, clie
         assert await read(answer) == b"x" * size
 
 
-async def test_body_that_has_arrived_is_readable_after_its_connection_went_on(hostile, client):
+async def test_complete_body_is_readable_while_its_connection_is_reused(hostile, client):
     """The reader is slow, the body complete: the connection serves the next request meanwhile."""
     large = b"HTTP/1.1 200 OK\r\nContent-Length: 150000\r\n\r\n" + b"x" * 70_000
 

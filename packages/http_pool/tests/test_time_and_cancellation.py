@@ -1,4 +1,4 @@
-"""Every wait ends: at the request's deadline, or when its caller gives up."""
+"""Every wait ends at the request's deadline, or when its caller is cancelled."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -45,7 +45,7 @@ async def test_answer_that_does_not_end_in_time_is_a_timeout(hostile, client, sc
     await eventually(lambda: upstream.stats == (0, 0, 0))
 
 
-async def test_request_that_nobody_reads_is_a_timeout(hostile, client):
+async def test_request_to_a_server_that_does_not_read_is_a_timeout(hostile, client):
     upstream = client(await hostile(unread))
     with pytest.raises(UpstreamTimeout):
         await upstream.request(b"PUT", b"/", [], endless(), timeout=0.3)
@@ -140,7 +140,7 @@ async def test_cancelled_request_closes_its_connection(hostile, client):
         await task
 
 
-async def test_cancelled_request_lets_its_body_go(hostile, client):
+async def test_cancelled_request_releases_its_body(hostile, client):
     left = asyncio.Event()
 
     async def stalls() -> AsyncIterator[bytes]:
@@ -162,7 +162,7 @@ async def test_cancelled_request_lets_its_body_go(hostile, client):
 @pytest.mark.parametrize("first", ["cancellation", "answer"])
 @pytest.mark.parametrize("outcome", ["whole", "stream", "failure"])
 async def test_cancelled_as_its_answer_arrives(hostile, client, monkeypatch, outcome, first):
-    """A whole answer leaves a clean connection; a stream that nobody got, or a failure, closes it."""
+    """A complete answer leaves a clean connection; an unread stream or a failure closes it."""
     size = 100 if outcome == "whole" else 100_000
 
     async def script(peer: Peer) -> None:

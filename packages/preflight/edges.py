@@ -91,16 +91,21 @@ def connections(rendering: Rendering) -> Iterator[tuple[Workload, Address, Targe
                 yield workload, address, found
 
 
+def _behind(rendering: Rendering, service: Manifest | None, *wanted: Any) -> Iterator[tuple[Workload, int]]:
+    """Each pod's port behind the ports of a Service that have one of these numbers or names; 0 is all."""
+    for port in items(service and service.spec, "ports"):
+        if service and {0, port.get("port"), port.get("name")} & set(wanted):
+            for workload in rendering.behind(service):
+                yield workload, workload.port(target_port(port)) or number(port, "port", default=0)
+
+
 def implied(rendering: Rendering) -> Iterator[tuple[Workload, Peer, int, str]]:
     """Each connection that settings imply: from, to, the port of the pod, the setting."""
     for workload, address, found in connections(rendering):
         if not found.is_here:
             yield workload, Outside(found.namespace), address.port, address.setting
-        for port in items(found.service and found.service.spec, "ports"):
-            if found.service and address.port in {0, port.get("port")}:
-                for peer in rendering.behind(found.service):
-                    number_ = peer.port(target_port(port)) or number(port, "port", default=0)
-                    yield workload, peer, number_, address.setting
+        for peer, port in _behind(rendering, found.service, address.port):
+            yield workload, peer, port, address.setting
 
 
 def target_port(port: dict[str, Any]) -> Any:
@@ -124,12 +129,9 @@ def backends(route: Manifest) -> Iterator[tuple[str, Any]]:
 def routed(rendering: Rendering) -> Iterator[tuple[Manifest, Workload, int]]:
     """Each pod's port that an Ingress or a route leads to."""
     for route in rendering.of("Ingress", "HTTPRoute", "GRPCRoute"):
-        for name, wanted in backends(route):
-            service = rendering.find("Service", name, route.namespace)
-            for port in items(service and service.spec, "ports"):
-                if service and wanted in (port.get("port"), port.get("name")):
-                    for workload in rendering.behind(service):
-                        yield route, workload, workload.port(target_port(port)) or 0
+        for name, port in backends(route):
+            for workload, number_ in _behind(rendering, rendering.find("Service", name, route.namespace), port):
+                yield route, workload, number_
 
 
 def scraped(rendering: Rendering) -> Iterator[tuple[Workload, int]]:
@@ -145,6 +147,5 @@ def scraped(rendering: Rendering) -> Iterator[tuple[Workload, int]]:
     for monitor in rendering.of("ServiceMonitor"):
         wanted = {text(endpoint, "port") for endpoint in items(monitor.spec, "endpoints")}
         for service in rendering.of("Service", namespace=monitor.namespace):
-            for port in items(service.spec, "ports") if matches(dig(monitor.spec, "selector"), service.labels) else []:
-                for workload in rendering.behind(service) if text(port, "name") in wanted else []:
-                    yield workload, workload.port(target_port(port)) or 0
+            if matches(dig(monitor.spec, "selector"), service.labels):
+                yield from _behind(rendering, service, *wanted)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from packages.preflight.objects import Manifest
+from packages.preflight.objects import Manifest, text, texts
 from packages.preflight.registry import Violation
 from packages.preflight.rendering import Rendering
 from packages.preflight.services import Service
@@ -64,16 +64,27 @@ def _kustomization(folder: Path) -> Path | None:
 
 
 def _of_folder(folder: Path) -> Iterator[tuple[str, str]]:
-    """Files are read, kustomizations below rendered; a component is part of the kustomizations that name it."""
-    for entry in sorted(folder.iterdir()):
-        if entry.is_file() and entry.suffix in {".yaml", ".yml"}:
-            yield str(entry), _text(entry)
-        elif entry.is_dir() and not entry.name.startswith("."):
-            kustomization = _kustomization(entry)
-            if kustomization is None:
-                yield from _of_folder(entry)
-            elif not re.search(r"^kind:\s*Component\b", _text(kustomization), re.MULTILINE):
-                yield str(entry), render(entry)
+    """Files are read, kustomizations rendered: not components, and not those that another one here names."""
+    below = {file.parent.resolve(): _kustomized(file) for name in KUSTOMIZATIONS for file in folder.rglob(name)}
+    parts = {(home / part).resolve() for home, found in below.items() for part in found["parts"]}
+    for file in sorted(folder.rglob("*")):
+        home = file.parent.resolve()
+        if any(part.startswith(".") for part in file.relative_to(folder).parts):
+            continue
+        if file.name in KUSTOMIZATIONS and home not in parts and below[home]["kind"] != "Component":
+            yield str(file.parent), render(file.parent)
+        elif file.is_file() and file.suffix in {".yaml", ".yml"} and not set(below) & {home, *home.parents}:
+            yield str(file), _text(file)
+
+
+def _kustomized(file: Path) -> dict[str, Any]:
+    """The kind of a kustomization, and the folders that it names."""
+    try:
+        data = yaml.safe_load(_text(file))
+    except yaml.YAMLError:
+        data = {}  # kubectl reports it
+    parts = [part for key in ("resources", "bases", "components") for part in texts(data, key)]
+    return {"kind": text(data, "kind"), "parts": parts}
 
 
 def _text(path: Path) -> str:

@@ -21,12 +21,7 @@ SCALERS = {
     "ScaledObject": (("minReplicaCount", 0), ("maxReplicaCount", 100)),
 }
 BUILT_IN_OBJECTS = {
-    "ConfigMap": {
-        "extension-apiserver-authentication",
-        "istio-ca-root-cert",
-        "kube-root-ca.crt",
-        "openshift-service-ca.crt",
-    },
+    "ConfigMap": {"istio-ca-root-cert", "kube-root-ca.crt", "openshift-service-ca.crt"},
     "ServiceAccount": {"default"},
     "Role": {"extension-apiserver-authentication-reader"},
     "ClusterRole": {"admin", "cluster-admin", "edit", "view"},
@@ -101,8 +96,8 @@ class Rendering:
         """The disruption budgets of each workload."""
         found = defaultdict(list)
         for budget in self.of("PodDisruptionBudget"):
-            selector = mapping(budget.spec, "selector")
-            for each in self.pods(budget.namespace, selector) if selector else []:
+            selector = budget.spec.get("selector")  # an empty one takes all pods, none takes none
+            for each in self.pods(budget.namespace, selector) if isinstance(selector, dict) else []:
                 found[each].append(budget)
         return found
 
@@ -140,9 +135,8 @@ class Rendering:
         """Names and specs of custom resources that may make objects, by namespace; "*": in any."""
         found = defaultdict(list)
         for each in filter(may_make_objects, self.manifests):
-            found["*" if deploys_anywhere(each) else each.namespace].append(
-                (each.name, json.dumps(each.spec, default=str))
-            )
+            place = "*" if deploys_anywhere(each) else each.namespace
+            found[place].append((each.name, json.dumps(each.spec, default=str)))
         return found
 
     def has_operator(self, namespace: str) -> bool:
@@ -152,12 +146,9 @@ class Rendering:
     def is_known(self, kind: str, name: str, namespace: str = "") -> bool:
         """Whether the object is here, in every cluster, or may be made by an operator from a custom resource."""
         is_built_in = name in BUILT_IN_OBJECTS.get(kind, ()) or name.startswith(("system:", "system-"))
-        is_made = (
-            (name, namespace) in self._secrets
-            if kind == "Secret"
-            else kind == "Service" and self.has_operator(namespace)
-        )
-        if self.find(kind, name, namespace) or is_built_in or is_made:
+        if self.find(kind, name, namespace) or is_built_in or (kind == "Secret" and (name, namespace) in self._secrets):
+            return True
+        if kind == "Service" and self.has_operator(namespace):
             return True
         makers = self._operated.get(namespace, []) + self._operated.get("*", [])
         return any(maker in name or name in spec for maker, spec in makers)

@@ -41,7 +41,9 @@ manage_gateway.py check_manifests deploy/kustomize/overlays/prod
         """Exits 1 if there is a violation, or the paths cannot be read."""
         paths: list[Path] = options["paths"]
         if options["list_rules"]:
-            self.stdout.write("\n".join(f"{each.id} {each.severity:7} {each.title}" for each in RULES.values()))
+            self.stdout.write(
+                "\n".join(f"{each.id} {each.severity:7} {each.title}" for _, each in sorted(RULES.items()))
+            )
             return
         if not paths:
             raise CommandError("name a PATH: rendered YAML files or folders", returncode=2)

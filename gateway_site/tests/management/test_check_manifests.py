@@ -104,14 +104,21 @@ def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return program
 
 
-def test_overlays_are_rendered_and_components_left_to_them(tmp_path: Path, kubectl: Path):
-    kubectl.write_text(f'#!/bin/sh\n[ "$1" = kustomize ] && cat "{FOLDER}/sound.yaml"\n', encoding="utf-8")
-    for folder, kind in (("overlays/one", "Kustomization"), ("components/door", "Component")):
+def test_overlays_are_rendered_without_their_bases_and_components(tmp_path: Path, kubectl: Path):
+    kubectl.write_text(f'#!/bin/sh\necho "$2" >>"{tmp_path}/rendered"\ncat "{FOLDER}/sound.yaml"\n', encoding="utf-8")
+    for folder, content in (
+        ("overlays/one", "resources: [../../base]"),
+        ("base", "resources: [gateway]"),
+        ("base/gateway", ""),
+        ("components/door", "kind: Component"),
+        (".git/old", "resources: []"),
+    ):
         (tmp_path / "all" / folder).mkdir(parents=True)
-        (tmp_path / "all" / folder / "kustomization.yaml").write_text(f"kind: {kind}\n", encoding="utf-8")
+        (tmp_path / "all" / folder / "kustomization.yaml").write_text(content, encoding="utf-8")
         (tmp_path / "all" / folder / "patch.yaml").write_text("- no: object\n", encoding="utf-8")
-    assert "nothing found" in run(tmp_path / "all")
-    assert "nothing found" in run(tmp_path / "all" / "overlays" / "one")
+    for path in (tmp_path / "all", tmp_path / "all" / "overlays" / "one"):
+        assert "nothing found" in run(path)
+    assert (tmp_path / "rendered").read_text().split() == [str(tmp_path / "all/overlays/one")] * 2
 
 
 def test_error_of_kubectl_is_one_line(tmp_path: Path, kubectl: Path):

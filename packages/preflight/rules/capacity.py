@@ -27,9 +27,8 @@ def quantity_that_is_malformed_or_lacks_its_unit(_: Rendering, __: Workload, con
                 yield Hit(f"{part}.{name} is {value!r}, no quantity", "write it like 250m or 128Mi")
             elif name == "memory" and 0 < found < LEAST_MEMORY:
                 unit = "a thousandth of a byte" if str(value).endswith("m") else "bytes"
-                yield Hit(
-                    f"{part}.memory is {value}: {unit}, not Mi", "write it like 128Mi", "it is OOMKilled at start"
-                )
+                what = f"{part}.memory is {value}: {unit}, not Mi"
+                yield Hit(what, "write it like 128Mi", "it is OOMKilled at start")
             elif name == "cpu" and found >= MOST_CPUS:
                 yield Hit(f"{part}.cpu is {value}: whole CPUs", f"write it like {value}m", "no node has that many")
 
@@ -92,11 +91,12 @@ def _needed(rendering: Rendering, namespace: str, name: str) -> Decimal:
     if name in {"pods", "count/pods"}:
         return Decimal(sum(most_pods(rendering, each) for each in pods))
     if name in {"services", "services.loadbalancers", "services.nodeports"}:
-        counted = {"services.loadbalancers": {"LoadBalancer"}, "services.nodeports": {"LoadBalancer", "NodePort"}}.get(
-            name
+        types = [text(each.spec, "type") for each in rendering.of("Service", namespace=namespace)]
+        counted = {"LoadBalancer": types.count("LoadBalancer"), "NodePort": types.count("NodePort")}
+        nodes = sum(counted.values())
+        return Decimal(
+            {"services.loadbalancers": counted["LoadBalancer"], "services.nodeports": nodes}.get(name, len(types))
         )
-        services = rendering.of("Service", namespace=namespace)
-        return Decimal(sum(counted is None or text(each.spec, "type") in counted for each in services))
     claims = [(each.spec, 1) for each in rendering.of("PersistentVolumeClaim", namespace=namespace)]
     claims += [(mapping(claim, "spec"), rendering.replicas(each)[1])
                for each in pods for claim in items(each.manifest.spec, "volumeClaimTemplates")]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 from packages.preflight.edges import backends, connections
 from packages.preflight.environment import EXPANSION, NO_MOUNT, missing_file
-from packages.preflight.objects import Manifest, dig, items, mapping, number, text
+from packages.preflight.objects import Manifest, items, mapping, number, text, texts
 from packages.preflight.pods import Container, Workload
 from packages.preflight.registry import Hit, Hits, Severity, rule, warning_unless
 from packages.preflight.rendering import Rendering
@@ -84,20 +84,15 @@ def host_or_port_of_a_setting_that_does_not_exist(rendering: Rendering) -> Hits:
         if service is None and found.is_here:
             here = sorted(each.name for each in rendering.of("Service", namespace=namespace))
             is_judged = here or namespace in rendering.own_namespaces
-            aliases = [
-                str(host) for alias in items(workload.spec, "hostAliases") for host in dig(alias, "hostnames") or []
-            ]
+            aliases = [host for alias in items(workload.spec, "hostAliases") for host in texts(alias, "hostnames")]
             is_known = rendering.is_known("Service", address.host.split(".")[0], namespace) or address.host in aliases
             if is_judged and not is_known:
                 what = f"{address.setting} names host {address.host!r}, which is no Service"
                 yield Hit(what, f"name a Service: {', '.join(here) or 'there is none'}", on=workload)
         elif ports and address.port and address.port not in ports:
             have = f"{service} has port {', '.join(map(str, ports))}"
-            what, why = (
-                f"{address.setting} names {address.host}:{address.port}, {have}",
-                "connections are refused or hang",
-            )
-            yield Hit(what, "use a port that the Service has", why, on=workload)
+            what = f"{address.setting} names {address.host}:{address.port}, {have}"
+            yield Hit(what, "use a port that the Service has", "connections are refused or hang", on=workload)
         for owner in rendering.behind(service) if service and found.ordinal is not None else []:
             first = number(owner.manifest.spec, "ordinals", "start", default=0)
             last = first + rendering.replicas(owner)[1] - 1
@@ -144,9 +139,8 @@ def variable_that_is_not_set_where_it_is_used(rendering: Rendering, workload: Wo
     for variable in variables:
         for name in EXPANSION.findall(text(variable, "value").replace("$$", "")):
             if name not in before and not is_open and "_SERVICE_" not in name:  # Kubernetes sets these
-                yield Hit(
-                    f"{text(variable, 'name')} uses $({name}), which is not set before it", f"set {name} above it"
-                )
+                what = f"{text(variable, 'name')} uses $({name}), which is not set before it"
+                yield Hit(what, f"set {name} above it")
         before.add(text(variable, "name"))
 
 
@@ -194,11 +188,8 @@ def route_to_a_service_or_port_that_does_not_exist(rendering: Rendering, route: 
         ports = items(service and service.spec, "ports")
         if not rendering.is_known("Service", name, route.namespace):
             names = sorted(each.name for each in rendering.of("Service", namespace=route.namespace))
-            what, have = (
-                f"its backend Service {name!r} does not exist",
-                ", ".join(names) or "the Services: there are none",
-            )
-            yield Hit(what, f"name one of {have}")
+            cure = f"name one of {', '.join(names) or 'the Services: there are none'}"
+            yield Hit(f"its backend Service {name!r} does not exist", cure)
         elif service and not any(port in (each.get("port"), each.get("name")) for each in ports):
             have = ", ".join(f"{text(each, 'name')} {text(each, 'port')}" for each in ports)
             yield Hit(f"its backend {name} has no port {port}", f"use a port that it has: {have}")

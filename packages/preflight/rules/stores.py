@@ -72,9 +72,8 @@ def store_of_ours_that_loses_data(rendering: Rendering) -> Hits:
 
 @rule("M812", why="the store refuses every command: NOAUTH")
 def store_with_a_password_and_client_without_one(rendering: Rendering) -> Hits:
-    closed = {
-        workload for workload, _, settings in _redis_servers(rendering) if _is_closed(rendering, workload, settings)
-    }
+    stores = _redis_servers(rendering)
+    closed = {workload for workload, _, settings in stores if _is_closed(rendering, workload, settings)}
     for workload, container in rendering.containers if closed else []:
         variables = rendering.environment(workload, container)
         given = {name.removesuffix("_FILE") for name, value in variables.items() if value != ""}
@@ -82,10 +81,8 @@ def store_with_a_password_and_client_without_one(rendering: Rendering) -> Hits:
             found = target(rendering, address.host, workload.namespace)
             peers = set(rendering.behind(found.service)) if found and found.service else set()
             name = re.sub(r"_(HOST|URL|ADDR)$", "", address.setting) + "_PASSWORD"
-            has_password = (
-                name in given or "@" in (variables[address.setting] or "") or _has_own_way(rendering, workload)
-            )
-            for peer in peers & closed - {workload} if not has_password else ():
+            has_password = name in given or "@" in (variables[address.setting] or "")
+            for peer in peers & closed - {workload} if not (has_password or _has_own_way(rendering, workload)) else ():
                 what = f"container {container.name} connects to {peer} ({address.setting}) without a password"
                 yield Hit(what, f"set {name}_FILE to a mounted Secret", on=workload)
 
@@ -100,6 +97,5 @@ def _is_closed(rendering: Rendering, workload: Workload, settings: dict[str, str
 def _has_own_way(rendering: Rendering, workload: Workload) -> bool:
     """Whether a stranger's pod may get a password by a way of its own."""
     is_ours = any(process.workload is workload for process in rendering.processes)
-    return not is_ours and any(
-        word in str(workload.spec) for word in ("secretKeyRef", "secretRef", "'secret':", "PASS")
-    )
+    ways = ("secretKeyRef", "secretRef", "'secret':", "PASS")
+    return not is_ours and any(way in str(workload.spec) for way in ways)

@@ -38,7 +38,7 @@ by_alert = pytest.mark.parametrize(
 @pytest.mark.program("promtool")
 @by_file
 def test_promtool_accepts_the_rules(path: Path) -> None:
-    done = promtool("check", "rules", path)
+    done = promtool("check", "rules", "--lint=all", "--lint-fatal", path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -25,9 +25,10 @@ case $call in
     cat "$STAGE/secrets/${name//\//:}" ;;
   *" file://"*)
     mkdir -p "$STAGE/policies"
-    for file in $(grep -o 'file://[a-z]*\.json' <<<"$call"); do cp "${file#file://}" "$STAGE/policies/"; done ;;
+    while read -r file; do cp "${file#file://}" "$STAGE/policies/"; done < <(grep -o 'file://[a-z]*\.json' <<<"$call") ;;
   "aws eks create-access-entry"*) value --kubernetes-groups >"$STAGE/group" ;;
   "aws eks update-kubeconfig"*) sed "s/system:masters/$(<"$STAGE/group")/" "$STAGE/administrator" >"$(value --kubeconfig)" ;;
   "gh api "*"--input -"*) cat >/dev/null ;;
   "gh api orgs/"*) echo 7 ;;
+  "service-python "*) ! mv "$STAGE/smoke-fails-once" "$STAGE/smoke-failed" 2>/dev/null ;;
 esac

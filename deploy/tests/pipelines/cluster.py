@@ -116,14 +116,32 @@ class Cluster:
         if not is_deployment:
             given["status"].update(updateRevision=revision, currentRevision=revision)
         kind = "ReplicaSet" if is_deployment else "ControllerRevision"
+        owner = {
+            "apiVersion": "apps/v1",
+            "kind": given["kind"],
+            "name": meta["name"],
+            "uid": meta["uid"],
+            "controller": True,
+        }
         history: Object = {
             "apiVersion": "apps/v1",
             "kind": kind,
-            "metadata": {"name": revision, "namespace": meta["namespace"], "annotations": {REVISION: str(number)}},
-            **({"spec": spec} if is_deployment else {"data": {"spec": spec}, "revision": number}),
+            "metadata": {
+                "name": revision,
+                "uid": revision,
+                "namespace": meta["namespace"],
+                "annotations": {REVISION: str(number)},
+                "ownerReferences": [owner],
+            },
+            **({"spec": spec} if is_deployment else {"data": _data(spec["template"]), "revision": number}),
         }
         if not is_dry:
             self.objects["apps", plural(kind), meta["namespace"], revision] = history
+
+
+def _data(template: Object) -> Object:
+    """What a StatefulSet's revision holds: a patch that replaces the template."""
+    return {"spec": {"template": {**template, "$patch": "replace"}}}
 
 
 def _allows(rule: Object, call: Call) -> bool:
@@ -157,6 +175,8 @@ def patched(old: Object, patch: Any) -> Object:
 def _merged(old: Any, patch: Any) -> Any:
     if not isinstance(patch, dict):
         return patch
+    if "$patch" in patch:
+        return {key: value for key, value in patch.items() if key != "$patch"}
     new = dict(old) if isinstance(old, dict) else {}
     for key, value in patch.items():
         new[key] = _merged(new.get(key), value)

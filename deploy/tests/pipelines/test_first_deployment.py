@@ -244,6 +244,26 @@ def test_a_later_deploy_leaves_the_autoscalers_number_and_deletes_settings_that_
     assert account.cluster.refused == []
 
 
+def test_a_red_smoke_test_rolls_every_workload_back(account: Account):
+    before = running(account)
+    (account.folder / "smoke-fails-once").touch()
+    config = account.folder / "checkout/deploy/kustomize/base/redis/redis.conf"
+    config.write_text(config.read_text().replace("maxclients 1000", "maxclients 900"))
+    done = account.deploy("d")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert (account.folder / "smoke-failed").exists()
+    assert "rolled back, and the smoke test passes" in done.stdout
+    assert running(account) == before
+    assert account.cluster.refused == []
+
+
+def running(account: Account) -> dict[str, set[str]]:
+    """The images and settings of each workload, by their digests and hashes."""
+    found = [*account.cluster.of("deployments", NAMESPACE), *account.cluster.of("statefulsets", NAMESPACE)]
+    hashes = re.compile(r"sha256:[0-9a-f]{64}|[a-z-]+-(?=[a-z]*\d)[a-z0-9]{10}(?=\")")
+    return {each["metadata"]["name"]: set(hashes.findall(json.dumps(each["spec"]["template"]))) for each in found}
+
+
 def settings_of_the_gateway(account: Account) -> list[str]:
     names = [each["metadata"]["name"] for each in account.cluster.of("configmaps", NAMESPACE)]
     return [name for name in names if name.startswith("api-gateway-settings-")]

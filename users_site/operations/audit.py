@@ -199,7 +199,7 @@ class Audit:
         try:
             reply = self.bulk.call("verify", *source.whole(*words))
         except StoreError as error:
-            if error.code == "WRONGTYPE":  # that key is reported by itself; the script has written nothing
+            if error.code == "WRONGTYPE":  # that key has a finding of its own; the script has written nothing
                 return [b"changed"]
             raise
         return reply if isinstance(reply, list) else [reply]

@@ -174,7 +174,7 @@ class Bulk:
         return self.pipeline("type", [("TYPE", key) for key in key_list])
 
     def seconds_left(self, key_list: Sequence[bytes]) -> list[int]:
-        """How long each key will live; -1 for ever, -2 where there is nothing."""
+        """How long each key will live; -1 without an expiry, -2 for a missing key."""
         return self.pipeline("ttl", [("TTL", key) for key in key_list])
 
     def scan(self, command: str = "SCAN", *key: str, pattern: str = keys.EVERY) -> Iterator[list[Any]]:

@@ -25,7 +25,7 @@ def emails(count: int) -> list[str]:
     return [f"user-{number}@example.org" for number in range(count)]
 
 
-def test_id_is_a_uuid_of_version_7_that_tells_when_it_was_made() -> None:
+def test_id_is_a_uuid_of_version_7_with_its_time() -> None:
     before = int(time.time() * 1000)
     user_id = new_id("ada@example.org")
     parsed = uuid.UUID(user_id)

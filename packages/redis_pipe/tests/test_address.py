@@ -94,7 +94,7 @@ def test_no_text_of_an_address_shows_a_password(url, shown):
         ("redis+cluster://:hunter2@a,b?sentinel_password=hunter2", "takes only"),
     ],
 )
-def test_a_malformed_url_is_told_in_one_line_that_names_the_cure(url, cure):
+def test_a_malformed_url_is_one_line_with_the_cure(url, cure):
     with pytest.raises(ValueError, match="REDIS_URL") as caught:
         Address.from_url(url)
     text = str(caught.value)

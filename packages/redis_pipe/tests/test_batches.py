@@ -6,7 +6,7 @@ from packages.redis_pipe import Reason, Refused, Unavailable
 from packages.redis_pipe.tests.hostile import always
 from packages.redis_pipe.tests.waiting import failures_of, until_it_answers
 
-STABLE = 1.1  # seconds; what was demoted is looked up anew only by a connection older than that
+STABLE = 1.1  # seconds; only an older connection looks the primary up again
 
 
 def commands(*words, seconds=5.0):

@@ -87,7 +87,7 @@ async def test_the_owner_is_found_behind_nodes_that_are_gone(connect, nodes):
     assert nodes.owner.command("GET", KEY) == b"v"
 
 
-async def test_a_replica_knows_the_owner_too(connect, nodes):
+async def test_a_replica_names_the_owner(connect, nodes):
     await connect(url_of(nodes.replica.port)).execute("set", "SET", KEY, "v")
     assert nodes.owner.command("GET", KEY) == b"v"
 
@@ -112,7 +112,7 @@ async def test_when_the_owner_dies_the_next_one_is_found(connect, nodes):
     assert nodes.owner.command("GET", KEY) == b"after"
 
 
-async def test_an_owner_that_is_cut_off_from_the_others_is_down_until_they_are_back(connect, nodes):
+async def test_an_owner_cut_off_from_the_others_is_down_until_they_are_back(connect, nodes):
     owner, others = nodes.owner, [node for node in nodes.all if node is not nodes.owner]
     connection = connect(nodes.url, timeout=1.0, connect_timeout=0.5)
     await connection.execute("set", "SET", KEY, "v")
@@ -128,7 +128,7 @@ async def test_an_owner_that_is_cut_off_from_the_others_is_down_until_they_are_b
 
 
 async def test_an_owner_is_left_that_the_others_have_replaced_without_its_knowledge(connect, nodes):
-    """Frozen, it goes on where it was when it wakes up, and would take writes until it hears of the others."""
+    """After a freeze it would take writes until the others reach it."""
     owner, connection = nodes.owner, connect(nodes.url, timeout=0.5, connect_timeout=0.5)
     await connection.execute("set", "SET", KEY, "v")
     await connection.execute("wait", "WAIT", 1, 1000, timeout=2.0)
@@ -144,14 +144,14 @@ async def test_an_owner_is_left_that_the_others_have_replaced_without_its_knowle
     assert await connection.execute("get", "GET", KEY) == b"new"
 
 
-async def test_a_wrong_password_is_told_and_not_shown(connect, nodes):
+async def test_a_wrong_password_is_reported_and_not_shown(connect, nodes):
     with pytest.raises(Unavailable) as caught:
         await connect(nodes.url.replace("p%40ss", "wr0ng")).ping()
     assert caught.value.reason is Reason.AUTH
     assert "wr0ng" not in str(caught.value)
 
 
-async def test_where_nobody_listens_is_refused(connect):
+async def test_a_closed_port_is_refused(connect):
     assert await reason_of(connect(url_of(free_port(), free_port()))) is Reason.REFUSED
 
 

@@ -94,7 +94,7 @@ async def test_a_cluster_that_moves_in_circles_makes_no_storm(connect, node):
     assert node.server.opened <= 12  # to ask, to watch, to use: at most once a second
 
 
-async def test_an_owner_that_says_another_one_has_the_slot_is_not_connected_to(connect, node):
+async def test_an_owner_that_redirects_is_not_connected_to(connect, node):
     node.owns, node.reply = False, moved_to(1)
     connection = connect(url(node.server), connect_timeout=0.5)
     assert await reason_of(connection) is Reason.MOVED

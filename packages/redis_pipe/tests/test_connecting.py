@@ -81,12 +81,12 @@ async def test_a_server_that_hangs_up_makes_no_storm(connect, hostile):
     assert 3 <= store.opened <= 12
 
 
-async def test_a_server_that_is_loading_is_told_apart(connect, hostile):
+async def test_a_loading_server_is_reported_as_such(connect, hostile):
     store = await hostile(always(b""), setup_reply=b"-LOADING Redis is loading the dataset in memory\r\n")
     assert await reason_of(connect(store).ping()) is Reason.LOADING
 
 
-async def test_it_recovers_by_itself_when_the_server_comes(connect):
+async def test_it_reconnects_without_a_command_when_the_server_starts(connect):
     port = free_port()
     connection = connect(f"redis://127.0.0.1:{port}")
     assert await reason_of(connection.ping()) is Reason.REFUSED
@@ -184,6 +184,6 @@ async def test_a_unix_socket(connect):
                 assert client.get("k") == b"v"
 
 
-async def test_the_server_knows_who_is_connected(connect, server):
+async def test_the_connection_has_a_name(connect, server):
     await connect(server).ping()
     assert "redis-pipe" in [client["name"] for client in server.client().client_list()]

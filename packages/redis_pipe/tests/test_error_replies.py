@@ -37,7 +37,7 @@ async def test_a_reply_about_the_servers_state_is_unavailable(connect, hostile, 
     ("text", "code"),
     [("ERR unknown command 'x'", "ERR"), ("WRONGTYPE Operation", "WRONGTYPE"), ("secret-key: no", "ERR"), ("", "ERR")],
 )
-async def test_any_other_error_reply_is_a_bug_of_ours(connect, hostile, text, code):
+async def test_any_other_error_reply_is_refused(connect, hostile, text, code):
     connection = connect(await hostile(always(f"-{text}\r\n".encode())))
     with pytest.raises(Refused) as caught:
         await connection.execute("get", "GET", "secret-key")
@@ -65,13 +65,13 @@ async def test_a_replica_is_read_only(connect, server):
         assert caught.value.reason is Reason.READONLY
 
 
-async def test_a_missing_password_is_told_by_the_first_reply(connect, server):
+async def test_a_missing_password_is_reported_at_once(connect, server):
     with pytest.raises(Unavailable) as caught:
         await connect(f"redis://127.0.0.1:{server.port}").ping()
     assert caught.value.reason is Reason.AUTH
 
 
-async def test_a_wrong_password_is_told_and_not_shown(connect, server):
+async def test_a_wrong_password_is_reported_and_not_shown(connect, server):
     with pytest.raises(Unavailable) as caught:
         await connect(f"redis://:wr0ng@127.0.0.1:{server.port}").ping()
     assert caught.value.reason is Reason.AUTH
@@ -93,7 +93,7 @@ async def test_garbage_ends_the_connection(connect, hostile, garbage):
     assert not connection.connected
 
 
-async def test_a_reply_that_nobody_asked_for_ends_the_connection(connect, hostile):
+async def test_an_unsolicited_reply_ends_the_connection(connect, hostile):
     store = await hostile(always(b"+one\r\n+two\r\n"))
     connection = connect(store)
     assert await connection.execute("get", "GET", "k") == b"one"

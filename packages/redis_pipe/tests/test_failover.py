@@ -1,5 +1,4 @@
 import asyncio
-import contextlib
 import math
 import time
 
@@ -8,34 +7,15 @@ import pytest
 from packages.redis_pipe import Reason, Unavailable
 from packages.redis_pipe.tests.hostile import always
 from packages.redis_pipe.tests.waiting import until_it_answers
-from tools.testing.valkey import PASSWORD, Valkey, free_port, valkey
+from tools.testing.sentinel import replica_of, sentinel_of, sentinel_url
+from tools.testing.valkey import Valkey, free_port, valkey
 
-STABLE = 1.1  # seconds; what was demoted is looked up anew only by a connection older than that
-
-
-@contextlib.contextmanager
-def sentinel_of(primary: Valkey):
-    settings = [
-        f"sentinel monitor mymaster 127.0.0.1 {primary.port} 1",
-        f'sentinel auth-pass mymaster "{PASSWORD}"',
-        # Sentinel asks only once a second: with less it takes the living for dead, and fails over again and again
-        "sentinel down-after-milliseconds mymaster 1500",
-        "sentinel failover-timeout mymaster 3000",
-    ]
-    with valkey(*settings, sentinel=True, password="") as sentinel:
-        yield sentinel
-
-
-@contextlib.contextmanager
-def replica_of(primary: Valkey):
-    with valkey(f"replicaof 127.0.0.1 {primary.port}") as replica:
-        replica.wait_for(lambda client: client.info("replication")["master_link_status"] == "up")
-        yield replica
+STABLE = 1.1  # seconds; only an older connection looks the primary up again
 
 
 @pytest.fixture
 def failover():
-    """A primary, its replica and a sentinel that knows both."""
+    """A primary, its replica and a sentinel of both."""
     with valkey() as primary, replica_of(primary) as replica, sentinel_of(primary) as sentinel:
         sentinel.wait_for(lambda client: client.sentinel_master("mymaster")["num-slaves"] == 1)
         yield primary, replica, sentinel
@@ -45,11 +25,6 @@ def fail_over(primary: Valkey, sentinel: Valkey) -> None:
     """Have the two swap their roles, without a moment with two primaries, and wait until they have."""
     sentinel.wait_for(lambda client: client.execute_command("SENTINEL", "FAILOVER", "mymaster", "COORDINATED"))
     primary.wait_for(lambda client: client.role()[0] == b"slave")
-
-
-def sentinel_url(*sentinels: int) -> str:
-    nodes = ",".join(f"127.0.0.1:{port}" for port in sentinels)
-    return f"redis+sentinel://:p%40ss%2Fword%3A1@{nodes}/mymaster/0"
 
 
 async def test_the_primary_is_found_behind_a_sentinel_that_is_gone(connect, failover):
@@ -113,10 +88,10 @@ async def test_a_former_primary_that_still_takes_writes_is_left(connect, failove
     await asyncio.sleep(1.5)
     await connection.execute("set", "SET", "k", "new")
     assert replica.command("GET", "k") == b"new"
-    assert primary.command("ROLE")[0] == b"master", "nobody has told it yet"
+    assert primary.command("ROLE")[0] == b"master", "not demoted yet"
 
 
-async def test_a_sentinel_that_names_a_replica_is_not_believed(connect, server, hostile):
+async def test_a_replica_named_by_a_stale_sentinel_is_rejected(connect, server, hostile):
     with replica_of(server) as replica:
         fields = ["name", "mymaster", "ip", "127.0.0.1", "port", str(replica.port), "flags", "master"]
         fields += ["num-other-sentinels", "0"]
@@ -155,7 +130,7 @@ async def test_read_only_is_asked_again_of_the_primary_of_now(connect, hostile):
     ]  # fmt: skip
 
 
-async def test_read_only_for_good_is_told_and_opens_no_connection_for_each_write(connect, hostile):
+async def test_permanent_read_only_opens_no_connection_for_each_write(connect, hostile):
     store = await hostile(always(b"-READONLY You can't write against a read only replica.\r\n"))
     connection = connect(store)
     await asyncio.gather(connection.ping(), return_exceptions=True)

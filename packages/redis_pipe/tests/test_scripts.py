@@ -35,7 +35,7 @@ async def test_a_repeated_script_is_observed_once(connect, server):
     assert seen == [("count", "ok")]
 
 
-async def test_a_server_that_never_knows_the_script_is_not_asked_for_ever(connect, hostile):
+async def test_a_second_noscript_ends_the_command(connect, hostile):
     async def noscript(words, writer):
         writer.write(b"-NOSCRIPT No matching script.\r\n")
 
@@ -45,7 +45,7 @@ async def test_a_server_that_never_knows_the_script_is_not_asked_for_ever(connec
     assert [words[0] for words in store.commands] == [b"EVALSHA", b"EVAL"]
 
 
-async def test_an_error_of_a_script_is_ours_and_quotes_no_key(connect, server):
+async def test_an_error_of_a_script_quotes_no_key(connect, server):
     connection = connect(server)
     with pytest.raises(Refused) as caught:
         await connection.run("count", COUNT, ["secret-key"], ["secret-value", b"x"])

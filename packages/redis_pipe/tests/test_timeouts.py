@@ -8,7 +8,7 @@ from packages.redis_pipe.tests.hostile import always
 from packages.redis_pipe.tests.waiting import failures_of, until_it_answers
 
 
-async def test_a_late_reply_goes_to_nobody(connect, server):
+async def test_a_late_reply_is_dropped(connect, server):
     connection = connect(server)
     await connection.ping()
     pause = asyncio.to_thread(server.command, "DEBUG", "SLEEP", "0.5")
@@ -117,7 +117,7 @@ async def test_a_stalled_loop_is_not_taken_for_a_hung_server(connect, server):
     assert await reply == b"there"
 
 
-async def test_who_stood_still_gives_the_server_a_moment_before_it_blames_it(connect, hostile):
+async def test_replies_get_a_grace_period_after_a_stall_of_the_loop(connect, hostile):
     """Both are on one machine, or throttled by one kernel: here they even share the loop that stands still."""
     store = await hostile(always(b"+OK\r\n"))
     connection = connect(store, timeout=0.3)
@@ -129,7 +129,7 @@ async def test_who_stood_still_gives_the_server_a_moment_before_it_blames_it(con
     assert connection.connected
 
 
-async def test_who_stands_still_again_and_again_waits_no_longer_for_that(connect, server):
+async def test_repeated_stalls_extend_no_deadline(connect, server):
     connection = connect(server, timeout=0.3)
     await connection.ping()
     server.freeze()

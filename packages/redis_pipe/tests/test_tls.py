@@ -97,7 +97,7 @@ async def test_a_certificate_of_another_name_is_refused(connect, tls_port, certi
     assert await reason_of(connection) is Reason.TLS
 
 
-async def test_a_file_of_authorities_that_is_not_there_is_told_as_tls(connect, tls_port):
+async def test_a_missing_file_of_authorities_is_reported_as_tls(connect, tls_port):
     assert await reason_of(connect(url(tls_port, "?ssl_ca_certs=/no/such/file"))) is Reason.TLS
 
 

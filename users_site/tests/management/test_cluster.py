@@ -86,7 +86,7 @@ def test_a_cluster_that_is_down_is_one_line(argv: Any, nodes: Nodes) -> None:
         assert "clusterdown" in line
 
 
-def test_a_wrong_password_is_told_as_such(argv: Any, nodes: Nodes, settings: Any) -> None:
+def test_a_wrong_password_is_reported_as_such(argv: Any, nodes: Nodes, settings: Any) -> None:
     settings.REDIS_URL = nodes.url.replace("p%40ss", "hush-hush")
     done = argv("verify_users")
     assert done.returncode == 1
@@ -94,14 +94,14 @@ def test_a_wrong_password_is_told_as_such(argv: Any, nodes: Nodes, settings: Any
     assert "hush-hush" not in done.stderr
 
 
-def test_a_cluster_where_nobody_listens_is_one_line(argv: Any, redis: Any, settings: Any) -> None:
+def test_a_cluster_that_refuses_is_one_line(argv: Any, redis: Any, settings: Any) -> None:
     settings.REDIS_URL = url_of(free_port(), free_port())
     done = argv("verify_users")
     assert done.returncode == 1
     assert "(refused)" in done.stderr
 
 
-def test_a_server_that_was_demoted_is_told_as_such(run: Run, nodes: Nodes, settings: Any) -> None:
+def test_a_demoted_server_is_reported_as_such(run: Run, nodes: Nodes, settings: Any) -> None:
     settings.REDIS_URL = url_of(nodes.replica.port).replace("redis+cluster", "redis")
     with pytest.raises(CommandError, match="moved"):
         run("verify_users")

@@ -60,13 +60,13 @@ def test_store_that_is_away_is_one_line_without_its_password(shell: Any, command
     assert "hush-hush" not in done.stdout + done.stderr
 
 
-def test_wrong_password_is_told_as_such(shell: Any, redis: Redis, environment: dict[str, str]) -> None:
+def test_wrong_password_is_reported_as_such(shell: Any, redis: Redis, environment: dict[str, str]) -> None:
     done = shell("verify_users", REDIS_URL=environment["REDIS_URL"].replace(PASSWORD, "another"))
     assert done.returncode == 1
     assert "(auth)" in one_line(done.stderr)
 
 
-def test_replica_is_told_as_such(argv: Any, redis: Redis, settings: Any, tmp_path: Path) -> None:
+def test_replica_is_reported_as_such(argv: Any, redis: Redis, settings: Any, tmp_path: Path) -> None:
     with store(tmp_path, replicaof="127.0.0.1 1") as replica:
         settings.REDIS_URL = replica.url
         done = argv("seed_users", "--count=1")

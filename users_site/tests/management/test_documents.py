@@ -36,7 +36,7 @@ def test_common_names_take_the_quick_way(name: str) -> None:
 
 
 @pytest.mark.parametrize("moment", ["2026-02-30T00:00:00.000000Z", "2026-01-01T25:00:00.000000Z"])
-def test_quick_way_knows_the_calendar(moment: str) -> None:
+def test_fast_path_checks_the_calendar(moment: str) -> None:
     with pytest.raises(BadDocument):
         identify(a_user(updated_at=moment).document())
 

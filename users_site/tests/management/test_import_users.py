@@ -197,7 +197,7 @@ def test_replace_leaves_the_files_user_alone_in_the_place(
     run("verify_users")
 
 
-def test_replace_settles_users_who_swapped_their_emails(run: Run, redis: Redis, file: Path, users: list[User]) -> None:
+def test_replace_restores_swapped_emails(run: Run, redis: Redis, file: Path, users: list[User]) -> None:
     put(redis, a_user(id=users[3].id, email=users[4].email))
     put(redis, a_user(id=users[4].id, email=users[3].email))
     run("import_users", str(file), on_conflict="replace")

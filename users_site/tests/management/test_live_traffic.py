@@ -75,9 +75,7 @@ def test_verify_finds_nothing_wrong_while_users_come_change_and_go(run: Run, red
     assert redis.zcard(keys.index(0)) > 500
 
 
-def test_export_holds_everybody_who_was_there_all_the_time_once(
-    run: Run, redis: Redis, own_store: Store, tmp_path: Path
-) -> None:
+def test_export_has_every_lasting_user_once(run: Run, redis: Redis, own_store: Store, tmp_path: Path) -> None:
     ids = set(run("seed_users", count=3000, print_ids=True).split())
     with traffic(own_store):
         run("export_users", str(tmp_path / "a"))

@@ -118,7 +118,7 @@ def test_stdout_is_ids_and_nothing_else(shell: Any, redis: Redis) -> None:
     assert "7 users seeded" in done.stderr
 
 
-def test_store_with_real_people_is_left_alone_unless_told(run: Run, redis: Redis, settings: Any) -> None:
+def test_store_with_real_people_needs_production(run: Run, redis: Redis, settings: Any) -> None:
     settings.DEBUG = False
     put(redis, a_user(email="someone@somewhere.net"))
     with pytest.raises(CommandError, match="real addresses"):
@@ -136,7 +136,7 @@ def test_store_with_made_up_people_may_get_more(run: Run, redis: Redis, settings
 
 
 @pytest.mark.parametrize("told", [{}, {"yes": True}, {"production": True}])
-def test_clear_of_a_production_store_must_be_told_twice(run: Run, redis: Redis, settings: Any, told: Any) -> None:
+def test_clear_of_a_production_store_needs_two_options(run: Run, redis: Redis, settings: Any, told: Any) -> None:
     settings.DEBUG = False
     put(redis, a_user())
     with pytest.raises(CommandError, match="--yes and --production"):

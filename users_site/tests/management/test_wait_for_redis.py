@@ -16,7 +16,7 @@ from tools.testing.store import Store
 Run = Callable[..., str]
 
 
-def test_ctrl_c_says_how_long_it_has_waited(run: Run, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_reports_how_long_it_has_waited(run: Run, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
 
@@ -53,7 +53,7 @@ def test_gives_up_in_time_with_the_reason(run: Run, settings: Any, tmp_path: Pat
     assert time.monotonic() - started < 5
 
 
-def test_store_that_lets_nobody_in_is_not_there_yet(run: Run, redis: Redis, settings: Any, own_store: Store) -> None:
+def test_store_that_refuses_the_password_is_not_ready(run: Run, redis: Redis, settings: Any, own_store: Store) -> None:
     settings.REDIS_URL = own_store.url.replace("redis://:", "redis://nobody:")
     with pytest.raises(CommandError, match="auth"):
         run("wait_for_redis", timeout=1)

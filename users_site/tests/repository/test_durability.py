@@ -104,7 +104,7 @@ async def test_a_replica_makes_it_durable_and_a_replay_waits_for_the_first(repos
         assert server.command("PEXPIRETIME", "{users:0}:idem:a-key") == expiry
 
 
-async def test_a_hung_server_is_told_within_two_seconds(repository):
+async def test_a_hung_server_is_reported_within_two_seconds(repository):
     with valkey(*AOF) as server:
         users = repository(server, Durability.FSYNC, seconds=1.0)
         await users.create("Ada", fresh_email(), "user")
@@ -142,7 +142,7 @@ async def test_a_caller_that_gives_up_does_not_hold_up_the_next(repository):
             await given_up
 
 
-async def test_a_server_without_a_file_is_told_with_the_cure(repository, caplog):
+async def test_a_server_without_a_file_is_logged_with_the_cure(repository, caplog):
     with valkey("appendonly no") as server:
         users = repository(server, Durability.FSYNC)
         with caplog.at_level(logging.ERROR), pytest.raises(StoreError):

@@ -23,7 +23,7 @@ async def test_first_answer_comes_again(users: UserRepository) -> None:
     assert await users.count() == 1
 
 
-async def test_24_at_once_make_one_user_and_nobody_hears_of_a_taken_email(users: UserRepository) -> None:
+async def test_24_at_once_make_one_user_and_none_is_a_conflict(users: UserRepository) -> None:
     email = fresh_email()
     answers = await asyncio.gather(*(users.create("Ada", email, "user", request()) for _ in range(24)))
     assert len({document for document, _ in answers}) == 1
@@ -81,7 +81,7 @@ async def test_key_lives_24_hours(users: UserRepository, taken: bool) -> None:
     assert IDEMPOTENCY_SECONDS - 60 <= left <= IDEMPOTENCY_SECONDS == 86_400
 
 
-async def test_fingerprints_of_any_bytes_are_told_apart(users: UserRepository) -> None:
+async def test_fingerprints_of_any_bytes_differ(users: UserRepository) -> None:
     for number, raw in enumerate((bytes(32), b"\xff" * 32, b"\r\n\x00\x80" * 8)):
         key = Idempotency(f"key-{number}", raw)
         email = fresh_email()

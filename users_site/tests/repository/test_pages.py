@@ -25,7 +25,7 @@ async def test_documents_on_a_page_are_those_stored(users: UserRepository) -> No
     assert page == Page(2, second.document() + b"," + first.document())
 
 
-async def test_page_knows_its_neighbours(users: UserRepository) -> None:
+async def test_page_names_its_neighbours(users: UserRepository) -> None:
     a, b, c = [(await created(users)).id for _ in range(3)]
     first = await users.page(1)
     assert (ids(first), first.older, first.newer) == ([c], Position(Side.OLDER, c), None)
@@ -52,7 +52,7 @@ async def test_inclusive_position_holds_its_own_user(users: UserRepository) -> N
 
 @pytest.mark.parametrize("is_inclusive", [False, True])
 @pytest.mark.parametrize(("side", "back"), [(Side.OLDER, "newer"), (Side.NEWER, "older")])
-async def test_the_way_back_is_told_whether_its_user_is_there_or_not(
+async def test_the_way_back_does_not_depend_on_its_user(
     users: UserRepository, side: Side, back: str, is_inclusive: bool
 ) -> None:
     behind, start, ahead = [(await created(users)).id for _ in range(3)][:: -1 if side is Side.OLDER else 1]

@@ -1,0 +1,44 @@
+"""The commands' client finds every kind of store."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.testing.sentinel import replica_of, sentinel_of, sentinel_url
+from tools.testing.valkey import free_port, valkey
+from users_site.operations.bulk import Bulk
+from users_site.repository.errors import StoreUnavailable
+
+
+def count(settings: Any, url: str) -> int:
+    settings.REDIS_URL = url
+    bulk = Bulk()
+    try:
+        return bulk.count()
+    finally:
+        bulk.close()
+
+
+def test_primary_behind_sentinels(settings: Any) -> None:
+    with valkey() as primary, replica_of(primary), sentinel_of(primary) as sentinel:
+        primary.command("ZADD", "{users:0}:ids", 0, "x")
+        assert count(settings, sentinel_url(free_port(), sentinel.port)) == 1
+
+
+def test_no_sentinel_is_reported_as_such(settings: Any) -> None:
+    with pytest.raises(StoreUnavailable, match="no_primary"):
+        count(settings, sentinel_url(free_port()))
+
+
+def test_unix_socket(settings: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "redis.sock"
+        with valkey(f'unixsocket "{path}"', password=""):
+            assert count(settings, f"unix://{path}") == 0
+
+
+def test_tls_to_a_plain_server_is_reported_as_such(settings: Any) -> None:
+    with valkey() as server, pytest.raises(StoreUnavailable, match="tls|timeout"):
+        count(settings, server.url.replace("redis:", "rediss:"))

@@ -40,5 +40,5 @@ def test_unix_socket(settings: Any) -> None:
 
 
 def test_tls_to_a_plain_server_is_reported_as_such(settings: Any) -> None:
-    with valkey() as server, pytest.raises(StoreUnavailable, match="tls|timeout"):
+    with valkey() as server, pytest.raises(StoreUnavailable, match=r"tls|timeout"):
         count(settings, server.url.replace("redis:", "rediss:"))

@@ -1,7 +1,6 @@
 """Changing and deleting."""
 
 import asyncio
-import sys
 from dataclasses import replace
 
 import pytest
@@ -120,28 +119,25 @@ async def test_one_of_16_conditional_changes_at_once_gets_through(users: UserRep
     assert sum(isinstance(outcome, VersionMismatch) for outcome in outcomes) == 15
 
 
-async def test_change_that_is_always_too_late_gives_up(users: UserRepository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[UserRepository.__module__], "ATTEMPTS", 3)
-    user = await created(users)
-    key = f"{{users:0}}:user:{user.id}"
-    times = iter(range(100))
-
-    async def overtake() -> None:
-        """Another writer: the record is another one whenever ours has been read."""
-        await users.pipe.execute("set", b"SET", key, replace(user, name=f"N{next(times)}").document())
-
-    read = users._read
+async def test_change_that_always_loses_gives_up_after_100_attempts(
+    users: UserRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, read, reads = await created(users), users._read, 0
 
     async def overtaken(user_id: str) -> bytes:
-        document = await read(user_id)
-        await overtake()
+        """Another writer changes the record whenever it has been read."""
+        nonlocal reads
+        document, reads = await read(user_id), reads + 1
+        other = replace(user, name=f"N{reads}").document()
+        await users.pipe.execute("set", b"SET", keys.record(0, user.id), other)
         return document
 
     monkeypatch.setattr(users, "_read", overtaken)
     for change in (users.update(user.id, to(name="Grace")), users.delete(user.id)):
+        reads = 0
         with pytest.raises(StoreUnavailable) as raised:
             await change
-        assert raised.value.reason is Reason.BUSY
+        assert (raised.value.reason, reads) == (Reason.BUSY, 100)
 
 
 async def test_deleted_user_leaves_nothing(users: UserRepository) -> None:

@@ -156,3 +156,24 @@ async def test_a_server_with_a_file_passes_the_probe(repository):
     with valkey(*AOF) as server:
         users = repository(server, Durability.FSYNC)
         await users.probe()
+
+
+async def test_replay_is_durable_too(repository):
+    """It writes the entry's expiry again, unchanged: WAIT would return at once behind a mere read."""
+    with valkey(*AOF, "appendfsync always") as server:
+        users, email = repository(server, Durability.FSYNC), fresh_email()
+        await users.create("Ada", email, "user", KEY)
+        expiry = server.command("PEXPIRETIME", "{users:0}:idem:a-key")
+        assert (await users.create("Ada", email, "user", KEY))[1]
+        assert calls(server, "pexpireat") == 1
+        assert server.command("PEXPIRETIME", "{users:0}:idem:a-key") == expiry
+
+
+async def test_close_closes_both_connections(repository):
+    with valkey(*AOF) as server:
+        users = repository(server, Durability.FSYNC)
+        await users.create("Ada", fresh_email(), "user")
+        await users.count()
+        await users.close()
+        names = [client["name"] for client in server.client().client_list()]
+        assert "redis-pipe" not in names

@@ -33,5 +33,8 @@ def _export(request: Request) -> HttpResponse:
         response: HttpResponse = ExportToDjangoView(request.django)
         return response
     # OpenMetrics has the exemplars. With several workers our own collectors must be in the registry too.
-    generate, content_type = choose_encoder("" if is_plain else accept)
+    try:
+        generate, content_type = choose_encoder("" if is_plain else accept)
+    except TypeError:  # a version that is no number
+        generate, content_type = choose_encoder("")
     return HttpResponse(generate(metrics.registry()), content_type=content_type)

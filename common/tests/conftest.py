@@ -10,7 +10,7 @@ from tools.testing.site import IS_GATEWAY, NOWHERE, SITE, Dependency, patient_se
 
 @pytest.fixture(scope="session")
 def site(request: pytest.FixtureRequest) -> Service:
-    """The site under test, as in production, in front of what it needs."""
+    """The site under test, as in production, with its dependency."""
     running: Service = request.getfixturevalue("gateway_service" if IS_GATEWAY else "users_service")
     return running
 

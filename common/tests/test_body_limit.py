@@ -1,4 +1,4 @@
-"""MAX_BODY_BYTES: a larger body is 413, and is not read; one that breaks off is nobody's."""
+"""MAX_BODY_BYTES: a larger body is 413, unread; an incomplete one gets no answer."""
 
 import socket
 import time

@@ -14,7 +14,7 @@ from common.server.worker import COLLECT_TICKS, DrainingServer
 
 @pytest.fixture
 def uncollected() -> Iterator[None]:
-    """The collector does nothing by itself."""
+    """The collector is off."""
     gc.disable()
     yield
     gc.enable()
@@ -32,7 +32,7 @@ def cycle() -> "weakref.ref[Node]":
 
 
 @pytest.mark.usefixtures("uncollected")
-async def test_cycles_are_searched_for_every_ten_seconds() -> None:
+async def test_cycles_are_collected_every_ten_seconds() -> None:
     config = uvicorn.Config("tools.testing.hanging:application")
     config.load()
     worker: Any = SimpleNamespace(config=config, alive=True, notify=lambda: None)

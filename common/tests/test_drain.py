@@ -1,4 +1,4 @@
-"""SIGTERM: ready turns 503, requests are still answered but close their connection, what is in flight finishes, exit code 0."""
+"""SIGTERM: ready turns 503, requests are still answered but close their connection, requests in flight finish, exit code 0."""
 
 import http.client
 import signal
@@ -40,7 +40,7 @@ def draining(tmp_path: Path) -> Iterator[Service]:
 
 
 def test_it_answers_until_its_end_and_exits_0(draining: Service) -> None:
-    """One idle keep-alive connection is open all the time (the fixture's): it must hold nobody."""
+    """One idle keep-alive connection is open all the time (the fixture's): it must delay nothing."""
     ready = exchange(draining.port, get("/health/ready"))
     assert (ready.status, ready.json()["status"], ready.values("connection")) == (503, "not ready", ["close"])
     assert exchange(draining.port, get("/health/live")).status == 200
@@ -53,7 +53,7 @@ def test_it_answers_until_its_end_and_exits_0(draining: Service) -> None:
     assert "draining" in [line["message"] for line in lines(draining)]
 
 
-def test_what_is_in_flight_finishes(tmp_path: Path) -> None:
+def test_requests_in_flight_finish(tmp_path: Path) -> None:
     with (
         patient_service(tmp_path / "flight", DRAIN_SECONDS="0") as (running, dependency),
         connect(running.port) as client,
@@ -72,7 +72,7 @@ def test_what_is_in_flight_finishes(tmp_path: Path) -> None:
         assert running.process.wait(SECONDS) == 0
 
 
-def test_a_request_that_never_ends_does_not_hold_it_for_ever(tmp_path: Path) -> None:
+def test_a_request_that_never_ends_delays_the_stop_only_so_long(tmp_path: Path) -> None:
     """The bound is DRAIN_SECONDS and the site's own GRACE_SECONDS (at the gateway: UPSTREAM_TIMEOUT_MS and 5 s)."""
     settings = {**NOWHERE, "DRAIN_SECONDS": "0", "UPSTREAM_TIMEOUT_MS": "100"}
     with service(SITE, tmp_path, **settings) as running, ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""/health, /health/live, /health/ready, /version: their shapes, and what they say when a dependency is down or hangs."""
+"""/health, /health/live, /health/ready, /version: their shapes, and their answers when a dependency is down or hangs."""
 
 import platform
 import time
@@ -16,7 +16,7 @@ from tools.testing.wire import connect, get, read
 SERVICE = {"gateway_site": "api-gateway", "users_site": "user-service"}[SITE]
 
 
-def test_health_says_who_answers_when(site: Service) -> None:
+def test_health_shows_service_version_and_time(site: Service) -> None:
     answer = requests.get(f"{site.url}/health", timeout=10)
     body = answer.json()
     timestamp = body.pop("timestamp")

@@ -68,7 +68,7 @@ def test_the_instance_is_the_path_where_it_could_be_read(site: Service) -> None:
     "fields", [("X-A: " + "a" * 9000,), ("X-A: a\0b",), ("Content-Length: 4", "Transfer-Encoding: chunked")]
 )
 @pytest.mark.parametrize("target", ["/health", "/health?" + "a" * 9000])
-def test_a_request_id_is_kept_wherever_it_stands(site: Service, fields: tuple[str, ...], target: str) -> None:
+def test_a_request_id_is_kept_at_any_position(site: Service, fields: tuple[str, ...], target: str) -> None:
     mine = "x-request-id:mine-1"
     for order in ((mine, *fields), (*fields, mine)):
         answer = exchange(site.port, get(target, *order))
@@ -123,13 +123,13 @@ def test_no_path_is_mended(site: Service, path: str) -> None:
     assert (answer.status, answer.json()["instance"]) == (404, path)
 
 
-def test_an_upgrade_is_not_taken_up(site: Service) -> None:
+def test_an_upgrade_is_ignored(site: Service) -> None:
     """RFC 9110 §7.8: a server may ignore Upgrade."""
     upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")
     assert exchange(site.port, get("/version", *upgrade)).status == 200
 
 
-def test_a_websocket_is_not_taken_up(site: Service) -> None:
+def test_a_websocket_is_ignored(site: Service) -> None:
     fields = (
         "Connection: Upgrade",
         "Upgrade: websocket",

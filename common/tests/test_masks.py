@@ -89,7 +89,7 @@ def test_a_value_read_as_a_secret_is_masked_and_the_line_stays_json(
     assert logged["level"] == "error"
 
 
-def test_a_secret_is_masked_as_it_stands_in_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_is_masked_in_its_url_encoded_form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "secrets", set())
     environment.hide("p@ss word")
     assert json.loads(line("p%40ss%20word and p@ss word"))["message"] == "*** and ***"
@@ -98,7 +98,7 @@ def test_a_secret_is_masked_as_it_stands_in_a_url(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     "text", ["Listening at: http://0.0.0.0:3000 (7)", "AUTH is not set: set it to none", "no token left"]
 )
-def test_what_is_no_secret_stays(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_other_text_stays(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(environment, "secrets", set())
     assert json.loads(line(text))["message"] == text
 

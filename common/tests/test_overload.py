@@ -1,4 +1,4 @@
-"""MAX_IN_FLIGHT: what is above it is shed at once, with 503 and Retry-After; probes answer all the same."""
+"""MAX_IN_FLIGHT: further requests are shed with 503 and Retry-After; probes still answer."""
 
 import time
 from collections.abc import Iterator
@@ -49,5 +49,5 @@ def test_probes_answer(full: Service, path: str) -> None:
     assert requests.get(full.url + path, timeout=5).status_code == 200
 
 
-def test_what_was_shed_before_is_taken_afterwards(held_up: Service) -> None:
+def test_a_shed_request_is_accepted_later(held_up: Service) -> None:
     assert requests.get(f"{held_up.url}/version", timeout=5).status_code == 200

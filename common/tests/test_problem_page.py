@@ -1,4 +1,4 @@
-"""docs/reference/problems.md says what the code says."""
+"""docs/reference/problems.md agrees with the code."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs/reference/problems.md").read
 SECTIONS = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 
 
-def test_every_code_has_its_section_and_no_other_stands_there() -> None:
+def test_every_code_has_its_section_and_there_is_no_other() -> None:
     assert set(SECTIONS) == set(KINDS)
 
 

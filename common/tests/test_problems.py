@@ -64,7 +64,7 @@ def test_another_method_on_users_is_405_with_allow(site: Service, path: str, all
     assert set(answer.values("allow")[0].split(", ")) - {"HEAD"} == set(allow.split(", "))
 
 
-async def test_an_unexpected_exception_is_500_and_says_nothing() -> None:
+async def test_an_unexpected_exception_is_500_without_details() -> None:
     answer = await call(application(), "/boom")
     assert_problem(answer, 500, "internal-error", "/boom")
     assert answer is not None
@@ -72,7 +72,7 @@ async def test_an_unexpected_exception_is_500_and_says_nothing() -> None:
         assert told.encode() not in answer.body
 
 
-async def test_a_problem_of_the_sites_own_is_whole() -> None:
+async def test_a_problem_of_a_site_is_complete() -> None:
     assert_problem(await call(application(), "/conflict"), 409, "email-taken", "/conflict")
 
 
@@ -101,7 +101,7 @@ def test_a_browser_in_production_gets_the_problem(site: Service) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_a_dependency_that_is_down_is_told_without_its_address(debug_site: Service) -> None:
+def test_the_problem_of_a_lost_dependency_hides_its_address(debug_site: Service) -> None:
     answer = requests.get(debug_site.url + UNKNOWN_USER, timeout=10)
     assert answer.status_code in {502, 503}
     assert answer.headers["content-type"] == "application/problem+json"

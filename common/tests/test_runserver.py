@@ -1,4 +1,4 @@
-"""`runserver`: the service as in production, on loopback, loaded anew when a file changes."""
+"""`runserver`: the service as in production, on loopback, with reload."""
 
 import os
 import re
@@ -25,7 +25,7 @@ SECONDS = 30
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of what the site is made of, in a path with a space."""
+    """A copy of the site's code, in a path with a space."""
     folder = tmp_path / "a copy"
     for package in ("common", "users_contract", "packages", SITE):
         ignored = shutil.ignore_patterns("tests", "__pycache__")
@@ -57,7 +57,7 @@ def runserver(folder: Path, *arguments: str, **settings: str) -> Iterator[subpro
 
 
 def version(port: int) -> str | None:
-    """What /version says; None where nobody answers."""
+    """The answer of /version; None if nothing answers."""
     try:
         answer = requests.get(f"http://127.0.0.1:{port}/version", timeout=5)
     except requests.RequestException:
@@ -68,7 +68,7 @@ def version(port: int) -> str | None:
 def wait_until(
     port: int, wanted: str, process: subprocess.Popen[bytes], folder: Path, edited: Path | None = None
 ) -> None:
-    """Returns when /version says what is wanted. An edit is saved again after a while: the first one may have come
+    """Returns when /version answers as wanted. The edit is saved again after a while: the first may have come
     before the reloader had seen the file at all."""
     deadline = time.monotonic() + SECONDS
     again = time.monotonic() + 5
@@ -120,7 +120,7 @@ def test_debug_may_be_switched_off_and_the_address_given(checkout: Path) -> None
 
 
 @pytest.mark.parametrize("wrong", ["abc", "99999", "1:2:x", "127.0.0.1:", ":", "-1"])
-def test_what_is_no_address_is_refused(wrong: str) -> None:
+def test_a_malformed_address_is_refused(wrong: str) -> None:
     with pytest.raises(CommandError, match=re.escape(wrong)):
         bind(wrong)
 

@@ -70,7 +70,7 @@ def exchange_on(connection: socket.socket) -> bytes:
     return connection.recv(1 << 16)
 
 
-def test_a_stalled_reader_holds_no_request_and_hears_what_it_missed(tmp_path: Path) -> None:
+def test_a_stalled_reader_delays_no_request_and_gets_the_number_of_dropped_lines(tmp_path: Path) -> None:
     port = free_port()
     process, reader = start(port, tmp_path)
     try:

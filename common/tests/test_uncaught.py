@@ -1,4 +1,4 @@
-"""What nobody catches is a JSON line on stdout too: exceptions with their stack, warnings."""
+"""Uncaught exceptions and warnings are JSON lines on stdout, with the stack."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What all tests of this site share."""
+"""Shared by all tests of this site."""
 
 from hypothesis import settings
 

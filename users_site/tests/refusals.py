@@ -1,4 +1,4 @@
-"""What validation says, for tests that try any input at all."""
+"""The result of validation, for tests of arbitrary input."""
 
 from collections.abc import Callable
 from typing import TypeVar, cast
@@ -9,7 +9,7 @@ Accepted = TypeVar("Accepted")
 
 
 def accepted_or_refused(validate: Callable[[], Accepted]) -> tuple[Accepted | None, dict[str, object]]:
-    """What was accepted and {}, or None and the codes of the faults by field; any other exception comes through."""
+    """The accepted value and {}, or None and the codes by field; other exceptions propagate."""
     try:
         return validate(), {}
     except ValidationError as error:

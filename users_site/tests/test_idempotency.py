@@ -1,4 +1,4 @@
-"""Idempotency-Key: which keys will do, and what makes two requests the same."""
+"""Idempotency-Key: valid keys, and equal requests."""
 
 from typing import Any
 

@@ -82,7 +82,7 @@ def test_every_uuid_has_one_spelling(given_id: uuid.UUID) -> None:
 
 
 @given(st.one_of(st.text(max_size=50), st.uuids().map(lambda value: value.hex), st.uuids().map(lambda v: f"{v}\n")))
-def test_what_is_no_uuid_is_none(text: str) -> None:
+def test_text_that_is_no_uuid_is_none(text: str) -> None:
     assert canonical(text) is None or str(uuid.UUID(text)) == canonical(text)
     if len(text) != 36:
         assert canonical(text) is None

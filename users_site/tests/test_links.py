@@ -1,4 +1,4 @@
-"""Cursors and what the query of a list may ask for."""
+"""Cursors and the query of a list."""
 
 import uuid
 from functools import partial
@@ -50,7 +50,7 @@ def test_query_that_asks_for_nothing_gets_the_first_20() -> None:
 
 
 @pytest.mark.parametrize("query", [b"limit=0&cursor=&email=x", b"email=x&limit=101&cursor="])
-def test_every_fault_is_told_at_once(query: bytes) -> None:
+def test_every_fault_is_reported_at_once(query: bytes) -> None:
     assert accepted_or_refused(lambda: page_query(query))[1].keys() == {"limit", "cursor", "email"}
 
 
@@ -58,7 +58,7 @@ def test_page_without_a_neighbour_has_no_link() -> None:
     assert page_url(request(("Host", "a")), None, page_query(b"")) is None
 
 
-def test_link_is_made_of_what_the_proxy_says() -> None:
+def test_link_has_the_scheme_host_and_prefix_of_the_proxy() -> None:
     cursor = encode_cursor(Position(Side.OLDER, str(uuid.UUID(int=1))))
     direct = request(("Host", "users:3001"))
     assert page_url(direct, cursor, page_query(b"limit=5")) == f"http://users:3001/users?cursor={cursor}&limit=5"

@@ -1,4 +1,4 @@
-"""Any JSON value is a valid user or a validation error; nothing else is raised, and what is accepted keeps the contract."""
+"""Any JSON value is a valid user or a validation error; nothing else is raised."""
 
 import contextlib
 import unicodedata
@@ -72,7 +72,7 @@ def test_any_value_is_a_user_or_a_validation_error(data: Any) -> None:
 
 
 @given(near_users)
-def test_what_is_nearly_a_user_is_one_or_a_validation_error(data: dict[str, Any]) -> None:
+def test_a_near_user_is_valid_or_a_validation_error(data: dict[str, Any]) -> None:
     user = validated(data)
     if user is not None:
         assert_contract(user)
@@ -104,7 +104,7 @@ def test_parse_error_tells_where_and_not_what() -> None:
 
 
 @given(values)
-def test_any_json_is_parsed_to_what_it_says(data: Any) -> None:
+def test_any_json_is_parsed_to_its_value(data: Any) -> None:
     assert parse_json(orjson.dumps(data)) == data
 
 

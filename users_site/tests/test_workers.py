@@ -51,7 +51,7 @@ def test_every_scrape_counts_the_requests_of_all_workers(tmp_path: Path, shared_
 
 
 def test_gauges_of_a_dead_worker_go_with_it(tmp_path: Path, shared_store: Store) -> None:
-    """What it had in flight, or believed of a store, would be told for as long as the server runs."""
+    """Its requests in flight would be reported until the server stops."""
     with service("users_site", tmp_path, REDIS_URL=shared_store.url, WEB_CONCURRENCY="2") as running:
         arbiter = running.process.pid
         victim = int(Path(f"/proc/{arbiter}/task/{arbiter}/children").read_text().split()[0])

@@ -1,4 +1,4 @@
-"""The site under test, and what it did with what it was sent."""
+"""The site under test, and what it did with the bytes."""
 
 from collections.abc import Iterator
 

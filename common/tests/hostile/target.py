@@ -1,4 +1,4 @@
-"""What a hostile client meets, and how a test finds out what became of its bytes."""
+"""The target of hostile clients, and a record of the bytes that reached the upstream."""
 
 import socket
 import time
@@ -17,11 +17,11 @@ SMUGGLED = (
     f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     f"Content-Length: {len(SMUGGLED_BODY)}\r\n\r\n"
 ).encode() + SMUGGLED_BODY
-"""A request that nobody sent, hidden in what the next hop may take for a body."""
+"""A request hidden in bytes that the next hop may read as a body."""
 
 
 class Target:
-    """A running site; `upstream` is what stands behind the gateway."""
+    """A running site; `upstream` is behind the gateway."""
 
     def __init__(self, service: Service, upstream: Recording | None) -> None:
         self.service, self.upstream = service, upstream
@@ -36,7 +36,7 @@ class Target:
                 requests.delete(f"{self.service.url}{COLLECTION}/{user['id']}", timeout=10)
 
     def forwarded(self) -> list[Received]:
-        """What the upstream was sent since."""
+        """The requests that reached the upstream since."""
         if self.upstream is None:
             return []
         time.sleep(0.05)

@@ -11,7 +11,7 @@ from tools.testing.site import COLLECTION
 HEAD = f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
 
 
-def test_a_body_that_breaks_off_is_served_by_nobody(target: Target) -> None:
+def test_an_incomplete_body_is_not_served(target: Target) -> None:
     with socket.create_connection(("127.0.0.1", target.port), timeout=10) as connection:
         connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n" + SMUGGLED_BODY)
         connection.shutdown(socket.SHUT_WR)
@@ -20,7 +20,7 @@ def test_a_body_that_breaks_off_is_served_by_nobody(target: Target) -> None:
     assert not target.was_smuggled()
 
 
-def test_a_chunked_body_that_breaks_off_is_served_by_nobody(target: Target) -> None:
+def test_an_incomplete_chunked_body_is_not_served(target: Target) -> None:
     with socket.create_connection(("127.0.0.1", target.port), timeout=10) as connection:
         chunk = b"%x\r\n%b\r\n" % (len(SMUGGLED_BODY), SMUGGLED_BODY)
         connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk)
@@ -30,7 +30,7 @@ def test_a_chunked_body_that_breaks_off_is_served_by_nobody(target: Target) -> N
     assert not target.was_smuggled()
 
 
-def test_what_is_more_than_the_body_is_the_next_request_and_refused_if_it_is_none(target: Target) -> None:
+def test_bytes_after_the_body_are_the_next_request_and_refused_if_malformed(target: Target) -> None:
     answers, closed = target.all_answers(HEAD + b"Content-Length: 2\r\n\r\n{}" + b"more than was said\r\n\r\n")
     assert closed
     assert statuses(answers) == ([200, 400] if target.upstream else [400, 400])
@@ -77,7 +77,7 @@ def test_pipelined_requests_are_answered_one_by_one_in_order(target: Target) -> 
 
 @pytest.mark.verify  # half a minute of waiting
 def test_a_slow_body_is_ended(target: Target) -> None:
-    """10 s and 1 ms a byte are enough for anybody."""
+    """10 s and 1 ms per byte are enough."""
     with socket.create_connection(("127.0.0.1", target.port), timeout=20) as connection:
         connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
         started = time.monotonic()

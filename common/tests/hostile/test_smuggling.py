@@ -1,4 +1,4 @@
-"""Requests that two hops could read in two ways: refused, the connection closed, and what was hidden in them never served."""
+"""Requests that two hops could read in two ways: refused, the connection closed, the hidden request never served."""
 
 import pytest
 
@@ -99,7 +99,7 @@ PLAIN = {
 
 @pytest.mark.parametrize("field", PLAIN.values(), ids=PLAIN.keys())
 def test_what_only_looks_like_framing_frames_nothing(target: Target, field: bytes) -> None:
-    """The body is two bytes, and the request behind it another one: both are served, each by itself."""
+    """The body has two bytes, and another request follows: both are served separately."""
     body = b"Content-Length: 2\r\n\r\n{}"
     second = f"GET {COLLECTION}?limit=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
     answers, closed = target.all_answers(START + field + b"\r\n" + body + second)

@@ -1,4 +1,4 @@
-"""Reading a schema: its operations, and what they say of an answer."""
+"""Reads a schema: its operations and their answers."""
 
 from collections.abc import Iterator
 from pathlib import Path

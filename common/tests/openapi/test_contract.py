@@ -37,7 +37,7 @@ def test_operation_has_its_statuses(found: dict[str, Operation], method: str, pa
     assert operation.responses.keys() >= statuses | EVERYWHERE
 
 
-def test_every_code_of_the_site_stands_at_its_status(found: dict[str, Operation]) -> None:
+def test_every_code_of_the_site_has_its_status(found: dict[str, Operation]) -> None:
     told = {
         (int(status), example["value"]["code"])
         for operation in found.values()
@@ -70,7 +70,7 @@ def test_answers_have_their_headers(found: dict[str, Operation]) -> None:
     assert "Retry-After" in found["create_user"].headers("409")
 
 
-def test_request_id_is_taken_by_every_operation_and_is_on_every_answer(found: dict[str, Operation]) -> None:
+def test_request_id_is_a_parameter_of_every_operation_and_on_every_answer(found: dict[str, Operation]) -> None:
     for operation in found.values():
         assert "X-Request-ID" in operation.parameters("header")
         for status in operation.responses:

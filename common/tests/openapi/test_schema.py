@@ -78,7 +78,7 @@ def test_no_component_is_a_numbered_variant_of_another(document: dict[str, Any])
     assert [name for name in names if name[-1].isdigit()] == []
 
 
-def test_every_operation_has_a_summary_and_says_which_credential_it_takes(document: dict[str, Any]) -> None:
+def test_every_operation_has_a_summary_and_its_credentials(document: dict[str, Any]) -> None:
     for operation in operations(document).values():
         assert operation.definition["summary"]
         assert "security" in operation.definition

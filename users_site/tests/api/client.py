@@ -1,4 +1,4 @@
-"""A client of the user service for tests, and what every problem must look like."""
+"""A client of the user service for tests, and the shape of every problem."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ def fresh_email() -> str:
 
 
 ALONE = {"next": None, "previous": None, "next_cursor": None, "previous_cursor": None}
-"""What a page says that is the only one."""
+"""The links of the only page."""
 
 
 class Users:

@@ -29,7 +29,7 @@ def own_service(tmp_path_factory: pytest.TempPathFactory, own_store: Store) -> I
 
 @pytest.fixture
 def alone(own_service: Service, own_store: Store) -> Users:
-    """A service on an empty store that nobody else uses."""
+    """A service on an empty store of its own."""
     with own_store.client() as client:
         client.flushall()
     return Users(own_service.url)

@@ -11,7 +11,7 @@ SECONDS = 15
 
 
 class Answer(NamedTuple):
-    """What came back until the body was complete, or the server closed."""
+    """The answer, until the body is complete or the server closes."""
 
     status: int
     headers: dict[str, str]

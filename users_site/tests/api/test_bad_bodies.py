@@ -55,7 +55,7 @@ def test_malformed_change_is_400_and_changes_nothing(users: Users, method: str, 
 @pytest.mark.parametrize("field", ["name", "email", "role", "nick"])
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_deep_value_is_400_by_name(users: Users, field: str, depth: int, opening: bytes, closing: bytes) -> None:
-    """Python ends a recursion at 1,000, the parser at 1,024: what lies between is a 400 too."""
+    """Python ends a recursion at 1,000, the parser at 1,024: depths between are 400 too."""
     value = opening * depth + b"1" + closing * depth
     assert field in faulty_fields(users.post_bytes(b'{"%b":%b}' % (field.encode(), value)))
 
@@ -63,7 +63,7 @@ def test_deep_value_is_400_by_name(users: Users, field: str, depth: int, opening
 @pytest.mark.parametrize(
     "body", [b"null", b"true", b"1", b'"x"', b"[]", b"[{}]", b"[" * 1000 + b"]" * 1000, b"1.5e3", b"-0"]
 )
-def test_what_is_no_object_is_400(users: Users, body: bytes) -> None:
+def test_a_body_that_is_no_object_is_400(users: Users, body: bytes) -> None:
     assert faulty_fields(users.post_bytes(body)).keys() == {""}
 
 
@@ -136,6 +136,6 @@ def test_no_content_type_is_415(users: Users) -> None:
         "application/json; profile=x",
     ],
 )
-def test_json_is_taken_however_it_is_spelled(users: Users, content_type: str) -> None:
+def test_json_is_accepted_in_every_spelling(users: Users, content_type: str) -> None:
     body = f'{{"name":"Ada","email":"{fresh_email()}"}}'.encode()
     assert users.post_bytes(body, content_type).status_code == 201

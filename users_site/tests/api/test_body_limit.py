@@ -22,12 +22,12 @@ def in_chunks(body: bytes, size: int = 5000) -> Iterator[bytes]:
         yield body[start : start + size]
 
 
-def test_body_of_the_limit_is_taken_and_one_byte_more_is_413(users: Users) -> None:
+def test_body_of_the_limit_is_accepted_and_one_byte_more_is_413(users: Users) -> None:
     assert users.post_bytes(padded(LIMIT)).status_code == 201
     problem(users.post_bytes(padded(LIMIT + 1)), 413, "body-too-large", "/users")
 
 
-def test_chunked_body_of_the_limit_is_taken_and_one_byte_more_is_413(users: Users) -> None:
+def test_chunked_body_of_the_limit_is_accepted_and_one_byte_more_is_413(users: Users) -> None:
     assert users.post_bytes(in_chunks(padded(LIMIT))).status_code == 201
     problem(users.post_bytes(in_chunks(padded(LIMIT + 1))), 413, "body-too-large", "/users")
 
@@ -52,7 +52,7 @@ def test_chunked_body_is_refused_while_the_rest_is_still_to_come(users: Users) -
     assert answer.closed
 
 
-def test_client_that_waits_for_100_continue_is_told_413_at_once(users: Users) -> None:
+def test_client_that_waits_for_100_continue_gets_413_at_once(users: Users) -> None:
     head = {**JSON, "Content-Length": str(HUGE), "Expect": "100-continue"}
     assert send(users.url, request("POST", b"/users", head)).status == 413
 

@@ -1,4 +1,4 @@
-"""The browsable API: what a browser gets in dev, and that it gets JSON otherwise."""
+"""The browsable API: browsers get pages in dev, and JSON otherwise."""
 
 import re
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ def test_unknown_path_is_a_page_too(dev: Users) -> None:
 
 
 def test_forms_create_change_and_delete(dev: Users) -> None:
-    """What DRF's scripts send for the forms, with the browser's Accept."""
+    """The requests of DRF's scripts for the forms, with the browser's Accept."""
     email = fresh_email()
     page(browse(dev, "POST", json={"name": "Ada", "email": email}), 201)
     user = dev.list(email=email).json()["results"][0]

@@ -104,20 +104,20 @@ def test_null_takes_a_field_back_to_its_default_or_is_400_where_there_is_none(us
     assert faulty_fields(users.patch(user["id"], {"name": None})) == {"name": "required"}
 
 
-def test_patch_is_taken_as_merge_patch_too(users: Users) -> None:
+def test_patch_accepts_merge_patch_too(users: Users) -> None:
     user = users.created()
     answer = users.request("PATCH", f"/{user['id']}", data=b'{"name":"Grace"}', headers=MERGE)
     assert answer.json()["name"] == "Grace"
 
 
-def test_put_is_not_taken_as_merge_patch(users: Users) -> None:
+def test_put_refuses_merge_patch(users: Users) -> None:
     answer = users.request("PUT", f"/{users.created()['id']}", data=b"{}", headers=MERGE)
     problem(answer, 415, "unsupported-media-type")
 
 
 @pytest.mark.parametrize("patch", [[], "x", 1, True, None, [{"op": "add", "path": "/name", "value": "x"}]])
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_what_is_no_object_is_400(users: Users, method: str, patch: object) -> None:
+def test_a_body_that_is_no_object_is_400(users: Users, method: str, patch: object) -> None:
     user = users.created()
     body = b"null" if patch is None else None
     options = {"data": body, "headers": {"Content-Type": "application/json"}} if body else {"json": patch}

@@ -23,7 +23,7 @@ def etag(users: Users, user: dict) -> str:
     return users.get(user["id"]).headers["ETag"]
 
 
-def test_etag_is_strong_and_stands_as_long_as_the_user_does(users: Users) -> None:
+def test_etag_is_strong_and_stable(users: Users) -> None:
     user = users.created()
     assert re.fullmatch(r'"[\x21\x23-\x7e]+"', etag(users, user))
     assert etag(users, user) == etag(users, user)
@@ -118,7 +118,7 @@ def test_if_match_with_another_version_makes_a_read_412(users: Users) -> None:
 
 
 @pytest.mark.parametrize("method", CHANGES)
-def test_version_that_was_overtaken_is_412(users: Users, method: str) -> None:
+def test_an_outdated_version_is_412(users: Users, method: str) -> None:
     user = users.created()
     tag = etag(users, user)
     users.patch(user["id"], {"role": "admin"})

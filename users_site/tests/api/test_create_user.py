@@ -10,7 +10,7 @@ from users_site.tests.api.client import Users, faulty_fields, fresh_email, probl
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z").fullmatch
 
 
-def test_created_user_is_answered_whole(users: Users) -> None:
+def test_the_answer_is_the_whole_user(users: Users) -> None:
     email = fresh_email()
     answer = users.post({"name": "Ada", "email": email, "role": "admin"})
     assert answer.status_code == 201
@@ -41,7 +41,7 @@ def test_location_is_what_a_client_behind_a_proxy_can_follow(users: Users) -> No
     assert created.headers["Location"] == f"/api/users/{created.json()['id']}"
 
 
-def test_role_is_user_unless_told(users: Users) -> None:
+def test_role_defaults_to_user(users: Users) -> None:
     assert users.created()["role"] == "user"
 
 
@@ -118,7 +118,7 @@ def test_every_faulty_field_is_named_at_once(users: Users) -> None:
     }
 
 
-def test_email_of_254_characters_is_taken_and_of_255_is_not(users: Users) -> None:
+def test_email_of_254_characters_is_accepted_and_of_255_is_not(users: Users) -> None:
     local = fresh_email().partition("@")[0]
     domain = ".".join(["d" * 60] * 3)
     rest = 254 - len(local) - len(domain) - len("@.org") - 1

@@ -30,7 +30,7 @@ def test_first_page_has_no_previous_and_the_last_no_next(alone: Users) -> None:
 
 
 @pytest.mark.parametrize("direction", ["next", "previous"])
-def test_inserts_and_deletes_between_pages_make_nobody_repeat_or_vanish(alone: Users, direction: str) -> None:
+def test_inserts_and_deletes_between_pages_repeat_and_lose_no_user(alone: Users, direction: str) -> None:
     staying = [alone.created()["id"] for _ in range(12)]
     leaving = [alone.created()["id"] for _ in range(6)]
     everybody = list(pages(alone.list(limit=3).json()))
@@ -48,7 +48,7 @@ def test_inserts_and_deletes_between_pages_make_nobody_repeat_or_vanish(alone: U
     )
 
 
-def test_deleting_every_user_of_the_page_just_read_loses_nobody(alone: Users) -> None:
+def test_deleting_every_user_of_the_last_page_loses_no_other(alone: Users) -> None:
     newest_first = [alone.created()["id"] for _ in range(9)][::-1]
     page, seen = alone.list(limit=3).json(), list[str]()
     while True:
@@ -142,7 +142,7 @@ def test_broken_cursor_is_400(users: Users, cursor: str) -> None:
     assert faulty_fields(users.list(cursor=cursor)).keys() == {"cursor"}
 
 
-def test_cursor_with_anything_added_or_taken_off_is_400(alone: Users) -> None:
+def test_cursor_with_anything_added_or_removed_is_400(alone: Users) -> None:
     for _ in range(2):
         alone.created()
     cursor = alone.list(limit=1).json()["next"].partition("cursor=")[2].partition("&")[0]
@@ -150,7 +150,7 @@ def test_cursor_with_anything_added_or_taken_off_is_400(alone: Users) -> None:
         assert faulty_fields(alone.list(cursor=broken)).keys() == {"cursor"}
 
 
-def test_a_cursor_stands_beside_each_url(alone: Users) -> None:
+def test_each_url_has_its_cursor(alone: Users) -> None:
     for _ in range(3):
         alone.created()
     first = alone.list(limit=1).json()

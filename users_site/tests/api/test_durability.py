@@ -1,4 +1,4 @@
-"""DURABILITY over HTTP: what an acknowledged write says it reached, and what one is told that did not get there."""
+"""DURABILITY over HTTP: the header of an acknowledged write, and the problem of one that is less durable."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -36,14 +36,14 @@ def every_write(users: Users) -> list[requests.Response]:
     return [created, users.put(user_id, body), users.patch(user_id, {"name": "Eve"}), users.delete(user_id)]
 
 
-def test_by_default_a_write_reached_memory_and_a_read_says_nothing(users: Users) -> None:
+def test_by_default_a_write_reaches_memory_and_a_read_has_no_header(users: Users) -> None:
     answers = every_write(users)
     assert [answer.status_code for answer in answers] == [201, 200, 200, 204]
     assert [answer.headers["X-Durability"] for answer in answers] == ["memory"] * 4
     assert "X-Durability" not in users.list().headers
 
 
-def test_with_fsync_every_write_says_so(start: Start) -> None:
+def test_with_fsync_every_write_has_the_header(start: Start) -> None:
     users, running = start("fsync", appendfsync="always")
     assert [answer.headers["X-Durability"] for answer in every_write(users)] == ["fsync"] * 4
     with running.client() as client:
@@ -51,7 +51,7 @@ def test_with_fsync_every_write_says_so(start: Start) -> None:
     assert requests.get(f"{users.url}/health/ready", timeout=5).status_code == 200
 
 
-def test_below_what_was_asked_for_is_503_which_states_the_fate_of_the_write(start: Start) -> None:
+def test_a_less_durable_write_is_503_with_its_fate(start: Start) -> None:
     users, _ = start("replicated")
     body = {"name": "Ada", "email": fresh_email()}
     answer = users.post(body, idempotency_key="a-key")
@@ -63,7 +63,7 @@ def test_below_what_was_asked_for_is_503_which_states_the_fate_of_the_write(star
     problem(users.post(body), 409, "email-taken")
 
 
-def test_a_store_that_cannot_make_it_durable_is_not_ready_and_the_log_says_why(
+def test_a_store_that_cannot_make_it_durable_is_not_ready_and_the_log_has_the_reason(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     users, _ = start("fsync", appendonly="no")

@@ -20,7 +20,7 @@ def test_user_is_found_in_any_case(users: Users) -> None:
         }
 
 
-def test_email_that_nobody_has_is_an_empty_page(users: Users) -> None:
+def test_unknown_email_is_an_empty_page(users: Users) -> None:
     page = users.list(email=fresh_email()).json()
     assert page == {
         "count": 0,
@@ -45,7 +45,7 @@ def test_user_is_found_by_its_present_email_only(users: Users) -> None:
 
 
 @pytest.mark.parametrize("email", ["", "x", "a@b", "a b@c.org", "*", "a@b.org\x00", "a" * 250 + "@b.org"])
-def test_what_is_no_address_is_400(users: Users, email: str) -> None:
+def test_a_malformed_address_is_400(users: Users, email: str) -> None:
     assert faulty_fields(users.list(email=email)).keys() == {"email"}
 
 

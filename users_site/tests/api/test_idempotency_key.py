@@ -31,7 +31,7 @@ def test_same_request_again_is_the_first_answer_again(users: Users) -> None:
     assert users.list(email=body["email"]).json()["count"] == 1
 
 
-def test_24_at_once_make_one_user_and_none_is_told_that_its_email_is_taken(alone: Users) -> None:
+def test_24_at_once_make_one_user_and_none_gets_email_taken(alone: Users) -> None:
     for _ in range(3):
         key, body = fresh()
         answers = at_once(*[partial(alone.post, body, idempotency_key=key)] * 24)
@@ -162,7 +162,7 @@ def test_key_of_a_conflict_is_forgotten_too(alone: Users, own_store: Store) -> N
         assert DAY - 60 <= client.ttl(f"{{users:0}}:idem:{key}") <= DAY
 
 
-def test_key_says_nothing_to_other_methods(users: Users) -> None:
+def test_other_methods_ignore_the_key(users: Users) -> None:
     user, key = users.created(), uuid4().hex
     for name in ("A", "B"):
         assert users.patch(user["id"], {"name": name}, idempotency_key=key).json()["name"] == name

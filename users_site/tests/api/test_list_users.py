@@ -20,7 +20,7 @@ def test_store_without_users_is_an_empty_page(alone: Users) -> None:
     }
 
 
-def test_users_are_listed_whole_and_newest_first(alone: Users) -> None:
+def test_users_are_listed_newest_first(alone: Users) -> None:
     created = [alone.created(name=f"User {number}") for number in range(5)]
     assert alone.list().json() == {
         "count": 5,
@@ -32,7 +32,7 @@ def test_users_are_listed_whole_and_newest_first(alone: Users) -> None:
     }
 
 
-def test_page_holds_20_users_unless_told(alone: Users) -> None:
+def test_page_holds_20_users_by_default(alone: Users) -> None:
     for _ in range(21):
         alone.created()
     page = alone.list().json()

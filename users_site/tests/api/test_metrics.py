@@ -1,4 +1,4 @@
-"""What /metrics tells about users and Redis."""
+"""Metrics of users and Redis."""
 
 import os
 import re

@@ -52,7 +52,7 @@ def test_16_patches_of_different_fields_lose_nothing(users: Users) -> None:
 
 
 def test_16_counters_with_if_match_count_to_16(users: Users) -> None:
-    """Read, add one, write if nobody was faster: what clients do who must not lose an increment."""
+    """Read, add one, write if the version is still the same: an increment that must not be lost."""
     user = users.created(name="0")
 
     def increment():

@@ -1,4 +1,4 @@
-"""What a request costs, counted on the real server; and that no change takes more than one write."""
+"""The round trips of each request, counted on the real server; no change takes more than one write."""
 
 from collections.abc import Callable
 from uuid import uuid4
@@ -101,7 +101,7 @@ def test_change_is_one_write_so_that_a_crash_leaves_no_half_user(
     assert len(seen.commands) <= 2  # the read that the change was made from, and the write
 
 
-def test_server_that_forgot_the_scripts_is_taught_them_again(warm: Users, own_store: Store) -> None:
+def test_scripts_are_sent_again_after_a_flush(warm: Users, own_store: Store) -> None:
     with own_store.client() as client:
         client.script_flush()
     with watch(own_store) as seen:

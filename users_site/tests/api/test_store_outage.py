@@ -98,7 +98,7 @@ def test_every_request_is_503_within_2_s_while_the_store_hangs(pair: tuple[Store
     wait_until(lambda: health(running, "/ready")[0] == 200)
 
 
-def test_service_recovers_by_itself_and_all_that_was_acknowledged_is_there(pair: tuple[Store, Service, Users]) -> None:
+def test_service_recovers_and_every_acknowledged_write_is_there(pair: tuple[Store, Service, Users]) -> None:
     redis, running, users = pair
     kept = users.created()
     changed = users.patch(users.created()["id"], {"name": "Grace", "email": fresh_email()}).json()

@@ -18,7 +18,7 @@ STATES = {
 
 @pytest.fixture(params=STATES)
 def refusing(request: pytest.FixtureRequest, alone: Users, own_store: Store) -> Iterator[tuple[Users, dict, str]]:
-    """The service on a store that refuses writes, one user in it, and the reason that is to be told."""
+    """The service on a store that refuses writes, one user in it, and the expected reason."""
     user = alone.created()
     alone.list(email=user["email"])
     begin, end, reason = STATES[request.param]
@@ -80,7 +80,7 @@ def test_refused_request_may_be_repeated_with_its_key(alone: Users, own_store: S
     assert "Idempotency-Replayed" not in second.headers
 
 
-def test_key_of_another_type_in_the_store_is_a_500_that_says_nothing(alone: Users, own_store: Store) -> None:
+def test_key_of_another_type_in_the_store_is_a_500_without_details(alone: Users, own_store: Store) -> None:
     """Only a bug, or somebody else in our database, explains it."""
     user = alone.created()
     with own_store.client() as client:

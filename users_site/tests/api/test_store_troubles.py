@@ -18,7 +18,7 @@ from tools.testing.store import PASSWORD, Store, store
 from users_site.tests.api.client import Users, fresh_email, problem
 
 PROMPT, RECOVERY = 2.0, 4.0
-"""What the contract has, and twice that for the way back: this machine may be busy."""
+"""The contract's bound, and twice that to recover: this machine may be busy."""
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def impostor(port: int, reply: bytes) -> Iterator[list[float]]:
             connection.close()
 
 
-def test_a_store_that_loads_is_told_and_waited_for_without_a_storm(pair: tuple[Store, Served, Users]) -> None:
+def test_a_loading_store_is_503_and_waited_for_without_a_storm(pair: tuple[Store, Served, Users]) -> None:
     redis, running, users = pair
     redis.stop()
     with impostor(redis.port, b"-LOADING Redis is loading the dataset in memory\r\n") as connected:
@@ -120,7 +120,7 @@ def test_a_store_that_was_replaced_by_an_empty_one_is_empty_and_takes_writes(
     assert users.list().json()["count"] == 1
 
 
-def test_a_store_that_wants_another_password_is_told_without_naming_either(pair: tuple[Store, Served, Users]) -> None:
+def test_a_wrong_password_is_503_without_naming_it(pair: tuple[Store, Served, Users]) -> None:
     redis, running, users = pair
     with redis.client() as client:
         client.config_set("requirepass", "another-password")
@@ -132,7 +132,7 @@ def test_a_store_that_wants_another_password_is_told_without_naming_either(pair:
     assert_recovers(running, users)
 
 
-def test_a_store_that_forgot_its_scripts_is_taught_them_and_nobody_notices(pair: tuple[Store, Served, Users]) -> None:
+def test_flushed_scripts_are_sent_again_unnoticed(pair: tuple[Store, Served, Users]) -> None:
     redis, _, users = pair
     for _ in range(3):
         user = users.created()

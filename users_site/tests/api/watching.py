@@ -1,4 +1,4 @@
-"""What the service really sends to Redis, as MONITOR shows it: steps of a script apart from commands of their own."""
+"""The commands that the service sends to Redis, as MONITOR shows them; the steps of scripts separately."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +16,9 @@ class Watch:
 
     def __init__(self) -> None:
         self.commands: list[str] = []
-        """Names of what the service sent, one round trip each at most."""
+        """Names of the commands that the service sent, one round trip each at most."""
         self.steps: list[str] = []
-        """Names of what scripts did with it, each script in one piece."""
+        """Names of the commands inside scripts, script by script."""
 
     @property
     def writes(self) -> list[str]:

@@ -25,6 +25,7 @@ def test_the_index_is_json_for_programs_and_its_links_resolve(gateway_service: S
 def test_the_index_is_a_page_for_browsers(gateway_service: Service) -> None:
     answer = requests.get(gateway_service.url, headers=HTML, timeout=SECONDS)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["vary"] == "Accept"
     assert 'href="/api/users"' in answer.text
     assert "http://" not in answer.text.replace("http://www.w3.org", "")
 

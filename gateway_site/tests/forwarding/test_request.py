@@ -46,6 +46,8 @@ def test_the_target_is_forwarded_byte_for_byte(gateway: Service, upstream: Recor
         "/api/health",
         "/users",
         "/%61pi/users",
+        "/api%2Fusers",
+        "/api/users%2f1",
     ],
 )
 def test_no_other_path_is_forwarded(gateway: Service, upstream: Recording, path: str) -> None:

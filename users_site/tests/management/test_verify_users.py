@@ -276,6 +276,7 @@ def test_unusual_users_are_fine(run: Run, redis: Redis) -> None:
     put(redis, a_user(1, name='O"Neil \\ 武', email='"a!b"@example.com'))
     put(redis, a_user(2, email="u@Exämple.com"))
     put(redis, a_user(3, email="u@straße.example"))
+    put(redis, a_user(5, email="x" * 80 + "@example.com"))  # earlier versions had no limit on the local part
     put(redis, a_user(4, name="x" * 200, email="UPPER+tag@sub.example.co.uk"))
     assert found(run) == {}
 

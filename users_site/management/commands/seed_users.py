@@ -1,9 +1,6 @@
 """`seed_users`: fills a store with made-up users."""
 
 import secrets
-import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -11,19 +8,10 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from common.cli.console import FORMATS, at_least
-from users_site import identifiers
-from users_site.models import User
 from users_site.operations.bulk import Bulk
-from users_site.operations.documents import email_of
-from users_site.operations.loading import Entry, Loaded, load
-from users_site.operations.people import is_made_up, people
+from users_site.operations.loading import load
+from users_site.operations.seed import entries, has_real_people, ids, people
 from users_site.operations.store import StoreCommand
-
-SAMPLE = 100
-"""How many of the newest users are looked at to recognise a production store."""
-
-SAME_TIME = 100
-"""Users that share a created_at: made within a millisecond."""
 
 
 class Command(StoreCommand):
@@ -78,25 +66,3 @@ With DEBUG=false, a store with addresses of other domains counts as a production
             self.confirm(f"Delete all {count:,} users of {bulk.address}?")
         bulk.clear()
         self.say(f"{count:,} users deleted")
-
-
-def entries(persons: Iterator[tuple[str, str, str]]) -> Iterator[Entry]:
-    """A user for each person, created now, in the order of their ids."""
-    milliseconds = 0
-    while group := sorted(islice(persons, SAME_TIME), key=lambda person: identifiers.bits_of(person[1])):
-        milliseconds = max(milliseconds + 1, time.time_ns() // 1_000_000)
-        now = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
-        user_ids = sorted(identifiers.id_at(milliseconds, identifiers.bits_of(email)) for _, email, _ in group)
-        for user_id, (name, email, role) in zip(user_ids, group, strict=True):
-            yield Entry(user_id, email, User(user_id, name, email, role, now, now).document())
-
-
-def ids(loaded: Loaded) -> list[str]:
-    """The ids of a batch's users; for one whose email is taken, the id that holds it."""
-    holders = {conflict.entry.id: conflict.holder for conflict in loaded.conflicts}
-    return [holders.get(entry.id) or entry.id for entry in loaded.entries]
-
-
-def has_real_people(bulk: Bulk) -> bool:
-    """Whether one of the newest users has an address that a person may have."""
-    return any(not is_made_up(email_of(document)) for document in bulk.newest(SAMPLE))

@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from common.cli.console import FORMATS, at_least, table
-from users_site.operations.audit import Audit
 from users_site.operations.findings import REPAIRABLE, Finding, Kind
 from users_site.operations.store import StoreCommand
+from users_site.operations.verify import Verification
 from users_site.repository.errors import StoreError
 
 
@@ -37,7 +37,7 @@ safe while the service runs: it reads in small batches, and checks each suspect 
             with suppress(StoreError):  # an index of another type is a finding, not the end
                 total = bulk.count() * 3
             progress = self.start_progress(total, "entries checked")
-            audit = Audit(bulk, repair=options["repair"], advance=progress.update)
+            audit = Verification(bulk, repair=options["repair"], advance=progress.update)
             for finding in audit.run():
                 counts[finding.kind] += 1
                 if len(examples[finding.kind]) < options["examples"]:
@@ -52,7 +52,7 @@ safe while the service runs: it reads in small batches, and checks each suspect 
             raise CommandError(hint)
 
     def _show_report(
-        self, audit: Audit, repair: bool, counts: Counter[Kind], examples: dict[Kind, list[Finding]]
+        self, audit: Verification, repair: bool, counts: Counter[Kind], examples: dict[Kind, list[Finding]]
     ) -> None:
         self.stdout.write(", ".join(f"{count:,} {what}" for what, count in audit.checked.items()))
         if not counts:
@@ -82,7 +82,7 @@ def _fate(kind: Kind, repair: bool) -> str:
 
 
 def _report(
-    audit: Audit, repair: bool, counts: Counter[Kind], examples: dict[Kind, list[Finding]], seconds: float
+    audit: Verification, repair: bool, counts: Counter[Kind], examples: dict[Kind, list[Finding]], seconds: float
 ) -> dict[str, Any]:
     return {
         "checked": dict(audit.checked),

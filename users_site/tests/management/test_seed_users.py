@@ -12,7 +12,7 @@ from redis import Redis
 
 from users_contract.contracts import UserSerializer
 from users_site.models import User
-from users_site.operations.people import people
+from users_site.operations.seed import people
 from users_site.repository import keys
 from users_site.tests.management.conftest import a_user, contents, parsed, put
 

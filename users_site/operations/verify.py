@@ -23,7 +23,7 @@ LOOKS = 3
 """How often a user who changes meanwhile is looked at again, before the verdict is left to the next run."""
 
 
-class Audit:
+class Verification:
     """One run over a store. `checked` counts what was looked at; `advance` is called with how many after each batch."""
 
     def __init__(self, bulk: Bulk, *, repair: bool, advance: Callable[[int], object] = lambda count: None) -> None:

@@ -1,7 +1,22 @@
-"""Made-up people, the same for the same seed: plausible names, addresses at domains that belong to nobody (RFC 2606)."""
+"""Sample users: the same people for the same seed, with plausible names and addresses at example domains (RFC 2606)."""
 
 import random
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+
+from users_site import identifiers
+from users_site.models import User
+from users_site.operations.bulk import Bulk
+from users_site.operations.documents import email_of
+from users_site.operations.loading import Entry, Loaded
+
+SAMPLE = 100
+"""How many of the newest users are looked at to recognise a production store."""
+
+SAME_TIME = 100
+"""Users that share a created_at: made within a millisecond."""
 
 # Each with its ASCII form for the address, where it has another.
 FIRST = """
@@ -56,3 +71,25 @@ def _forms(word: str) -> tuple[str, str]:
     """The name as people write it, and as it stands in an address."""
     name, _, ascii_form = word.partition("/")
     return name.replace("_", " "), ascii_form or name.lower()
+
+
+def entries(persons: Iterator[tuple[str, str, str]]) -> Iterator[Entry]:
+    """A user for each person, created now, in the order of their ids."""
+    milliseconds = 0
+    while group := sorted(islice(persons, SAME_TIME), key=lambda person: identifiers.bits_of(person[1])):
+        milliseconds = max(milliseconds + 1, time.time_ns() // 1_000_000)
+        now = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+        user_ids = sorted(identifiers.id_at(milliseconds, identifiers.bits_of(email)) for _, email, _ in group)
+        for user_id, (name, email, role) in zip(user_ids, group, strict=True):
+            yield Entry(user_id, email, User(user_id, name, email, role, now, now).document())
+
+
+def ids(loaded: Loaded) -> list[str]:
+    """The ids of a batch's users; for one whose email is taken, the id that holds it."""
+    holders = {conflict.entry.id: conflict.holder for conflict in loaded.conflicts}
+    return [holders.get(entry.id) or entry.id for entry in loaded.entries]
+
+
+def has_real_people(bulk: Bulk) -> bool:
+    """Whether one of the newest users has an address that a person may have."""
+    return any(not is_made_up(email_of(document)) for document in bulk.newest(SAMPLE))

@@ -23,7 +23,7 @@ WRONG = {
 
 
 def manage(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE")}
+    inherited = {name: value for name, value in os.environ.items() if name == "PATH"}
     command = [sys.executable, MANAGE, *words]
     return subprocess.run(
         command, cwd=ROOT, env={**inherited, **settings}, capture_output=True, text=True, timeout=30, check=False

@@ -32,7 +32,6 @@ class Service:
         self.url = f"http://{self.host}:{self.port}"
         self.log, self.errors = folder / f"{site}-{self.port}.log", folder / f"{site}-{self.port}.err"
         inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
-        inherited |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
         self.environment = {
             **inherited,
             "HOST": "127.0.0.1",

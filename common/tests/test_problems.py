@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from common.http.problem import KINDS
+from common.http.problems import page
 from tools.testing.application import SECRET, application
 from tools.testing.in_process import call
 from tools.testing.service import Service
@@ -106,3 +107,16 @@ def test_the_problem_of_a_lost_dependency_hides_its_address(debug_site: Service)
     assert answer.status_code in {502, 503}
     assert answer.headers["content-type"] == "application/problem+json"
     assert "127.0.0.1" not in answer.text
+
+
+@pytest.mark.parametrize("name", ["title", "detail", "instance"])
+def test_the_page_of_a_problem_escapes_what_a_client_sent(name: str) -> None:
+    body = {"status": 404, "title": "t", "detail": "d", "instance": "/i", name: "<script>"}
+    text = page(body).decode()
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_the_page_of_a_problem_escapes_the_errors_of_fields() -> None:
+    body = {"status": 400, "title": "t", "detail": "d", "errors": [{"field": "<b>"}]}
+    assert "<b>" not in page(body).decode()

@@ -179,9 +179,13 @@ def redis_pod(root: Path) -> Iterator[Pod]:
 
 
 @contextmanager
-def shared_limit_pod(root: Path) -> Iterator[Pod]:
+def shared_limit_pod(root: Path, memory: str = "32mb") -> Iterator[Pod]:
     """The component's store of the rate limit."""
     pod = _pod(root, "rate-limit", free_port(), "start.sh", (SHARED_LIMIT,))
+    config = pod.folder / "etc" / "redis.conf"
+    config.write_text(
+        config.read_text(encoding="utf-8").replace("maxmemory 32mb", f"maxmemory {memory}"), encoding="utf-8"
+    )
     try:
         pod.start()
         pod.wait(PASSWORDS["rate-limit-password"])

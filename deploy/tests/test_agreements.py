@@ -28,6 +28,7 @@ NOT_IN_CONFIG_MAPS = {
     "APP_VERSION": "the image sets it",
     "APP_REVISION": "the image sets it",
     "HOST": "a container listens on every interface",
+    "DATA_DIR": "for a checkout: where `make run` keeps its store",
     "WEB_CONCURRENCY": "one process a pod: replicas are how this scales",
     "PUBLIC_URL": "links follow the request's host, unless an overlay sets it",
     "SILENCED_SYSTEM_CHECKS": "for a checkout: warnings of `check`",

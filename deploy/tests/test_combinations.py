@@ -25,7 +25,7 @@ def test_mutant_of_the_real_thing_is_found(load: Load, mutant: Mutant):
     objects = Objects(load("prod", ("gateway-api", "monitoring", "tracing", "backup")))
     mutant.mutate(objects)
     found = check(objects.rendering)
-    assert [each for each in found if each.object.startswith(mutant.object) and mutant.says in each.what + each.why]
+    assert [each for each in found if each.object.startswith(mutant.object) and mutant.reported in each.what + each.why]
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

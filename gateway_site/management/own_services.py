@@ -1,4 +1,4 @@
-"""What `check_manifests` has to know of our two services, taken from their code and settings.
+"""Describes our two services to `check_manifests`, from their code and settings.
 
 The sites never import each other, so the user service is read as source and started as a process.
 """

@@ -1,7 +1,7 @@
 """Finds in rendered manifests what a cluster would suffer from: across objects, and against the caller's services.
 
 Schemas are kubernetes-validate's work, hardening in general is checkov's. A rule (`rules/`) is a function from a
-rendering to hits, registered with its ID. The package knows the caller's services only by what it is given (`Service`).
+rendering to hits, registered with its ID. The caller describes its services (`Service`); the package imports none.
 """
 
 from collections.abc import Collection, Iterable

@@ -16,7 +16,7 @@ from packages.preflight.services import Service
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 RENDER_SECONDS = 60
-MOST_DEPTH = 100
+MOST_DEPTH, MOST_NODES = 100, 10_000_000
 
 
 class UnreadableError(Exception):
@@ -154,12 +154,24 @@ _Loader.add_implicit_resolver(
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_number)
 
 
+def _check_size(content: str) -> None:
+    """Raises ValueError for nesting that crashes libyaml's composer, and for aliases that expand beyond all memory."""
+    sizes, anchors, open_anchors = [0], {}, []
+    for event in yaml.parse(content, Loader=_Base):
+        if isinstance(event, yaml.CollectionStartEvent):
+            sizes.append(1)
+            open_anchors.append(event.anchor)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchors[open_anchors.pop()] = size = sizes.pop()
+            sizes[-1] += size
+        else:
+            sizes[-1] += anchors.get(event.anchor, 1) if isinstance(event, yaml.AliasEvent) else 1
+        if len(sizes) > MOST_DEPTH or sizes[-1] > MOST_NODES:
+            raise ValueError(f"nested more than {MOST_DEPTH} deep, or of more than {MOST_NODES} nodes")
+
+
 def _parse(source: str, content: str, violations: list[Violation]) -> Iterator[Manifest]:
-    depth = 0
-    for event in yaml.parse(content, Loader=_Base):  # libyaml's composer crashes on deep nesting
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MOST_DEPTH:
-            raise ValueError(f"nested more than {MOST_DEPTH} deep")
+    _check_size(content)
     loader = _Loader(content)
     while loader.check_data():
         document = loader.get_data()

@@ -11,7 +11,7 @@ Severity = Literal["error", "warning"]
 
 
 class Hit(NamedTuple):
-    """What a rule yields, where a text is not enough; the rest replaces what its rule or its scope says."""
+    """What a rule yields, where a text is not enough; the rest replaces the defaults of its rule."""
 
     what: str
     cure: str = ""

@@ -16,7 +16,7 @@ from packages.preflight import RULES, UnreadableError, check_paths
 
 
 class Command(BaseCommand):
-    """Gives `packages.preflight` what it has to know of our services."""
+    """Runs `packages.preflight` with a description of our services."""
 
     help = """\
 Checks manifests across objects and against both services. One line per violation: object: what — why — cure [rule].

@@ -62,7 +62,7 @@ def probe_of_a_port_that_is_not_declared(rendering: Rendering, workload: Workloa
                 yield Hit(f"{kind} uses port {wanted}", why=why, severity=severity)
 
 
-@rule("M252", "containers", why="an outage of the dependency restarts every pod at once, and mends nothing",
+@rule("M252", "containers", why="an outage of the dependency restarts every pod at once and fixes nothing",
       cure="probe the container alone (/health/live); a dependency belongs to readiness")  # fmt: skip
 def liveness_that_depends_on_another_workload(rendering: Rendering, workload: Workload, container: Container) -> Hits:
     probe = mapping(container.data, "livenessProbe")

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a mutant a line
-"""Ways to break a sound deployment, and what `check_manifests` must say of each: the object, and words of its line.
+"""Ways to break a sound deployment, and what `check_manifests` must report of each: the object, and a part of its line.
 
 A mutant changes one thing, in a rendering of both services, Redis and their surroundings; the same table runs on the
 rendering kept beside it (no kubectl needed) and on the real overlays (`deploy/tests`).
@@ -68,11 +68,11 @@ class Mutant:
     name: str
     mutate: Callable[[Objects], object]
     object: str
-    says: str
+    reported: str
 
 
 GATEWAY, USERS, REDIS = "Deployment/api-gateway", "Deployment/user-service", "StatefulSet/redis"
-OTHER = {"matchLabels": {"app.kubernetes.io/name": "nobody"}}
+OTHER = {"matchLabels": {"app.kubernetes.io/name": "other"}}
 
 
 def _set(*path: Any, value: Any) -> Callable[[Data], None]:
@@ -99,7 +99,7 @@ MUTANTS = (
     Mutant("Service selects nothing", lambda o: o("Service", "api-gateway")["spec"].update(selector={"app": "gateway"}), "Service/api-gateway", "matches no pod"),
     Mutant("budget selects nothing", lambda o: o("PodDisruptionBudget", "api-gateway")["spec"].update(selector=OTHER), "PodDisruptionBudget/api-gateway", "matches no pod"),
     Mutant("network policy selects nothing", lambda o: o("NetworkPolicy", "redis")["spec"].update(podSelector=OTHER), "NetworkPolicy/redis", "matches no pod"),
-    Mutant("network policy lets in nobody", lambda o: _set("ingress", 0, "from", 0, "podSelector", value=OTHER)(o("NetworkPolicy", "redis")["spec"]), "NetworkPolicy/redis", "ingress peer"),
+    Mutant("network policy lets in no pod", lambda o: _set("ingress", 0, "from", 0, "podSelector", value=OTHER)(o("NetworkPolicy", "redis")["spec"]), "NetworkPolicy/redis", "ingress peer"),
     Mutant("spread counts other pods", lambda o: _set("topologySpreadConstraints", 0, "labelSelector", value=OTHER)(o.pod("user-service")), USERS, "topology spread counts other pods"),
     Mutant("monitor of no Service", lambda o: o("ServiceMonitor", "api-gateway")["spec"].update(selector=OTHER), "ServiceMonitor/api-gateway", "matches nothing"),
     Mutant("monitor of no port", lambda o: _set("endpoints", 0, "port", value="metrics")(o("ServiceMonitor", "user-service")["spec"]), "ServiceMonitor/user-service", "it scrapes port 'metrics'"),
@@ -112,18 +112,18 @@ MUTANTS = (
     Mutant("liveness gives no second chance", lambda o: o.container("api-gateway")["livenessProbe"].update(failureThreshold=1), GATEWAY, "failureThreshold 1"),
     Mutant("liveness each second", lambda o: o.container("api-gateway")["livenessProbe"].update(periodSeconds=1, timeoutSeconds=1), GATEWAY, "periodSeconds 1"),
     Mutant("liveness loses patience", lambda o: o.container("user-service")["livenessProbe"].update(periodSeconds=3, timeoutSeconds=1), USERS, "gives up after 9 s"),
-    Mutant("liveness asks the dependency", lambda o: o.container("user-service")["livenessProbe"]["httpGet"].update(path="/health/ready"), USERS, "the readiness path"),
-    Mutant("startup asks the dependency", lambda o: o.container("user-service")["startupProbe"]["httpGet"].update(path="/health/ready"), USERS, "startupProbe requests /health/ready"),
-    Mutant("readiness asks liveness", lambda o: o.container("api-gateway")["readinessProbe"]["httpGet"].update(path="/health"), GATEWAY, "does not show readiness"),
-    Mutant("probe path that nobody serves", lambda o: o.container("api-gateway")["livenessProbe"]["httpGet"].update(path="/healthz"), GATEWAY, "requests /healthz, which api-gateway does not serve"),
-    Mutant("probe port that nobody serves", lambda o: o.container("api-gateway")["readinessProbe"]["httpGet"].update(port=8080), GATEWAY, "readinessProbe uses port 8080"),
+    Mutant("liveness depends on Redis", lambda o: o.container("user-service")["livenessProbe"]["httpGet"].update(path="/health/ready"), USERS, "the readiness path"),
+    Mutant("startup depends on Redis", lambda o: o.container("user-service")["startupProbe"]["httpGet"].update(path="/health/ready"), USERS, "startupProbe requests /health/ready"),
+    Mutant("readiness by the liveness path", lambda o: o.container("api-gateway")["readinessProbe"]["httpGet"].update(path="/health"), GATEWAY, "does not show readiness"),
+    Mutant("probe path that is not served", lambda o: o.container("api-gateway")["livenessProbe"]["httpGet"].update(path="/healthz"), GATEWAY, "requests /healthz, which api-gateway does not serve"),
+    Mutant("probe port that is not open", lambda o: o.container("api-gateway")["readinessProbe"]["httpGet"].update(port=8080), GATEWAY, "readinessProbe uses port 8080"),
     Mutant("probe over TLS", lambda o: o.container("api-gateway")["livenessProbe"]["httpGet"].update(scheme="HTTPS"), GATEWAY, "livenessProbe uses HTTPS"),
     Mutant("no readiness", lambda o: o.container("api-gateway").pop("readinessProbe"), GATEWAY, "has no readinessProbe"),
     Mutant("no liveness", lambda o: o.container("user-service").pop("livenessProbe"), USERS, "has no livenessProbe"),
     Mutant("startup is hurried", lambda o: o.container("user-service")["startupProbe"].update(failureThreshold=2), USERS, "gives up after 10 s"),
     Mutant("rollout deadline within start-up", lambda o: o("Deployment", "user-service")["spec"].update(progressDeadlineSeconds=60), USERS, "progressDeadlineSeconds 60"),
-    Mutant("scrape path that nobody serves", lambda o: o("Deployment", "api-gateway")["spec"]["template"]["metadata"]["annotations"].update({"prometheus.io/path": "/prometheus"}), GATEWAY, "prometheus.io/path is /prometheus"),
-    Mutant("scrape port that nobody serves", lambda o: o("Deployment", "api-gateway")["spec"]["template"]["metadata"]["annotations"].update({"prometheus.io/port": "9090"}), GATEWAY, "prometheus.io/port is 9090"),
+    Mutant("scrape path that is not served", lambda o: o("Deployment", "api-gateway")["spec"]["template"]["metadata"]["annotations"].update({"prometheus.io/path": "/prometheus"}), GATEWAY, "prometheus.io/path is /prometheus"),
+    Mutant("scrape port that is not open", lambda o: o("Deployment", "api-gateway")["spec"]["template"]["metadata"]["annotations"].update({"prometheus.io/port": "9090"}), GATEWAY, "prometheus.io/port is 9090"),
     Mutant("ConfigMap is gone", lambda o: o.remove("ConfigMap", "api-gateway-settings"), GATEWAY, "needs ConfigMap 'api-gateway-settings"),
     Mutant("Secret is gone", lambda o: o.remove("ExternalSecret", "redis-auth"), USERS, "needs Secret 'redis-auth', which does not exist"),
     Mutant("Secret lacks a key", lambda o: o("ExternalSecret", "redis-auth")["spec"]["data"].pop(0), USERS, "needs key 'password' of Secret redis-auth"),
@@ -136,7 +136,7 @@ MUTANTS = (
     Mutant("SecretStore is gone", lambda o: o.remove("SecretStore", "aws-secrets-manager"), "ExternalSecret/redis-auth", "SecretStore 'aws-secrets-manager' does not exist"),
     Mutant("operator's account is gone", lambda o: o.remove("ServiceAccount", "external-secrets"), "SecretStore/aws-secrets-manager", "ServiceAccount 'external-secrets' does not exist"),
     Mutant("route without Gateway", lambda o: o.remove("Gateway", "public"), "HTTPRoute/api-gateway", "Gateway 'public' https does not exist"),
-    Mutant("certificate that nobody makes", lambda o: o("Gateway", "public")["metadata"].pop("annotations"), "Gateway/public", "for TLS does not exist"),
+    Mutant("certificate without an issuer", lambda o: o("Gateway", "public")["metadata"].pop("annotations"), "Gateway/public", "for TLS does not exist"),
     Mutant("variable expands to nothing", lambda o: o.container("user-service")["env"].append({"name": "REDIS_URL", "value": "redis://$(STORE):6379/0"}), USERS, "uses $(STORE), which is not set"),
     Mutant("limit below request", lambda o: o.container("api-gateway")["resources"]["limits"].update(cpu="50m"), GATEWAY, "above its limit 50m"),
     Mutant("no quantity", lambda o: o.container("api-gateway")["resources"]["limits"].update(memory="256MB"), GATEWAY, "no quantity"),
@@ -153,7 +153,7 @@ MUTANTS = (
     Mutant("replicas beside the autoscaler", lambda o: o("Deployment", "api-gateway")["spec"].update(replicas=3), GATEWAY, "sets replicas 3 and is scaled by"),
     Mutant("two autoscalers", lambda o: o.add(_scaled_object()), GATEWAY, "is scaled by HorizontalPodAutoscaler/api-gateway and ScaledObject/api-gateway"),
     Mutant("autoscaler of no request", lambda o: (o.remove("LimitRange", "namespace"), o.container("user-service").update(resources={"requests": {"cpu": "100m"}})), "HorizontalPodAutoscaler/user-service", "scales by memory, of which container user-service requests nothing"),
-    Mutant("budget that lets nobody go", lambda o: o("PodDisruptionBudget", "user-service")["spec"].update(minAvailable=2), "PodDisruptionBudget/user-service", "which may have 2 pods"),
+    Mutant("budget without an eviction", lambda o: o("PodDisruptionBudget", "user-service")["spec"].update(minAvailable=2), "PodDisruptionBudget/user-service", "which may have 2 pods"),
     Mutant("budget of all", lambda o: o("PodDisruptionBudget", "user-service")["spec"].update(minAvailable="100%"), "PodDisruptionBudget/user-service", "which may have 2 pods"),
     Mutant("no replicas", lambda o: o("StatefulSet", "redis")["spec"].update(replicas=0), REDIS, "replicas is 0"),
     Mutant("update that stops all", lambda o: o("Deployment", "api-gateway")["spec"].update(strategy={"type": "Recreate"}), GATEWAY, "stops every pod before it starts one"),
@@ -161,7 +161,7 @@ MUTANTS = (
     Mutant("upstream on another port", lambda o: o.settings("api-gateway").update(USER_SERVICE_URL="http://user-service:8080"), GATEWAY, "names user-service:8080"),
     Mutant("misspelt Redis", lambda o: o.settings("user-service").update(REDIS_HOST="redis-master"), USERS, "names host 'redis-master', which is no Service"),
     Mutant("gateway may not call the user service", lambda o: o("NetworkPolicy", "api-gateway")["spec"].update(egress=[]), GATEWAY, "lets it out to Deployment/user-service on port 3001"),
-    Mutant("user service lets nobody in", lambda o: o("NetworkPolicy", "user-service")["spec"].update(ingress=[]), USERS, "lets Deployment/api-gateway in on port 3001"),
+    Mutant("user service lets no pod in", lambda o: o("NetworkPolicy", "user-service")["spec"].update(ingress=[]), USERS, "lets Deployment/api-gateway in on port 3001"),
     Mutant("policy opens another port", lambda o: _set("egress", 0, "ports", 0, "port", value=6380)(o("NetworkPolicy", "user-service")["spec"]), USERS, "lets it out to StatefulSet/redis on port 6379"),
     Mutant("no DNS", lambda o: o.remove("NetworkPolicy", "dns"), GATEWAY, "cluster's DNS"),
     Mutant("no scrape", lambda o: o.remove("NetworkPolicy", "metrics"), USERS, "lets the namespace monitoring in on port 3001"),
@@ -206,18 +206,18 @@ MUTANTS = (
     Mutant("DEBUG in production", lambda o: o.settings("user-service").update(DEBUG="true"), USERS, "DEBUG is true in devops-challenge-prod"),
     Mutant("gateway gives up before Redis", lambda o: o.settings("api-gateway").update(UPSTREAM_TIMEOUT_MS="800"), GATEWAY, "UPSTREAM_TIMEOUT_MS 800 is not above"),
     Mutant("door gives up before the gateway", lambda o: _set("rules", 0, "timeouts", "request", value="3s")(o("HTTPRoute", "api-gateway")["spec"]), "HTTPRoute/api-gateway", "request timeout 3s"),
-    Mutant("alert on a metric of nobody", lambda o: _two_rules_of(o)["rules"].append({"alert": "A", "expr": "rate(http_request_total[5m]) > 1"}), "PrometheusRule/", "uses metric http_request_total"),
-    Mutant("alert on a label of nobody", lambda o: _two_rules_of(o)["rules"].append({"alert": "A", "expr": 'sum(rate(http_requests_total{status=~"5.."}[5m])) > 1'}), "PrometheusRule/", "uses label status of http_requests_total"),
+    Mutant("alert on an unknown metric", lambda o: _two_rules_of(o)["rules"].append({"alert": "A", "expr": "rate(http_request_total[5m]) > 1"}), "PrometheusRule/", "uses metric http_request_total"),
+    Mutant("alert on an unknown label", lambda o: _two_rules_of(o)["rules"].append({"alert": "A", "expr": 'sum(rate(http_requests_total{status=~"5.."}[5m])) > 1'}), "PrometheusRule/", "uses label status of http_requests_total"),
     Mutant("number for a variable", lambda o: o.container("api-gateway")["env"].append({"name": "OTEL_BSP_SCHEDULE_DELAY", "value": 5000}), GATEWAY, "variable OTEL_BSP_SCHEDULE_DELAY is 5000"),
     Mutant("boolean for a setting", lambda o: o.settings("user-service").update(DEBUG=False), "ConfigMap/user-service-settings", "key DEBUG is false"),
     Mutant("memory in thousandths of a byte", lambda o: o.container("api-gateway")["resources"].update(requests={"cpu": "100m", "memory": "128m"}), GATEWAY, "requests.memory is 128m"),
     Mutant("CPU without its m", lambda o: o.container("redis", "StatefulSet")["resources"]["limits"].update(cpu="250"), REDIS, "limits.cpu is 250: whole CPUs"),
     Mutant("claim of one node under many pods", lambda o: _shared_claim(o), USERS, "up to 8 pods share PersistentVolumeClaim/shared, which is ReadWriteOnce"),
     Mutant("file that its ConfigMap lacks", lambda o: _set("volumeMounts", 0, "subPath", value="valkey.conf")(o.container("redis", "StatefulSet")), REDIS, "mounts subPath 'valkey.conf'"),
-    Mutant("liveness asks another's port", lambda o: o.container("user-service").update(livenessProbe={"tcpSocket": {"host": "redis", "port": 6379}}), USERS, "contacts Service/redis, another workload"),
-    Mutant("liveness asks by a command", lambda o: o.container("redis", "StatefulSet").update(livenessProbe={"exec": {"command": ["sh", "-c", "nc -z user-service 3001"]}}), REDIS, "contacts Service/user-service, another workload"),
+    Mutant("liveness by the port of another", lambda o: o.container("user-service").update(livenessProbe={"tcpSocket": {"host": "redis", "port": 6379}}), USERS, "contacts Service/redis, another workload"),
+    Mutant("liveness by a command to another", lambda o: o.container("redis", "StatefulSet").update(livenessProbe={"exec": {"command": ["sh", "-c", "nc -z user-service 3001"]}}), REDIS, "contacts Service/user-service, another workload"),
     Mutant("token on the command line", lambda o: o.container("redis", "StatefulSet").update(args=["--cluster-token=hunter2"]), REDIS, "a password on its command line"),
-    Mutant("Service of nobody", lambda o: o("Service", "user-service")["spec"].pop("selector"), "Service/user-service", "has no selector"),
+    Mutant("Service without selector", lambda o: o("Service", "user-service")["spec"].pop("selector"), "Service/user-service", "has no selector"),
     Mutant("server without Service", lambda o: o.remove("Service", "api-gateway"), GATEWAY, "no Service selects its pods"),
     Mutant("budget without selector", lambda o: o("PodDisruptionBudget", "api-gateway")["spec"].pop("selector"), "PodDisruptionBudget/api-gateway", "has no selector"),
     Mutant("budget of nothing", lambda o: o("PodDisruptionBudget", "api-gateway")["spec"].pop("minAvailable"), "PodDisruptionBudget/api-gateway", "names neither minAvailable nor maxUnavailable"),
@@ -239,9 +239,9 @@ MUTANTS = (
     Mutant("governing Service is not headless", lambda o: o("Service", "redis")["spec"].pop("clusterIP"), REDIS, "its governing Service/redis is not headless"),
     Mutant("governing Service of others", lambda o: (o("Service", "api-gateway")["spec"].update(clusterIP="None"), o("StatefulSet", "redis")["spec"].update(serviceName="api-gateway")), REDIS, "its governing Service/api-gateway selects other pods"),
     Mutant("pod beyond the replicas", lambda o: o.settings("user-service").update(REDIS_HOST="redis-1.redis"), USERS, "REDIS_HOST names redis-1.redis, StatefulSet/redis has pods 0 to 0"),
-    Mutant("policy opens a port of nobody", lambda o: _set("ingress", 0, "ports", 0, "port", value=6380)(o("NetworkPolicy", "redis")["spec"]), "NetworkPolicy/redis", "port 6380 is open in no pod"),
-    Mutant("policy opens a port name of nobody", lambda o: _set("ingress", 0, "ports", 0, "port", value="web")(o("NetworkPolicy", "metrics")["spec"]), "NetworkPolicy/metrics", "port web is open in no pod"),
-    Mutant("policy lets out to a port of nobody", lambda o: _set("egress", 0, "ports", 0, "port", value=8080)(o("NetworkPolicy", "api-gateway")["spec"]), "NetworkPolicy/api-gateway", "port 8080 is open in no pod"),
+    Mutant("policy opens a port of no pod", lambda o: _set("ingress", 0, "ports", 0, "port", value=6380)(o("NetworkPolicy", "redis")["spec"]), "NetworkPolicy/redis", "port 6380 is open in no pod"),
+    Mutant("policy opens a port name of no pod", lambda o: _set("ingress", 0, "ports", 0, "port", value="web")(o("NetworkPolicy", "metrics")["spec"]), "NetworkPolicy/metrics", "port web is open in no pod"),
+    Mutant("policy lets out to a port of no pod", lambda o: _set("egress", 0, "ports", 0, "port", value=8080)(o("NetworkPolicy", "api-gateway")["spec"]), "NetworkPolicy/api-gateway", "port 8080 is open in no pod"),
     Mutant("egress without its type", lambda o: o("NetworkPolicy", "api-gateway")["spec"].update(policyTypes=["Ingress"]), "NetworkPolicy/api-gateway", "has egress rules, and policyTypes lacks Egress"),
     Mutant("cluster role is not there", lambda o: o.add(_binding("ClusterRoleBinding", "ClusterRole", namespace="devops-challenge-prod")), "ClusterRoleBinding/reader", "ClusterRole 'reader' does not exist"),
     Mutant("role is not there", lambda o: o.add(_binding("RoleBinding", "Role")), "RoleBinding/reader", "Role 'reader' does not exist"),

@@ -22,16 +22,16 @@ MISTAKES = {
     "misspelt upstream": "names host 'userservice', which is no Service",
     "request no node has": "requests 8Gi of memory",
     "limit below request": "requests cpu 4000m, above its limit 100m",
-    "probe path that nobody serves": "requests /healthz, which api-gateway does not serve",
+    "probe path that is not served": "requests /healthz, which api-gateway does not serve",
     "probe each second": "periodSeconds 1",
     "no second chance": "failureThreshold 1",
     "Service that selects nothing": "its selector (app=gateway) matches no pod",
 }
 
 
-@pytest.mark.parametrize("says", MISTAKES.values(), ids=MISTAKES)
-def test_mistake_is_named(says: str):
-    assert [each for each in check_paths([BROKEN], SERVICES) if says in each.what]
+@pytest.mark.parametrize("reported", MISTAKES.values(), ids=MISTAKES)
+def test_mistake_is_named(reported: str):
+    assert [each for each in check_paths([BROKEN], SERVICES) if reported in each.what]
 
 
 def test_violation_is_one_line_of_object_what_why_cure_and_rule():

@@ -23,7 +23,7 @@ def found_in(sound: Objects, mutant: Mutant) -> tuple[list[Violation], list[Viol
     mutant.mutate(objects)
     found = check(objects.rendering)
     return found, [
-        each for each in found if each.object.startswith(mutant.object) and mutant.says in each.what + each.why
+        each for each in found if each.object.startswith(mutant.object) and mutant.reported in each.what + each.why
     ]
 
 

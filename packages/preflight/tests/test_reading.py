@@ -10,6 +10,8 @@ from packages.preflight import Manifest, Rendering, UnreadableError, check, chec
 from packages.preflight.tests.services import SERVICES
 
 FOLDER = Path(__file__).parent
+LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(12))
+"""Aliases that expand to 9^12 nodes."""
 
 
 def objects(tmp_path: Path, content: str) -> list[Manifest]:
@@ -69,7 +71,7 @@ def test_repeated_key_is_named_by_its_line(tmp_path: Path):
     assert str(violation).startswith(f"{file}:5: repeats the key 'data'")
 
 
-@pytest.mark.parametrize("content", ["a: [", "- a\n- b\n", "a: b\n a: c\n", "{[a]: b}", "[" * 100_000])
+@pytest.mark.parametrize("content", ["a: [", "- a\n- b\n", "a: b\n a: c\n", "{[a]: b}", "[" * 100_000, LAUGHS])
 def test_what_is_no_manifest_is_one_violation(tmp_path: Path, content: str):
     file = tmp_path / "x.yaml"
     file.write_text(content, encoding="utf-8")

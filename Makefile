@@ -14,9 +14,9 @@ PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-c
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
 
-install: .venv/.requirements-run .venv/.requirements-dev ## the environment alone: .venv with everything for run, test and lint
+install: .venv/.requirements-run .venv/.requirements-dev ## creates .venv with everything for run, test and lint
 
-# Nothing but what the services run on: for a machine that may more than it needs for tests.
+# For machines that only run the services.
 install-services: .venv/.requirements
 
 run: .venv/.requirements-run ## both services and a store on this machine; Ctrl-C stops them
@@ -50,7 +50,7 @@ lint: .venv/.requirements-dev ## style, types, import rules, locks; edits nothin
 	$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo
 	$(PY) -m tools.lint.locks
 
-fix: .venv/.requirements-dev ## repairs what ruff can repair
+fix: .venv/.requirements-dev ## applies ruff's automatic repairs
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
@@ -74,7 +74,7 @@ verify-schema: .venv/.requirements-dev
 	$(PY) -m tools.schema.diff
 	$(PY) -m tools.schema.lint
 
-# What validates manifests, rules, workflows and the Dockerfile comes in wheels, so from .venv/bin.
+# The validators of manifests, rules, workflows and the Dockerfile are wheels: they are in .venv/bin.
 verify-manifests: .venv/.requirements-verify .venv/policy/.requirements-policy
 	PATH="$(CURDIR)/.venv/bin:$(CURDIR)/.venv/policy/bin:$$PATH" $(call verify,manifests) deploy/tests --ignore=deploy/tests/pipelines
 
@@ -92,13 +92,13 @@ verify-bench: .venv/.requirements-dev
 verify-browser: .venv/.requirements-verify
 	$(call verify,browser) gateway_site/tests/browser
 
-# And the attacks that take half a minute of waiting: the drills wait too.
+# Also the attacks that wait half a minute: the drills wait too.
 verify-drills: .venv/.requirements-dev
 	@$(call verify,attacks-users) --ds=users_site.settings common & users=$$!; \
 	$(call verify,attacks-gateway) common & gateway=$$!; \
 	$(PY) -m tools.drills --quick; failed=$$?; wait $$users || failed=1; wait $$gateway || failed=1; exit $$failed
 
-# -s: the time and count of each step are what it is for.
+# -s prints the time and count of each step.
 verify-restore: .venv/.requirements-dev
 	$(call verify,restore) -s --ds=users_site.settings users_site/tests/management
 
@@ -121,10 +121,10 @@ kind: .venv/.requirements-dev ## the dev overlay on a cluster in Docker, tested 
 observe: .venv/.requirements-run ## Prometheus and Alertmanager with our rules, before the running pair
 	@exec $(PY) -m deploy.monitoring.observe
 
-sbom: .venv/.requirements-verify ## CycloneDX of what the services run on, in build/supply-chain
+sbom: .venv/.requirements-verify ## CycloneDX of the services' dependencies, in build/supply-chain
 	@PYTHON=$(PY) deploy/bin/sbom.sh
 
-audit: sbom ## licences and known vulnerabilities; fails when nobody can say
+audit: sbom ## licences and known vulnerabilities; fails if the vulnerability source is unreachable
 	@$(PY) deploy/bin/audit.py
 
 bench: .venv/.requirements-run ## load figures of this machine, into bench/results/; BENCH=guards: what the guards cost
@@ -150,7 +150,7 @@ pytest = $(PY) -m coverage run -m pytest -n $(JOBS) --dist loadfile --ds=$(1)_si
 JOBS ?= 4
 FAST = $(PY) -m pytest -n 2 --dist loadfile -p tools.testing.fast
 mutate = PYTEST_ADDOPTS="--ds=$(1)_site.settings $(2)" $(PY) -m mutmut run $(3); $(PY) -m mutmut results
-# -rs: what is skipped for want of a program is named, with the program.
+# -rs: names each skipped test with the missing program.
 verify = $(PY) -m pytest --ds=gateway_site.settings -m verify -rs --junit-xml=build/tests/verify-$(1).xml
 # Without AUTH a credential may be left out; the other settings are required, and no schema depends on them.
 spectacular = DEBUG=true AUTH=none USER_SERVICE_URL=http://unused REDIS_URL=redis://unused $(PY) manage_$(1).py spectacular --file docs/openapi/$(1).yaml
@@ -161,7 +161,7 @@ compile = $(PY) -m uv pip compile --universal --python-version 3.11 --generate-h
 .venv/.%: %.txt | .venv/bin/pip
 	@$(call install,.venv)
 
-# checkov cannot share an environment with pip-audit: it has one of its own within ours, filled by our pip. So has MkDocs.
+# checkov and pip-audit conflict: checkov has its own environment inside ours, filled by our pip. So has MkDocs.
 .venv/policy/.%: %.txt | .venv/bin/pip
 	@$(call own,.venv/policy)
 
@@ -176,7 +176,7 @@ install = echo "Installing $< into $(1)"; \
 		exit 1; }; \
 	touch $@
 
-# pip comes last into a new environment: once it is there, all of it is.
+# pip is installed last into a new environment: if it exists, the environment is complete.
 .venv/bin/pip:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "error: Python 3.11 or newer is needed, and $(PYTHON) is not: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \

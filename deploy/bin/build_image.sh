@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds one image for this machine's platform and pushes it without a name: deploy/bin/build_image.sh gateway|users amd64|arm64
-# With SBOM and provenance. Its digest is left as build/digests/IMAGE-PLATFORM; publish_images.sh names both platforms at once.
+# Attaches SBOM and provenance. Writes its digest to build/digests/IMAGE-PLATFORM; publish_images.sh names both platforms.
 #   IMAGES    ghcr.io/OWNER
 #   REVISION  the commit
 set -euo pipefail
@@ -12,11 +12,11 @@ case ${1:-} in
 esac
 [[ ${2:-} =~ ^(amd64|arm64)$ ]] || { echo "error: give a platform, amd64 or arm64" >&2 && exit 2; }
 IMAGES=${IMAGES:?ghcr.io/OWNER} REVISION=${REVISION:?the commit}
-name=${IMAGES,,}/$image # a registry knows lower case only, an owner's name may have both
+name=${IMAGES,,}/$image # registries accept lower case only
 version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' common/__init__.py)
 
 mkdir -p build/digests
-# The default builder can neither attest nor push without a name.
+# The default builder can neither attest nor push by digest.
 docker buildx inspect users-gateway >/dev/null 2>&1 || docker buildx create --name users-gateway --driver docker-container
 docker buildx build --builder users-gateway --file deploy/Dockerfile --target "$1" --platform "linux/$2" \
   --build-arg VERSION="$version" --build-arg REVISION="$REVISION" \

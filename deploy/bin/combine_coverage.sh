@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One report of both sites' coverage, which fails below the floor of pyproject.toml: deploy/bin/combine_coverage.sh FOLDER
-# FOLDER holds what test_site.sh left, in any depth; the pages come into FOLDER/html.
+# Reports both sites' coverage together, and fails below the floor of pyproject.toml: deploy/bin/combine_coverage.sh FOLDER
+# FOLDER contains the results of test_site.sh at any depth; the HTML pages go to FOLDER/html.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 [ -d "${1:-}" ] || { echo "error: give the folder with coverage's data" >&2 && exit 2; }

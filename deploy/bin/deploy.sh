@@ -5,10 +5,10 @@
 #   SMOKE_URL                     the public address for the smoke test; without it: a forwarded port
 #   CLUSTER, AWS_REGION           the EKS cluster; without CLUSTER: the current context of kubectl
 #   SMOKE_SECRET                  the secret in AWS Secrets Manager with the API key of the smoke test; without it: no key
-#   SLACK_WEBHOOK_URL             gets the outcome; without it: nobody does
+# receives the result; without it no message is sent
 #   REVISION, BRANCH, RUN_URL     go into the message
-#   ROLLOUT_SECONDS               for all workloads together (330: longer than their progressDeadlineSeconds)
-#   PYTHON                        one that has requirements.txt (.venv/bin/python)
+# for all workloads together (330: longer than their progressDeadlineSeconds)
+# a Python with requirements.txt (.venv/bin/python)
 #
 # Exit codes: 0 deployed. 1 not deployed: the old version still runs, or runs again and passes the smoke test.
 # 2 wrong usage. 3 not deployed, and the state is unknown: a person must look.
@@ -71,11 +71,11 @@ prepare() {
 
 connect() {
   [ -z "${CLUSTER:-}" ] && return
-  export KUBECONFIG="$work/kubeconfig" # nobody's own is touched
+  export KUBECONFIG="$work/kubeconfig" # a kubeconfig of our own
   bounded "$CALL_SECONDS" aws eks update-kubeconfig --name "$CLUSTER" --region "$AWS_REGION" --kubeconfig "$KUBECONFIG"
 }
 
-# Into a file only we can read: never a variable, an argument or the log.
+# Into a file that only we can read: never a variable, an argument or the log.
 fetch_secret() {
   [ -z "${SMOKE_SECRET:-}" ] && return
   (umask 077 && bounded "$CALL_SECONDS" aws secretsmanager get-secret-value --region "$AWS_REGION" \
@@ -92,7 +92,7 @@ dry_run() {
     -e 's|^deployment\.apps/|2 deployment/|p' "$work/names" | sort | cut -d ' ' -f 2)
 }
 
-# Their numbers, not "the previous one": the controller may not have counted our revision yet when we roll back,
+# By number, not "the previous one": the controller may not have counted our revision yet when we roll back,
 # and a workload that we did not change must not roll back at all.
 remember() {
   local workload number
@@ -113,7 +113,7 @@ revision() { # workload: the number of its revision, nothing when it is not ther
   esac
 }
 
-# In a copy: the checkout stays as it is.
+# In a copy: the checkout stays unchanged.
 set_images() {
   cp -R deploy "$work/deploy"
   manifests=deploy/argocd/environments/$environment
@@ -128,8 +128,8 @@ apply() {
   done
 }
 
-# A new Deployment without `replicas` has one pod until its autoscaler looks. A patch is not an apply: the next apply leaves the
-# number alone.
+# A new Deployment without `replicas` has one pod until its autoscaler acts. A patch is not an apply: the next apply does not
+# change the number.
 start_at_minimum() { # workload
   local scaler number
   scaler=$(grep -E "^(horizontalpodautoscaler\.autoscaling|scaledobject\.keda\.sh)/${1#*/}$" "$work/names") || return 0
@@ -162,7 +162,7 @@ smoke() {
   step "the smoke test is red" bounded "$SMOKE_SECONDS" "${command[@]}"
 }
 
-# Tries every workload, even after one failed; the smoke test decides.
+# Tries every workload, even after a failure; the smoke test decides.
 roll_back() {
   local workload all="" deadline
   echo "== rolling back"
@@ -179,7 +179,7 @@ roll_back() {
   [ -z "$failed" ]
 }
 
-# Deletes old versions of the settings that no revision mentions: a rollback still needs those that one does.
+# Deletes old versions of the settings that no revision uses: a rollback needs the others.
 prune() {
   local name base kinds=configmaps
   [ "$environment" != dev ] || kinds+=,secrets # the other environments generate none
@@ -206,7 +206,7 @@ kube() {
   bounded "$CALL_SECONDS" kubectl --namespace "$namespace" --request-timeout=30s "$@"
 }
 
-# In the background: the shell handles a signal at once, not after the command.
+# In the background: the shell handles a signal immediately, not after the command.
 bounded() { # seconds, command
   local status=0
   timeout --kill-after=5 "$1" "${@:2}" &

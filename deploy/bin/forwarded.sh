@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command with a way to a gateway that nothing leads to from outside: deploy/bin/forwarded.sh NAMESPACE COMMAND…
-# `{}` in the command becomes the gateway's address on this machine, through the API server; the way is closed behind it.
+# Runs a command with a forwarded port to a gateway without a public address: deploy/bin/forwarded.sh NAMESPACE COMMAND…
+# `{}` in the command becomes the local address, which leads through the API server; the port closes afterwards.
 set -euo pipefail
 readonly OPEN_SECONDS=30
 namespace=${1:?a namespace} && shift

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Builds both images and tries them: deploy/bin/images.sh [TAG]
+# Builds both images and tests them: deploy/bin/images.sh [TAG]
 #
 #   ENGINE        docker or podman; the first that is there
-#   BUILD         the build command, where it is not "$ENGINE build"
-#   PYTHON_BASE   another base image than the Dockerfile's
-#   REVISION      the commit; asked of git
+# BUILD         the build command, if it is not "$ENGINE build"
+# PYTHON_BASE   a base image other than the Dockerfile's
+# REVISION      the commit; default: from git
 set -eu
 cd "$(dirname "$0")/../.."
 tag=${1:-local}

@@ -5,7 +5,7 @@
 #   KEEP=1  keeps the cluster, with its kubeconfig in build/kind/kubeconfig
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-# The node that kind 0.31 itself names, so that older and newer ones can start it: kind's release notes, and `kind version` there.
+# The node image of kind 0.31, which older and newer versions can start: kind's release notes, and `kind version` there.
 readonly NODE=kindest/node:v1.35.0@sha256:452d707d4862f52530247495d180205e029056831160e22870e37e3f6c1ac31f
 readonly NAMESPACE=devops-challenge-dev CLUSTER=users-gateway MANIFESTS=deploy/tests/pipelines/kind
 readonly SETTINGS=build/kind/kubeconfig
@@ -31,7 +31,7 @@ kube() {
   kubectl --namespace "$NAMESPACE" --request-timeout=30s "$@"
 }
 
-# A job that fails is failed at once; `wait` alone would sit out its time.
+# A failed job ends the wait; `wait` alone would use its whole time-out.
 job() { # name, seconds
   local deadline=$((SECONDS + $2))
   kube apply -f "$MANIFESTS/$1.yaml"
@@ -61,7 +61,7 @@ restart_under_load() {
     kube rollout restart "deployment/$name"
     kube rollout status "deployment/$name" --timeout=120s --request-timeout=0
   done
-  # Else the load may have ended before what it was to watch.
+  # Otherwise the load may have ended before the restarts.
   [ "$(kube get job/load -o 'jsonpath={.status.active}')" = 1 ] || { echo "error: the load ended too soon" >&2 && return 1; }
   finished load "$deadline"
 }

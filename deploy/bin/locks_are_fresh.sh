@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Whether `make lock` would write the locks that are here. Pins that still fit are kept, so only a changed input shows: a new
-# release does not. Needs the package index; `make lint` says the same of names and versions offline.
+# Whether `make lock` would write the same locks. Valid pins stay, so only a changed input shows, not a new
+# release. Needs the package index; `make lint` checks names and versions offline.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 before=$(mktemp -d)

@@ -2,7 +2,7 @@
 # From pushed platforms to signed, named images: deploy/bin/publish_images.sh merge | sign | find TAG
 #
 #   merge     one image of both platforms (build/digests), named sha-<7>; its digest becomes an output
-#   sign      keyless signature, then the names that people pull: the branch, and `latest` on main
+# sign      keyless signature, then the public names: the branch, and `latest` on main
 #   find TAG  the digests behind a tag, as outputs
 #
 #   IMAGES, REVISION, BRANCH       ghcr.io/OWNER, the commit, where it is
@@ -43,12 +43,12 @@ output() { # name, value
 
 sign() {
   local pair image tag
-  # As a tag beside the image, the form that cosign 2 and 3 and Kyverno read. cosign 3's own is a bundle among the referrers:
-  # ghcr has no referrers API, and what stands in for it there is not found again (sigstore/cosign#4641, kyverno/kyverno#15327).
+  # As a tag beside the image, the form that cosign 2 and 3 and Kyverno read. cosign 3's own form is a bundle among the referrers:
+  # ghcr has no referrers API, and its fallback is not found again (sigstore/cosign#4641, kyverno/kyverno#15327).
   for pair in "api-gateway@${GATEWAY_DIGEST:?}" "user-service@${USERS_DIGEST:?}"; do
     cosign sign --yes --new-bundle-format=false --use-signing-config=false "$IMAGES/$pair"
   done
-  # A branch may be called anything; a tag has no slash.
+  # A branch may have any name; a tag has no slash.
   for pair in "api-gateway@$GATEWAY_DIGEST" "user-service@$USERS_DIGEST"; do
     image=${pair%@*}
     for tag in "$(tr -c 'A-Za-z0-9_.\n-' '-' <<<"${BRANCH:?}")" $([ "$BRANCH" != main ] || echo latest); do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Publishes a tag: deploy/bin/release.sh v1.2.3, after `make sbom client`. Nothing is built: the images that main's deploy built
-# and signed for this commit get the version as one more name, so what is released is what was tested and runs.
+# Publishes a tag: deploy/bin/release.sh v1.2.3, after `make sbom client`. It builds nothing: the images that main's deployment
+# built and signed for this commit get the version as another name, so the release is what was tested and runs.
 #   IMAGES, REVISION, REPOSITORY   ghcr.io/OWNER, the tag's commit, OWNER/NAME; GH_TOKEN for gh
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the services run on, as CycloneDX: deploy/bin/sbom.sh, into build/supply-chain/users-gateway.cdx.json
-# Of an environment that has requirements.txt and nothing else: ours has the tools of the tests too.
+# The services' dependencies as CycloneDX: deploy/bin/sbom.sh, into build/supply-chain/users-gateway.cdx.json
+# From an environment with requirements.txt only: ours contains test tools too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PY=${PYTHON:-.venv/bin/python}

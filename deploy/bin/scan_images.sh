@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What is known against both images, at the exact digests that are published: deploy/bin/scan_images.sh report | gate
+# Scans both images at the published digests for known vulnerabilities: deploy/bin/scan_images.sh report | gate
 #
-#   report   everything, as SARIF in build/scan, whatever is found
-#   gate     fails on what is critical or high and has a fix (what has none cannot be acted on)
+# report   writes everything as SARIF to build/scan
+# gate     fails on critical or high findings that have a fix (others cannot be acted on)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 IMAGES=${IMAGES:?ghcr.io/OWNER}
@@ -17,7 +17,7 @@ case ${1:-} in
     mkdir -p build/scan
     for image in "${images[@]}"; do
       scan "$image" --format sarif --output "build/scan/${image%@*}.sarif"
-      # GitHub keeps one run of a tool for each category; without one the second image's replaces the first's.
+      # GitHub keeps one run of a tool per category; without one the second image's run replaces the first's.
       python3 deploy/bin/sarif_category.py "build/scan/${image%@*}.sarif" "trivy/${image%@*}"
     done ;;
   gate)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The tests of one site with coverage, as `make test` runs them: deploy/bin/test_site.sh users|gateway
-# Reports and coverage's data come into build/tests; combine_coverage.sh puts both sites' together.
+# Reports and coverage data go to build/tests; combine_coverage.sh combines both sites'.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 others=(deploy/tests/pipelines deploy/tests/monitoring) # so that both sites take as long

@@ -1,26 +1,26 @@
 #!/bin/sh
-# Writes the ACL file from the mounted passwords, then becomes the server.
-# Hashes only, into memory only: no password reaches a command line, an environment or a disk.
+# Writes the ACL file from the mounted passwords, then executes the server.
+# Hashes only, in memory only: no password reaches a command line, an environment or a disk.
 set -eu
 SECRETS=${SECRETS:-/run/secrets/redis}
 RUN=${RUN:-/run/redis}
 CONFIG=${CONFIG:-/etc/redis/redis.conf}
 
 hash() {
-  # $(…) drops the newline at a file's end, as the services do; printf is the shell's own, so `ps` never sees it.
+  # $(…) drops the newline at the end of a file, as the services do; printf is a shell builtin, so `ps` never shows it.
   password=$(cat "$SECRETS/$1")
   [ -n "$password" ] || { echo "$1 is empty: fill that key of the Secret redis-auth" >&2; return 1; }
   printf %s "$password" | sha256sum | cut -d ' ' -f 1
 }
 
-# What the repository and the management commands send: tests run both against this list, nothing else is open.
+# The commands of the repository and the management commands: tests run both against this list; everything else is denied.
 connection='+auth +hello +ping +echo +select +reset +quit +role +client|setinfo +client|setname +client|id'
 strings='+get +set +mget +strlen +exists +del +unlink +expire +pexpire +pexpireat +pexpiretime +persist +ttl +pttl +type'
 index='+zadd +zrem +zrange +zcard +zcount +zlexcount +zscore +zmscore +zrank +sort_ro'
 scripts='+eval +eval_ro +evalsha +evalsha_ro +script|load +script|exists'
 whole='+scan +zscan +dbsize +info +wait +waitaof +multi +exec +discard +watch +unwatch +time'
 
-# The service's user is `default`, so that a client needs nothing but a password. Its keys are the service's.
+# The service's user is `default`, so a client needs only a password. It may access the service's keys only.
 umask 077
 default=$(hash password)
 {
@@ -30,7 +30,7 @@ default=$(hash password)
     echo "user operator on #$operator ~* &* +@all"
   fi
 } >"$RUN/users.acl"
-# The component redis-sentinel puts this beside: users of replication and monitoring, and who follows whom.
+# The component redis-sentinel adds this file: users for replication and monitoring, and the primary to follow.
 # shellcheck source=/dev/null
 [ ! -f "${CONFIG%/*}/replicate.sh" ] || . "${CONFIG%/*}/replicate.sh"
 # shellcheck disable=SC2086 # two words or none

@@ -4,13 +4,13 @@
 SECRETS=${SECRETS:-/run/secrets/redis}
 SECONDS_LEFT=${HAND_OVER_SECONDS:-10}
 
-primary() { # this server's role, asked with the service's own password
+primary() { # this server's role, queried with the service's password
   [ "$(REDISCLI_AUTH=$(cat "$SECRETS/password") valkey-cli -p "${PORT:-6379}" role 2>/dev/null | head -n 1)" = master ]
 }
 
 primary || exit 0
 for sentinel in $SENTINELS; do
-  # COORDINATED: the primary stops writes until the replica has them all.
+  # COORDINATED: the primary pauses writes until the replica has them all.
   answer=$(REDISCLI_AUTH=$(cat "$SECRETS/replication-password") timeout 3 valkey-cli -h "${sentinel%:*}" -p "${sentinel#*:}" \
     --user handover sentinel failover mymaster coordinated 2>&1)
   [ "$answer" = OK ] || { echo "$sentinel: $answer" >&2; continue; }

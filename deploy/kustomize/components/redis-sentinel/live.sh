@@ -1,3 +1,3 @@
 #!/bin/sh
-# Alive: it answers, whatever it says.
+# Live if it answers anything.
 [ -n "$(valkey-cli -p 26379 ping 2>/dev/null)" ]

@@ -1,3 +1,3 @@
 #!/bin/sh
-# Ready: it knows a primary to name.
+# Ready: it can name a primary.
 [ -n "$(valkey-cli -p 26379 sentinel get-master-addr-by-name mymaster 2>/dev/null)" ]

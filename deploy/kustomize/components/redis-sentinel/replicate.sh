@@ -1,8 +1,8 @@
-# Sourced by start.sh: the users of replication and of the sentinels, and whom this server follows.
-# In: SELF and FIRST "host port", SENTINELS "host:port …". The sentinels know the primary; at the very first start it is FIRST.
+# Sourced by start.sh: the users for replication and for the sentinels, and the primary that this server follows.
+# In: SELF and FIRST "host port", SENTINELS "host:port …". The sentinels name the primary; at the very first start it is FIRST.
 DATA=${DATA:-/data}
 
-ask() { # sentinel command…: from the first sentinel that answers
+ask() { # sentinel command…: the first sentinel's answer
   for sentinel in $SENTINELS; do
     answer=$(timeout 3 valkey-cli -h "${sentinel%:*}" -p "${sentinel#*:}" sentinel "$@" 2>/dev/null) || continue
     [ -z "$answer" ] || { echo "$answer"; return; }
@@ -11,8 +11,8 @@ ask() { # sentinel command…: from the first sentinel that answers
 
 empty() { [ -z "$(ls -A "$DATA")" ]; }
 
-# Empty-handed and still named primary, it would empty its replicas too: it waits until one of them was elected.
-# With data and no sentinel to ask, it waits as well: it may be that another one has newer data.
+# A primary without data would empty its replicas: it waits until one of them is elected.
+# A server with data but without an answering sentinel waits as well: another one may have newer data.
 tries=0
 while :; do
   primary=$(ask get-master-addr-by-name mymaster | head -n 2 | tr '\n' ' ')
@@ -44,4 +44,4 @@ quoted=$(sed 's/[\\"]/\\&/g' "$SECRETS/replication-password")
   printf 'masterauth "%s"\n' "$quoted" # not echo: dash's would read the backslashes
   [ "$primary" = "$SELF" ] || echo "replicaof $primary"
 } >"$RUN/redis.conf"
-CONFIG=$RUN/redis.conf # in memory, and writable: on a failover the sentinels have it rewritten
+CONFIG=$RUN/redis.conf # in memory and writable: the sentinels rewrite it at a failover

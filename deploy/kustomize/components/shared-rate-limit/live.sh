@@ -1,3 +1,3 @@
 #!/bin/sh
-# Alive: the event loop answers, whatever it says.
+# Live if the event loop answers anything.
 [ -n "$(valkey-cli -p "${PORT:-6379}" ping 2>/dev/null)" ]

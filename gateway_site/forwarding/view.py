@@ -41,6 +41,10 @@ class Forward:
             raise method_not_allowed(ALLOWED[request.route])
         outgoing, started = await self._outgoing(request, identity or [])
         answer = await self._users.ask(outgoing, started)
+        if (
+            answer.status >= 500
+        ):  # its problem is not read: the access line of the same ID at the user service has the cause
+            request.code, request.reason = "forwarded", f"user-service answered {answer.status}"
         fields = end_to_end(answer.headers)
         if answer.body is not None:
             return RawResponse(answer.status, fields, answer.body)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tools.testing.log_lines import access_lines, waited_for
 from tools.testing.service import Service, service
 from tools.testing.store import Store, store
 
@@ -25,10 +26,16 @@ def own_pair(tmp_path: Path) -> Iterator[tuple[Store, Service, Service]]:
         yield running, users, gateway
 
 
+def cause(running: Service, request_id: str) -> tuple[str, str, str]:
+    """Level, code and reason of a request's access line."""
+    (line,) = access_lines(running, request_id)
+    return line["level"], line["code"], line["reason"]
+
+
 def test_each_service_reports_its_own_dependency(own_pair: tuple[Store, Service, Service]) -> None:
     running, users, gateway = own_pair
     running.kill()
-    answer = requests.get(f"{gateway.url}/api/users", timeout=SECONDS)
+    answer = requests.get(f"{gateway.url}/api/users", headers={"X-Request-ID": "lost-store"}, timeout=SECONDS)
     assert (answer.status_code, answer.json()["code"], answer.json()["instance"]) == (
         503,
         "store-unavailable",
@@ -39,6 +46,13 @@ def test_each_service_reports_its_own_dependency(own_pair: tuple[Store, Service,
     ready = requests.get(f"{gateway.url}/health/ready", timeout=SECONDS)
     assert (ready.status_code, ready.json()["dependencies"]) == (200, {"user-service": "up"})
 
+    assert cause(gateway, "lost-store") == ("error", "forwarded", "user-service answered 503")
+    assert cause(users, "lost-store") in {
+        ("error", "store-unavailable", f"redis: {why}") for why in ("refused", "closed")
+    }
+    (lost,) = waited_for(users, lambda line: line["message"] == "Redis is lost")
+    assert lost["level"] == "warning"
+
     running.start()
     deadline = time.monotonic() + SECONDS
     while requests.get(f"{gateway.url}/api/users", timeout=SECONDS).status_code != 200:
@@ -46,8 +60,9 @@ def test_each_service_reports_its_own_dependency(own_pair: tuple[Store, Service,
         time.sleep(0.05)
 
     users.stop()
-    answer = requests.get(f"{gateway.url}/api/users", timeout=SECONDS)
+    answer = requests.get(f"{gateway.url}/api/users", headers={"X-Request-ID": "lost-users"}, timeout=SECONDS)
     assert (answer.status_code, answer.json()["code"]) == (502, "bad-upstream")
+    assert cause(gateway, "lost-users") == ("error", "bad-upstream", "refused")
     ready = requests.get(f"{gateway.url}/health/ready", timeout=SECONDS)
     assert (ready.status_code, ready.json()) == (503, {"status": "not ready", "dependencies": {"user-service": "down"}})
     assert requests.get(f"{gateway.url}/health/live", timeout=SECONDS).status_code == 200

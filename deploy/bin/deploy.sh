@@ -153,7 +153,7 @@ wait_for() { # workload, deadline
 }
 
 smoke() {
-  local command=(env DEBUG=true USER_SERVICE_URL=http://unused "$PYTHON" manage_gateway.py smoke)
+  local command=("$PYTHON" manage_gateway.py smoke)
   if [ -n "${SMOKE_URL:-}" ]; then
     command+=(--url "$SMOKE_URL" --door)
   else

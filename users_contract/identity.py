@@ -18,7 +18,7 @@ def _a_labels(domain: str) -> str:
 
     try:
         mapped = idna.uts46_remap(domain, std3_rules=False)
-    except idna.IDNAError:  # no registry has such a domain; its spellings are one all the same
+    except idna.IDNAError:  # no registry has such a domain; its spellings are equal nevertheless
         mapped = unicodedata.normalize("NFC", domain.lower())
     return ".".join(
         label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in mapped.split(".")

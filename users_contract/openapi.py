@@ -108,7 +108,7 @@ def nothing(status: int, description: str) -> dict[int, OpenApiResponse]:
 
 
 PAGE = OpenApiResponse(
-    # Not a list of pages, as drf-spectacular has it of an action named `list`.
+    # Not a list of pages, as drf-spectacular would describe an action named `list`.
     extend_schema_serializer(many=False)(UserPageSerializer),
     description="A page of users, newest first.",
     examples=[
@@ -147,7 +147,7 @@ def describe_users(
     extra_codes: tuple[str, ...] = (),
     headers: Callable[[list[str]], list[OpenApiParameter]] = lambda statuses: [],
 ) -> Callable[..., Any]:
-    """Decorates a viewset of users. `extra_codes`: problems of the site's own; `headers`: of its own, for statuses."""
+    """Decorates a viewset of users. `extra_codes`: the site's own problems; `headers`: its own headers by status."""
 
     def operation(
         operation_id: str, summary: str, ok: Any, codes: tuple[str, ...], parameters: list[Any], **options: Any

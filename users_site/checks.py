@@ -23,7 +23,7 @@ LIVE_SECONDS = 2.0
 
 @register(Tags.security, deploy=True)
 def settings_in_production(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Settings that should not meet production."""
+    """Settings that are wrong in production."""
     return warnings("users", shared_faults()) + warnings("users", _store_faults())
 
 

@@ -1,7 +1,8 @@
 """UUIDv7 ids (RFC 9562 §5.7). The 12 bits of rand_a hold the bits of the email's identity, which name the partition.
 
-Within one process ids are strictly increasing, whatever the clock does: where time and bits alone would not grow, the
-time of the id runs a millisecond ahead.
+Within one process ids strictly increase, whatever the clock does: if time and bits alone would not increase, the id's
+time
+is a millisecond ahead.
 """
 
 import re
@@ -32,7 +33,7 @@ def new_id(email: str) -> str:
 
 
 def id_at(milliseconds: int, bits: int) -> str:
-    """An id of this moment, for users made in bulk: of one millisecond, they are in no order."""
+    """An id of this moment, for users created in bulk: within one millisecond they are unordered."""
     text = f"{milliseconds << 80 | 7 << 76 | bits << 64 | 2 << 62 | secrets.randbits(62):032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 

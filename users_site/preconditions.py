@@ -13,7 +13,7 @@ def etag(document: bytes) -> str:
 
 
 def for_write(request: Request) -> Matches | None:
-    """The test that a document must pass to be changed, or None where the request has no condition."""
+    """The test that a document must pass to be changed, or None if the request has no condition."""
     match, none_match = _tags(request, b"if-match"), _tags(request, b"if-none-match")
     if match is None and none_match is None:
         return None
@@ -26,7 +26,8 @@ def for_write(request: Request) -> Matches | None:
 
 
 def is_unmodified(request: Request, tag: str) -> bool:
-    """Whether a GET is answered with 304. Raises VersionMismatch (412) where If-Match fails, which goes first (§13.2.2)."""
+    """Whether a GET is answered with 304. Raises VersionMismatch (412) if If-Match fails, which is evaluated first
+    (§13.2.2)."""
     if not _matches(_tags(request, b"if-match"), tag):
         raise VersionMismatch
     none_match = _tags(request, b"if-none-match")

@@ -65,7 +65,7 @@ def _redis_url() -> str:
             environment.hide(urlsplit(url).password or "")
             return _store_url(url)
         except ValueError:
-            # Not the value: it may hold the password.
+            # Without the value: it may hold the password.
             raise environment.SettingError(f"REDIS_URL is malformed: set it to {wanted}") from None
     host = environment.required("REDIS_HOST", f"set it, or REDIS_URL to {wanted}")
     port = environment.integer("REDIS_PORT", 6379, minimum=1, maximum=65_535)
@@ -74,7 +74,7 @@ def _redis_url() -> str:
 
 REDIS_URL = _redis_url()
 REDIS_PASSWORD = environment.secret("REDIS_PASSWORD") or None
-"""For a REDIS_URL that has none: a mounted file is no place for a whole URL."""
+"""For a REDIS_URL without a password: mounted files contain a password, not a URL."""
 
 REDIS_PASSWORD_FILE = environment.text("REDIS_PASSWORD_FILE")
 """Read again for each connection: a rotated password needs no restart."""

@@ -18,7 +18,7 @@ from common.config.environment import SettingError
 
 
 class Utility(ManagementUtility):
-    """Django's, with wrong usage in one line and exit code 2, and a list of the commands that this project has."""
+    """Django's utility, with wrong usage in one line and exit code 2, and a list of this project's commands."""
 
     def __init__(self, argv: list[str], setting_error: SettingError | None) -> None:
         super().__init__(argv)

@@ -1,4 +1,4 @@
-"""How far a long command is: tqdm's bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of a long command: tqdm's bar on a terminal, occasional plain lines elsewhere."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -22,13 +22,12 @@ class Progress(tqdm):  # type: ignore[misc]
         )
 
     def position(self) -> str:
-        """Where it stands."""
+        """The position."""
         of = f" of {self.total:,}" if self.total is not None else ""
         return f"{self.n:,}{of} {self.what}"
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
         return float(self.format_dict["elapsed"])
 
     def summary(self, count: int | None = None) -> str:
@@ -44,7 +43,7 @@ class Progress(tqdm):  # type: ignore[misc]
             self._show(f"{self.position()}, {self.n / max(self.seconds, 1e-6):,.0f}/s\n")
 
     def clear(self, nolock: bool = False) -> None:
-        """Takes the bar off the terminal."""
+        """Removes the bar from the terminal."""
         if self._is_terminal:
             super().clear(nolock)
 

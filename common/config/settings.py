@@ -1,4 +1,4 @@
-"""Settings that both sites share, read once from the environment: a shelf to import names from (no star)."""
+"""Settings that both sites share, read once from the environment: sites import the names (no star)."""
 
 import secrets
 from typing import Any
@@ -16,7 +16,7 @@ APP_REVISION = environment.text("APP_REVISION") or "unknown"
 
 HOST = environment.text("HOST") or "0.0.0.0"  # noqa: S104 - a container listens on every interface
 MAX_BODY_BYTES = environment.integer("MAX_BODY_BYTES", 65_536, minimum=0, maximum=1 << 40)
-# One process answers a few thousand requests a second: 128 at once is some 30 ms of work in line, and more are only slower.
+# One process answers a few thousand requests a second: 128 in flight take about 30 ms; more would only wait longer.
 MAX_IN_FLIGHT = environment.integer("MAX_IN_FLIGHT", 128, minimum=1, maximum=65_536)
 PUBLIC_URL = environment.public_url("PUBLIC_URL")
 DRAIN_SECONDS = environment.integer("DRAIN_SECONDS", 0 if DEBUG else 5, minimum=0, maximum=600)
@@ -32,14 +32,14 @@ if not DEBUG:
 ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", "localhost,.localhost,127.0.0.1,[::1]")
 
 
-# The sites keep no relational data: nothing here may ask for a database (encode/django-rest-framework#6448).
+# The sites have no relational data: no setting may require a database (encode/django-rest-framework#6448).
 DATABASES: dict[str, dict[str, str]] = {}
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False
 STATIC_URL = "/static/"
 SHARED_APPS = [
-    "common",  # first: its runserver goes before the one of staticfiles
+    "common",  # first: its runserver overrides the one of staticfiles
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular_sidecar",
@@ -58,8 +58,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "DISABLE_ERRORS_AND_WARNINGS": False,
 }
 
-# Django's for pages with forms and cookies, which an API has none of: its headers and TLS are the door's in front. Its own for
-# SECRET_KEY and DEBUG ours repeat, with a cure.
+# Django's checks for pages with forms and cookies; headers and TLS belong to the proxy in front. Ours repeat its checks of
+# SECRET_KEY and DEBUG, with a cure.
 SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003", "security.W009", "security.W018"]
 SILENCED_SYSTEM_CHECKS += environment.check_ids("SILENCED_SYSTEM_CHECKS")
 

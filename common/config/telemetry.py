@@ -1,4 +1,4 @@
-"""Whether this process traces, from the standard OpenTelemetry variables. Values that we do not have refuse the start."""
+"""Whether this process traces, from the standard OpenTelemetry variables. Unsupported values prevent the start."""
 
 from common.config import environment
 

@@ -1,8 +1,10 @@
 """Sheds requests beyond MAX_IN_FLIGHT, at a bounded rate.
 
-A refusal costs more than an answer (1.7 times the CPU with 2,300 waiting), and a client that retries at once makes thousands
-of them: 1,000 such clients took half of the goodput, 4,000 all of it. So a refusal waits, longer the more of them wait
-already, which costs nothing. Beyond MOST_WAITING they are sent at once, because waiting costs memory (some 10 kB each).
+A refusal costs more than an answer (1.7 times the CPU with 2,300 waiting), and a client that retries immediately causes
+thousands of them: 1,000 such clients took half of the goodput, 4,000 all of it. So a refusal waits, which costs no CPU,
+and
+longer the more of them wait already. Beyond MOST_WAITING they are sent immediately, because each takes some 10 kB of
+memory.
 """
 
 import asyncio
@@ -21,7 +23,7 @@ LONGEST = 4.0
 """Seconds; proxies in front of us give up after 5 or more."""
 
 SPREAD = 0.2
-"""Jitter, as a share of the wait: refusals sent at once are a burst that delays the requests in flight."""
+"""Jitter: a share of the wait. Refusals sent together would delay the requests in flight."""
 
 notices = Notices(logging.getLogger(__name__))
 

@@ -90,7 +90,7 @@ class Problem(Exception):
 
 
 def document(problem: Problem, path: str, request_id: str) -> dict[str, Any]:
-    """The RFC 9457 object. `path` is the one that the client asked for."""
+    """The RFC 9457 object. `path` is the one that the client requested."""
     kind = KINDS[problem.code]
     body: dict[str, Any] = {
         "type": f"/problems#{problem.code}",

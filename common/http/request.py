@@ -1,4 +1,4 @@
-"""The request as both sites see it: bytes as they came; anything that costs more is made when asked for."""
+"""The request as both sites use it: bytes as received; expensive attributes are computed on first use."""
 
 from io import BytesIO
 
@@ -55,7 +55,7 @@ class Request:
 
     @property
     def wants_page(self) -> bool:
-        """Whether a browser asks: programs that accept HTML accept JSON too, which no browser names."""
+        """Whether the client is a browser: programs that accept HTML accept JSON too, which browsers do not list."""
         accept = self.raw_headers.get(b"accept", b"")
         return b"text/html" in accept and b"json" not in accept
 
@@ -67,7 +67,7 @@ class Request:
 
     @property
     def client_path(self) -> str:
-        """The path that the client asked for."""
+        """The path that the client requested."""
         return self.origin.prefix + self.scope["raw_path"].decode("latin-1")
 
     @property

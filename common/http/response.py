@@ -1,4 +1,4 @@
-"""The answer as both sites make it: bytes already. A view may return Django's HttpResponse instead."""
+"""The answer as both sites build it: already bytes. A view may return Django's HttpResponse instead."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""What requests need of a site's settings: read once, when the application is built."""
+"""The settings that requests need, read once when the application is built."""
 
 from dataclasses import dataclass
 from typing import Any, Self

@@ -1,4 +1,4 @@
-"""DRF viewsets on asyncio: serializers, schema and browsable API are DRF's; programs get bytes without its detours."""
+"""DRF viewsets on asyncio: serializers, schema and browsable API are DRF's; JSON answers bypass its rendering."""
 
 from typing import Any
 

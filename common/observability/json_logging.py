@@ -142,7 +142,7 @@ def logging_settings(service: str, version: str, log_level: str) -> dict[str, An
         "loggers": {
             # Django's own handlers go; its records reach the root.
             "django": {"level": "INFO" if level == "DEBUG" else level, "handlers": [], "propagate": True},
-            # Theirs would write to stderr, unmasked.
+            # Their own handlers would write to stderr, unmasked.
             **{
                 name: {"level": level, "handlers": [], "propagate": True}
                 for name in ("django.server", "gunicorn.error", "gunicorn.access")

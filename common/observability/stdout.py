@@ -44,7 +44,7 @@ class Stdout:
 
     @staticmethod
     def _is_written(data: bytes) -> bool:
-        # Not through sys.stdout: it keeps what it cannot write, and fails again at exit.
+        # Not through sys.stdout, which keeps what it cannot write and fails again at exit.
         try:
             while data:
                 data = data[os.write(1, data) :]

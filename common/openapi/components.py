@@ -24,11 +24,11 @@ EXAMPLES: dict[str, Any] = {
     "WWW-Authenticate": 'Bearer realm="api-gateway"',
     "X-Request-ID": REQUEST_ID,
 }
-"""One for each parameter and header that operations share."""
+"""A class for each parameter and header that operations share."""
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
-    """One fault of a request."""
+    """One error of a request."""
 
     field = serializers.CharField(allow_blank=True, help_text="Which field; empty for the whole request.")
     code = serializers.ChoiceField(choices=FIELD_CODES, help_text="What is wrong, for programs.")

@@ -18,7 +18,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 KEEPALIVE_SECONDS = 75
-"""Idle connections are kept longer than any client in front keeps them (nginx: 60 s), so that it is the client who closes."""
+"""Longer than the keep-alive time of any client in front (nginx: 60 s), so that the client closes first."""
 
 
 def load_anew(arbiter: Any, worker: Any) -> None:
@@ -47,11 +47,11 @@ def on_starting(arbiter: Any) -> None:
 
 
 def when_ready(arbiter: Any) -> None:
-    """The application is loaded, no worker is forked. What the collector never visits again stays shared with the worker."""
+    """The application is loaded and no worker is forked: objects that the collector never visits again stay shared."""
     forget_gauges(os.getpid())  # the arbiter has no state to show
     gc.collect()
     gc.freeze()
-    # A request's objects are freed by their reference counts; looking for cycles every 700 objects costs 3 % of the CPU.
+    # Reference counts free a request's objects; a search for cycles every 700 objects would cost 3 % of the CPU.
     gc.set_threshold(10_000, 20, 50)
 
 
@@ -70,7 +70,8 @@ def forget_gauges(pid: int) -> None:
 
 
 def run(site: str) -> None:
-    """Becomes gunicorn once the settings are read: it would meet a malformed WEB_CONCURRENCY with a traceback."""
+    """Executes gunicorn after the settings were read, so that a malformed WEB_CONCURRENCY is one line instead of a
+    traceback."""
     # Nothing has started that would have to stop; as PID 1 the process would ignore the signal.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     site_settings(site)
@@ -123,13 +124,13 @@ def gunicorn_settings(site: str) -> dict[str, Any]:
         "timeout": 30,
         "graceful_timeout": settings.DRAIN_SECONDS + settings.GRACE_SECONDS,
         "backlog": 2048,
-        # X-Forwarded-Proto is read by us, from TRUSTED_PROXIES; the server is to believe nobody.
+        # We read X-Forwarded-Proto, with TRUSTED_PROXIES; the server must trust nobody.
         "forwarded_allow_ips": "",
     }
 
 
 def shared_metrics(workers: int) -> dict[str, Any]:
-    """Where several workers keep their metrics together, and the hook that tidies up; nothing for one worker."""
+    """The shared metrics folder of several workers, and the hook that cleans it; nothing for one worker."""
     if workers == 1:
         os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
         return {}

@@ -38,7 +38,7 @@ class DrainingServer(Server):
         self.stop_at = math.inf
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal handler: it sets what the next tick looks at. uvicorn's would raise the signal again at the end."""
+        """A signal handler: it sets what the next tick checks. uvicorn's own would raise the signal again at the end."""
         if sig == signal.SIGTERM:
             drain.start()
         else:
@@ -57,7 +57,7 @@ class DrainingServer(Server):
                 connection.expire(now)
         if counter % COLLECT_TICKS == 0:
             gc.collect()  # cycles of closed connections would wait for a million new objects
-            _malloc_trim(0)  # what a flood took goes back to the system
+            _malloc_trim(0)  # memory of a flood returns to the system
         return await super().on_tick(counter)
 
 

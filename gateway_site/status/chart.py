@@ -11,15 +11,15 @@ SLOT, HEIGHT = 10, 100
 """Of the SVG's own units, which the page stretches."""
 
 LEAST_HEIGHT = 1.5
-"""What is not nothing must be seen."""
+"""Minimum bar height."""
 
 DECADES = (10.0, 1.0, 0.1, 0.01, 0.001, 0.0001)
-"""The durations that have a line: a scale of powers, or one slow request would flatten all others."""
+"""The durations with a line: a scale of powers; on a linear one a slow request would flatten all others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A rectangle; `kind` is its class in the style sheet, `label` what is said of its interval."""
+    """A rectangle; `kind` is its class in the style sheet, `label` its description."""
 
     x: int
     y: float
@@ -30,7 +30,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`lines` are labels with their distance from the upper edge; `summary` is for a reader who does not see it."""
+    """`lines` are labels with their distance from the upper edge; `summary` is for screen readers."""
 
     lines: list[tuple[float, str]]
     bars: list[Bar]
@@ -38,7 +38,7 @@ class Chart:
 
 
 def rates(intervals: Sequence[Interval]) -> Chart:
-    """Requests a second, those that failed within them."""
+    """Requests a second, and the failed ones among them."""
     peak = max((interval.rate for interval in intervals), default=0.0)
     top = ceiling(peak, least=1.0)
     bars = []
@@ -52,7 +52,7 @@ def rates(intervals: Sequence[Interval]) -> Chart:
 
 
 def durations(intervals: Sequence[Interval]) -> Chart:
-    """The 99th percentile, the median within it."""
+    """The 99th percentile, and the median."""
     bars, worst = [], 0.0
     for x, interval in _slots(intervals):
         high, middle = interval.quantile(0.99), interval.quantile(0.5)
@@ -74,7 +74,7 @@ def ceiling(value: float, least: float) -> float:
 
 
 def _power(seconds: float) -> float:
-    """A height on the scale of DECADES, the last of which is the bottom."""
+    """A height on the scale of DECADES, whose last value is the bottom."""
     step = HEIGHT / (len(DECADES) - 1)
     return step * log10(max(seconds / DECADES[-1], 1.0))
 

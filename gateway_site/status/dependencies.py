@@ -10,7 +10,7 @@ from gateway_site.forwarding.user_service import SERVICE, UserService
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """`state` is up, not ready or down; `seconds` until its answer, if it gave one."""
+    """`state` is up, not ready or down; `seconds` until its answer, if it answered."""
 
     name: str
     state: str

@@ -1,6 +1,7 @@
-"""The last five minutes of the API, in samples of the gateway's own metrics: a ring, so that it never grows.
+"""The last five minutes of the API, in samples of the gateway's own metrics: a ring of bounded size.
 
-A sample is read by the timer that sets the gauges, not by requests. With `WEB_CONCURRENCY` above 1 each worker knows its own.
+The timer that sets the gauges takes the samples, not the requests. With `WEB_CONCURRENCY` above 1 each worker has its
+own.
 """
 
 import time
@@ -16,13 +17,13 @@ from common.observability.metrics import BUCKETS, DURATION
 STEP_SECONDS = 5.0
 SLOTS = 60
 ROUTES = "/api/users"
-"""What is counted: the API. Probes, scrapes and this page would drown it."""
+"""The routes that count: the API. Probes, scrapes and this page would hide it."""
 
 POSITIONS = {bound: position for position, bound in enumerate((*BUCKETS, float("inf")))}
 
 
 class Sample(NamedTuple):
-    """Counters since the start: requests, those that ended in 5xx, and for each bucket those that took no longer."""
+    """Counters since the start: requests, those that ended in 5xx, and for each bucket those within its bound."""
 
     at: float
     requests: float
@@ -31,7 +32,7 @@ class Sample(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """What happened between two samples. Rates a second; durations in seconds, None without requests."""
+    """The difference of two samples. Rates per second; durations in seconds, None without requests."""
 
     seconds: float
     requests: float
@@ -45,7 +46,7 @@ class Interval(NamedTuple):
 
     @property
     def failure_share(self) -> float:
-        """Of the requests, those that ended in 5xx; 0 to 1."""
+        """The share of requests that ended in 5xx; 0 to 1."""
         return self.failures / self.requests if self.requests else 0.0
 
     def quantile(self, share: float) -> float | None:
@@ -96,7 +97,7 @@ class History:
         return [_between(earlier, later) for earlier, later in pairwise(self._samples)]
 
     def latest(self, seconds: float) -> Interval | None:
-        """The last `seconds` and a little more in one; None until there is a sample."""
+        """The last `seconds` or slightly more as one; None before the first sample."""
         last = self._samples[-1]
         first = next((s for s in reversed(self._samples) if s.at <= last.at - seconds), self._samples[0])
         return _between(first, last) if last is not first else None

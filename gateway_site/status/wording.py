@@ -1,7 +1,7 @@
-"""Figures as people read them."""
+"""Formats figures for people."""
 
 NOTHING = "\N{EN DASH}"
-"""Where there is no figure."""
+"""Shown for a missing figure."""
 
 
 def rate(value: float) -> str:

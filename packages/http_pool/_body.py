@@ -8,8 +8,8 @@ Send = Callable[[bytes], Awaitable[None]]
 async def send_body(send: Send, body: AsyncIterator[bytes], length: int | None) -> None:
     """Send `body`, chunked if `length` is None, else `length` bytes of it.
 
-    Raises ValueError when the body is shorter, or longer within a piece. Stops asking after `length` bytes, so
-    that the request counts as sent before the iterator ends.
+    Raises ValueError if the body is shorter, or longer within a piece. Reads no further than `length` bytes, so that the
+    request counts as sent before the iterator ends.
     """
     if length is None:
         await _send_chunked(send, body)

@@ -36,7 +36,7 @@ def of_pod(rendering: Rendering, workload: Workload, part: str, resource: str) -
 
 
 def most_pods(rendering: Rendering, workload: Workload) -> int:
-    """At most, in the middle of a rolling update."""
+    """The maximum, in the middle of a rolling update."""
     if not workload.is_long_running:
         spec = dig(workload.manifest.spec, "jobTemplate", "spec") or workload.manifest.spec
         return number(spec, "parallelism", default=1)

@@ -1,4 +1,5 @@
-"""A pipelining connection to one Redis: a server, a primary behind Sentinel, or one slot of a cluster. Knows no Django."""
+"""A pipelining connection to one Redis: a server, a primary behind Sentinel, or one slot of a cluster. Independent of
+Django."""
 
 from ._address import TLS_OPTIONS, Address
 from ._command import Observe, Script, Word, pack

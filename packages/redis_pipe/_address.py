@@ -43,7 +43,7 @@ class Address:
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Raises ValueError that names the cure."""
+        """Raises ValueError with the cure."""
         try:
             parts = urlsplit(url)
         except ValueError:  # its text may quote the password

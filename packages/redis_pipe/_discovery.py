@@ -80,7 +80,7 @@ class Discovery(ABC):
             raise
         except (OSError, asyncio.CancelledError):  # before ValueError, which a certificate's error is too
             if stream is not None:
-                stream.drop(Reason.CLOSED)  # a late reply would answer the next question
+                stream.drop(Reason.CLOSED)  # a late reply would be taken for the next one
             raise
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise Unavailable(Reason.PROTOCOL) from error
@@ -91,7 +91,7 @@ class Discovery(ABC):
 
     @abstractmethod
     def _failure(self, errors: list[BaseException]) -> BaseException:
-        """What the errors of all nodes amount to."""
+        """The error that stands for the errors of all nodes."""
 
 
 class Sentinels(Discovery):
@@ -138,7 +138,7 @@ class Cluster(Discovery):
         raise Unavailable(Reason.CLUSTERDOWN)
 
     def _failure(self, errors: list[BaseException]) -> BaseException:
-        """A node's own words before a connection that failed."""
+        """A node's own error before a failed connection."""
         return next((error for error in errors if isinstance(error, (ErrorReply, Unavailable))), errors[0])
 
 
@@ -150,7 +150,8 @@ def slot_of(key: str) -> int:
 
 
 def _host(endpoint: bytes | None, metadata: list[list[bytes]], asked: str) -> str:
-    """The host to connect to: none means the one that was asked; `?` that a host name was to be announced and is not."""
+    """The host to connect to: an empty one means the queried host; `?` means that a host name should be announced and is
+    not."""
     if endpoint == b"?":
         pairs = dict(zip(metadata[0][::2], metadata[0][1::2], strict=True)) if metadata else {}
         endpoint = pairs.get(b"ip")

@@ -1,12 +1,14 @@
-"""Writes that are acknowledged once they are as durable as asked.
+"""Writes that are acknowledged once they are as durable as required.
 
-    memory       in the primary's memory: its reply is all (no code of this module runs)
+    memory       in the primary's memory: its reply is enough (no code of this module runs)
     fsync        on the primary's disk: WAITAOF 1 0
     replicated   in the memory of a replica too: WAIT 1
 
-WAITAOF and WAIT hold up their connection, so writes have a pipe of their own, and go in rounds: all writes issued during a
-round leave together after it, with one wait behind them. A wait for each write would allow as many writes a second as
-there are syncs. A round is one batch of one connection: over another one, WAIT would return at once.
+WAITAOF and WAIT block their connection, so writes use a pipe of their own and go in rounds: all writes issued during a
+round
+leave together after it, with one wait behind them. A wait for each write would allow only as many writes a second as
+there
+are syncs. A round is one batch of one connection: over another one, WAIT would return at once.
 """
 
 import asyncio
@@ -33,11 +35,11 @@ ROUND_WRITES = 1000
 
 
 _Sent = asyncio.Future[tuple[asyncio.Future[Any], asyncio.Future[bool]]]
-"""Done when a write leaves: its reply, and whether its round became durable."""
+"""Done when a write is sent: its reply, and whether its round became durable."""
 
 
 class Durability(StrEnum):
-    """What a write must have reached."""
+    """The durability of a write."""
 
     MEMORY = "memory"
     FSYNC = "fsync"
@@ -45,8 +47,8 @@ class Durability(StrEnum):
 
 
 class DurableWrites:
-    """Runs scripts that write. `has_written` says of an answer whether anything must become durable: any other answer
-    is given at once. `time_left` shortens a wait to what the caller has left."""
+    """Runs scripts that write. `has_written` decides from an answer whether anything must become durable; other answers are
+    returned immediately. `time_left` shortens a wait to the caller's remaining time."""
 
     def __init__(
         self,

@@ -31,11 +31,13 @@ OnState = Callable[[Reason | None], None]
 
 
 class Pipe:
-    """Commands to one Redis. Connects at the first; while Redis is down, commands fail at once, for the last attempt's reason.
+    """Commands to one Redis. Connects for the first command; while Redis is down, commands fail at once with the reason of
+    the last attempt.
 
     `timeout` (seconds) is for a command from its issue to its reply, `connect_timeout` for finding, opening and
-    authenticating; `time_left` shortens the former to what the caller has left. At most `max_waiting` commands may be
-    without a reply. `slot_key` is any key of the slot that is used in a cluster. Belongs to one event loop until `close`.
+    authenticating; `time_left` shortens the former to the caller's remaining time. At most `max_waiting` commands may be
+    without a reply. `slot_key` is any key of the slot that is used in a cluster. Belongs to one event loop until
+    `close`.
     """
 
     def __init__(
@@ -100,8 +102,9 @@ class Pipe:
     def batch(self, commands: Sequence[tuple[str, tuple[Word, ...], float]]) -> list[asyncio.Future[Any]]:
         """Issue commands that leave in one write over one connection, or not at all, and are never sent twice.
 
-        Each is its operation, its words, and how long it may take in seconds. For WAIT and WAITAOF, which refer to what
-        their connection has written. They hold up all commands behind them: give them a Pipe of their own.
+        Each is its operation, its words, and its time-out in seconds. For WAIT and WAITAOF, which refer to the earlier
+        writes of
+        their connection. They block all commands behind them: use a separate Pipe.
         """
         head = previous = self._submit("ping", pack((b"PING",)), None)
         futures: list[asyncio.Future[Any]] = []
@@ -185,7 +188,7 @@ class Pipe:
         self._link.connect()
 
     def stream_lost(self, stream: Stream, reason: Reason) -> None:
-        """Fail what was sent; what was not goes over the next connection."""
+        """Fail the sent commands; the others go over the next connection."""
         self._fail(stream.sent, reason, uncertain=True)
         stream.sent.clear()
         if stream is not self._stream:

@@ -25,7 +25,7 @@ class Owner(Protocol):
 
 
 class Stream(asyncio.Protocol):
-    """Without an owner, for set-up and single questions, a command's future raises ErrorReply or OSError."""
+    """Without an owner, for set-up and single queries, a command's future raises ErrorReply or OSError."""
 
     def __init__(self) -> None:
         self._owner: Owner | None = None

@@ -8,7 +8,7 @@ from time import monotonic
 
 GRAIN = 0.01  # seconds; the least time between two sweeps
 LATE, GRACE = 0.1, 0.05
-"""A timer so late means that this process or the whole machine stalled: replies get a moment to arrive (seconds)."""
+"""With a timer this late (seconds), this process or the whole machine stalled: replies get a moment to arrive."""
 
 NEVER = math.inf
 
@@ -16,7 +16,7 @@ NEVER = math.inf
 class Sweeper:
     """Calls `sweep(now)` at the armed time; `sweep` returns its next time, or NEVER.
 
-    Times are `time.monotonic()`: uvloop's own clock stands still within a tick and counts milliseconds.
+    Times are `time.monotonic()`: uvloop's own clock does not advance within a tick and counts milliseconds.
     """
 
     def __init__(self, sweep: Callable[[float], float], context: Context) -> None:

@@ -56,7 +56,7 @@ class Bulk:
             pipeline = self.client.pipeline(transaction=False)
             for words in commands:
                 pipeline.execute_command(*words)  # type: ignore[no-untyped-call]
-            replies = pipeline.execute(raise_on_error=False)  # which would put words of its own before the reply's
+            replies = pipeline.execute(raise_on_error=False)  # redis-py would add words before the reply's
             for reply in replies:
                 if isinstance(reply, Exception):
                     raise reply
@@ -67,7 +67,7 @@ class Bulk:
     ) -> Iterator[tuple[Tag, Any]]:
         """Sends packed commands, up to `window` ahead of their replies; yields each reply with its tag, in order.
 
-        An exception of `commands` is raised when all that was sent before has been answered.
+        An exception of `commands` is raised when everything sent before has been answered.
         """
         waiting: deque[Tag] = deque()
         source, more, failure = iter(commands), True, None
@@ -132,7 +132,7 @@ class Bulk:
                 start = b"(" + ids[-1]
 
     def without_record(self, ids: Sequence[bytes]) -> list[bytes]:
-        """Those of ids of one partition that are in the index and have no record."""
+        """The ids of one partition that are in the index but have no record."""
         partition = identifiers.partition_of(ids[0].decode()) if identifiers.PARTITIONS > 1 else 0
         indexed = [
             i for i, score in zip(ids, self.scores([(partition, i) for i in ids]), strict=True) if score is not None
@@ -141,18 +141,18 @@ class Bulk:
         return [user_id for user_id, exists in zip(indexed, there, strict=True) if not exists]
 
     def without_index(self) -> Iterator[bytes]:
-        """The keys of records that pages and exports pass over: they are not in the index, or not in its order."""
+        """The keys of records that pages and exports skip: they are not in the index, or not in its order."""
         for batch in self.scan(pattern=f"{{users:*}}:{keys.RECORD}:*"):
             known = known_keys(batch)
             places = [(key.partition, key.rest) for key in known]
             odd = [key for key, score in zip(known, self.scores(places), strict=True) if score != 0]
-            # Twice: one may have been deleted in between.
+            # Twice: one may have been deleted between the reads.
             for key in odd:
                 if self.exist([key.raw])[0] and self.scores([(key.partition, key.rest)])[0] != 0:
                     yield key.raw
 
     def read(self, key_list: Sequence[bytes | str]) -> list[bytes | None]:
-        """The strings at these keys; None for what is absent or no string."""
+        """The strings at these keys; None for a missing key or another type."""
         return self.call("read", "MGET", *key_list) if key_list else []
 
     def scores(self, members: Sequence[tuple[int, str | bytes]]) -> list[float | None]:
@@ -164,21 +164,21 @@ class Bulk:
         return [next(found[partition]) for partition, _ in members]
 
     def exist(self, key_list: Sequence[bytes]) -> list[bool]:
-        """Whether there is something at each of these keys: one command if there is at all of them."""
+        """Whether each of these keys exists: one command if all do."""
         if self.call("exists", "EXISTS", *key_list) == len(key_list):
             return [True] * len(key_list)
         return [bool(there) for there in self.pipeline("exists", [("EXISTS", key) for key in key_list])]
 
     def types(self, key_list: Sequence[bytes]) -> list[bytes]:
-        """What kind of value is at each key; b"none" where there is nothing."""
+        """The type of the value at each key; b"none" for a missing key."""
         return self.pipeline("type", [("TYPE", key) for key in key_list])
 
     def seconds_left(self, key_list: Sequence[bytes]) -> list[int]:
-        """How long each key will live; -1 without an expiry, -2 for a missing key."""
+        """The time to live of each key; -1 without an expiry, -2 for a missing key."""
         return self.pipeline("ttl", [("TTL", key) for key in key_list])
 
     def scan(self, command: str = "SCAN", *key: str, pattern: str = keys.EVERY) -> Iterator[list[Any]]:
-        """What SCAN or ZSCAN finds, in batches: what is there all the time comes at least once."""
+        """The results of SCAN or ZSCAN, in batches: an element that exists all the time appears at least once."""
         cursor = 0
         while True:
             cursor, found = self.call("scan", command, *key, cursor, "MATCH", pattern, "COUNT", READ_BATCH)

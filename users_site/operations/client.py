@@ -58,7 +58,7 @@ class StoreFactory(ConnectionFactory):  # type: ignore[misc]
 def translated(error: Exception, operation: str, address: Address) -> RepositoryError:
     """The repository's error for one of redis-py, the pipe or the socket, without the server's words."""
     if isinstance(error, exceptions.ResponseError):
-        # redis-py takes the codes that it has a class for off the text.
+        # redis-py removes the code from the text if it has a class for it.
         text = f"{error.status_code} {error}" if error.status_code else str(error)
         return from_pipe(error_from_reply(operation, text))
     for kinds, reason in _REASONS:
@@ -88,7 +88,7 @@ async def _primary(address: Address) -> tuple[str, int]:
 
 
 def _require_whole_slot(client: redis.Redis) -> None:
-    """SCAN is of no slot and would pass over what has moved, and PING is answered while the cluster is down."""
+    """SCAN belongs to no slot and would miss moved keys, and PING succeeds while the cluster is down."""
     client.exists(keys.index(0))
     if b"[%d->-" % slot_of(keys.index(0)) in client.execute_command("CLUSTER", "NODES"):  # type: ignore[no-untyped-call]
         raise exceptions.TryAgainError("the slot is being moved to another node", status_code="TRYAGAIN")

@@ -36,14 +36,14 @@ class BadDocument(Exception):
 
 
 class Identity(NamedTuple):
-    """Whose document it is."""
+    """The id and email of a document."""
 
     id: str
     email: str
 
 
 def identify(document: bytes) -> Identity:
-    """Whose document it is. Raises BadDocument."""
+    """The id and email of a document. Raises BadDocument."""
     plain = _plain(document)
     if plain is None:
         return _identify_slowly(document)

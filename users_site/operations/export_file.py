@@ -66,7 +66,7 @@ class Writer:
 
 
 class Reader:
-    """Reads an export line by line and checks everything. After the last entry, `count` and `digest` are set."""
+    """Reads an export line by line and validates everything. After the last entry, `count` and `digest` are set."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -75,7 +75,7 @@ class Reader:
         self.header = self._header()
 
     def entries(self) -> Iterator[Entry]:
-        """Every user. Raises ExportFileError; what came before it is valid, but for the digest."""
+        """Every user. Raises ExportFileError; the users before it are valid, except for the digest."""
         before = (-1, "")
         while not (line := self._next()).startswith(b'{"count":'):
             identity = self._identify(line)
@@ -154,7 +154,8 @@ def reading(name: str) -> Iterator[Reader]:
 
 @contextmanager
 def writing(path: Path, packed: bool) -> Iterator[IO[bytes]]:
-    """A file that only its owner can read: it holds people's addresses. On disk when the context ends. Raises OSError."""
+    """A file that only its owner can read, because it holds people's addresses. On disk when the context ends. Raises
+    OSError."""
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as raw:
             if packed:
@@ -170,7 +171,7 @@ def writing(path: Path, packed: bool) -> Iterator[IO[bytes]]:
 
 
 def is_gzip(name: str) -> bool:
-    """Whether the file's name asks for gzip. Raises ExportFileError for a name that asks for what we cannot."""
+    """Whether the file's name selects gzip. Raises ExportFileError for a name of another compression."""
     if name.endswith((".zst", ".zstd", ".bz2", ".xz", ".zip", ".lz4")):
         raise ExportFileError(f"{name}: only gzip is supported: end the name in .gz, or pipe: export_users - | zstd")
     return name.endswith(".gz")

@@ -1,4 +1,4 @@
-"""What an audit of the store may find, and the keys that it reads."""
+"""The findings of an audit of the store, and the keys that it reads."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ _parts = re.compile(rb"\{users:(\d+)\}:(?:(user|email|idem):(.*)|(ids|epoch))", 
 
 
 class Kind(StrEnum):
-    """Every kind of disagreement, as operators read it; those of REPAIRABLE have one right answer."""
+    """Every kind of finding in operators' words; those of REPAIRABLE have one right answer."""
 
     CLAIM_STALE = "claim without its user, or of an earlier spelling"
     RECORD_BROKEN = "record that is no valid user"
@@ -29,7 +29,7 @@ REPAIRABLE = frozenset(Kind) - {Kind.RECORD_BROKEN, Kind.RECORD_MISPLACED, Kind.
 
 
 class Finding(NamedTuple):
-    """One disagreement: which key, and what is wrong with it."""
+    """One finding: the key, and its defect."""
 
     kind: Kind
     key: str
@@ -46,7 +46,7 @@ class Key(NamedTuple):
 
 
 def known_keys(batch: Iterable[bytes]) -> list[Key]:
-    """Those of a batch of keys that belong to the layout."""
+    """The keys of a batch that belong to the layout."""
     matches = [(raw, _parts(raw)) for raw in batch]
     return [
         Key(raw, int(match[1]), (match[2] or match[4]).decode(), match[3] or b"") for raw, match in matches if match

@@ -13,7 +13,7 @@ LOAD_BATCH = 100
 
 
 class Entry(NamedTuple):
-    """A user to be stored; `line` is where it stands in a file."""
+    """A user to store; `line` is its line in a file."""
 
     id: str
     email: str
@@ -22,14 +22,14 @@ class Entry(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """A user that is not stored; `holder`: the other id that holds the email, "" where another document has the id."""
+    """A user that is not stored; `holder`: the id that holds its email, "" if another document has the id."""
 
     entry: Entry
     holder: str
 
 
 class Loaded(NamedTuple):
-    """What became of the users of a batch; `unchanged` were there already, byte for byte."""
+    """The result of a batch; `unchanged` users were stored already, byte for byte."""
 
     entries: list[Entry]
     created: int
@@ -73,5 +73,5 @@ def _load_command(mode: str, batch: list[Entry]) -> bytes:
 
 
 def script(source: Script, key_list: list[str], args: list[Word]) -> bytes:
-    """A script's call, whole: its source is small beside a batch, and no reply can be NOSCRIPT."""
+    """A script's call with its source, which is small compared with a batch, so no reply can be NOSCRIPT."""
     return pack(source.whole(len(key_list), *key_list, *args))

@@ -1,4 +1,4 @@
-"""Puts users in the place of those in their way (put.lua): a restore over a store that is in use."""
+"""Stores users and deletes those in conflict (put.lua): a restore over a store that is in use."""
 
 from packages.redis_pipe import Reason
 from users_site import identifiers
@@ -11,9 +11,9 @@ from users_site.repository.users import ATTEMPTS, version
 
 
 def replace(bulk: Bulk, entries: list[Entry]) -> None:
-    """Stores the users, and deletes those who have their id or email now. Raises StoreUnavailable, StoreError.
+    """Stores the users, and deletes those that hold their id or email now. Raises StoreUnavailable, StoreError.
 
-    A user written to meanwhile is retried: each time, another client succeeded.
+    A user that is written to meanwhile is retried: each time, another client succeeded.
     """
     for _ in range(ATTEMPTS):
         outcomes = list(bulk.stream("put", zip(entries, _commands(bulk, entries), strict=True)))
@@ -34,7 +34,7 @@ def _commands(bulk: Bulk, entries: list[Entry]) -> list[bytes]:
     for i, other in enumerate(bulk.read(theirs)):
         index, current, entry = keys.index(partitions[i]), documents[i], entries[i]
         old_claim = keys.claim(partitions[i], email_of(current)) if current else claims[i]
-        # A stale claim names a user who is not in the way.
+        # A stale claim names a user that is not in conflict.
         is_in_the_way = other is not None and keys.claim(partitions[i], email_of(other)) == claims[i]
         in_the_way, sha1 = (theirs[i], _sha1(other)) if is_in_the_way else (records[i], _sha1(current))
         key_list = [index, records[i], claims[i], old_claim, in_the_way, keys.epoch(partitions[i])]

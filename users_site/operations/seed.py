@@ -13,12 +13,12 @@ from users_site.operations.documents import email_of
 from users_site.operations.loading import Entry, Loaded
 
 SAMPLE = 100
-"""How many of the newest users are looked at to recognise a production store."""
+"""The number of newest users that are checked to recognise a production store."""
 
 SAME_TIME = 100
 """Users that share a created_at: made within a millisecond."""
 
-# Each with its ASCII form for the address, where it has another.
+# Each with its ASCII form for the address, if it differs.
 FIRST = """
 Ada Aisha Alan Amélie/amelie Ana Anders André/andre Anya Björn/bjoern Bruno Camille Carlos Chen Chiara Chloé/chloe
 Daniel David Diego Dmitri Elena Elif Emeka Emma Erik Fatima Fatou Finn Francesca Frida Grace Greta Hana Haruto Hassan
@@ -45,11 +45,11 @@ DOMAINS = ("example.com", "example.org", "example.net")
 ADMINS_IN_64 = 1
 
 _TOKEN_BITS = 40
-_STRIDE = 0x9E3779B97F  # odd, so that no two of 2^40 users of a seed have the same token
+_STRIDE = 0x9E3779B97F  # odd, so that all of a seed's 2^40 users have different tokens
 
 
 def people(seed: str) -> Iterator[tuple[str, str, str]]:
-    """Name, email and role of one person after the other, without end; every email once."""
+    """An endless stream of names, emails and roles; every email once."""
     firsts, lasts = [*map(_forms, FIRST.split())], [*map(_forms, LAST.split())]
     draw = random.Random(seed).getrandbits  # noqa: S311 - reproducible, no secret
     token = draw(_TOKEN_BITS)
@@ -63,12 +63,12 @@ def people(seed: str) -> Iterator[tuple[str, str, str]]:
 
 
 def is_made_up(email: str) -> bool:
-    """Whether the address is at one of the domains that belong to nobody."""
+    """Whether the address is at one of the reserved example domains."""
     return email.rpartition("@")[2].lower() in DOMAINS
 
 
 def _forms(word: str) -> tuple[str, str]:
-    """The name as people write it, and as it stands in an address."""
+    """The name as people write it, and as part of an address."""
     name, _, ascii_form = word.partition("/")
     return name.replace("_", " "), ascii_form or name.lower()
 
@@ -91,5 +91,5 @@ def ids(loaded: Loaded) -> list[str]:
 
 
 def has_real_people(bulk: Bulk) -> bool:
-    """Whether one of the newest users has an address that a person may have."""
+    """Whether one of the newest users has an address outside the example domains."""
     return any(not is_made_up(email_of(document)) for document in bulk.newest(SAMPLE))

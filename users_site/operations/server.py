@@ -1,4 +1,4 @@
-"""What a store says about itself, asked as the service asks: over its own pipe, with its own time-outs."""
+"""Queries a store's configuration as the service would: over a pipe, with the service's time-outs."""
 
 import asyncio
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from users_site import repository
 
 
 class Server(NamedTuple):
-    """What a store must have to keep users; `max_memory` in bytes, 0 for none."""
+    """What a store of users requires; `max_memory` in bytes, 0 for none."""
 
     eviction_policy: str
     has_aof: bool

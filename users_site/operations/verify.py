@@ -1,8 +1,9 @@
-"""Records, claims and index against each other, while the service goes on writing.
+"""Compares records, claims and index while the service continues to write.
 
-What a batch of reads finds odd is looked at again by one atomic script (lua/agree_*.lua), which repairs it in the same
-step: a user who is being created, changed or deleted meanwhile is no disagreement. Claims come first: with the stale
-ones gone, a record without a claim can take its own. SCAN may return a key twice while Redis resizes its table.
+One atomic script (lua/agree_*.lua) checks each suspect of a batch again, and repairs it in the same step: a user that is
+created, changed or deleted meanwhile is not a finding. Claims come first: when the stale ones are gone, a record without
+a
+claim can take its own. SCAN may return a key twice while Redis resizes its table.
 """
 
 from collections import Counter
@@ -20,18 +21,18 @@ from users_site.repository.users import IDEMPOTENCY_SECONDS, version
 
 FINGERPRINT_BYTES = 32
 LOOKS = 3
-"""How often a user who changes meanwhile is looked at again, before the verdict is left to the next run."""
+"""How often a user that changes meanwhile is checked again before the verdict is left to the next run."""
 
 
 class Verification:
-    """One run over a store. `checked` counts what was looked at; `advance` is called with how many after each batch."""
+    """One run over a store. `checked` counts the entries; `advance` is called with their number after each batch."""
 
     def __init__(self, bulk: Bulk, *, repair: bool, advance: Callable[[int], object] = lambda count: None) -> None:
         self.bulk, self.repair, self.advance = bulk, repair, advance
         self.checked = Counter({"records": 0, "claims": 0, "index entries": 0, "idempotency entries": 0})
 
     def run(self) -> Iterator[Finding]:
-        """Every disagreement; with `repair`, those of REPAIRABLE are gone when they are yielded."""
+        """Every finding; with `repair`, those of REPAIRABLE are fixed when they are yielded."""
         for batch in self.bulk.scan(pattern=f"{{users:*}}:{keys.CLAIM}:*"):
             yield from self._claims(known_keys(batch))
             self._count("claims", batch)
@@ -107,7 +108,7 @@ class Verification:
         self._count("records", records)
 
     def _odd(self, valid: list[tuple[Key, Identity]]) -> Iterator[tuple[Key, Identity]]:
-        """Those whose claim or index entry is not what it should be, at first sight."""
+        """The suspects: records whose claim or index entry differs."""
         holders = self.bulk.read([keys.claim(key.partition, identity.email) for key, identity in valid])
         try:
             scores = self.bulk.scores([(key.partition, identity.id) for key, identity in valid])
@@ -164,7 +165,7 @@ class Verification:
         values = self.bulk.read([key.raw for key in entries])
         lives = self.bulk.seconds_left([key.raw for key in entries])
         for key, value, seconds in zip(entries, values, lives, strict=True):
-            if value is None:  # expired meanwhile, or no string
+            if value is None:  # expired meanwhile, or not a string
                 continue
             if not _is_readable(value):
                 self._mend("DEL", key.raw)
@@ -178,7 +179,7 @@ class Verification:
     # Shared
 
     def _of_other_types(self, found: list[Key], values: list[bytes | None]) -> Iterator[Finding]:
-        """A read answers nothing for a key that is gone, and for one that is no string."""
+        """A read returns nothing for a missing key, and for another type."""
         missing = [key for key, value in zip(found, values, strict=True) if value is None]
         for key, kind in zip(missing, self.bulk.types([key.raw for key in missing]), strict=True):
             if kind not in {b"none", b"string"}:
@@ -217,7 +218,7 @@ def _misplaced(key: Key, identity: Identity) -> str:
 
 
 def _is_readable(entry: bytes) -> bool:
-    """A fingerprint, and behind it the first answer, or nothing where the email was taken."""
+    """A fingerprint, followed by the first answer, or by nothing if the email was taken."""
     if len(entry) == FINGERPRINT_BYTES:
         return True
     try:

@@ -1,4 +1,4 @@
-"""Finds and stores users in Redis. The data layout stands in keys.py."""
+"""Finds and stores users in Redis. The data layout is in keys.py."""
 
 import logging
 from functools import partial
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def connect(settings: Any, *, timeout: float | None = None, is_quiet: bool = False) -> UserRepository:
-    """The repository on the store that the settings name; connects with the first command. Raises SettingError."""
+    """The repository on the store of the settings; connects for the first command. Raises SettingError."""
     address = address_of(settings)
     timeout = timeout or settings.REDIS_TIMEOUT_MS / 1000
 
@@ -50,7 +50,7 @@ def connect(settings: Any, *, timeout: float | None = None, is_quiet: bool = Fal
 
 
 def address_of(settings: Any) -> Address:
-    """Where the settings say that the store is. Raises SettingError."""
+    """The store's address in the settings. Raises SettingError."""
     try:
         return Address.from_url(settings.REDIS_URL)
     except ValueError as error:
@@ -58,7 +58,7 @@ def address_of(settings: Any) -> Address:
 
 
 def current_password(settings: Any) -> str | None:
-    """The password for a URL that has none; of REDIS_PASSWORD_FILE what it holds now, so that a rotated one is found."""
+    """The password for a URL without one; read from REDIS_PASSWORD_FILE for each connection, because it may be rotated."""
     if not settings.REDIS_PASSWORD_FILE:
         password: str | None = settings.REDIS_PASSWORD
         return password

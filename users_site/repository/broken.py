@@ -1,4 +1,4 @@
-"""Records that are damaged: found by a check that costs nothing, logged, counted, never served."""
+"""Damaged records: found by a cheap check, logged, counted, never served."""
 
 import logging
 import time
@@ -30,7 +30,7 @@ def is_whole(document: bytes, user_id: bytes) -> bool:
 
 
 def are_whole(documents: list[bytes | None], ids: list[bytes]) -> bool:
-    """Whether all are, at a third of the time."""
+    """Whether all are whole, in a third of the time."""
     try:
         return [document[:44] for document in documents] == [b'{"id":"' + user_id + b'"' for user_id in ids] and (  # type: ignore[index]
             [document[-1] for document in documents] == [BRACE] * len(ids)  # type: ignore[index]
@@ -63,7 +63,7 @@ def parsed(document: bytes, user_id: str) -> User | None:
 
 
 def stand_in(document: bytes, user_id: str) -> User:
-    """What is legible of a broken record; its time of creation is in the id."""
+    """The legible parts of a broken record; its creation time is in the id."""
     try:
         fields = orjson.loads(document)
     except orjson.JSONDecodeError:

@@ -43,6 +43,6 @@ def of_user(partition: int, user_id: str, email: str) -> list[str]:
 
 
 def idempotency(partition: int, key: str, caller: str = "") -> str:
-    """What an Idempotency-Key of this caller stands for."""
+    """The entry of this caller's Idempotency-Key."""
     owner = f"{hashlib.sha256(caller.encode()).hexdigest()[:32]} " if caller else ""
     return f"{{users:{partition}}}:{IDEMPOTENCY}:{owner}{key}"

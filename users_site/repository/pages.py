@@ -14,7 +14,7 @@ from users_site.repository.broken import are_whole, is_whole, report_broken, rep
 _INDEX, _RECORD = keys.index(0).encode(), keys.record(0).encode()
 
 REFILLS = 4
-"""How often a page looks for more users in place of those without a valid record, before it stays short."""
+"""How often a page reads further users to replace those without a valid record, before it stays short."""
 
 
 class Side(StrEnum):
@@ -47,8 +47,9 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Documents joined by commas, newest first; `count` of all users, None if not asked for; where the neighbouring pages
-    start, if there are any."""
+    """Documents joined by commas, newest first; `count` of all users, None if not requested; the starts of the neighbouring
+    pages,
+    if they exist."""
 
     count: int | None
     documents: bytes
@@ -101,7 +102,7 @@ def _range(pipe: Pipe, bound: str | bytes, side: Side, limit: int) -> Awaitable[
 
 
 async def _documents(pipe: Pipe, ids: list[bytes], limit: int, side: Side) -> tuple[list[bytes], bytes, bool]:
-    """Up to `limit` documents, the last id that was looked at, and whether more ids follow it."""
+    """Up to `limit` documents, the last id that was read, and whether more ids follow."""
     documents: list[bytes] = []
     missing: list[bytes] = []
     for _ in range(REFILLS + 1):

@@ -1,4 +1,4 @@
-"""Finds and stores users. Its terms are users, documents and ids; its errors stand in errors.py."""
+"""Finds and stores users, in terms of users, documents and ids; the errors are in errors.py."""
 
 import asyncio
 import hashlib
@@ -29,7 +29,7 @@ ATTEMPTS = 100
 """How often a change is retried because another client was first; each time one of them succeeded."""
 
 WRITTEN = frozenset((b"created", b"replayed", b"replayed-taken", b"replaced", b"deleted"))
-"""The answers of scripts behind which stands something that must not be lost."""
+"""The scripts' answers after a write that must not be lost."""
 
 Matches = Callable[[bytes], bool]
 """Whether the caller's If-Match names this document's version."""
@@ -37,7 +37,7 @@ Matches = Callable[[bytes], bool]
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A client's Idempotency-Key, the fingerprint of its request, and who the client is ("" without authentication)."""
+    """A client's Idempotency-Key, the fingerprint of its request, and its identity ("" without authentication)."""
 
     key: str
     fingerprint: bytes
@@ -45,8 +45,9 @@ class Idempotency:
 
 
 class UserRepository:
-    """Users in Redis, through one pipe, and another one where writes wait to be durable. Every method may raise
-    StoreUnavailable, those that write NotDurable too."""
+    """Users in Redis: one pipe for all commands, and another one for durable writes. Every method may raise
+    StoreUnavailable,
+    those that write NotDurable too."""
 
     def __init__(self, pipe: Pipe, durable: DurableWrites | None = None, replicas: ReplicaCheck | None = None) -> None:
         self.pipe = pipe
@@ -114,10 +115,12 @@ class UserRepository:
     async def update(
         self, user_id: str, change: Callable[[User], User], matches: Matches | None = None, *, replaces: bool = False
     ) -> bytes:
-        """Changes a user; returns the new document, or the stored one where nothing changes.
+        """Changes a user; returns the new document, or the stored one if nothing changes.
 
         `change` may run more than once, each time on the latest version. With `replaces` it sets all fields, so that a
-        broken record is replaced. Raises UserNotFound, EmailTaken, VersionMismatch, RecordBroken, and what `change` raises.
+        broken
+        record is replaced. Raises UserNotFound, EmailTaken, VersionMismatch, RecordBroken, and the exceptions of
+        `change`.
         """
         partition = identifiers.partition_of(user_id)
         for attempt in range(ATTEMPTS):
@@ -182,7 +185,7 @@ class UserRepository:
         return text
 
     async def probe(self) -> None:
-        """Returns if Redis serves the users, and can make writes durable where that is asked for."""
+        """Returns if Redis serves the users, and can make writes durable if required."""
         await self.count()  # PING would be answered by a node of a cluster that is down
         if self.durable is not None:
             await self._reply(self.durable.probe(self.pipe))
@@ -215,7 +218,7 @@ class UserRepository:
 
 
 def has_written(outcome: Any) -> bool:
-    """Whether a script's answer stands for a write that must not be lost."""
+    """Whether a script's answer follows a write that must not be lost."""
     return (outcome[0] if isinstance(outcome, list) else outcome) in WRITTEN
 
 
@@ -230,5 +233,5 @@ def timestamp() -> str:
 
 
 async def _back_off(attempt: int) -> None:
-    # Longer after each lost race, so that many writers of one user do not keep each other busy.
+    # Longer after each lost race, so that many writers of one user do not block each other.
     await asyncio.sleep(random.uniform(0, min(attempt, 10)) / 1000)  # noqa: S311 - jitter, no secret

@@ -10,7 +10,7 @@ from common.cli import console
 
 
 class Command(console.Command, DjangoCheck):
-    """Django's would write everything to stderr, in its own form."""
+    """Django's command writes everything to stderr, in its own format."""
 
     help = """\
 Checks this site; with --deploy also its configuration for production. Each finding has an ID and a cure. List the IDs of
@@ -18,12 +18,12 @@ deliberate choices in SILENCED_SYSTEM_CHECKS. Exits 1 for a finding of --fail-le
     example = "%(prog)s --deploy --fail-level WARNING\n  %(prog)s --deploy --format json"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Django's, and --format."""
+        """Django's arguments, and --format."""
         super().add_arguments(parser)
         parser.add_argument("--format", choices=console.FORMATS, default="text")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Reports. Raises CommandError for findings of the level asked for."""
+        """Reports the findings. Raises CommandError for findings of the requested level."""
         if options["list_tags"]:
             super().handle(*args, **options)
             return
@@ -50,5 +50,5 @@ NAMES = {number: name for name, number in LEVELS.items()}
 
 
 def as_object(message: checks.CheckMessage) -> dict[str, Any]:
-    """A finding as JSON has it."""
+    """A finding for JSON."""
     return {"id": message.id, "level": NAMES[message.level], "what": message.msg, "cure": message.hint or ""}

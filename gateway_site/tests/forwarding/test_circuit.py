@@ -62,6 +62,37 @@ def test_it_opens_at_half_of_the_requests(breaker: Circuit) -> None:
     assert breaker.state is State.OPEN
 
 
+def test_fewer_failures_than_half_do_not_open_it(breaker: Circuit) -> None:
+    succeed(breaker, 11)
+    fail(breaker, 9)
+    assert breaker.state is State.CLOSED
+
+
+def test_failures_of_all_ten_seconds_count(breaker: Circuit, clock: Clock) -> None:
+    fail(breaker, 10)
+    for _ in range(9):
+        clock.now += 1
+        succeed(breaker)
+    fail(breaker, 1)
+    assert breaker.state is State.OPEN
+
+
+def test_failures_of_the_tenth_second_before_count_after_a_pause(breaker: Circuit, clock: Clock) -> None:
+    fail(breaker, 10)
+    clock.now += 9
+    fail(breaker, 10)
+    assert breaker.state is State.OPEN
+
+
+def test_older_failures_do_not_count_with_traffic_in_between(breaker: Circuit, clock: Clock) -> None:
+    fail(breaker, 19)
+    for _ in range(10):
+        clock.now += 1
+        succeed(breaker)
+    fail(breaker, 1)
+    assert breaker.state is State.CLOSED
+
+
 def test_failures_leave_the_window_after_ten_seconds(breaker: Circuit, clock: Clock) -> None:
     fail(breaker, 19)
     clock.now += 10
@@ -87,16 +118,34 @@ def test_timeouts_with_other_outcomes_in_between_do_not(breaker: Circuit, betwee
     assert breaker.state is State.CLOSED
 
 
-def test_an_open_one_refuses_and_shows_the_time_to_its_probe(breaker: Circuit) -> None:
-    with pytest.raises(CircuitOpen) as caught:
-        opened(breaker).admit()
-    assert 0 < caught.value.seconds <= 1.2
-    assert not caught.value.sent
+def test_other_failures_are_no_timeouts(breaker: Circuit) -> None:
+    for _ in range(MAX_TIMEOUTS):
+        breaker.failed()
+    assert breaker.state is State.CLOSED
+
+
+@pytest.mark.parametrize(("jitter", "seconds"), [(0.8, 0.8), (1.2, 1.2)])
+def test_an_open_one_refuses_and_shows_the_time_to_its_probe(
+    breaker: Circuit, clock: Clock, monkeypatch: pytest.MonkeyPatch, jitter: float, seconds: float
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda low, high: jitter)
+    opened(breaker)
+    for later in (0.0, 0.5):
+        clock.now += later
+        with pytest.raises(CircuitOpen) as caught:
+            breaker.admit()
+        assert caught.value.seconds == pytest.approx(seconds - later)
+        assert not caught.value.sent
 
 
 def test_half_open_it_admits_one_probe_at_a_time(breaker: Circuit, clock: Clock) -> None:
     half_open(breaker, clock)
     assert breaker.state is State.HALF_OPEN
+    with pytest.raises(CircuitOpen) as caught:
+        breaker.admit()
+    assert caught.value.seconds == 0
+    breaker.succeeded()
+    breaker.admit()
     with pytest.raises(CircuitOpen):
         breaker.admit()
 
@@ -107,8 +156,9 @@ def test_three_successes_close_it(breaker: Circuit, clock: Clock, states: list[S
     assert states == [State.OPEN, State.HALF_OPEN]
     succeed(breaker, 1)
     assert states == [State.OPEN, State.HALF_OPEN, State.CLOSED]
-    fail(breaker, 19)
-    assert breaker.state is State.CLOSED, "the failures that opened it no longer count"
+    succeed(breaker, 11)
+    fail(breaker, 9)
+    assert states[-1] is State.CLOSED, "the failures that opened it no longer count"
 
 
 def test_a_failed_probe_opens_it_again(breaker: Circuit, clock: Clock) -> None:
@@ -121,6 +171,8 @@ def test_a_failed_probe_opens_it_again(breaker: Circuit, clock: Clock) -> None:
 def test_a_probe_whose_client_disconnected_frees_its_place(breaker: Circuit, clock: Clock) -> None:
     half_open(breaker, clock).ignored()
     breaker.admit()
+    with pytest.raises(CircuitOpen):
+        breaker.admit()
 
 
 def test_late_outcomes_change_nothing_while_it_is_open(breaker: Circuit) -> None:

@@ -34,6 +34,7 @@ from gateway_site.guard import rate
 SERVICE = "api-gateway"
 PORT = environment.integer("PORT", 3000, minimum=1, maximum=65_535)
 SITE = "gateway_site"
+BEHIND_GATEWAY = False
 INSTALLED_APPS = [*SHARED_APPS, "users_contract", "gateway_site"]
 LOGGING = logging_settings(SERVICE, APP_VERSION, LOG_LEVEL)
 LOGGING["loggers"]["audit"] = {"level": "INFO"}  # at every LOG_LEVEL

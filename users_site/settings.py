@@ -100,6 +100,7 @@ READS_REQUIRE_REPLICA = environment.boolean("READS_REQUIRE_REPLICA", default=Fal
 if READS_REQUIRE_REPLICA and DURABILITY != "replicated":
     raise environment.SettingError("READS_REQUIRE_REPLICA needs DURABILITY=replicated: set both, or neither")
 
+BEHIND_GATEWAY = True
 TRUSTED_HOPS = 0
 TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES") or None
 """The gateways whose X-Forwarded-* count. Not set: every peer's, because the network lets only the gateway in."""

@@ -4,6 +4,7 @@ Scheme `http` or `https`, a host of ALLOWED_HOSTS, a prefix of plain path segmen
 so anything else is ignored and counted.
 """
 
+import logging
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +13,9 @@ from django.http.request import split_domain_port, validate_host
 from prometheus_client import Counter
 
 from common.http.response import Headers
+from common.observability.notices import Notices
 
+notices = Notices(logging.getLogger(__name__))
 IGNORED = Counter("forwarded_fields_ignored", "X-Forwarded-* values of trusted peers that are not valid", ("field",))
 
 PROTO, HOST, PREFIX = b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-prefix"
@@ -49,6 +52,8 @@ def read(headers: Headers, allowed_hosts: tuple[str, ...]) -> Forwarded:
     found = _parse(first.get(PROTO), first.get(HOST), first.get(PREFIX), allowed_hosts)
     for field in found.ignored:
         IGNORED.labels(field).inc()
+        # Without the value, which is the client's. A host that ALLOWED_HOSTS lacks makes links that clients cannot follow.
+        notices.warn("X-Forwarded field ignored", field=f"x-forwarded-{field}")
     return found
 
 

@@ -29,13 +29,20 @@ class Proxies:
     """The proxies in front of a site.
 
     `networks` hold their addresses; None trusts every peer. `hops` is their number where the addresses are unknown.
-    `hosts` is ALLOWED_HOSTS. `public_url` overrides every field.
+    `hosts` is ALLOWED_HOSTS. `public_url` overrides every field; `behind_gateway`: but the gateway's prefix may follow it.
     """
 
     def __init__(
-        self, networks: Networks | None = (), *, hops: int = 0, hosts: Sequence[str] = ("*",), public_url: str = ""
+        self,
+        networks: Networks | None = (),
+        *,
+        hops: int = 0,
+        hosts: Sequence[str] = ("*",),
+        public_url: str = "",
+        behind_gateway: bool = False,
     ) -> None:
         self._networks, self._hops, self._hosts = networks, hops, tuple(hosts)
+        self._behind_gateway = behind_gateway
         parts = urlsplit(public_url)
         self._is_direct = not hops and networks == ()
         self._public = Origin(parts.scheme, parts.netloc, parts.path) if public_url else None
@@ -43,12 +50,18 @@ class Proxies:
     def origin(self, fields: Headers, peer: str, scheme: str, host: bytes) -> Origin:
         """How the client addressed the site."""
         if self._public is not None:
-            return self._public
+            return self._extended(self._public, fields, peer)
         own = _own(scheme, host[: forwarded.MAX_HOST])
         if self._is_direct or not self.trusts(peer):
             return own
         found = forwarded.read(fields, self._hosts)
         return Origin(found.scheme or own.scheme, found.host or own.host, found.prefix)
+
+    def _extended(self, public: Origin, fields: Headers, peer: str) -> Origin:
+        if not self._behind_gateway or not self.trusts(peer):
+            return public
+        prefix = forwarded.read(fields, ("*",)).prefix
+        return public._replace(prefix=prefix) if prefix.startswith(public.prefix) else public
 
     def trusts(self, peer: str) -> bool:
         """Whether X-Forwarded-* of this peer count."""

@@ -26,7 +26,11 @@ class Site:
         """The site that Django's settings describe."""
         hosts = tuple(settings.ALLOWED_HOSTS)
         proxies = Proxies(
-            settings.TRUSTED_PROXIES, hops=settings.TRUSTED_HOPS, hosts=hosts, public_url=settings.PUBLIC_URL
+            settings.TRUSTED_PROXIES,
+            hops=settings.TRUSTED_HOPS,
+            hosts=hosts,
+            public_url=settings.PUBLIC_URL,
+            behind_gateway=settings.BEHIND_GATEWAY,
         )
         return cls(
             service=settings.SERVICE,

@@ -1,10 +1,13 @@
 """Of X-Forwarded-* only well-formed values reach links; the first element of a list counts."""
 
+import logging
+
 import pytest
 from prometheus_client import REGISTRY
 
 from common.http import forwarded
 from common.http.forwarded import Forwarded, read
+from common.observability.notices import Notices
 from tools.testing.linear import assert_linear
 
 HOSTS = ("api.example.com", "[::1]")
@@ -49,11 +52,15 @@ def test_a_valid_value_counts(field: str, value: bytes, found: Forwarded) -> Non
         ("prefix", b"/\xff"),
     ],
 )
-def test_any_other_value_is_ignored_and_counted(field: str, value: bytes) -> None:
+async def test_any_other_value_is_ignored_counted_and_logged_once(
+    field: str, value: bytes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forwarded, "notices", Notices(logging.getLogger("forwarded")))
     before = ignored(field)
     found = read([(f"x-forwarded-{field}".encode(), value)] * 2, HOSTS)
     assert (found.scheme, found.host, found.prefix) == (None, None, "")
     assert ignored(field) == before + 1
+    assert [record.__dict__["fields"] for record in caplog.records] == [{"field": f"x-forwarded-{field}"}]
 
 
 def test_the_first_of_several_lines_counts() -> None:

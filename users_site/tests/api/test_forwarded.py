@@ -32,8 +32,19 @@ async def test_a_malformed_prefix_is_ignored(prefix: bytes) -> None:
     assert await instance((b"x-forwarded-prefix", prefix)) == "/users/x"
 
 
-async def test_public_url_wins() -> None:
-    assert await instance(PREFIX, PUBLIC_URL="https://example.com/shop") == "/shop/users/x"
+@pytest.mark.parametrize(
+    ("public_url", "prefix", "shown"),
+    [
+        ("https://example.com", b"/api", "/api/users/x"),
+        ("https://example.com/shop", b"/shop/api", "/shop/api/users/x"),
+        ("https://example.com/shop/api", b"/api", "/shop/api/users/x"),
+        ("https://example.com/shop", b"//evil", "/shop/users/x"),
+    ],
+)
+async def test_public_url_wins_and_the_gateways_prefix_may_follow_it(
+    public_url: str, prefix: bytes, shown: str
+) -> None:
+    assert await instance((b"x-forwarded-prefix", prefix), PUBLIC_URL=public_url) == shown
 
 
 @pytest.mark.parametrize("path", ["/users%2F01900000-0000-7000-8000-000000000000", "/users%2f", "/health%2Flive"])

@@ -41,7 +41,9 @@ async def test_a_body_that_takes_too_long_is_cut_off(server: Running) -> None:
     async with server.client() as client:
         client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n" + b"a" * 3000)
         await server.until(lambda: bool(server.state.tasks))
+        await asyncio.sleep(0.05)
         server.expire(limits.BODY_SECONDS + 2)
+        await asyncio.sleep(0.05)
         assert server.state.tasks
         server.expire(limits.BODY_SECONDS + 4)
         assert await client.rest() == b""
@@ -150,3 +152,108 @@ async def test_statuses_have_their_reason_phrase(status: int, phrase: bytes) -> 
     async with serving(application) as server, server.client() as client:
         client.send(GET + b"\r\n")
         assert (await client.answer())[0].startswith(b"HTTP/1.1 %d %b\r\n" % (status, phrase))
+
+
+async def test_a_client_that_does_not_read_is_cut_off() -> None:
+    sent = 0
+
+    async def endless(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal sent
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            await send({"type": "http.response.body", "body": b"a" * 65_536, "more_body": True})
+            await asyncio.sleep(0)
+            sent += 65_536
+
+    async with serving(endless) as server, server.client() as client:
+        client.writer.transport.pause_reading()
+        client.send(GET + b"\r\n")
+        await server.until(lambda: any(each.writable for each in server.state.connections))  # type: ignore[union-attr]
+        written = sent
+        await asyncio.sleep(0.05)
+        assert sent == written, "the application waits"
+        server.expire(limits.STALLED_SECONDS - 1)
+        assert server.state.connections
+        server.expire(limits.STALLED_SECONDS + 1)
+        await server.until(lambda: not server.state.connections and not server.state.tasks)
+
+
+async def test_a_body_that_the_application_does_not_read_stays_with_the_client() -> None:
+    started = asyncio.Event()
+    go_on = asyncio.Event()
+    size = 0
+
+    async def patient(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal size
+        started.set()
+        await go_on.wait()
+        more = True
+        while more:
+            message = await receive()
+            size, more = size + len(message["body"]), message["more_body"]
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with serving(patient) as server, server.client() as client:
+        client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n" + b"a" * 9_000_000)
+        await started.wait()
+        await asyncio.sleep(0.1)
+        assert Protocol.held <= limits.UNREAD_BODY_BYTES + 65_536
+        server.expire(limits.BODY_SECONDS + 600)
+        go_on.set()
+        await asyncio.sleep(0)
+        server.expire(limits.BODY_SECONDS - 1)
+        assert b" 204 " in (await client.answer())[0]
+    assert size == 9_000_000
+
+
+async def test_a_head_that_begins_before_the_answer_is_cut_off_too() -> None:
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.1)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with serving(slow) as server, server.client() as client:
+        client.send(GET + b"\r\n" + GET)
+        await client.answer()
+        (connection,) = server.state.connections
+        connection.idle_seconds = 1000  # type: ignore[union-attr]
+        await asyncio.sleep(0.05)
+        server.expire(limits.HEAD_SECONDS + 1)
+        assert await client.rest() == b""
+
+
+async def test_input_after_the_last_request_is_discarded_while_it_is_served() -> None:
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.3)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with serving(slow) as server, server.client() as client:
+        client.send(GET + b"Connection: close\r\n\r\n" + GET)
+        await asyncio.sleep(0.1)
+        client.send(b"A: " + b"a" * 200_000)
+        assert (await client.rest()).count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("value", [b"b\nc: d", b"b\rc: d"])
+async def test_a_bare_line_break_in_a_field_is_not_sent(value: bytes) -> None:
+    async def wrong(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"x-a", value)]})
+        await send({"type": "http.response.body"})
+
+    async with serving(wrong) as server, server.client() as client:
+        client.send(GET + b"\r\n")
+        assert await client.rest() == b""
+
+
+async def test_an_answer_without_a_body_has_no_framing_and_keeps_its_own_date() -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 304, "headers": [(b"date", b"then")]})
+        await send({"type": "http.response.body", "body": b"ignored"})
+
+    async with serving(application) as server, server.client() as client:
+        server.state.default_headers = [(b"date", b"now")]
+        client.send((GET + b"\r\n") * 2)
+        for _ in range(2):
+            assert (await client.answer())[0] == b"HTTP/1.1 304 Not Modified\r\ndate: then\r\n\r\n"

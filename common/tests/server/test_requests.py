@@ -1,15 +1,132 @@
 """What the server reads from a connection, and what it refuses."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from common.server import limits
-from common.tests.server.conftest import Running
+from common.tests.server.conftest import Running, serving
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n"
+POST = GET.replace(b"GET", b"POST")
+CHUNKS = b"1\r\na\r\n0\r\n"
+JUDGED = {
+    "a target of the limit": (b"GET /" + b"a" * 8189 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+    "a target above the limit": (b"GET /" + b"a" * 8190 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+    "a target with a fragment": (b"GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "a target with raw UTF-8": ("GET /ä HTTP/1.1\r\nHost: x\r\n\r\n".encode(), 400),
+    "a field of the limit": (GET + b"A: " + b"a" * 8185 + b"\r\n\r\n", 200),
+    "a field above the limit": (GET + b"A: " + b"a" * 8186 + b"\r\n\r\n", 431),
+    "100 fields": (GET + b"A: b\r\n" * 99 + b"\r\n", 200),
+    "101 fields": (GET + b"A: b\r\n" * 100 + b"\r\n", 431),
+    "HTTP/0.9": (b"GET /a HTTP/0.9\r\nHost: x\r\n\r\n", 400),
+    "HTTP/2.0": (b"GET /a HTTP/2.0\r\nHost: x\r\n\r\n", 400),
+    "HTTP/1.0 without Host": (b"GET /a HTTP/1.0\r\n\r\n", 200),
+    "no Host": (b"GET /a HTTP/1.1\r\n\r\n", 400),
+    "two Hosts": (GET + b"Host: x\r\n\r\n", 400),
+    "chunked": (POST + b"Transfer-Encoding: CHUNKED\r\n\r\n" + CHUNKS + b"\r\n", 200),
+    "chunked in HTTP/1.0": (b"POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS + b"\r\n", 400),
+    "two codings in two lines": (POST + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS, 400),
+    "a trailer": (POST + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKS + b"A: b\r\n\r\n", 200),
+    "a trailer that frames": (
+        POST + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKS + b"Content-Length: 1\r\n\r\n",
+        400,
+    ),
+    "another one": (POST + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKS + b"transfer-encoding: chunked\r\n\r\n", 400),
+}
 
 
 def status(head: bytes) -> int:
     return int(head.split(b" ")[1])
+
+
+@pytest.mark.parametrize(("request_bytes", "expected"), JUDGED.values(), ids=JUDGED.keys())
+async def test_requests_are_served_or_refused(server: Running, request_bytes: bytes, expected: int) -> None:
+    async with server.client() as client:
+        client.send(request_bytes)
+        assert status((await client.answer())[0]) == expected
+
+
+async def test_fields_reach_the_application_in_lower_case_without_padding_and_underscores() -> None:
+    found: list[Any] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        found.append((scope["headers"], scope["extensions"]))
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with serving(application) as server, server.client() as client:
+        client.send(GET + b"X-A:\t b \t\r\nX_A: c\r\n\r\n")
+        await client.answer()
+        client.send(GET + b"A: b\r\n" * 120 + b"X-Request-ID: mine\r\n\r\n")
+        await client.answer()
+    assert found[0] == ([(b"host", b"x"), (b"x-a", b"b")], {})
+    fields, extensions = found[1]
+    assert extensions["refusal"]["status"] == 431
+    assert (b"x-request-id", b"mine") in fields
+
+
+async def test_a_head_behind_a_body_in_one_read_is_measured_from_its_own_first_byte(server: Running) -> None:
+    async with server.client() as client:
+        field = b"A: " + b"a" * 8000 + b"\r\n"
+        client.send(POST + b"Content-Length: 50000\r\n\r\n" + b"a" * 50_000 + GET + field)
+        await client.answer()
+        await asyncio.sleep(0.1)
+        client.send(field * 6)
+        await asyncio.sleep(0.1)
+        client.send(b"\r\n")
+        assert status((await client.answer())[0]) == 200
+
+
+async def test_a_method_is_never_read_in_part(server: Running) -> None:
+    async with server.client() as client:
+        client.send(b"GE")
+        await asyncio.sleep(0.1)
+        client.send(b"TX /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert status((await client.answer())[0]) == 400
+
+
+async def test_a_body_that_the_client_ends_early_is_not_answered(server: Running) -> None:
+    async with server.client() as client:
+        client.send(POST + b"Content-Length: 9\r\n\r\na")
+        client.writer.write_eof()
+        assert await client.rest() == b""
+
+
+async def test_a_client_is_asked_for_the_body_that_it_holds_back(server: Running) -> None:
+    async with server.client() as client:
+        client.send(POST + b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+        assert (await client.answer())[0] == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.send(b"a")
+        assert (await client.answer())[1] == b"POST /a a"
+        client.send(POST.replace(b"1.1", b"1.0") + b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+        await asyncio.sleep(0.1)
+        client.send(b"a")
+        assert b" 200 " in (await client.answer())[0]
+
+
+async def test_an_unread_body_closes_the_connection_without_a_reset() -> None:
+    async def refusing(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+    async with serving(refusing) as server, server.client() as client:
+        client.send(POST + b"Content-Length: 3000000\r\n\r\n" + b"a" * 1_000_000)
+        head, _ = await client.answer()
+        assert b"\r\nconnection: close\r\n" in head
+        client.send(b"a" * 1_000_000)
+        assert await client.rest() == b""
+
+
+async def test_a_client_that_half_closed_gets_the_answers_to_all_its_requests(server: Running) -> None:
+    async with server.client() as client:
+        client.send((GET + b"\r\n") * 3)
+        client.writer.write_eof()
+        answers = await client.rest()
+        async with asyncio.timeout(1):
+            await server.until(lambda: not server.state.connections)
+    assert answers.count(b"GET /a ") == 3
 
 
 async def test_a_client_that_closes_its_sending_side_gets_its_answer(server: Running) -> None:
@@ -60,9 +177,8 @@ async def test_endless_trailers_are_431(server: Running) -> None:
 
 async def test_a_body_in_tiny_chunks_is_read(server: Running) -> None:
     async with server.client() as client:
-        head = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-        client.send(head + b"1\r\na\r\n" * 30_000 + b"0\r\n\r\n")
-        assert (await client.answer())[1] == b"POST /a " + b"a" * 30_000
+        client.send(POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 60_000 + b"0\r\n\r\n")
+        assert (await client.answer())[1] == b"POST /a " + b"a" * 60_000
 
 
 @pytest.mark.parametrize("length", [b"9" * 5000, b"18446744073709551616", b"0x10"])

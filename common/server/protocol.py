@@ -89,7 +89,7 @@ class Protocol(asyncio.BufferedProtocol):
         if self.exchange is None or self.incoming is not None:
             self.transport.abort()
             return False
-        (self.pipeline[-1] if self.pipeline else self.exchange).keep_alive = False
+        self.exchange.keep_alive = False  # nothing waits in the pipeline: else the connection would not be read
         self.loop.call_later(PROBE_SECONDS, self._probe, self.exchange)
         return True
 

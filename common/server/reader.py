@@ -103,10 +103,9 @@ class Reader:
         size = len(name) + len(value) + 4
         self.head_bytes += size
         name = name.lower()
-        if not self.in_head:  # a trailer
-            if name in {b"content-length", b"transfer-encoding"}:
-                self.refuse(Refusal(400, "A trailer frames the body."))
-        elif size > limits.FIELD_BYTES:
+        if not self.in_head:  # a trailer; httptools refuses those that frame the body
+            return
+        if size > limits.FIELD_BYTES:
             self.refusal = Refusal(431, "A header field is too large.")
         elif len(self.fields) >= limits.FIELDS and name != b"x-request-id":
             self.refusal = Refusal(431, "There are too many header fields.")
@@ -146,14 +145,14 @@ class Reader:
         if absolute := _http(self.url):  # RFC 9112 §3.2.2: its authority replaces Host
             self.url = b"/" + self.url[absolute.end() :].removeprefix(b"/")
             self.fields = [field for field in self.fields if field[0] != b"host"] + [(b"host", absolute[1])]
-        if not self.url.startswith(b"/") or not self.url.isascii() or b"#" in self.url:
+        if not self.url.startswith(b"/") or b"#" in self.url:
             return Refusal(400, "The request target is not a path.")
         return None
 
     def _scope(self, parser: httptools.HttpRequestParser | None, version: str) -> "HTTPScope":
         """`parser`: one that has parsed the method, if there is one."""
         method, self.method = self.method or (parser.get_method() if parser else b"OTHER"), b""
-        target = self.url if self.url.startswith(b"/") and self.url.isascii() else b""
+        target = self.url if self.url.startswith(b"/") else b""
         raw_path, _, query = target.partition(b"?")
         path = raw_path.decode("ascii")
         return {

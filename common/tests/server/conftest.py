@@ -78,8 +78,12 @@ class Running:
 
     def expire(self, seconds: float) -> None:
         """As the server does once a second, `seconds` from now."""
-        for connection in list(self.state.connections):
-            cast("Protocol", connection).expire(time.monotonic() + seconds)
+        for connection in self.connections():
+            connection.expire(time.monotonic() + seconds)
+
+    def connections(self) -> list[Protocol]:
+        """Those that are open."""
+        return list(cast("set[Protocol]", self.state.connections))
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """Bounds on time, memory and connections."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -84,6 +84,28 @@ async def test_a_client_that_goes_away_cancels_its_request() -> None:
             await ended.wait()
 
 
+async def test_a_client_that_goes_away_cancels_its_pipelined_request() -> None:
+    cancelled = asyncio.Event()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/a":
+            await asyncio.sleep(0.1)
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body"})
+            return
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cancelled.set()
+
+    async with serving(application) as server:
+        async with server.client() as client:
+            client.send(GET + b"\r\n" + GET.replace(b"/a", b"/b") + b"\r\n")
+            await client.answer()
+        async with asyncio.timeout(2):
+            await cancelled.wait()
+
+
 async def test_a_client_that_waits_with_its_sending_side_closed_is_not_taken_for_one_that_is_gone() -> None:
     async def slow(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.sleep(1)
@@ -119,11 +141,12 @@ async def test_a_new_connection_takes_the_place_of_an_idle_one(server: Running, 
         assert len(server.state.connections) == 2
 
 
+@pytest.mark.parametrize("more", [False, True])
 @pytest.mark.parametrize("size", [-1, 1])
-async def test_an_answer_that_is_not_as_long_as_promised_ends_the_connection(size: int) -> None:
+async def test_an_answer_that_is_not_as_long_as_promised_ends_the_connection(size: int, *, more: bool) -> None:
     async def wrong(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"a" * (2 + size)})
+        await send({"type": "http.response.body", "body": b"a" * (2 + size), "more_body": more})
 
     async with serving(wrong) as server, server.client() as client:
         client.send((GET + b"\r\n") * 2)
@@ -166,9 +189,9 @@ async def test_a_client_that_does_not_read_is_cut_off() -> None:
             sent += 65_536
 
     async with serving(endless) as server, server.client() as client:
-        client.writer.transport.pause_reading()
+        cast("asyncio.Transport", client.writer.transport).pause_reading()
         client.send(GET + b"\r\n")
-        await server.until(lambda: any(each.writable for each in server.state.connections))  # type: ignore[union-attr]
+        await server.until(lambda: any(each.writable for each in server.connections()))
         written = sent
         await asyncio.sleep(0.05)
         assert sent == written, "the application waits"
@@ -200,8 +223,10 @@ async def test_a_body_that_the_application_does_not_read_stays_with_the_client()
         await asyncio.sleep(0.1)
         assert Protocol.held <= limits.UNREAD_BODY_BYTES + 65_536
         server.expire(limits.BODY_SECONDS + 600)
+        (connection,) = server.connections()
+        connection.deadline = 0.0
         go_on.set()
-        await asyncio.sleep(0)
+        await server.until(lambda: not connection.is_paused)
         server.expire(limits.BODY_SECONDS - 1)
         assert b" 204 " in (await client.answer())[0]
     assert size == 9_000_000
@@ -215,9 +240,10 @@ async def test_a_head_that_begins_before_the_answer_is_cut_off_too() -> None:
 
     async with serving(slow) as server, server.client() as client:
         client.send(GET + b"\r\n" + GET)
+        await server.until(lambda: bool(server.state.tasks))
+        (connection,) = server.connections()
+        connection.idle_seconds = 1000
         await client.answer()
-        (connection,) = server.state.connections
-        connection.idle_seconds = 1000  # type: ignore[union-attr]
         await asyncio.sleep(0.05)
         server.expire(limits.HEAD_SECONDS + 1)
         assert await client.rest() == b""

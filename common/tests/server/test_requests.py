@@ -119,14 +119,18 @@ async def test_an_unread_body_closes_the_connection_without_a_reset() -> None:
         assert await client.rest() == b""
 
 
-async def test_a_client_that_half_closed_gets_the_answers_to_all_its_requests(server: Running) -> None:
-    async with server.client() as client:
+async def test_a_client_that_half_closed_gets_the_answers_to_all_its_requests() -> None:
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.1)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with serving(slow) as server, server.client() as client:
         client.send((GET + b"\r\n") * 3)
         client.writer.write_eof()
-        answers = await client.rest()
+        assert (await client.rest()).count(b" 204 ") == 3
         async with asyncio.timeout(1):
             await server.until(lambda: not server.state.connections)
-    assert answers.count(b"GET /a ") == 3
 
 
 async def test_a_client_that_closes_its_sending_side_gets_its_answer(server: Running) -> None:

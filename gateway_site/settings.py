@@ -149,6 +149,8 @@ CORS_ALLOWED_ORIGINS = environment.parsed(
 STATUS_PAGE = environment.boolean("STATUS_PAGE", default=DEBUG)
 """Whether `/` shows browsers the status page, else a page of links."""
 
+NAVIGATION = (("home", "/"), ("users", "/api/users"), ("docs", "/api/docs"), ("problems", "/problems"))
+FRONT_NAVIGATION = ()
 OVERLOAD_PROBLEM = "upstream-unavailable"
 GRACE_SECONDS = UPSTREAM_TIMEOUT_MS // 1000 + 5
 """Bound on the requests in flight after the drain: the longest request, and a margin."""

@@ -105,6 +105,8 @@ TRUSTED_HOPS = 0
 TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES") or None
 """The gateways whose X-Forwarded-* count. Not set: every peer's, because the network lets only the gateway in."""
 
+NAVIGATION = (("users", "/users"), ("docs", "/docs"))
+FRONT_NAVIGATION = (("home", "/"), ("problems", "/problems"))
 OVERLOAD_PROBLEM = "store-unavailable"
 GRACE_SECONDS = 10
 """Bound on requests in flight after the drain: twice the gateway's default time-out."""

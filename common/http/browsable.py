@@ -1,85 +1,127 @@
-"""DRF's browsable API in front of an async viewset, with DEBUG: the action's own answer, shown as DRF's page.
+"""DRF's browsable API in front of an async viewset, with DEBUG: the action's own answer as a page with forms.
 
-Rendering is DRF's and synchronous, so it runs in a thread. Through the gateway the page's links and forms carry the client's
-prefix as Django's script prefix.
+The renderer is DRF's, with our template; it is synchronous, so it runs in a thread. Through the gateway, links and forms carry
+the client's prefix as Django's script prefix. Every form works without JavaScript (forms.py).
 """
 
 from typing import Any
 
 import orjson
 from asgiref.sync import sync_to_async
-from django.http import HttpResponse
-from django.template.loader import get_template
 from django.urls import set_script_prefix, set_urlconf
-from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
+from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.response import Response as DRFResponse
-from rest_framework.utils.serializer_helpers import ReturnDict
+from rest_framework.serializers import ChoiceField
 
-from common.http.json_body import MergePatchParser, StrictJSONParser
+from common.http.json_body import StrictJSONParser
+from common.http.pages import HTML, chrome, policy
 from common.http.request import Request
 from common.http.response import RawResponse
 
 
-class PageLinks:
-    """The paging controls that DRF's renderer asks a paginator for, from the links in the page."""
+class PageRenderer(BrowsableAPIRenderer):
+    """DRF's renderer with our template."""
 
-    display_page_controls = True
-    template = "rest_framework/pagination/previous_and_next.html"
+    template = "common/browsable.html"
 
-    def __init__(self, page: dict[str, Any]) -> None:
-        self.page = page
+    def get_context(self, data: Any, accepted_media_type: str | None, renderer_context: Any) -> dict[str, Any]:
+        """DRF's context with the table and the forms."""
+        context: dict[str, Any] = super().get_context(data, accepted_media_type, renderer_context)
+        context |= renderer_context["page"]
+        return context
 
-    def to_html(self) -> str:
-        """Two links."""
-        return get_template(self.template).render(
-            {"previous_url": self.page["previous"], "next_url": self.page["next"]}
-        )
-
-    def get_results(self, data: Any) -> None:
-        """Raises TypeError, on which the renderer leaves out its form of filters: there is no queryset."""
-        raise TypeError
+    def show_form_for_method(self, *args: Any) -> bool:
+        """False: the template has its own forms."""
+        return False
 
 
-class WritableRenderer(JSONRenderer):
-    """The initial content of a raw form: the fields that may be sent. DRF adds the read-only ones."""
-
-    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
-        """The JSON to edit."""
-        text: bytes = super().render({name: data[name] for name in data.serializer.writable}, *args, **kwargs)
-        return text
-
-
-class FormParser(StrictJSONParser):
-    """JSON, with a renderer for the initial content of its form."""
-
-    renderer_class = WritableRenderer
-
-
-async def as_page(view: Any, request: Request, answer: RawResponse, kwargs: dict[str, Any]) -> HttpResponse:
+async def as_page(view: Any, request: Request, answer: RawResponse, kwargs: dict[str, Any]) -> RawResponse:
     """The answer of a viewset's action as a page."""
     return await sync_to_async(_render, thread_sensitive=False)(view, request, answer, kwargs)
 
 
-def _render(view: Any, request: Request, answer: RawResponse, kwargs: dict[str, Any]) -> HttpResponse:
+def _render(view: Any, request: Request, answer: RawResponse, kwargs: dict[str, Any]) -> RawResponse:
     prefix, django = request.origin.prefix, request.django
     set_script_prefix(prefix + "/")
     set_urlconf(django.urlconf)  # DRF's breadcrumbs resolve paths
-    django.path = prefix + django.path_info
+    django.path, django.method = prefix + django.path_info, request.method
     view.request, view.kwargs, view.format_kwarg = view.initialize_request(django, **kwargs), kwargs, None
-    view.parser_classes = [FormParser, MergePatchParser]
-    view.headers = {
-        name.decode("latin-1").title(): value.decode("latin-1")
-        for name, value in answer.raw_headers
-        if name != b"content-type"
-    }
+    view.parser_classes = [StrictJSONParser]
+    fields = [field for field in answer.raw_headers if field[0] != b"content-type"]
+    view.headers = {name.decode("latin-1").title(): value.decode("latin-1") for name, value in fields}
     data = orjson.loads(answer.content) if answer.content else None
-    if isinstance(data, dict) and "results" in data:
-        view.paginator = PageLinks(data)
-    elif answer.status_code < 400 and isinstance(data, dict):
-        data = ReturnDict(data, serializer=view.get_serializer(data))
     response = DRFResponse(data, status=answer.status_code, headers=view.headers)
-    response.accepted_renderer = renderer = BrowsableAPIRenderer()
+    response.accepted_renderer = renderer = PageRenderer()
     context = {"view": view, "request": view.request, "response": response, "args": (), "kwargs": kwargs}
-    page = renderer.render(data, "text/html", context)
+    context["page"] = chrome(request) | _content(view, request, answer.status_code, data)
+    body = renderer.render(data, "text/html", context).encode()
     status = 200 if answer.status_code == 204 else answer.status_code
-    return HttpResponse(page, status=status, headers=view.headers, content_type="text/html; charset=utf-8")
+    return RawResponse(status, [HTML, policy(), *fields], body)
+
+
+def _content(view: Any, request: Request, status: int, data: Any) -> dict[str, Any]:
+    """What our template shows: the problem, the table of a list, and the forms of the page."""
+    path = view.request.path
+    is_problem = status >= 400
+    content: dict[str, Any] = {"path": path, "problem": data if is_problem else None}
+    if isinstance(data, dict) and "results" in data:
+        content["table"] = _table(view, path, data)
+    if status in {404, 405} or (request.method == "DELETE" and not is_problem):
+        return content
+    typed = _typed(request) if is_problem else None
+    if "post" in view.action_map:
+        shown = typed if typed is not None else {}
+        content["forms"] = [_form(view, "POST", "Create", shown, data)]
+        content["raw"] = {"methods": ["POST"], "content": _pretty(view, typed or {})}
+    else:
+        shown = typed if typed is not None else data
+        content["forms"] = [
+            _form(view, "PUT", "Save", shown, data),
+            {"method": "DELETE", "title": "Delete", "button": "Delete"},
+        ]
+        content["raw"] = {"methods": ["PUT", "PATCH"], "content": _pretty(view, shown)}
+    return content
+
+
+def _typed(request: Request) -> dict[str, Any]:
+    try:
+        typed = orjson.loads(request.body or b"{}")
+    except orjson.JSONDecodeError:
+        return {}
+    return typed if isinstance(typed, dict) else {}
+
+
+def _table(view: Any, path: str, page: dict[str, Any]) -> dict[str, Any]:
+    serializer = view.get_serializer()
+    columns = [*serializer.writable, *(name for name in serializer.fields if name not in serializer.writable)]
+    rows = [
+        {"url": f"{path}/{result[view.lookup_field]}", "values": [result[name] for name in columns]}
+        for result in page["results"]
+    ]
+    return {"columns": columns, "rows": rows, "next": page["next"], "previous": page["previous"]}
+
+
+def _form(view: Any, method: str, title: str, values: dict[str, Any], answer: Any) -> dict[str, Any]:
+    """A form for one method, with the values and the errors of its fields."""
+    faults = answer.get("errors", []) if isinstance(answer, dict) else []
+    fields = [
+        {
+            "name": name,
+            "value": values.get(name, field.initial or ""),
+            "help": field.help_text,
+            "choices": list(field.choices) if isinstance(field, ChoiceField) else None,
+            "errors": [fault["detail"] for fault in faults if fault["field"] == name],
+        }
+        for name, field in view.get_serializer().writable.items()
+    ]
+    return {"method": method, "title": title, "button": title, "fields": fields}
+
+
+def _pretty(view: Any, values: dict[str, Any]) -> str:
+    """The JSON that a raw form starts with: the fields that may be sent."""
+    fields = view.get_serializer().writable
+    initial = {
+        name: values.get(name, field.initial if isinstance(field.initial, str) else "")
+        for name, field in fields.items()
+    }
+    return orjson.dumps(initial, option=orjson.OPT_INDENT_2).decode()

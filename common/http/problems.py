@@ -1,7 +1,6 @@
 """From an exception to a problem, and from a problem to an answer: `application/problem+json`; for browsers in dev a page."""
 
 import logging
-from html import escape
 from typing import Any
 
 import orjson
@@ -9,7 +8,8 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import Http404
 from rest_framework import exceptions as drf
 
-from common.http.problem import FIELD_CODES, Problem, document
+from common.http.pages import HTML, policy, render
+from common.http.problem import FIELD_CODES, KINDS, Problem, document
 from common.http.request import Request
 from common.http.response import RawResponse
 from common.http.site import Site
@@ -22,25 +22,16 @@ def response(request: Request, problem: Problem, *, as_page: bool = True) -> Raw
     """The problem as an answer to this request; `as_page`: readable HTML for a browser in dev."""
     request.code, request.reason = problem.code, problem.reason or problem.detail
     body = document(problem, request.client_path, request.request_id)
+    headers = problem.headers
     if as_page and request.site.debug and request.wants_page:
-        content_type, content = b"text/html; charset=utf-8", page(body)
-    else:
-        content_type, content = b"application/problem+json", orjson.dumps(body)
-    return RawResponse(problem.status, [(b"content-type", content_type), *problem.headers], content)
+        return RawResponse(problem.status, [HTML, policy(), *headers], _page(request, problem, body))
+    return RawResponse(problem.status, [(b"content-type", b"application/problem+json"), *headers], orjson.dumps(body))
 
 
-def page(body: dict[str, Any]) -> bytes:
-    """The problem as HTML."""
-    rows = "".join(
-        f"<dt>{escape(name)}</dt><dd><code>{escape(orjson.dumps(value).decode() if name == 'errors' else str(value))}"
-        "</code></dd>"
-        for name, value in body.items()
-    )
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>{body['status']} {escape(body['title'])}</title>"
-        f"<h1>{body['status']} {escape(body['title'])}</h1><p>{escape(body['detail'])}<dl>{rows}</dl>"
-    ).encode()
+def _page(request: Request, problem: Problem, body: dict[str, Any]) -> bytes:
+    facts = {name: value for name, value in body.items() if name not in {"title", "detail", "errors"}}
+    content = {"problem": body, "cure": KINDS[problem.code].cure, "facts": facts}
+    return render("common/problem.html", request, content)
 
 
 def from_exception(error: Exception, site: Site) -> Problem:

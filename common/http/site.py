@@ -8,7 +8,8 @@ from common.http.proxies import Proxies
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`urlconf`: the patterns that Django resolves against."""
+    """`urlconf`: the patterns that Django resolves against. `navigation`: the header of pages, names to paths; `front`: the
+    same of the service in front, whose prefix this site's paths then carry."""
 
     service: str
     version: str
@@ -20,6 +21,8 @@ class Site:
     proxies: Proxies
     traces: bool
     urlconf: tuple[Any, ...] = ()
+    navigation: tuple[tuple[str, str], ...] = ()
+    front: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def from_settings(cls, settings: Any, urlconf: tuple[Any, ...]) -> Self:
@@ -43,4 +46,6 @@ class Site:
             proxies=proxies,
             traces=settings.TRACES,
             urlconf=urlconf,
+            navigation=settings.NAVIGATION,
+            front=settings.FRONT_NAVIGATION,
         )

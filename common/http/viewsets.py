@@ -7,6 +7,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from common.http import problems
 from common.http.body import read_body
+from common.http.forms import read_form
 from common.http.request import ClientGone, Request
 from common.http.response import RawResponse, Response
 from common.http.views import method_not_allowed
@@ -44,9 +45,12 @@ class AsyncViewSet(GenericViewSet[Any]):
     async def _browse(self, request: Request, kwargs: dict[str, Any]) -> Response:
         from common.http.browsable import as_page  # needs DRF's templates, which only DEBUG does
 
-        await read_body(request)
         try:
+            is_form = await read_form(request)
+            await read_body(request)
             answer = await self.act(request, **kwargs)
+            if is_form and request.method == "DELETE":
+                return RawResponse(303, [(b"location", request.client_path.rpartition("/")[0].encode("latin-1"))])
         except ClientGone:
             raise
         except Exception as error:

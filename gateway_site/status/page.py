@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from common.http.pages import html, render
 from common.http.request import Request
 from common.http.response import Response
 from common.http.site import Site
@@ -50,9 +51,11 @@ class StatusPage:
         async with self._rendering:
             if time.monotonic() >= self._until:
                 content = self.describe(request.site, await look(self._users))
-                self._bodies = {live: pages.render("status", content | {"is_live": live}) for live in (True, False)}
+                self._bodies = {
+                    live: render("gateway/status.html", request, content | {"is_live": live}) for live in (True, False)
+                }
                 self._until = time.monotonic() + KEPT_SECONDS
-        return pages.page(self._bodies[b"paused" not in request.scope["query_string"]])
+        return html(self._bodies[b"paused" not in request.scope["query_string"]])
 
     def describe(self, site: Site, seen: Look) -> dict[str, Any]:
         """The template's context."""

@@ -149,7 +149,8 @@ CORS_ALLOWED_ORIGINS = environment.parsed(
 STATUS_PAGE = environment.boolean("STATUS_PAGE", default=DEBUG)
 """Whether `/` shows browsers the status page, else a page of links."""
 
-NAVIGATION = (("home", "/"), ("users", "/api/users"), ("docs", "/api/docs"), ("problems", "/problems"))
+_browsable = (("users", "/api/users"),) if DEBUG else ()
+NAVIGATION = (("home", "/"), *_browsable, ("docs", "/api/docs"), ("problems", "/problems"))
 FRONT_NAVIGATION = ()
 OVERLOAD_PROBLEM = "upstream-unavailable"
 GRACE_SECONDS = UPSTREAM_TIMEOUT_MS // 1000 + 5

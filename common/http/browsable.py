@@ -28,6 +28,9 @@ class PageRenderer(BrowsableAPIRenderer):
         """DRF's context with the table and the forms."""
         context: dict[str, Any] = super().get_context(data, accepted_media_type, renderer_context)
         context |= renderer_context["page"]
+        context["response_headers"]["Content-Type"] = renderer_context[
+            "content_type"
+        ]  # the answer's, not the renderer's
         return context
 
     def show_form_for_method(self, *args: Any) -> bool:
@@ -53,10 +56,11 @@ def _render(view: Any, request: Request, answer: RawResponse, kwargs: dict[str, 
     response = DRFResponse(data, status=answer.status_code, headers=view.headers)
     response.accepted_renderer = renderer = PageRenderer()
     context = {"view": view, "request": view.request, "response": response, "args": (), "kwargs": kwargs}
+    context["content_type"] = dict(answer.raw_headers).get(b"content-type", b"").decode("latin-1")
     context["page"] = chrome(request) | _content(view, request, answer.status_code, data)
     body = renderer.render(data, "text/html", context).encode()
     status = 200 if answer.status_code == 204 else answer.status_code
-    return RawResponse(status, [HTML, policy(), *fields], body)
+    return RawResponse(status, [HTML, policy(forms=True), *fields], body)
 
 
 def _content(view: Any, request: Request, status: int, data: Any) -> dict[str, Any]:

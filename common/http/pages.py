@@ -14,6 +14,7 @@ from common.http.response import RawResponse
 
 HTML = (b"content-type", b"text/html; charset=utf-8")
 VARY = (b"vary", b"Accept")
+ORDER = ("home", "users", "docs", "problems")
 
 
 @cache
@@ -22,13 +23,14 @@ def _style() -> tuple[str, bytes]:
     return text, base64.b64encode(hashlib.sha256(text.encode()).digest())
 
 
-def policy() -> tuple[bytes, bytes]:
-    """The Content-Security-Policy of every page: our style sheets, and forms to this site."""
+def policy(*, forms: bool = False) -> tuple[bytes, bytes]:
+    """The Content-Security-Policy: no file of another host, no script. `forms`: this site's forms and style sheets too."""
     rules = (
-        b"default-src 'none'; style-src 'self' 'sha256-%b'; img-src data:; base-uri 'none'; form-action 'self'; "
+        b"default-src 'none'; style-src %b'sha256-%b'; img-src data:; base-uri 'none'; form-action %b; "
         b"frame-ancestors 'none'"
     )
-    return b"content-security-policy", rules % _style()[1]
+    own = (b"'self' ", b"'self'") if forms else (b"", b"'none'")
+    return b"content-security-policy", rules % (own[0], _style()[1], own[1])
 
 
 def render(template: str, request: Request, content: dict[str, Any]) -> bytes:
@@ -49,7 +51,7 @@ def html(body: bytes) -> RawResponse:
 def chrome(request: Request) -> dict[str, Any]:
     """What `common/base.html` needs: the style sheet, and the links of the header as this client must address them."""
     site, prefix = request.site, request.origin.prefix
-    links = {name: prefix + path for name, path in site.navigation}
-    if prefix:
-        links |= {name: prefix.rpartition("/")[0] + path for name, path in site.front}
+    front = {name: prefix.rpartition("/")[0] + path for name, path in site.front if prefix}
+    own = {name: prefix + path for name, path in site.navigation}
+    links = {name: (own | front)[name] for name in ORDER if name in own | front}
     return {"style": mark_safe(_style()[0]), "navigation": links}  # noqa: S308 - our own file

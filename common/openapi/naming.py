@@ -20,7 +20,7 @@ def name_components(document: Node, given: dict[str, Any]) -> None:
     for operations in document["paths"].values():
         for operation in operations.values():
             for parameter in operation.get("parameters", []):
-                parameter.setdefault("example", given[parameter["name"]])
+                _exemplify(parameter, given[parameter["name"]])
             operation["parameters"] = [
                 _refer(components, "parameters", _camel(parameter["name"]), parameter)
                 for parameter in operation.get("parameters", [])
@@ -42,6 +42,14 @@ def _response(components: Node, tag: str, status: int, response: Node) -> Node:
     is_usual = len(codes) == 1 and status not in {414, 431}
     name = _camel(codes.pop()) if is_usual else _camel(HTTPStatus(status).phrase)
     return _refer(components, "responses", name, response, other=f"{_camel(tag)}{name}")
+
+
+def _exemplify(parameter: Node, example: Any) -> None:
+    """Adds the example: Swagger UI fills `example` in, and a request with all optional parameters would be refused."""
+    if parameter.get("required"):
+        parameter["example"] = example
+    else:
+        parameter["schema"]["examples"] = [example]
 
 
 def _refer(components: Node, kind: str, name: str, value: Node, other: str = "") -> Node:

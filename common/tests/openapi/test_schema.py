@@ -68,9 +68,8 @@ def test_what_the_server_sets_is_in_no_request(document: dict[str, Any]) -> None
 
 def test_every_parameter_and_header_has_an_example(document: dict[str, Any]) -> None:
     components = document["components"]
-    assert [
-        name for kind in ("parameters", "headers") for name, item in components[kind].items() if "example" not in item
-    ] == []
+    for item in [*components["parameters"].values(), *components["headers"].values()]:
+        assert "example" in item or item["schema"]["examples"]
 
 
 def test_no_component_is_a_numbered_variant_of_another(document: dict[str, Any]) -> None:

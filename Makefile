@@ -43,12 +43,13 @@ mutants: .venv/.requirements-mutants ## which mutants of the core survive the te
 end-to-end: .venv/.requirements-dev ## the end-to-end tests on a running gateway: make end-to-end URL=http://localhost:3000
 	@deploy/bin/end_to_end.sh "$(URL)"
 
-lint: .venv/.requirements-dev ## style, types, import rules, locks; edits nothing
+lint: .venv/.requirements-dev ## style, types, import rules, locks, words; edits nothing
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m tools.lint.typecheck
 	$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo
 	$(PY) -m tools.lint.locks
+	$(PY) -m tools.lint.words
 
 fix: .venv/.requirements-dev ## applies ruff's automatic repairs
 	$(PY) -m ruff check --fix

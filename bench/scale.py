@@ -50,7 +50,7 @@ def one_size(count: int, args: Any, folder: Path) -> dict[str, Any]:
 
 
 def settle(store: "redis.Redis") -> None:
-    """Waits for the child that rewrites the append-only file after seeding: its CPU is no request's. Raises TimeoutError."""
+    """Waits for the child that rewrites the append-only file after seeding: its CPU is not a request's. Raises TimeoutError."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while any(store.info("persistence")[key] for key in ("aof_rewrite_in_progress", "aof_rewrite_scheduled")):
         if time.monotonic() > deadline:

@@ -57,5 +57,5 @@ def partition_of(user_id: str) -> int:
 
 
 def canonical(text: str) -> str | None:
-    """The id in lower case, or None if the text is no UUID."""
+    """The id in lower case, or None if the text is not a UUID."""
     return text.lower() if _is_uuid(text) else None

@@ -139,7 +139,7 @@ class Application:
 
     def route(self, request: Request) -> tuple[Callable[..., Any], dict[str, Any]]:
         """The view for the request's path and its path parameters. Raises Http404."""
-        if b"%2f" in request.scope["raw_path"].lower():  # an encoded slash is no slash
+        if b"%2f" in request.scope["raw_path"].lower():  # an encoded slash is not a slash
             raise Http404
         match = self.routes.find(request.path) or self.routes.resolve(request.path)
         request.route = match.template

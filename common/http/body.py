@@ -55,7 +55,7 @@ def chunks(request: Request) -> AsyncIterator[bytes]:
 async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
     received, more = 0, True
     while more:
-        # A slow client is no load: otherwise a few hundred of them would cause every other request to be refused.
+        # A slow client is not load: otherwise a few hundred of them would cause every other request to be refused.
         with in_flight.paused():
             message = await request.receive()
         if message["type"] != "http.request":

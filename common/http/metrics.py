@@ -35,6 +35,6 @@ def _export(request: Request) -> HttpResponse:
     # OpenMetrics has the exemplars. With several workers our own collectors must be in the registry too.
     try:
         generate, content_type = choose_encoder("" if is_plain else accept)
-    except TypeError:  # a version that is no number
+    except TypeError:  # the version is not a number
         generate, content_type = choose_encoder("")
     return HttpResponse(generate(metrics.registry()), content_type=content_type)

@@ -68,7 +68,7 @@ class Proxies:
         return self._hops > 0 or is_trusted(peer, self._networks)
 
     def client(self, fields: Headers, peer: str) -> str:
-        """The client's address: the last in X-Forwarded-For that is no trusted proxy, or the one `hops` before us."""
+        """The client's address: the last in X-Forwarded-For that is not a trusted proxy, or the one `hops` before us."""
         if self._is_direct or self._networks is None or not self.trusts(peer):
             return peer
         chain = b",".join(value for name, value in fields if name == b"x-forwarded-for").decode("latin-1")

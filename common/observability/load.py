@@ -19,7 +19,7 @@ class InFlight:
         self.count -= 1
 
     def paused(self) -> "Paused":
-        """`with in_flight.paused():` while a request waits for its client or for its refusal: waiting is no load."""
+        """`with in_flight.paused():` while a request waits for its client or for its refusal: waiting is not load."""
         return self._paused
 
 

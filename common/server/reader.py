@@ -20,7 +20,7 @@ _http = re.compile(rb"http://([^/?#]*)", re.IGNORECASE).match
 
 
 class Reader:
-    """`head_bytes`: of the current head, as parsed. `surplus`: bytes received that are no body, parsed or not."""
+    """`head_bytes`: of the current head, as parsed. `surplus`: bytes received outside bodies, parsed or not."""
 
     def __init__(self, connection: "Protocol") -> None:
         self.connection = connection
@@ -49,7 +49,7 @@ class Reader:
                 self.refuse(self.refusal or Refusal(431, "The head or the trailers are too large."))
 
     def _parse(self, parser: httptools.HttpRequestParser, data: memoryview) -> memoryview | None:
-        """Returns the bytes that a fresh parser is to go on with."""
+        """Returns the bytes that a fresh parser has to continue with."""
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:  # ignored (RFC 9110 §7.8): HTTP follows

@@ -1,4 +1,4 @@
-"""Bytes that are no good HTTP: always a 4xx problem, and the connection ends."""
+"""Malformed HTTP: always a 4xx problem, and the connection ends."""
 
 from uuid import uuid4
 

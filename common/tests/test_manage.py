@@ -1,4 +1,4 @@
-"""Wrong usage of `manage_*.py`: one line on stderr and exit code 2, whoever's the command is."""
+"""Wrong usage of `manage_*.py`: one line on stderr and exit code 2, for every command."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Every error is a problem with all its members, and tells nothing about our insides."""
+"""Every error is a problem with all its members, and reveals nothing internal."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every shared setting reaches the running site: the shelf has no star, and nothing on it is forgotten."""
+"""Every shared setting reaches the running site: no star import, no missing name."""
 
 import ast
 from pathlib import Path

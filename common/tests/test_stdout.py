@@ -1,4 +1,4 @@
-"""A reader of stdout that stalls, or is gone: requests go on, lines are dropped and counted, and the number is said."""
+"""A reader of stdout that stalls or has gone: requests continue, lines are dropped and counted, and their number is logged."""
 
 import json
 import os

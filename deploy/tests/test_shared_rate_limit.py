@@ -61,7 +61,7 @@ def test_probes_pass_while_it_serves(pod: Pod):
 
 
 def test_full_store_forgets_who_owes_least_instead_of_refusing(tmp_path: Path):
-    """A crowd of addresses, more than fit, each with one request; who used a whole burst before it is not forgotten."""
+    """A crowd of addresses, more than fit, each with one request; a client without burst left stays limited."""
     hour = 3_600_000_000
     rate = [hour, 10 * hour]
     busy = ["ratelimit:key:busy"]

@@ -1,4 +1,4 @@
-"""One trace from client to Redis, received by a server that speaks OTLP: the protocol's own messages, over HTTP."""
+"""One trace from client to Redis, received by an OTLP server: the protocol's own messages, over HTTP."""
 
 import gzip
 import http.server

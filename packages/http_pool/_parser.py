@@ -57,7 +57,7 @@ class AnswerParser:
         self.complete = self.keep_alive = self.until_close = False
 
     def feed(self, data: bytes) -> None:
-        """Raises BadAnswer for bytes that are no answer, for a second answer, and for a head without end."""
+        """Raises BadAnswer for bytes that are not an answer, for a second answer, and for a head without end."""
         # Bytes since the last body byte: of heads, 1xx answers, chunk extensions and trailers.
         self._undigested += len(data)
         try:

@@ -42,7 +42,7 @@ def _value(rendering: "Rendering", workload: Workload, variable: dict[str, Any],
 
 
 def missing_file(rendering: "Rendering", workload: Workload, container: Container, path: str) -> str | None:
-    """Why `path` is no file in this container; None if it is, or may be."""
+    """Why `path` is not a file in this container; None if it is, or may be."""
     path = normpath(path)
     for mount in sorted(items(container.data, "volumeMounts"), key=lambda each: -len(text(each, "mountPath"))):
         folder = normpath(text(mount, "mountPath"))

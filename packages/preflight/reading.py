@@ -24,7 +24,7 @@ class UnreadableError(Exception):
 
 
 def read(paths: Iterable[Path], services: Iterable[Service] = ()) -> tuple[Rendering, list[Violation]]:
-    """The objects under all paths together, and the documents that are no YAML. Raises UnreadableError."""
+    """The objects under all paths together, and the documents that are not YAML. Raises UnreadableError."""
     there: dict[tuple[str, ...], Manifest] = {}
     manifests: list[Manifest] = []
     violations: list[Violation] = []
@@ -36,7 +36,7 @@ def read(paths: Iterable[Path], services: Iterable[Service] = ()) -> tuple[Rende
             violations.append(Violation(source, what, "kubectl refuses the whole file", "correct its syntax", "M001"))
             continue
         for each in found:
-            # The same object in two files is no conflict: renderings that are checked together share some.
+            # The same object in two files is not a conflict: renderings that are checked together share some.
             first = there.setdefault((each.api_version, each.kind, each.namespace, each.name), each)
             if first is each or first.source == source or first.data != each.data:
                 manifests.append(each)

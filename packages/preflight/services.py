@@ -39,7 +39,7 @@ class Service:
     is_door: bool = False
     """Clients from outside reach it, by the host names of routes."""
     keeps_data: bool = False
-    """Its Redis is no cache."""
+    """Its Redis is a primary store, not a cache."""
 
     def reads(self, variable: str) -> bool:
         is_setting = {variable, variable.removesuffix("_FILE")} & self.settings

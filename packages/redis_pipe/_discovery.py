@@ -58,7 +58,7 @@ class Discovery(ABC):
         """Return when another server has become the primary.
 
         The former one does not always hang up: after SENTINEL FAILOVER, or cut off from the others but not from us, it
-        went on taking writes for 10 s, all of them lost.
+        continued to accept writes for 10 s, all of them lost.
         """
         while True:
             await asyncio.sleep(WATCH_SECONDS)
@@ -91,7 +91,7 @@ class Discovery(ABC):
 
     @abstractmethod
     def _failure(self, errors: list[BaseException]) -> BaseException:
-        """The error that stands for the errors of all nodes."""
+        """One error for the errors of all nodes."""
 
 
 class Sentinels(Discovery):

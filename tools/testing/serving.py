@@ -1,6 +1,6 @@
 """A site served in this process on a port of loopback: with settings of a test's own it starts in milliseconds.
 
-Plain uvicorn stands in for the server: for tests of the server itself, start a process (tools/testing/service.py).
+Plain uvicorn replaces the server: for tests of the server itself, start a process (tools/testing/service.py).
 """
 
 import asyncio

@@ -39,7 +39,7 @@ def run(command: list[str], folder: str, gateway: Service, token: str) -> subpro
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory, users_service: Service) -> Iterator[tuple[Service, str]]:
-    """A gateway that wants a credential, and one."""
+    """A gateway that requires a credential, and a credential."""
     folder = tmp_path_factory.mktemp("guarded")
     key, line = api_keys.create("client", SCOPES, None)
     (folder / "keys").write_text(line)

@@ -1,4 +1,4 @@
-"""The drills' own parts (a ledger that finds what was lost, a relay that harms as told, a report) and one whole drill."""
+"""The drills' own parts (a ledger that finds what was lost, a relay with faults, a report) and one whole drill."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
--- Puts a user in the place of those who are in its way: another document with its id, another user with its email.
+-- Stores a user and deletes those in conflict: another document with its id, another user with its email.
 -- KEYS  1 index   2 record   3 claim   4 claim of the email that the id has now   5 record of the user who holds the email now
 --       6 epoch of the layout
 -- ARGV  1 id   2 document   3 SHA-1 of the document that the id has now, "" if none   4 id that holds the email now, "" if none

@@ -32,7 +32,7 @@ _name = NameField()
 
 
 class BadDocument(Exception):
-    """The bytes are no user as the API stores one; the text says why, without quoting them."""
+    """The bytes are not a user as the API stores one; the text says why, without quoting them."""
 
 
 class Identity(NamedTuple):

@@ -34,7 +34,7 @@ COMPRESSION = 6
 
 
 class ExportFileError(Exception):
-    """The file is no export, is damaged or cut off; the text names the line."""
+    """The file is not an export, is damaged or cut off; the text names the line."""
 
 
 class CutOff(ExportFileError):

@@ -5,7 +5,7 @@ RepositoryError
 ├── EmailTaken                another user holds the email                     409
 ├── VersionMismatch           the stored bytes are not those of If-Match       412
 ├── IdempotencyKeyReused      the key was used for another request             422
-├── RecordBroken              the stored bytes are no user                     500
+├── RecordBroken              the stored bytes are not a user                  500
 ├── StoreUnavailable          Redis cannot serve now: `reason`, `uncertain`    503
 ├── NotDurable                written, but not as durable as asked for         503
 └── StoreError                Redis refused our command: a bug of ours         500

@@ -2,6 +2,6 @@
 
 from hypothesis import settings
 
-# One slow example on a busy machine is no failure.
+# One slow example on a busy machine is not a failure.
 settings.register_profile("busy machine", deadline=None)
 settings.load_profile("busy machine")

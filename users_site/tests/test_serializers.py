@@ -86,7 +86,7 @@ def test_every_printable_name_and_plain_address_is_accepted(name: str, email: st
     if name.strip() and len(email) <= 254:
         accepted = validated({"name": name, "email": email})
         assert accepted is None or accepted["name"] == name.strip()
-        if accepted is None:  # then it was the address, which Django's validator knows better than RFC 5322
+        if accepted is None:  # then it was the address, where Django's validator is stricter than RFC 5322
             assert validated({"name": name, "email": "ada@example.org"})
 
 

@@ -18,7 +18,7 @@ def lengths(*fields: bytes) -> bytes:
 
 
 def chunks(body: bytes) -> bytes:
-    """A chunked body as it stands here, then the hidden request."""
+    """This chunked body, then the hidden request."""
     return START + CHUNKED + b"\r\n" + body + SMUGGLED
 
 

@@ -31,7 +31,7 @@ def engine(*words: object, check: bool = True) -> str:
 
 
 def inspect(what: str, name: str) -> dict[str, Any]:
-    """What the engine knows of an image or a container."""
+    """The engine's description of an image or a container."""
     found: dict[str, Any] = json.loads(engine(what, "inspect", name))[0]
     return found
 

@@ -35,7 +35,7 @@ def rules(path: Path) -> list[dict[str, Any]]:
 
 
 def alerts() -> list[tuple[Path, dict[str, Any]]]:
-    """Every alert with the file it stands in; one name may have several rules (windows)."""
+    """Every alert with its file; one name may have several rules (windows)."""
     return [(path, rule) for path in RULE_FILES for rule in rules(path) if "alert" in rule]
 
 

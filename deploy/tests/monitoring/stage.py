@@ -82,7 +82,7 @@ class Stage:
         self.times[what] = time.time()
 
     def inhibited(self) -> set[str]:
-        """The names of alerts that fire and that Alertmanager tells nobody."""
+        """The names of firing alerts that Alertmanager does not send."""
         command = ["amtool", "alert", "query", "--inhibited", "--output=json"]
         url = f"--alertmanager.url=http://127.0.0.1:{self.observer.ports.alertmanager}"
         said = subprocess.run([*command, url], capture_output=True, timeout=10, check=True).stdout

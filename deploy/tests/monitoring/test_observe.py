@@ -1,4 +1,4 @@
-"""`make observe`: starts, says where to look, stops when told, and says in one line what it lacks."""
+"""`make observe`: starts, prints its URLs, stops on a signal, and reports a missing program in one line."""
 
 import os
 import signal

@@ -19,7 +19,7 @@ STRIDE = 1 if os.environ.get("MUTANTS") == "all" else 12
 
 
 def survives(mutant: Mutant, path: Path, folder: Path) -> bool:
-    """Whether the tests of the rule file still pass. Raises AssertionError for one that is no valid rule file."""
+    """Whether the tests of the rule file still pass. Raises AssertionError for an invalid rule file."""
     folder.mkdir()
     (folder / path.name).write_text(json.dumps(mutant.document))
     (folder / beside(path).name).write_text(json.dumps(crowded(path)))

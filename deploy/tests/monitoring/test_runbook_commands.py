@@ -1,4 +1,4 @@
-"""What a runbook tells somebody to type at night exists: objects, containers, labels, files, commands of ours."""
+"""Everything in a runbook's commands exists: objects, containers, labels, files, management commands."""
 
 import json
 import re
@@ -55,7 +55,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def cluster(load: Load) -> list[dict[str, Any]]:
-    """What stands in the cluster: prod, once with every component, once with one Redis alone."""
+    """The cluster's objects: prod, once with every component, once with one Redis alone."""
     everything = tuple(each for each in components() if each != "keda")  # which takes the scalers' place
     alone = tuple(each for each in everything if each != "redis-sentinel")
     return [manifest.data for added in (everything, alone) for manifest in load("prod", added)]

@@ -148,7 +148,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """A client that has gone is no error: kubectl leaves its watches so."""
+        """A client that has gone is not an error: kubectl ends its watches this way."""
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

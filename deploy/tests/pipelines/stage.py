@@ -65,7 +65,7 @@ class Stage:
 
     @property
     def message(self) -> str:
-        """What Slack was told, empty when it was told nothing."""
+        """The message to Slack, empty without one."""
         body = self.text("message")
         return str(json.loads(body)["text"]) if body else ""
 

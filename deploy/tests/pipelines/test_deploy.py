@@ -1,4 +1,4 @@
-"""deploy.sh: what runs in the end, its exit code and what Slack is told, for each way a deploy fails."""
+"""deploy.sh: what runs in the end, its exit code and its message to Slack, for each way a deployment fails."""
 
 import os
 import re
@@ -64,7 +64,7 @@ def position(calls: list[str], part: str, start: int = 0) -> int:
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """After one deploy that succeeds; its output is in the file `output`, what it told the job in `job`."""
+    """After one deploy that succeeds; its output is in the file `output`, its job outputs in `job`."""
     stage_ = stage(tmp_path_factory.mktemp("deploy") / "stage", *COMMANDS, cluster=OLD)
     settings = {"BRANCH": "x`<!channel>|&", "GITHUB_OUTPUT": str(stage_.folder / "job")}
     before = ENVIRONMENT.read_text(encoding="utf-8")

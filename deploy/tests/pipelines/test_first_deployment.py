@@ -63,7 +63,7 @@ class Account:
         }
 
     def secrets(self) -> dict[str, set[str]]:
-        """The keys of each secret in Secrets Manager; a secret that is no object has none."""
+        """The keys of each secret in Secrets Manager; a secret that is not an object has none."""
         found = {}
         for file in (self.folder / "secrets").iterdir():
             content = file.read_text()
@@ -92,7 +92,7 @@ class Account:
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], str]) -> Iterator[Account]:
-    """After the whole page, as far as a first deploy wants it."""
+    """After the whole page, as far as a first deployment needs it."""
     tool("kubectl")
     folder = tmp_path_factory.mktemp("account")
     checkout = folder / "checkout"

@@ -57,7 +57,7 @@ def test_zizmor_is_clean():
 
 def test_zizmor_can_fail(broken: Path):
     file = broken / ".github/workflows/broken.yaml"
-    # What is no workflow at all, zizmor does not look into.
+    # zizmor ignores files that are not workflows.
     file.write_text(file.read_text(encoding="utf-8").replace("minutes: soon", "minutes: 10"), encoding="utf-8")
     assert linted("zizmor", "--offline", "--quiet", ".github", folder=broken).returncode != 0
 

@@ -34,7 +34,7 @@ def audit(folder: Path, url: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def advisories(known: dict[str, str]) -> Iterator[str]:
-    """An OSV server that knows these advisories, by package."""
+    """An OSV server with these advisories, by package."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

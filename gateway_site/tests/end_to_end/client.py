@@ -1,4 +1,4 @@
-"""A client that believes nothing: what the gateway answers is held against the schema that the same gateway serves."""
+"""A client that validates every answer of the gateway against the schema that the same gateway serves."""
 
 import os
 import re
@@ -79,7 +79,7 @@ def new_user(**fields: Any) -> dict[str, Any]:
 
 
 def credentials() -> dict[str, str]:
-    """Where the gateway wants an API key: as `smoke` takes it, from SMOKE_API_KEY or the file SMOKE_API_KEY_FILE."""
+    """The API key, if the gateway requires one: as for `smoke`, from SMOKE_API_KEY or the file SMOKE_API_KEY_FILE."""
     file = os.environ.get("SMOKE_API_KEY_FILE")
     key = Path(file).read_text(encoding="utf-8").strip() if file else os.environ.get("SMOKE_API_KEY", "")
     return {"X-API-Key": key} if key else {}

@@ -1,6 +1,6 @@
 """The pair that these tests ask: the one at END_TO_END_URL (`make end-to-end URL=…`), else one of their own.
 
-They speak HTTP to the gateway and nothing else, delete what they make, and bear other clients beside them: so they run on a
+They use only HTTP to the gateway, delete what they create, and tolerate other clients: so they run on a
 cluster (deploy/bin/kind.sh) as well as here.
 """
 

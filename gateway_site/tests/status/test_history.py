@@ -1,4 +1,4 @@
-"""The samples behind the status page: what is counted, how durations are told, and that they never grow."""
+"""The samples behind the status page: what they count, how durations are computed, and that their number is bounded."""
 
 import pytest
 from prometheus_client import CollectorRegistry, Histogram

@@ -40,7 +40,7 @@ def headline(gateway: Served) -> str:
 
 @pytest.fixture(autouse=True)
 def never_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Renders the page anew for each reader."""
+    """Renders the page again for each reader."""
     monkeypatch.setattr(status_page, "KEPT_SECONDS", 0.0)
 
 

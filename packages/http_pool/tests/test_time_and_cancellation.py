@@ -181,7 +181,7 @@ async def test_cancelled_as_its_answer_arrives(hostile, client, monkeypatch, out
     def cancel_first(parser: AnswerParser, data: bytes) -> None:
         if first == "cancellation":
             task.cancel()
-        else:  # runs before the task hears of its answer
+        else:  # runs before the task gets its answer
             asyncio.get_running_loop().call_soon(task.cancel)
         feed(parser, b"no HTTP" if outcome == "failure" else data)
 

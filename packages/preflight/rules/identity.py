@@ -88,7 +88,7 @@ def number_or_boolean_where_text_must_stand(_: Rendering, manifest: Manifest) ->
         for key, value in values.items():
             if value is not None and not isinstance(value, str):
                 shown = str(value).lower() if isinstance(value, bool) else value
-                yield Hit(f"{where} {key} is {shown}, which YAML reads as no text", f'write "{shown}"')
+                yield Hit(f"{where} {key} is {shown}, which YAML does not read as text", f'write "{shown}"')
 
 
 @rule("M008", "ConfigMap", "Secret", cure="split it, or put the content into an image or a volume")

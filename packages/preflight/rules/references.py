@@ -87,7 +87,7 @@ def host_or_port_of_a_setting_that_does_not_exist(rendering: Rendering) -> Hits:
             aliases = [host for alias in items(workload.spec, "hostAliases") for host in texts(alias, "hostnames")]
             is_known = rendering.is_known("Service", address.host.split(".")[0], namespace) or address.host in aliases
             if is_judged and not is_known:
-                what = f"{address.setting} names host {address.host!r}, which is no Service"
+                what = f"{address.setting} names host {address.host!r}, which is not a Service"
                 yield Hit(what, f"name a Service: {', '.join(here) or 'there is none'}", on=workload)
         elif ports and address.port and address.port not in ports:
             have = f"{service} has port {', '.join(map(str, ports))}"

@@ -19,7 +19,7 @@ MISTAKES = {
     "image without registry": "names no registry",
     "image that moves": "the moving tag latest",
     "wrong container port": "declares port 8080, api-gateway listens on 3000",
-    "misspelt upstream": "names host 'userservice', which is no Service",
+    "misspelt upstream": "names host 'userservice', which is not a Service",
     "request no node has": "requests 8Gi of memory",
     "limit below request": "requests cpu 4000m, above its limit 100m",
     "probe path that is not served": "requests /healthz, which api-gateway does not serve",

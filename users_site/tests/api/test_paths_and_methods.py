@@ -68,7 +68,7 @@ def test_method_that_a_path_does_not_have_is_405_with_allow(
 
 
 def test_method_in_lower_case_is_another_method(users: Users) -> None:
-    """RFC 9110 §9.1: methods are case-sensitive; the server's parser knows no such one."""
+    """RFC 9110 §9.1: methods are case-sensitive; the server's parser has no such method."""
     user = users.created()
     answer = send(users.url, request("delete", b"/users/" + user["id"].encode()))
     assert answer.status in {400, 405}

@@ -13,7 +13,7 @@ from users_site.tests.api.watching import watch
 
 @pytest.fixture
 def warm(alone: Users) -> Users:
-    """A service whose scripts the server knows: the first call of each costs one round trip more, once."""
+    """A service whose scripts are loaded: the first call of each costs one round trip more, once."""
     user = alone.created()
     alone.list()
     alone.list(email=user["email"])

@@ -1,4 +1,4 @@
-"""A store that is full, read-only, short of replicas or of memory: 503, reads go on, and nothing is half done."""
+"""A store that is full, read-only, short of replicas or of memory: 503, reads continue, and nothing is half done."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A store that loads, was replaced, wants another password, forgot its scripts, or stands behind TLS."""
+"""A store that is loading, was replaced, requires another password, lost its scripts, or uses TLS."""
 
 import shutil
 import socket

@@ -22,7 +22,7 @@ class Watch:
 
     @property
     def writes(self) -> list[str]:
-        """The commands that may change something: scripts that did, and all that are no reads."""
+        """The commands that may change something: scripts that did, and all other commands but reads."""
         changed = [step for step in self.steps if step not in READS]
         return [name for name in self.commands if name not in READS and (name != "EVALSHA" or changed)]
 

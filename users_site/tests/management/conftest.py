@@ -25,7 +25,7 @@ COMMAND_SECONDS = 60
 
 @pytest.fixture(scope="package")
 def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A real store for this package alone: `--clear` and `verify_users` speak of a whole store."""
+    """A real store for this package alone: `--clear` and `verify_users` concern a whole store."""
     with store(tmp_path_factory.mktemp("management")) as running:
         yield running
 

@@ -91,6 +91,9 @@ class UserSchema(AutoSchema):
         return [*super().get_override_parameters(), *([USER_ID] if "{id}" in self.path else [])]
 
 
+OwnHeaders = Callable[[list[str]], list[OpenApiParameter]]
+
+
 def user_response(status: int, description: str) -> dict[tuple[int, str], OpenApiResponse]:
     """A user as the answer."""
     return {
@@ -143,97 +146,98 @@ def finish_users(generated: dict[str, Any]) -> None:
     }
 
 
-def describe_users(
-    extra_codes: tuple[str, ...] = (),
-    headers: Callable[[list[str]], list[OpenApiParameter]] = lambda statuses: [],
-) -> Callable[..., Any]:
+ONE, CONFLICT, MATCH = ("user-not-found",), ("email-taken",), ("precondition-failed",)
+ETAGGED = sent("ETag", "The user's version, a strong validator.", ["200", "201", "304"], required=True)
+DURABLE = sent(
+    "X-Durability",
+    "How durable the change is: `memory`, `fsync` or `replicated`.",
+    ["200", "201", "204"],
+    required=True,
+)
+
+OPERATIONS: dict[str, dict[str, Any]] = {
+    "list": {
+        "operation_id": "list_users",
+        "summary": "List users",
+        "ok": {(200, "application/json"): PAGE},
+        "codes": ("validation-error",),
+        "parameters": QUERY,
+        "filters": False,
+    },
+    "create": {
+        "operation_id": "create_user",
+        "summary": "Create a user",
+        "ok": user_response(201, "The user was created."),
+        "codes": (*BODY, *CONFLICT, "request-in-progress", "idempotency-key-reused"),
+        "parameters": [
+            IDEMPOTENCY_KEY,
+            ETAGGED,
+            DURABLE,
+            sent("Location", "The user's path.", ["201"], required=True),
+            sent("Idempotency-Replayed", "`true` if this is the first answer again.", ["201"]),
+        ],
+        "request": JSON_BODY,
+        "examples": [BODY_EXAMPLE],
+    },
+    "retrieve": {
+        "operation_id": "get_user",
+        "summary": "Get a user",
+        "ok": {**user_response(200, "The user."), **nothing(304, "Still at the version that If-None-Match names.")},
+        "codes": (*ONE, *MATCH),
+        "parameters": [*CONDITIONS, ETAGGED],
+    },
+    "update": {
+        "operation_id": "replace_user",
+        "summary": "Replace a user",
+        "ok": user_response(200, "The user with all fields replaced."),
+        "codes": (*BODY, *ONE, *CONFLICT, *MATCH),
+        "parameters": [*CONDITIONS, ETAGGED, DURABLE],
+        "request": JSON_BODY,
+        "examples": [BODY_EXAMPLE],
+    },
+    "partial_update": {
+        "operation_id": "update_user",
+        "summary": "Change fields of a user",
+        "ok": user_response(200, "The user with the given fields changed (RFC 7396)."),
+        "codes": (*BODY, *ONE, *CONFLICT, *MATCH),
+        "parameters": [*CONDITIONS, ETAGGED, DURABLE],
+        "request": PATCH_BODY,
+        "examples": PATCH_EXAMPLES,
+    },
+    "destroy": {
+        "operation_id": "delete_user",
+        "summary": "Delete a user",
+        "ok": nothing(204, "The user is gone."),
+        "codes": (*ONE, *MATCH),
+        "parameters": [*CONDITIONS, DURABLE],
+    },
+}
+"""By the actions of the viewset."""
+
+
+def describe_users(extra_codes: tuple[str, ...] = (), headers: OwnHeaders = lambda statuses: []) -> Callable[..., Any]:
     """Decorates a viewset of users. `extra_codes`: the site's own problems; `headers`: its own headers by status."""
-
-    def operation(
-        operation_id: str, summary: str, ok: Any, codes: tuple[str, ...], parameters: list[Any], **options: Any
-    ) -> Any:
-        responses = {
-            **ok,
-            **problem_responses((*EVERYWHERE, *codes, *extra_codes)),
-            **parser_refusals(),
-        }
-        statuses = sorted({str(key[0] if isinstance(key, tuple) else key) for key in responses})
-        retried = [s for s in statuses if s in {"409", "429", "503"}]
-        carried = [
-            GIVEN_REQUEST_ID,
-            *always_sent(statuses),
-            sent("Retry-After", "Seconds to wait before the next try.", retried, type=OpenApiTypes.INT),
-            *headers(statuses),
-        ]
-        return extend_schema(
-            operation_id=operation_id,
-            summary=summary,
-            responses=responses,
-            parameters=[*parameters, *carried],
-            tags=["users"],
-            **options,
-        )
-
-    etag = sent(
-        "ETag",
-        "The user's version, a strong validator.",
-        ["200", "201", "304"],
-        required=True,
-    )
-    durability = sent(
-        "X-Durability",
-        "How durable the change is: `memory`, `fsync` or `replicated`.",
-        ["200", "201", "204"],
-        required=True,
-    )
-    one = ("user-not-found",)
-    conflict = ("email-taken",)
-    match = ("precondition-failed",)
     return extend_schema_view(
-        list=operation(
-            "list_users", "List users", {(200, "application/json"): PAGE}, ("validation-error",), QUERY, filters=False
-        ),
-        create=operation(
-            "create_user",
-            "Create a user",
-            user_response(201, "The user was created."),
-            (*BODY, *conflict, "request-in-progress", "idempotency-key-reused"),
-            [
-                IDEMPOTENCY_KEY,
-                etag,
-                durability,
-                sent("Location", "The user's path.", ["201"], required=True),
-                sent("Idempotency-Replayed", "`true` if this is the first answer again.", ["201"]),
-            ],
-            request=JSON_BODY,
-            examples=[BODY_EXAMPLE],
-        ),
-        retrieve=operation(
-            "get_user",
-            "Get a user",
-            {**user_response(200, "The user."), **nothing(304, "Still at the version that If-None-Match names.")},
-            (*one, *match),
-            [*CONDITIONS, etag],
-        ),
-        update=operation(
-            "replace_user",
-            "Replace a user",
-            user_response(200, "The user with all fields replaced."),
-            (*BODY, *one, *conflict, *match),
-            [*CONDITIONS, etag, durability],
-            request=JSON_BODY,
-            examples=[BODY_EXAMPLE],
-        ),
-        partial_update=operation(
-            "update_user",
-            "Change fields of a user",
-            user_response(200, "The user with the given fields changed (RFC 7396)."),
-            (*BODY, *one, *conflict, *match),
-            [*CONDITIONS, etag, durability],
-            request=PATCH_BODY,
-            examples=PATCH_EXAMPLES,
-        ),
-        destroy=operation(
-            "delete_user", "Delete a user", nothing(204, "The user is gone."), (*one, *match), [*CONDITIONS, durability]
-        ),
+        **{action: _operation(extra_codes, headers, **definition) for action, definition in OPERATIONS.items()}
     )
+
+
+def _operation(
+    extra_codes: tuple[str, ...],
+    headers: OwnHeaders,
+    *,
+    ok: Any,
+    codes: tuple[str, ...],
+    parameters: list[Any],
+    **options: Any,
+) -> Any:
+    responses = {**ok, **problem_responses((*EVERYWHERE, *codes, *extra_codes)), **parser_refusals()}
+    statuses = sorted({str(key[0] if isinstance(key, tuple) else key) for key in responses})
+    retried = [status for status in statuses if status in {"409", "429", "503"}]
+    carried = [
+        GIVEN_REQUEST_ID,
+        *always_sent(statuses),
+        sent("Retry-After", "Seconds to wait before the next try.", retried, type=OpenApiTypes.INT),
+        *headers(statuses),
+    ]
+    return extend_schema(responses=responses, parameters=[*parameters, *carried], tags=["users"], **options)

@@ -99,8 +99,11 @@ class Application:
         from common.http.spans import finish, server_span
 
         with server_span(request) as span:
-            status = await self.exchange(request, send)
-            finish(span, request, None if status == CLIENT_CLOSED_REQUEST else status)
+            status = CLIENT_CLOSED_REQUEST
+            try:
+                status = await self.exchange(request, send)
+            finally:
+                finish(span, request, None if status == CLIENT_CLOSED_REQUEST else status)
 
     async def exchange(self, request: Request, send: ASGISendCallable) -> int:
         """From head to last byte, with its log line and metrics. Returns the status."""

@@ -138,6 +138,15 @@ def test_an_unknown_method_names_no_span(tmp_path: Path, shared_store: Store, re
     assert {attributes(span)["http.request.method"] for span in spans} == {"_OTHER"}
 
 
+def test_an_unmatched_path_has_no_route(tmp_path: Path, shared_store: Store, receiver: Receiver) -> None:
+    with traced_pair(tmp_path, shared_store, receiver.url) as (gateway, _):
+        requests.get(f"{gateway.url}/nowhere", headers=CLIENT, timeout=10)
+        (span,) = [span for _, span in receiver.wait_for(1)]
+    assert (span.name, attributes(span)["http.response.status_code"]) == ("GET", 404)
+    assert "http.route" not in attributes(span)
+    assert (attributes(span)["server.address"], attributes(span)["server.port"]) == ("127.0.0.1", gateway.port)
+
+
 def test_an_unreachable_store_is_an_error_of_its_span(tmp_path: Path, receiver: Receiver) -> None:
     otel = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, **QUICK}
     with service("users_site", tmp_path, REDIS_URL="redis://127.0.0.1:1/0", **otel) as users:

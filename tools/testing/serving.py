@@ -34,7 +34,7 @@ class Served:
 
 _folder = tempfile.TemporaryDirectory(prefix="served-")
 LOG = Path(_folder.name) / "log"
-LOG.touch()
+_writing: list[str] = []
 
 
 @contextmanager
@@ -73,5 +73,11 @@ def logged() -> Iterator[list[Line]]:
 
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    with path.open("ab", buffering=0) as file, mock.patch.object(json_logging.stdout, "write", file.write):
-        yield
+    # Emptied when no other site is served: a request ID may come again in a later test.
+    with path.open("ab" if _writing else "wb", buffering=0) as file:
+        _writing.append(path.name)
+        try:
+            with mock.patch.object(json_logging.stdout, "write", file.write):
+                yield
+        finally:
+            _writing.pop()

@@ -110,7 +110,8 @@ def account(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], str]
         made = Account(folder, cluster)
         cluster.kubeconfig(folder / "administrator", ADMINISTRATOR)
         installed(cluster)
-        script = "\n".join([blocks(PAGE)[0].replace("us-east-1", "eu-central-1"), *blocks(PAGE, "## 6.")[1:]])
+        own = blocks(PAGE)[0].replace("us-east-1", "eu-central-1").replace("api.example.com", "api.acme.test")
+        script = "\n".join([own, *blocks(PAGE, "## 6.")[1:]])
         done = made.run(script)
         assert done.returncode == 0, done.stdout + done.stderr
         yield made
@@ -194,6 +195,8 @@ def test_what_is_yours_stands_in_one_file(account: Account):
     assert annotations["eks.amazonaws.com/role-arn"] == f"arn:aws:iam::123456789012:role/{role}"
     assert f" --role-name {role} " in (account.folder / "calls").read_text()
     assert objects["SecretStore", "aws-secrets-manager"]["spec"]["provider"]["aws"]["region"] == "eu-central-1"
+    assert objects["Gateway", "public"]["spec"]["listeners"][1]["hostname"] == "api.acme.test"
+    assert objects["HTTPRoute", "api-gateway"]["spec"]["hostnames"] == ["api.acme.test"]
     assert ("ConfigMap", "site") not in objects
 
 

@@ -21,17 +21,16 @@ KEEPALIVE_SECONDS = 75
 """Longer than the keep-alive time of any client in front (nginx: 60 s), so that the client closes first."""
 
 
-def load_anew(arbiter: Any, worker: Any) -> None:
-    """With `--reload`, once a changed file has ended the worker: the arbiter starts again too, in its own process, or the next
-    worker would inherit the modules that it has loaded (settings, this file, the worker itself)."""
-    if arbiter.cfg.reload and arbiter.LISTENERS:  # none: it is being stopped
+def restart(arbiter: Any) -> None:
+    """With `--reload`, after a changed file has ended the worker: a new worker would inherit the modules of the arbiter."""
+    if arbiter.cfg.reload and arbiter.LISTENERS:  # it has none while it stops
         for listener in arbiter.LISTENERS:
             listener.close()
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606
 
 
 def on_starting(arbiter: Any) -> None:
-    """gunicorn itself would try a port that is in use for five seconds."""
+    """Fails at once if a port is in use; gunicorn would retry for five seconds."""
     if "GUNICORN_FD" in os.environ:  # an upgrade by SIGUSR2 inherits the listener
         return
     for address in arbiter.cfg.address:
@@ -58,7 +57,7 @@ def when_ready(arbiter: Any) -> None:
 def child_exit(arbiter: Any, worker: Any) -> None:
     """A worker has ended."""
     forget_gauges(worker.pid)
-    load_anew(arbiter, worker)
+    restart(arbiter)
 
 
 def forget_gauges(pid: int) -> None:
@@ -72,7 +71,7 @@ def forget_gauges(pid: int) -> None:
 def run(site: str) -> None:
     """Executes gunicorn after the settings were read, so that a malformed WEB_CONCURRENCY is one line instead of a
     traceback."""
-    # Nothing has started that would have to stop; as PID 1 the process would ignore the signal.
+    # Until gunicorn handles signals: PID 1 ignores a signal without a handler.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     site_settings(site)
     from gunicorn.app import wsgiapp
@@ -83,7 +82,7 @@ def run(site: str) -> None:
 
 def site_settings(site: str) -> Any:
     """The site's settings module. A setting that is missing or malformed ends the process with one line."""
-    # Assigned, not defaulted: a value left in a shell would start one site with the settings of the other.
+    # Not a default: a value from the shell would start one site with the settings of the other.
     os.environ["DJANGO_SETTINGS_MODULE"] = f"{site}.settings"
     try:
         return import_module(os.environ["DJANGO_SETTINGS_MODULE"])
@@ -92,7 +91,7 @@ def site_settings(site: str) -> Any:
 
 
 def load(site: str) -> Any:
-    """The site's application. An error in what it is built from ends the process with one line."""
+    """The site's application. A setting that it cannot be built from ends the process with one line."""
     try:
         return import_module(f"{site}.asgi").application()
     except ImproperlyConfigured as error:

@@ -1,4 +1,4 @@
-"""gunicorn's worker: uvicorn's, with a drain before the end and the bounds of `protocol` enforced once a second."""
+"""uvicorn's worker for gunicorn, with a drain before it stops. Once a second it enforces the timeouts of `protocol`."""
 
 import ctypes
 import faulthandler
@@ -49,7 +49,7 @@ class DrainingServer(Server):
         if drain.is_on() and self.stop_at == math.inf:
             self.stop_at = now + self.drain_seconds
             logger.info("draining", extra={"fields": {"drain_seconds": self.drain_seconds}})
-        if now >= self.stop_at or not self.worker.alive:  # with --reload a changed file ends the worker's life
+        if now >= self.stop_at or not self.worker.alive:  # with --reload, a file has changed
             self.should_exit = True
         if counter % 10 == 0:
             self.worker.notify()  # uvicorn's own stops when the clock is set back
@@ -62,8 +62,6 @@ class DrainingServer(Server):
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]
-    """Traps the signals that gunicorn and Kubernetes send."""
-
     CONFIG_KWARGS: ClassVar = {
         "loop": "uvloop",
         "http": Protocol,
@@ -82,12 +80,12 @@ class Worker(UvicornWorker):  # type: ignore[misc]
 
     def init_signals(self) -> None:
         super().init_signals()
-        faulthandler.enable()  # the arbiter sends SIGABRT to a worker whose event loop hangs: stderr shows where
+        faulthandler.enable()  # a traceback on SIGABRT, which the arbiter sends if the event loop hangs
 
     def load_wsgi(self) -> None:
         try:
             super().load_wsgi()
-        except SystemExit as error:  # with --reload; else the arbiter has loaded the application
+        except SystemExit as error:  # with --reload only: else the arbiter has loaded it
             sys.stderr.write(f"{error}\n")
             sys.exit(Arbiter.APP_LOAD_ERROR)
 

@@ -1,4 +1,4 @@
-"""Many clients that want to be in the way: others are served all the same, and no slower than twice as slow as before."""
+"""Crowds of hostile clients: other clients are still served, at most twice as slowly."""
 
 import socket
 import time
@@ -27,24 +27,24 @@ CROWDS = {
     "3,000 fields": (30, b"GET / HTTP/1.1\r\n" + b"X-A: a\r\n" * 3000),
 }
 ASKED, FLOOR = 150, 0.1
-"""Requests of the client that is not to suffer; and seconds of p99 below which a busy machine says nothing."""
+"""Requests of the well-behaved client; seconds of p99 below which a busy machine proves nothing."""
 
 
 @contextmanager
 def crowd(port: int, size: int, data: bytes) -> Iterator[None]:
-    """So many connections, each of which has sent this and says no more."""
+    """`size` connections, each of which has sent `data` and stays silent."""
     with ExitStack() as stack:
         for _ in range(size):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
             try:
                 connection.sendall(data)
             except ConnectionError:
-                continue  # thrown out already
+                continue  # refused already
         yield
 
 
 def p99(target: Target) -> float:
-    """Of a well-behaved client, in seconds; each of its requests must be served."""
+    """Of a well-behaved client, in seconds. All of its requests must be served."""
     taken = []
     with requests.Session() as session:
         for _ in range(ASKED):
@@ -67,7 +67,7 @@ def test_others_are_unharmed(target: Target, size: int, data: bytes) -> None:
 
 
 def test_unfinished_bodies_take_only_so_much_memory(target: Target) -> None:
-    """Their clients have all the time in the world: 10,000 of them would take 600 MB."""
+    """10,000 such clients would take 600 MB."""
     body = b" " * 60_000
     with ExitStack() as stack:
         clients = [
@@ -88,8 +88,8 @@ def test_unfinished_bodies_take_only_so_much_memory(target: Target) -> None:
 
 
 @pytest.mark.verify  # half a minute of waiting
-def test_a_client_that_does_not_read_is_thrown_out(target: Target) -> None:
-    """It would hold a place among those in flight, and the answers' memory, for as long as it likes."""
+def test_a_client_that_does_not_read_is_cut_off(target: Target) -> None:
+    """It holds a place in flight and the memory of its answers."""
     wire = b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".replace(
         b"/openapi", b"/api/openapi" if target.upstream else b"/openapi"
     )

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tools.testing.service import Service, service
+from tools.testing.service import Service
+from tools.testing.serving import Served, serving
 from tools.testing.site import IS_GATEWAY, NOWHERE, SITE, Dependency, patient_service
 
 
@@ -33,8 +34,8 @@ def held_up(patient_site: tuple[Service, Dependency]) -> Iterator[Service]:
         dependency.resume()
 
 
-@pytest.fixture(scope="session")
-def debug_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+@pytest.fixture(scope="module")
+def debug_site() -> Iterator[Served]:
     """The site with DEBUG=true, its dependency down."""
-    with service(SITE, tmp_path_factory.mktemp("debug"), **NOWHERE, DEBUG="true") as running:
+    with serving(SITE, **NOWHERE, DEBUG="true") as running:
         yield running

@@ -12,6 +12,7 @@ from common.http.problems import response
 from tools.testing.application import SECRET, application
 from tools.testing.in_process import call, request
 from tools.testing.service import Service
+from tools.testing.serving import Served
 from tools.testing.site import COLLECTION, UNKNOWN_USER
 from tools.testing.wire import Answer, exchange, get
 
@@ -33,7 +34,7 @@ def assert_problem(answer: Answer | None, status: int, code: str, instance: str)
     assert answer.values("x-content-type-options") == ["nosniff"]
 
 
-def over_the_wire(service: Service, method: str, path: str) -> Answer:
+def over_the_wire(service: Service | Served, method: str, path: str) -> Answer:
     """The service's answer."""
     return exchange(service.port, get(path, method=method), method)
 
@@ -80,7 +81,7 @@ async def test_a_problem_of_a_site_is_complete() -> None:
 
 
 @pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/health", 405)])
-def test_a_browser_in_dev_gets_a_page(debug_site: Service, path: str, status: int) -> None:
+def test_a_browser_in_dev_gets_a_page(debug_site: Served, path: str, status: int) -> None:
     answer = requests.post(debug_site.url + path, headers={"Accept": "text/html,*/*;q=0.8"}, timeout=10)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -89,13 +90,13 @@ def test_a_browser_in_dev_gets_a_page(debug_site: Service, path: str, status: in
     assert "Traceback" not in answer.text
 
 
-def test_a_browser_in_dev_cannot_be_made_to_run_the_path(debug_site: Service) -> None:
+def test_a_browser_in_dev_cannot_be_made_to_run_the_path(debug_site: Served) -> None:
     answer = requests.get(debug_site.url + "/%3Cscript%3E?<script>", headers={"Accept": "text/html"}, timeout=10)
     assert answer.status_code == 404
     assert "<script>" not in answer.text
 
 
-def test_a_program_in_dev_gets_the_problem(debug_site: Service) -> None:
+def test_a_program_in_dev_gets_the_problem(debug_site: Served) -> None:
     assert_problem(over_the_wire(debug_site, "GET", "/nowhere"), 404, "not-found", "/nowhere")
 
 
@@ -104,7 +105,7 @@ def test_a_browser_in_production_gets_the_problem(site: Service) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_the_problem_of_a_lost_dependency_hides_its_address(debug_site: Service) -> None:
+def test_the_problem_of_a_lost_dependency_hides_its_address(debug_site: Served) -> None:
     answer = requests.get(debug_site.url + UNKNOWN_USER, timeout=10)
     assert answer.status_code in {502, 503}
     assert answer.headers["content-type"] == "application/problem+json"

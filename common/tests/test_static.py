@@ -4,12 +4,13 @@ import pytest
 import requests
 
 from tools.testing.service import Service
+from tools.testing.serving import Served
 from tools.testing.wire import exchange, get
 
 STYLE = "/static/rest_framework/css/default.css"
 
 
-def test_a_file_of_an_installed_package_is_served_in_dev(debug_site: Service) -> None:
+def test_a_file_of_an_installed_package_is_served_in_dev(debug_site: Served) -> None:
     answer = requests.get(debug_site.url + STYLE, timeout=10)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/css")
     assert len(answer.content) == int(answer.headers["content-length"]) > 100
@@ -36,7 +37,7 @@ def test_it_is_404_in_production(site: Service) -> None:
         "/static/" + "a" * 5000,
     ],
 )
-def test_nothing_else_is(debug_site: Service, path: str) -> None:
+def test_nothing_else_is(debug_site: Served, path: str) -> None:
     answer = exchange(debug_site.port, get(path))
     assert answer.status in {400, 404}
     assert answer.values("content-type") == ["application/problem+json"]

@@ -34,7 +34,7 @@ KINDS: dict[str, Kind] = {
     "unsupported-media-type": Kind(415, "The body is not JSON", "Send `Content-Type: application/json`.", NO),
     "too-many-requests": Kind(429, "Too many requests", "Slow down; retry after `Retry-After`.", "yes, later"),
     "internal-error": Kind(500, "The service failed", "Report the `request_id`.", IF_SAFE),
-    "bad-upstream": Kind(502, "The service behind the gateway broke off", "Retry if that is safe.", IF_SAFE),
+    "bad-upstream": Kind(502, "The service behind the gateway failed", "Retry if that is safe.", IF_SAFE),
     "upstream-unavailable": Kind(
         503, "The gateway cannot take this request now", "Retry after `Retry-After`.", "yes, nothing was done"
     ),

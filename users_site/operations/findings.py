@@ -12,7 +12,7 @@ class Kind(StrEnum):
     """Every kind of finding in operators' words; those of REPAIRABLE have one right answer."""
 
     CLAIM_STALE = "claim without its user, or of an earlier spelling"
-    RECORD_BROKEN = "record that is no valid user"
+    RECORD_BROKEN = "record that is not a valid user"
     RECORD_MISPLACED = "record in the wrong partition or under another id"
     RECORD_UNCLAIMED = "record without its claim"
     EMAIL_SHARED = "email of two users"
@@ -22,7 +22,7 @@ class Kind(StrEnum):
     IDEMPOTENCY_STUCK = "idempotency entry that would not expire in time"
     IDEMPOTENCY_BROKEN = "idempotency entry that cannot be read"
     KEY_EXPIRING = "record, claim or index that would expire"
-    KEY_UNKNOWN = "key of another name or type than the data layout has"
+    KEY_UNKNOWN = "key outside the data layout, or of another type"
 
 
 REPAIRABLE = frozenset(Kind) - {Kind.RECORD_BROKEN, Kind.RECORD_MISPLACED, Kind.EMAIL_SHARED, Kind.KEY_UNKNOWN}

@@ -74,10 +74,10 @@ user to another meanwhile may appear twice or not at all."""
         old = Path(f"{name}.old.gz" if packed else f"{name}.old")
         for path in (target, part, old):
             if path.exists() and not path.is_file():
-                raise CommandError(f"{path} is no regular file: name one, or - for stdout")
+                raise CommandError(f"{path} is not a regular file: name one, or - for stdout")
         if resume and not old.exists():
             if not part.exists():
-                raise CommandError(f"there is no {part} to go on with")
+                raise CommandError(f"there is no {part} to continue")
             part.rename(old)
         with writing(part, packed) as stream:
             yield self._copy(old, stream, until) if resume else Writer(stream, until)
@@ -115,9 +115,9 @@ user to another meanwhile may appear twice or not at all."""
                 raise BadDocument("it is the document of another id")
         except BadDocument as error:
             self._skipped += 1
-            problem = f"the record of {text(user_id)} is no valid user: {error}"
+            problem = f"the record of {text(user_id)} is not a valid user: {error}"
             if not self._skips:
-                raise CommandError(f"{problem}; verify_users finds all such, --skip-broken leaves them out") from error
+                raise CommandError(f"{problem}; verify_users lists them all, --skip-broken omits them") from error
             self.say(problem)
             return False
         return True

@@ -59,7 +59,7 @@ safe while the service runs: it reads in small batches, and checks each suspect 
             self.stdout.write("everything agrees")
             return
         rows = [(kind, f"{count:,}", _fate(kind, repair)) for kind, count in counts.items()]
-        self.stdout.write(table(("disagreement", "count", ""), rows))
+        self.stdout.write(table(("finding", "count", ""), rows))
         for kind, found in examples.items():
             for finding in found:
                 detail = f" ({finding.detail})" if finding.detail else ""
@@ -70,15 +70,15 @@ def _hint(counts: Counter[Kind], repair: bool) -> str:
     """What is left and what to do about it, "" if nothing is."""
     repairable = 0 if repair else sum(count for kind, count in counts.items() if kind in REPAIRABLE)
     decisions = sum(count for kind, count in counts.items() if kind not in REPAIRABLE)
-    cures = [f"--repair mends {repairable:,}"] if repairable else []
-    cures += [f"{decisions:,} are for you to decide: see docs/how-to/operating.md"] if decisions else []
-    return f"{repairable + decisions:,} disagreements are left: {'; '.join(cures)}" if cures else ""
+    cures = [f"--repair fixes {repairable:,}"] if repairable else []
+    cures += [f"{decisions:,} need a manual decision: see docs/how-to/operating.md"] if decisions else []
+    return f"{repairable + decisions:,} findings are left: {'; '.join(cures)}" if cures else ""
 
 
 def _fate(kind: Kind, repair: bool) -> str:
     if kind not in REPAIRABLE:
-        return "for you to decide"
-    return "repaired" if repair else "--repair mends it"
+        return "needs a manual decision"
+    return "repaired" if repair else "--repair fixes it"
 
 
 def _report(

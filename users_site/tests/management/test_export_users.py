@@ -246,7 +246,7 @@ def test_only_regular_files_are_written(run: Run, redis: Redis, tmp_path: Path) 
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "pipe", tmp_path / "folder", Path("/dev/full")):
-        with pytest.raises(CommandError, match=f"{path} is no regular file"):
+        with pytest.raises(CommandError, match=f"{path} is not a regular file"):
             run("export_users", str(path))
     assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
 

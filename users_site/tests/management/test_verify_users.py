@@ -239,9 +239,9 @@ def test_binary_names_and_members_are_listed_printable(run: Run, redis: Redis) -
 @pytest.mark.parametrize(
     ("damage", "options", "hint"),
     [
-        (record_unindexed, {}, "1 disagreements are left: --repair mends 1"),
-        (lambda redis, user: redis.set("{users:0}:x", 1), {}, "1 are for you to decide: see docs/"),
-        (lambda redis, user: redis.set("{users:0}:x", 1), {"repair": True}, "left: 1 are for you to decide"),
+        (record_unindexed, {}, "1 findings are left: --repair fixes 1"),
+        (lambda redis, user: redis.set("{users:0}:x", 1), {}, "1 need a manual decision: see docs/"),
+        (lambda redis, user: redis.set("{users:0}:x", 1), {"repair": True}, "left: 1 need a manual decision"),
     ],
 )
 def test_closing_hint_is_true(run: Run, redis: Redis, damage: Any, options: dict[str, bool], hint: str) -> None:
@@ -265,7 +265,7 @@ def test_idempotency_entries_of_the_api_are_fine(run: Run, redis: Redis) -> None
 def test_many_of_each_are_counted_and_a_few_shown(run: Run, redis: Redis) -> None:
     for number in range(30):
         record_unindexed(redis, put(redis, a_user(number)))
-    with pytest.raises(CommandError, match="30 disagreements"):
+    with pytest.raises(CommandError, match="30 findings"):
         run("verify_users")
     report = run("verify_users", repair=True, examples=2)
     assert "record not in the index" in report

@@ -50,7 +50,7 @@ def test_a_client_that_sends_it_all_the_same_reads_its_413(limited: Service, siz
     assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
 
 
-def test_a_client_that_goes_on_sending_is_not_reset(limited: Service) -> None:
+def test_a_client_that_continues_to_send_is_not_reset(limited: Service) -> None:
     """RFC 9112 §9.6: a reset could destroy the answer before the client has read it."""
     head = get(COLLECTION, "Content-Type: application/json", "Content-Length: 5000000", method="POST")
     with connect(limited.port) as connection:

@@ -101,13 +101,13 @@ def test_a_malformed_line_is_named_by_its_number_without_its_content(dot_env: Pa
     assert "ONE" not in os.environ  # nothing half-starts
 
 
-def test_a_file_that_is_no_text_is_named(dot_env: Path) -> None:
+def test_a_file_that_is_not_text_is_named(dot_env: Path) -> None:
     dot_env.write_bytes(b"ONE=\xff\n")
     with pytest.raises(SettingError, match=r"\.env cannot be read"):
         environment.read_dotenv(str(dot_env))
 
 
-def test_no_file_is_no_error(dot_env: Path) -> None:
+def test_a_missing_file_is_not_an_error(dot_env: Path) -> None:
     environment.read_dotenv(str(dot_env))
 
 

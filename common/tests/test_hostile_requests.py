@@ -118,7 +118,7 @@ def test_other_forms_of_the_target_are_400(site: Service, method: str, target: s
 @pytest.mark.parametrize(
     "path", ["//example.com/version", "/../version", "/./version", "/version%00", "/%2e%2e/version", "/%ff"]
 )
-def test_no_path_is_mended(site: Service, path: str) -> None:
+def test_no_path_is_corrected(site: Service, path: str) -> None:
     answer = exchange(site.port, get(path))
     assert (answer.status, answer.json()["instance"]) == (404, path)
 

@@ -47,7 +47,7 @@ def test_unknown_path_is_404(site: Service, path: str) -> None:
     assert_problem(over_the_wire(site, "GET", path), 404, "not-found", path)
 
 
-def test_the_query_is_no_part_of_the_instance(site: Service) -> None:
+def test_the_instance_has_no_query(site: Service) -> None:
     assert_problem(over_the_wire(site, "GET", "/nowhere?email=a@b.c"), 404, "not-found", "/nowhere")
 
 

@@ -63,7 +63,7 @@ def test_a_long_value_is_neither_used_nor_kept() -> None:
         (b"\xff", "ÿ"),
     ],
 )
-def test_the_client_is_the_last_address_that_is_no_proxy(chain: bytes, client: str) -> None:
+def test_the_client_is_the_last_address_that_is_not_a_proxy(chain: bytes, client: str) -> None:
     assert TRUSTING.client([(b"x-forwarded-for", chain)], "10.0.0.1") == client
 
 
@@ -85,7 +85,7 @@ def test_behind_a_number_of_hops_the_client_is_that_many_before_us(hops: int, ch
     assert Proxies(hops=hops).client([(b"x-forwarded-for", chain)], "192.0.2.1") == client
 
 
-def test_the_chain_goes_on_behind_a_trusted_proxy_only() -> None:
+def test_the_chain_continues_behind_a_trusted_proxy_only() -> None:
     fields = [(b"x-forwarded-for", b"203.0.113.9"), (b"x-forwarded-for", b"10.0.0.2")]
     assert TRUSTING.chain(fields, "10.0.0.1") == b"203.0.113.9, 10.0.0.2, 10.0.0.1"
     assert TRUSTING.chain(fields, "192.0.2.1") == b"192.0.2.1"

@@ -47,7 +47,7 @@ def test_dangerous_command_is_refused(pod: Pod, command: str):
         pod.client().execute_command(*command.split())
 
 
-def test_key_of_somebody_else_is_refused(pod: Pod):
+def test_foreign_key_is_refused(pod: Pod):
     with pytest.raises(NoPermissionError):
         pod.client().set("another", "value")
     with pytest.raises(NoPermissionError):

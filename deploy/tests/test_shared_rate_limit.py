@@ -60,7 +60,7 @@ def test_probes_pass_while_it_serves(pod: Pod):
     assert pod.run("live.sh").returncode == 0
 
 
-def test_full_store_forgets_who_owes_least_instead_of_refusing(tmp_path: Path):
+def test_full_store_evicts_the_least_limited_instead_of_refusing(tmp_path: Path):
     """A crowd of addresses, more than fit, each with one request; a client without burst left stays limited."""
     hour = 3_600_000_000
     rate = [hour, 10 * hour]

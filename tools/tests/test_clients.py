@@ -48,7 +48,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, users_service: Service) ->
         yield running, key
 
 
-def test_an_example_stands_for_every_client() -> None:
+def test_every_client_has_an_example() -> None:
     assert EXAMPLES.keys() == CLIENTS.keys()
 
 

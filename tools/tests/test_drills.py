@@ -85,7 +85,7 @@ def test_only_some_refusals_leave_a_write_uncertain(answer: Answer, uncertain: b
     assert is_uncertain(answer) is uncertain
 
 
-async def test_the_relay_cuts_delays_resets_and_mends() -> None:
+async def test_the_relay_cuts_delays_resets_and_recovers() -> None:
     async with await page([]) as server, Relay(port_of(server)) as relay:
         client = Client(relay.port)
         assert (await client.ask("GET", "/")).status == 200
@@ -165,7 +165,7 @@ async def second(folder: Path) -> list[Outcome]:
     return [Outcome("second", note=str(load.Machine.drills))]
 
 
-def test_drills_at_a_time_know_of_each_other_and_are_told_in_their_order() -> None:
+def test_concurrent_drills_share_the_load_and_report_in_order() -> None:
     drills = [Drill("first", "…", first), Drill("second", "…", second)]
     outcomes = command.run_all(drills, jobs=2)
     assert [(outcome.name, outcome.note) for outcome in outcomes] == [("first", "2"), ("second", "2")]
@@ -182,7 +182,7 @@ async def test_a_stalled_machine_is_reported() -> None:
 
 
 @pytest.mark.skipif(not is_allowed(), reason="network namespaces take root and iproute2")
-def test_what_is_sent_over_a_wire_that_is_pulled_is_lost_and_comes_when_it_is_mended() -> None:
+def test_packets_on_a_cut_link_arrive_after_its_repair() -> None:
     with namespace("wire") as alone, ExitStack() as stack:
         wire, port = alone.wires["wire"], free_port()
         server = [*alone.run_in, sys.executable, "-m", "http.server", "--bind", wire.far, str(port)]

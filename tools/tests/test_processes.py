@@ -25,7 +25,7 @@ def shell(script: str) -> list[str]:
     return ["sh", "-c", script]
 
 
-def test_store_stops_after_those_who_write_to_it(tmp_path):
+def test_store_stops_after_its_writers(tmp_path):
     def child(name: str, seconds: float) -> list[str]:
         at_end = f"sleep {seconds}; echo {name} >> '{tmp_path}/ends'; exit 0"
         return shell(f"trap '{at_end}' TERM; touch '{tmp_path}/{name}'; while :; do sleep 0.05; done".replace("'", '"'))

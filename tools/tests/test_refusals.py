@@ -27,7 +27,7 @@ def test_taken_port_is_named_with_its_setting(start, name):
 
 
 @pytest.mark.parametrize("value", ["http", "0", "65536", "tcp://10.0.0.1:6379"])
-def test_value_that_is_no_port_is_refused(start, value):
+def test_value_that_is_not_a_port_is_refused(start, value):
     line = refusal(start, REDIS_PORT=value)
     assert line == f"error: REDIS_PORT is {value!r}: set it to a whole number from 1 to 65535"
 

@@ -15,7 +15,7 @@ def test_it_keeps_a_log_and_evicts_nothing(own_redis):
         assert server.config_get(*wanted) == wanted
 
 
-def test_it_answers_nobody_without_the_password(own_redis):
+def test_it_requires_the_password(own_redis):
     with client(own_redis.replace(urlsplit(own_redis).password, "guess")) as stranger, pytest.raises(redis.RedisError):
         stranger.ping()
     port = urlsplit(own_redis).port

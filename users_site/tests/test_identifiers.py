@@ -82,12 +82,12 @@ def test_every_uuid_has_one_spelling(given_id: uuid.UUID) -> None:
 
 
 @given(st.one_of(st.text(max_size=50), st.uuids().map(lambda value: value.hex), st.uuids().map(lambda v: f"{v}\n")))
-def test_text_that_is_no_uuid_is_none(text: str) -> None:
+def test_text_that_is_not_a_uuid_is_none(text: str) -> None:
     assert canonical(text) is None or str(uuid.UUID(text)) == canonical(text)
     if len(text) != 36:
         assert canonical(text) is None
 
 
 @pytest.mark.parametrize("digits", ["\u0660" * 8, "\uff10" * 8, "g" * 8])
-def test_digits_of_other_scripts_are_no_uuid(digits: str) -> None:
+def test_digits_of_other_scripts_are_not_a_uuid(digits: str) -> None:
     assert canonical(f"{digits}-0000-7000-8000-000000000000") is None

@@ -96,7 +96,7 @@ def test_any_bytes_are_json_or_a_parse_error(body: bytes) -> None:
         validated(parse_json(body))
 
 
-def test_parse_error_tells_where_and_not_what() -> None:
+def test_parse_error_names_the_position_and_not_the_content() -> None:
     with pytest.raises(ParseError) as raised:
         parse_json(b'{"password":"secret",')
     assert "at character 2" in str(raised.value.detail)

@@ -41,5 +41,7 @@ def bind(addrport: str) -> str:
     """`8000`, `0.0.0.0:8000`, `[::1]:8000` or nothing, as gunicorn takes it."""
     address, _, port = addrport.rpartition(":") if addrport else ("", "", str(settings.PORT))
     if not re.fullmatch(r"\d{1,5}", port) or int(port) > 65_535:
-        raise CommandError(f"{addrport!r} is neither a port nor address:port, e.g. 8000 or 127.0.0.1:8000", returncode=2)
+        raise CommandError(
+            f"{addrport!r} is neither a port nor address:port, e.g. 8000 or 127.0.0.1:8000", returncode=2
+        )
     return f"{address or '127.0.0.1'}:{port}"

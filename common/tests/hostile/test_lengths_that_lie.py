@@ -52,7 +52,7 @@ def test_a_chunked_body_larger_than_allowed_is_refused_and_what_it_hides_is_not_
     assert not target.was_smuggled()
 
 
-def test_a_body_on_a_get_is_no_second_request(target: Target) -> None:
+def test_a_body_on_a_get_is_not_a_second_request(target: Target) -> None:
     get = f"GET {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(SMUGGLED)}\r\n\r\n".encode()
     answers, _ = target.all_answers(get + SMUGGLED, seconds=1.0)
     assert statuses(answers) == [200]

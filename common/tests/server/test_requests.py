@@ -192,7 +192,7 @@ async def test_an_absurd_length_is_400(server: Running, length: bytes) -> None:
         assert status((await client.answer())[0]) == 400
 
 
-async def test_methods_that_the_parser_does_not_know_reach_the_application(server: Running) -> None:
+async def test_methods_unknown_to_the_parser_reach_the_application(server: Running) -> None:
     async with server.client() as client:
         for method in (b"BREW", b"GETX", b"GET"):
             client.send(method + b" /a HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -22,7 +22,7 @@ def test_image_is_below_120_megabytes(image: str):
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_image_says_what_it_is_and_who_it_runs_as(image: str):
+def test_image_has_labels_and_a_user(image: str):
     found = inspect("image", f"devops-challenge/{image}:{TAG}")
     config = found["Config"]
     labels = {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}

@@ -54,7 +54,7 @@ def incident(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield running
 
 
-def test_nobody_is_told_anything_while_all_is_well(incident: Stage) -> None:
+def test_no_alert_is_sent_while_all_is_well(incident: Stage) -> None:
     assert incident.calm == []
 
 
@@ -65,7 +65,7 @@ def test_the_stopped_service_is_named_and_the_other_is_not(incident: Stage, stat
 
 
 @pytest.mark.parametrize("status", ["firing", "resolved"])
-def test_the_gateways_open_circuit_is_told_with_its_upstream(incident: Stage, status: str) -> None:
+def test_the_gateways_open_circuit_is_sent_with_its_upstream(incident: Stage, status: str) -> None:
     assert incident.webhook.has(status, "critical", alertname="CircuitOpen", service="user-service")
 
 
@@ -74,7 +74,7 @@ def test_what_the_dead_service_explains_is_not_said_as_well(incident: Stage) -> 
     assert "ServiceDown" not in incident.explained
 
 
-def test_the_dead_store_is_no_dead_service(incident: Stage) -> None:
+def test_a_dead_store_does_not_alert_for_the_service(incident: Stage) -> None:
     named = [labels["alertname"] for status, _, labels in incident.webhook.received if status == "firing"]
     assert named.count("ServiceDown") == 1
     assert "RedisDown" in named[named.index("ServiceDown") :]

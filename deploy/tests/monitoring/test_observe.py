@@ -48,7 +48,7 @@ def listens(port: str) -> bool:
 
 @needs_both
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_runs_until_told_to_stop_and_leaves_no_busy_port(tmp_path: Path, signum: signal.Signals) -> None:
+def test_runs_until_a_signal_and_leaves_no_busy_port(tmp_path: Path, signum: signal.Signals) -> None:
     with observing(tmp_path) as (process, environment):
         assert process.stdout is not None
         said = [process.stdout.readline() for _ in range(3)]
@@ -96,7 +96,7 @@ def test_a_port_that_is_none_is_one_line(tmp_path: Path, port: str) -> None:
 
 
 @needs_both
-def test_one_that_ends_by_itself_ends_the_other(tmp_path: Path) -> None:
+def test_one_that_ends_stops_the_other(tmp_path: Path) -> None:
     with observing(tmp_path) as (process, environment):
         assert process.stdout is not None
         process.stdout.readline()

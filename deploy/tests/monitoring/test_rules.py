@@ -202,7 +202,7 @@ def test_a_runbook_answers_the_six_questions(page: Path) -> None:
 
 
 @by_file
-def test_the_rules_read_only_metrics_that_somebody_exports(path: Path) -> None:
+def test_the_rules_read_only_exported_metrics(path: Path) -> None:
     for rule in rules(path):
         unknown = names_read(rule["expr"]) - known_metrics() - recorded()
         assert not unknown, f"{rule.get('alert') or rule['record']} reads {unknown}: README.md lists none of them"

@@ -87,7 +87,7 @@ def test_deploy_applies_waits_smokes_and_says_so(deployed: Stage):
     assert f"<{SETTINGS['RUN_URL']}|the run>" in deployed.message
 
 
-def test_branch_name_is_no_markup(deployed: Stage):
+def test_branch_name_is_not_markup(deployed: Stage):
     assert "`0123456789ab` of `x'&lt;!channel&gt;/&amp;`" in deployed.message
 
 
@@ -96,7 +96,7 @@ def test_each_image_gets_its_own_digest(deployed: Stage):
     assert images == [("api-gateway", SETTINGS["GATEWAY_DIGEST"]), ("user-service", SETTINGS["USERS_DIGEST"])]
 
 
-def test_the_smoke_test_reads_its_key_from_a_file_that_nobody_else_may_read(deployed: Stage):
+def test_the_smoke_test_reads_its_key_from_a_private_file(deployed: Stage):
     assert deployed.text("smoke-key") == f"600 {API_KEY}"
 
 
@@ -130,13 +130,13 @@ def test_every_call_is_bounded_and_goes_to_the_cluster_that_was_named(running: S
     assert not [call for call in running.calls if " delete " in call], "a failed deploy deletes no settings"
 
 
-def test_the_job_is_told_that_slack_was(deployed: Stage, running: Stage, tmp_path: Path):
+def test_the_job_gets_that_slack_was_notified(deployed: Stage, running: Stage, tmp_path: Path):
     assert deployed.text("job") == "told=true\n"
     assert deploy(running, GATEWAY_DIGEST="", GITHUB_OUTPUT=str(tmp_path / "other")).returncode == 2
     assert not (tmp_path / "other").exists(), "the workflow tells of what was not even tried"
 
 
-def test_the_workflow_tells_what_the_script_could_not(running: Stage):
+def test_the_workflow_reports_what_the_script_could_not(running: Stage):
     done = running.run(
         "tell.sh", "prod", "1", "not deployed. checks failure, images skipped, deploy skipped", **SETTINGS
     )
@@ -235,14 +235,14 @@ def test_slack_out_of_reach_changes_no_exit_code(running: Stage):
     assert deploy(running).returncode == 3
 
 
-def test_without_a_hook_nobody_is_told_and_the_log_says_so(running: Stage):
+def test_without_a_hook_no_message_is_sent_and_the_log_says_so(running: Stage):
     done = deploy(running, SLACK_WEBHOOK_URL="")
     assert done.returncode == 0
     assert "nobody is told" in done.stdout
     assert not [call for call in running.calls if call.startswith("curl")]
 
 
-def test_interrupted_deploy_is_told(running: Stage):
+def test_interrupted_deploy_is_reported(running: Stage):
     running.fail(Failure("rollout status statefulset/redis", "hangs"))
     environment = running.environment(**SETTINGS)
     with subprocess.Popen([BIN / "deploy.sh", "prod"], cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:
@@ -270,7 +270,7 @@ def test_interrupted_deploy_is_told(running: Stage):
         (("prod",), {"ROLLOUT_SECONDS": "5m"}, "ROLLOUT_SECONDS"),
     ],
 )
-def test_wrong_usage_calls_nobody(running: Stage, arguments: tuple[str, ...], settings: dict[str, str], says: str):
+def test_wrong_usage_calls_no_program(running: Stage, arguments: tuple[str, ...], settings: dict[str, str], says: str):
     done = running.run("deploy.sh", *arguments, **{**SETTINGS, **settings})
     assert done.returncode == 2
     assert says in done.stderr

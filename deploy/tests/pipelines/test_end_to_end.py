@@ -48,7 +48,7 @@ def test_nobody_there_is_a_failure_and_no_reason_to_start_a_pair(here: Stage):
     assert "there is no gateway at" in done.stdout + done.stderr
 
 
-def test_another_service_is_no_gateway(here: Stage, users_service: Service):
+def test_another_service_is_not_a_gateway(here: Stage, users_service: Service):
     done = end_to_end(here, users_service.url)
     assert done.returncode == 1
     assert "404" in done.stdout + done.stderr

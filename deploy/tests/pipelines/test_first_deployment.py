@@ -188,7 +188,7 @@ def test_what_a_component_reads_more_its_readme_creates(load: Load, component: s
     assert keys[1] - keys[0] == names
 
 
-def test_what_is_yours_stands_in_one_file(account: Account):
+def test_your_values_are_in_one_file(account: Account):
     objects = {(each["kind"], each["metadata"]["name"]): each for each in rendering(account)}
     annotations = objects["ServiceAccount", "external-secrets"]["metadata"]["annotations"]
     role = f"users-gateway-secrets.{NAMESPACE}"

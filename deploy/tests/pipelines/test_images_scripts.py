@@ -121,7 +121,7 @@ def test_gate_fails_on_what_has_a_fix_and_looks_at_both(tools: Stage):
     assert all("--ignore-unfixed --severity CRITICAL,HIGH" in call for call in tools.calls)
 
 
-def test_scanner_that_fails_is_no_clean_report(tools: Stage):
+def test_scanner_that_fails_is_not_a_clean_report(tools: Stage):
     tools.fail(Failure("--format sarif"))
     assert tools.run("scan_images.sh", "report", **REGISTRY, **DIGESTS).returncode != 0
 
@@ -145,6 +145,6 @@ def test_registry_token_goes_through_stdin(tools: Stage):
         ("combine_coverage.sh", ()),
     ],
 )
-def test_wrong_usage_is_2_and_calls_nobody(tools: Stage, script: str, arguments: tuple[str, ...]):
+def test_wrong_usage_is_2_and_calls_no_program(tools: Stage, script: str, arguments: tuple[str, ...]):
     assert tools.run(script, *arguments, **REGISTRY, **DIGESTS).returncode == 2
     assert tools.calls == []

@@ -37,14 +37,14 @@ def test_load_on_something_else_fails(users_service: Service):
     assert "status 404" in done.stdout
 
 
-def test_denied_wants_a_connection_refused(users_service: Service):
+def test_denied_requires_a_refused_connection(users_service: Service):
     assert caller("denied", f"127.0.0.1:{free_port()}").returncode == 0
     done = caller("denied", f"127.0.0.1:{users_service.port}")
     assert done.returncode == 1
     assert "can be reached" in done.stdout
 
 
-def test_denied_wants_the_name_to_be_known():
+def test_denied_requires_that_the_name_resolves():
     assert caller("denied", "nobody.invalid:6379").returncode != 0
     assert caller("denied").returncode != 0
 

@@ -143,5 +143,5 @@ def test_release_without_clients_is_none(tools: Stage, checkout: Path):
     assert not [call for call in tools.calls if call.startswith("gh")]
 
 
-def test_version_stands_in_one_place():
+def test_version_is_in_one_place():
     assert 'dynamic = ["version"]' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")

@@ -81,7 +81,7 @@ def test_known_vulnerability_fails(tmp_path: Path):
 
 
 @needs_pip_audit
-def test_source_that_knows_nothing_fails(tmp_path: Path):
+def test_empty_source_fails(tmp_path: Path):
     sbom(tmp_path)
     with advisories({}) as url:
         done = audit(tmp_path, url)
@@ -109,7 +109,7 @@ def test_source_out_of_reach_fails(tmp_path: Path):
         ({"name": "silent", "version": "1"}, "silent has the licence unknown"),
     ],
 )
-def test_licence_that_nobody_allowed_fails(tmp_path: Path, component: dict[str, Any], says: str):
+def test_licence_that_is_not_allowed_fails(tmp_path: Path, component: dict[str, Any], says: str):
     sbom(tmp_path, component)
     assert says in audit(tmp_path, "http://127.0.0.1:9").stderr
 

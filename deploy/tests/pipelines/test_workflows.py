@@ -94,7 +94,7 @@ def test_nothing_is_deployed_that_has_not_passed():
     assert not [name for name, job in deploy.items() if "told" in job.get("needs", ())]
 
 
-def test_somebody_is_told_of_whatever_keeps_a_deploy_from_its_end():
+def test_every_failure_of_a_deploy_is_reported():
     deploy = workflows()["deploy"]["jobs"]
     told = deploy["told"]
     assert set(told["needs"]) == set(deploy) - {"told"}
@@ -138,7 +138,7 @@ def test_the_longest_deploy_fits_into_its_job():
     assert longest + installation < workflows()["deploy"]["jobs"]["deploy"]["timeout-minutes"] * 60
 
 
-def test_dependabot_knows_every_lock():
+def test_dependabot_covers_every_lock():
     updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text(encoding="utf-8"))["updates"]
     npm = next(each for each in updates if each["package-ecosystem"] == "npm")
     locks = {file.parent for file in ROOT.glob("[!.]*/**/package-lock.json")}

@@ -139,7 +139,7 @@ def test_a_large_answer_streams_through(gateway: Service, upstream: Recording, f
     assert resident(gateway) - before < 8 << 20
 
 
-def test_a_content_length_on_head_is_no_error(gateway: Service, upstream: Recording) -> None:
+def test_a_content_length_on_head_is_not_an_error(gateway: Service, upstream: Recording) -> None:
     upstream.default = answer("404 Not Found", "Content-Length: 10")
     for _ in range(2):
         assert exchange(gateway.port, get("/api/users", method="HEAD"), "HEAD").status == 404

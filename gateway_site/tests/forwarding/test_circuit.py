@@ -118,7 +118,7 @@ def test_timeouts_with_other_outcomes_in_between_do_not(breaker: Circuit, betwee
     assert breaker.state is State.CLOSED
 
 
-def test_other_failures_are_no_timeouts(breaker: Circuit) -> None:
+def test_other_failures_are_not_timeouts(breaker: Circuit) -> None:
     for _ in range(MAX_TIMEOUTS):
         breaker.failed()
     assert breaker.state is State.CLOSED

@@ -185,7 +185,7 @@ async def test_a_frozen_service_opens_the_circuit_after_three_requests(
     assert dict(problems[-1].headers)[b"retry-after"] in {b"1", b"2"}
 
 
-async def test_a_probe_of_a_frozen_service_is_no_clients_request(
+async def test_a_probe_of_a_frozen_service_is_not_a_clients_request(
     impatient: UserService, own_upstream: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It asks /health/live with a time-out of its own, and the client's request was never sent."""

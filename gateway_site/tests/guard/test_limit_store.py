@@ -182,7 +182,7 @@ async def test_a_looser_limit_and_a_clock_set_back_lock_no_client_out(own_store:
     await loose.close()
 
 
-async def test_the_rest_is_right_where_an_interval_is_no_whole_microsecond(own_store: Store) -> None:
+async def test_the_rest_is_right_if_an_interval_is_not_a_whole_microsecond(own_store: Store) -> None:
     for rate in (Rate(3, 1, 5), Rate(7, 60, 5), Rate(11, 3600, 5)):
         for known in (RedisStore(own_store.url, rate), LocalStore(rate)):
             limiter, left = Limiter(rate, known), []

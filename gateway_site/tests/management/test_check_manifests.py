@@ -89,7 +89,7 @@ def test_empty_folder_is_one_line(tmp_path: Path):
     assert "holds no YAML" in str(failing(tmp_path)[1])
 
 
-def test_bytes_that_are_no_text_are_one_line(tmp_path: Path):
+def test_bytes_that_are_not_text_are_one_line(tmp_path: Path):
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe")
     assert "cannot be read" in str(failing(tmp_path / "x.yaml")[1])
 
@@ -136,7 +136,7 @@ def test_missing_kubectl_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
 ENVIRONMENT = {"PATH": os.environ["PATH"], "DEBUG": "true", "USER_SERVICE_URL": "http://127.0.0.1:1"}
 
 
-def test_reader_that_goes_away_is_no_traceback():
+def test_reader_that_goes_away_causes_no_traceback():
     command = f"'{sys.executable}' manage_gateway.py check_manifests '{FOLDER}/broken.yaml' | true"
     done = subprocess.run(
         ["sh", "-c", command], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=60

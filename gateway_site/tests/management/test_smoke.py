@@ -257,7 +257,7 @@ def test_gateway_that_is_away_fails_every_step_in_time() -> None:
 
 
 @pytest.mark.parametrize("url", ["", "localhost:3000", "ftp://x", "http://", "http://x/api", "http://u:p@x"])
-def test_url_that_is_no_origin_is_wrong_usage(shell: Callable[..., Any], url: str) -> None:
+def test_url_that_is_not_an_origin_is_wrong_usage(shell: Callable[..., Any], url: str) -> None:
     done = shell("smoke", f"--url={url}")
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1

@@ -20,7 +20,7 @@ def test_upper_edge_is_the_next_round_number(value: float, top: float) -> None:
     assert chart.ceiling(value, least=1.0) == top
 
 
-def test_newest_interval_stands_at_the_right_and_heights_are_to_scale() -> None:
+def test_newest_interval_is_at_the_right_and_heights_are_to_scale() -> None:
     drawn = chart.rates([interval(500), interval(250)])
     assert drawn.lines == [(0.0, "100/s"), (50.0, "50/s"), (100, "0")]
     assert [(bar.x, bar.y, bar.height) for bar in drawn.bars] == [
@@ -29,7 +29,7 @@ def test_newest_interval_stands_at_the_right_and_heights_are_to_scale() -> None:
     ]
 
 
-def test_failures_are_drawn_over_all_and_told() -> None:
+def test_failures_are_drawn_over_all_and_labelled() -> None:
     drawn = chart.rates([interval(500, failures=100)])
     assert [(bar.kind, bar.height) for bar in drawn.bars] == [("all", 100.0), ("bad", 20.0)]
     assert drawn.bars[0].label == "100/s, 100 of 500 failed"

@@ -156,7 +156,7 @@ async def test_the_cache_of_field_names_is_bounded(server, client):
         "http://a b",
     ],
 )
-def test_url_that_is_no_origin_is_refused(url):
+def test_url_that_is_not_an_origin_is_refused(url):
     with pytest.raises(ValueError, match="URL"):
         Upstream(url, Limits(connect_timeout=1))
 

@@ -34,7 +34,7 @@ def test_scalar_is_read_as_kubectl_reads_it(tmp_path: Path, written: str, value:
     assert type(manifest.spec["value"]) is type(value)
 
 
-def test_a_number_of_many_digits_is_no_error(tmp_path: Path):
+def test_a_number_of_many_digits_is_not_an_error(tmp_path: Path):
     [manifest] = objects(tmp_path, f"kind: ConfigMap\nspec: {{value: {'9' * 5000}}}\n")
     assert manifest.spec["value"] == float("inf")
 
@@ -56,7 +56,7 @@ def test_merge_keys_are_merged(tmp_path: Path):
     assert (manifest.kind, manifest.spec) == ("ConfigMap", {"x": 1, True: 2})
 
 
-def test_same_object_in_two_files_is_no_conflict(tmp_path: Path):
+def test_same_object_in_two_files_is_not_a_conflict(tmp_path: Path):
     copy = tmp_path / "again.yaml"
     copy.write_bytes((FOLDER / "sound.yaml").read_bytes())
     assert check_paths([FOLDER / "sound.yaml", copy], SERVICES) == []
@@ -72,7 +72,7 @@ def test_repeated_key_is_named_by_its_line(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", ["a: [", "- a\n- b\n", "a: b\n a: c\n", "{[a]: b}", "[" * 100_000, LAUGHS])
-def test_what_is_no_manifest_is_one_violation(tmp_path: Path, content: str):
+def test_other_yaml_is_one_violation(tmp_path: Path, content: str):
     file = tmp_path / "x.yaml"
     file.write_text(content, encoding="utf-8")
     [violation] = check_paths([file])

@@ -50,7 +50,7 @@ async def test_a_server_that_does_not_read_holds_back_the_writes(connect, server
     server.thaw()
 
 
-async def test_held_back_writes_go_on_when_the_server_reads_again(connect, server):
+async def test_held_back_writes_continue_when_the_server_reads_again(connect, server):
     connection = connect(server)
     await connection.ping()
     server.freeze()

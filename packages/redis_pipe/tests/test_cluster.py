@@ -155,7 +155,7 @@ async def test_a_closed_port_is_refused(connect):
     assert await reason_of(connect(url_of(free_port(), free_port()))) is Reason.REFUSED
 
 
-async def test_a_server_that_is_no_cluster_is_rejected(connect, server):
+async def test_a_server_that_is_not_a_cluster_is_rejected(connect, server):
     assert await reason_of(connect(url_of(server.port))) is Reason.REJECTED
 
 

@@ -124,7 +124,7 @@ async def test_a_slot_without_owner_is_down(connect, node):
     "reply",
     [b"*0\r\n", b"*-1\r\n", b"+OK\r\n", b"*1\r\n*0\r\n", b"*1\r\n*3\r\n:0\r\n:16383\r\n*1\r\n$1\r\nx\r\n"],
 )
-async def test_what_is_no_map_of_slots_leads_nowhere_and_ends_no_watch(connect, node, reply):
+async def test_a_malformed_map_of_slots_names_no_primary_and_ends_no_watch(connect, node, reply):
     node.slots, good = reply, node.slots
     connection = connect(url(node.server), connect_timeout=0.5)
     assert await reason_of(connection) in {Reason.PROTOCOL, Reason.CLUSTERDOWN}
@@ -138,7 +138,7 @@ async def test_what_is_no_map_of_slots_leads_nowhere_and_ends_no_watch(connect, 
 @pytest.mark.parametrize(
     "info", [b"*0\r\n", b"$-1\r\n", b"$1\r\nx\r\n", b"$18\r\ncluster_state:ok\r\n\r\n", b"+\xff\r\n"]
 )
-async def test_what_is_no_state_of_a_cluster_leads_nowhere(connect, node, info):
+async def test_a_malformed_cluster_state_names_no_primary(connect, node, info):
     node.info = info
     assert await reason_of(connect(url(node.server), connect_timeout=0.5)) is Reason.PROTOCOL
 

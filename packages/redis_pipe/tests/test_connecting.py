@@ -123,7 +123,7 @@ async def test_a_killed_connection_is_replaced(connect, server):
     assert await until_it_answers(connection) < 2
 
 
-async def test_an_idle_loss_is_noticed_and_mended_before_anybody_asks(connect, server):
+async def test_an_idle_loss_is_repaired_before_the_next_command(connect, server):
     connection = connect(server)
     await connection.ping()
     await asyncio.sleep(1.1)  # it has been stable

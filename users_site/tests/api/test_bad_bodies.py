@@ -63,7 +63,7 @@ def test_deep_value_is_400_by_name(users: Users, field: str, depth: int, opening
 @pytest.mark.parametrize(
     "body", [b"null", b"true", b"1", b'"x"', b"[]", b"[{}]", b"[" * 1000 + b"]" * 1000, b"1.5e3", b"-0"]
 )
-def test_a_body_that_is_no_object_is_400(users: Users, body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_400(users: Users, body: bytes) -> None:
     assert faulty_fields(users.post_bytes(body)).keys() == {""}
 
 

@@ -117,7 +117,7 @@ def test_put_refuses_merge_patch(users: Users) -> None:
 
 @pytest.mark.parametrize("patch", [[], "x", 1, True, None, [{"op": "add", "path": "/name", "value": "x"}]])
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_a_body_that_is_no_object_is_400(users: Users, method: str, patch: object) -> None:
+def test_a_body_that_is_not_an_object_is_400(users: Users, method: str, patch: object) -> None:
     user = users.created()
     body = b"null" if patch is None else None
     options = {"data": body, "headers": {"Content-Type": "application/json"}} if body else {"json": patch}

@@ -47,7 +47,7 @@ def test_if_none_match_with_the_present_version_is_304_without_a_body(users: Use
         assert "Content-Length" not in answer.headers
 
 
-def test_connection_goes_on_after_a_304_and_a_204(users: Users) -> None:
+def test_connection_continues_after_a_304_and_a_204(users: Users) -> None:
     user = users.created()
     url = f"{users.url}/users/{user['id']}"
     with requests.Session() as session:

@@ -11,7 +11,7 @@ from users_site.tests.api.walking import follow, ids, pages
 
 
 @pytest.mark.parametrize("limit", [1, 3, 4, 12, 13])
-def test_walk_forth_and_back_sees_everybody_once(alone: Users, limit: int) -> None:
+def test_walk_forth_and_back_sees_every_user_once(alone: Users, limit: int) -> None:
     newest_first = [alone.created()["id"] for _ in range(12)][::-1]
     forth = list(pages(alone.list(limit=limit).json()))
     assert ids(*forth) == newest_first

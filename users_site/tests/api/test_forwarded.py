@@ -48,7 +48,7 @@ async def test_public_url_wins_and_the_gateways_prefix_may_follow_it(
 
 
 @pytest.mark.parametrize("path", ["/users%2F01900000-0000-7000-8000-000000000000", "/users%2f", "/health%2Flive"])
-async def test_an_encoded_slash_is_no_slash(path: str) -> None:
+async def test_an_encoded_slash_is_not_a_slash(path: str) -> None:
     with built("users_site") as application:
         answer = await call(application, path)
     assert answer is not None

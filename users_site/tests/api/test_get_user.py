@@ -43,7 +43,7 @@ def test_unknown_id_is_404(users: Users) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-def test_an_id_that_is_no_uuid_is_404(users: Users, method: str, text: str) -> None:
+def test_an_id_that_is_not_a_uuid_is_404(users: Users, method: str, text: str) -> None:
     body = {"json": {"name": "Ada", "email": "a@example.org"}} if method in {"PUT", "PATCH"} else {}
     problem(users.request(method, f"/{text}", **body), 404, "user-not-found")
 

@@ -133,7 +133,7 @@ def test_other_keys_are_400_and_make_no_user(users: Users, key: str) -> None:
     assert users.list(email=body["email"]).json()["count"] == 0
 
 
-def test_key_is_forgotten_after_24_hours(alone: Users, own_store: Store) -> None:
+def test_key_expires_after_24_hours(alone: Users, own_store: Store) -> None:
     key, body = fresh()
     first = alone.post(body, idempotency_key=key)
     with own_store.client() as client:
@@ -155,7 +155,7 @@ def test_replay_does_not_make_the_key_live_longer(alone: Users, own_store: Store
         assert client.ttl(f"{{users:0}}:idem:{key}") <= 100
 
 
-def test_key_of_a_conflict_is_forgotten_too(alone: Users, own_store: Store) -> None:
+def test_key_of_a_conflict_expires_too(alone: Users, own_store: Store) -> None:
     body, key = {"name": "Eve", "email": alone.created()["email"]}, uuid4().hex
     alone.post(body, idempotency_key=key)
     with own_store.client() as client:

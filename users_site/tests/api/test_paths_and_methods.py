@@ -45,7 +45,7 @@ def test_strange_id_is_404(users: Users, path: bytes) -> None:
     "path",
     [b"/users/\xff", b"/users/\xc3\xa9", b"users", b"*", b"", b"http://example.com/users", b"/users/" + b"a" * 9000],
 )
-def test_target_that_is_no_path_is_a_4xx_problem(users: Users, path: bytes) -> None:
+def test_target_that_is_not_a_path_is_a_4xx_problem(users: Users, path: bytes) -> None:
     answer = send(users.url, request("GET", path))
     assert answer.status in {400, 404, 414}
     assert answer.json["request_id"] == answer.headers["x-request-id"]

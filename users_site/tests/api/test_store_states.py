@@ -31,7 +31,7 @@ def refusing(request: pytest.FixtureRequest, alone: Users, own_store: Store) -> 
             assert alone.list().status_code == 200
 
 
-def test_writes_are_503_and_reads_go_on(refusing: tuple[Users, dict, str], own_store: Store) -> None:
+def test_writes_are_503_and_reads_continue(refusing: tuple[Users, dict, str], own_store: Store) -> None:
     users, user, reason = refusing
     refused = [
         users.post({"name": "Eve", "email": fresh_email()}),

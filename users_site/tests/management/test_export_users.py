@@ -141,7 +141,7 @@ def test_compression_we_do_not_have_is_refused(run: Run, redis: Redis, tmp_path:
         run("export_users", str(tmp_path / "a.zst"))
 
 
-def test_ctrl_c_reports_the_position_and_resume_goes_on(
+def test_ctrl_c_reports_the_position_and_resume_continues(
     run: Run, redis: Redis, environment: dict[str, str], tmp_path: Path
 ) -> None:
     run("seed_users", count=40_000)

@@ -63,7 +63,7 @@ def test_second_run_finds_everything_unchanged(run: Run, redis: Redis, file: Pat
     assert contents(redis) == before
 
 
-def test_run_after_a_stop_goes_on(run: Run, redis: Redis, file: Path, users: list[User]) -> None:
+def test_run_after_a_stop_continues(run: Run, redis: Redis, file: Path, users: list[User]) -> None:
     for user in users[:120]:
         put(redis, user)
     report = run("import_users", str(file), format="json")

@@ -154,7 +154,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
-def test_record_that_is_no_user_is_listed_and_left(run: Run, redis: Redis, broken: Any) -> None:
+def test_record_that_is_not_a_user_is_listed_and_left(run: Run, redis: Redis, broken: Any) -> None:
     user = put(redis, a_user())
     redis.set(keys.record(0, user.id), broken(user))
     before = contents(redis)

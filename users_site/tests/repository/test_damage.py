@@ -72,7 +72,7 @@ async def test_index_entry_without_a_record_is_logged_counted_and_replaced(
     assert counted("missing") == before + 1
 
 
-async def test_page_of_many_missing_records_stays_bounded_and_goes_on(users: UserRepository) -> None:
+async def test_page_of_many_missing_records_stays_bounded_and_continues(users: UserRepository) -> None:
     made = [await created(users) for _ in range(30)][::-1]
     await users.pipe.execute("del", b"DEL", *(keys.record(0, user.id) for user in made[1:-1]))
     page = await users.page(2)
@@ -81,7 +81,7 @@ async def test_page_of_many_missing_records_stays_bounded_and_goes_on(users: Use
     assert await walk(users, 2, "older") == [made[0].id, made[-1].id]
 
 
-async def test_user_deleted_while_a_page_is_read_is_no_damage(
+async def test_user_deleted_while_a_page_is_read_is_not_damage(
     users: UserRepository, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stays, goes, execute = await created(users), await created(users), users.pipe.execute

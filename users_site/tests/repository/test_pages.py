@@ -12,7 +12,7 @@ async def test_empty_store_is_an_empty_page(users: UserRepository) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 10, 100])
-async def test_walk_sees_everybody_once_newest_first(users: UserRepository, limit: int) -> None:
+async def test_walk_sees_every_user_once_newest_first(users: UserRepository, limit: int) -> None:
     newest_first = [(await created(users)).id for _ in range(10)][::-1]
     assert await walk(users, limit, "older") == newest_first
     start = Position(Side.NEWER, newest_first[-1], inclusive=True)
@@ -71,7 +71,7 @@ async def test_the_way_back_does_not_depend_on_its_user(
 
 
 @pytest.mark.parametrize(("side", "back"), [(Side.OLDER, "newer"), (Side.NEWER, "older")])
-async def test_page_beyond_the_end_leads_back_to_everybody(users: UserRepository, side: Side, back: str) -> None:
+async def test_page_beyond_the_end_leads_back_to_every_user(users: UserRepository, side: Side, back: str) -> None:
     oldest_first = [(await created(users)).id for _ in range(3)]
     edge = oldest_first[0] if side is Side.OLDER else oldest_first[-1]
     page = await users.page(2, Position(side, edge))

@@ -94,7 +94,7 @@ def connections(rendering: Rendering) -> Iterator[tuple[Workload, Address, Targe
 def _behind(rendering: Rendering, service: Manifest | None, *wanted: Any) -> Iterator[tuple[Workload, int]]:
     """Each pod's port behind the ports of a Service that have one of these numbers or names; 0 is all."""
     for port in items(service and service.spec, "ports"):
-        if service and {0, port.get("port"), port.get("name")} & set(wanted):
+        if service and any(each in wanted for each in (0, port.get("port"), port.get("name"))):
             for workload in rendering.behind(service):
                 yield workload, workload.port(target_port(port)) or number(port, "port", default=0)
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from itertools import zip_longest
 
 from packages.preflight.edges import implied
-from packages.preflight.objects import Manifest, dig, items, mapping, text
+from packages.preflight.objects import Manifest, items, mapping, text, texts
 from packages.preflight.pods import Container, Workload
 from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
@@ -42,7 +42,7 @@ def setting_that_our_service_refuses(_: Rendering, process: Process) -> Hits:
 @rule("M702", "servers")
 def host_name_that_our_service_refuses(rendering: Rendering, process: Process) -> Hits:
     names = {text(each, "host") for found in rendering.of("Ingress") for each in items(found.spec, "rules")}
-    names |= {str(host) for each in rendering.of("HTTPRoute") for host in dig(each.spec, "hostnames") or []}
+    names |= {host for each in rendering.of("HTTPRoute") for host in texts(each.spec, "hostnames")}
     allowed = process.started().allowed_hosts
     if "*" in allowed:
         why = "links are made of any Host that a client sends"

@@ -106,6 +106,8 @@ STRANGE = """
 ---
 {apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: x}, roleRef: 1, subjects: [1, {kind: ServiceAccount}]}
 ---
+{kind: Ingress, metadata: {name: x}, spec: {rules: [{http: {paths: [{backend: {service: {name: y, port: {number: [1]}}}}]}}]}}
+---
 {apiVersion: [v1], kind: {a: 1}, metadata: x}
 """
 
@@ -113,4 +115,5 @@ STRANGE = """
 @pytest.mark.parametrize("data", list(yaml.safe_load_all(STRANGE)), ids=json.dumps)
 def test_no_shape_of_data_breaks_a_rule(data: dict[str, object]):
     pod = {"kind": "Pod", "metadata": {"name": "api-gateway"}, "spec": {"containers": [{"name": "api-gateway"}]}}
-    check(Rendering([Manifest(data), Manifest(pod)], SERVICES), is_strict=True)
+    service = {"kind": "Service", "metadata": {"name": "y"}, "spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}}
+    check(Rendering(map(Manifest, (data, pod, service)), SERVICES), is_strict=True)

@@ -43,7 +43,7 @@ def test_mutant_is_found_and_named_with_its_cure(sound: Objects, mutant: Mutant)
     assert all(each.cure and each.why for each in found)
 
 
-def test_each_rule_has_a_mutant_that_only_it_finds(sound: Objects):
+def test_each_rule_finds_a_mutant(sound: Objects):
     covered = {each.rule for mutant in MUTANTS for each in found_in(sound, mutant)[1]}
     assert set(RULES) - covered == set()
 

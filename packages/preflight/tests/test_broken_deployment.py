@@ -116,4 +116,4 @@ STRANGE = """
 def test_no_shape_of_data_breaks_a_rule(data: dict[str, object]):
     pod = {"kind": "Pod", "metadata": {"name": "api-gateway"}, "spec": {"containers": [{"name": "api-gateway"}]}}
     service = {"kind": "Service", "metadata": {"name": "y"}, "spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}}
-    check(Rendering(map(Manifest, (data, pod, service)), SERVICES), is_strict=True)
+    check(Rendering([Manifest(data), Manifest(pod), Manifest(service)], SERVICES), is_strict=True)

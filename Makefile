@@ -9,7 +9,7 @@ PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-c
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-fast mutants end-to-end lint fix check schema client docs rename verify render images kind observe sbom audit bench drill lock
-.PHONY: install-services verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename
+.PHONY: install-services test-site verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -23,14 +23,18 @@ run: .venv/.requirements-run ## both services and a store on this machine; Ctrl-
 	@exec $(PY) -m tools.run
 
 # Most tests wait for a process or a clock, so there are more workers than cores. A file's tests share a worker and its services.
-test: .venv/.requirements-dev ## every test, each site under its own settings
+test: .venv/.requirements-dev ## every test, each site under its own settings; COVERAGE=1: fails below the floor of coverage
 	@rm -rf build/tests && mkdir -p build/tests && $(PY) -m coverage erase
 	@failed=0; \
-	$(call pytest,gateway) $(GATEWAY_TESTS) >build/tests/gateway.log 2>&1 & gateway=$$!; \
-	$(call pytest,users) $(USERS_TESTS) || failed=1; \
+	$(call pytest,gateway) >build/tests/gateway.log 2>&1 & gateway=$$!; \
+	$(call pytest,users) || failed=1; \
 	wait $$gateway || failed=1; cat build/tests/gateway.log; \
-	$(PY) -m coverage combine --quiet && $(PY) -m coverage report || failed=1; \
+	$(if $(COVERAGE),$(PY) -m coverage combine --quiet && $(PY) -m coverage report || failed=1;) \
 	exit $$failed
+
+# One site's, for pipelines that run both sites side by side.
+test-site:
+	@$(call pytest,$(SITE))
 
 test-fast: .venv/.requirements-dev ## the tests that start no process, in seconds: for the edit loop
 	@$(FAST) --ds=gateway_site.settings gateway_site common packages/http_pool packages/preflight & gateway=$$!; \
@@ -55,7 +59,8 @@ fix: .venv/.requirements-dev ## applies ruff's automatic repairs
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
-check: lint test ## what CI runs: lint, types, tests; edits nothing
+check: lint ## what CI runs: lint, types, tests with coverage; edits nothing
+	@$(MAKE) --no-print-directory test COVERAGE=1
 
 schema: .venv/.requirements-run ## writes docs/openapi and docs/reference from the code
 	@$(call spectacular,gateway) && $(call spectacular,users) && $(PY) -m tools.docs.reference
@@ -144,10 +149,10 @@ lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the pack
 	$(call compile,requirements-docs)
 
 # One server carries both sites: what only the server does is tested before the gateway.
-GATEWAY_TESTS = gateway_site common packages/http_pool packages/preflight deploy/tests --ignore=deploy/tests/pipelines --ignore=deploy/tests/monitoring
-USERS_TESTS = users_site packages/redis_pipe tools/tests deploy/tests/pipelines deploy/tests/monitoring common/tests/openapi $(EACH_SITE:%=common/tests/test_%.py)
+TESTS_gateway = gateway_site common packages/http_pool packages/preflight deploy/tests --ignore=deploy/tests/pipelines --ignore=deploy/tests/monitoring
+TESTS_users = users_site packages/redis_pipe tools/tests deploy/tests/pipelines deploy/tests/monitoring common/tests/openapi $(EACH_SITE:%=common/tests/test_%.py)
 EACH_SITE = commands health logs metrics_labels overload problems request_id body_limit client_disconnect
-pytest = $(PY) -m coverage run -m pytest -n $(JOBS) --dist loadfile --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml
+pytest = $(PY) $(if $(COVERAGE),-m coverage run) -m pytest -n $(JOBS) --dist loadfile --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml $(TESTS_$(1))
 JOBS ?= 4
 FAST = $(PY) -m pytest -n 2 --dist loadfile -p tools.testing.fast
 mutate = PYTEST_ADDOPTS="--ds=$(1)_site.settings $(2)" $(PY) -m mutmut run $(3); $(PY) -m mutmut results

@@ -37,8 +37,3 @@ def test_unix_socket(settings: Any) -> None:
         path = Path(folder) / "redis.sock"
         with valkey(f'unixsocket "{path}"', password=""):
             assert count(settings, f"unix://{path}") == 0
-
-
-def test_tls_to_a_plain_server_is_reported_as_such(settings: Any) -> None:
-    with valkey() as server, pytest.raises(StoreUnavailable, match=r"tls|timeout"):
-        count(settings, server.url.replace("redis:", "rediss:"))

@@ -193,13 +193,3 @@ async def test_replay_is_durable_too(repository):
         assert (await users.create("Ada", email, "user", KEY))[1]
         assert calls(server, "pexpireat") == 1
         assert server.command("PEXPIRETIME", "{users:0}:idem:a-key") == expiry
-
-
-async def test_close_closes_both_connections(repository):
-    with valkey(*AOF) as server:
-        users = repository(server, Durability.FSYNC)
-        await users.create("Ada", fresh_email(), "user")
-        await users.count()
-        await users.close()
-        names = [client["name"] for client in server.client().client_list()]
-        assert "redis-pipe" not in names

@@ -25,6 +25,7 @@ def connect(settings: Any, *, timeout: float | None = None, is_quiet: bool = Fal
     """The repository on the store of the settings; connects for the first command. Raises SettingError."""
     address = address_of(settings)
     timeout = timeout or settings.REDIS_TIMEOUT_MS / 1000
+    notices = Notices(logger)
 
     def pipe(kind: type[Pipe]) -> Pipe:
         return kind(
@@ -33,7 +34,7 @@ def connect(settings: Any, *, timeout: float | None = None, is_quiet: bool = Fal
             connect_timeout=settings.REDIS_CONNECT_TIMEOUT_MS / 1000,
             time_left=deadline.left,
             observe=observe_redis,
-            on_state=None if is_quiet else partial(_log_state, Notices(logger)),
+            on_state=None if is_quiet else partial(_log_state, notices),
             slot_key=keys.index(0),
             client_name=CLIENT_NAME,
             password=partial(current_password, settings),

@@ -60,6 +60,13 @@ def test_ids_still_rise_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPat
     assert ms_of(ids[-1]) == 1_700_000_000_100
 
 
+def test_ids_share_a_millisecond_while_their_bits_rise(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([1_700_000_000.0, 1_600_000_000.0, 1_600_000_000.0])  # the clock is set back
+    monkeypatch.setattr(time, "time", lambda: next(times))
+    low, high = sorted(emails(2), key=bits_of)
+    assert [ms_of(new_id(email)) - 1_700_000_000_000 for email in (low, high, low)] == [0, 0, 1]
+
+
 @pytest.mark.parametrize("partitions", [16, 64])
 def test_id_names_the_partition_of_its_email(monkeypatch: pytest.MonkeyPatch, partitions: int) -> None:
     monkeypatch.setattr(identifiers, "PARTITIONS", partitions)

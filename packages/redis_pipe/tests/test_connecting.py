@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from packages.redis_pipe import Reason, Unavailable
+from packages.redis_pipe._stream import Stream
+from packages.redis_pipe.errors import ErrorReply
 from packages.redis_pipe.tests.hostile import Hostile, always
 from packages.redis_pipe.tests.waiting import until_it_answers
 from tools.testing.valkey import free_port, valkey
@@ -187,3 +189,43 @@ async def test_a_unix_socket(connect):
 async def test_the_connection_has_a_name(connect, server):
     await connect(server).ping()
     assert "redis-pipe" in [client["name"] for client in server.client().client_list()]
+
+
+async def test_an_acl_may_forbid_the_name(connect, hostile):
+    store = await hostile(always(b"+PONG\r\n"), setup_reply=b"-NOPERM no permission for 'client|setname'\r\n")
+    await connect(store).ping()
+
+
+async def test_a_connection_lost_right_behind_its_set_up_is_a_failed_attempt(connect, hostile):
+    store = await hostile(always(b"+PONG\r\n"), setup_reply=b"+OK\r\n+unasked\r\n")
+    started = time.monotonic()
+    assert await reason_of(connect(store).ping()) is Reason.CLOSED
+    assert time.monotonic() - started < 1
+
+
+async def test_an_error_before_the_first_command_is_its_reply(hostile):
+    async def refuse(reader, writer):
+        writer.write(b"-ERR max number of clients reached\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        _, stream = await asyncio.get_running_loop().create_connection(Stream, host, port)
+        await asyncio.sleep(0.1)
+        with pytest.raises(ErrorReply, match="max number of clients"):
+            await stream.ask("PING")
+
+
+async def test_each_change_of_state_is_reported_once(connect):
+    states: list[Reason | None] = []
+    port = free_port()
+    connection = connect(f"redis://127.0.0.1:{port}", on_state=states.append)
+    for _ in range(5):
+        assert await reason_of(connection.ping()) is Reason.REFUSED
+        await asyncio.sleep(0.1)
+    store = Hostile(always(b"+PONG\r\n"), port=port)
+    await store.start()
+    await until_it_answers(connection)
+    await connection.close()
+    await store.stop()
+    assert states == [Reason.REFUSED, None]

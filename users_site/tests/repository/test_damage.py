@@ -128,6 +128,13 @@ async def test_claim_of_another_user_outlives_a_delete(users: UserRepository) ->
     assert await users.pipe.execute("get", b"GET", keys.claim(0, user.email)) == other.id.encode()
 
 
+async def test_claim_of_another_user_outlives_a_change_of_email(users: UserRepository) -> None:
+    user, other = await created(users), await created(users)
+    await users.pipe.execute("set", b"SET", keys.claim(0, user.email), other.id)
+    await users.update(user.id, to(email=fresh_email()))
+    assert await users.pipe.execute("get", b"GET", keys.claim(0, user.email)) == other.id.encode()
+
+
 async def test_write_on_an_index_of_another_type_leaves_nothing(users: UserRepository) -> None:
     await users.pipe.execute("set", b"SET", keys.index(0), "x")
     with pytest.raises(StoreError) as caught:

@@ -20,9 +20,10 @@ KEY = Idempotency("a-key", b"f" * 32)
 async def repository():
     made = []
 
-    def make(server, durability: Durability, seconds: float = 5.0) -> UserRepository:
+    def make(server, durability: Durability, seconds: float = 5.0, **options) -> UserRepository:
         first, second = (Pipe(Address.from_url(server.url), timeout=seconds, connect_timeout=5.0) for _ in "12")
-        made.append(UserRepository(first, DurableWrites(second, durability, timeout=seconds, has_written=has_written)))
+        durable = DurableWrites(second, durability, timeout=seconds, has_written=has_written, **options)
+        made.append(UserRepository(first, durable))
         return made[-1]
 
     yield make
@@ -166,6 +167,27 @@ async def test_a_caller_that_gives_up_does_not_hold_up_the_next(repository):
         await users.create("Ada", fresh_email(), "user")
         with pytest.raises(asyncio.CancelledError):
             await given_up
+
+
+async def test_a_caller_without_time_gets_the_fate_of_its_write(repository):
+    """Made and waiting; not sent, behind the wait of another; sent and not answered."""
+    with valkey(*AOF, "appendfsync no") as server:
+        users = repository(server, Durability.FSYNC, time_left=lambda seconds: 0.3)
+        made = asyncio.ensure_future(users.create("Ada", fresh_email(), "user"))
+        await asyncio.sleep(0.1)
+        queued = asyncio.ensure_future(users.create("Ada", fresh_email(), "user"))
+        with pytest.raises(NotDurable):
+            await made
+        with pytest.raises(StoreUnavailable) as caught:
+            await queued
+        assert not caught.value.uncertain
+        assert await users.count() == 1
+        await asyncio.sleep(1.2)
+        server.freeze()
+        with pytest.raises(StoreUnavailable) as caught:
+            await users.create("Ada", fresh_email(), "user")
+        assert caught.value.uncertain
+        server.thaw()
 
 
 async def test_a_server_without_a_file_is_logged_with_the_cure(repository, caplog):

@@ -73,8 +73,9 @@ def logged() -> Iterator[list[Line]]:
 
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    # Emptied when no other site is served: a request ID may come again in a later test.
-    with path.open("ab" if _writing else "wb", buffering=0) as file:
+    if not _writing:
+        path.write_bytes(b"")  # a request ID may come again in a later test
+    with path.open("ab", buffering=0) as file:
         _writing.append(path.name)
         try:
             with mock.patch.object(json_logging.stdout, "write", file.write):

@@ -1,4 +1,4 @@
-"""Cycles that live long (a closed connection's) are not left to the collector's counts, which would let memory grow."""
+"""Cycles of closed connections are collected on a timer: by count they would be collected too late, and memory would grow."""
 
 import gc
 import weakref
@@ -14,15 +14,12 @@ from common.server.worker import COLLECT_TICKS, DrainingServer
 
 @pytest.fixture
 def uncollected() -> Iterator[None]:
-    """The collector is off."""
     gc.disable()
     yield
     gc.enable()
 
 
 class Node:
-    """Refers to itself."""
-
     def __init__(self) -> None:
         self.me = self
 

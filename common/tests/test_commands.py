@@ -1,4 +1,4 @@
-"""Every command of ours: help with an example that names it, and one line for wrong usage."""
+"""Every command: help with an example that names it, and one line for wrong usage."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Passwords thrown at every logger there is, ours, the server's and the libraries': none comes out, and every line is JSON."""
+"""Passwords in messages of every logger, ours, the server's and the libraries': none is logged, and every line is JSON."""
 
 import json
 import os

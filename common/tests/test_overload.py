@@ -14,7 +14,7 @@ from tools.testing.wire import connect, get
 
 @pytest.fixture
 def full(held_up: Service) -> Iterator[Service]:
-    """The patient site with three requests that hang: as many as it takes."""
+    """The patient site with three hanging requests, its maximum."""
     with ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(connect(held_up.port)).sendall(get(UNKNOWN_USER))
@@ -27,7 +27,6 @@ def full(held_up: Service) -> Iterator[Service]:
 
 
 def in_flight(service: Service) -> int:
-    """The gauge."""
     text = requests.get(f"{service.url}/metrics", timeout=10).text
     (line,) = [line for line in text.splitlines() if line.startswith("http_requests_in_flight ")]
     return int(float(line.split()[1]))

@@ -20,7 +20,7 @@ MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"
 
 
 def assert_problem(answer: Answer | None, status: int, code: str, instance: str) -> None:
-    """The answer is this problem, whole."""
+    """Checks that the answer is exactly this problem."""
     assert answer is not None
     body = answer.json()
     assert answer.values("content-type") == ["application/problem+json"]
@@ -35,7 +35,6 @@ def assert_problem(answer: Answer | None, status: int, code: str, instance: str)
 
 
 def over_the_wire(service: Service | Served, method: str, path: str) -> Answer:
-    """The service's answer."""
     return exchange(service.port, get(path, method=method), method)
 
 

@@ -1,4 +1,4 @@
-"""X-Forwarded-*: whose values count, and which of them are well-formed."""
+"""X-Forwarded-*: which peers' values count, and which values are well-formed."""
 
 from ipaddress import ip_network
 
@@ -68,7 +68,7 @@ def test_the_client_is_the_last_address_that_is_not_a_proxy(chain: bytes, client
 
 
 def test_a_proxy_is_recognised_on_a_socket_for_both_families() -> None:
-    """Where HOST is `::` the kernel shows IPv4 peers as ::ffff:10.0.0.1; else all clients would count as one."""
+    """With HOST=`::` the kernel shows IPv4 peers as ::ffff:10.0.0.1; otherwise all clients would count as one."""
     assert TRUSTING.client([(b"x-forwarded-for", b"203.0.113.9")], "::ffff:10.0.0.1") == "203.0.113.9"
 
 

@@ -1,4 +1,4 @@
-"""X-Request-ID: kept when valid, else made; on every response."""
+"""X-Request-ID: kept if valid, else generated; on every response."""
 
 from uuid import UUID
 

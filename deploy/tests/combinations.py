@@ -31,7 +31,7 @@ def _without(names: list[str], left_out: str) -> tuple[str, ...]:
 
 
 def name(combination: Combination) -> str:
-    """For test ids: more than two components by the first and those that are missing."""
+    """For test ids: names the missing components instead of the present ones, if there are many."""
     overlay, added = combination
     if len(added) <= 2:
         return "+".join((overlay, *added))

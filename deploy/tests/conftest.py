@@ -20,7 +20,7 @@ Load = Callable[..., Rendering]
 
 @pytest.fixture(scope="session")
 def tool() -> Callable[[str], str]:
-    """The path of a tool; where it is missing the test is skipped, in CI it fails."""
+    """The path of a tool; without it the test is skipped, in CI it fails."""
 
     def find(name: str) -> str:
         found = shutil.which(name)
@@ -66,7 +66,7 @@ def rendered(tool: Callable[[str], str], tree: Path) -> Render:
 
 @pytest.fixture(scope="session")
 def load(rendered: Render) -> Load:
-    """Like `rendered`, as objects; they are shared, so a test that breaks them works on a copy."""
+    """Like `rendered`, as objects. They are shared, so a test that changes them needs a copy."""
 
     @cache
     def parsed(text: str) -> Rendering:

@@ -1,4 +1,4 @@
-"""The store's own scripts and configuration, run for real: the Valkey of the wheel under start.sh, as in the pod."""
+"""The store's own scripts and configuration, run for real: the wheel's Valkey under start.sh, as in the pod."""
 
 import os
 import shutil
@@ -30,8 +30,8 @@ PASSWORDS = {
 }
 START_SECONDS = 30
 
-# The wheel has the server only; of the client, this is what the scripts use. To sh the first lines hand it to Python, to Python
-# they are a text: a path with a space can be no interpreter's.
+# The wheel has the server only; this is the part of the client that the scripts use. sh hands the first lines to Python,
+# which reads them as a text: a path with a space cannot be an interpreter's.
 CLIENT = f"""#!/bin/sh
 '''exec' "{sys.executable}" "$0" "$@"
 ' '''
@@ -78,7 +78,7 @@ class Pod:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Starts the container's command; does not wait."""
+        """Starts the container's command without waiting."""
         with (self.folder / "log").open("ab") as log:
             command = ["sh", str(self.folder / "etc" / self.script)]
             self.process = subprocess.Popen(
@@ -120,11 +120,11 @@ class Pod:
         raise RuntimeError(self.log())
 
     def log(self) -> str:
-        """What it printed."""
+        """Its output."""
         return (self.folder / "log").read_text(encoding="utf-8")
 
     def kill(self) -> None:
-        """An end without a last word."""
+        """Kills it."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(START_SECONDS)

@@ -1,4 +1,4 @@
-"""What the pipeline may do: its Role against every rendering that it may have to apply."""
+"""The pipeline's permissions: its Role against every rendering that it may have to apply."""
 
 from functools import cache
 from typing import Any
@@ -15,7 +15,7 @@ Right = tuple[str, str]
 """API group and resource."""
 
 ADMINISTRATORS = {("", "namespaces"), ("kyverno.io", "policies")}
-"""What an administrator applies; the pipeline may read it, and an apply that changes nothing sends nothing."""
+"""Applied by an administrator; the pipeline may read it, and an apply without a change sends nothing."""
 
 NOT_IN_PROD = {"chaos"}
 """Components without rights in prod, as their READMEs say."""
@@ -41,13 +41,13 @@ def rights(environment: str) -> dict[Right, set[str]]:
 
 
 def needed(objects: list[dict[str, Any]]) -> dict[Right, set[str]]:
-    """What `kubectl apply` does with these objects."""
+    """The calls of `kubectl apply` for these objects."""
     found = {(each["apiVersion"].rpartition("/")[0], plural(each["kind"])) for each in objects}
     return {right: {"get"} if right in ADMINISTRATORS else {"get", "create", "patch"} for right in found}
 
 
 def lacking(environment: str, objects: list[dict[str, Any]]) -> set[Right]:
-    """What an apply would be refused."""
+    """The calls of an apply that would be refused."""
     may = rights(environment)
     return {right for right, verbs in needed(objects).items() if not verbs <= may.get(right, set())}
 

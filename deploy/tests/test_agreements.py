@@ -1,4 +1,4 @@
-"""What several files say of one thing, they say alike."""
+"""Values that several files repeat are equal."""
 
 import re
 import runpy
@@ -55,7 +55,7 @@ def test_config_map_keys_equal_the_settings(load: Load, service: Service):
 
 @pytest.mark.parametrize("added", [(), ("tokens",)], ids=" ".join)
 def test_prod_is_guarded(load: Load, tmp_path: Path, added: tuple[str, ...]):
-    """The gateway's own check has nothing to say of what prod sets: not of AUTH (W010) nor of RATE_LIMIT (W015)."""
+    """The gateway's own check finds nothing in prod's settings: neither AUTH (W010) nor RATE_LIMIT (W015)."""
     config_maps = load("prod", added).of("ConfigMap")
     config = next(each for each in config_maps if each.name.startswith(f"{GATEWAY.name}-settings"))
     mounted = tmp_path / "api-keys"
@@ -106,7 +106,7 @@ SENTINEL = {
     ("redis-sentinel", "redis", 6379): "the sentinels watch the servers",
     ("redis-sentinel", "redis-sentinel", 26379): "the sentinels agree among themselves",
 }
-"""Connections that Redis makes by its own configuration, not by a setting of ours."""
+"""Connections that follow from Redis's own configuration, not from a setting of ours."""
 
 
 @pytest.mark.parametrize("combination", [each for each in combinations_of_components() if len(each[1]) <= 1], ids=name)

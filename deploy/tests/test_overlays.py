@@ -1,4 +1,4 @@
-"""What each environment is: its names, numbers and what it has and has not."""
+"""Each environment: names, numbers, and which objects it has."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ BOUNDS = {
 SETTINGS = {"dev": ("debug", "true"), "staging": ("info", "false"), "prod": ("warn", "false")}
 CPU = {"dev": "50m", "staging": "100m", "prod": "100m"}
 REST_MIB = 95
-"""What a service takes at rest, arbiter included."""
+"""A service's memory at rest, arbiter included."""
 ABSENT = {
     "dev": {"ExternalSecret", "LimitRange", "PersistentVolumeClaim", "PodDisruptionBudget", "ResourceQuota"},
     "staging": {"Secret"},

@@ -1,4 +1,4 @@
-"""The store as its manifests start it: who may do what, where the password is, what the probes say."""
+"""The store as its manifests start it: permissions, the password's place, the probes' answers."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What manifests and compose.yaml say of settings, held against the services' own settings."""
+"""The settings in manifests and compose.yaml against the services' own settings."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ OWN = {
     GATEWAY: {"ALLOWED_HOSTS", "USER_SERVICE_URL", "AUTH", "AUTH_API_KEYS_FILE"},
     USERS: {"ALLOWED_HOSTS", "REDIS_HOST"},
 }
-"""Settings for which the base has a value of its own; every other one restates the default, to be seen and overridden."""
+"""Settings for which the base has another value; every other one repeats the default, to be visible."""
 
 SHOW = """
 import json, sys

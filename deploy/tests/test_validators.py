@@ -1,4 +1,4 @@
-"""What existing validators know, they check: schemas, general policy, the Dockerfile."""
+"""Existing validators check what they can: schemas, general policy, the Dockerfile."""
 
 import json
 import re

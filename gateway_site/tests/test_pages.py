@@ -11,7 +11,7 @@ from tools.testing.service import Service
 HTML = {"Accept": "text/html"}
 SECONDS = 10
 LATER = {"schema", "docs"}
-"""What the index may link to before it is there."""
+"""Links that the index may have before their pages exist."""
 
 
 def test_the_index_is_json_for_programs_and_its_links_resolve(gateway_service: Service) -> None:

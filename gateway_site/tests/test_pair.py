@@ -1,4 +1,4 @@
-"""The gateway's answers are the user service's. What a client sees of the pair: end_to_end/."""
+"""The gateway's answers are the user service's. Tests from a client's view: end_to_end/."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""The benchmarks run, and what they report is whole. Their figures are nobody's business here: the machine is noisy."""
+"""The benchmarks run and report completely. The tests ignore their figures, because the machine is noisy."""
 
 import json
 import subprocess

@@ -1,4 +1,5 @@
-"""The generated clients at the running pair (`make verify-clients`): each compiles, and its example does what it prints."""
+"""The generated clients at the running pair (`make verify-clients`): each compiles, and its example prints the expected
+lines."""
 
 import os
 import subprocess

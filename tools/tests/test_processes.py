@@ -13,7 +13,7 @@ STAY = ["sleep", "60"]
 
 @pytest.fixture(autouse=True)
 def signals():
-    """A supervisor takes the signals of the process it is in: these tests give them back."""
+    """Restores the signals, which a supervisor takes from its process."""
     handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as without nohup
     yield

@@ -1,4 +1,4 @@
-"""What cannot work is one line on standard error and exit code 1, before anything starts."""
+"""An impossible start is one line on standard error and exit code 1, before anything starts."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""A whole run: what it starts, what it leaves behind."""
+"""A whole run: what it starts, and what remains."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from tools.tests.conftest import Run, request
 
 
 def seeded(run: Run, count: int) -> object:
-    """Adds users as one types it in a second terminal, in an environment that names no store; returns how many there are."""
+    """Adds users as a developer does in a second terminal, without settings of the store; returns their number."""
     command = [str(ROOT / "manage_users.py"), "seed_users", "--count", str(count)]
     env = {"PATH": os.environ["PATH"], "DATA_DIR": str(run.data_dir)}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)

@@ -1,4 +1,4 @@
-"""`python -m tools.schema.diff`: a sentence for every kind of break, and none for what breaks nobody."""
+"""`python -m tools.schema.diff`: a sentence for every kind of breaking change, and none for compatible changes."""
 
 import copy
 from collections.abc import Callable

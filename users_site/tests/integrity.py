@@ -1,4 +1,4 @@
-"""Holds records, index entries and email claims in a store against each other, without the repository's help."""
+"""Compares records, index entries and email claims of a store, without the repository."""
 
 from typing import cast
 
@@ -9,7 +9,7 @@ RECORD, INDEX, CLAIM = "{users:0}:user:", "{users:0}:ids", "{users:0}:email:"
 
 
 def faults(store: redis.Redis) -> list[str]:
-    """Every half-user in the store, in words; empty when all is well."""
+    """Every inconsistency of the store in words; empty if there is none."""
     records = {key.removeprefix(RECORD): store.get(RECORD + key.removeprefix(RECORD)) for key in names(store, RECORD)}
     claims = {key.removeprefix(CLAIM): cast(bytes, store.get(key)).decode() for key in names(store, CLAIM)}
     indexed = {member.decode() for member in cast(list[bytes], store.zrange(INDEX, 0, -1))}

@@ -78,7 +78,9 @@ def test_a_near_user_is_valid_or_a_validation_error(data: dict[str, Any]) -> Non
         assert_contract(user)
         assert data.keys() <= WRITABLE
         assert (user["name"], user["email"]) == (data["name"].strip(), data["email"])
-        assert validated(user) == user  # what was accepted is accepted again: a PATCH takes the rest from the store
+        assert (
+            validated(user) == user
+        )  # an accepted value is accepted again: a PATCH takes the other fields from the store
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=200), st.emails())

@@ -28,7 +28,7 @@ def running_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]
 
 @pytest.fixture
 def target(running_target: Target) -> Iterator[Target]:
-    """Serves before and after, whatever a test does to it."""
+    """Checks that the site serves before and after each test."""
     running_target.forget()
     yield running_target
     assert requests.get(f"{running_target.service.url}/health/live", timeout=10).status_code == 200

@@ -43,7 +43,7 @@ class Target:
         return list(self.upstream.received.queue)
 
     def was_smuggled(self) -> bool:
-        """Whether the hidden request was taken for one."""
+        """Whether the hidden request was served."""
         if self.upstream is not None:
             return any(request.line.startswith(b"POST") for request in self.forwarded())
         return bool(self._found())
@@ -55,7 +55,7 @@ class Target:
         return found
 
     def all_answers(self, data: bytes, seconds: float = 5.0) -> tuple[bytes, bool]:
-        """All that comes back to these bytes on one connection, and whether the site closed it."""
+        """All answers to these bytes on one connection, and whether the site closed it."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
             with suppress(OSError):
                 connection.sendall(data)
@@ -70,5 +70,5 @@ class Target:
 
 
 def statuses(answers: bytes) -> list[int]:
-    """The status of each answer in these bytes; no answer of ours quotes a status line."""
+    """The status of each answer in these bytes; no answer quotes a status line."""
     return [int(part[2:5]) for part in answers.split(b"HTTP/1.")[1:] if part[2:5].isdigit()]

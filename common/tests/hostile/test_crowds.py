@@ -27,7 +27,7 @@ CROWDS = {
     "3,000 fields": (30, b"GET / HTTP/1.1\r\n" + b"X-A: a\r\n" * 3000),
 }
 ASKED, FLOOR = 150, 0.1
-"""Requests of the well-behaved client; seconds of p99 below which a busy machine proves nothing."""
+"""Requests of the well-behaved client; p99 below this many seconds proves nothing on a busy machine."""
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def test_unfinished_bodies_take_only_so_much_memory(target: Target) -> None:
 
 @pytest.mark.verify  # half a minute of waiting
 def test_a_client_that_does_not_read_is_cut_off(target: Target) -> None:
-    """It holds a place in flight and the memory of its answers."""
+    """It keeps its place in flight and the memory of its answers."""
     wire = b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".replace(
         b"/openapi", b"/api/openapi" if target.upstream else b"/openapi"
     )

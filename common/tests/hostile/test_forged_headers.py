@@ -27,7 +27,7 @@ FORGED = {
     "X-Named": "evil",
 }
 NAMED = "Connection: X-Named, X-Request-ID, Host, X-Forwarded-For, Content-Length"
-# No lie may be a part of a fresh request ID or of a port: both are drawn by chance.
+# Values that a fresh request ID or port cannot contain by chance.
 LIES = (b"6.6.6.6", b"evil", b"gopher", b"6666666", b"root", b"users:write")
 
 

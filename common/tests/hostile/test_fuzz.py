@@ -28,12 +28,12 @@ PIECES = (
     b"\xff",
 )
 EXPECTED = {200, 304, 400, 404, 405, 413, 414, 415, 417, 422, 431}
-"""Never a 500, and at the gateway never a 502: the upstream answers all that is well-formed."""
+"""Never a 500, and at the gateway never a 502: the upstream answers every well-formed request."""
 
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """A request with up to four bytes or pieces cut out, put in, or put in the place of others."""
+    """A request with up to four bytes or pieces removed, inserted or replaced."""
     data = bytearray(draw(st.sampled_from(SEEDS)))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(data)))

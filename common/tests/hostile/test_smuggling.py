@@ -1,4 +1,4 @@
-"""Requests that two hops could read in two ways: refused, the connection closed, the hidden request never served."""
+"""Requests that two hops could read differently: refused, the connection closed, the hidden request never served."""
 
 import pytest
 

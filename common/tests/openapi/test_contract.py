@@ -1,4 +1,4 @@
-"""The schema has every status, code and header of the contract, for the site that it is of."""
+"""The schema has every status, code and header of the site's contract."""
 
 from typing import Any
 

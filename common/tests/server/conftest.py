@@ -39,7 +39,6 @@ class Client:
         self.reader, self.writer = reader, writer
 
     def send(self, data: bytes) -> None:
-        """Writes it."""
         self.writer.write(data)
 
     async def answer(self) -> tuple[bytes, bytes]:
@@ -50,7 +49,7 @@ class Client:
             return head, await self.reader.readexactly(int(lengths[0].split()[1])) if lengths else b""
 
     async def rest(self) -> bytes:
-        """What comes until the server closes."""
+        """The bytes until the server closes."""
         async with asyncio.timeout(SECONDS):
             return await self.reader.read()
 
@@ -71,7 +70,6 @@ class Running:
             writer.close()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Waits for it."""
         async with asyncio.timeout(SECONDS):
             while not condition():
                 await asyncio.sleep(0.01)
@@ -82,7 +80,7 @@ class Running:
             connection.expire(time.monotonic() + seconds)
 
     def connections(self) -> list[Protocol]:
-        """Those that are open."""
+        """The open ones."""
         return list(cast("set[Protocol]", self.state.connections))
 
 
@@ -104,6 +102,6 @@ async def serving(application: Callable[..., Awaitable[None]] = echo) -> AsyncIt
 
 @pytest.fixture
 async def server() -> AsyncIterator[Running]:
-    """One that echoes."""
+    """A server that echoes."""
     async with serving() as running:
         yield running

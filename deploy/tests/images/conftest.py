@@ -23,7 +23,7 @@ collect_ignore_glob = [] if TAG else ["*"]  # no images, no tests of images
 
 
 def engine(*words: object, check: bool = True) -> str:
-    """Runs the container engine; what it printed."""
+    """Runs the container engine; returns its output."""
     done = subprocess.run([ENGINE, *map(str, words)], capture_output=True, text=True, timeout=120, check=False)
     if check and done.returncode:
         raise RuntimeError(f"{ENGINE} {words}: {done.stderr}")
@@ -37,7 +37,7 @@ def inspect(what: str, name: str) -> dict[str, Any]:
 
 
 class System:
-    """The three containers on a network of their own."""
+    """The three containers on a separate network."""
 
     def __init__(self, folder: Path) -> None:
         self.name = f"users-gateway-{uuid.uuid4().hex[:8]}"
@@ -80,7 +80,7 @@ class System:
         engine("network", "rm", self.name, check=False)
 
     def _settings(self, folder: str) -> list[str]:
-        """The settings of the manifests, and the secrets as they are mounted there."""
+        """The manifests' settings, and the secrets as mounted files."""
         values = [
             "AUTH=none",
             "SECRET_KEY_FILE=/run/secrets/redis/secret-key",

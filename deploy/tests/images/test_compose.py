@@ -1,4 +1,4 @@
-"""deploy/compose.yaml with the images of this build: all of it starts, and the gateway serves."""
+"""deploy/compose.yaml with the images of this build: everything starts, and the gateway serves."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from tools.testing.service import free_port
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    """The gateway's, while everything runs."""
+    """The gateway's URL while everything runs."""
     if subprocess.run([ENGINE, "compose", "version"], capture_output=True, timeout=30, check=False).returncode:
         pytest.skip(f"{ENGINE} has no command compose")
     if TAG != "local":

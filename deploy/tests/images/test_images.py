@@ -1,4 +1,4 @@
-"""The images themselves: small, labelled, without a shell or a root user, and at work under every restriction."""
+"""The images: small, labelled, without a shell or a root user, and working under every restriction."""
 
 import subprocess
 import time
@@ -114,7 +114,7 @@ def test_first_process_reaps_orphans(system: System, name: str):
 
 
 def test_sigterm_drains(system: System):
-    """A request that is under way when SIGTERM arrives is answered; new ones are, until the drain is over; then exit 0."""
+    """A request in flight at SIGTERM is answered; new ones are, until the drain is over; then exit 0."""
     container = system.container("api-gateway")
 
     def body() -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What these tests need of the machine: Debian's prometheus, prometheus-alertmanager, prometheus-redis-exporter."""
+"""The programs that these tests need: Debian's prometheus, prometheus-alertmanager, prometheus-redis-exporter."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skips, or in CI fails, what cannot run here."""
+    """Skips, or in CI fails, tests whose program is missing."""
     for mark in item.iter_markers("program"):
         for name in mark.args:
             if shutil.which(name) is None:

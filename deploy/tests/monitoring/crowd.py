@@ -1,7 +1,7 @@
-"""The tests of a rule file, each in a crowded Prometheus.
+"""The tests of a rule file, each in a Prometheus with other series.
 
-Another team has the same series and fails in the same way. A second environment of ours is as in the test that stays silent
-just below. A test that stays silent has the failing team beside it. The expectations do not change.
+Another team has the same series and fails in the same way. A second environment of ours is healthy. A test that stays
+silent has the failing team beside it. The expectations do not change.
 """
 
 import copy
@@ -34,7 +34,7 @@ def crowded(path: Path) -> dict[str, Any]:
 
 
 def partners(test: Test, tests: list[Test]) -> Iterator[Test]:
-    """Of a test that fires, those of the same alerts and windows that stay silent; of a silent one, those that fire."""
+    """Other tests of the same alerts and windows: silent ones for a test that fires, firing ones for a silent test."""
     alerts = {case["alertname"] for case in test.get("alert_rule_test", ())}
     window = re.findall(r"over (\w+)", test["name"])
     for other in tests:
@@ -45,7 +45,7 @@ def partners(test: Test, tests: list[Test]) -> Iterator[Test]:
 
 
 def moved(series: Iterator[Series], prefix: str) -> list[Series]:
-    """Our raw series, under namespaces with another prefix. Recorded ones are made by these rules, of ours alone."""
+    """Our raw series under namespaces with another prefix. These rules record series of ours only."""
     wanted = (each for each in series if OURS in each["series"])
     if not prefix.startswith(OURS):
         wanted = (each for each in wanted if each["series"].split("{")[0] not in recorded())

@@ -28,7 +28,7 @@ def load(port: int) -> Iterator[None]:
 
 
 def client(port: int, name: str, done: threading.Event) -> None:
-    """Creates, reads, lists, changes, deletes, asks for what is not there; whatever the answers."""
+    """Creates, reads, lists, changes, deletes, and requests missing users; ignores the answers."""
     deadline = time.monotonic() + MAX_SECONDS
     user = "none"
     for number in itertools.count():

@@ -1,4 +1,4 @@
-"""Small mistakes in a rule file, each of which its tests must notice."""
+"""Small mistakes in a rule file, each of which its tests must detect."""
 
 import copy
 import re
@@ -53,7 +53,7 @@ def changed_rules(rule: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for what, expression in dict(changed_expressions(rule["expr"])).items():
         yield what, {**rule, "expr": expression}
     if OURS in rule["expr"]:
-        # In all places at once: where two series are joined, one matcher serves both.
+        # In all places at once: if two series are joined, one matcher serves both.
         yield "any namespace", {**rule, "expr": rule["expr"].replace(OURS, 'namespace=~".+"')}
     if "for" in rule:
         yield "no for", {k: v for k, v in rule.items() if k != "for"}
@@ -64,7 +64,7 @@ def changed_rules(rule: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def changed_expressions(expression: str) -> Iterator[tuple[str, str]]:
-    """One expression, once with each mistake; the text says what was changed, and where."""
+    """One expression, once with each mistake; the text describes the change and its place."""
     for pattern, replacements in (
         (re.compile(r"(?<![=!<>~])(>=|<=|==|>|<)(?!=)"), lambda found: [COMPARISONS[found]]),
         (NUMBER, near),

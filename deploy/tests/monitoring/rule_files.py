@@ -1,4 +1,4 @@
-"""The rule files, their tests, the runbooks and the metrics that the rules may read, as parsed once."""
+"""The rule files, their tests, the runbooks and the rules' metrics, each parsed once."""
 
 import re
 from functools import cache
@@ -19,7 +19,7 @@ KEYWORDS = {"and", "or", "unless", "by", "on", "without", "ignoring", "offset", 
 
 @cache
 def parsed(path: Path) -> dict[str, Any]:
-    """A YAML file; shared, so a test that changes it works on a copy."""
+    """A YAML file; shared, so a test that changes it needs a copy."""
     document: dict[str, Any] = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
     return document
 
@@ -46,7 +46,7 @@ def recorded() -> set[str]:
 
 
 def known_metrics() -> set[str]:
-    """The first column of the table in README.md, with what a histogram is scraped as."""
+    """The first column of the table in README.md, with the series of histograms."""
     section = (MONITORING / "README.md").read_text().split("## Metrics the rules read")[1].split("\n## ")[0]
     known = {"up"}
     for row in re.findall(r"^\| `(\w+)` \| (\w+) \|", section, re.MULTILINE):

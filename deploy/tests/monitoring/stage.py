@@ -1,5 +1,6 @@
-"""What the live tests watch: the pair on a real store with a replica and an exporter, under load, watched by Prometheus
-and Alertmanager with our rules, whose alerts reach a webhook."""
+"""The stage of the live tests: the pair on a real store with a replica and an exporter, under load; Prometheus and
+Alertmanager
+with our rules; a webhook that receives the alerts."""
 
 import copy
 import json
@@ -24,18 +25,18 @@ from tools.testing.store import PASSWORD, Store, store
 MAX_MEMORY = "256mb"
 WAIT_SECONDS = 45
 QUICK = {"[5m]": "[12s]", "[1m]": "[3s]"}
-"""Windows that a test can wait for. Longer ones read what is there."""
+"""Windows short enough for a test. Longer ones read the available data."""
 
 
 class Webhook(ThreadingHTTPServer):
-    """Keeps every notification that Alertmanager sends, in order: `firing` or `resolved`, receiver, alert's labels."""
+    """Records every notification of Alertmanager, in order: `firing` or `resolved`, receiver, the alert's labels."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Notification)
         self.received: list[tuple[str, str, dict[str, str]]] = []
 
     def has(self, status: str, receiver: str, **labels: str) -> bool:
-        """Whether such a notification has come."""
+        """Whether such a notification has arrived."""
         return any(
             (status, receiver) == (got_status, got_receiver) and labels.items() <= got.items()
             for got_status, got_receiver, got in self.received
@@ -60,7 +61,7 @@ class _Notification(BaseHTTPRequestHandler):
 
 @dataclass
 class Stage:
-    """Everything that runs; `times` says when what happened, in seconds since the epoch."""
+    """All processes; `times` has the time of each event, in seconds since the epoch."""
 
     store: Store
     users: Service
@@ -69,12 +70,12 @@ class Stage:
     webhook: Webhook
     times: dict[str, float] = field(default_factory=dict)
     calm: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
-    """What was received before anything happened."""
+    """The notifications before the first event."""
     explained: set[str] = field(default_factory=set)
-    """Alerts that Alertmanager kept back while the user service was down, because ServiceDown explains them."""
+    """Alerts that Alertmanager inhibited while the user service was down, because ServiceDown explains them."""
 
     def wait(self, what: str, condition: Callable[[], bool]) -> None:
-        """Returns when it holds, and notes when. Raises AssertionError with what came instead."""
+        """Returns when the condition holds, and records the time. Raises AssertionError with what arrived instead."""
         deadline = time.monotonic() + WAIT_SECONDS
         while not condition():
             assert time.monotonic() < deadline, f"no {what} in {WAIT_SECONDS} s; received: {self.webhook.received}"
@@ -90,7 +91,7 @@ class Stage:
 
 
 def start_again(running: Service) -> None:
-    """The service on its old port, as it was first started."""
+    """Starts the service again on its old port."""
     with running.log.open("ab") as out, running.errors.open("ab") as err:
         command = [sys.executable, "-m", f"{running.site}.server"]
         running.process = subprocess.Popen(
@@ -100,7 +101,7 @@ def start_again(running: Service) -> None:
 
 
 def quick_rules(folder: Path) -> Path:
-    """Our rules with short `for` and short windows; else as they are."""
+    """Our rules with short `for` and short windows, otherwise unchanged."""
     folder.mkdir()
     for path in RULE_FILES:
         document = copy.deepcopy(parsed(path))
@@ -117,7 +118,7 @@ def quick_rules(folder: Path) -> Path:
 
 @contextmanager
 def exporter(target: Store) -> Iterator[int]:
-    """A redis_exporter before the store; its port."""
+    """A redis_exporter for the store; returns its port."""
     port = free_port()
     command = ["prometheus-redis-exporter", "-web.listen-address", f"127.0.0.1:{port}"]
     address = f"redis://127.0.0.1:{target.port}"
@@ -149,7 +150,7 @@ def webhook() -> Iterator[Webhook]:
 
 @contextmanager
 def stage(folder: Path) -> Iterator[Stage]:
-    """All of it, under load; ended in order."""
+    """Everything, under load; ended in order."""
     for name in ("primary", "replica", "services"):
         (folder / name).mkdir()
     with ExitStack() as stack:

@@ -52,7 +52,7 @@ def test_a_field_unknown_to_grafana_is_found() -> None:
 
 
 def through_the_schema(dashboard: dict[str, Any]) -> dict[str, Any]:
-    """What is left of it in the classes that Grafana generates from its schema."""
+    """The dashboard as parsed by the classes that Grafana generates from its schema."""
     model, encoder, plugins = (
         import_module(f"grafana_foundation_sdk.{name}") for name in ("models.dashboard", "cog.encoder", "cog.plugins")
     )
@@ -62,7 +62,7 @@ def through_the_schema(dashboard: dict[str, Any]) -> dict[str, Any]:
 
 
 def unknown(given: Any, kept: Any, path: str = "") -> list[str]:
-    """The paths of what is in one and not in the other, or differs there."""
+    """The paths that are in one only, or differ."""
     if isinstance(given, dict) and isinstance(kept, dict):
         return [
             each

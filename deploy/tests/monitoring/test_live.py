@@ -1,6 +1,6 @@
-"""One incident, for real: the user service is stopped and started, then the store.
+"""One real incident: the user service is stopped and started, then the store.
 
-Prometheus sees it, Alertmanager says it, and every panel of every dashboard has something to show.
+Prometheus detects it, Alertmanager sends it, and every panel of every dashboard has data.
 """
 
 import json
@@ -31,7 +31,7 @@ PANELS = [
 
 @pytest.fixture(scope="module")
 def incident(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The stage when it is all over."""
+    """The stage after the incident."""
     with stage(tmp_path_factory.mktemp("stage")) as running:
         seen = running.webhook.has
         time.sleep(CALM_SECONDS)

@@ -40,7 +40,7 @@ def observing(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[
 
 
 def listens(port: str) -> bool:
-    """Whether somebody does."""
+    """Whether the port is in use."""
     with socket.socket() as probe:
         probe.settimeout(2)
         return probe.connect_ex(("127.0.0.1", int(port))) == 0

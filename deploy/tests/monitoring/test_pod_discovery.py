@@ -1,6 +1,7 @@
-"""Without the operator: what the scrape job for annotated pods makes of the pods that prod renders.
+"""Without the operator: the targets that the scrape job for annotated pods makes of prod's pods.
 
-Debian's Prometheus is built without Kubernetes' discovery: what that would find is given to the relabelling by hand."""
+Debian's Prometheus is built without Kubernetes discovery: the tests feed the discovered labels into the relabelling.
+"""
 
 import copy
 import json
@@ -20,7 +21,7 @@ FILE = MONITORING / "prometheus-pods.yaml"
 
 
 def found_by_kubernetes(manifest: dict[str, Any], namespace: str) -> list[dict[str, Any]]:
-    """What Prometheus's pod discovery says of a pod of this workload: a target for each port of each container."""
+    """The labels that pod discovery gives to this workload: a target for each port of each container."""
     template = manifest["spec"]["template"]
     meta = {
         "namespace": namespace,
@@ -51,7 +52,7 @@ def plain(name: str) -> str:
 
 
 def discovered(tmp_path: Path, targets: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """The labels of what is scraped, as promtool says after the job's relabelling."""
+    """The target's labels after the job's relabelling, by promtool."""
     config = copy.deepcopy(parsed(FILE))
     (job,) = config["scrape_configs"]
     del job["kubernetes_sd_configs"]

@@ -1,4 +1,4 @@
-"""The rules' tests notice small mistakes in the rules: each of some 430 mutants turns them red."""
+"""The rules' tests detect small mistakes in the rules: each of some 430 mutants makes them fail."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from deploy.tests.monitoring.rule_files import RULE_FILES, beside, parsed
 pytestmark = pytest.mark.verify
 
 STRIDE = 1 if os.environ.get("MUTANTS") == "all" else 12
-"""All of them take 3 minutes of two cores: a tenth where a person waits."""
+"""All of them take 3 minutes of two cores: `make test` runs a tenth."""
 
 
 def survives(mutant: Mutant, path: Path, folder: Path) -> bool:

@@ -158,7 +158,7 @@ def test_the_alert_has_a_severity_that_alertmanager_routes(path: Path, rule: dic
 
 @by_alert
 def test_the_templates_use_no_label_that_only_the_rule_sets(path: Path, rule: dict[str, Any]) -> None:
-    """`$labels` in an annotation are the series' own: one that the rule adds is empty there."""
+    """`$labels` in an annotation are the series' own: a label that the rule adds is empty there."""
     used = set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"])))
     assert not used & set(rule["labels"])
 

@@ -29,15 +29,15 @@ KINDS = {
     "endpointslices": "EndpointSlice",
 }
 MADE_BY = {"Pod": ("Deployment", "StatefulSet", "CronJob"), "Job": ("CronJob",), "EndpointSlice": ("Service",)}
-"""What the cluster makes, and of which of our objects."""
+"""The objects that the cluster creates, and their owners."""
 
 SERVICES = ("api-gateway", "user-service")
 ELSEWHERE = ("-n cert-manager", "-n monitoring")
-"""Namespaces of others, whose objects we cannot know."""
+"""Namespaces of others, whose objects are unknown here."""
 
 
 def commands(page: Path) -> list[str]:
-    """Every kubectl line of a page, with each service in the place of $SERVICE."""
+    """Every kubectl line of a page, with each service for $SERVICE."""
     text = page.read_text()
     blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
     inline = re.findall(r"`(kubectl [^`]+)`", text)
@@ -56,7 +56,7 @@ CASES = [
 @pytest.fixture(scope="module")
 def cluster(load: Load) -> list[dict[str, Any]]:
     """The cluster's objects: prod, once with every component, once with one Redis alone."""
-    everything = tuple(each for each in components() if each != "keda")  # which takes the scalers' place
+    everything = tuple(each for each in components() if each != "keda")  # which replaces the autoscalers
     alone = tuple(each for each in everything if each != "redis-sentinel")
     return [manifest.data for added in (everything, alone) for manifest in load("prod", added)]
 
@@ -69,7 +69,7 @@ def pod_template(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def labels(kind: str, data: dict[str, Any]) -> dict[str, str]:
-    """The labels that an object of a kind has which is, or is made of, `data`."""
+    """The labels of an object of this kind, or of the objects that `data` creates."""
     if kind == "Pod":
         return dict(pod_template(data)["metadata"]["labels"])
     if kind == "Job":
@@ -78,7 +78,7 @@ def labels(kind: str, data: dict[str, Any]) -> dict[str, str]:
 
 
 def makers(cluster: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    """The objects of a kind, or those that make them."""
+    """The objects of a kind, or those that create them."""
     return [data for data in cluster if data["kind"] in MADE_BY.get(kind, (kind,))]
 
 
@@ -89,7 +89,7 @@ def containers(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def named(cluster: list[dict[str, Any]], word: str) -> list[dict[str, Any]]:
-    """What `deploy/x` or the pod `redis-0` names; nothing where the word names nothing."""
+    """The objects that `deploy/x` or the pod `redis-0` names; empty for other words."""
     if found := re.fullmatch(r"(\w+)/([\w-]+)", word):
         kind = KINDS[found[1]]
         return [data for data in makers(cluster, kind) if data["metadata"]["name"] == found[2]]

@@ -1,4 +1,4 @@
-"""A Kubernetes API server over `cluster.py` that real kubectl can apply to.
+"""A Kubernetes API server over `cluster.py`, for real kubectl.
 
 The caller impersonates a user with the name of its group; `system:masters` may do everything.
 """
@@ -15,7 +15,7 @@ from deploy.tests.pipelines.cluster import CLUSTER_WIDE, TO_KNOW, Call, Cluster,
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = 1 << 16  # one write an answer: two wait 40 ms for each other
+    wbufsize = 1 << 16  # one write per answer: two wait 40 ms for each other
     server: "_Server"
 
     def do_GET(self) -> None:

@@ -1,6 +1,7 @@
-"""A small Kubernetes cluster in memory: objects, RBAC by the Roles that were applied to it, workloads that are ready at once.
+"""A small Kubernetes cluster in memory: objects, RBAC by the applied Roles, workloads that are ready immediately.
 
-Each template of a Deployment leaves a ReplicaSet. No defaults; a patch with the applied configuration replaces the object.
+Each template of a Deployment creates a ReplicaSet. No defaults; a patch with the applied configuration replaces the
+object.
 """
 
 import json
@@ -15,11 +16,11 @@ CLUSTER_WIDE = {"Namespace", "StorageClass", "GatewayClass", "ClusterIssuer"}
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 REVISION = "deployment.kubernetes.io/revision"
 TO_KNOW = {("apps/v1", "ReplicaSet"), ("apps/v1", "ControllerRevision"), ("autoscaling/v2", "HorizontalPodAutoscaler")}
-"""Kinds that scripts ask for, whether a rendering has them or not."""
+"""Kinds that scripts request, whether or not a rendering has them."""
 
 
 def plural(kind: str) -> str:
-    """The resource of a kind, by English grammar, which API groups follow."""
+    """The resource of a kind, by English grammar, which API groups use."""
     if kind.endswith("y") and kind[-2] not in "aeiou":
         return f"{kind.lower()[:-1]}ies"
     if kind.endswith("Chaos"):
@@ -28,7 +29,7 @@ def plural(kind: str) -> str:
 
 
 class Call(NamedTuple):
-    """What the authorizer is asked."""
+    """A question to the authorizer."""
 
     group: str
     verb: str
@@ -38,19 +39,19 @@ class Call(NamedTuple):
 
 @dataclass
 class Cluster:
-    """The objects by (group, resource, namespace, name), and what was refused."""
+    """The objects by (group, resource, namespace, name), and the refused calls."""
 
     kinds: set[tuple[str, str]]
     """Known kinds, with their apiVersion."""
     objects: dict[tuple[str, str, str, str], Object] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
-    """Calls of everybody but the administrator."""
+    """The calls of everyone except the administrator."""
     refused: list[Call] = field(default_factory=list)
     url: str = ""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def kubeconfig(self, file: Path, group: str, namespace: str = "default") -> Path:
-        """Written for a member of the group."""
+        """The kubeconfig of a member of the group."""
         context = {"cluster": "stub", "user": "caller", "namespace": namespace}
         file.write_text(
             json.dumps(
@@ -71,7 +72,7 @@ class Cluster:
         return [each for (_, what, where, _), each in self.objects.items() if (what, where) == (resource, namespace)]
 
     def may(self, group: str, namespace: str, call: Call) -> bool:
-        """As RBAC decides by Roles alone."""
+        """RBAC's decision, by Roles only."""
         if group == ADMINISTRATOR:
             return True
         self.calls.append(call)
@@ -87,7 +88,7 @@ class Cluster:
         return False
 
     def write(self, key: tuple[str, str, str, str], given: Object, *, is_dry: bool) -> Object:
-        """Creates or replaces an object, with what the server and controllers add."""
+        """Creates or replaces an object, with the fields that the server and controllers add."""
         old = self.objects.get(key, {})
         meta, before = given.setdefault("metadata", {}), old.get("metadata", {})
         changed = given.get("spec") != old.get("spec")

@@ -1,4 +1,4 @@
-"""Where a script of deploy/bin runs in a test: stand-ins first on PATH, a small cluster, orders to fail."""
+"""The surroundings of a script of deploy/bin in a test: stand-ins first on PATH, a small cluster, orders to fail."""
 
 import json
 import os
@@ -11,13 +11,14 @@ ROOT = Path(__file__).resolve().parents[3]
 BIN = ROOT / "deploy" / "bin"
 STAND_IN = Path(__file__).with_name("stand-in.sh")
 SECONDS = 60
-"""For one script; each ends in a second or two."""
+"""For one script; each takes a second or two."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An order to fail: calls that match `call`, from one of them on, to another. `kind`: fails, partly (done nevertheless, in
-    part) or hangs."""
+    """An order to fail: the calls that match `call`, from one number to another. `kind`: fails, partly (fails after doing a
+    part)
+    or hangs."""
 
     call: str
     kind: str = "fails"
@@ -27,12 +28,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class Stage:
-    """A folder with the stand-ins, and what they left in it."""
+    """A folder with the stand-ins and their records."""
 
     folder: Path
 
     def run(self, script: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        """A script of deploy/bin, with these settings and hardly any others."""
+        """Runs a script of deploy/bin with these settings and hardly any others."""
         return subprocess.run(
             [str(BIN / script), *arguments],
             capture_output=True,
@@ -44,12 +45,12 @@ class Stage:
         )
 
     def environment(self, **settings: str) -> dict[str, str]:
-        """Of a script: nothing of ours leaks in but where programs are."""
+        """The script's environment: only PATH comes from ours."""
         path = os.pathsep.join((str(self.folder / "bin"), os.environ["PATH"]))
         return {"PATH": path, "HOME": str(self.folder), "STAGE": str(self.folder), **settings}
 
     def fail(self, *orders: Failure) -> None:
-        """From now on."""
+        """Adds an order."""
         lines = (f"{each.first} {each.last} {each.kind} {each.call}\n" for each in orders)
         (self.folder / "failures").write_text("".join(lines), encoding="utf-8")
 
@@ -60,7 +61,7 @@ class Stage:
 
     @property
     def cluster(self) -> dict[str, str]:
-        """Which version of each workload runs."""
+        """The running version of each workload."""
         return {file.name: file.read_text(encoding="utf-8") for file in (self.folder / "cluster").iterdir()}
 
     @property
@@ -70,13 +71,12 @@ class Stage:
         return str(json.loads(body)["text"]) if body else ""
 
     def text(self, name: str) -> str:
-        """Of a file on the stage."""
         file = self.folder / name
         return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def stage(folder: Path, *commands: str, cluster: dict[str, str] | None = None) -> Stage:
-    """A fresh one, with stand-ins for these commands, on which nothing fails."""
+    """A new stage with stand-ins for these commands; nothing fails on it."""
     (folder / "bin").mkdir(parents=True)
     for command in commands:
         shutil.copy2(STAND_IN, folder / "bin" / command)

@@ -17,7 +17,7 @@ from tools.testing.service import Service
 HOOK = "https://hooks.slack.test/services/T0/B0/wJalrXUtnFEMI"
 API_KEY = "smoke.key-that-nobody-may-read"
 WORKLOADS = ["redis", "redis-sentinel", "rate-limit", "user-service", "api-gateway"]
-"""In the order in which they need each other."""
+"""In the order of their dependencies."""
 OLD = dict.fromkeys(WORKLOADS, "old")
 NEW = dict.fromkeys(OLD, "new")
 SETTINGS = {
@@ -50,7 +50,7 @@ LOST = "the rollback failed too"
 
 @pytest.fixture
 def running(tmp_path: Path) -> Stage:
-    """An environment in which the old version runs."""
+    """An environment that runs the old version."""
     return stage(tmp_path / "stage", *COMMANDS, cluster=OLD)
 
 
@@ -312,7 +312,7 @@ def test_nothing_is_left_behind(running: Stage, tmp_path: Path):
 
 
 def processes(of: Stage) -> list[bytes]:
-    """What still runs of a stage's stand-ins."""
+    """The running processes of a stage's stand-ins."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""end_to_end.sh against a running pair, by its address, as on the test cluster: it asks that one, and can fail."""
+"""end_to_end.sh against a running pair, by its address, as on the test cluster: it uses that pair, and it can fail."""
 
 import re
 import subprocess

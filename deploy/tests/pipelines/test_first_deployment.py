@@ -25,7 +25,7 @@ PAGE = ROOT / "docs" / "how-to" / "deploying.md"
 COMPONENTS = ROOT / "deploy" / "kustomize" / "components"
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ADDED = ("shared-rate-limit", "redis-sentinel", "signed-images", "monitoring", "backup")
-"""Added to prod beside what the page adds: those with commands of their own, and those with kinds of their own."""
+"""Added to prod beside the page's own components: those with their own commands, and those with their own kinds."""
 
 
 def blocks(file: Path, until: str = "\x00") -> list[str]:
@@ -35,13 +35,13 @@ def blocks(file: Path, until: str = "\x00") -> list[str]:
 
 @dataclass
 class Account:
-    """A checkout, the stand-ins, a cluster: what the commands of the page leave behind."""
+    """A checkout, the stand-ins, a cluster: the result of the page's commands."""
 
     folder: Path
     cluster: Cluster
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        """As the administrator, in the checkout."""
+        """Runs commands as the administrator, in the checkout."""
         return subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
             cwd=self.folder / "checkout",
@@ -54,7 +54,6 @@ class Account:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of every command."""
         return {
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
             "HOME": str(self.folder),
@@ -71,12 +70,12 @@ class Account:
         return found
 
     def policy(self, name: str) -> dict[str, Any]:
-        """A policy as AWS got it."""
+        """A policy as sent to AWS."""
         found: dict[str, Any] = json.loads((self.folder / "policies" / f"{name}.json").read_text())
         return found
 
     def deploy(self, digit: str) -> subprocess.CompletedProcess[str]:
-        """As the pipeline does it, with the role that the page made for it."""
+        """Deploys as the pipeline does, with the role that the page created."""
         settings = {"GATEWAY_DIGEST": f"sha256:{digit * 64}", "USERS_DIGEST": f"sha256:{digit * 64}"}
         settings |= {"CLUSTER": "users-gateway", "AWS_REGION": "eu-central-1", "SMOKE_URL": "https://api.example.test"}
         settings |= {"SMOKE_SECRET": f"{NAMESPACE}/smoke", "PYTHON": "service-python"}
@@ -118,7 +117,7 @@ def account(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], str]
 
 
 def installed(cluster: Cluster) -> None:
-    """What the charts of the page bring, as far as its commands touch it."""
+    """The objects of the charts on the page that its commands use."""
     for name in ("cert-manager", "monitoring"):
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         cluster.write(("", "namespaces", "", name), namespace, is_dry=False)
@@ -128,7 +127,7 @@ def installed(cluster: Cluster) -> None:
 
 
 def known(checkout: Path) -> Iterator[dict[str, Any]]:
-    """Every object of the repository and of the page: the cluster serves their kinds."""
+    """Every object of the repository and the page: the cluster serves their kinds."""
     for file in [
         *(checkout / "deploy/kustomize").rglob("*.yaml"),
         *(checkout / "deploy/argocd/access").rglob("*.yaml"),

@@ -1,4 +1,4 @@
-"""What runs on the test cluster, as far as it runs without one: the caller against a real gateway, the script's order."""
+"""The programs of the test cluster that run without one: the caller against a real gateway, the script's order."""
 
 import shutil
 import subprocess
@@ -125,7 +125,7 @@ def test_missing_program_is_named_before_anything_starts(tmp_path: Path, missing
 
 
 def basic_tools(folder: Path) -> Path:
-    """What the script's first lines need, in a folder of their own."""
+    """The programs of the script's first lines, in a separate folder."""
     tools = folder / "tools"
     tools.mkdir()
     for name in ("bash", "env", "dirname", "mkdir"):

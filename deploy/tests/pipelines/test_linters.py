@@ -1,4 +1,4 @@
-"""Workflows and scripts under the linters that know them; `make verify` brings these. Each is also seen to fail."""
+"""Workflows and scripts under their linters, which `make verify` installs. Each linter is also seen to fail."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ FILES = sorted(FOLDER.glob("*.yaml"))
 
 
 def linted(*command: object, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """A linter's outcome. Without the linter: skipped, in CI failed."""
+    """A linter's result. Without the linter: skipped, in CI failed."""
     name = str(command[0])
     found = shutil.which(name, path=os.pathsep.join(PLACES))
     if found is None:
@@ -30,7 +30,7 @@ def linted(*command: object, folder: Path = ROOT) -> subprocess.CompletedProcess
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
-    """A checkout with one workflow, wrong in every way."""
+    """A checkout with one workflow that has every kind of mistake."""
     file = tmp_path / ".github" / "workflows" / "broken.yaml"
     file.parent.mkdir(parents=True)
     text = (FOLDER / "ci.yaml").read_text(encoding="utf-8")

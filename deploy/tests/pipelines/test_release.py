@@ -1,4 +1,4 @@
-"""A release: version, changelog and tag agree; the tested images get the name; what is attached."""
+"""A release: version, changelog and tag agree; the tested images get the name; the release's files."""
 
 import shutil
 import subprocess
@@ -31,7 +31,7 @@ CHANGELOG = """\
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """What a release is made of, at version 1.2.3."""
+    """The files of a release at version 1.2.3."""
     folder = tmp_path / "checkout"
     (folder / "deploy").mkdir(parents=True)
     shutil.copytree(BIN, folder / "deploy/bin")
@@ -52,7 +52,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Stage:
-    """Stand-ins for what a release talks to."""
+    """Stand-ins for the programs of a release."""
     return stage(tmp_path / "stage", "docker", "cosign", "gh")
 
 

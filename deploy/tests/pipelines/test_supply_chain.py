@@ -1,4 +1,4 @@
-"""The audit: silence of a source fails, findings fail, and the SBOM is of what the services run on."""
+"""The audit: a silent source fails, findings fail, and the SBOM lists the services' dependencies."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ CLEAN = [
     {"name": "redis", "version": "8.1", "licenses": [{"expression": "MIT"}]},
 ]
 needs_pip_audit = pytest.mark.verify
-"""`make verify` brings it."""
+"""The program, which `make verify` installs."""
 
 
 def sbom(folder: Path, *more: dict[str, Any]) -> None:

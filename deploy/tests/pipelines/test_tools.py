@@ -1,4 +1,4 @@
-""".ci/tools: what is missing is installed, by its package; what is there is left alone; a kubectl of old is one clear line."""
+""".ci/tools: installs what is missing, by package, and nothing else; an old kubectl is one clear line."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ PROGRAMS = {"git", "ip", "make", "openssl", "chromium", "node", "npm", "kubectl"
 
 
 class Machine:
-    """One that has nothing but what is put on it; `installed` is what apt-get was asked for."""
+    """A machine with the given programs only; `installed` lists the calls of apt-get."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.calls = folder, folder / "calls"
@@ -31,12 +31,11 @@ class Machine:
         )
 
     def put(self, name: str, script: str = "") -> None:
-        """A program."""
         (self.folder / name).write_text(f"#!/bin/bash\n{script}\n", encoding="utf-8")
         self.folder.joinpath(name).chmod(0o755)
 
     def run(self) -> subprocess.CompletedProcess[str]:
-        """What .ci/tools does there."""
+        """Runs .ci/tools there."""
         environment = {"PATH": str(self.folder)}
         return subprocess.run(
             [str(ROOT / ".ci/tools")], capture_output=True, text=True, check=False, timeout=30, env=environment
@@ -44,7 +43,6 @@ class Machine:
 
     @property
     def installed(self) -> set[str]:
-        """Packages."""
         calls = [line for line in self.calls.read_text().splitlines() if line.startswith("apt-get install")]
         return {word for line in calls for word in line.split()[2:] if not word.startswith("-")}
 

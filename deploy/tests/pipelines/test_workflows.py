@@ -1,4 +1,4 @@
-"""What must hold for every workflow, whatever it does."""
+"""Rules for every workflow."""
 
 import os
 import re
@@ -18,7 +18,7 @@ WRITES = {
     "scheduled/images": {"security-events"},
     "release/release": {"contents", "packages", "id-token"},
 }
-"""Which jobs may write what."""
+"""The jobs with write permissions."""
 
 
 def test_the_workflows_are_there():

@@ -1,4 +1,4 @@
-"""The workflows as objects, for the tests that ask about them."""
+"""The workflows as objects, for tests."""
 
 import re
 from collections.abc import Iterator

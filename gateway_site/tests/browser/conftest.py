@@ -36,7 +36,7 @@ MILLISECONDS = 20_000
 
 @dataclass
 class Visit:
-    """A page in the browser, what its console said of errors, and whom it asked."""
+    """A page in the browser, with the errors of its console and the hosts of its requests."""
 
     page: "Page"
     url: str
@@ -45,7 +45,6 @@ class Visit:
     answers: list[tuple[int, str]] = field(default_factory=list)
 
     def record(self, answer: "Response") -> None:
-        """Keeps whom the page asked."""
         if urlsplit(answer.url).path != "/favicon.ico" and not answer.url.startswith("data:"):
             self.answers.append((answer.status, answer.url))
 
@@ -58,7 +57,7 @@ class Visit:
                 return
 
     def note(self, message: "ConsoleMessage") -> None:
-        """Keeps an error of the console; the icon that browsers ask for unbidden is none of the page's."""
+        """Records an error of the console; not the favicon, which browsers request on their own."""
         if message.type != "error" or message.location["url"].endswith("/favicon.ico"):
             return
         if "ERR_NETWORK_CHANGED" in message.text:
@@ -67,11 +66,11 @@ class Visit:
             self.errors.append(message.text)
 
     def text(self) -> str:
-        """All that a reader sees."""
+        """The visible text."""
         return self.page.inner_text("body")
 
     def runs_an_inline_script(self) -> bool:
-        """Whether a script that somebody got into the page runs."""
+        """Whether an injected script runs."""
         self.page.evaluate("""() => {
             const script = document.createElement("script");
             script.textContent = "window.ran = true";
@@ -81,12 +80,12 @@ class Visit:
 
     @property
     def hosts(self) -> set[str]:
-        """Every host that was asked for anything."""
+        """Every requested host."""
         return {urlsplit(url).netloc for _, url in self.answers}
 
     @property
     def statuses(self) -> set[int]:
-        """Every status that an answer had."""
+        """Every status of an answer."""
         return {status for status, _ in self.answers}
 
 
@@ -100,7 +99,7 @@ def executable() -> str:
 
 @pytest.fixture
 def reader() -> dict[str, Any]:
-    """What a test's reader has, in playwright's words: a screen, a colour scheme, scripts on or off."""
+    """The reader's settings in playwright's terms: screen, colour scheme, scripts on or off."""
     return {}
 
 

@@ -1,4 +1,4 @@
-"""DRF's browsable API through the gateway, in a real browser: what a developer does at /api/users after `make run`."""
+"""DRF's browsable API through the gateway, in a real browser: a developer's steps at /api/users after `make run`."""
 
 import json
 import uuid

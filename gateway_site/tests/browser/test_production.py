@@ -1,4 +1,4 @@
-"""With DEBUG off a browser gets what a program gets: neither the browsable API nor its assets."""
+"""With DEBUG off a browser gets the same as a program: neither the browsable API nor its assets."""
 
 from collections.abc import Callable
 

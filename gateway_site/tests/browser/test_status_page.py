@@ -1,4 +1,4 @@
-"""The status page in a real browser: on a desk, on a phone, in the dark, without scripts; and that it fits, and can be read."""
+"""The status page in a real browser: on a desktop, on a phone, in the dark, without scripts; it fits and is readable."""
 
 import re
 import time
@@ -59,7 +59,7 @@ def reader(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def busy(dev_gateway: Service) -> Service:
-    """The pair in dev, once there is something to draw."""
+    """The pair in dev, with data for the charts."""
     until = time.monotonic() + 30
     with requests.Session() as session:
         while time.monotonic() < until:

@@ -59,7 +59,7 @@ def test_try_it_out_creates_a_user(visit: Open, gateway_service: Service) -> Non
 def test_authorize_sends_the_credential(
     visit: Open, users_service: Service, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """The key goes in by the dialogue, out with the request, and is not kept when the page is left."""
+    """The key is entered in the dialogue, sent with the request, and not kept when the page is left."""
     folder = tmp_path_factory.mktemp("guarded")
     key, line = api_keys.create("reader", frozenset({READ}), None)
     (folder / "keys").write_text(line)
@@ -80,7 +80,7 @@ def test_authorize_sends_the_credential(
 
 
 def listed(visit: Visit) -> int:
-    """The status of the list, asked for on the page."""
+    """The status of the list, requested on the page."""
     panel = visit.page.locator("#operations-users-list_users")
     if not panel.get_by_role("button", name="Execute").count():
         panel.locator(".opblock-summary-control").click()
@@ -91,7 +91,7 @@ def listed(visit: Visit) -> int:
 
 
 def test_inline_script_is_refused(visit: Open, gateway_service: Service) -> None:
-    """The policy is in force: what a hole in the page would run does not run."""
+    """The policy is in force: an injected script does not run."""
     seen = visit(gateway_service)
     seen.open("/api/docs")
     assert not seen.runs_an_inline_script()

@@ -15,9 +15,9 @@ SECONDS = 10
 
 
 class Client:
-    """Asks the gateway at `url`; `users` holds the ids of those it made, until they are gone.
+    """A client of the gateway at `url`; `users` holds the ids of its users until they are deleted.
 
-    Raises requests.RequestException when there is no gateway.
+    Raises requests.RequestException without a gateway.
     """
 
     def __init__(self, url: str) -> None:
@@ -29,7 +29,8 @@ class Client:
         self.schema: dict[str, Any] = inlined(answer.json())
 
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
-        """One request, on a connection of its own so that threads may ask at once. Fails when the answer is not documented."""
+        """One request on a new connection, so that threads may send at the same time. Fails if the answer is not
+        documented."""
         headers = self.headers | options.pop("headers", {})
         url = path if path.startswith("http") else self.url + path
         answer = requests.request(method, url, headers=headers, timeout=SECONDS, allow_redirects=False, **options)
@@ -37,7 +38,7 @@ class Client:
         return answer
 
     def create(self, **fields: Any) -> dict[str, Any]:
-        """A user, who is deleted at the end of the test."""
+        """A user that is deleted at the end of the test."""
         answer = self.ask("POST", "/api/users", json=new_user(**fields))
         assert answer.status_code == requests.codes.created, answer.text
         user: dict[str, Any] = answer.json()

@@ -10,7 +10,7 @@ ATTEMPTS = 5
 
 
 def walk(client: Client, limit: int, until: set[str], *, leaving: list[str] | None = None) -> list[str]:
-    """The ids page by page, until all of these were seen; before each further page one leaves, and another comes."""
+    """Walks page by page until all of these were seen; before each further page one user is deleted and another created."""
     seen: list[str] = []
     url = f"/api/users?limit={limit}"
     for _ in range(PAGES):

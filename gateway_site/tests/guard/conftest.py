@@ -65,7 +65,7 @@ def keys() -> dict[str, tuple[str, str]]:
 
 @pytest.fixture(scope="session")
 def key_file(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, tuple[str, str]]) -> Path:
-    """The file with both."""
+    """The file with both keys."""
     path = tmp_path_factory.mktemp("keys") / "api-keys.txt"
     path.write_text("# test keys\n\n" + "\n".join(line for _, line in keys.values()) + "\n")
     return path

@@ -1,4 +1,4 @@
-"""An issuer of tokens for tests: its keys, a key set over HTTP that may rotate, fail or hang, and any token one asks for."""
+"""A token issuer for tests: its keys, a key set over HTTP that may rotate, fail or hang, and arbitrary tokens."""
 
 import json
 import threading
@@ -38,7 +38,7 @@ def claims(**changed: Any) -> dict[str, Any]:
 def token(key: Any = RSA_KEY, algorithm: str = "RS256", kid: str | None = "rsa", **changed: Any) -> str:
     """A token; `headers` among `changed` replaces the rest of its head."""
     headers = changed.pop("headers", {"kid": kid} if kid else {})
-    # Not jwt.encode, which refuses to write what a hostile issuer might.
+    # Not jwt.encode, which refuses to write hostile tokens.
     return jwt.PyJWS().encode(json.dumps(claims(**changed)).encode(), key, algorithm, headers=headers)
 
 
@@ -75,7 +75,7 @@ class Issuer:
         }
 
     def reset(self) -> None:
-        """As it was."""
+        """Restores it."""
         self.keys = [jwk(RSA_KEY, "rsa", alg="RS256"), jwk(EC_KEY, "ec"), jwk(ED_KEY, "ed")]
         self.status, self.body = 200, None
         self.open.set()

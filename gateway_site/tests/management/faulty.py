@@ -1,4 +1,4 @@
-"""A door in front of a real gateway that answers some requests itself, wrongly."""
+"""A proxy in front of a real gateway that answers some requests wrongly."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ Fault = Callable[[str, str, requests.Response], None]
 
 @contextmanager
 def faulty_gateway(url: str, fault: Fault) -> Iterator[str]:
-    """The URL of a door to the gateway at `url`."""
+    """The URL of a proxy to the gateway at `url`."""
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:

@@ -1,11 +1,11 @@
-"""The gateway's schema against the user service's: a client of the gateway sees the same, and what is the gateway's own."""
+"""The gateway's schema against the user service's: the same operations, and the gateway's own additions."""
 
 from common.tests.openapi.documents import Operation, operations, written
 
 OWN_STATUSES = {"401", "403", "429", "502", "504"}
 OWN_HEADERS = {"RateLimit", "RateLimit-Policy", "WWW-Authenticate"}
 BODILESS = {"413"}
-"""The gateway refuses a body that is too large whatever the method, the user service where it reads one."""
+"""The gateway refuses a large body for every method, the user service only if it reads one."""
 
 GATEWAY, USERS = operations(written("gateway")), operations(written("users"))
 

@@ -1,4 +1,4 @@
-"""Bars: their place, their height, what is said of them."""
+"""Bars: position, height, label."""
 
 import pytest
 

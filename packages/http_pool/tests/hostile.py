@@ -43,7 +43,7 @@ class Peer:
         return seen
 
     async def request(self) -> Seen:
-        """The next request with its whole body, whichever way it is framed."""
+        """The next request with its whole body, in any framing."""
         seen = await self.head()
         body = bytearray()
         if seen.values(b"transfer-encoding") == [b"chunked"]:
@@ -135,7 +135,7 @@ def always(*answers: bytes) -> Script:
 
 
 def forever(answer: bytes = OK) -> Script:
-    """Answer every request with this, on as many connections as come."""
+    """Answer every request with this, on any number of connections."""
 
     async def script(peer: Peer) -> None:
         while True:
@@ -150,7 +150,7 @@ async def get(upstream, target: bytes = b"/", timeout: float = 10.0):  # noqa: A
 
 
 async def read(answer) -> bytes:
-    """An answer's body, whichever way it comes."""
+    """An answer's body, streamed or not."""
     return b"".join([chunk async for chunk in answer.chunks()])
 
 

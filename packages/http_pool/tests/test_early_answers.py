@@ -38,7 +38,7 @@ async def test_answer_before_the_body_was_sent_ends_the_sending(hostile, client,
 
 
 async def test_refusal_of_a_server_that_closes_with_unread_data_arrives(hostile, client):
-    """Its kernel sends RST behind the answer; in 413 the client reads what it did wrong, in 502 nothing."""
+    """The kernel sends RST behind the answer: in 413 the client reads the reason, in 502 nothing."""
 
     async def script(peer: Peer) -> None:
         await peer.head()

@@ -51,7 +51,6 @@ class Objects:
 
     @property
     def rendering(self) -> Rendering:
-        """As it is now."""
         return Rendering((Manifest(data, "mutant") for data in self.all), self.services)
 
 
@@ -63,7 +62,7 @@ def _plain(data: Data) -> str:
 
 @dataclass(frozen=True)
 class Mutant:
-    """One breakage."""
+    """One defect."""
 
     name: str
     mutate: Callable[[Objects], object]

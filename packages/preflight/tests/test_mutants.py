@@ -1,4 +1,4 @@
-"""A sound deployment is found sound; broken in one way, it is found broken in that way."""
+"""A correct deployment has no finding; a broken one has the expected finding."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def sound() -> Objects:
 
 
 def found_in(sound: Objects, mutant: Mutant) -> tuple[list[Violation], list[Violation]]:
-    """Everything that is found in a mutant, and what names its breakage."""
+    """All findings in a mutant, and those that name its defect."""
     objects = Objects(sound.rendering)
     mutant.mutate(objects)
     found = check(objects.rendering)

@@ -11,9 +11,9 @@ from tools.testing.valkey import Valkey, valkey
 
 
 def pytest_asyncio_loop_factories(item):
-    """Each async test on both loops: the service runs uvloop, the commands asyncio's.
+    """Runs each async test on both loops: the service uses uvloop, the commands asyncio's.
 
-    But for real failovers, which take seconds: the stand-ins that lie show what is particular to a loop.
+    Except real failovers, which take seconds: the hostile stand-ins cover the differences of the loops.
     """
     if item.path.name in {"test_cluster.py", "test_failover.py"}:
         return {"uvloop": uvloop.new_event_loop}

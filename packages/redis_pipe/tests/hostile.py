@@ -1,4 +1,4 @@
-"""A Redis server that misbehaves on purpose, and remembers what it was sent."""
+"""A Redis server that misbehaves on purpose, and records its input."""
 
 import asyncio
 import contextlib

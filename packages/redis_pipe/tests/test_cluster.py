@@ -23,7 +23,7 @@ def running() -> Iterator[Nodes]:
 
 @pytest.fixture
 def nodes(running: Nodes) -> Nodes:
-    """The cluster, whole and empty, whatever the test before did to it."""
+    """The cluster, complete and empty after any earlier test."""
     running.restore()
     return running
 
@@ -41,7 +41,7 @@ async def reason_of(connection) -> Reason:
 
 
 class Load:
-    """A script with two keys again and again, each time with another member; what became of each."""
+    """Runs a script with two keys repeatedly, each time with another member; returns the results."""
 
     def __init__(self, connection) -> None:
         self.connection = connection
@@ -53,7 +53,7 @@ class Load:
         await self.connection.run("count", COUNT, [KEY, OTHER_KEY], ["first"])
         self.acknowledged = 1
         self._task = asyncio.create_task(self._run())
-        await asyncio.sleep(1.2)  # from now on the connection is old enough to be left
+        await asyncio.sleep(1.2)  # from now on the connection is old enough to be replaced
         return self
 
     async def __aexit__(self, *_) -> None:

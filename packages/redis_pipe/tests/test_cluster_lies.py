@@ -1,4 +1,4 @@
-"""Nodes that lead astray: each wait is bounded, and no reply opens a connection of its own."""
+"""Nodes with wrong answers: each wait is bounded, and no reply opens an extra connection."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ def slots(port: int, host: bytes = b"$9\r\n127.0.0.1\r\n", first: int = 0) -> by
 
 
 class Node:
-    """A hostile node: what it says of the cluster, and how it answers everything else."""
+    """A hostile node: its view of the cluster, and its answer to everything else."""
 
     server: Hostile
 

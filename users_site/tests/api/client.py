@@ -69,7 +69,7 @@ def dashed(headers: dict[str, Any]) -> dict[str, Any]:
 
 
 def at_once(*calls: Callable[[], requests.Response]) -> list[requests.Response]:
-    """The answers to calls that all start together, in the order of the calls."""
+    """The answers to calls that start together, in the order of the calls."""
     barrier = Barrier(len(calls))
 
     def start(call: Callable[[], requests.Response]) -> requests.Response:
@@ -85,7 +85,7 @@ def statuses(answers: Iterable[requests.Response]) -> list[int]:
 
 
 def problem(answer: requests.Response, status: int, code: str, path: str | None = None) -> dict[str, Any]:
-    """The problem in an answer, once it is certain that it is one with all its members."""
+    """The problem in an answer, after checking that all its members are there."""
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json"), answer.text
     body: dict[str, Any] = answer.json()
     assert body.keys() == (MEMBERS | {"errors"} if status == 400 else MEMBERS)

@@ -15,7 +15,7 @@ def users(users_service: Service) -> Users:
 
 @pytest.fixture(scope="session")
 def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A store that one test at a time may empty, fill and kill; it is whole again for the next."""
+    """A store that one test at a time may empty, fill and kill; it is restored for the next."""
     with store(tmp_path_factory.mktemp("own-valkey")) as running:
         yield running
 

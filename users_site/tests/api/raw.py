@@ -28,7 +28,7 @@ def send(url: str, data: bytes, *, linger: float = 0.0) -> Answer:
     """Sends the bytes and reads one answer; waits `linger` seconds for the server to close behind it."""
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=SECONDS) as client:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # where the server would not read on
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # if the server would not continue to read
             client.sendall(data)
         head, _, body = receive_until(client, b"", b"\r\n\r\n").partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")

@@ -40,7 +40,7 @@ def test_list_is_a_page_with_its_users_paging_and_a_form_for_a_new_one(dev: User
     assert re.search(r'<a[^>]+href="[^"]*cursor=[^"]+"', text)
     assert re.search(r'<form[^>]+action="/users[^"]*"[^>]+method="POST"', text)
     assert "application/json" in text
-    assert "?format=" not in text  # which nobody here would heed
+    assert "?format=" not in text  # which the service would ignore
 
 
 def test_user_is_a_page_with_forms_to_change_and_delete_it(dev: Users) -> None:

@@ -1,4 +1,4 @@
-"""The service on a Redis Cluster: all that it does, while it loses the node that has the users, and while it has none."""
+"""The service on a Redis Cluster while it loses the node with the users, and while it has none."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ FAILOVER_SECONDS = 8.0
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[tuple[Nodes, Served]]:
-    """A cluster, and the service that promises that a failover costs no acknowledged write."""
+    """A cluster, and a service whose acknowledged writes survive a failover."""
     with (
         cluster() as nodes,
         serving("users_site", REDIS_URL=nodes.url, DURABILITY="replicated") as running,
@@ -88,7 +88,7 @@ def test_every_kind_of_request_is_served_by_a_service_as_it_comes(nodes: Nodes, 
 
 
 def creates(users: Users, until_seconds: float) -> tuple[list[dict], set[int], float]:
-    """Users that were acknowledged until then, every status that came, and the longest time without a 201."""
+    """The users acknowledged until then, every status, and the longest time without a 201."""
     acknowledged, seen, gap, last = [], set(), 0.0, time.monotonic()
     while last < until_seconds and time.monotonic() < until_seconds:
         answer = users.post({"name": "Ada", "email": fresh_email()})

@@ -1,4 +1,4 @@
-"""Many clients at once: no interleaving breaks a promise."""
+"""Concurrent clients: no interleaving breaks the contract."""
 
 from functools import partial
 

@@ -41,7 +41,7 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Se
 
 @pytest.fixture
 def pair(mortal: tuple[Store, Service]) -> Iterator[tuple[Store, Service, Users]]:
-    """A store to be killed and the service on it, both well before and after."""
+    """A store that may be killed and the service on it, both healthy before and after."""
     redis, running = mortal
     users = Users(running.url)
     wait_until(lambda: users.list().status_code == 200)
@@ -132,12 +132,12 @@ def test_store_killed_amid_changes_holds_no_half_user_and_all_that_was_acknowled
         assert faults(client) == []
     assert acknowledged
     for user in acknowledged:
-        # Its next change may have been made without an answer; the user is there all the same.
+        # Its next change may have been made without an answer; the user exists in any case.
         assert users.get(user["id"]).json()["created_at"] == user["created_at"]
 
 
 def live_until_503(users: Users) -> list[dict]:
-    """Creates, moves and deletes until the store is gone; the users that were acknowledged and never deleted."""
+    """Creates, moves and deletes until the store is gone; returns the users that were acknowledged and never deleted."""
     staying: list[dict] = []
     for _ in range(10_000):
         made = [users.post({"name": "Ada", "email": fresh_email()}) for _ in range(2)]

@@ -23,7 +23,7 @@ PROMPT, RECOVERY = 2.0, 4.0
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[tuple[Store, Served, Users]]:
-    """A store and the service on it, well."""
+    """A healthy store and the service on it."""
     (tmp_path / "store").mkdir()
     with store(tmp_path / "store") as redis, serving("users_site", REDIS_URL=redis.url) as running:
         users = Users(running.url)
@@ -40,7 +40,7 @@ def is_ready(running: Served) -> bool:
 
 
 def assert_unavailable(running: Served, users: Users, reason: str) -> None:
-    """Everything is 503 within 2 s from now on, for this reason, and the service is not ready."""
+    """Checks that every request is 503 within 2 s for this reason, and the service is not ready."""
     for ask in (users.list, lambda: users.post({"name": "Ada", "email": fresh_email()}), users.list):
         started = time.monotonic()
         body = problem(ask(), 503, "store-unavailable")
@@ -50,7 +50,7 @@ def assert_unavailable(running: Served, users: Users, reason: str) -> None:
 
 
 def assert_recovers(running: Served, users: Users) -> None:
-    """By itself, in time, writes and all."""
+    """Waits until the service has recovered, including writes."""
     started = time.monotonic()
     while not is_ready(running):
         assert time.monotonic() - started < RECOVERY, "it does not recover"
@@ -60,7 +60,7 @@ def assert_recovers(running: Served, users: Users) -> None:
 
 @contextmanager
 def impostor(port: int, reply: bytes) -> Iterator[list[float]]:
-    """A server that answers everything with this; when it was connected to."""
+    """A server with one answer for everything; returns the times of its connections."""
     connected: list[float] = []
     held: list[socket.socket] = []
     listener = socket.create_server(("127.0.0.1", port))
@@ -189,7 +189,7 @@ def relay(listener: socket.socket, context: ssl.SSLContext, port: int) -> None:
 
 
 def pump(near: socket.socket, context: ssl.SSLContext, port: int) -> None:
-    """Both ways in one thread: a TLS socket may not be read and written by two at once."""
+    """Both directions in one thread: two threads may not use a TLS socket at the same time."""
     with suppress(OSError), context.wrap_socket(near, server_side=True) as inside:
         inside.settimeout(0.002)
         with socket.create_connection(("127.0.0.1", port)) as far:

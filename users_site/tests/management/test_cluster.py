@@ -1,4 +1,4 @@
-"""The commands on a Redis Cluster, and what they say of one that cannot be used."""
+"""The commands on a Redis Cluster, and their errors for an unusable one."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_the_new_owner_is_found_after_a_failover(run: Run, nodes: Nodes) -> None
 
 
 def test_while_the_slot_is_moved_key_by_key_a_command_refuses(run: Run, nodes: Nodes) -> None:
-    """SCAN would find the keys that are still there, and pass over the others without a word."""
+    """SCAN would miss the moved keys without an error."""
     run("seed_users", count=10, seed="demo", production=True)
     source, target = nodes.owner, nodes.another()
     target.command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", node_id(source))

@@ -1,4 +1,4 @@
-"""What every command keeps to: exit codes, errors of one line, no secret, a clean stdout, help with an example."""
+"""Rules for every command: exit codes, errors of one line, no secret, a clean stdout, help with an example."""
 
 import os
 import pty
@@ -121,7 +121,7 @@ def test_signal_stops_it_between_two_batches(redis: Redis, environment: dict[str
 
 
 def on_a_terminal(environment: dict[str, str], *command: str, answer: bytes = b"") -> tuple[int, str]:
-    """Runs a command on a terminal of its own; its exit code and what the terminal shows."""
+    """Runs a command on a new terminal; returns its exit code and output."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "manage_users.py", *command],

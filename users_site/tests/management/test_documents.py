@@ -1,4 +1,4 @@
-"""identify: its quick way never lets in what the rules of the contract would not."""
+"""identify: its fast path never accepts what the contract's rules would refuse."""
 
 import orjson
 import pytest

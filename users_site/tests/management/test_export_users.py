@@ -1,4 +1,4 @@
-"""export_users: the file it writes, what a stop leaves, and that the file on disk is never a half one."""
+"""export_users: its file, an interruption, and that the file on disk is never partial."""
 
 import errno
 import gzip

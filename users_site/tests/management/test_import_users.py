@@ -1,4 +1,4 @@
-"""import_users: what it keeps, what it refuses, and who stays where two want one place."""
+"""import_users: what it keeps, what it refuses, and which user stays in a conflict."""
 
 import gzip
 import hashlib

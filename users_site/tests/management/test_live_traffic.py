@@ -41,7 +41,7 @@ def delete(redis: Redis, user: User) -> None:
 
 @contextmanager
 def traffic(store: Store) -> Iterator[None]:
-    """The API's own scripts, as fast as one client can: users come, change their emails, and go."""
+    """The API's own scripts at full speed: users are created, moved and deleted."""
     stop = threading.Event()
 
     def write() -> None:

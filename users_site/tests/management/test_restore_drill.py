@@ -28,7 +28,7 @@ def test_drill_restores_every_byte(environment: dict[str, str]) -> None:
 
 @pytest.mark.verify
 def test_drill_on_a_hundred_thousand_users(environment: dict[str, str]) -> None:
-    """In CI (`make verify-restore`); what it says is shown there."""
+    """In CI (`make verify-restore`), which shows its output."""
     command = [sys.executable, "-m", "tools.drills.restore", "100000"]
     assert subprocess.run(command, cwd=ROOT, env=environment, timeout=280, check=False).returncode == 0
 
@@ -38,7 +38,7 @@ def test_drill_fails_when_the_restored_store_is_another(monkeypatch: pytest.Monk
 
     def step(name: str, url: str, *command: str) -> dict[str, Any]:
         result = true_step(name, url, *command)
-        if name == "import":  # somebody writes to the restored store
+        if name == "import":  # a concurrent write to the restored store
             true_step("intruder", url, "seed_users", "--count", "1")
         return result
 

@@ -1,4 +1,4 @@
-"""seed_users: whom it makes, what it leaves alone, and what it refuses."""
+"""seed_users: which users it creates, what it keeps, and what it refuses."""
 
 from collections.abc import Callable
 from datetime import datetime

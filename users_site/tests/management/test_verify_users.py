@@ -1,4 +1,4 @@
-"""verify_users: every way in which a store can disagree with itself is found; what has one right answer is repaired."""
+"""verify_users: finds every kind of inconsistency, and repairs those with one right answer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ DAY = 24 * 60 * 60
 
 
 def found(run: Run, **options: Any) -> dict[str, int]:
-    """The kinds of disagreement and how many; whether the exit code agrees is checked too."""
+    """The number of findings by kind; checks the exit code too."""
     from io import StringIO
 
     from django.core.management import call_command

@@ -1,4 +1,4 @@
-"""Every method on a store that nobody can reach: unavailable, never absent."""
+"""Every method on an unreachable store: unavailable, never absent."""
 
 from collections.abc import Awaitable, Callable
 

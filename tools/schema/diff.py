@@ -25,7 +25,8 @@ def main(folder: Path = FOLDER) -> int:
     """Prints the breaking changes of both sites; returns the exit code."""
     failed = False
     for site in SITES:
-        old, new = (inlined(yaml.safe_load((folder / part / f"{site}.yaml").read_text())) for part in ("released", ""))
+        files = (folder / "released" / f"{site}.yaml", folder / f"{site}.yaml")
+        old, new = (inlined(yaml.load(file.read_text(), yaml.CSafeLoader)) for file in files)
         for where, what, whom in breaks(old, new):
             failed = True
             sys.stderr.write(f"{site} {old['info']['version']}: {where}: {what}: breaks {whom}\n")

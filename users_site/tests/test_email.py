@@ -82,7 +82,7 @@ def test_it_is_refused(text: str) -> None:
     assert not is_accepted(text)
 
 
-@settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow], deadline=None)
 @given(st.from_regex(EMAIL_PATTERN, fullmatch=True))
 def test_the_pattern_matches_only_addresses_of_django(text: str) -> None:
     assume(is_short(text))

@@ -111,13 +111,13 @@ def test_long_text_is_searched_in_linear_time(text: str):
     assert seconds(Rendering(manifests, SERVICES)) < 3
 
 
-def test_a_hundred_thousand_lines_take_less_than_ten_seconds(tmp_path: Path):
+def test_twenty_thousand_lines_take_less_than_two_seconds(tmp_path: Path):
     sound = (FOLDER / "sound.yaml").read_text(encoding="utf-8")
     file = tmp_path / "many.yaml"
-    copies = [sound.replace("devops-challenge-prod", f"namespace-{n:02}x") for n in range(50)]
+    copies = [sound.replace("devops-challenge-prod", f"namespace-{n:02}x") for n in range(10)]
     one = (FOLDER / "strangers" / "microservices-demo.yaml").read_text(encoding="utf-8")
     copies += [one.replace("frontend", f"frontend-{n}").replace("redis-cart", f"cart-{n}").replace("deny", f"deny-{n}")
-               .replace("loadgenerator", f"load-{n}").replace("istio-gateway", f"gate-{n}") for n in range(500)]  # fmt: skip
+               .replace("loadgenerator", f"load-{n}").replace("istio-gateway", f"gate-{n}") for n in range(100)]  # fmt: skip
     file.write_text("---\n".join(copies), encoding="utf-8")
-    assert file.read_text(encoding="utf-8").count("\n") > 90_000
-    assert seconds(file) < 10
+    assert file.read_text(encoding="utf-8").count("\n") > 18_000
+    assert seconds(file) < 2

@@ -144,7 +144,7 @@ def test_compression_we_do_not_have_is_refused(run: Run, redis: Redis, tmp_path:
 def test_ctrl_c_reports_the_position_and_resume_continues(
     run: Run, redis: Redis, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    run("seed_users", count=40_000)
+    run("seed_users", count=15_000)
     path, part = tmp_path / "a.gz", tmp_path / "a.gz.part"
     process = subprocess.Popen(
         [sys.executable, "manage_users.py", "export_users", str(path)],

@@ -26,6 +26,7 @@ _CHECK_ID = re.compile(r"[a-z0-9_]+\.[A-Z]\d{3}")
 _DOTENV_LINE = re.compile(r"(export )?[A-Za-z_0-9]+=.*|#.*|\s*")
 
 DOTENV = ".env"
+TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 LIBRARY_FILES = frozenset({"OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"})
 """Settings of OpenTelemetry that are a path themselves."""
@@ -113,10 +114,7 @@ def mount(prefix: str) -> None:
 
 def boolean(name: str, *, default: bool) -> bool:
     """`true`, `1`, `yes`, `on` and their opposites, in any case; env.bool takes any other word for false."""
-    return {"true": True, "1": True, "yes": True, "on": True}.get(
-        choice(name, str(default).lower(), ("true", "false", "1", "0", "yes", "no", "on", "off"), "true or false"),
-        False,
-    )
+    return choice(name, str(default).lower(), (*TRUE, *FALSE), "true or false") in TRUE
 
 
 def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
@@ -128,10 +126,7 @@ def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
 def hosts(name: str, default: str) -> list[str]:
     """Comma-separated host names, as Django's ALLOWED_HOSTS takes them; at least one."""
     wanted = "host names without scheme and port, e.g. api.example.com,.example.org"
-    found = _items(name, _HOST, wanted, default)
-    if not found:
-        raise SettingError(f"{name} is {text(name)!r}: set it to {wanted}")
-    return found
+    return parsed(name, default, _listed(_HOST, least=1), wanted)
 
 
 def public_url(name: str) -> str:
@@ -159,17 +154,17 @@ def networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 def check_ids(name: str) -> list[str]:
     """Comma-separated IDs of system checks; none by default."""
-    return _items(name, _CHECK_ID, "IDs that `check --deploy` shows, e.g. users.W011,gateway.W010")
+    return parsed(name, "", _listed(_CHECK_ID), "IDs that `check --deploy` shows, e.g. users.W011,gateway.W010")
 
 
-def _items(name: str, pattern: re.Pattern[str], wanted: str, default: str = "") -> list[str]:
+def _listed(pattern: re.Pattern[str], least: int = 0) -> Callable[[str], list[str]]:
     def parse(value: str) -> list[str]:
         items = [item.strip() for item in value.split(",") if item.strip()]
-        if not all(pattern.fullmatch(item) for item in items):
+        if len(items) < least or not all(pattern.fullmatch(item) for item in items):
             raise ValueError(value)
         return items
 
-    return parsed(name, default, parse, wanted)
+    return parse
 
 
 def choice(name: str, default: str, choices: Collection[str], wanted: str = "") -> str:

@@ -66,7 +66,7 @@ class Application:
         if settings.MIDDLEWARE:
             raise ImproperlyConfigured("MIDDLEWARE is not supported: wrap a view in urls.py instead")
         patterns = (*urlpatterns, *service_urlpatterns(probes, tuple(before_scrape)))
-        self.site = Site.from_settings(settings, patterns)
+        self.site = Site(settings, patterns)
         self.routes = Routes(patterns)
         self.on_stop = tuple(on_stop)
         self.opening = opening

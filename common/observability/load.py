@@ -1,41 +1,32 @@
 """How many requests this process serves now."""
 
-from types import TracebackType
+from typing import Any
 
 
-class InFlight:
-    """Counts requests: `with in_flight:` around each. A plain int, because the limit compares it on every request."""
+class Step:
+    """A context in which the count differs by `step`. Holds no state of its own, so all requests share it."""
 
-    def __init__(self) -> None:
-        self.count = 0
-        self._paused = Paused(self)
+    def __init__(self, load: "Load", step: int) -> None:
+        self._load, self._step = load, step
 
     def __enter__(self) -> None:
-        self.count += 1
+        self._load.count += self._step
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.count -= 1
+    def __exit__(self, *error: Any) -> None:
+        self._load.count -= self._step
 
-    def paused(self) -> "Paused":
-        """`with in_flight.paused():` while a request waits for its client or for its refusal: waiting is not load."""
+
+class Load(Step):
+    """`with in_flight:` counts a request. A plain int, because the limit compares it on every request."""
+
+    def __init__(self) -> None:
+        super().__init__(self, 1)
+        self.count = 0
+        self._paused = Step(self, -1)
+
+    def paused(self) -> Step:
+        """`with in_flight.paused():` while a request waits for its client or for its refusal: waiting is no load."""
         return self._paused
 
 
-class Paused:
-    """Takes one request out of the count. Holds no state of its own, so all requests share it."""
-
-    def __init__(self, in_flight: InFlight) -> None:
-        self._in_flight = in_flight
-
-    def __enter__(self) -> None:
-        self._in_flight.count -= 1
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._in_flight.count += 1
-
-
-in_flight = InFlight()
+in_flight = Load()

@@ -7,18 +7,9 @@ dependency cannot fill the log.
 import asyncio
 import logging
 from contextvars import Context
-from dataclasses import dataclass
 from typing import Any
 
 INTERVAL = 10.0
-
-
-@dataclass
-class Window:
-    """Repeats of one message since it was last logged, and the fields of the latest."""
-
-    repeats: int
-    fields: dict[str, Any]
 
 
 class Notices:
@@ -26,24 +17,24 @@ class Notices:
 
     def __init__(self, logger: logging.Logger, interval: float = INTERVAL) -> None:
         self._logger, self._interval = logger, interval
-        self._windows: dict[str, Window] = {}
+        self._repeats: dict[str, tuple[int, dict[str, Any]]] = {}  # since the last line, and the latest fields
 
     def warn(self, message: str, **fields: Any) -> None:
         """Logs or counts the message. Without a running event loop it is always logged."""
-        if message in self._windows:
-            window = self._windows[message]
-            window.repeats, window.fields = window.repeats + 1, fields
+        if message in self._repeats:
+            count, _ = self._repeats[message]
+            self._repeats[message] = count + 1, fields
             return
         self._logger.warning(message, extra={"fields": fields})
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return
-        self._windows[message] = Window(0, fields)
+        self._repeats[message] = 0, fields
         # An empty context: the line must not carry the ID of the request that opened the window.
         loop.call_later(self._interval, self._close, message, context=Context())
 
     def _close(self, message: str) -> None:
-        window = self._windows.pop(message)
-        if window.repeats:
-            self.warn(message, **{**window.fields, "repeats": window.repeats})
+        count, fields = self._repeats.pop(message)
+        if count:
+            self.warn(message, **{**fields, "repeats": count})

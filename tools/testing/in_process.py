@@ -111,7 +111,7 @@ def request(target: str = "/", method: str = "GET", headers: Fields = ()) -> Req
     async def receive() -> Any:
         raise AssertionError("this request has no body")
 
-    return Request(scope(target, method, headers), receive, Site.from_settings(settings, ()))
+    return Request(scope(target, method, headers), receive, Site(settings))
 
 
 def scope(target: str, method: str = "GET", headers: Fields = ()) -> HTTPScope:

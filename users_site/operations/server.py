@@ -1,11 +1,13 @@
 """Queries a store's configuration as the service would: over a pipe, with the service's time-outs."""
 
 import asyncio
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
 from users_site import repository
+from users_site.repository.users import UserRepository
 
 
 class Server(NamedTuple):
@@ -20,7 +22,8 @@ class Server(NamedTuple):
 
 def server_facts(seconds: float) -> Server:
     """By INFO, as CONFIG is forbidden to most users and by most providers. Raises RepositoryError."""
-    info = dict(line.split(":", 1) for line in asyncio.run(_info(seconds)).decode().split("\r\n") if ":" in line)
+    reply: bytes = asyncio.run(_asked(UserRepository.info, seconds))
+    info = dict(line.split(":", 1) for line in reply.decode().split("\r\n") if ":" in line)
     return Server(
         info.get("maxmemory_policy", "unknown"),
         info.get("aof_enabled") == "1",
@@ -32,20 +35,12 @@ def server_facts(seconds: float) -> Server:
 
 def ready() -> None:
     """Returns if the store serves the users. Raises RepositoryError."""
-    asyncio.run(_probe())
+    asyncio.run(_asked(UserRepository.probe))
 
 
-async def _info(seconds: float) -> bytes:
+async def _asked(question: Callable[[UserRepository], Awaitable[Any]], seconds: float | None = None) -> Any:
     users = repository.connect(settings, timeout=seconds, is_quiet=True)
     try:
-        return await users.info()
-    finally:
-        await users.close()
-
-
-async def _probe() -> None:
-    users = repository.connect(settings, is_quiet=True)
-    try:
-        await users.probe()
+        return await question(users)
     finally:
         await users.close()

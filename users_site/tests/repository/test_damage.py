@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
+from prometheus_client import REGISTRY
 
 from users_site.models import User
 from users_site.repository import keys, pages
-from users_site.repository.broken import DAMAGED
 from users_site.repository.errors import RecordBroken, StoreError, UserNotFound
 from users_site.repository.users import UserRepository
 from users_site.tests.repository.people import created, fresh_email, ids, to, walk
@@ -23,7 +23,7 @@ BROKEN = {
 
 
 def counted(fault: str) -> float:
-    return DAMAGED.labels(fault)._value.get()
+    return REGISTRY.get_sample_value("user_records_damaged_total", {"fault": fault}) or 0.0
 
 
 async def damaged(users: UserRepository, document: bytes | None = None) -> User:

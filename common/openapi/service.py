@@ -68,7 +68,7 @@ def operation(operation_id: str, summary: str, serializer: type, *answers: tuple
             tags=["service"],
         )
         def get(self, request: Any) -> None:
-            """For the generator only; observability/health.py and http/version.py answer."""
+            """For the generator only; http/health.py and http/version.py answer."""
 
     return View.as_view()
 

@@ -141,3 +141,7 @@ def test_email_is_free_again_once_its_user_is_deleted_or_moved(users: Users) -> 
     users.patch(moved["id"], {"email": fresh_email()})
     for email in (deleted["email"], moved["email"]):
         assert users.post({"name": "Next", "email": email}).status_code == 201
+
+
+def test_field_that_fills_the_body_is_400(users: Users) -> None:
+    assert faulty_fields(users.post({"name": "a" * 65_000, "email": fresh_email()})) == {"name": "max_length"}

@@ -88,6 +88,7 @@ class UserService:
         try:
             if self.circuit.state is State.HALF_OPEN:
                 await self._check_live()
+                left -= time.perf_counter() - started
             answer = await self._send(request, attempt, left)
             outcome = str(answer.status)
             self.circuit.succeeded()

@@ -14,7 +14,7 @@ from tools.testing.wire import Answer, exchange, get, read
 CLIENTS = 30
 """More failures than it takes to open the circuit."""
 
-TIMEOUT = 0.5
+TIMEOUT = 1.0
 CLOSED = 0
 LARGE = 100_000
 """More than is sent in one piece: such a body streams through."""

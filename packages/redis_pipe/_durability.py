@@ -5,10 +5,8 @@
     replicated   in the memory of a replica too: WAIT 1
 
 WAITAOF and WAIT block their connection, so writes use a pipe of their own and go in rounds: all writes issued during a
-round
-leave together after it, with one wait behind them. A wait for each write would allow only as many writes a second as
-there
-are syncs. A round is one batch of one connection: over another one, WAIT would return at once.
+round leave together after it, with one wait behind them. A wait for each write would allow only as many writes a second
+as there are syncs. A round is one batch of one connection: over another one, WAIT would return at once.
 """
 
 import asyncio

@@ -1,8 +1,7 @@
 """UUIDv7 ids (RFC 9562 §5.7). The 12 bits of rand_a hold the bits of the email's identity, which name the partition.
 
 Within one process ids strictly increase, whatever the clock does: if time and bits alone would not increase, the id's
-time
-is a millisecond ahead.
+time is a millisecond ahead.
 """
 
 import re

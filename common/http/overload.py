@@ -2,8 +2,7 @@
 
 A refusal costs more than an answer (1.7 times the CPU with 2,300 waiting), and a client that retries immediately causes
 thousands of them: 1,000 such clients took half of the goodput, 4,000 all of it. So a refusal waits, which costs no CPU,
-and
-longer the more of them wait already. Beyond MOST_WAITING they are sent immediately, because each takes some 10 kB of
+and longer the more of them wait already. Beyond MOST_WAITING they are sent immediately, because each takes some 10 kB of
 memory.
 """
 

@@ -91,8 +91,7 @@ def strip(root: Path) -> None:
     """Removes what the loader never reads (debug information, symbol tables, section headers) from every ELF file.
 
     A program header lists what is mapped into memory; the file is cut after the last of those. Wheels contain debug
-    information,
-    and Debian's slim image has no `strip`.
+    information, and Debian's slim image has no `strip`.
     """
     for path in root.rglob("*"):
         if path.is_symlink() or not path.is_file():

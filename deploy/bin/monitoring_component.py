@@ -1,8 +1,7 @@
 """Writes deploy/monitoring as objects into deploy/kustomize/monitoring: python deploy/bin/monitoring_component.py
 
 Kustomize creates no custom resource from a file, and reads no file outside its own folder. A test compares the files
-with
-their sources.
+with their sources.
 """
 
 import json

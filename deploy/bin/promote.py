@@ -1,8 +1,7 @@
 """Sets the images of an environment: promote.py dev|staging|prod GATEWAY_DIGEST USERS_DIGEST [--root FOLDER].
 
 Writes the two digests into deploy/argocd/environments/ENVIRONMENT/kustomization.yaml and nothing else. A commit of the
-file
-is a promotion (docs/how-to/deploying.md); deploy.sh does it in a copy and applies that.
+file is a promotion (docs/how-to/deploying.md); deploy.sh does it in a copy and applies that.
 Exit codes: 0 written, 1 not, 2 wrong usage.
 """
 

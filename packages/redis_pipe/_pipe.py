@@ -103,8 +103,7 @@ class Pipe:
         """Issue commands that leave in one write over one connection, or not at all, and are never sent twice.
 
         Each is its operation, its words, and its time-out in seconds. For WAIT and WAITAOF, which refer to the earlier
-        writes of
-        their connection. They block all commands behind them: use a separate Pipe.
+        writes of their connection. They block all commands behind them: use a separate Pipe.
         """
         head = previous = self._submit("ping", pack((b"PING",)), None)
         futures: list[asyncio.Future[Any]] = []

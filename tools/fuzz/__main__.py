@@ -1,8 +1,7 @@
 """`python -m tools.fuzz`: schemathesis against a running pair, each site with its own schema and with all checks.
 
 FUZZ_SECONDS: seconds for each site (60). FUZZ_SEED: the seed of a run to repeat (default: random). FUZZ_WORKERS:
-concurrent
-requests (1: only then does a seed reproduce a run). Findings are also in build/fuzz/.
+concurrent requests (1: only then does a seed reproduce a run). Findings are also in build/fuzz/.
 """
 
 import json

@@ -1,8 +1,7 @@
 """`python -m tools.lint.locks`: whether the locks match their inputs, offline. `make lock` writes them.
 
 uv notes the origin of each pin (`via -r requirements.in`), so a name that was added to an input, removed from it, or
-changed
-in version is found without an index.
+changed in version is found without an index.
 """
 
 import re

@@ -2,8 +2,7 @@
 
 One atomic script (lua/agree_*.lua) checks each suspect of a batch again, and repairs it in the same step: a user that is
 created, changed or deleted meanwhile is not a finding. Claims come first: when the stale ones are gone, a record without
-a
-claim can take its own. SCAN may return a key twice while Redis resizes its table.
+a claim can take its own. SCAN may return a key twice while Redis resizes its table.
 """
 
 from collections import Counter

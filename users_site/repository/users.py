@@ -118,9 +118,7 @@ class UserRepository:
         """Changes a user; returns the new document, or the stored one if nothing changes.
 
         `change` may run more than once, each time on the latest version. With `replaces` it sets all fields, so that a
-        broken
-        record is replaced. Raises UserNotFound, EmailTaken, VersionMismatch, RecordBroken, and the exceptions of
-        `change`.
+        broken record is replaced. Raises UserNotFound, EmailTaken, VersionMismatch, RecordBroken, and what `change` raises.
         """
         partition = identifiers.partition_of(user_id)
         for attempt in range(ATTEMPTS):

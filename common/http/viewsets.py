@@ -34,7 +34,7 @@ class AsyncViewSet(GenericViewSet[Any]):
 
     async def act(self, request: Request, **kwargs: Any) -> RawResponse:
         """The action for the request's method. Raises Problem (405)."""
-        action = self.action_map.get(request.method.lower())
+        action = self.action_map.get(request.method.lower()) if request.method.isupper() else None
         if action is None:
             if request.method == "OPTIONS":
                 return RawResponse(204, [(b"allow", self.allow.encode())])

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tools.testing.in_process import built, call
 from tools.testing.service import Service
 from tools.testing.wire import Answer, exchange, get
 from users_site.tests.api.client import UNKNOWN, Users, problem
@@ -59,6 +60,14 @@ def test_method_that_a_path_does_not_have_is_405_with_allow(
         answer = ask(users_service, f"/users{path}", method=method)
         assert (answer.status, answer.json()["code"]) == (405, "method-not-allowed"), method
         assert answer.values("allow") == [allowed]
+
+
+async def test_method_in_lower_case_is_another_method() -> None:
+    """RFC 9110 §9.1: methods are case-sensitive."""
+    with built("users_site") as application:
+        answer = await call(application, f"/users/{UNKNOWN}", "delete")
+    assert answer is not None
+    assert (answer.status, answer.json()["code"]) == (405, "method-not-allowed")
 
 
 def test_options_names_the_methods(users: Users) -> None:

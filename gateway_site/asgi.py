@@ -1,6 +1,7 @@
 """The gateway as an ASGI application: the one module that wires it."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import django
@@ -28,20 +29,29 @@ def build(settings: Any) -> Application:
         max_timeouts=settings.UPSTREAM_MAX_TIMEOUTS,
     )
     dropped = FROM_CLIENT_WITHOUT_CREDENTIALS if settings.AUTH else FROM_CLIENT
-    view: View = Forward(users, dropped=dropped, max_answer=settings.MAX_ANSWER_BYTES).serve
-    on_stop: list[Step] = [users.close]
-    if settings.AUTH or settings.RATE_LIMIT:
-        from gateway_site.guard.build import guarded
-
-        view, guard_stops = guarded(view, settings)
-        on_stop = [*guard_stops, *on_stop]
+    forward = Forward(users, dropped=dropped, max_answer=settings.MAX_ANSWER_BYTES)
+    protect, guard_stops = _guard(settings)
     return Application(
-        urls.urlpatterns(view, _index(users, settings), closed_to_proxies(metrics_view(()))),
+        urls.urlpatterns(
+            protect(forward.serve),
+            _index(users, settings),
+            closed_to_proxies(metrics_view(())),
+        ),
         probes={SERVICE: users.probe},
-        on_stop=on_stop,
+        on_stop=[*guard_stops, users.close],
         opening=Cors(settings.CORS_ALLOWED_ORIGINS).open if settings.CORS_ALLOWED_ORIGINS else None,
         in_force=_in_force(settings),
     )
+
+
+def _guard(settings: Any) -> tuple[Callable[[View], View], list[Step]]:
+    """A function that puts the guard around a view, and what to await once the server has stopped."""
+    if not (settings.AUTH or settings.RATE_LIMIT):
+        return lambda view: view, []
+    from gateway_site.guard.build import build_guard
+
+    guard, stops = build_guard(settings)
+    return guard.protect, stops
 
 
 def _index(users: UserService, settings: Any) -> View:

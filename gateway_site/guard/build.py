@@ -5,7 +5,6 @@ from typing import Any
 
 from common.config.environment import SettingError
 from common.http.health import Step
-from common.http.views import View
 from common.observability import metrics
 from gateway_site.guard.api_keys import ApiKeys, why
 from gateway_site.guard.credentials import Credentials
@@ -13,14 +12,14 @@ from gateway_site.guard.guard import Guard
 from gateway_site.guard.limit import Limiter, LocalStore
 
 
-def guarded(view: View, settings: Any) -> tuple[View, list[Step]]:
-    """The view behind the guard, and what to await once the server has stopped. Raises SettingError."""
+def build_guard(settings: Any) -> tuple[Guard, list[Step]]:
+    """The guard, and what to await once the server has stopped. Raises SettingError."""
     stops: list[Step] = []
     credentials = _credentials(settings, stops) if settings.AUTH else None
     limiter = _limiter(settings) if settings.RATE_LIMIT else None
     if limiter is not None:
         stops.append(limiter.close)
-    return Guard(view, credentials, limiter).serve, stops
+    return Guard(credentials, limiter), stops
 
 
 def _credentials(settings: Any, stops: list[Step]) -> Credentials:

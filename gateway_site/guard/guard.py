@@ -1,4 +1,6 @@
-"""The guard around the view that forwards: identifies the caller, counts the request, checks the scope."""
+"""The guard around views that forward: identifies the caller, counts the request, checks the scope."""
+
+from functools import partial
 
 from common.http.problem import Problem
 from common.http.request import Request
@@ -13,27 +15,31 @@ from gateway_site.guard.principal import READING, Principal, scope_for
 class Guard:
     """Without `credentials` every caller may do everything; without `limiter` as often as they like."""
 
-    def __init__(self, view: View, credentials: Credentials | None, limiter: Limiter | None) -> None:
-        self._view, self._credentials, self._limiter = view, credentials, limiter
+    def __init__(self, credentials: Credentials | None, limiter: Limiter | None) -> None:
+        self._credentials, self._limiter = credentials, limiter
 
-    async def serve(self, request: Request, **path_parameters: str) -> Response:
+    def protect(self, view: View) -> View:
+        """The view behind the guard, which passes it the fields that name the caller."""
+        return partial(self.serve, view)
+
+    async def serve(self, view: View, request: Request, **path_parameters: str) -> Response:
         """The view's answer; with credentials every write is audited. Raises Problem (400, 401, 403, 429, 503)."""
         if self._credentials is None:
             await self._count(request, client_of(request.remote_addr))
-            response: Response = await self._view(request)
+            response: Response = await view(request)
             return response
         if request.method in READING:
-            return await self._serve(request, self._credentials)
-        return await audit.recorded(request, self._serve(request, self._credentials))
+            return await self._serve(view, request, self._credentials)
+        return await audit.recorded(request, self._serve(view, request, self._credentials))
 
-    async def _serve(self, request: Request, credentials: Credentials) -> Response:
+    async def _serve(self, view: View, request: Request, credentials: Credentials) -> Response:
         caller = await self._identify(request, credentials)
         request.principal = caller.label
         await self._count(request, caller.label)
         scope = scope_for(request.method)
         if scope not in caller.scopes:
             raise challenge.insufficient(scope)
-        response: Response = await self._view(request, caller.headers)
+        response: Response = await view(request, caller.headers)
         return response
 
     async def _identify(self, request: Request, credentials: Credentials) -> Principal:

@@ -36,6 +36,7 @@ class Command(BaseCommand):
     """A management command. `failures` are the exceptions whose text is the operator's one line."""
 
     requires_system_checks: list[str] = []  # noqa: RUF012 - Django's
+    stealth_options = ("verbosity", "no_color", "force_color", "skip_checks")  # call_command() may pass Django's
     example = ""
     """A command line; `%(prog)s` is the program and the command."""
 

@@ -1,5 +1,5 @@
--- Whether a claim still is stale: it names a user who does not exist or has another email. If asked to, deletes it, and
--- gives the user the claim of his email, where it is free.
+-- Whether a claim is still stale: it names a user that does not exist or has another email. To repair, deletes it, and
+-- gives the user the claim of its email, if that is free.
 -- KEYS  1 claim   2 record of the user that it names   3 claim of that user's email (KEYS 1 if there is no such user)
 -- ARGV  1 id that the claim names   2 SHA-1 of that user's document as read, "" if there was none   3 "repair" | "look"
 -- Answers "changed" | "stale"

@@ -1,4 +1,4 @@
--- Whether an index entry still has no record. If asked to, deletes the entry.
+-- Whether an index entry still has no record. To repair, deletes the entry.
 -- KEYS  1 index   2 record
 -- ARGV  1 id   2 "repair" | "look"
 -- Answers "changed" | "stale"

@@ -1,4 +1,4 @@
--- Whether index and claim agree with a record, and if asked to, makes them.
+-- Whether index and claim agree with a record; to repair, creates them.
 -- KEYS  1 record   2 index   3 claim of the record's email
 -- ARGV  1 id   2 SHA-1 of the document that was read   3 "repair" | "look"
 -- Answers {"changed"} | {"same", holder of the claim ("" if none), score in the index ("" if none)}, as found

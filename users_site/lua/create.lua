@@ -1,8 +1,8 @@
 -- Creates a user: record, index entry and email claim at once, and the entry of an Idempotency-Key.
 -- KEYS  1 record   2 index   3 email claim   4 epoch of the layout   5 idempotency entry (only with a key)
 -- ARGV  1 id   2 document   3 fingerprint of the request (only with a key)   4 lifetime of the entry in seconds
---       5 anything: a replay writes its answer again (the entry's expiry, unchanged), so that waiting for this script to be
---         durable waits for the first one too
+--       5 any value: a replay writes the entry's expiry again, unchanged, so that a wait for this script's durability
+--         includes the first one's
 -- Answers {"created"} | {"taken"} | {"replayed", document} | {"replayed-taken"} | {"reused"}
 if (redis.call('GET', KEYS[4]) or '1') ~= '1' then
     return redis.error_reply('EPOCH the store has another layout')

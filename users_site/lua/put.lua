@@ -3,7 +3,7 @@
 --       6 epoch of the layout
 -- ARGV  1 id   2 document   3 SHA-1 of the document that the id has now, "" if none   4 id that holds the email now, "" if none
 --       5 SHA-1 of the document of that holder, "" if none
--- Where nobody is in the way, KEYS 4 is KEYS 3 and KEYS 5 is KEYS 2.
+-- Without a conflict, KEYS 4 is KEYS 3 and KEYS 5 is KEYS 2.
 -- Answers "put" | "changed"
 if (redis.call('GET', KEYS[6]) or '1') ~= '1' then
     return redis.error_reply('EPOCH the store has another layout')

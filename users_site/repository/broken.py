@@ -16,7 +16,7 @@ MAX_DOCUMENT_BYTES = 8192
 """A document has at most 2.1 kB: 200 characters of name and 254 of email, each up to 4 bytes."""
 
 DAMAGED = Counter("user_records_damaged", "Damaged records that a request met", ("fault",))
-_broken, _missing = DAMAGED.labels("broken"), DAMAGED.labels("missing")
+_broken, _missing, _claim = map(DAMAGED.labels, ("broken", "missing", "claim"))
 
 BRACE = ord("}")
 CURE = "run verify_users"
@@ -50,6 +50,12 @@ def report_missing(user_id: str) -> None:
     """One error line, one count."""
     _missing.inc()
     logger.error("the index names user %s, whose record is missing: %s", user_id, CURE)
+
+
+def report_stale_claim(user_id: str) -> None:
+    """One error line, one count."""
+    _claim.inc()
+    logger.error("a claim names user %s, whose email is another: %s --repair", user_id, CURE)
 
 
 def parsed(document: bytes, user_id: str) -> User | None:

@@ -12,7 +12,7 @@ from packages.redis_pipe import DurableWrites, Pipe, PipeError, Reason
 from users_site import identifiers
 from users_site.models import User
 from users_site.repository import keys, pages, scripts
-from users_site.repository.broken import is_whole, parsed, report_broken, stand_in
+from users_site.repository.broken import is_whole, parsed, report_broken, report_stale_claim, stand_in
 from users_site.repository.errors import (
     EmailTaken,
     IdempotencyKeyReused,
@@ -66,16 +66,22 @@ class UserRepository:
         return document
 
     async def find(self, email: str) -> bytes | None:
-        """The document of the user with this email, in any spelling: one command. Raises RecordBroken."""
+        """The document of the user with this email, in any spelling, or None: one command. Raises RecordBroken."""
         if self._replicas is not None:
             await self._reply(self._replicas.require())
         partition = identifiers.partition_for(email)
         key_list = [keys.claim(partition, email), keys.record(partition)]
         user_id, document = await self._reply(self.pipe.run("find", scripts.FIND, key_list, []))
-        if document is not None and not is_whole(document, user_id):
-            report_broken(user_id.decode())
+        if document is None:
+            return None
+        found: bytes = document
+        user = parsed(found, user_id.decode(errors="replace"))
+        if user is None:
+            report_broken(user_id.decode(errors="replace"))
             raise RecordBroken
-        found: bytes | None = document
+        if keys.claim(partition, user.email) != key_list[0]:
+            report_stale_claim(user.id)
+            return None
         return found
 
     async def page(self, limit: int, start: pages.Position | None = None, *, count: bool = True) -> pages.Page:

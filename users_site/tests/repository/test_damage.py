@@ -121,6 +121,16 @@ async def test_broken_record_can_be_deleted(users: UserRepository) -> None:
     assert await users.count() == 0
 
 
+async def test_stale_claim_finds_nobody(users: UserRepository, caplog: pytest.LogCaptureFixture) -> None:
+    user, former, before = await created(users), fresh_email(), counted("claim")
+    await users.pipe.execute("set", b"SET", keys.claim(0, former), user.id)
+    assert await users.find(former) is None
+    assert await users.find(user.email) == user.document()
+    assert user.id in caplog.text
+    assert former not in caplog.text
+    assert counted("claim") == before + 1
+
+
 async def test_claim_of_another_user_outlives_a_delete(users: UserRepository) -> None:
     user, other = await created(users), await created(users)
     await users.pipe.execute("set", b"SET", keys.claim(0, user.email), other.id)

@@ -4,6 +4,7 @@ from tools.drills.drill import Drill
 from tools.drills.scenarios import (
     clock,
     disk_full,
+    linearizable,
     network,
     overload,
     redis_killed,
@@ -30,4 +31,5 @@ DRILLS: tuple[Drill, ...] = (
     overload.DRILL,
     slow_clients.DRILL,
     restore.DRILL,
+    linearizable.DRILL,
 )

@@ -15,6 +15,7 @@ class Relay:
         self.latency = 0.0  # seconds, added to each chunk each way
         self.reset_share = 0.0  # of the chunks that clients send: both ends are reset instead
         self.is_cut = False  # nothing passes and no end is closed; delayed bytes arrive after `mend`
+        self.drops_answers = False  # requests pass, answers are discarded
         self._mended = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -34,8 +35,10 @@ class Relay:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def spoil(self, *, is_cut: bool = False, latency: float = 0.0, reset_share: float = 0.0) -> None:
-        self.is_cut, self.latency, self.reset_share = is_cut, latency, reset_share
+    def spoil(
+        self, *, is_cut: bool = False, latency: float = 0.0, reset_share: float = 0.0, drops_answers: bool = False
+    ) -> None:
+        self.is_cut, self.latency, self.reset_share, self.drops_answers = is_cut, latency, reset_share, drops_answers
         self._mended.clear()
 
     def mend(self) -> None:
@@ -81,6 +84,8 @@ class Relay:
             if is_request and self.reset_share and random.random() < self.reset_share:
                 writer.transport.abort()
                 return
+            if self.drops_answers and not is_request:
+                continue
             writer.write(data)
             await writer.drain()
 

@@ -59,12 +59,16 @@ class Stage:
 
     def kill(self, service: Service) -> None:
         """SIGKILL to the server and its worker, as when a node dies."""
-        children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
-        service.process.kill()
-        for child in children:
-            with suppress(ProcessLookupError):
-                os.kill(int(child), signal.SIGKILL)
+        self.signal(service, signal.SIGKILL)
         service.process.wait()
+
+    def signal(self, service: Service, number: signal.Signals) -> None:
+        """To the server and its worker."""
+        pid = service.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for process in (pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
 
     def end(self) -> None:
         for service in self.running:

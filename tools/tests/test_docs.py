@@ -66,9 +66,12 @@ def test_changes_of_the_tutorials_fit_the_code() -> None:
 
 def test_programs_and_targets_that_pages_name_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    files = subprocess.check_output(["git", "ls-files", "*/test_*.py"], cwd=ROOT, text=True).split()
+    tests = {name for file in files for name in re.findall(r"def (test_\w+)", (ROOT / file).read_text("utf-8"))}
     missing = []
     for page in PAGES:
         text = page.read_text("utf-8")
+        missing += [(page.name, name) for name in re.findall(r"`(test_\w+)`", text) if name not in tests]
         modules = {name.replace(".", "/") for name in re.findall(r"python -m ((?:bench|tools|deploy)\.[\w.]*\w)", text)}
         programs = {*re.findall(r"\b(?:deploy/bin|tools|bench)/[\w/]+\.(?:sh|py|yaml|json|toml)\b", text)}
         missing += [

@@ -36,6 +36,12 @@ def test_a_key_passes_in_either_field(guarded: Served, upstream: Recording, keys
     assert upstream.next().values(b"x-authenticated-subject") == [b"key:reader"]
 
 
+def test_the_same_key_in_both_fields_is_one_credential(guarded: Served, upstream: Recording, keys: Keys) -> None:
+    """Generated clients send it so."""
+    key = keys["reader"][0]
+    assert exchange(guarded.port, get("/api/users", f"X-API-Key: {key}", f"Authorization: Bearer {key}")).status == 200
+
+
 def wrong(key: str) -> dict[str, str]:
     other, _ = create("other", frozenset({READ}), None)
     return {

@@ -73,6 +73,7 @@ def test_more_than_one_credential_is_an_invalid_request(
     fields = [field.format(token=token(), key=keys["writer"][0]) for field in given]
     answer = exchange(guarded.port, get("/api/users", *fields))
     assert (answer.status, answer.json()["code"]) == (400, "malformed-request")
+    assert answer.json()["detail"] == "More than one credential was sent."
     assert 'error="invalid_request"' in answer.values("www-authenticate")[0]
     assert upstream.received.empty()
 
@@ -104,5 +105,7 @@ def test_only_what_auth_names_is_accepted(
             exchange(key_only.port, get("/api/users", f"Authorization: Bearer {credential}")),
             exchange(key_only.port, get("/api/users", f"X-API-Key: {credential}")),
         ]
+        assert upstream.received.empty()
+        both = get("/api/users", f"X-API-Key: {key}", f"Authorization: Bearer {credential}")
+        assert exchange(jwt_only.port, both).status == 200, "the other field is ignored"
     assert [answer.status for answer in refused] == [401] * 4
-    assert upstream.received.empty()

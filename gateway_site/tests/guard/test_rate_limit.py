@@ -120,6 +120,12 @@ def test_only_a_trusted_proxy_sets_the_clients_address(start: Start, upstream: R
     assert answers == [200, 200, 200, 429, 429]
 
 
+def test_each_address_has_its_own_limit(start: Start, upstream: Recording) -> None:
+    with start(RATE_LIMIT="36/h;burst=1", TRUSTED_PROXIES="127.0.0.1/32") as gateway:
+        answers = [ask(gateway, FORWARDED.format(f"203.0.113.{number}")).status for number in (1, 2, 1, 2)]
+    assert answers == [200, 200, 429, 429]
+
+
 def test_the_limit_recovers_with_time(start: Start, upstream: Recording) -> None:
     with start(RATE_LIMIT="2/s;burst=2") as gateway:
         deadline = time.monotonic() + 10
@@ -210,6 +216,7 @@ def test_a_client_that_waits_as_shown_passes(rate: Rate, steps: list[float]) -> 
         (" 5 / m ; burst = 7 ", Rate(5, 60, 7)),
         ("1/h", Rate(1, 3600, 1)),
         ("2/d", Rate(2, 86_400, 2)),
+        ("1000000/s;burst=1000000", Rate(1_000_000, 1, 1_000_000)),
         ("none", None),
         ("", None),
     ],
@@ -219,7 +226,20 @@ def test_a_limit_is_parsed(text: str, rate: Rate | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["100", "100/x", "0/s", "-1/s", "1.5/s", "100/s;burst=0", "9999999/s", "100/s,burst=2", "١/s"]
+    "text",
+    [
+        "100",
+        "100/x",
+        "0/s",
+        "-1/s",
+        "1.5/s",
+        "100/s;burst=0",
+        "9999999/s",
+        "1000001/s",
+        "1/s;burst=1000001",
+        "100/s,burst=2",
+        "١/s",
+    ],
 )
 def test_a_malformed_limit_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):

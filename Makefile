@@ -74,7 +74,7 @@ docs: .venv/docs/.requirements-docs ## the pages of docs/ as a site in build/sit
 rename: .venv/.requirements-dev ## your names instead of the template's: make rename NAME=acme ORG=acme-inc
 	@$(PY) -m tools.rename "$(NAME)" "$(ORG)" && $(PY) -m ruff check --fix --quiet && $(PY) -m ruff format --quiet
 
-verify: verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename ## slow checks: manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing
+verify: verify-schema docs verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename ## slow checks: docs, manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing, rename
 
 verify-schema: .venv/.requirements-dev
 	$(PY) -m tools.schema.diff
@@ -136,7 +136,7 @@ audit: sbom ## licences and known vulnerabilities; fails if the vulnerability so
 bench: .venv/.requirements-run ## load figures of this machine, into bench/results/; BENCH=guards: what the guards cost
 	@$(PY) -m bench.$(or $(BENCH),run) $(ARGS)
 
-drill: .venv/.requirements-dev ## fault drills: restarts, kills, cuts, floods; tables and charts in build/drills
+drill: .venv/.requirements-dev ## fault drills: restarts, kills, cuts, floods; a table in build/drills
 	@$(PY) -m tools.drills $(DRILLS)
 
 lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the package index)

@@ -25,7 +25,7 @@ class Load(Step):
         self._paused = Step(self, -1)
 
     def paused(self) -> Step:
-        """`with in_flight.paused():` while a request waits for its client or for its refusal: waiting is no load."""
+        """`with in_flight.paused():` while a request waits for its client or for its refusal: waiting is not load."""
         return self._paused
 
 

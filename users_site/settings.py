@@ -100,6 +100,9 @@ READS_REQUIRE_REPLICA = environment.boolean("READS_REQUIRE_REPLICA", default=Fal
 if READS_REQUIRE_REPLICA and DURABILITY != "replicated":
     raise environment.SettingError("READS_REQUIRE_REPLICA needs DURABILITY=replicated: set both, or neither")
 
+if environment.text("PARTITIONS", "1") != "1":
+    raise environment.SettingError("PARTITIONS can only be 1 in this version: unset it")
+
 BEHIND_GATEWAY = True
 TRUSTED_HOPS = 0
 TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES") or None

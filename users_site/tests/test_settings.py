@@ -50,3 +50,13 @@ def test_no_store_at_all_names_the_settings() -> None:
 def test_the_logs_mask_the_password() -> None:
     with built("users_site", REDIS_URL="redis://:top-secret@redis"):
         assert "top-secret" in environment.secrets
+
+
+@pytest.mark.parametrize("number", ["0", "2", "16", "many"])
+def test_a_number_of_partitions_that_the_store_cannot_have_stops_the_start(number: str) -> None:
+    with pytest.raises(SettingError, match="PARTITIONS can only be 1"):
+        evaluated("users_site", REDIS_URL="redis://a", PARTITIONS=number)
+
+
+def test_one_partition_may_be_written_out() -> None:
+    evaluated("users_site", REDIS_URL="redis://a", PARTITIONS="1")

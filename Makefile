@@ -74,7 +74,7 @@ docs: .venv/docs/.requirements-docs ## the pages of docs/ as a site in build/sit
 rename: .venv/.requirements-dev ## your names instead of the template's: make rename NAME=acme ORG=acme-inc
 	@$(PY) -m tools.rename "$(NAME)" "$(ORG)" && $(PY) -m ruff check --fix --quiet && $(PY) -m ruff format --quiet
 
-verify: verify-schema docs verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename ## slow checks: docs, manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing, rename
+verify: docs verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename ## slow checks: docs, manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing, rename
 
 verify-schema: .venv/.requirements-dev
 	$(PY) -m tools.schema.diff

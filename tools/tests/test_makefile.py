@@ -86,4 +86,4 @@ def test_make_verify_runs_every_test_that_make_test_leaves_out():
 def test_make_verify_runs_all_of_its_parts():
     makefile = (ROOT / "Makefile").read_text()
     (parts,) = re.findall(r"^verify: ([^#]*)##", makefile, re.MULTILINE)
-    assert parts.split() == re.findall(r"^(verify-\w+):", makefile, re.MULTILINE)
+    assert parts.split() == ["docs", *re.findall(r"^(verify-\w+):", makefile, re.MULTILINE)]

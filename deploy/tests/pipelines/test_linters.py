@@ -62,10 +62,17 @@ def test_zizmor_can_fail(broken: Path):
     assert linted("zizmor", "--offline", "--quiet", ".github", folder=broken).returncode != 0
 
 
-def test_schemas_hold():
-    done = linted("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *FILES)
-    assert done.returncode == 0, done.stdout
-    done = linted("check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml")
+@pytest.mark.parametrize(
+    ("schema", "files"),
+    [
+        ("github-workflows", FILES),
+        ("dependabot", [".github/dependabot.yml"]),
+        ("github-issue-forms", [".github/ISSUE_TEMPLATE/bug.yml", ".github/ISSUE_TEMPLATE/feature.yml"]),
+        ("github-issue-config", [".github/ISSUE_TEMPLATE/config.yml"]),
+    ],
+)
+def test_schemas_hold(schema: str, files: list[str]):
+    done = linted("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
     assert done.returncode == 0, done.stdout
 
 

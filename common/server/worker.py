@@ -5,6 +5,7 @@ import faulthandler
 import gc
 import logging
 import math
+import os
 import signal
 import sys
 import time
@@ -52,6 +53,8 @@ class DrainingServer(Server):
         if now >= self.stop_at or not self.worker.alive:  # with --reload, a file has changed
             self.should_exit = True
         if counter % 10 == 0:
+            if os.getppid() != self.worker.ppid:  # the arbiter was killed
+                self.should_exit = True
             self.worker.notify()  # uvicorn's own stops when the clock is set back
             for connection in list(cast(set[Protocol], self.server_state.connections)):
                 connection.expire(now)

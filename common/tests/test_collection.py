@@ -1,6 +1,7 @@
 """Cycles of closed connections are collected on a timer: by count they would be collected too late, and memory would grow."""
 
 import gc
+import os
 import weakref
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -32,7 +33,7 @@ def cycle() -> "weakref.ref[Node]":
 async def test_cycles_are_collected_every_ten_seconds() -> None:
     config = uvicorn.Config("tools.testing.hanging:application")
     config.load()
-    worker: Any = SimpleNamespace(config=config, alive=True, notify=lambda: None)
+    worker: Any = SimpleNamespace(config=config, alive=True, ppid=os.getppid(), notify=lambda: None)
     server = DrainingServer(worker, 0)
     first = cycle()
     await server.on_tick(1)

@@ -58,6 +58,17 @@ def test_a_worker_that_was_killed_is_replaced(tmp_path: Path) -> None:
 
 
 @needs_proc
+def test_a_worker_does_not_outlive_its_arbiter(tmp_path: Path) -> None:
+    with service(SITE, tmp_path, **NOWHERE) as running:
+        running.process.kill()
+        deadline = time.monotonic() + SECONDS
+        with pytest.raises(ConnectionRefusedError):  # noqa: PT012
+            while time.monotonic() < deadline:
+                socket.create_connection(("127.0.0.1", running.port), timeout=5).close()
+                time.sleep(0.2)
+
+
+@needs_proc
 def test_orphans_are_reaped_as_pid_1_must(tmp_path: Path) -> None:
     """A subreaper inherits orphans, as PID 1 does."""
     running = Service(SITE, tmp_path, run_in=[sys.executable, "-c", WITH_AN_ORPHAN], **NOWHERE)

@@ -13,6 +13,8 @@ from tools.run.services import ROOT
 
 PAGES = [ROOT / name for name in subprocess.check_output(["git", "ls-files", "*.md"], cwd=ROOT, text=True).split()]
 
+FOLDERS = "common|gateway_site|users_site|users_contract|packages|tools|bench|deploy"
+
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]*))?\)")
 
 
@@ -73,7 +75,7 @@ def test_programs_and_targets_that_pages_name_exist() -> None:
         text = page.read_text("utf-8")
         missing += [(page.name, name) for name in re.findall(r"`(test_\w+)`", text) if name not in tests]
         modules = {name.replace(".", "/") for name in re.findall(r"python -m ((?:bench|tools|deploy)\.[\w.]*\w)", text)}
-        programs = {*re.findall(r"\b(?:deploy/bin|tools|bench)/[\w/]+\.(?:sh|py|yaml|json|toml)\b", text)}
+        programs = {*re.findall(rf"(?<![\w./-])(?:{FOLDERS})/[\w./-]+\.(?:sh|py|lua|yaml|json|toml|env)\b", text)}
         missing += [
             (page.name, name)
             for name in modules

@@ -1,5 +1,6 @@
-"""The pipeline's permissions: its Role against every rendering that it may have to apply."""
+"""The pipeline's permissions, and the secrets that the operator reads, in every rendering."""
 
+import re
 from functools import cache
 from typing import Any
 
@@ -94,3 +95,28 @@ def test_who_deploys_to_one_environment_deploys_to_no_other(environment: str):
     assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == namespace
     assert role["rules"][0]["resourceNames"] == [namespace]
     assert [subject["name"] for subject in binding["subjects"]] == [f"users-gateway-deployers-{environment}"]
+
+
+def wanted(objects: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """The keys of each secret that the operator reads for a rendering."""
+    found: dict[str, set[str]] = {}
+    for each in objects:
+        if each["kind"] == "ExternalSecret":
+            for data in each["spec"]["data"]:
+                found.setdefault(data["remoteRef"]["key"], set()).add(data["remoteRef"]["property"])
+    return found
+
+
+@pytest.mark.parametrize("component", components())
+def test_readme_creates_the_keys_that_only_the_component_reads(load: Load, component: str):
+    text = (DEPLOY / "kustomize" / "components" / component / "README.md").read_text(encoding="utf-8")
+    added = set(re.findall(r"^add_key ([\w-]+) ([\w-]+)$", text, re.MULTILINE))
+    alone, with_it = (
+        {
+            (secret.partition("/")[2], key)
+            for secret, found in wanted([each.data for each in load("prod", names)]).items()
+            for key in found
+        }
+        for names in ((), (*NEEDS.get(component, ()), component))
+    )
+    assert with_it - alone == added

@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.tests.combinations import components
-from deploy.tests.conftest import Load
 from deploy.tests.pipelines.api_server import api_server
 from deploy.tests.pipelines.cluster import ADMINISTRATOR, Cluster
 from deploy.tests.pipelines.stage import BIN, ROOT
+from deploy.tests.test_access import wanted
 from packages.preflight import render
 
 NAMESPACE = "devops-challenge-prod"
@@ -141,16 +140,6 @@ def known(checkout: Path) -> Iterator[dict[str, Any]]:
             yield from yaml.safe_load_all(document)
 
 
-def wanted(objects: list[dict[str, Any]]) -> dict[str, set[str]]:
-    """The keys of each secret that the operator reads for a rendering."""
-    found: dict[str, set[str]] = {}
-    for each in objects:
-        if each["kind"] == "ExternalSecret":
-            for data in each["spec"]["data"]:
-                found.setdefault(data["remoteRef"]["key"], set()).add(data["remoteRef"]["property"])
-    return found
-
-
 def rendering(account: Account) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(render(account.folder / "checkout/deploy/argocd/environments/prod")))
 
@@ -168,23 +157,6 @@ def test_the_gateway_gets_the_hash_of_the_key_that_the_smoke_test_has(account: A
     assert secret["api-keys"].startswith(f"{identity} smoke users:read,users:write never sha256:")
     assert len(rest) > 40
     assert rest not in secret["api-keys"]
-
-
-@pytest.mark.parametrize("component", components())
-def test_what_a_component_reads_more_its_readme_creates(load: Load, component: str):
-    text = (COMPONENTS / component / "README.md").read_text(encoding="utf-8")
-    names = {
-        (f"{NAMESPACE}/{secret}", key) for secret, key in re.findall(r"^add_key ([\w-]+) ([\w-]+)$", text, re.MULTILINE)
-    }
-    keys = [
-        {
-            (secret, key)
-            for secret, found in wanted([each.data for each in load("prod", added)]).items()
-            for key in found
-        }
-        for added in ((), (component,))
-    ]
-    assert keys[1] - keys[0] == names
 
 
 def test_your_values_are_in_one_file(account: Account):

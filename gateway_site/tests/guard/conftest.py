@@ -76,7 +76,9 @@ def start(running_upstream: Recording) -> Start:
     """Serves a gateway with settings of its own."""
 
     def starting(**settings: str) -> AbstractContextManager[Served]:
-        return serving("gateway_site", **{"USER_SERVICE_URL": running_upstream.url, **settings})
+        # A busy machine must not make an answer late.
+        patient = {"UPSTREAM_CONNECT_TIMEOUT_MS": "10000", "UPSTREAM_TIMEOUT_MS": "20000"}
+        return serving("gateway_site", **{"USER_SERVICE_URL": running_upstream.url, **patient, **settings})
 
     return starting
 

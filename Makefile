@@ -9,7 +9,7 @@ PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-c
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-fast mutants end-to-end lint fix check schema client docs rename verify render images kind observe sbom audit bench drill lock
-.PHONY: install-services test-site verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename
+.PHONY: install-services test-site test-coverage verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -59,7 +59,9 @@ fix: .venv/.requirements-dev ## applies ruff's automatic repairs
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
-check: lint ## what CI runs: lint, types, tests with coverage; edits nothing
+check: lint test-coverage ## what CI runs: lint, types, tests with coverage; edits nothing
+
+test-coverage:
 	@$(MAKE) --no-print-directory test COVERAGE=1
 
 schema: .venv/.requirements-run ## writes docs/openapi and docs/reference from the code

@@ -4,22 +4,18 @@ On two stores of its own in a temporary folder. Exits 1 if a step fails, or if a
 """
 
 import json
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tools.run.services import ROOT, environment
-from tools.run.store import EmbeddedStore, StoreError
+from tools.testing.store import store
 
 USERS = 100_000
 STEP_SECONDS = 600
-STOP_SECONDS = 30
 
 
 class DrillError(Exception):
@@ -33,7 +29,7 @@ def main() -> int:
         count = int(sys.argv[1]) if len(sys.argv) > 1 else USERS
         with tempfile.TemporaryDirectory(prefix="restore-drill-") as folder:
             digest = drill(count, Path(folder))
-    except (DrillError, StoreError, OSError, ValueError) as error:
+    except (DrillError, RuntimeError, OSError, ValueError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     _say(f"restored: {count:,} users, every byte (sha256 {digest}), in {time.monotonic() - started:.1f} s")
@@ -43,7 +39,10 @@ def main() -> int:
 def drill(count: int, folder: Path) -> str:
     """Returns the digest of both stores. Raises DrillError."""
     backup = str(folder / "users.ndjson.gz")
-    with _store(folder / "full") as full, _store(folder / "restored") as restored:
+    for name in ("full", "restored"):
+        (folder / name).mkdir()
+    with store(folder / "full") as source, store(folder / "restored") as target:
+        full, restored = source.url, target.url
         _step("seed", full, "seed_users", "--count", str(count))
         exported = _step("export", full, "export_users", backup, "--format", "json")
         imported = _step("import", restored, "import_users", backup, "--format", "json")
@@ -78,25 +77,6 @@ def _step(name: str, url: str, *command: str) -> dict[str, Any]:
     _say(f"{name:<16} {time.monotonic() - started:6.1f} s  {done.stderr.strip().splitlines()[-1]}")
     result: dict[str, Any] = json.loads(done.stdout) if done.stdout.startswith("{") else {}
     return result
-
-
-@contextmanager
-def _store(folder: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    own = EmbeddedStore(port, folder)
-    process = subprocess.Popen(own.command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    try:
-        _step("start", own.url, "wait_for_redis", "--timeout", "30")
-        yield own.url
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _require(condition: bool, text: str) -> None:

@@ -50,8 +50,8 @@ def _limiter(settings: Any) -> Limiter:
     rate = settings.RATE_LIMIT
     if settings.RATE_LIMIT_STORE == "local":
         return Limiter(rate, LocalStore(rate))
-    from gateway_site.guard.limit_store import RedisStore  # redis-py: 10 MB
+    from gateway_site.guard.limit_store import RedisStore, connect  # redis-py: 10 MB
 
-    store = RedisStore(settings.RATE_LIMIT_STORE, rate)
+    store = RedisStore(connect(settings.RATE_LIMIT_STORE), rate)
     metrics.samplers.append(store.sample)
     return Limiter(rate, store)

@@ -62,17 +62,22 @@ notices = Notices(logging.getLogger(__name__))
 Waiting = tuple[str, asyncio.Future[State]]
 
 
-class RedisStore:
-    """For one event loop. `url`: redis://, rediss:// or unix://."""
+def connect(url: str) -> Redis:
+    """A client for redis://, rediss:// or unix://, which connects at its first command."""
+    return Redis.from_url(
+        url,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        max_connections=2,
+    )
 
-    def __init__(self, url: str, rate: Rate) -> None:
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-            max_connections=2,
-        )
+
+class RedisStore:
+    """For one event loop."""
+
+    def __init__(self, redis: Redis, rate: Rate) -> None:
+        self._redis = redis
         self._script = self._redis.register_script(SCRIPT)
         self._arguments = [rate.interval * 1e6, rate.interval * 1e6 * rate.burst]
         self._local = LocalStore(rate)

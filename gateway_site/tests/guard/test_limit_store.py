@@ -5,20 +5,22 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import fakeredis
 import pytest
 import requests
 from prometheus_client import REGISTRY
+from redis.asyncio import Redis
 
 from common.http.request import Request
 from gateway_site.guard import limit_store
 from gateway_site.guard.limit import SECOND, Limiter, LocalStore
-from gateway_site.guard.limit_store import RedisStore
+from gateway_site.guard.limit_store import RedisStore, connect
 from gateway_site.guard.rate import Rate
 from gateway_site.tests.guard.conftest import Start
 from tools.testing.log_lines import waited_for
@@ -35,6 +37,19 @@ def own_store(tmp_path: Path) -> Iterator[Store]:
     """A Redis that a test may stop."""
     with store(tmp_path) as running:
         yield running
+
+
+ClientOf = Callable[[], Redis]
+
+
+@pytest.fixture(params=["fakeredis", "real server"])
+def client_of(request: pytest.FixtureRequest) -> ClientOf:
+    """Makes clients of one store; the script must count alike on both kinds."""
+    if request.param == "fakeredis":
+        server = fakeredis.FakeServer()
+        return lambda: fakeredis.FakeAsyncRedis(server=server)
+    running = request.getfixturevalue("own_store")
+    return lambda: connect(running.url)
 
 
 def metric(gateway: Served | Service, name: str) -> float:
@@ -146,7 +161,9 @@ async def test_a_slow_redis_costs_one_time_out_in_all(monkeypatch: pytest.Monkey
         writer.close()
 
     async with await asyncio.start_server(late, "127.0.0.1", 0) as server:
-        known = RedisStore(f"redis://:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}/3", Rate(1, 3600, 2))
+        known = RedisStore(
+            connect(f"redis://:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}/3"), Rate(1, 3600, 2)
+        )
         began = time.monotonic()
         assert (await known.take("a"))[1] == 0
         assert time.monotonic() - began < 2
@@ -159,7 +176,7 @@ async def test_an_unknown_error_of_the_store_leaves_no_request_waiting(monkeypat
     async def broken(**kwargs: object) -> None:
         raise UnicodeDecodeError("utf-8", b"", 0, 1, "a fault of a library")
 
-    known = RedisStore("redis://127.0.0.1:1/0", Rate(1, 3600, 2))
+    known = RedisStore(connect("redis://127.0.0.1:1/0"), Rate(1, 3600, 2))
     monkeypatch.setattr(known, "_script", broken)
     _, early = await asyncio.wait_for(known.take("a"), 5)
     assert early == 0
@@ -167,9 +184,9 @@ async def test_an_unknown_error_of_the_store_leaves_no_request_waiting(monkeypat
     await known.close()
 
 
-async def test_a_looser_limit_and_a_clock_set_back_lock_no_client_out(own_store: Store) -> None:
+async def test_a_looser_limit_and_a_clock_set_back_lock_no_client_out(client_of: ClientOf) -> None:
     """A stored number is at most one burst ahead, also after a change of RATE_LIMIT or a failover to a slow clock."""
-    strict, loose = (RedisStore(own_store.url, rate) for rate in (Rate(1, 86_400, 3), Rate(10, 1, 5)))
+    strict, loose = (RedisStore(client_of(), rate) for rate in (Rate(1, 86_400, 3), Rate(10, 1, 5)))
     for _ in range(3):
         assert (await strict.take("a"))[1] == 0
     assert (await strict.take("a"))[1] > 80_000 * SECOND
@@ -182,9 +199,9 @@ async def test_a_looser_limit_and_a_clock_set_back_lock_no_client_out(own_store:
     await loose.close()
 
 
-async def test_the_rest_is_right_if_an_interval_is_not_a_whole_microsecond(own_store: Store) -> None:
+async def test_the_rest_is_right_if_an_interval_is_not_a_whole_microsecond(client_of: ClientOf) -> None:
     for rate in (Rate(3, 1, 5), Rate(7, 60, 5), Rate(11, 3600, 5)):
-        for known in (RedisStore(own_store.url, rate), LocalStore(rate)):
+        for known in (RedisStore(client_of(), rate), LocalStore(rate)):
             limiter, left = Limiter(rate, known), []
             for _ in range(3):
                 request = cast(Request, SimpleNamespace(answer_fields=()))

@@ -83,7 +83,7 @@ def start(running_upstream: Recording) -> Start:
     return starting
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def guarded(start: Start, running_issuer: Issuer, key_file: Path) -> Iterator[Served]:
     """A gateway that accepts tokens and keys."""
     settings = {**running_issuer.settings, "AUTH": "jwt,apikey", "AUTH_API_KEYS_FILE": str(key_file)}
@@ -91,7 +91,7 @@ def guarded(start: Start, running_issuer: Issuer, key_file: Path) -> Iterator[Se
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_gateway(start: Start) -> Iterator[Served]:
     """A gateway without a guard."""
     with start() as running:

@@ -102,7 +102,7 @@ def test_reloads_without_scripts_and_can_be_paused(visit: Open, busy: Service) -
         pass
     seen.page.get_by_role("link", name="pause").click()
     assert seen.page.url.endswith("/?paused")
-    assert "go on" in seen.text()
+    assert "resume" in seen.text()
 
 
 @pytest.mark.parametrize("reader", ["desk"], indirect=True)

@@ -104,9 +104,20 @@ def main() -> int:
 def generate(folder: Path, generator: str, *properties: str, library: str = "") -> None:
     """Runs openapi-generator, whose jar is in its Python package."""
     jar = files("openapi_generator_cli") / "openapi-generator.jar"
-    command = ["java", "-jar", str(jar), "generate", "-i", str(SCHEMA), "-g", generator, "-o", str(folder)]
+    command = [
+        "java",
+        "-jar",
+        str(jar),
+        "generate",
+        "-i",
+        str(SCHEMA.relative_to(ROOT)),
+        "-g",
+        generator,
+        "-o",
+        str(folder),
+    ]
     command += ["--additional-properties", ",".join(properties)]
-    run([*command, "--library", library] if library else command, ROOT)
+    run([*command, "--library", library] if library else command, ROOT)  # which takes no space in the document's path
 
 
 def run(command: list[str], folder: Path) -> None:

@@ -20,18 +20,18 @@ public final class Example {
         User created = users.createUser(body, key, null);
         require(users.createUser(body, key, null).equals(created), "a second user");
 
-        ApiResponse<User> read = users.getUserWithHttpInfo(created.getId(), null, null);
+        ApiResponse<User> read = users.getUserWithHttpInfo(created.getId(), null, null, null);
         String version = read.getHeaders().get("etag").get(0);
         PatchedUserRequest promotion = new PatchedUserRequest().role(Role.ADMIN);
-        require(users.updateUser(created.getId(), promotion, version, null).getRole() == Role.ADMIN, "no change");
+        require(users.updateUser(created.getId(), promotion, version, null, null).getRole() == Role.ADMIN, "no change");
         try {
-            users.updateUser(created.getId(), promotion.name("Eve"), version, null);
+            users.updateUser(created.getId(), promotion.name("Eve"), version, null, null);
             require(false, "overwrote another change");
         } catch (ApiException refused) {
             require(refused.getCode() == 412 && refused.getResponseBody().contains("precondition-failed"), "no 412");
         }
         require(users.listUsers(null, null, null, null, 100).getResults().size() > 0, "no page");
-        users.deleteUser(created.getId(), null, null);
+        users.deleteUser(created.getId(), null, null, null);
         System.out.println("precondition-failed");
     }
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _request_id = re.compile(rb"\r\nx-request-id:[ \t]*([\w.-]+)[ \t]*\r\n", re.IGNORECASE).search
 _method = re.compile(rb"[\r\n]*([A-Z][A-Z0-9-]{0,31})(?= )").match
+FRAMING = (b"content-length", b"transfer-encoding")
 _http = re.compile(rb"http://([^/?#]*)", re.IGNORECASE).match
 
 
@@ -30,6 +31,7 @@ class Reader:
         self.head_bytes = self.surplus = 0
         self.method = b""  # set if httptools does not know it
         self.refusal: Refusal | None = None
+        self.is_replay = False  # the fresh parser reads a head that has been read
 
     def stop(self) -> None:
         """Discards all further input."""
@@ -52,8 +54,8 @@ class Reader:
         """Returns the bytes that a fresh parser has to continue with."""
         try:
             parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:  # ignored (RFC 9110 §7.8): HTTP follows
-            return self._resume(data[upgrade.args[0] :])
+        except httptools.HttpParserUpgrade as upgrade:
+            return self._ignore_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserInvalidMethodError as error:
             unknown = _method(data)
             if unknown is not None and self.is_new_head and not self.method and self.connection.exchange is None:
@@ -63,6 +65,16 @@ class Reader:
         except httptools.HttpParserError as error:
             self._failed(error, bytes(data))
         return None
+
+    def _ignore_upgrade(self, data: memoryview) -> memoryview:
+        """As RFC 9110 §7.8 allows. httptools ends such a message at its head: a fresh parser reads the body."""
+        if self.parser is not None:
+            framing = [b": ".join(field) + b"\r\n" for field in self.fields if field[0] in FRAMING]
+            self.parser = httptools.HttpRequestParser(self)
+            self.is_replay = True
+            self.parser.feed_data(b"POST / HTTP/1.1\r\n" + b"".join(framing) + b"\r\n")
+            self.is_replay = False
+        return data
 
     def _resume(self, data: memoryview) -> memoryview:
         if self.parser is not None:
@@ -86,6 +98,8 @@ class Reader:
         self.connection.refuse(refusal, scope)
 
     def on_message_begin(self) -> None:
+        if self.is_replay:
+            return
         if self.parser is None:
             raise httptools.HttpParserError  # ends the parsing
         self.in_head = self.is_new_head = True
@@ -94,12 +108,16 @@ class Reader:
         self.connection.head_began()
 
     def on_url(self, url: bytes) -> None:
+        if self.is_replay:
+            return
         self.url += url
         self.head_bytes += len(url)
         if self.head_bytes > limits.LINE_BYTES:
             self.refusal = Refusal(414, "The request target is too long.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.is_replay:
+            return
         size = len(name) + len(value) + 4
         self.head_bytes += size
         name = name.lower()
@@ -113,7 +131,7 @@ class Reader:
             self.fields.append((name, value.strip(b" \t")))
 
     def on_headers_complete(self) -> None:
-        if self.parser is None:
+        if self.parser is None or self.is_replay:
             return
         version = self.parser.get_http_version()
         refusal = self.refusal or self._head_refusal(version)
@@ -128,7 +146,8 @@ class Reader:
         self.connection.body_arrived(body)
 
     def on_message_complete(self) -> None:
-        self.connection.request_ended()
+        if self.parser is None or not self.parser.should_upgrade():
+            self.connection.request_ended()
 
     def _head_refusal(self, version: str) -> Refusal | None:
         names = [name for name, _ in self.fields]

@@ -206,6 +206,28 @@ async def test_requests_after_an_upgrade_are_served(server: Running) -> None:
             assert (await client.answer())[1] == b"GET /a "
 
 
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+WITH_BODY = {
+    "counted": POST + UPGRADE + b"Content-Length: 5\r\n\r\nhello",
+    "chunked": POST + UPGRADE + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_bytes", WITH_BODY.values(), ids=WITH_BODY.keys())
+@pytest.mark.parametrize("size", [1, 7, 1000])
+async def test_the_body_of_a_request_that_asks_for_an_upgrade_is_read(
+    server: Running, request_bytes: bytes, size: int
+) -> None:
+    """Java's HttpClient asks for HTTP/2 so with its first request."""
+    sent = request_bytes + GET + b"\r\n"
+    async with server.client() as client:
+        for start in range(0, len(sent), size):
+            client.send(sent[start : start + size])
+            await asyncio.sleep(0)
+        assert (await client.answer())[1] == b"POST /a hello"
+        assert (await client.answer())[1] == b"GET /a "
+
+
 async def test_too_many_pipelined_requests_end_with_400(server: Running) -> None:
     async with server.client() as client:
         client.send((GET + b"\r\n") * (limits.PIPELINED + 10))

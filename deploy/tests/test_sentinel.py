@@ -14,7 +14,7 @@ from deploy.tests.redis_server import Pod, sentinel_pods
 from tools.testing.service import service
 
 
-def _wait(what: str, until: Callable[[], bool], seconds: float = 30) -> None:
+def _wait(what: str, until: Callable[[], bool], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:

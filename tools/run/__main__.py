@@ -6,6 +6,7 @@ Exit codes: 0 after Ctrl-C or SIGTERM, 1 if a process cannot start or ends.
 import os
 import sys
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -39,7 +40,10 @@ def main() -> int:
         ports = read_ports(embedded=embedded)
         drain = integer("DRAIN_SECONDS", 5, minimum=0, maximum=600)
         own = EmbeddedStore(ports.redis, Path(text("DATA_DIR") or ".data").resolve()) if ports.redis else None
-        with Supervisor(stop_seconds=drain + GRACE_SECONDS) as supervisor:
+        with ExitStack() as stack:
+            if own:
+                stack.callback(own.withdraw)
+            supervisor = stack.enter_context(Supervisor(stop_seconds=drain + GRACE_SECONDS))
             _start(supervisor, ports, own)
             sys.stdout.write(_welcome(ports, time.monotonic() - started))
             sys.stdout.flush()

@@ -62,6 +62,10 @@ class EmbeddedStore:
         lines = [f"{name}={environment[name]}\n" for name in PUBLISHED if name in environment]
         _write_private(self.data_dir / "run.env", "".join(lines))
 
+    def withdraw(self) -> None:
+        """Removes them: the store has stopped."""
+        (self.data_dir / "run.env").unlink(missing_ok=True)
+
 
 def external_client() -> redis.Redis | None:
     """A client of the server that REDIS_URL or REDIS_HOST names; None for a scheme redis-py does not know."""

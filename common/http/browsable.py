@@ -39,7 +39,9 @@ class PageRenderer(BrowsableAPIRenderer):
 
 
 async def as_page(view: Any, request: Request, answer: RawResponse, kwargs: dict[str, Any]) -> RawResponse:
-    """The answer of a viewset's action as a page."""
+    """The answer of a viewset's action as a page; a 304 has no content, so it stays what it is."""
+    if answer.status_code == 304:
+        return answer
     return await sync_to_async(_render, thread_sensitive=False)(view, request, answer, kwargs)
 
 
@@ -70,7 +72,7 @@ def _content(view: Any, request: Request, status: int, data: Any) -> dict[str, A
     content: dict[str, Any] = {"path": path, "problem": data if is_problem else None}
     if isinstance(data, dict) and "results" in data:
         content["table"] = _table(view, path, data)
-    if status in {404, 405} or (request.method == "DELETE" and not is_problem):
+    if data is None or status in {404, 405}:  # nothing to edit
         return content
     typed = _typed(request) if is_problem else None
     if "post" in view.action_map:

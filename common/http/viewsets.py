@@ -16,7 +16,7 @@ from common.http.views import method_not_allowed
 class AsyncViewSet(GenericViewSet[Any]):
     """A viewset whose actions are `async def action(self, request, **path_parameters) -> RawResponse`."""
 
-    paginator: Any = None  # pages are made by the actions; see browsable.PageLinks
+    paginator: Any = None  # the actions make the pages
 
     @classmethod
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:

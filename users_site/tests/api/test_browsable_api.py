@@ -79,9 +79,18 @@ def test_forms_create_change_and_delete(dev: Users) -> None:
 
 
 def test_options_and_head_are_served(dev: Users) -> None:
-    assert browse(dev, "OPTIONS").status_code in {200, 204}
-    head = browse(dev, "HEAD", f"/{dev.created()['id']}")
+    user = f"/{dev.created()['id']}"
+    for path in ("", user):
+        assert browse(dev, "OPTIONS", path).status_code in {200, 204}
+    head = browse(dev, "HEAD", user)
     assert (head.status_code, head.content) == (200, b"")
+
+
+def test_an_unchanged_user_is_a_304_without_content(dev: Users) -> None:
+    path = f"/{dev.created()['id']}"
+    tag = browse(dev, "GET", path).headers["ETag"]
+    answer = browse(dev, "GET", path, headers={"If-None-Match": tag})
+    assert (answer.status_code, answer.content) == (304, b"")
 
 
 def test_links_carry_the_prefix_of_the_gateway(dev: Users) -> None:

@@ -156,7 +156,7 @@ TESTS_users = users_site packages/redis_pipe tools/tests deploy/tests/pipelines 
 EACH_SITE = commands health logs metrics_labels overload problems request_id body_limit client_disconnect
 pytest = $(PY) $(if $(COVERAGE),-m coverage run) -m pytest -n $(JOBS) --dist loadfile --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml $(TESTS_$(1))
 JOBS ?= 4
-FAST = $(PY) -m pytest -n 2 --dist loadfile -p tools.testing.fast
+FAST = $(PY) -m pytest -n 2 --dist loadfile -p tests.fast
 mutate = PYTEST_ADDOPTS="--ds=$(1)_site.settings $(2)" $(PY) -m mutmut run $(3); $(PY) -m mutmut results
 # -rs: names each skipped test with the missing program.
 verify = $(PY) -m pytest --ds=gateway_site.settings -m verify -rs --junit-xml=build/tests/verify-$(1).xml

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tools.testing.service import Service, service
-from tools.testing.store import Store, store
+from tools.processes.service import Service, service
+from tools.processes.store import Store, store
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from bench.measure import measure
 from gateway_site.guard import api_keys
 from gateway_site.guard.principal import READ, SCOPES
 from gateway_site.tests.guard.issuer import Issuer, issuer, token
-from tools.testing.service import free_port
+from tools.processes.service import free_port
 
 LIMIT = "1000000/s"
 """No client reaches it: only the check is measured."""

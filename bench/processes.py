@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.testing.service import free_port
+from tools.processes.service import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30

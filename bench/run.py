@@ -16,7 +16,7 @@ from typing import Any
 
 from bench import processes
 from bench.measure import machine, measure
-from tools.testing.service import free_port
+from tools.processes.service import free_port
 
 SCENARIOS = ("read", "list", "create", "mixed", "direct-read")
 FLOORS = ("empty", "redis")

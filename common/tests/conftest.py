@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tools.testing.service import Service
-from tools.testing.serving import Served, serving
-from tools.testing.site import IS_GATEWAY, NOWHERE, SITE, Dependency, patient_service
+from tests.serving import Served, serving
+from tests.site import IS_GATEWAY, NOWHERE, SITE, Dependency, patient_service
+from tools.processes.service import Service
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,11 @@ import time
 import pytest
 import requests
 
-from tools.testing.application import application
-from tools.testing.in_process import call
-from tools.testing.service import Service
-from tools.testing.site import COLLECTION, Dependency
-from tools.testing.wire import connect, exchange, get, read
+from tests.application import application
+from tests.in_process import call
+from tests.site import COLLECTION, Dependency
+from tests.wire import connect, exchange, get, read
+from tools.processes.service import Service
 
 LIMIT = 1000
 JSON = {"Content-Type": "application/json"}

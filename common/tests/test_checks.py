@@ -9,7 +9,7 @@ from django.urls import include, path, re_path
 
 from common.config.checks import application_can_be_built
 from common.http.application import Application
-from tools.testing.in_process import call
+from tests.in_process import call
 
 
 async def good_view(request: HttpRequest, **kwargs: str) -> HttpResponse:

@@ -3,10 +3,10 @@
 import time
 
 from common.tests.test_overload import in_flight
-from tools.testing.log_lines import access_lines
-from tools.testing.service import Service
-from tools.testing.site import COLLECTION, UNKNOWN_USER
-from tools.testing.wire import connect, get
+from tests.log_lines import access_lines
+from tests.site import COLLECTION, UNKNOWN_USER
+from tests.wire import connect, get
+from tools.processes.service import Service
 
 
 def test_its_request_is_cancelled(held_up: Service) -> None:

@@ -31,7 +31,7 @@ def cycle() -> "weakref.ref[Node]":
 
 @pytest.mark.usefixtures("uncollected")
 async def test_cycles_are_collected_every_ten_seconds() -> None:
-    config = uvicorn.Config("tools.testing.hanging:application")
+    config = uvicorn.Config("tests.hanging:application")
     config.load()
     worker: Any = SimpleNamespace(config=config, alive=True, ppid=os.getppid(), notify=lambda: None)
     server = DrainingServer(worker, 0)

@@ -8,8 +8,8 @@ import pytest
 from django.core.management import get_commands, load_command_class
 
 from common.cli.console import Command
-from tools.testing.service import ROOT
-from tools.testing.site import SITE
+from tests.site import SITE
+from tools.processes.service import ROOT
 
 APPS = ("common", SITE)
 OURS = sorted(name for name, app in get_commands().items() if app in APPS)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tools.testing.log_lines import lines
-from tools.testing.service import Service, service
-from tools.testing.site import COLLECTION, NOWHERE, SITE, UNKNOWN_USER, patient_service
-from tools.testing.wire import connect, exchange, get, read
+from tests.log_lines import lines
+from tests.site import COLLECTION, NOWHERE, SITE, UNKNOWN_USER, patient_service
+from tests.wire import connect, exchange, get, read
+from tools.processes.service import Service, service
 
 SECONDS = 30
 

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 from common.tests.test_masks import LEAKS, SECRET
-from tools.testing.service import ROOT
-from tools.testing.site import NOWHERE, SITE
+from tests.site import NOWHERE, SITE
+from tools.processes.service import ROOT
 
 SCRIPT = """
 import importlib, json, logging, sys, warnings

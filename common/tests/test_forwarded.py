@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from common.http import forwarded
 from common.http.forwarded import Forwarded, read
 from common.observability.notices import Notices
-from tools.testing.linear import assert_linear
+from tests.linear import assert_linear
 
 HOSTS = ("api.example.com", "[::1]")
 

@@ -9,9 +9,9 @@ import django
 import requests
 
 from common import __version__
-from tools.testing.service import Service
-from tools.testing.site import DEPENDENCY, SITE, UNKNOWN_USER, Dependency
-from tools.testing.wire import connect, get, read
+from tests.site import DEPENDENCY, SITE, UNKNOWN_USER, Dependency
+from tests.wire import connect, get, read
+from tools.processes.service import Service
 
 SERVICE = {"gateway_site": "api-gateway", "users_site": "user-service"}[SITE]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tools.testing.service import Service
-from tools.testing.wire import exchange
+from tests.wire import exchange
+from tools.processes.service import Service
 
 WRONG = [
     "",

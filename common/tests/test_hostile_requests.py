@@ -4,10 +4,10 @@ from uuid import uuid4
 
 import pytest
 
-from tools.testing.log_lines import access_lines
-from tools.testing.service import Service
-from tools.testing.site import COLLECTION
-from tools.testing.wire import connect, exchange, get, read
+from tests.log_lines import access_lines
+from tests.site import COLLECTION
+from tests.wire import connect, exchange, get, read
+from tools.processes.service import Service
 
 HOST = "Host: 127.0.0.1"
 REFUSED = {

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tools.testing.service import ROOT
+from tools.processes.service import ROOT
 
 FOLDERS = ("common/config", "common/observability", "common/server", "common/cli", "packages", "users_site/repository")
 MODULES = [

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tools.testing.log_lines import access_lines, lines
-from tools.testing.service import Service, service
-from tools.testing.site import COLLECTION, IS_GATEWAY, NOWHERE, SITE, UNKNOWN_USER, Dependency
-from tools.testing.wire import exchange, get
+from tests.log_lines import access_lines, lines
+from tests.site import COLLECTION, IS_GATEWAY, NOWHERE, SITE, UNKNOWN_USER, Dependency
+from tests.wire import exchange, get
+from tools.processes.service import Service, service
 
 ALWAYS = {"timestamp", "level", "service", "version", "message", "logger"}
 ACCESS = {"method", "path", "route", "status_code", "duration_ms", "user_agent", "remote_addr", "bytes_sent"}

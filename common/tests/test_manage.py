@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from common.tests.test_commands import OURS
-from tools.testing.service import ROOT
-from tools.testing.site import SITE
+from tests.site import SITE
+from tools.processes.service import ROOT
 
 MANAGE = f"manage_{SITE.removesuffix('_site')}.py"
 WRONG = {

@@ -4,9 +4,9 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from tools.testing.service import Service
-from tools.testing.site import SITE, UNKNOWN_USER
-from tools.testing.wire import exchange, get
+from tests.site import SITE, UNKNOWN_USER
+from tests.wire import exchange, get
+from tools.processes.service import Service
 
 SERVICE = {"gateway_site": "api-gateway", "users_site": "user-service"}[SITE]
 ROUTE = UNKNOWN_USER.rpartition("/")[0] + "/{id}"

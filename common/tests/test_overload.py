@@ -7,9 +7,9 @@ from contextlib import ExitStack
 import pytest
 import requests
 
-from tools.testing.service import Service
-from tools.testing.site import COLLECTION, OVERLOADED, UNKNOWN_USER
-from tools.testing.wire import connect, get
+from tests.site import COLLECTION, OVERLOADED, UNKNOWN_USER
+from tests.wire import connect, get
+from tools.processes.service import Service
 
 
 @pytest.fixture

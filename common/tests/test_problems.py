@@ -9,12 +9,12 @@ import requests
 
 from common.http.problem import KINDS, Problem
 from common.http.problems import response
-from tools.testing.application import SECRET, application
-from tools.testing.in_process import call, request
-from tools.testing.service import Service
-from tools.testing.serving import Served
-from tools.testing.site import COLLECTION, UNKNOWN_USER
-from tools.testing.wire import Answer, exchange, get
+from tests.application import SECRET, application
+from tests.in_process import call, request
+from tests.serving import Served
+from tests.site import COLLECTION, UNKNOWN_USER
+from tests.wire import Answer, exchange, get
+from tools.processes.service import Service
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tools.testing.log_lines import lines, waited_for
-from tools.testing.service import ROOT, Service, free_port, service
-from tools.testing.site import IS_GATEWAY, NOWHERE, SITE
+from tests.log_lines import lines, waited_for
+from tests.site import IS_GATEWAY, NOWHERE, SITE
+from tools.processes.service import ROOT, Service, free_port, service
 
 SECONDS = 30
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc on this system")
@@ -113,7 +113,7 @@ def test_a_signal_that_comes_while_it_starts_is_not_lost(tmp_path: Path, seconds
 
 
 def test_a_worker_whose_event_loop_hangs_is_killed_with_a_traceback(tmp_path: Path) -> None:
-    stuck = Service(SITE, tmp_path, "tools.testing.hanging:application", "--timeout", "2", **NOWHERE)
+    stuck = Service(SITE, tmp_path, "tests.hanging:application", "--timeout", "2", **NOWHERE)
     try:
         assert waited_for(stuck, lambda line: line["message"].startswith("Booting worker"))
         with pytest.raises(requests.ConnectionError):

@@ -5,9 +5,9 @@ from uuid import UUID
 import pytest
 import requests
 
-from tools.testing.service import Service
-from tools.testing.site import COLLECTION, UNKNOWN_USER
-from tools.testing.wire import exchange, get
+from tests.site import COLLECTION, UNKNOWN_USER
+from tests.wire import exchange, get
+from tools.processes.service import Service
 
 VALID = ["a", "A-Z.a_z-09", "0" * 128, str(UUID(int=7))]
 INVALID = ["", " ", "0" * 129, "two words", "a,b", "é", "a/b", "a\tb", "<script>"]

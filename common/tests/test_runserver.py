@@ -16,8 +16,8 @@ import requests
 from django.core.management.base import CommandError
 
 from common.management.commands.runserver import bind
-from tools.testing.service import ROOT, free_port
-from tools.testing.site import NOWHERE, SITE
+from tests.site import NOWHERE, SITE
+from tools.processes.service import ROOT, free_port
 
 MANAGE = f"manage_{SITE.removesuffix('_site')}.py"
 SECONDS = 30

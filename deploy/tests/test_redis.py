@@ -9,7 +9,7 @@ import requests
 from redis.exceptions import NoPermissionError
 
 from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod
-from tools.testing.service import service
+from tools.processes.service import service
 
 
 @pytest.fixture(scope="module")

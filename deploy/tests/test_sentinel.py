@@ -11,7 +11,7 @@ import requests
 from redis.exceptions import NoPermissionError
 
 from deploy.tests.redis_server import Pod, sentinel_pods
-from tools.testing.service import service
+from tools.processes.service import service
 
 
 def _wait(what: str, until: Callable[[], bool], seconds: float = 90) -> None:

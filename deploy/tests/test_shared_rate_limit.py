@@ -10,7 +10,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 
 from deploy.tests.redis_server import PASSWORDS, Pod, shared_limit_pod
 from gateway_site.guard.limit_store import SCRIPT
-from tools.testing.service import service
+from tools.processes.service import service
 
 PASSWORD = PASSWORDS["rate-limit-password"]
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 import requests
 
-from tools.testing.service import Service, service
-from tools.testing.store import Store
+from tools.processes.service import Service, service
+from tools.processes.store import Store
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SECONDS = 15

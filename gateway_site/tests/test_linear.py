@@ -10,8 +10,8 @@ from common.http.proxies import Proxies
 from gateway_site.forwarding.headers import end_to_end
 from gateway_site.guard.credentials import token
 from gateway_site.guard.limit import client_of
-from tools.testing.in_process import request
-from tools.testing.linear import assert_linear
+from tests.in_process import request
+from tests.linear import assert_linear
 
 PROXIES = Proxies((ip_network("0.0.0.0/0"),))
 

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from common.http.problem import KINDS
-from tools.testing.service import Service
+from tools.processes.service import Service
 
 HTML = {"Accept": "text/html"}
 SECONDS = 10

@@ -5,8 +5,8 @@ from uuid import uuid4
 import pytest
 import requests
 
-from tools.testing.service import Service
-from tools.testing.wire import Answer, exchange, get
+from tests.wire import Answer, exchange, get
+from tools.processes.service import Service
 
 CONNECTION_ONLY = {"date", "server", "connection", "transfer-encoding", "x-request-id"}
 SECONDS = 10
@@ -89,7 +89,7 @@ def test_the_gateways_answer_is_the_user_services(
 
 
 def test_both_services_log_the_same_request_id(users_service: Service, gateway_service: Service, users: str) -> None:
-    from tools.testing.log_lines import access_lines
+    from tests.log_lines import access_lines
 
     requests.get(users, headers={"X-Request-ID": "end-to-end"}, timeout=SECONDS)
     (there,), (here,) = access_lines(users_service, "end-to-end"), access_lines(gateway_service, "end-to-end")

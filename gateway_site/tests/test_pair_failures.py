@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tools.testing.log_lines import access_lines, waited_for
-from tools.testing.service import Service, service
-from tools.testing.store import Store, store
+from tests.log_lines import access_lines, waited_for
+from tools.processes.service import Service, service
+from tools.processes.store import Store, store
 
 SECONDS = 10
 

@@ -14,8 +14,8 @@ import pytest
 import requests
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tools.testing.service import Service, free_port, service
-from tools.testing.store import Store
+from tools.processes.service import Service, free_port, service
+from tools.processes.store import Store
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"

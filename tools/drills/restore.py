@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tools.processes.store import store
 from tools.run.services import ROOT, environment
-from tools.testing.store import store
 
 USERS = 100_000
 STEP_SECONDS = 600

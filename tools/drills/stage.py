@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tools.drills.balancer import Balancer
 from tools.drills.ledger import Ledger
-from tools.testing.service import Service
-from tools.testing.store import Store
+from tools.processes.service import Service
+from tools.processes.store import Store
 
 END_SECONDS = 30
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from common.config.environment import integer
+from tools.processes.pair import pair
 from tools.run.services import ROOT
-from tools.testing.pair import pair
 
 REPORTS = ROOT / "build" / "fuzz"
 START_SECONDS = 120

@@ -2,6 +2,6 @@
 
 from mypy.__main__ import console_entry
 
-import tools.testing.pytest_environment  # noqa: F401 - sets the environment
+import tests.pytest_environment  # noqa: F401 - sets the environment
 
 console_entry()

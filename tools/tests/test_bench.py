@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.testing.service import ROOT
+from tools.processes.service import ROOT
 
 pytestmark = pytest.mark.verify
 

@@ -11,7 +11,7 @@ import pytest
 from gateway_site.guard import api_keys
 from gateway_site.guard.principal import SCOPES
 from tools.clients.__main__ import CLIENTS, TARGET, main, missing
-from tools.testing.service import Service, service
+from tools.processes.service import Service, service
 
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(900)]
 

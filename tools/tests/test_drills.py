@@ -20,7 +20,7 @@ from tools.drills.namespace import is_allowed, namespace
 from tools.drills.outcome import Outcome
 from tools.drills.relay import Relay
 from tools.drills.scenarios import store_full
-from tools.testing.service import free_port
+from tools.processes.service import free_port
 
 CREATED, GONE = Answer(201, {}, b""), Answer(204, {}, b"")
 REFUSED = Answer(

@@ -3,7 +3,7 @@
 import pytest
 
 from common.config.environment import SettingError
-from tools.testing.in_process import built, call, evaluated
+from tests.in_process import built, call, evaluated
 
 
 @pytest.mark.parametrize("site", ["users_site", "gateway_site"])

@@ -1,7 +1,7 @@
 """Requests for tests that need no server."""
 
 from common.http.request import Request
-from tools.testing import in_process
+from tests import in_process
 
 
 def request(*headers: tuple[str, str]) -> Request:

@@ -10,8 +10,8 @@ from rest_framework.exceptions import ValidationError
 from common.http import problems
 from common.http.json_body import json_body, parse_json
 from common.observability import request_id
-from tools.testing import in_process
-from tools.testing.linear import assert_linear
+from tests import in_process
+from tests.linear import assert_linear
 from users_contract.contracts import UserSerializer
 from users_contract.identity import identity
 from users_site import idempotency, identifiers, links

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings as django_settings
 
 from common.config import environment
-from tools.testing.valkey import Valkey, valkey
+from tools.processes.valkey import Valkey, valkey
 from users_site import repository
 from users_site.operations.bulk import Bulk
 from users_site.repository.errors import StoreUnavailable

@@ -4,7 +4,7 @@ import pytest
 
 from common.config import environment
 from common.config.environment import SettingError
-from tools.testing.in_process import built, evaluated
+from tests.in_process import built, evaluated
 
 
 def url_of(**settings: str) -> str:

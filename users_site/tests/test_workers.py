@@ -9,8 +9,8 @@ from pathlib import Path
 
 import requests
 
-from tools.testing.service import Service, service
-from tools.testing.store import Store
+from tools.processes.service import Service, service
+from tools.processes.store import Store
 
 REQUESTS = 60
 

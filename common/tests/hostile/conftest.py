@@ -6,10 +6,10 @@ import pytest
 import requests
 
 from common.tests.hostile.target import Target
-from tools.testing.recording import recording
-from tools.testing.service import service
-from tools.testing.site import IS_GATEWAY, SITE
-from tools.testing.store import store
+from tests.recording import recording
+from tests.site import IS_GATEWAY, SITE
+from tools.processes.service import service
+from tools.processes.store import store
 
 
 @pytest.fixture(scope="session")

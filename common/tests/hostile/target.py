@@ -7,9 +7,9 @@ from contextlib import suppress
 import orjson
 import requests
 
-from tools.testing.recording import Received, Recording
-from tools.testing.service import Service
-from tools.testing.site import COLLECTION
+from tests.recording import Received, Recording
+from tests.site import COLLECTION
+from tools.processes.service import Service
 
 MARK = "smuggled@example.com"
 SMUGGLED_BODY = orjson.dumps({"name": "Mallory", "email": MARK})

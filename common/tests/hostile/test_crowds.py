@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from common.tests.hostile.target import Target, statuses
-from tools.testing.site import COLLECTION
+from tests.site import COLLECTION
 
 HEAD = f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
 TLS = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 32

@@ -3,7 +3,7 @@
 import pytest
 
 from common.tests.hostile.target import Target, statuses
-from tools.testing.site import COLLECTION, IS_GATEWAY
+from tests.site import COLLECTION, IS_GATEWAY
 
 GET = f"GET {COLLECTION} HTTP/1.1\r\n"
 FORGED = {

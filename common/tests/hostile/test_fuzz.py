@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.tests.hostile.target import Target, statuses
-from tools.testing.site import COLLECTION
+from tests.site import COLLECTION
 
 SEEDS = (
     f"GET {COLLECTION}?limit=2 HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-ID: a\r\n\r\n".encode(),

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from common.tests.hostile.target import SMUGGLED, SMUGGLED_BODY, Target, statuses
-from tools.testing.site import COLLECTION
+from tests.site import COLLECTION
 
 HEAD = f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
 

@@ -3,7 +3,7 @@
 import pytest
 
 from common.tests.hostile.target import SMUGGLED, Target, statuses
-from tools.testing.site import COLLECTION
+from tests.site import COLLECTION
 
 START = f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
 CHUNKED = b"Transfer-Encoding: chunked\r\n"

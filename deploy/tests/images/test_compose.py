@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from deploy.tests.images.conftest import DEPLOY, ENGINE, TAG
-from tools.testing.service import free_port
+from tools.processes.service import free_port
 
 
 @pytest.fixture

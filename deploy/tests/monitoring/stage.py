@@ -19,8 +19,8 @@ import yaml
 from deploy.monitoring.observe import Observer, Ports
 from deploy.tests.monitoring.load import load
 from deploy.tests.monitoring.rule_files import ROOT, RULE_FILES, parsed
-from tools.testing.service import Service, free_port, service
-from tools.testing.store import PASSWORD, Store, store
+from tools.processes.service import Service, free_port, service
+from tools.processes.store import PASSWORD, Store, store
 
 MAX_MEMORY = "256mb"
 WAIT_SECONDS = 45

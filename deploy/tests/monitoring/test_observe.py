@@ -14,7 +14,7 @@ import pytest
 
 from deploy.tests.monitoring import prometheus
 from deploy.tests.monitoring.rule_files import ROOT, RULE_FILES, rules
-from tools.testing.service import free_port
+from tools.processes.service import free_port
 
 pytestmark = pytest.mark.verify
 

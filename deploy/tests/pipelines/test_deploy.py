@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.tests.pipelines.stage import BIN, ROOT, Failure, Stage, stage
-from tools.testing.service import Service
+from tools.processes.service import Service
 
 HOOK = "https://hooks.slack.test/services/T0/B0/wJalrXUtnFEMI"
 API_KEY = "smoke.key-that-nobody-may-read"

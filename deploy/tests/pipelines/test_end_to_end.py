@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from deploy.tests.pipelines.stage import Stage, stage
-from tools.testing.service import Service, free_port, service
-from tools.testing.store import Store
+from tools.processes.service import Service, free_port, service
+from tools.processes.store import Store
 
 
 @pytest.fixture

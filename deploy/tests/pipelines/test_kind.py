@@ -11,7 +11,7 @@ import yaml
 
 from deploy.tests.pipelines.stage import Failure, Stage, stage
 from packages.preflight import render
-from tools.testing.service import Service, free_port
+from tools.processes.service import Service, free_port
 
 KIND = Path(__file__).with_name("kind")
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from deploy.tests.pipelines.stage import BIN
-from tools.testing.service import free_port
+from tools.processes.service import free_port
 
 CLEAN = [
     {"name": "Django", "version": "5.2", "licenses": [{"license": {"id": "BSD-3-Clause"}}]},

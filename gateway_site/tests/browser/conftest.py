@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tools.testing.service import Service, service
-from tools.testing.store import Store
-from tools.testing.tools import require, unavailable
+from tests.tools import require, unavailable
+from tools.processes.service import Service, service
+from tools.processes.store import Store
 
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Page, Response

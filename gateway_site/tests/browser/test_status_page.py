@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from gateway_site.tests.browser.conftest import Visit
-from tools.testing.service import Service
+from tools.processes.service import Service
 
 pytestmark = pytest.mark.verify
 

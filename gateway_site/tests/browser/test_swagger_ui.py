@@ -11,7 +11,7 @@ import requests
 from gateway_site.guard import api_keys
 from gateway_site.guard.principal import READ
 from gateway_site.tests.browser.conftest import Visit
-from tools.testing.service import Service, service
+from tools.processes.service import Service, service
 
 pytestmark = pytest.mark.verify
 

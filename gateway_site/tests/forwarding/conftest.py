@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tools.testing.recording import Recording, recording
-from tools.testing.service import Service, service
+from tests.recording import Recording, recording
+from tools.processes.service import Service, service
 
 LARGE = 64 * 1024 * 1024
 

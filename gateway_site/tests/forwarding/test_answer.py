@@ -7,9 +7,9 @@ import pytest
 import requests
 
 from gateway_site.tests.forwarding.test_request import resident
-from tools.testing.recording import Received, Recording
-from tools.testing.service import Service
-from tools.testing.wire import exchange, get
+from tests.recording import Received, Recording
+from tests.wire import exchange, get
+from tools.processes.service import Service
 
 
 def answer(status: str, *fields: str, body: bytes = b"") -> bytes:

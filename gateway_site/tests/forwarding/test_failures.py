@@ -8,11 +8,11 @@ import pytest
 import requests
 from prometheus_client import REGISTRY
 
-from tools.testing.log_lines import access_lines, lines
-from tools.testing.recording import Received, Recording, Reply, broken, wait_for_close
-from tools.testing.service import Service
-from tools.testing.serving import Served, serving
-from tools.testing.wire import Answer, connect, exchange, get, read
+from tests.log_lines import access_lines, lines
+from tests.recording import Received, Recording, Reply, broken, wait_for_close
+from tests.serving import Served, serving
+from tests.wire import Answer, connect, exchange, get, read
+from tools.processes.service import Service
 
 HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this"
 

@@ -6,9 +6,9 @@ import time
 import pytest
 import requests
 
-from tools.testing.recording import Recording
-from tools.testing.service import Service
-from tools.testing.wire import connect, exchange, get, read
+from tests.recording import Recording
+from tests.wire import connect, exchange, get, read
+from tools.processes.service import Service
 
 TARGETS = [
     "/users",
@@ -217,7 +217,7 @@ def test_a_body_above_the_limit_never_reaches_the_upstream(gateway: Service, ups
 
 
 def test_a_disconnected_client_ends_the_upstream_request(gateway: Service, upstream: Recording) -> None:
-    from tools.testing.recording import wait_for_close
+    from tests.recording import wait_for_close
 
     upstream.default = wait_for_close
     with connect(gateway.port) as client:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import REGISTRY
 
-from tools.testing.recording import Recording
-from tools.testing.serving import Served, serving
-from tools.testing.wire import Answer, exchange, get, read
+from tests.recording import Recording
+from tests.serving import Served, serving
+from tests.wire import Answer, exchange, get, read
 
 CLIENTS = 30
 """More failures than it takes to open the circuit."""

@@ -1,10 +1,10 @@
 """TRUSTED_PROXIES, TRUSTED_HOPS, PUBLIC_URL: in headers, problems and logs."""
 
-from tools.testing.log_lines import access_lines
-from tools.testing.recording import Recording
-from tools.testing.service import Service
-from tools.testing.serving import serving
-from tools.testing.wire import exchange, get
+from tests.log_lines import access_lines
+from tests.recording import Recording
+from tests.serving import serving
+from tests.wire import exchange, get
+from tools.processes.service import Service
 
 SAID = [
     "X-Forwarded-For: 203.0.113.9",

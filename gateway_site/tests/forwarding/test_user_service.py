@@ -23,8 +23,8 @@ from packages.http_pool import (
     UpstreamError,
     UpstreamTimeout,
 )
-from tools.testing.recording import OK, Received, Recording, Reply, broken
-from tools.testing.serving import logged
+from tests.recording import OK, Received, Recording, Reply, broken
+from tests.serving import logged
 
 MAY_BE_MADE = "The change may have been made."
 KEY = [(b"idempotency-key", b"k1")]

@@ -11,8 +11,8 @@ from common.observability.notices import Notices
 from gateway_site.guard import api_keys, challenge, key_set, limit_store
 from gateway_site.guard.principal import READ, WRITE
 from gateway_site.tests.guard.issuer import Issuer, issuer
-from tools.testing.recording import Recording, recording
-from tools.testing.serving import Served, serving
+from tests.recording import Recording, recording
+from tests.serving import Served, serving
 
 Start = Callable[..., AbstractContextManager[Served]]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from gateway_site.tests.guard.conftest import Start
-from tools.testing.log_lines import access_lines
-from tools.testing.recording import Recording
-from tools.testing.serving import Served
-from tools.testing.wire import connect, exchange, get, read
+from tests.log_lines import access_lines
+from tests.recording import Recording
+from tests.serving import Served
+from tests.wire import connect, exchange, get, read
 
 LIMIT = 1 << 20
 

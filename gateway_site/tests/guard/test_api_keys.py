@@ -18,10 +18,10 @@ from gateway_site.guard import api_keys
 from gateway_site.guard.api_keys import ApiKeys, create, parse
 from gateway_site.guard.principal import READ, WRITE
 from gateway_site.tests.guard.conftest import Start
-from tools.testing.log_lines import waited_for
-from tools.testing.recording import Recording
-from tools.testing.serving import Served
-from tools.testing.wire import exchange, get
+from tests.log_lines import waited_for
+from tests.recording import Recording
+from tests.serving import Served
+from tests.wire import exchange, get
 
 Keys = dict[str, tuple[str, str]]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from gateway_site.tests.guard.issuer import token
-from tools.testing.in_process import built, call
-from tools.testing.log_lines import Line, access_lines, lines, waited_for
-from tools.testing.recording import Recording
-from tools.testing.serving import Served, logged
-from tools.testing.wire import exchange, get
+from tests.in_process import built, call
+from tests.log_lines import Line, access_lines, lines, waited_for
+from tests.recording import Recording
+from tests.serving import Served, logged
+from tests.wire import exchange, get
 
 Keys = dict[str, tuple[str, str]]
 USER = "01900000-0000-7000-8000-000000000000"

@@ -6,9 +6,9 @@ import pytest
 
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import Issuer, token
-from tools.testing.recording import Recording
-from tools.testing.serving import Served
-from tools.testing.wire import Answer, connect, exchange, get, read
+from tests.recording import Recording
+from tests.serving import Served
+from tests.wire import Answer, connect, exchange, get, read
 
 PAGE = "https://app.example.com"
 

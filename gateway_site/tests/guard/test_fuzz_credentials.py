@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway_site.tests.guard.issuer import EC_KEY, Issuer, token
-from tools.testing.recording import Recording
-from tools.testing.serving import Served
-from tools.testing.wire import exchange, get
+from tests.recording import Recording
+from tests.serving import Served
+from tests.wire import exchange, get
 
 QUIET = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TOKEN = token(EC_KEY, "ES256", "ec", exp=time.time() + 86_400).encode()  # made when tests are collected

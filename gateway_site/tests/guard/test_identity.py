@@ -3,10 +3,10 @@
 import pytest
 
 from gateway_site.tests.guard.issuer import token
-from tools.testing.log_lines import access_lines, lines
-from tools.testing.recording import Recording
-from tools.testing.serving import Served
-from tools.testing.wire import exchange, get
+from tests.log_lines import access_lines, lines
+from tests.recording import Recording
+from tests.serving import Served
+from tests.wire import exchange, get
 
 Keys = dict[str, tuple[str, str]]
 

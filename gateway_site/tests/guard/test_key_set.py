@@ -17,9 +17,9 @@ from gateway_site.guard.principal import Principal
 from gateway_site.guard.tokens import Tokens
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import AUDIENCE, ISSUER, RSA_KEY, Issuer, issuer, jwk, token
-from tools.testing.log_lines import waited_for
-from tools.testing.recording import Recording
-from tools.testing.serving import Served
+from tests.log_lines import waited_for
+from tests.recording import Recording
+from tests.serving import Served
 
 NEW_KEY = rsa.generate_private_key(65537, 2048)
 

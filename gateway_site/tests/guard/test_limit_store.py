@@ -23,11 +23,11 @@ from gateway_site.guard.limit import SECOND, Limiter, LocalStore
 from gateway_site.guard.limit_store import RedisStore, connect
 from gateway_site.guard.rate import Rate
 from gateway_site.tests.guard.conftest import Start
-from tools.testing.log_lines import waited_for
-from tools.testing.recording import Recording
-from tools.testing.service import Service, service
-from tools.testing.serving import Served
-from tools.testing.store import Store, store
+from tests.log_lines import waited_for
+from tests.recording import Recording
+from tests.serving import Served
+from tools.processes.service import Service, service
+from tools.processes.store import Store, store
 
 RATE, BURST, SECONDS = 20, 10, 4
 

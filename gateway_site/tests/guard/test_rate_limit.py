@@ -14,11 +14,11 @@ from gateway_site.guard.limit import MAX_CLIENTS, LocalStore, client_of
 from gateway_site.guard.rate import Rate, parse
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import Issuer, token
-from tools.testing.log_lines import access_lines, waited_for
-from tools.testing.recording import OK, Recording
-from tools.testing.serving import Served
-from tools.testing.store import store as running_store
-from tools.testing.wire import Answer, exchange, get
+from tests.log_lines import access_lines, waited_for
+from tests.recording import OK, Recording
+from tests.serving import Served
+from tests.wire import Answer, exchange, get
+from tools.processes.store import store as running_store
 
 Keys = dict[str, tuple[str, str]]
 FORWARDED = "X-Forwarded-For: {}"

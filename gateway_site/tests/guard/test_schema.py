@@ -7,8 +7,8 @@ import pytest
 
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import Issuer
-from tools.testing.serving import Served
-from tools.testing.wire import exchange, get
+from tests.serving import Served
+from tests.wire import exchange, get
 
 
 def schema(gateway: Served) -> Any:

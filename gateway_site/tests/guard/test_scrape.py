@@ -3,8 +3,8 @@
 import pytest
 
 from gateway_site.tests.guard.conftest import Start
-from tools.testing.serving import Served
-from tools.testing.wire import exchange, get
+from tests.serving import Served
+from tests.wire import exchange, get
 
 
 @pytest.mark.parametrize("trusted", ["", "127.0.0.0/8"])

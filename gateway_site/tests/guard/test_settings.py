@@ -9,8 +9,8 @@ import pytest
 from common.config.environment import SettingError
 from gateway_site.guard.api_keys import create
 from gateway_site.guard.principal import READ
-from tools.testing.in_process import REQUIRED, built, evaluated
-from tools.testing.service import ROOT
+from tests.in_process import REQUIRED, built, evaluated
+from tools.processes.service import ROOT
 
 JWT = {"AUTH": "jwt", "AUTH_JWKS_URL": "https://issuer.example/keys", "AUTH_ISSUER": "i", "AUTH_AUDIENCE": "a"}
 

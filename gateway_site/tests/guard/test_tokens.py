@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gateway_site.guard.tokens import scopes
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import EC_KEY, ED_KEY, ISSUER, RSA_KEY, STRANGER, Issuer, claims, jwk, token
-from tools.testing.recording import Recording
-from tools.testing.serving import Served
-from tools.testing.wire import Answer, exchange, get
+from tests.recording import Recording
+from tests.serving import Served
+from tests.wire import Answer, exchange, get
 
 
 def ask(gateway: Served, credential: str) -> Answer:

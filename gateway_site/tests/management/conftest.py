@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tools.testing.service import ROOT
+from tools.processes.service import ROOT
 
 COMMAND_SECONDS = 60
 

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from gateway_site.management.own_services import PATHS, own_services
 from packages.preflight import Environment
-from tools.testing.service import Service
+from tools.processes.service import Service
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "packages" / "preflight" / "tests"

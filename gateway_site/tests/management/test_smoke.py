@@ -16,8 +16,8 @@ from django.core.management.base import CommandError
 from gateway_site.management.commands.smoke import CREDENTIALS
 from gateway_site.management.round_trip import RoundTrip
 from gateway_site.tests.management.faulty import Fault, faulty_gateway
-from tools.testing.service import Service, free_port, service
-from tools.testing.store import Store
+from tools.processes.service import Service, free_port, service
+from tools.processes.store import Store
 
 STEPS = [
     "live",

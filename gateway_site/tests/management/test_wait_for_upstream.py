@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tools.testing.service import Service, free_port, service
+from tools.processes.service import Service, free_port, service
 
 Shell = Callable[..., Any]
 

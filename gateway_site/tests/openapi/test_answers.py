@@ -8,7 +8,7 @@ import requests
 from jsonschema import Draft202012Validator
 
 from common.tests.openapi.documents import Operation, operations
-from tools.testing.service import Service
+from tools.processes.service import Service
 
 SECONDS = 10
 

@@ -11,9 +11,9 @@ import requests
 from common import __version__
 from gateway_site.status import history
 from gateway_site.status import page as status_page
-from tools.testing.recording import Recording, recording
-from tools.testing.service import Service
-from tools.testing.serving import Served, serving
+from tests.recording import Recording, recording
+from tests.serving import Served, serving
+from tools.processes.service import Service
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SECONDS = 10

@@ -7,7 +7,7 @@ import uvloop
 
 from packages.redis_pipe import Address, Pipe
 from packages.redis_pipe.tests.hostile import Hostile
-from tools.testing.valkey import Valkey, valkey
+from tools.processes.valkey import Valkey, valkey
 
 
 def pytest_asyncio_loop_factories(item):

@@ -8,7 +8,7 @@ import pytest
 from packages.redis_pipe import Reason, Unavailable
 from packages.redis_pipe.tests.hostile import Hostile
 from packages.redis_pipe.tests.waiting import until_it_answers
-from tools.testing.cluster import SLOT
+from tools.processes.cluster import SLOT
 
 SETTLED = 1.1  # seconds; a connection that is younger is not left
 INFO = b"$45\r\ncluster_state:ok\r\ncluster_current_epoch:%03d\r\n\r\n"

@@ -10,7 +10,7 @@ from packages.redis_pipe._stream import Stream
 from packages.redis_pipe.errors import ErrorReply
 from packages.redis_pipe.tests.hostile import Hostile, always
 from packages.redis_pipe.tests.waiting import until_it_answers
-from tools.testing.valkey import free_port, valkey
+from tools.processes.valkey import free_port, valkey
 
 
 async def reason_of(awaitable) -> Reason:

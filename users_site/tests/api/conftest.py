@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tools.testing.service import Service, service
-from tools.testing.store import Store, store
+from tools.processes.service import Service, service
+from tools.processes.store import Store, store
 from users_site.tests.api.client import Users
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from tools.testing.serving import serving
-from tools.testing.store import Store
+from tests.serving import serving
+from tools.processes.store import Store
 from users_site.tests.api.client import UNKNOWN, Users, faulty_fields, fresh_email, problem
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}

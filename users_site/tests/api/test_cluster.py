@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tools.testing.cluster import Nodes, cluster, until
-from tools.testing.serving import Served, serving
+from tests.serving import Served, serving
+from tools.processes.cluster import Nodes, cluster, until
 from users_site.tests.api.client import UNKNOWN, Users, fresh_email, problem
 from users_site.tests.integrity import faults
 

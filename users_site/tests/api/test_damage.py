@@ -1,6 +1,6 @@
 """A damaged record over HTTP: a 500 that names it in the log, and the way out."""
 
-from tools.testing.store import Store
+from tools.processes.store import Store
 from users_site.repository import keys
 from users_site.tests.api.client import Users, fresh_email, problem
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tools.testing.serving import serving
-from tools.testing.store import Store, store
+from tests.serving import serving
+from tools.processes.store import Store, store
 from users_site.tests.api.client import Users, fresh_email, problem
 
 Start = Callable[..., tuple[Users, Store]]

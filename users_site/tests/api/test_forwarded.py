@@ -2,8 +2,8 @@
 
 import pytest
 
-from tools.testing.in_process import built, call
-from tools.testing.wire import Answer
+from tests.in_process import built, call
+from tests.wire import Answer
 
 HTTPS = (b"x-forwarded-proto", b"https")
 PREFIX = (b"x-forwarded-prefix", b"/api")

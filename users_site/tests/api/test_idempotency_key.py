@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from tools.testing.store import Store
+from tools.processes.store import Store
 from users_site.tests.api.client import Users, at_once, faulty_fields, fresh_email, problem
 
 DAY = 24 * 60 * 60

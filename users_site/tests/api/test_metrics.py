@@ -6,7 +6,7 @@ import signal
 
 import requests
 
-from tools.testing.store import Store
+from tools.processes.store import Store
 from users_site.tests.api.client import Users
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tools.testing.in_process import built, call
-from tools.testing.service import Service
-from tools.testing.wire import Answer, exchange, get
+from tests.in_process import built, call
+from tests.wire import Answer, exchange, get
+from tools.processes.service import Service
 from users_site.tests.api.client import UNKNOWN, Users, problem
 
 NOWHERE = [

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tools.testing.store import Store
+from tools.processes.store import Store
 from users_site.tests.api.client import Users, at_once, fresh_email, problem, statuses
 from users_site.tests.integrity import faults
 

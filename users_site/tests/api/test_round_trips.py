@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from tools.testing.store import Store
+from tools.processes.store import Store
 from users_site.tests.api.client import UNKNOWN, Users, fresh_email
 from users_site.tests.api.watching import watch
 

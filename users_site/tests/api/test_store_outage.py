@@ -10,8 +10,8 @@ from functools import partial
 import pytest
 import requests
 
-from tools.testing.service import Service, service
-from tools.testing.store import Store, store
+from tools.processes.service import Service, service
+from tools.processes.store import Store, store
 from users_site.tests.api.client import UNKNOWN, Users, fresh_email, problem
 from users_site.tests.integrity import faults
 

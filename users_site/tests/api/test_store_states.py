@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tools.testing.store import Store
+from tools.processes.store import Store
 from users_site.tests.api.client import Users, fresh_email, problem, statuses
 from users_site.tests.integrity import faults
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tools.testing.serving import Served, serving
-from tools.testing.store import PASSWORD, Store, store
+from tests.serving import Served, serving
+from tools.processes.store import PASSWORD, Store, store
 from users_site.tests.api.client import Users, fresh_email, problem
 
 PROMPT, RECOVERY = 2.0, 4.0

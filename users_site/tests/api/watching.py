@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import redis
 
-from tools.testing.store import Store
+from tools.processes.store import Store
 
 READS = {"GET", "PING", "ZCARD", "EXISTS", "MGET", "ZRANGE", "ECHO"}
 

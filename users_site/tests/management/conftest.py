@@ -14,8 +14,8 @@ from django.core.management import call_command, load_command_class
 from redis import Redis
 
 from common.cli import console
-from tools.testing.service import ROOT
-from tools.testing.store import Store, store
+from tools.processes.service import ROOT
+from tools.processes.store import Store, store
 from users_site import identifiers
 from users_site.models import User
 from users_site.repository import keys

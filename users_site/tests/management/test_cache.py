@@ -8,8 +8,8 @@ from django.core.cache import caches
 from django_redis.cache import RedisCache
 from prometheus_client import REGISTRY
 
-from tools.testing.in_process import built
-from tools.testing.store import Store
+from tests.in_process import built
+from tools.processes.store import Store
 
 
 def counted(name: str) -> float:

@@ -8,8 +8,8 @@ import pytest
 from django.core.checks import WARNING, run_checks
 
 from common.config.deployment import weakness
-from tools.testing.service import free_port
-from tools.testing.store import PASSWORD, Store, store
+from tools.processes.service import free_port
+from tools.processes.store import PASSWORD, Store, store
 
 GOOD_KEY = "mV4x0bW2Zk1Q9sT7pR5uY3cN8aL6dF0g"
 

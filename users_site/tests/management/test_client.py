@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tools.testing.sentinel import replica_of, sentinel_of, sentinel_url
-from tools.testing.valkey import free_port, valkey
+from tools.processes.sentinel import replica_of, sentinel_of, sentinel_url
+from tools.processes.valkey import free_port, valkey
 from users_site.operations.bulk import Bulk
 from users_site.repository.errors import StoreUnavailable
 
-pytest_plugins = ["tools.testing.tls"]
+pytest_plugins = ["tests.tls"]
 
 
 def count(settings: Any, url: str) -> int:

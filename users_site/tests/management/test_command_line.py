@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from tools.testing.service import ROOT, free_port
-from tools.testing.store import PASSWORD, store
+from tools.processes.service import ROOT, free_port
+from tools.processes.store import PASSWORD, store
 from users_site.repository import keys
 
 COMMANDS = {

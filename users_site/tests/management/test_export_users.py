@@ -17,7 +17,7 @@ import pytest
 from django.core.management.base import CommandError
 from redis import Redis
 
-from tools.testing.service import ROOT
+from tools.processes.service import ROOT
 from users_site.operations.bulk import Bulk
 from users_site.repository import keys
 from users_site.tests.management.conftest import a_user, parsed, put

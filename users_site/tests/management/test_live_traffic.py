@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from packages.redis_pipe import Script
-from tools.testing.store import Store
+from tools.processes.store import Store
 from users_site.models import User
 from users_site.repository import keys, scripts
 from users_site.repository.users import version

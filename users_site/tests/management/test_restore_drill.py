@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tools.drills import restore
-from tools.testing.service import ROOT
+from tools.processes.service import ROOT
 
 
 def test_drill_restores_every_byte(environment: dict[str, str]) -> None:

@@ -10,8 +10,8 @@ import pytest
 from django.core.management.base import CommandError
 from redis import Redis
 
-from tools.testing.service import free_port
-from tools.testing.store import Store
+from tools.processes.service import free_port
+from tools.processes.store import Store
 
 Run = Callable[..., str]
 

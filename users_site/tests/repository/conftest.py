@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from packages.redis_pipe import Address, Pipe
-from tools.testing.cluster import cluster_url
-from tools.testing.valkey import valkey_url
+from tools.processes.cluster import cluster_url
+from tools.processes.valkey import valkey_url
 from users_site.repository import keys
 from users_site.repository.users import UserRepository
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from packages.redis_pipe import Address, Durability, DurableWrites, Pipe
-from tools.testing.valkey import valkey
+from tools.processes.valkey import valkey
 from users_site.repository.errors import EmailTaken, NotDurable, StoreError, StoreUnavailable, UserNotFound
 from users_site.repository.users import Idempotency, UserRepository, has_written
 from users_site.tests.repository.people import fresh_email, to

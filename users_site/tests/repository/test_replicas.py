@@ -6,7 +6,7 @@ import time
 import pytest
 
 from packages.redis_pipe import Address, Pipe, Reason
-from tools.testing.valkey import valkey
+from tools.processes.valkey import valkey
 from users_site.repository.errors import StoreUnavailable
 from users_site.repository.replicas import ReplicaCheck
 from users_site.repository.users import UserRepository

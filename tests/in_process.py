@@ -21,7 +21,7 @@ from common.http.application import Application
 from common.http.request import Request
 from common.http.site import Site
 from common.openapi import generate
-from tools.testing.wire import Answer
+from tests.wire import Answer
 
 REQUIRED = {
     "SECRET_KEY": "a key for tests only",

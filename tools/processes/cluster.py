@@ -8,7 +8,7 @@ from typing import Any
 import redis
 from redis.crc import key_slot
 
-from tools.testing.valkey import START_SECONDS, Valkey, free_port, valkey
+from tools.processes.valkey import START_SECONDS, Valkey, free_port, valkey
 
 SLOT = key_slot(b"{users:0}")
 RANGES = ((0, 5460), (5461, 10922), (10923, 16383))

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from tools.testing.valkey import PASSWORD, Valkey, valkey
+from tools.processes.valkey import PASSWORD, Valkey, valkey
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """A site served in this process on a port of loopback: with settings of a test's own it starts in milliseconds.
 
-Plain uvicorn replaces the server: for tests of the server itself, start a process (tools/testing/service.py).
+Plain uvicorn replaces the server: for tests of the server itself, start a process (tools/processes/service.py).
 """
 
 import asyncio
@@ -17,8 +17,8 @@ import orjson
 import uvicorn
 
 from common.observability import json_logging
-from tools.testing.in_process import built
-from tools.testing.log_lines import Line
+from tests.in_process import built
+from tests.log_lines import Line
 
 SECONDS = 15
 

@@ -1,6 +1,6 @@
 """Loaded by pytest before Django's settings (`-p` in pyproject.toml): the required settings, for tests in this process.
 
-Tests that start services give them their own environment (tools/testing/service.py).
+Tests that start services give them their own environment (tools/processes/service.py).
 """
 
 import os

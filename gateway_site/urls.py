@@ -1,4 +1,4 @@
-"""The gateway's paths."""
+"""The gateway's own paths. Those of the services behind it are in the table (routes/)."""
 
 from django.urls import URLPattern, path
 
@@ -7,11 +7,8 @@ from common.openapi import docs
 from gateway_site import pages
 
 
-def urlpatterns(users: View, index: View, scrape: View) -> list[URLPattern]:
-    """`users` is the view of both users paths."""
+def urlpatterns(index: View, scrape: View) -> list[URLPattern]:
     return [
-        path("api/users/<str:id>", users),
-        path("api/users", users),
         *docs.urlpatterns("api/"),
         path("metrics", scrape),
         path("", index),

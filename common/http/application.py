@@ -25,7 +25,7 @@ from common.http.overload import refuse
 from common.http.problem import Problem
 from common.http.request import ClientGone, Request
 from common.http.response import Response
-from common.http.routing import Patterns, Routes
+from common.http.routing import Match, Patterns, Routes
 from common.http.site import Site
 from common.http.urls import service_urlpatterns
 from common.observability import metrics, request_id, tracing
@@ -50,6 +50,8 @@ class Application:
     `before_scrape`: awaited before each /metrics. `on_stop`: awaited in order once the server has stopped.
     `in_force`: what the start line shows of the site's settings, without secrets.
     `opening`: called first for each request; adds fields to every answer, or answers itself.
+    `find`: asked before the patterns, for paths that may change while the application runs.
+    `ready_when`: all or any of the dependencies answer.
     Raises ImproperlyConfigured for a synchronous view.
     """
 
@@ -62,12 +64,15 @@ class Application:
         on_stop: Iterable[Step] = (),
         in_force: Mapping[str, object] | None = None,
         opening: Callable[[Request], Response | None] | None = None,
+        find: Callable[[str], Match | None] | None = None,
+        ready_when: Callable[[Iterable[bool]], bool] = all,
     ) -> None:
         if settings.MIDDLEWARE:
             raise ImproperlyConfigured("MIDDLEWARE is not supported: wrap a view in urls.py instead")
-        patterns = (*urlpatterns, *service_urlpatterns(probes, tuple(before_scrape)))
+        patterns = (*urlpatterns, *service_urlpatterns(probes, ready_when, tuple(before_scrape)))
         self.site = Site(settings, patterns)
         self.routes = Routes(patterns)
+        self.find = find or self.routes.find
         self.on_stop = tuple(on_stop)
         self.opening = opening
         self.in_force = {
@@ -144,7 +149,7 @@ class Application:
         """The view for the request's path and its path parameters. Raises Http404."""
         if b"%2f" in request.scope["raw_path"].lower():  # an encoded slash is not a slash
             raise Http404
-        match = self.routes.find(request.path) or self.routes.resolve(request.path)
+        match = self.find(request.path) or self.routes.find(request.path) or self.routes.resolve(request.path)
         request.route = match.template
         return match.view, match.kwargs
 

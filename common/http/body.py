@@ -20,20 +20,20 @@ class Unfinished:
     bytes = 0
 
 
-async def read_body(request: Request) -> bytes:
-    """The whole body, read once. Raises Problem (413, 503), ClientGone."""
+async def read_body(request: Request, limit: int | None = None) -> bytes:
+    """The whole body, read once; `limit` in place of MAX_BODY_BYTES. Raises Problem (413, 503), ClientGone."""
     if request.body is None:
-        request.body = await _whole(request) if request.has_body else b""
+        request.body = await _whole(request, limit) if request.has_body else b""
         if request.body and in_flight.count > request.site.max_in_flight:  # many bodies became complete at once
             await refuse(request.site)
     return request.body
 
 
-async def _whole(request: Request) -> bytes:
+async def _whole(request: Request, limit: int | None) -> bytes:
     pieces: list[bytes] = []
     size = 0
     try:
-        async for chunk in chunks(request):
+        async for chunk in chunks(request, limit):
             pieces.append(chunk)
             size += len(chunk)
             Unfinished.bytes += len(chunk)
@@ -44,9 +44,9 @@ async def _whole(request: Request) -> bytes:
     return b"".join(pieces)
 
 
-def chunks(request: Request) -> AsyncIterator[bytes]:
+def chunks(request: Request, limit: int | None = None) -> AsyncIterator[bytes]:
     """The body as it arrives. Raises Problem (413) at once if the announced length is too large."""
-    limit = request.site.max_body_bytes
+    limit = request.site.max_body_bytes if limit is None else limit
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
     return _chunks(request, limit)

@@ -1,7 +1,7 @@
 """The health paths: healthy, live, ready."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from common.http.request import Request
@@ -29,16 +29,20 @@ async def live(request: Request) -> RawResponse:
     return json_answer({"status": "alive"})
 
 
-def ready(probes: Mapping[str, Step]) -> View:
-    """The view that answers 200 when every probe returns within `READY_SECONDS` and the process is not draining."""
+def ready(probes: Mapping[str, Step], enough: Callable[[Iterable[bool]], bool]) -> View:
+    """The view that answers 200 when `enough` (all, any) probes return within `READY_SECONDS` and the process is not draining.
+
+    `probes` may change.
+    """
 
     @safe
     async def view(request: Request) -> RawResponse:
-        states = await asyncio.gather(*(_state(probe) for probe in probes.values()))
-        is_ready = all(state == "up" for state in states) and not drain.is_on()
+        names = list(probes)
+        states = await asyncio.gather(*(_state(probes[name]) for name in names))
+        is_ready = enough(state == "up" for state in states) and not drain.is_on()
         body = {
             "status": "ready" if is_ready else "not ready",
-            "dependencies": dict(zip(probes, states, strict=True)),
+            "dependencies": dict(zip(names, states, strict=True)),
         }
         return json_answer(body, status=200 if is_ready else 503)
 

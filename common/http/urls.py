@@ -1,6 +1,6 @@
 """The paths that both sites have."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from django.urls import URLPattern, path
 
@@ -8,12 +8,16 @@ from common.http import health, static, version
 from common.http.metrics import metrics_view
 
 
-def service_urlpatterns(probes: Mapping[str, health.Step], before_scrape: Sequence[health.Step]) -> list[URLPattern]:
+def service_urlpatterns(
+    probes: Mapping[str, health.Step],
+    ready_when: Callable[[Iterable[bool]], bool],
+    before_scrape: Sequence[health.Step],
+) -> list[URLPattern]:
     """Health, metrics and version; with DEBUG the static files too."""
     return [
         path("health", health.health),
         path("health/live", health.live),
-        path("health/ready", health.ready(probes)),
+        path("health/ready", health.ready(probes, ready_when)),
         path("metrics", metrics_view(before_scrape)),
         path("version", version.version),
         *static.urlpatterns(),

@@ -13,7 +13,6 @@ WINDOW_SECONDS = 10
 LEAST_REQUESTS = 20
 """Below this number in the window the rate is ignored."""
 
-FAILURE_RATE = 0.5
 OPEN_SECONDS = 1.0
 """Time until the first probe, ±20 %: a service that restarts is used again within a second of its return."""
 
@@ -45,18 +44,19 @@ class CircuitOpen(UpstreamError):
 class Circuit:
     """For one service and one event loop. Call `admit()` before a request, then exactly one of the other methods.
 
-    Opens at FAILURE_RATE, or after `max_timeouts` consecutive time-outs: with little traffic a rate comes too late.
+    Opens at `failure_rate`, or after `max_timeouts` consecutive time-outs: with little traffic a rate comes too late.
     `changed` is called with each new state.
     """
 
     def __init__(
         self,
         max_timeouts: int,
+        failure_rate: float = 0.5,
         *,
         changed: Callable[[State], None] = lambda state: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._max_timeouts, self._changed, self._clock = max_timeouts, changed, clock
+        self._max_timeouts, self._failure_rate, self._changed, self._clock = max_timeouts, failure_rate, changed, clock
         self.state = State.CLOSED
         self._second = 0
         self._buckets: list[list[int]] = []
@@ -108,7 +108,7 @@ class Circuit:
             bucket[1] += 1
             requests = sum(requests for requests, _ in self._buckets)
             failures = sum(failures for _, failures in self._buckets)
-            is_failing = requests >= LEAST_REQUESTS and failures >= FAILURE_RATE * requests
+            is_failing = requests >= LEAST_REQUESTS and failures >= self._failure_rate * requests
             if is_failing or self._timeouts >= self._max_timeouts:
                 self._open()
 

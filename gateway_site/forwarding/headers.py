@@ -85,16 +85,17 @@ def end_to_end(headers: Headers, dropped: Dropped = FROM_UPSTREAM) -> Headers:
 
 
 def forwarded(chain: bytes, origin: Origin, prefix: str) -> Headers:
-    """X-Forwarded-* for the user service. The caller must not change the list: it is cached."""
+    """X-Forwarded-* for the upstream. The caller must not change the list: it is cached."""
     make = _forwarded if len(chain) <= MAX_CACHED_CHAIN else _forwarded.__wrapped__
     return make(chain, origin, prefix)
 
 
 @lru_cache(maxsize=1024)
 def _forwarded(chain: bytes, origin: Origin, prefix: str) -> Headers:
+    whole = (origin.prefix + prefix).encode("latin-1")
     return [
         (b"x-forwarded-for", chain),
         (b"x-forwarded-host", origin.host.encode("latin-1")),
         (b"x-forwarded-proto", origin.scheme.encode("latin-1")),
-        (b"x-forwarded-prefix", (origin.prefix + prefix).encode("latin-1")),
+        *([(b"x-forwarded-prefix", whole)] if whole else []),
     ]

@@ -1,4 +1,4 @@
-"""Metrics of requests to the user service."""
+"""Metrics of requests to upstreams. `service` is a name of the table: a closed set."""
 
 from functools import lru_cache
 

@@ -7,9 +7,6 @@ from common.http.response import Headers
 from gateway_site.forwarding.circuit import CircuitOpen
 from packages.http_pool import ConnectFailed, ConnectTimeout, PoolFull, UpstreamError, UpstreamTimeout
 
-ATTEMPTS = 3
-"""Includes the first."""
-
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """A second PUT or DELETE could undo another client's change in between (RFC 9110 §9.2.2 allows it nevertheless)."""
 
@@ -21,7 +18,7 @@ CEILING = 100.0
 
 
 class Outgoing(NamedTuple):
-    """A request to the user service. `length`: of a body that streams, None where unknown."""
+    """A request to an upstream. `length`: of a body that streams, None where unknown."""
 
     method: str
     target: bytes

@@ -1,5 +1,6 @@
-"""Forwards `/api/users…` to the user service, unread: same status, body and end-to-end headers."""
+"""Forwards a route's requests to its upstream, unread: same status, body and end-to-end headers."""
 
+import random
 import time
 from collections.abc import AsyncIterator
 
@@ -8,12 +9,13 @@ from common.http.problem import Problem
 from common.http.request import Request
 from common.http.response import Headers, RawResponse, Response, StreamedResponse
 from common.http.views import method_not_allowed
+from gateway_site.forwarding.circuit import State
 from gateway_site.forwarding.headers import Dropped, end_to_end, forwarded
 from gateway_site.forwarding.retries import Outgoing
-from gateway_site.forwarding.user_service import UserService, problem_for
+from gateway_site.forwarding.service import Service
+from gateway_site.routes.table import Route
 from packages.http_pool import Answer, UpstreamError
 
-PREFIX = "/api"
 WHOLE_BODY_BYTES = 65_536
 """A body up to this size is buffered, and may be sent again; a larger one streams through."""
 
@@ -21,76 +23,108 @@ ALLOWED = {
     "/api/users": "GET, HEAD, OPTIONS, POST",
     "/api/users/{id}": "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
 }
-"""The user service's methods, for CONNECT, which cannot be forwarded."""
+"""The methods at these upstreams, for CONNECT, which cannot be forwarded."""
 
-TOO_LARGE = "The user service's answer is too large."
+EVERY_METHOD = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
 class Forward:
-    """The view of `/api/users…`. `dropped`: header fields of clients that do not cross. `max_answer` is in bytes."""
+    """The view of one route. `services`: by name. `dropped`: header fields of clients that do not cross."""
 
-    def __init__(self, users: UserService, *, dropped: Dropped, max_answer: int) -> None:
-        self._users, self._dropped, self._max_answer = users, dropped, max_answer
+    def __init__(
+        self, route: Route, services: dict[str, Service], *, dropped: Dropped, max_body: int, max_answer: int
+    ) -> None:
+        self._service, self._dropped, self._max_answer = services[route.upstream], dropped, max_answer
+        self._canary, self._canary_service = route.canary, services[route.canary.upstream] if route.canary else None
+        self._prefix, self._rewrite = route.prefix.encode("ascii"), route.rewrite.encode("ascii")
+        self._removed, self._timeout, self._retries = route.removed, route.timeout_ms / 1000, route.retries
+        self._max_body = max_body if route.max_body_bytes is None else route.max_body_bytes
+        self._methods = {*route.methods, "HEAD"} if "GET" in route.methods else set(route.methods)
 
-    async def serve(self, request: Request, identity: Headers | None = None, **path_parameters: str) -> Response:
-        """The user service's answer; `identity`: the fields that name the caller.
+    async def serve(self, request: Request, identity: Headers | None = None) -> Response:
+        """The upstream's answer; `identity`: the fields that name the caller.
 
-        Raises Problem (405, 413, 502, 503, 504).
+        Raises Problem (404, 405, 413, 502, 503, 504).
         """
+        if self._methods and request.method not in self._methods:
+            raise method_not_allowed(", ".join(sorted(self._methods)))
         if request.method == "CONNECT":  # an answer to it would be the start of a tunnel (RFC 9110 §9.3.6)
-            raise method_not_allowed(ALLOWED[request.route])
+            raise method_not_allowed(ALLOWED.get(request.route, EVERY_METHOD))
+        service = self._service if self._canary is None else self._choose(request)
         outgoing, started = await self._outgoing(request, identity or [])
-        answer = await self._users.ask(outgoing, started)
+        answer = await service.ask(outgoing, started, self._timeout, self._retries)
         if (
             answer.status >= 500
-        ):  # its problem is not read: the access line of the same ID at the user service has the cause
-            request.code, request.reason = "forwarded", f"user-service answered {answer.status}"
+        ):  # its problem is not read: the access line of the same ID at the upstream has the cause
+            request.code, request.reason = "forwarded", f"{service.name} answered {answer.status}"
         fields = end_to_end(answer.headers)
         if answer.body is not None:
             return RawResponse(answer.status, fields, answer.body)
         if int(dict(fields).get(b"content-length", b"0")) > self._max_answer:
             await answer.aclose()
-            raise Problem("bad-upstream", TOO_LARGE)
-        return StreamedResponse(answer.status, fields, self._streamed(answer, outgoing), answer.aclose)
+            raise _too_large(service)
+        return StreamedResponse(answer.status, fields, self._streamed(answer, outgoing, service), answer.aclose)
+
+    def _choose(self, request: Request) -> Service:
+        """The canary for its share of requests, for testers who ask for it, and not while its circuit is open."""
+        canary, service = self._canary, self._canary_service
+        assert canary is not None  # noqa: S101 - for mypy
+        assert service is not None  # noqa: S101
+        if service.circuit.state is State.OPEN:
+            return self._service
+        asked = request.header(canary.header.encode("ascii")) if canary.header else None
+        if asked is None and canary.cookie:
+            asked = _cookie(request, canary.cookie)
+        if asked in {"always", "never"}:
+            return service if asked == "always" else self._service
+        return service if random.random() * 100 < canary.percent else self._service  # noqa: S311 - a share
 
     async def _outgoing(self, request: Request, identity: Headers) -> tuple[Outgoing, float]:
-        """The request for the user service, and when its time began."""
+        """The request for the upstream, and when its time began."""
         fields, proxies = request.fields, request.site.proxies
         headers = end_to_end(fields, self._dropped)
-        headers += forwarded(proxies.chain(fields, request.peer), request.origin, PREFIX)
+        headers += forwarded(proxies.chain(fields, request.peer), request.origin, self._removed)
         headers.append((b"x-request-id", request.request_id.encode("ascii")))
         headers += identity
-        method, length = request.method, request.content_length
+        method, length, target = request.method, request.content_length, self._target(request)
         if not request.has_body:
-            return Outgoing(method, target(request), headers), request.started
+            return Outgoing(method, target, headers), request.started
         # Of unknown length: buffered if no larger body is allowed, or a slow client would hold a pooled connection.
-        if (request.site.max_body_bytes if length is None else length) > WHOLE_BODY_BYTES:
-            return Outgoing(method, target(request), headers, chunks(request), length), request.started
-        body = await read_body(request)
-        # The user service's time must not be used up by a slow client.
-        return Outgoing(method, target(request), headers, body, length), time.perf_counter()
+        if (self._max_body if length is None else length) > WHOLE_BODY_BYTES:
+            return Outgoing(method, target, headers, chunks(request, self._max_body), length), request.started
+        body = await read_body(request, self._max_body)
+        # The upstream's time must not be used up by a slow client.
+        return Outgoing(method, target, headers, body, length), time.perf_counter()
 
-    async def _streamed(self, answer: Answer, outgoing: Outgoing) -> AsyncIterator[bytes]:
+    async def _streamed(self, answer: Answer, outgoing: Outgoing, service: Service) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises Problem when it breaks off or is larger than allowed."""
         size = 0
         try:
             async for chunk in answer.chunks():
                 size += len(chunk)
                 if size > self._max_answer:
-                    raise Problem("bad-upstream", TOO_LARGE)
+                    raise _too_large(service)
                 yield chunk
         except UpstreamError as error:
-            raise problem_for(error, outgoing) from error
+            raise service.problem_for(error, outgoing) from error
+
+    def _target(self, request: Request) -> bytes:
+        """The request target with `rewrite` in place of the prefix, otherwise byte for byte.
+
+        Raises Problem (404) where the prefix is percent-encoded: it cannot be removed without decoding the rest.
+        """
+        path: bytes = request.scope["raw_path"]
+        if not path.startswith(self._prefix):
+            raise Problem("not-found", "No resource has this path.")
+        path = self._rewrite + path[len(self._prefix) :] or b"/"
+        query = request.scope["query_string"]
+        return path + b"?" + query if query else path
 
 
-def target(request: Request) -> bytes:
-    """The request target without our prefix, otherwise byte for byte.
+def _too_large(service: Service) -> Problem:
+    return Problem("bad-upstream", f"{service.subject}'s answer is too large.")
 
-    Raises Problem (404) where the prefix is percent-encoded: it cannot be removed without decoding the rest.
-    """
-    path: bytes = request.scope["raw_path"]
-    if not path.startswith(b"/api/users"):
-        raise Problem("not-found", "No resource has this path.")
-    path = path.removeprefix(PREFIX.encode())
-    query = request.scope["query_string"]
-    return path + b"?" + query if query else path
+
+def _cookie(request: Request, name: str) -> str | None:
+    pairs = (pair.strip().partition("=") for pair in (request.header(b"cookie") or "").split(";"))
+    return next((value for key, _, value in pairs if key == name), None)

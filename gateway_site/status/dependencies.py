@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway_site.forwarding.user_service import SERVICE, UserService
+from gateway_site.forwarding.service import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,14 @@ class Look:
     version: dict[str, Any] = field(default_factory=dict)
 
 
-async def look(users: UserService) -> Look:
-    """The state now. Never raises; bounded by user_service.PROBE_SECONDS."""
+async def look(users: Service) -> Look:
+    """The state now. Never raises; bounded by service.PROBE_SECONDS."""
     started = time.perf_counter()
     ready, version = await asyncio.gather(users.document(b"/health/ready"), users.document(b"/version"))
     if ready is None:
-        return Look([Dependency(SERVICE, "down")])
+        return Look([Dependency(users.name, "down")])
     state = "up" if ready.get("status") == "ready" else "not ready"
     behind = ready.get("dependencies")
     stores = behind.items() if isinstance(behind, dict) else ()
-    first = Dependency(SERVICE, state, time.perf_counter() - started)
+    first = Dependency(users.name, state, time.perf_counter() - started)
     return Look([first, *(Dependency(str(name), str(state)) for name, state in stores)], version or {})

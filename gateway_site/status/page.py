@@ -15,7 +15,8 @@ from common.observability.load import in_flight
 from common.server import drain
 from gateway_site import pages
 from gateway_site.forwarding.circuit import State
-from gateway_site.forwarding.user_service import UserService
+from gateway_site.forwarding.door import Door
+from gateway_site.forwarding.service import Service
 from gateway_site.status import chart, wording
 from gateway_site.status.dependencies import Dependency, Look, look
 from gateway_site.status.history import STEP_SECONDS, History, Interval
@@ -37,12 +38,16 @@ CIRCUIT = {
 class StatusPage:
     """The view of `/`: JSON for programs; for browsers the page, which reloads unless `?paused`."""
 
-    def __init__(self, users: UserService, history: History, workers: int) -> None:
-        self._users, self._history, self._workers = users, history, workers
+    def __init__(self, door: Door, history: History, workers: int) -> None:
+        self._door, self._history, self._workers = door, history, workers
         self._bodies: dict[bool, bytes] = {}
         self._until = 0.0
         self._rendering = asyncio.Lock()
         self.index = safe(self._index)
+
+    @property
+    def _users(self) -> Service:
+        return self._door.services[self._door.table.users.upstream]
 
     async def _index(self, request: Request) -> Response:
         if not request.wants_page:

@@ -10,9 +10,12 @@ from common.http.proxies import Proxies
 from gateway_site.forwarding.headers import end_to_end
 from gateway_site.guard.credentials import token
 from gateway_site.guard.limit import client_of
+from gateway_site.routes.matching import Matcher
+from gateway_site.routes.table import Route
 from tests.in_process import request
 from tests.linear import assert_linear
 
+ROUTES = Matcher([(Route("/shop", ""), id), (Route("/api/orders", "", "", ("/{id}/items/{item}", "/{id}/a/{b}")), id)])
 PROXIES = Proxies((ip_network("0.0.0.0/0"),))
 
 
@@ -29,6 +32,8 @@ PARSERS: list[tuple[str, Callable[[Any], object], Callable[[int], Any]]] = [
     ("chain", lambda v: PROXIES.chain(v, "10.0.0.1"), lambda n: forwarded_for(b"10.0.0.1, ") * n),
     ("authorization", token, lambda n: b"Bearer " + b" " * n + b"x"),
     ("limited client", client_of, lambda n: "1:" * n),
+    ("path of a route", ROUTES.find, lambda n: "/shop" + "/a" * n + "/../" + "." * n),
+    ("path of a route, declared", ROUTES.find, lambda n: "/api/orders/1" + "/items" * n),
     ("accept", lambda v: request(headers=((b"accept", v),)).wants_page, lambda n: b"text/htm,jso," * n),
 ]
 

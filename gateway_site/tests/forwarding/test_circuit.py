@@ -184,5 +184,5 @@ def test_late_outcomes_change_nothing_while_it_is_open(breaker: Circuit) -> None
 
 
 def test_the_constants_are_those_of_the_documentation() -> None:
-    assert (circuit.WINDOW_SECONDS, circuit.LEAST_REQUESTS, circuit.FAILURE_RATE) == (10, 20, 0.5)
+    assert (circuit.WINDOW_SECONDS, circuit.LEAST_REQUESTS) == (10, 20)
     assert (circuit.OPEN_SECONDS, circuit.PROBES, circuit.CLOSE_AFTER) == (1.0, 1, 3)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway_site.forwarding.circuit import CircuitOpen
-from gateway_site.forwarding.retries import ATTEMPTS, Outgoing, RetryBudget, may_repeat
+from gateway_site.forwarding.retries import Outgoing, RetryBudget, may_repeat
 from packages.http_pool import (
     BadAnswer,
     ConnectFailed,
@@ -29,10 +29,6 @@ def request(method: str, *, key: bool = False, body: bytes | AsyncIterator[bytes
 
 def spent(budget: RetryBudget) -> int:
     return sum(budget.spend() for _ in range(10_000))
-
-
-def test_a_request_has_three_attempts() -> None:
-    assert ATTEMPTS == 3
 
 
 def test_a_budget_is_a_fifth_of_the_traffic() -> None:

@@ -1,4 +1,4 @@
-"""Sends requests to the user service: within the request's time, through the circuit, with retries where that is safe."""
+"""Sends requests to one upstream: within the request's time, through its circuit, with retries where that is safe."""
 
 import asyncio
 import logging
@@ -17,7 +17,8 @@ from common.observability import tracing
 from common.observability.notices import Notices
 from gateway_site.forwarding.circuit import Circuit, CircuitOpen, State
 from gateway_site.forwarding.metrics import CIRCUIT, RETRIES, observe_upstream
-from gateway_site.forwarding.retries import ATTEMPTS, Outgoing, RetryBudget, may_repeat
+from gateway_site.forwarding.retries import Outgoing, RetryBudget, may_repeat
+from gateway_site.routes import table
 from packages.http_pool import (
     Answer,
     BadAnswer,
@@ -32,13 +33,15 @@ from packages.http_pool import (
     UpstreamTimeout,
 )
 
-SERVICE = "user-service"
 PROBE_SECONDS = 0.8
+DEFAULT_HEALTH = "/health/live"
+"""Asked of an upstream whose path is not known; any answer below 500 will do."""
+
 BACKOFF_SECONDS = 0.025
 """The mean wait before the first retry; doubles."""
 
 IDLE_SECONDS = 50.0
-"""Below the 75 s for which the user service keeps a connection."""
+"""Below the 75 s for which our services keep a connection."""
 
 CONNECTIONS, CAPACITY = 128, 1152
 """Concurrent requests on connections, and with those that wait for one."""
@@ -49,22 +52,23 @@ logger = logging.getLogger(__name__)
 notices = Notices(logger)
 
 
-class UserService:
-    """For one event loop. `timeout`: seconds for one request of a client, retries included."""
+class Service:
+    """An upstream of the table, for one event loop. Each has its own connections, circuit, retry budget and label."""
 
-    def __init__(self, url: str, *, timeout: float, connect_timeout: float, max_timeouts: int) -> None:
-        self.url = url.rstrip("/")
-        parts = urlsplit(self.url)
+    def __init__(self, upstream: table.Upstream) -> None:
+        self.upstream, self.name = upstream, upstream.name
+        self.subject = "The user service" if upstream.name == table.USER_SERVICE else "The service"
+        parts = urlsplit(upstream.url)
         self._address = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-        self._timeout = timeout
-        limits = Limits(connect_timeout, CONNECTIONS, CAPACITY - CONNECTIONS, idle_timeout=IDLE_SECONDS)
-        self._upstream = Upstream(url, limits)
+        seconds = upstream.connect_timeout_ms / 1000
+        limits = Limits(seconds, CONNECTIONS, CAPACITY - CONNECTIONS, idle_timeout=IDLE_SECONDS)
+        self._client = Upstream(upstream.url, limits)
         self._budget = RetryBudget()
-        self.circuit = Circuit(max_timeouts, changed=self._circuit_changed)
-        CIRCUIT.labels(SERVICE).set(State.CLOSED)
+        self.circuit = Circuit(upstream.max_timeouts, upstream.failure_rate, changed=self._circuit_changed)
+        CIRCUIT.labels(self.name).set(State.CLOSED)
 
-    async def ask(self, request: Outgoing, started: float) -> Answer:
-        """The answer; `started` (time.perf_counter) is when the request's time began.
+    async def ask(self, request: Outgoing, started: float, timeout: float, retries: int = 2) -> Answer:  # noqa: ASYNC109
+        """The answer; `started` (time.perf_counter) is when the request's time began, `timeout` all of it.
 
         Raises Problem (400, 502, 503, 504).
         """
@@ -72,13 +76,13 @@ class UserService:
         attempt, fate = 1, None
         while True:
             try:
-                return await self._attempt(request, attempt, self._timeout - (time.perf_counter() - started))
+                return await self._attempt(request, attempt, timeout - (time.perf_counter() - started))
             except UpstreamError as error:
                 # A later attempt that was never sent does not undo what an earlier one may have done.
                 fate = error if error.sent or fate is None or not fate.sent else fate
-                if attempt >= ATTEMPTS or not may_repeat(error, request) or not self._budget.spend():
-                    raise problem_for(fate, request) from error
-                RETRIES.labels(SERVICE, error.reason).inc()
+                if attempt > retries or not may_repeat(error, request) or not self._budget.spend():
+                    raise self.problem_for(fate, request) from error
+                RETRIES.labels(self.name, error.reason).inc()
             await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
             attempt += 1
 
@@ -104,7 +108,7 @@ class UserService:
             self.circuit.ignored()
             raise
         finally:
-            observe_upstream(SERVICE, request.method, outcome, time.perf_counter() - started)
+            observe_upstream(self.name, request.method, outcome, time.perf_counter() - started)
         return answer
 
     def _record(self, error: UpstreamError, request: Outgoing) -> None:
@@ -116,7 +120,7 @@ class UserService:
             self.circuit.failed(is_timeout=is_timeout)
 
     async def _check_live(self) -> None:
-        """Raises CircuitOpen: a client's request waits UPSTREAM_TIMEOUT_MS for a frozen service, this PROBE_SECONDS."""
+        """Raises CircuitOpen: a client's request waits its whole time for a frozen service, this PROBE_SECONDS."""
         try:
             await self.probe()
         except (UpstreamError, RuntimeError) as error:
@@ -128,7 +132,7 @@ class UserService:
         if not tracing.is_on:
             return await self._request(request, headers, left)
         with tracing.client_span(tracing.name(request.method), self._attributes(request, attempt)) as span:
-            # The user service continues our span, not the client's.
+            # The upstream continues our span, not the client's.
             traced = [field for field in headers if field[0] not in {b"traceparent", b"tracestate"}]
             answer = await self._request(request, traced + tracing.injected(span), left)
             # For a client, 4xx is an error too.
@@ -137,7 +141,7 @@ class UserService:
 
     def _request(self, request: Outgoing, headers: Headers, left: float) -> Coroutine[Any, Any, Answer]:
         method = request.method.encode("ascii")
-        return self._upstream.request(
+        return self._client.request(
             method, request.target, headers, request.body, content_length=request.length, timeout=left
         )
 
@@ -149,25 +153,26 @@ class UserService:
             "http.request.method": tracing.known(request.method),
             "server.address": host,
             "server.port": port,
-            "url.full": self.url + request.target.partition(b"?")[0].decode("latin-1"),
+            "url.full": self.upstream.url + request.target.partition(b"?")[0].decode("latin-1"),
             "network.protocol.version": "1.1",
             **resends,
         }
 
     async def probe(self) -> None:
-        """Returns if the user service is live. Readiness would empty the gateway's Service in a Redis outage too.
+        """Returns if the upstream is live. Readiness would empty the gateway's Service in a Redis outage too.
 
         Raises UpstreamError, RuntimeError.
         """
-        answer = await self._upstream.request(b"GET", b"/health/live", [], timeout=PROBE_SECONDS)
+        path = self.upstream.health or DEFAULT_HEALTH
+        answer = await self._client.request(b"GET", path.encode("ascii"), [], timeout=PROBE_SECONDS)
         await answer.aclose()
-        if answer.status != 200:
-            raise RuntimeError(f"/health/live answered {answer.status}")
+        if answer.status >= 500 or (self.upstream.health and answer.status != 200):
+            raise RuntimeError(f"{path} answered {answer.status}")
 
     async def document(self, path: bytes) -> dict[str, Any] | None:
         """The JSON object at a path, whatever its status; None without one within PROBE_SECONDS."""
         try:
-            answer = await self._upstream.request(b"GET", path, [], timeout=PROBE_SECONDS)
+            answer = await self._client.request(b"GET", path, [], timeout=PROBE_SECONDS)
             await answer.aclose()
             value = orjson.loads(answer.body or b"")
         except (UpstreamError, orjson.JSONDecodeError):
@@ -175,32 +180,32 @@ class UserService:
         return value if isinstance(value, dict) else None
 
     async def close(self) -> None:
-        await self._upstream.close()
+        await self._client.close()
 
     def _circuit_changed(self, state: State) -> None:
-        CIRCUIT.labels(SERVICE).set(state)
-        notices.warn(f"circuit {state.name.lower().replace('_', '-')}", upstream=SERVICE)
+        CIRCUIT.labels(self.name).set(state)
+        notices.warn(f"circuit {state.name.lower().replace('_', '-')}", upstream=self.name)
+
+    def problem_for(self, error: UpstreamError, request: Outgoing) -> Problem:
+        """The client's problem. Never claims that nothing was done after a change was sent."""
+        code, text = PROBLEMS[type(error)]
+        detail = text.format(self.subject, self.subject.lower())
+        if error.sent and not request.is_safe and not isinstance(error, BodyTimeout):  # a partial body changes nothing
+            detail += CHANGE_MAY_BE_MADE
+        if isinstance(error, CircuitOpen):
+            retry_after = (b"retry-after", b"%d" % max(1, ceil(error.seconds)))
+            return Problem(code, detail, headers=[retry_after], reason=error.reason)
+        return Problem(code, detail, reason=error.reason)
 
 
 PROBLEMS: dict[type[UpstreamError], tuple[str, str]] = {
     BodyTimeout: ("upstream-timeout", "The request's body did not arrive in time."),
-    UpstreamTimeout: ("upstream-timeout", "The user service did not answer in time."),
-    ConnectTimeout: ("upstream-timeout", "The user service accepted no connection in time."),
-    ConnectFailed: ("bad-upstream", "The user service accepts no connection."),
-    PoolFull: ("upstream-unavailable", "Too many requests wait for the user service."),
-    CircuitOpen: ("upstream-unavailable", "The user service fails; requests to it are paused."),
-    ConnectionReset: ("bad-upstream", "The user service closed the connection."),
-    BadAnswer: ("bad-upstream", "The user service's answer was broken."),
+    UpstreamTimeout: ("upstream-timeout", "{0} did not answer in time."),
+    ConnectTimeout: ("upstream-timeout", "{0} accepted no connection in time."),
+    ConnectFailed: ("bad-upstream", "{0} accepts no connection."),
+    PoolFull: ("upstream-unavailable", "Too many requests wait for {1}."),
+    CircuitOpen: ("upstream-unavailable", "{0} fails; requests to it are paused."),
+    ConnectionReset: ("bad-upstream", "{0} closed the connection."),
+    BadAnswer: ("bad-upstream", "{0}'s answer was broken."),
 }
 """Code and detail: without host and address."""
-
-
-def problem_for(error: UpstreamError, request: Outgoing) -> Problem:
-    """The client's problem. Never claims that nothing was done after a change was sent."""
-    code, detail = PROBLEMS[type(error)]
-    if error.sent and not request.is_safe and not isinstance(error, BodyTimeout):  # a partial body changes nothing
-        detail += CHANGE_MAY_BE_MADE
-    if isinstance(error, CircuitOpen):
-        retry_after = (b"retry-after", b"%d" % max(1, ceil(error.seconds)))
-        return Problem(code, detail, headers=[retry_after], reason=error.reason)
-    return Problem(code, detail, reason=error.reason)

@@ -9,10 +9,11 @@ import pytest
 from prometheus_client import REGISTRY
 
 from common.http.problem import Problem
-from gateway_site.forwarding import user_service
+from gateway_site.forwarding import service
 from gateway_site.forwarding.circuit import CircuitOpen, State
 from gateway_site.forwarding.retries import Outgoing
-from gateway_site.forwarding.user_service import UserService, problem_for
+from gateway_site.forwarding.service import Service
+from gateway_site.routes.table import Upstream
 from packages.http_pool import (
     BadAnswer,
     BodyTimeout,
@@ -39,30 +40,43 @@ def reset(request: Received, connection: socket.socket) -> None:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(user_service, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(service, "BACKOFF_SECONDS", 0.001)
+
+
+class Client(Service):
+    """With a time-out of its own."""
+
+    seconds = 5.0
+
+
+def client(url: str, seconds: float = 5) -> Client:
+    made = Client(Upstream("user-service", url, "/health/live", connect_timeout_ms=1000))
+    made.seconds = seconds
+    return made
 
 
 @pytest.fixture
-async def users(own_upstream: Recording) -> AsyncIterator[UserService]:
+async def users(own_upstream: Recording) -> AsyncIterator[Client]:
     """A client of the recording upstream."""
-    made = UserService(own_upstream.url, timeout=5, connect_timeout=1, max_timeouts=3)
+    made = client(own_upstream.url)
     yield made
     await made.close()
 
 
 @pytest.fixture
-async def impatient(own_upstream: Recording) -> AsyncIterator[UserService]:
+async def impatient(own_upstream: Recording) -> AsyncIterator[Client]:
     """A client that waits NO_TIME seconds."""
-    made = UserService(own_upstream.url, timeout=NO_TIME, connect_timeout=1, max_timeouts=3)
+    made = client(own_upstream.url, NO_TIME)
     yield made
     await made.close()
 
 
-async def ask(users: UserService, method: str, headers: list[tuple[bytes, bytes]] | None = None) -> int | Problem:
+async def ask(users: Client, method: str, headers: list[tuple[bytes, bytes]] | None = None) -> int | Problem:
     """The status of the answer, or the problem."""
     body = b"{}" if method in {"POST", "PUT", "PATCH"} else b""
     try:
-        return (await users.ask(Outgoing(method, b"/users/1", headers or [], body), time.perf_counter())).status
+        outgoing = Outgoing(method, b"/users/1", headers or [], body)
+        return (await users.ask(outgoing, time.perf_counter(), users.seconds)).status
     except Problem as problem:
         return problem
 
@@ -77,7 +91,7 @@ def sent(upstream: Recording) -> list[str]:
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 async def test_a_safe_request_survives_two_failures(
-    users: UserService, own_upstream: Recording, method: str, reply: Reply
+    users: Client, own_upstream: Recording, method: str, reply: Reply
 ) -> None:
     own_upstream.default = b"HTTP/1.1 204 No Content\r\n\r\n"
     for _ in range(2):
@@ -91,7 +105,7 @@ async def test_a_safe_request_survives_two_failures(
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 async def test_a_change_that_was_sent_is_not_repeated_and_may_have_been_made(
-    users: UserService, own_upstream: Recording, method: str, reply: Reply
+    users: Client, own_upstream: Recording, method: str, reply: Reply
 ) -> None:
     await ask(users, "GET")  # also on a connection that is kept
     own_upstream.default = reply
@@ -102,13 +116,13 @@ async def test_a_change_that_was_sent_is_not_repeated_and_may_have_been_made(
     assert sent(own_upstream) == ["GET", method]
 
 
-async def test_a_post_with_a_key_is_repeated_with_it(users: UserService, own_upstream: Recording) -> None:
+async def test_a_post_with_a_key_is_repeated_with_it(users: Client, own_upstream: Recording) -> None:
     own_upstream.replies.put(reset)
     assert await ask(users, "POST", KEY) == 200
     assert [own_upstream.next().values(b"idempotency-key") for _ in range(2)] == [[b"k1"], [b"k1"]]
 
 
-async def test_a_get_never_claims_that_a_change_was_made(users: UserService, own_upstream: Recording) -> None:
+async def test_a_get_never_claims_that_a_change_was_made(users: Client, own_upstream: Recording) -> None:
     own_upstream.default = reset
     problem = await ask(users, "GET")
     assert isinstance(problem, Problem)
@@ -119,7 +133,7 @@ async def test_a_get_never_claims_that_a_change_was_made(users: UserService, own
     "later", [CircuitOpen(1.0), PoolFull("full"), ConnectFailed("refused"), ConnectTimeout("late")]
 )
 async def test_the_fate_of_a_sent_attempt_outlasts_a_refused_retry(
-    users: UserService, own_upstream: Recording, monkeypatch: pytest.MonkeyPatch, later: UpstreamError
+    users: Client, own_upstream: Recording, monkeypatch: pytest.MonkeyPatch, later: UpstreamError
 ) -> None:
     """Never 503 "nothing was done" once the first attempt reached the user service."""
     own_upstream.default = reset
@@ -140,9 +154,7 @@ async def test_the_fate_of_a_sent_attempt_outlasts_a_refused_retry(
 
 
 @pytest.mark.parametrize(("method", "may_be_made"), [("GET", False), ("PUT", True)])
-async def test_a_timeout_is_504(
-    impatient: UserService, own_upstream: Recording, method: str, may_be_made: bool
-) -> None:
+async def test_a_timeout_is_504(impatient: Client, own_upstream: Recording, method: str, may_be_made: bool) -> None:
     own_upstream.pause()
     problem = await ask(impatient, method)
     assert isinstance(problem, Problem)
@@ -150,21 +162,21 @@ async def test_a_timeout_is_504(
 
 
 async def test_a_refused_connection_is_502_and_nothing_was_done() -> None:
-    nowhere = UserService("http://127.0.0.1:1", timeout=5, connect_timeout=1, max_timeouts=3)
+    nowhere = client("http://127.0.0.1:1")
     problem = await ask(nowhere, "PUT")
     await nowhere.close()
     assert isinstance(problem, Problem)
     assert (problem.code, MAY_BE_MADE in problem.detail) == ("bad-upstream", False)
 
 
-async def test_the_remaining_time_goes_with_each_attempt(users: UserService, own_upstream: Recording) -> None:
+async def test_the_remaining_time_goes_with_each_attempt(users: Client, own_upstream: Recording) -> None:
     own_upstream.replies.put(reset)
     assert await ask(users, "GET") == 200
     first, second = (int(own_upstream.next().values(b"x-request-timeout-ms")[0]) for _ in range(2))
     assert 5000 >= first > second > 0
 
 
-async def test_retries_are_counted_by_their_reason(users: UserService, own_upstream: Recording) -> None:
+async def test_retries_are_counted_by_their_reason(users: Client, own_upstream: Recording) -> None:
     labels = {"service": "user-service", "reason": "reset"}
     before = REGISTRY.get_sample_value("upstream_retries_total", labels) or 0.0
     own_upstream.replies.put(reset)
@@ -173,7 +185,7 @@ async def test_retries_are_counted_by_their_reason(users: UserService, own_upstr
 
 
 async def test_a_frozen_service_opens_the_circuit_after_three_requests(
-    impatient: UserService, own_upstream: Recording
+    impatient: Client, own_upstream: Recording
 ) -> None:
     own_upstream.pause()
     problems = [await ask(impatient, "GET") for _ in range(4)]
@@ -186,13 +198,13 @@ async def test_a_frozen_service_opens_the_circuit_after_three_requests(
 
 
 async def test_a_probe_of_a_frozen_service_is_not_a_clients_request(
-    impatient: UserService, own_upstream: Recording, monkeypatch: pytest.MonkeyPatch
+    impatient: Client, own_upstream: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It asks /health/live with a time-out of its own, and the client's request was never sent."""
     own_upstream.pause()
     for _ in range(3):
         await ask(impatient, "GET")
-    monkeypatch.setattr("gateway_site.forwarding.user_service.PROBE_SECONDS", 0.1)
+    monkeypatch.setattr("gateway_site.forwarding.service.PROBE_SECONDS", 0.1)
     await asyncio.sleep(1.25)
     problem = await ask(impatient, "PUT")
     assert isinstance(problem, Problem)
@@ -201,9 +213,9 @@ async def test_a_probe_of_a_frozen_service_is_not_a_clients_request(
 
 
 async def test_the_return_of_the_service_closes_the_circuit_and_each_change_is_logged(
-    impatient: UserService, own_upstream: Recording, monkeypatch: pytest.MonkeyPatch
+    impatient: Client, own_upstream: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(user_service, "notices", type(user_service.notices)(user_service.logger))
+    monkeypatch.setattr(service, "notices", type(service.notices)(service.logger))
     own_upstream.pause()
     with logged() as log:
         for _ in range(3):
@@ -234,15 +246,13 @@ async def test_the_return_of_the_service_closes_the_circuit_and_each_change_is_l
     ],
 )
 def test_every_upstream_error_is_a_problem_without_a_host(error: UpstreamError, kind: str, code: str) -> None:
-    problem = problem_for(error, Outgoing("GET", b"/users", []))
+    problem = client("http://127.0.0.1:1").problem_for(error, Outgoing("GET", b"/users", []))
     assert (error.reason, problem.reason, problem.code) == (kind, kind, code)
     assert "h:1" not in problem.detail
     assert bool(problem.headers) is (code == "upstream-unavailable")
 
 
-async def test_a_document_of_the_service_is_a_json_object_or_nothing(
-    users: UserService, own_upstream: Recording
-) -> None:
+async def test_a_document_of_the_service_is_a_json_object_or_nothing(users: Client, own_upstream: Recording) -> None:
     assert await users.document(b"/version") == {}
     own_upstream.default = OK.replace(b"{}", b"[]")
     assert await users.document(b"/version") is None

@@ -1,0 +1,58 @@
+"""The routes in force: their views and upstreams. Another table can replace them while requests are in flight."""
+
+import asyncio
+from collections.abc import Callable
+
+from common.http.health import Step
+from common.http.routing import Match
+from common.http.views import View
+from gateway_site.forwarding.service import Service
+from gateway_site.routes.matching import Matcher
+from gateway_site.routes.table import Route, Table
+
+MakeView = Callable[[Route, dict[str, Service]], View]
+
+
+class Door:
+    """`make_view`: the view of a route, its guard included. `probes`: of the routes' upstreams, for readiness."""
+
+    def __init__(self, table: Table, make_view: MakeView) -> None:
+        self._make_view = make_view
+        self.services: dict[str, Service] = {}
+        self.probes: dict[str, Step] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self.table = table
+        self.apply(table)
+
+    def apply(self, table: Table) -> None:
+        """Puts the table in force. An upstream that stays as it was keeps its connections and its circuit."""
+        kept = {
+            name: service for name, service in self.services.items() if table.upstreams.get(name) == service.upstream
+        }
+        gone = [service for name, service in self.services.items() if name not in kept]
+        longest = max(route.timeout_ms for route in self.table.routes) / 1000
+        services = {name: kept.get(name) or Service(upstream) for name, upstream in table.upstreams.items()}
+        self._matcher = Matcher([(route, self._make_view(route, services)) for route in table.routes])
+        self.table, self.services = table, services
+        self.probes.clear()
+        self.probes |= {route.upstream: services[route.upstream].probe for route in table.routes}
+        for service in gone:
+            task = asyncio.create_task(_close_after(longest, service))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    def find(self, path: str) -> Match | None:
+        return self._matcher.find(path)
+
+    async def close(self) -> None:
+        for task in self._closing:
+            task.cancel()
+        await asyncio.gather(*(service.close() for service in self.services.values()))
+
+
+async def _close_after(seconds: float, service: Service) -> None:
+    """Once its requests in flight are over."""
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        await service.close()

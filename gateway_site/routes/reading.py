@@ -1,0 +1,128 @@
+"""Makes the table of a source, and refuses what would not work: one line with the place and the cure."""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any
+from urllib.parse import urlsplit
+
+from gateway_site.routes import values
+from gateway_site.routes.source import Malformed, Source, read
+from gateway_site.routes.table import OPEN, USER_SERVICE, USERS, Route, Table, Upstream, scopes_of
+
+OWN = ("/health", "/metrics", "/version", "/problems", "/static", "/api/docs", "/api/openapi.json", "/api/openapi.yaml")
+"""Paths that the gateway answers itself."""
+
+USERS_PATHS = ["", "/{id}"]
+LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"}  # noqa: S104
+
+
+def table(text: str, user_service_url: str, route: Mapping[str, Any], upstream: Mapping[str, Any], port: int) -> Table:
+    """The routes that ROUTES (`text`) describes, and the users' if it has none.
+
+    `route` and `upstream`: the fields that the file leaves out. `port`: the gateway's own. Raises Malformed.
+    """
+    source = read(text) if text else Source([])
+    made = Reader(source, route, upstream)
+    if user_service_url and all(route.prefix != USERS for route in made.routes):
+        made.add(len(made.routes), {"prefix": USERS, "upstream": user_service_url, "rewrite": "/users"})
+    if all(route.prefix != USERS for route in made.routes):
+        raise Malformed(f"no route has the prefix {USERS}: add one, or set USER_SERVICE_URL")
+    made.check(port)
+    return Table(tuple(made.routes), made.upstreams, made.scopes)
+
+
+class Reader:
+    """Collects the routes and upstreams of a source."""
+
+    def __init__(self, source: Source, route: Mapping[str, Any], upstream: Mapping[str, Any]) -> None:
+        self.source, self.route, self.upstream = source, route, upstream
+        self.routes: list[Route] = []
+        self.upstreams: dict[str, Upstream] = {}
+        for name, given in source.upstreams.items():
+            fields = self._parsed(name, {"name": name, **_object(given)}, {"name": values.name, **values.UPSTREAM})
+            if "url" not in fields:
+                raise self._fault(name, f"upstream {name} has no url: set it to an address like http://{name}:3002")
+            self.upstreams[name] = Upstream(**{**upstream, **fields})
+        try:
+            declared = values.listed(values.scope)(list(source.scopes))
+        except (TypeError, ValueError) as error:
+            raise Malformed(f"scopes: set it to a list of scopes ({error})") from None
+        for number, given in enumerate(source.routes):
+            self.add(number, given)
+        users = set(scopes_of(USERS).values())
+        self.scopes = frozenset({*declared, *users, *(s for r in self.routes for s in scopes_of(r.prefix).values())})
+
+    def add(self, number: int, given: Any) -> None:
+        fields = self._parsed(number, _object(given), values.ROUTE)
+        prefix, upstream = fields.get("prefix"), fields.get("upstream")
+        if not prefix or not upstream:
+            raise self._fault(number, "the route has no prefix or no upstream: set both")
+        if "/" in upstream:
+            fields["upstream"] = self._upstream_at(prefix, upstream)
+        if prefix == USERS:
+            fields = {"paths": values.paths(USERS_PATHS), **fields}
+        fields.setdefault("rewrite", f"/{prefix.rpartition('/')[2]}")
+        fields["scopes"] = scopes_of(prefix, fields.get("scopes", {}))
+        self.routes.append(Route(**{**self.route, **fields}))
+
+    def _upstream_at(self, prefix: str, url: str) -> str:
+        """The name of the upstream with this URL, which a route gives in place of a name."""
+        parts = urlsplit(url)
+        for name in (USER_SERVICE if prefix == USERS else str(parts.hostname), parts.netloc.lower()):
+            made = Upstream(**{**self.upstream, "name": name, "url": url})
+            if prefix == USERS:
+                made = Upstream(**{**self.upstream, "name": name, "url": url, "health": "/health/live"})
+            if self.upstreams.setdefault(name, made).url == url:
+                return name
+        raise Malformed(f"two upstreams are called {parts.netloc}: give one another name in upstreams")
+
+    def _parsed(
+        self, key: int | str, given: dict[str, Any], parsers: Mapping[str, Callable[[Any], Any]]
+    ) -> dict[str, Any]:
+        fields = {}
+        for name, value in given.items():
+            if name not in parsers:
+                close = get_close_matches(str(name), parsers, 1)
+                cure = f"did you mean {close[0]}?" if close else f"the fields are {', '.join(parsers)}"
+                raise self._fault(key, f"unknown field {name!r}: {cure}")
+            try:
+                fields[name] = parsers[name](value)
+            except ValueError as error:
+                raise self._fault(key, f"{name} is {str(value)[:60]!r}: set it to {error}") from None
+        return fields
+
+    def _fault(self, key: int | str, text: str) -> Malformed:
+        return Malformed(f"{self.source.place(key)}: {text}")
+
+    def check(self, port: int) -> None:
+        """What only the whole table shows. Raises Malformed."""
+        for number, route in enumerate(self.routes):
+            if fault := self._fault_of(route, self.routes[:number], port):
+                raise self._fault(number, fault)
+
+    def _fault_of(self, route: Route, earlier: list[Route], port: int) -> str | None:
+        prefix = route.prefix
+        if own := next((path for path in OWN if is_below(path, prefix) or is_below(prefix, path)), None):
+            return f"{prefix} would hide {own}, which the gateway answers itself: use another prefix, e.g. /api/orders"
+        if other := next((r.prefix for r in earlier if is_below(prefix, r.prefix) or is_below(r.prefix, prefix)), None):
+            return f"{prefix} and {other} overlap: give one of them another prefix"
+        for name in route.upstreams:
+            if name not in self.upstreams:
+                return f"there is no upstream {name}: add it, or use one of {', '.join(self.upstreams) or 'a URL'}"
+            parts = urlsplit(self.upstreams[name].url)
+            if parts.hostname in LOOPBACK and (parts.port or 80) == port:
+                return f"{parts.netloc} is this gateway: a request would go round in a loop; use the service's address"
+        for scope in route.scopes.values():
+            if scope != OPEN and scope not in self.scopes:
+                close = get_close_matches(scope, self.scopes, 1)
+                return f"unknown scope {scope}: {f'did you mean {close[0]}? Else ' if close else ''}add it to scopes"
+        return None
+
+
+def is_below(path: str, prefix: str) -> bool:
+    """Whether the prefix contains the path."""
+    return path == prefix or path.startswith(prefix + "/")
+
+
+def _object(given: Any) -> dict[str, Any]:
+    return given if isinstance(given, dict) else {"?": given}

@@ -1,0 +1,102 @@
+"""Routes and upstreams as read at the start: plain values, without connections."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from gateway_site.guard.rate import Rate
+
+USERS, USER_SERVICE = "/api/users", "user-service"
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+"""The methods of a route's `:read` scope."""
+
+ANY, OPEN = "*", "none"
+"""In `scopes`: every other method; no credential needed."""
+
+REST = "/*"
+"""In `paths`: everything below the prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A service behind the gateway. `name` is the label `service` of metrics; `health` is empty where any answer will do."""
+
+    name: str
+    url: str
+    health: str = ""
+    connect_timeout_ms: int = 500
+    max_timeouts: int = 3
+    failure_rate: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """The share of a route's requests that go to another upstream, and what sends one request there: a header field or
+    cookie with this name and the value `always` (`never`: not there)."""
+
+    upstream: str
+    percent: float
+    header: str = ""
+    cookie: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Paths below `prefix` go to `upstream`, with `rewrite` in place of the prefix.
+
+    `paths`: what exists below the prefix: "" is the prefix itself, `{name}` one segment, `/*` everything. They are the
+    metrics' `route` labels. `methods`: empty for all. `scopes`: by method. None: the gateway's own setting.
+    """
+
+    prefix: str
+    upstream: str
+    rewrite: str = ""
+    paths: tuple[str, ...] = ("", REST)
+    methods: tuple[str, ...] = ()
+    scopes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    timeout_ms: int = 5000
+    retries: int = 2
+    rate_limit: Rate | None = None
+    max_body_bytes: int | None = None
+    canary: Canary | None = None
+
+    @property
+    def upstreams(self) -> tuple[str, ...]:
+        return (self.upstream, self.canary.upstream) if self.canary else (self.upstream,)
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Its values of the metrics' label `route`."""
+        return tuple(self.prefix + path.replace(REST, "/{path}") for path in self.paths)
+
+    @property
+    def removed(self) -> str:
+        """X-Forwarded-Prefix: what the upstream must put before its own paths; empty where no prefix would do."""
+        return self.prefix.removesuffix(self.rewrite) if self.prefix.endswith(self.rewrite) else ""
+
+    def scope_for(self, method: str) -> str | None:
+        """The scope that a request needs; None where it needs no credential."""
+        scope = self.scopes.get(method) or self.scopes[ANY]
+        return None if scope == OPEN else scope
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Prefixes do not overlap. `scopes`: all that a credential can have."""
+
+    routes: tuple[Route, ...]
+    upstreams: Mapping[str, Upstream]
+    scopes: frozenset[str]
+
+    @property
+    def users(self) -> Route:
+        return next(route for route in self.routes if route.prefix == USERS)
+
+
+def scopes_of(prefix: str, given: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
+    """Those given by method; without `*` the others are `orders:read` and `orders:write` for `/api/orders`."""
+    if ANY in given:
+        return given
+    noun = prefix.rpartition("/")[2]
+    return {**dict.fromkeys(sorted(READING), f"{noun}:read"), ANY: f"{noun}:write", **given}

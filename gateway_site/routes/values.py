@@ -1,0 +1,131 @@
+"""Parses the values of a table. Each function raises ValueError with what the value should be."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from gateway_site.guard import rate
+from gateway_site.routes.table import ANY, OPEN, REST, Canary
+
+NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?(:\d{1,5})?")
+PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+PATH = re.compile(r"(/([A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{[a-z_]{1,32}\}))*")
+SCOPE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+METHOD = re.compile(r"[A-Z]{1,20}")
+TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def matching(pattern: re.Pattern[str], wanted: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise ValueError(wanted)
+        return value
+
+    return parse
+
+
+prefix = matching(PREFIX, "a path like /api/orders, without a slash at its end")
+name = matching(NAME, "the name of an upstream: lower-case letters, digits, dots and hyphens")
+method = matching(METHOD, "a method in capital letters")
+scope = matching(SCOPE, "a scope like orders:read, or none")
+path = matching(PATH, 'a path below the prefix like "", "/{id}" or "/*"')
+token = matching(TOKEN, "a name of letters, digits and hyphens")
+
+
+def number(minimum: float, maximum: float, kind: type[int] | type[float] = int) -> Callable[[Any], Any]:
+    def parse(value: Any) -> float:
+        allowed = int if kind is int else (int, float)
+        if isinstance(value, bool) or not isinstance(value, allowed) or not minimum <= value <= maximum:
+            raise ValueError(f"a{' whole' if kind is int else ''} number from {minimum} to {maximum}")
+        return value
+
+    return parse
+
+
+def rewrite(value: Any) -> str:
+    return "" if value in ("", "/") else prefix(value)
+
+
+def paths(value: Any) -> tuple[str, ...]:
+    given = listed(lambda item: item if item == REST else path(item))(value)
+    if not given or len(set(given)) != len(given):
+        raise ValueError('paths below the prefix, each once, e.g. ["", "/{id}"]')
+    return given
+
+
+def listed(parse: Callable[[Any], str]) -> Callable[[Any], tuple[str, ...]]:
+    def parse_all(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or len(value) > 64:
+            raise ValueError("a list")
+        return tuple(parse(item) for item in value)
+
+    return parse_all
+
+
+def scopes(value: Any) -> dict[str, str]:
+    if isinstance(value, str):
+        return {ANY: scope(value)}
+    if not isinstance(value, dict) or not value:
+        raise ValueError(
+            f'a scope, or scopes by method like {{ GET = "orders:read", "*" = "orders:write" }}, or "{OPEN}"'
+        )
+    return {ANY if key == ANY else method(key): scope(given) for key, given in value.items()}
+
+
+def limit(value: Any) -> rate.Rate | None:
+    try:
+        return rate.parse(value if isinstance(value, str) else "?")
+    except ValueError:
+        raise ValueError(rate.WRITTEN) from None
+
+
+def origin(url: Any) -> str:
+    """Scheme, host and port."""
+    wanted = "an address like http://order-service:3002"
+    if not isinstance(url, str) or not url.isascii() or url.split() != [url]:
+        raise ValueError(wanted)
+    try:
+        parts = urlsplit(url)
+        surplus = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+        is_good = parts.scheme in {"http", "https"} and parts.hostname and not surplus and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise ValueError(wanted)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def canary(value: Any) -> Canary:
+    if not isinstance(value, dict) or not {"upstream", "percent"} <= value.keys() <= CANARY.keys():
+        raise ValueError(f"a table of {', '.join(CANARY)}, with upstream and percent")
+    return Canary(**{key: CANARY[key](given) for key, given in value.items()})
+
+
+CANARY: dict[str, Callable[[Any], Any]] = {
+    "upstream": name,
+    "percent": number(0, 100, float),
+    "header": lambda value: token(value).lower(),
+    "cookie": token,
+}
+ROUTE: dict[str, Callable[[Any], Any]] = {
+    "prefix": prefix,
+    "upstream": lambda value: origin(value) if isinstance(value, str) and "/" in value else name(value),
+    "rewrite": rewrite,
+    "paths": paths,
+    "methods": listed(method),
+    "scopes": scopes,
+    "timeout_ms": number(1, 600_000),
+    "retries": number(0, 5),
+    "rate_limit": limit,
+    "max_body_bytes": number(0, 1 << 40),
+    "canary": canary,
+}
+"""The fields of a route in the file."""
+UPSTREAM: dict[str, Callable[[Any], Any]] = {
+    "url": origin,
+    "health": prefix,
+    "connect_timeout_ms": number(1, 60_000),
+    "max_timeouts": number(1, 1000),
+    "failure_rate": number(0.01, 1, float),
+}

@@ -1,0 +1,30 @@
+"""Tables from text, as the settings read them."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway_site.routes.reading import table
+from gateway_site.routes.table import Table
+
+USERS = "http://user-service:3001"
+
+
+class Tables:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def file(self, text: str, suffix: str = ".toml") -> Path:
+        path = self.folder / f"routes{suffix}"
+        path.write_text(text)
+        return path
+
+    def read(self, text: str, suffix: str = ".toml", users: str = USERS) -> Table:
+        """Of a file with this text; without a newline in it, of a setting."""
+        source = str(self.file(text, suffix)) if "\n" in text else text
+        return table(source, users, {"timeout_ms": 5000}, {"connect_timeout_ms": 500}, 3000)
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Tables:
+    return Tables(tmp_path)

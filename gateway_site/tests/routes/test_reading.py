@@ -1,0 +1,197 @@
+"""A table from ROUTES: what it means, and the line that refuses a bad one."""
+
+import pytest
+
+from gateway_site.guard.rate import Rate
+from gateway_site.routes.source import Malformed
+from gateway_site.routes.table import Canary, Upstream
+from gateway_site.tests.routes.conftest import Tables
+from tests.in_process import evaluated
+
+TOML = """
+scopes = ["orders:refund"]
+
+[upstreams.orders]
+url = "http://orders:3002"
+health = "/ping"
+max_timeouts = 5
+failure_rate = 0.3
+
+[upstreams.orders-next]
+url = "https://orders-next:3003"
+
+[[routes]]
+prefix = "/api/orders"
+upstream = "orders"
+paths = ["", "/{id}", "/{id}/items"]
+methods = ["GET", "POST"]
+scopes = { POST = "orders:refund" }
+timeout_ms = 250
+retries = 0
+rate_limit = "10/s;burst=20"
+max_body_bytes = 1000
+canary = { upstream = "orders-next", percent = 10, header = "X-Canary", cookie = "canary" }
+"""
+YAML = """
+scopes: [orders:refund]
+upstreams:
+  orders: {url: "http://orders:3002", health: /ping, max_timeouts: 5, failure_rate: 0.3}
+  orders-next: {url: "https://orders-next:3003"}
+routes:
+  - prefix: /api/orders
+    upstream: orders
+    paths: ["", "/{id}", "/{id}/items"]
+    methods: [GET, POST]
+    scopes: {POST: orders:refund}
+    timeout_ms: 250
+    retries: 0
+    rate_limit: 10/s;burst=20
+    max_body_bytes: 1000
+    canary: {upstream: orders-next, percent: 10, header: X-Canary, cookie: canary}
+"""
+ROUTE = '[[routes]]\nprefix = "/api/orders"\nupstream = "http://orders:3002"\n'
+
+
+def test_the_user_service_alone_is_one_route(tables: Tables) -> None:
+    found = tables.read("")
+    (users,) = found.routes
+    assert users.templates == ("/api/users", "/api/users/{id}")
+    assert (users.upstream, users.rewrite, users.removed, users.retries) == ("user-service", "/users", "/api", 2)
+    assert found.upstreams["user-service"] == Upstream("user-service", "http://user-service:3001", "/health/live")
+    assert found.scopes == {"users:read", "users:write"}
+
+
+@pytest.mark.parametrize(("text", "suffix"), [(TOML, ".toml"), (YAML, ".yaml")], ids=["toml", "yaml"])
+def test_a_file_has_every_field(tables: Tables, text: str, suffix: str) -> None:
+    found = tables.read(text, suffix)
+    orders, users = found.routes
+    assert users == tables.read("").users
+    assert found.upstreams["orders"] == Upstream("orders", "http://orders:3002", "/ping", 500, 5, 0.3)
+    assert orders.templates == ("/api/orders", "/api/orders/{id}", "/api/orders/{id}/items")
+    assert (orders.rewrite, orders.removed, orders.methods) == ("/orders", "/api", ("GET", "POST"))
+    assert (orders.timeout_ms, orders.retries, orders.rate_limit) == (250, 0, Rate(10, 1, 20))
+    assert orders.max_body_bytes == 1000
+    assert orders.canary == Canary("orders-next", 10, "x-canary", "canary")
+    assert [orders.scope_for(method) for method in ("GET", "POST", "PUT")] == [
+        "orders:read",
+        "orders:refund",
+        "orders:write",
+    ]
+    assert found.scopes == {"users:read", "users:write", "orders:read", "orders:write", "orders:refund"}
+
+
+def test_a_setting_is_pairs_of_prefix_and_address(tables: Tables) -> None:
+    found = tables.read(
+        "/api/users=http://10.0.0.1:3001/users,/shop=https://shop.example, /api/v1/a=http://a:1/b/c", users=""
+    )
+    assert [(r.prefix, r.upstream, r.rewrite, r.removed) for r in found.routes] == [
+        ("/api/users", "user-service", "/users", "/api"),
+        ("/shop", "shop.example", "", "/shop"),
+        ("/api/v1/a", "a", "/b/c", ""),
+    ]
+    assert found.users.templates == ("/api/users", "/api/users/{id}")
+    assert found.routes[1].templates == ("/shop", "/shop/{path}")
+
+
+def test_routes_share_an_upstream_by_its_address_and_two_addresses_never_share_a_name(tables: Tables) -> None:
+    found = tables.read("/a=http://h:1/a,/b=http://h:1/b,/c=http://h:2/c")
+    assert [(r.prefix, r.upstream) for r in found.routes[:3]] == [("/a", "h"), ("/b", "h"), ("/c", "h:2")]
+
+
+def test_open_scopes_need_no_credential_and_a_star_leaves_no_default(tables: Tables) -> None:
+    text = '\n[[routes]]\nprefix = "/a"\nupstream = "http://h"\nscopes = "none"\n'
+    text += '[[routes]]\nprefix = "/b"\nupstream = "http://h"\nscopes = { GET = "none", "*" = "b:write" }\n'
+    a, b, _ = tables.read(text).routes
+    assert [a.scope_for("GET"), a.scope_for("PUT"), b.scope_for("GET"), b.scope_for("HEAD")] == [
+        None,
+        None,
+        None,
+        "b:write",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("/api/orders", "/api/orders cannot be read (No such file or directory): mount a TOML or YAML file"),
+        ("/api/orders=orders:3002", "'/api/orders=orders:3002': write it like /api/orders=http://order-service:3002/orders"),
+        ("/api/orders=ftp://orders/", "route /api/orders: upstream is 'ftp://orders': set it to an address like http://"),
+        ("/api/orders/=http://orders", "route /api/orders/: prefix is '/api/orders/': set it to a path like /api/orders"),
+        ("/a/../b=http://orders", "route /a/../b: prefix is '/a/../b': set it to a path like /api/orders"),
+        ("/a=http://h,/a/b=http://i", "route /a/b: /a/b and /a overlap: give one of them another prefix"),
+        ("/a/b=http://h,/a=http://i", "route /a: /a and /a/b overlap: give one of them another prefix"),
+        ("/a=http://h,/a=http://i", "route /a: /a and /a overlap: give one of them another prefix"),
+        ("/health=http://h", "route /health: /health would hide /health, which the gateway answers itself: use another prefix"),
+        ("/metrics/x=http://h", "route /metrics/x: /metrics/x would hide /metrics, which"),
+        ("/api=http://h", "route /api: /api would hide /api/docs, which the gateway answers itself"),
+        ("/version=http://h", "route /version: /version would hide /version"),
+        ("/a=http://localhost:3000", "route /a: localhost:3000 is this gateway: a request would go round in a loop; use"),
+        ("/a=http://h:1/x\n", "is not TOML: "),
+    ],
+)  # fmt: skip
+def test_a_bad_table_is_refused_with_its_place_and_the_cure(tables: Tables, text: str, line: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        tables.read(text)
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('\n[[routes]]\nprefix = "/a"\n', "line 2: the route has no prefix or no upstream: set both"),
+        (f"{ROUTE}time_out = 5\n", "line 1: unknown field 'time_out': did you mean timeout_ms?"),
+        (f'{ROUTE}\n[[ routes ]]\nprefix = "/b"\nupstream = "b"\n', "line 5: there is no upstream b: add it, or use one of"),
+        (f"{ROUTE}retries = true\n", "line 1: retries is 'True': set it to a whole number from 0 to 5"),
+        (f"{ROUTE}timeout_ms = 0\n", "line 1: timeout_ms is '0': set it to a whole number from 1 to 600000"),
+        (f'{ROUTE}paths = ["/a/"]\n', 'set it to a path below the prefix like "", "/{id}" or "/*"'),
+        (f"{ROUTE}paths = []\n", "set it to paths below the prefix, each once"),
+        (f'{ROUTE}methods = ["get"]\n', "set it to a method in capital letters"),
+        (f'{ROUTE}methods = "GET"\n', "set it to a list"),
+        (f'{ROUTE}scopes = "order:read"\n', "unknown scope order:read: did you mean orders:read? Else add it to scopes"),
+        (f'{ROUTE}rate_limit = "fast"\n', "set it to a limit like 100/s or 100/s;burst=200"),
+        (f'{ROUTE}canary = {{ upstream = "next" }}\n', "set it to a table of upstream, percent, header, cookie"),
+        (f'{ROUTE}canary = {{ upstream = "next", percent = 10 }}\n', "line 1: there is no upstream next: add it"),
+        ('\n[upstreams.orders]\nhealth = "/"\n', "line 2: health is '/': set it to a path like"),
+        ('\n[upstreams.orders]\nmax_timeouts = 3\n', "line 2: upstream orders has no url: set it to an address like"),
+        ("\nroute = []\n", "line 1: the file has routes, upstreams and scopes, and nothing else"),
+        ("\nroutes = 3\n", "line 1: make routes a list, and upstreams a table of names"),
+        ('\nscopes = [3]\n', "scopes: set it to a list of scopes"),
+        ("\n[[routes]\n", "is not TOML: Expected ']]' at the end of an array declaration (at line 2"),
+    ],
+)  # fmt: skip
+def test_a_bad_file_is_refused_with_its_line_and_the_cure(tables: Tables, text: str, line: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        tables.read(text)
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "routes:\n  - {prefix: /a, upstream: 'http://h'}\n  - {prefix: /a, upstream: 'http://i'}\n",
+            "line 3: /a and /a",
+        ),
+        ("upstreams:\n  a: {url: 'http://h'}\n  b: {url: nowhere}\n", "line 3: url is 'nowhere': set it to an address"),
+        ("routes:\n  - prefix: [\n", "line 3 is not YAML: "),
+        ("- a\n- b\n", "line 1: the file has routes, upstreams and scopes, and nothing else"),
+        ("routes: [3]\n", "line 1: unknown field '?'"),
+    ],
+)
+def test_a_bad_yaml_file_is_refused_with_its_line(tables: Tables, text: str, line: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        tables.read(text, ".yaml")
+    assert line in str(caught.value)
+
+
+def test_the_settings_stop_the_start_with_that_line_or_ask_for_the_users(tables: Tables) -> None:
+    with pytest.raises(Exception, match=r"^ROUTES: route /health: /health would hide /health, which"):
+        evaluated("gateway_site", ROUTES="/health=http://h")
+    with pytest.raises(
+        Exception, match=r"^ROUTES: no route has the prefix /api/users: add one, or set USER_SERVICE_URL$"
+    ):
+        evaluated("gateway_site", ROUTES="/a=http://h", USER_SERVICE_URL="")
+    found = evaluated("gateway_site", ROUTES="/api/users=http://u:1/users,/slow=http://h", USER_SERVICE_URL="")
+    assert found["USER_SERVICE_URL"] == "http://u:1"

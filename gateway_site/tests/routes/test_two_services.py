@@ -1,0 +1,187 @@
+"""Two services behind one gateway, on sockets: the user service's stand-in, and one that is not ours (http.server)."""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import requests
+
+from tests.recording import Recording, recording
+from tests.serving import Served, serving
+from tests.wire import exchange, get
+
+TABLE = """
+[upstreams.orders]
+url = "{orders}"
+
+[[routes]]
+prefix = "/api/orders"
+upstream = "orders"
+paths = ["", "/{{id}}", "/*"]
+max_body_bytes = 10
+
+[[routes]]
+prefix = "/shop"
+upstream = "orders"
+rewrite = "/"
+methods = ["GET", "DELETE"]
+
+[[routes]]
+prefix = "/hasty"
+upstream = "orders"
+timeout_ms = 200
+"""
+SECONDS = 10
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers with what it received."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        if "slow" in self.path:
+            time.sleep(0.8)
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        fields = {name.lower(): value for name, value in self.headers.items()}
+        given = {"method": self.command, "target": self.path, "fields": fields, "body": body.decode()}
+        answer = json.dumps(given).encode()
+        self.send_response(404 if "missing" in self.path else 200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        with suppress(BrokenPipeError):  # the gateway gave up
+            self.wfile.write(answer)
+
+    do_POST = do_DELETE = do_GET  # noqa: N815
+
+    def log_message(self, *args):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads, request_queue_size = True, 128
+
+
+@pytest.fixture
+def orders() -> Iterator[str]:
+    server = Server(("127.0.0.1", 0), Echo)
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def users() -> Iterator[Recording]:
+    with recording() as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, users: Recording, orders: str) -> Iterator[Served]:
+    path = tmp_path / "routes.toml"
+    path.write_text(TABLE.format(orders=orders))
+    with serving("gateway_site", ROUTES=str(path), USER_SERVICE_URL=users.url, UPSTREAM_TIMEOUT_MS="2000") as running:
+        yield running
+
+
+def test_each_prefix_goes_to_its_service_with_its_rewrite(gateway: Served, users: Recording) -> None:
+    for target, forwarded, prefix in (
+        ("/api/orders", "/orders", "/api"),
+        ("/api/orders/7?x=%2F&y", "/orders/7?x=%2F&y", "/api"),
+        ("/api/orders/a/b%20c/", "/orders/a/b%20c/", "/api"),
+        ("/shop", "/", "/shop"),
+        ("/shop/cart", "/cart", "/shop"),
+    ):
+        answer = exchange(gateway.port, get(target, "X-Forwarded-Prefix: /forged"))
+        assert (answer.status, answer.json()["target"]) == (200, forwarded)
+        assert answer.json()["fields"]["x-forwarded-prefix"] == prefix
+        assert answer.values("x-request-id") == [answer.json()["fields"]["x-request-id"]]
+    assert exchange(gateway.port, get("/api/users/1")).status == 200
+    assert users.next().line == b"GET /users/1 HTTP/1.1"
+    assert users.received.empty()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/orders/../users", "/api/orders/%2e%2e", "/shop//a", "/shop/..;/x", "/shop/a%5cb", "/shop/%00", "/sho%70", "/shopx"],
+)  # fmt: skip
+def test_a_path_that_could_leave_its_prefix_is_not_found(gateway: Served, path: str) -> None:
+    answer = exchange(gateway.port, get(path))
+    assert (answer.status, answer.json()["code"], answer.json()["instance"]) == (404, "not-found", path)
+
+
+def test_a_route_has_its_methods_and_its_size_of_body(gateway: Served) -> None:
+    refused = requests.post(f"{gateway.url}/shop", data="x", timeout=SECONDS)
+    assert (refused.status_code, refused.json()["code"], refused.headers["allow"]) == (
+        405,
+        "method-not-allowed",
+        "DELETE, GET, HEAD",
+    )
+    assert requests.post(f"{gateway.url}/api/orders", data="x" * 10, timeout=SECONDS).json()["body"] == "x" * 10
+    assert requests.post(f"{gateway.url}/api/orders", data="x" * 11, timeout=SECONDS).json()["code"] == "body-too-large"
+    assert requests.post(f"{gateway.url}/api/users", data="x" * 11, timeout=SECONDS).status_code == 200
+
+
+def test_a_route_has_its_time(gateway: Served) -> None:
+    assert requests.get(f"{gateway.url}/api/orders/slow", timeout=SECONDS).status_code == 200
+    late = requests.get(f"{gateway.url}/hasty/slow", timeout=SECONDS)
+    assert (late.status_code, late.json()["code"]) == (504, "upstream-timeout")
+
+
+def test_metrics_and_the_log_name_the_service_and_the_route(gateway: Served) -> None:
+    for target in ("/api/orders/1", "/api/orders/1/2/3", "/shop/missing"):
+        requests.get(gateway.url + target, timeout=SECONDS)
+    text = requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text
+    assert 'upstream_request_duration_seconds_count{method="GET",service="orders",status_code="404"}' in text
+    assert 'upstream_circuit_state{service="orders"} 0.0' in text
+    lines = gateway.log.read_text()
+    assert {
+        route for route in ("/api/orders/{id}", "/api/orders/{path}", "/shop/{path}") if f'"route":"{route}"' in lines
+    } == {"/api/orders/{id}", "/api/orders/{path}", "/shop/{path}"}
+
+
+def test_the_gateway_is_ready_while_one_of_its_services_is(gateway: Served, users: Recording) -> None:
+    def ready() -> tuple[int, dict[str, str]]:
+        answer = requests.get(f"{gateway.url}/health/ready", timeout=SECONDS)
+        return answer.status_code, answer.json()["dependencies"]
+
+    assert ready() == (200, {"orders": "up", "user-service": "up"})
+    users.pause()
+    assert ready() == (200, {"orders": "up", "user-service": "down"})
+
+
+def test_a_sick_service_costs_the_other_nothing(gateway: Served, users: Recording) -> None:
+    """The users' circuit opens and their connections hang; every order is answered meanwhile, by its own connections."""
+    users.pause()
+    with ThreadPoolExecutor(35) as pool:
+        hanging = [pool.submit(requests.get, f"{gateway.url}/api/users", timeout=SECONDS) for _ in range(30)]
+        orders = list(pool.map(lambda n: requests.get(f"{gateway.url}/api/orders/{n}", timeout=SECONDS), range(60)))
+        assert {answer.status_code for answer in orders} == {200}
+        assert {future.result().status_code for future in hanging} <= {503, 504}
+    refused = requests.get(f"{gateway.url}/api/users", timeout=SECONDS)
+    assert (refused.status_code, refused.json()["code"]) == (503, "upstream-unavailable")
+    text = requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text
+    assert 'upstream_circuit_state{service="user-service"} 2.0' in text
+    assert 'upstream_circuit_state{service="orders"} 0.0' in text
+
+
+def test_problems_of_another_service_name_neither_it_nor_its_host(tmp_path: Path, users: Recording) -> None:
+    with (
+        recording() as slow,
+        serving(
+            "gateway_site", ROUTES=f"/a={slow.url}/x,/b=http://127.0.0.1:1/x", USER_SERVICE_URL=users.url
+        ) as running,
+    ):
+        slow.default = b"nonsense\r\n\r\n"
+        broken = requests.get(f"{running.url}/a", timeout=SECONDS).json()
+        refused = requests.get(f"{running.url}/b/c", timeout=SECONDS).json()
+    assert (broken["code"], broken["detail"]) == ("bad-upstream", "The service's answer was broken.")
+    assert (refused["code"], refused["detail"]) == ("bad-upstream", "The service accepts no connection.")
+    assert refused["instance"] == "/b/c"

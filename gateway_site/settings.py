@@ -1,6 +1,5 @@
 """The gateway's settings."""
 
-from functools import partial
 from urllib.parse import quote, urlsplit
 
 from common.config import environment
@@ -109,17 +108,16 @@ if not environment.text("ROUTES"):
 USER_SERVICE_URL = environment.parsed(
     "USER_SERVICE_URL", "", lambda url: url and origin(url), "an address like http://user-service:3001"
 )
-READ_ROUTES = partial(
-    table,
+ROUTES_SOURCE = (
     environment.text("ROUTES"),
     USER_SERVICE_URL,
     {"timeout_ms": UPSTREAM_TIMEOUT_MS},
     {"connect_timeout_ms": UPSTREAM_CONNECT_TIMEOUT_MS, "max_timeouts": UPSTREAM_MAX_TIMEOUTS},
     PORT,
 )
-"""The table as its file is now; raises Malformed."""
+"""What routes.reading.table makes the table of, also when its file changes."""
 try:
-    ROUTES = READ_ROUTES()
+    ROUTES = table(*ROUTES_SOURCE)
 except Malformed as error:
     raise environment.SettingError(f"ROUTES: {error}") from None
 USER_SERVICE_URL = ROUTES.upstreams[ROUTES.users.upstream].url

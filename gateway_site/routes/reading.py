@@ -50,7 +50,9 @@ class Reader:
         for number, given in enumerate(source.routes):
             self.add(number, given)
         users = set(scopes_of(USERS).values())
-        self.scopes = frozenset({*declared, *users, *(s for r in self.routes for s in scopes_of(r.prefix).values())})
+        self.scopes = tuple(
+            sorted({*declared, *users, *(s for r in self.routes for s in scopes_of(r.prefix).values())})
+        )
 
     def add(self, number: int, given: Any) -> None:
         fields = self._parsed(number, _object(given), values.ROUTE)

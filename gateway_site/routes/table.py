@@ -87,7 +87,7 @@ class Table:
 
     routes: tuple[Route, ...]
     upstreams: Mapping[str, Upstream]
-    scopes: frozenset[str]
+    scopes: tuple[str, ...]
 
     @property
     def users(self) -> Route:

@@ -58,7 +58,7 @@ def test_the_user_service_alone_is_one_route(tables: Tables) -> None:
     assert users.templates == ("/api/users", "/api/users/{id}")
     assert (users.upstream, users.rewrite, users.removed, users.retries) == ("user-service", "/users", "/api", 2)
     assert found.upstreams["user-service"] == Upstream("user-service", "http://user-service:3001", "/health/live")
-    assert found.scopes == {"users:read", "users:write"}
+    assert found.scopes == ("users:read", "users:write")
 
 
 @pytest.mark.parametrize(("text", "suffix"), [(TOML, ".toml"), (YAML, ".yaml")], ids=["toml", "yaml"])
@@ -77,7 +77,7 @@ def test_a_file_has_every_field(tables: Tables, text: str, suffix: str) -> None:
         "orders:refund",
         "orders:write",
     ]
-    assert found.scopes == {"users:read", "users:write", "orders:read", "orders:write", "orders:refund"}
+    assert found.scopes == ("orders:read", "orders:refund", "orders:write", "users:read", "users:write")
 
 
 def test_a_setting_is_pairs_of_prefix_and_address(tables: Tables) -> None:

@@ -1,4 +1,4 @@
-"""The issuer's public keys (RFC 7517), fetched by PyJWT's client in a thread; the last ones stay while the issuer is away.
+"""The issuer's public keys (RFC 7517), fetched in a thread; the last ones stay while the issuer is away.
 
 An unknown `kid` may be a rotated key or invented; only a fetch can tell. Fetches are one at a time and COOL_DOWN_SECONDS
 apart, and requests with an unknown key wait for the next one. Keys are stored by `kid` *and* algorithm, so that no token can
@@ -11,22 +11,29 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
+from http.client import HTTPException
 from typing import Any
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from jwt import PyJWK, PyJWKClient
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
 from common.observability.load import in_flight
 from common.observability.notices import Notices
 from gateway_site.guard.metrics import KEY_SET_FETCHES
 
-ALGORITHMS = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
-"""The one algorithm of a key, by its `kty` and `crv`."""
+KINDS = {"RS256": RSAPublicKey, "ES256": EllipticCurvePublicKey, "EdDSA": Ed25519PublicKey}
+"""The accepted algorithms and their keys: a private or symmetric key must not verify."""
 
 LEAST_RSA_BITS = 2048
 """RFC 7518 §3.3."""
 
 FETCH_SECONDS = 2.0
+MAX_DOCUMENT_BYTES = 1 << 20
 REFRESH_SECONDS = 300.0
 """The longest time for which a withdrawn key stays valid."""
 RETRY_SECONDS = 15.0
@@ -43,6 +50,24 @@ class NoKeys(Exception):
     """No set could be fetched yet, or too many requests wait for the next one."""
 
 
+class _NoRedirect(HTTPRedirectHandler):
+    """An issuer must not send the gateway to another address."""
+
+    def redirect_request(self, *args: Any) -> None:
+        return None
+
+
+def fetch(url: str) -> Any:
+    """The document at `url`; through a proxy if the environment names one. Raises ValueError, OSError, HTTPException."""
+    accept = {"Accept": "application/jwk-set+json, application/json"}
+    request = Request(url, headers=accept)  # noqa: S310 - the settings accept http and https only
+    with build_opener(_NoRedirect).open(request, timeout=FETCH_SECONDS) as answer:
+        body = answer.read(MAX_DOCUMENT_BYTES + 1)  # PyJWKClient would read any size
+    if len(body) > MAX_DOCUMENT_BYTES:
+        raise ValueError(f"it is larger than {MAX_DOCUMENT_BYTES} bytes")
+    return orjson.loads(body)
+
+
 def parse(document: Any) -> Keys:
     """The usable keys by `kid` and algorithm. Raises ValueError."""
     listed = document.get("keys") if isinstance(document, dict) else None
@@ -50,35 +75,31 @@ def parse(document: Any) -> Keys:
         raise ValueError("not a JSON Web Key Set")
     keys: Keys = {}
     for jwk in listed:
-        kid, algorithm = (jwk.get("kid"), usable(jwk)) if isinstance(jwk, dict) else (None, None)
-        if not isinstance(kid, str) or algorithm is None:
-            continue
-        with suppress(PyJWTError, ValueError, TypeError):
-            key = PyJWK(jwk, algorithm).key
-            if algorithm != "RS256" or key.key_size >= LEAST_RSA_BITS:
-                keys[kid, algorithm] = key
+        with suppress(PyJWTError, ValueError, TypeError, AttributeError):
+            verifier = PyJWK(jwk)
+            if is_usable(verifier, jwk):
+                keys[jwk["kid"], verifier.algorithm_name] = verifier.key
     if not keys:
         raise ValueError("no key for RS256, ES256 or EdDSA")
     return keys
 
 
-def usable(jwk: dict[str, Any]) -> str | None:
-    """The key's algorithm; None if it must not verify (symmetric, private, for encryption)."""
-    algorithm = ALGORITHMS.get((str(jwk.get("kty")), jwk.get("crv") if isinstance(jwk.get("crv"), str) else None))
-    operations = jwk.get("key_ops", ["verify"])
-    is_public = "d" not in jwk and "k" not in jwk
-    if is_public and jwk.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations:
-        return algorithm if jwk.get("alg", algorithm) == algorithm else None
-    return None
+def is_usable(verifier: PyJWK, jwk: dict[str, Any]) -> bool:
+    """Whether the key is a public one for signatures of an accepted algorithm. Raises TypeError for a malformed `key_ops`."""
+    return (
+        isinstance(verifier.key_id, str)
+        and jwk.get("use", "sig") == "sig"
+        and "verify" in jwk.get("key_ops", ["verify"])
+        and isinstance(verifier.key, KINDS.get(verifier.algorithm_name, ()))
+        and not (isinstance(verifier.key, RSAPublicKey) and verifier.key.key_size < LEAST_RSA_BITS)
+    )
 
 
 class KeySet:
     """The keys of one issuer, for one event loop. `changed` is called when a known key was replaced or withdrawn."""
 
     def __init__(self, url: str, changed: Callable[[], object] = lambda: None) -> None:
-        accept = {"Accept": "application/jwk-set+json, application/json"}
-        self._client = PyJWKClient(url, cache_jwk_set=False, headers=accept, timeout=FETCH_SECONDS)
-        self._changed = changed
+        self._url, self._changed = url, changed
         self._keys: Keys = {}
         self._fetching: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -127,9 +148,9 @@ class KeySet:
         again = RETRY_SECONDS
         try:
             await asyncio.sleep(max(0.0, self._next - time.monotonic()))
-            async with asyncio.timeout(FETCH_SECONDS):  # the client's own time-out is for each socket operation
-                self._take(parse(await asyncio.to_thread(self._client.fetch_data)))
-        except (PyJWTError, ValueError, OSError) as error:
+            async with asyncio.timeout(FETCH_SECONDS):  # that of the socket is for each operation
+                self._take(parse(await asyncio.to_thread(fetch, self._url)))
+        except (ValueError, OSError, HTTPException) as error:
             KEY_SET_FETCHES.labels("failed").inc()
             notices.warn("AUTH_JWKS_URL gives no keys, the known ones stay", reason=str(error) or "no answer in time")
         else:

@@ -56,7 +56,8 @@ class Issuer:
                 issuer.fetches += 1
                 issuer.open.wait(10)
                 body = issuer.body if issuer.body is not None else json.dumps({"keys": issuer.keys}).encode()
-                self.send_response(issuer.status)
+                self.send_response(200 if self.path == "/moved" else issuer.status)
+                self.send_header("Location", "/moved")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

@@ -1,6 +1,7 @@
 """The issuer's keys: rotated, withdrawn, invented, unreachable."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -266,3 +267,15 @@ async def test_an_answer_without_keys_changes_nothing(tokens: Tokens, own_issuer
     own_issuer.body = body
     assert await check(tokens, token(kid="unknown")) == "unauthenticated"
     assert isinstance(await check(tokens, token(sub="other")), Principal)
+
+
+async def test_a_large_document_is_refused(tokens: Tokens, own_issuer: Issuer) -> None:
+    own_issuer.body = json.dumps({"keys": [jwk(NEW_KEY, "new")]}).encode().ljust(key_set.MAX_DOCUMENT_BYTES + 1)
+    assert await check(tokens, token(NEW_KEY, kid="new")) == "upstream-unavailable"
+    own_issuer.body = own_issuer.body[:-1]
+    assert isinstance(await check(tokens, token(NEW_KEY, kid="new")), Principal)
+
+
+async def test_a_redirect_is_not_followed(tokens: Tokens, own_issuer: Issuer) -> None:
+    own_issuer.status = 302
+    assert await check(tokens, token()) == "upstream-unavailable"

@@ -164,4 +164,6 @@ class PageQuerySerializer(StrictSerializer):
     limit = WholeNumberField(min_value=1, max_value=100, default=20)
     cursor = serializers.CharField(max_length=100, required=False)
     email = StrictEmailField(required=False)
-    count = serializers.ChoiceField(choices=("true", "false"), default="true")
+    count = serializers.ChoiceField(
+        choices=("true", "false"), default="true", error_messages={"invalid_choice": "Choose one of: true, false."}
+    )

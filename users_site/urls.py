@@ -9,17 +9,14 @@ from common.openapi import docs
 from users_site.repository.users import UserRepository
 from users_site.views import UserViewSet
 
+ONE = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
+
 
 def urlpatterns(users: UserRepository, settings: Any) -> list[URLPattern]:
     """Users, and the documentation of them."""
     view = partial(UserViewSet.as_view, users=users, durability=settings.DURABILITY)
     return [
-        path("users", view({"get": "list", "post": "create"}, suffix="List")),
-        path(
-            "users/<str:id>",
-            view(
-                {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}, suffix="Instance"
-            ),
-        ),
+        path("users", view({"get": "list", "post": "create"})),
+        path("users/<str:id>", view(ONE, detail=True)),
         *docs.urlpatterns(),
     ]

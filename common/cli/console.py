@@ -133,14 +133,28 @@ class Command(BaseCommand):
         sys.exit(returncode)
 
 
-def at_least(minimum: int) -> "type[int]":
-    """The argparse type of a whole number that is not below `minimum`."""
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Adds `--format`, which every command with a result has."""
+    parser.add_argument(
+        "--format", choices=FORMATS, default="text", help="of the result: text for people, json for programs"
+    )
+
+
+def file_name(text: str) -> str:
+    """The argparse type of a file's name."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name of a file cannot be empty")
+    return text
+
+
+def whole(minimum: int, maximum: int) -> "type[int]":
+    """The argparse type of a whole number within bounds."""
 
     def parse(text: str) -> int:
         with suppress(ValueError):
-            if (value := int(text)) >= minimum:
+            if minimum <= (value := int(text)) <= maximum:
                 return value
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {minimum}")
+        raise argparse.ArgumentTypeError(f"{text[:50]!r} is no whole number from {minimum} to {maximum}")
 
     return parse  # type: ignore[return-value]  # argparse calls it, as it would call `int`
 

@@ -24,6 +24,13 @@ class Utility(ManagementUtility):
         super().__init__(argv)
         self.setting_error = setting_error
 
+    def execute(self) -> None:
+        """Runs the command; `--version` is this project's, not Django's."""
+        if self.argv[1:] in (["--version"], ["version"]):
+            sys.stdout.write(f"{settings.APP_VERSION}\n")
+        else:
+            super().execute()
+
     def main_help_text(self, commands_only: bool = False) -> str:
         """The commands with the first sentence of their help."""
         names = sorted(name for name, app in get_commands().items() if app in {"common", settings.SITE})

@@ -7,6 +7,7 @@ from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
 from common.http.body import read_body
+from common.http.problem import Problem
 from common.http.request import Request
 
 JSON_TYPES = frozenset({"application/json"})
@@ -22,7 +23,13 @@ def parse_json(body: bytes) -> Any:
 
 
 async def json_body(request: Request, media_types: frozenset[str] = JSON_TYPES) -> Any:
-    """The parsed body. Raises UnsupportedMediaType (415), Problem (413), ParseError (400)."""
+    """The parsed body. Raises UnsupportedMediaType (415), Problem (413, 415), ParseError (400)."""
+    if (coding := request.header_values(b"content-encoding")) and coding.strip().lower() != "identity":
+        raise Problem(
+            "unsupported-media-type",
+            f"A body with Content-Encoding {coding[:100]} cannot be read: send it without.",
+            headers=[(b"accept-encoding", b"identity")],  # RFC 9110 §15.5.16
+        )
     given = request.header(b"content-type") or ""
     media_type, _, parameters = given.partition(";")
     if media_type.strip().lower() not in media_types:

@@ -54,4 +54,4 @@ def chrome(request: Request) -> dict[str, Any]:
     front = {name: prefix.rpartition("/")[0] + path for name, path in site.front if prefix}
     own = {name: prefix + path for name, path in site.navigation}
     links = {name: (own | front)[name] for name in ORDER if name in own | front}
-    return {"style": mark_safe(_style()[0]), "navigation": links}  # noqa: S308 - our own file
+    return {"service": site.service, "style": mark_safe(_style()[0]), "navigation": links}  # noqa: S308 - our own file

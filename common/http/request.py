@@ -4,6 +4,7 @@ from io import BytesIO
 
 from asgiref.typing import ASGIReceiveCallable, HTTPScope
 from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest
 from django.utils.functional import cached_property  # that of functools takes a lock in Python 3.11
 
 from common.http.proxies import Origin
@@ -57,7 +58,11 @@ class Request:
     def wants_page(self) -> bool:
         """Whether the client is a browser: programs that accept HTML accept JSON too, which browsers do not list."""
         accept = self.raw_headers.get(b"accept", b"")
-        return b"text/html" in accept and b"json" not in accept
+        if b"text/html" not in accept or b"json" in accept:
+            return False
+        asked = HttpRequest()
+        asked.META["HTTP_ACCEPT"] = accept.decode("latin-1")
+        return asked.get_preferred_type(["application/json", "text/html"]) == "text/html"
 
     @cached_property
     def origin(self) -> Origin:

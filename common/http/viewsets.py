@@ -23,6 +23,11 @@ class AsyncViewSet(GenericViewSet[Any]):
         """DRF makes a plain function; unmarked, Django would run it in a thread."""
         return markcoroutinefunction(super().as_view(actions, **initkwargs))
 
+    def get_view_name(self) -> str:
+        """The title of its page: `Users`, `User`."""
+        name = type(self).__name__.removesuffix("ViewSet")
+        return name if self.detail else f"{name}s"
+
     async def dispatch(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
         """Calls the action. With DEBUG a browser gets its answer as a page of the browsable API."""
         if request.site.debug and request.wants_page:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from asgiref.sync import sync_to_async
 from django.http import Http404
-from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 
+from common.http.pages import HTML, render
 from common.http.request import Request
 from common.http.response import RawResponse
 from common.http.views import View, safe
@@ -20,9 +20,11 @@ ASSETS = {
     "swagger-ui.css": b"text/css; charset=utf-8",
     "swagger-ui-bundle.js": b"text/javascript; charset=utf-8",
     "favicon-32x32.png": b"image/png",
-    "start.js": b"text/javascript; charset=utf-8",
 }
-"""The files of the page. `start.js` is ours, because the policy allows no inline script; the others are the sidecar's."""
+"""The sidecar's files of the page."""
+
+OWN = {"docs.css": b"text/css; charset=utf-8", "start.js": b"text/javascript; charset=utf-8"}
+"""Ours: the policy allows no inline script."""
 
 POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -46,21 +48,21 @@ def schema(form: str) -> View:
 @safe
 async def docs(request: Request) -> RawResponse:
     """Swagger UI."""
-    headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", POLICY)]
-    return RawResponse(200, headers, render_to_string("common/docs.html").encode())
+    return RawResponse(200, [HTML, (b"content-security-policy", POLICY)], render("common/docs.html", request, {}))
 
 
 @safe
 async def asset(request: Request, name: str) -> RawResponse:
-    """One of `ASSETS`. Raises Http404."""
-    if name not in ASSETS:
+    """A file of the page. Raises Http404."""
+    types = ASSETS | OWN
+    if name not in types:
         raise Http404
     content = await sync_to_async(_read, thread_sensitive=False)(name)
-    return RawResponse(200, [(b"content-type", ASSETS[name]), (b"cache-control", b"max-age=3600")], content)
+    return RawResponse(200, [(b"content-type", types[name]), (b"cache-control", b"max-age=3600")], content)
 
 
 def _read(name: str) -> bytes:
-    if name == "start.js":
+    if name in OWN:
         return (Path(__file__).resolve().parents[1] / "assets" / name).read_bytes()
     import drf_spectacular_sidecar
 

@@ -1,5 +1,6 @@
 """Every command: help with an example that names it, and one line for wrong usage."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,8 @@ def test_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit) as end:
         command.create_parser("manage.py", name).parse_args(["--help"])
     assert end.value.code == 0
-    _, _, example = capsys.readouterr().out.partition("example:\n")
+    options, _, example = capsys.readouterr().out.partition("example:\n")
+    assert not re.search(r"^  --[a-z-]+( \S+)?\n  -", options, re.MULTILINE), "an option without a word about it"
     assert f"manage.py {name}" in example or f"manage_{SITE.removesuffix('_site')}.py {name}" in example
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from common import __version__
 from common.tests.test_commands import OURS
 from tests.site import SITE
 from tools.processes.service import ROOT
@@ -36,6 +37,18 @@ def test_wrong_usage_is_one_line_and_needs_no_setting(words: list[str], wanted: 
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert wanted in line
+
+
+@pytest.mark.parametrize("word", ["version", "--version"])
+def test_version_is_that_of_the_service(word: str) -> None:
+    done = manage(word, PORT="x")
+    assert (done.returncode, done.stdout) == (0, f"{__version__}\n")
+
+
+def test_check_of_an_app_that_is_not_there_is_wrong_usage() -> None:
+    done = manage("check", "nosuchapp", DEBUG="true", USER_SERVICE_URL="http://unused", REDIS_URL="redis://unused")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nosuchapp" in done.stderr
 
 
 @pytest.mark.parametrize("words", [[], ["help", "runserver"], ["check", "--help"]], ids=str)

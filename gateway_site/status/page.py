@@ -36,7 +36,7 @@ CIRCUIT = {
 
 
 class StatusPage:
-    """The view of `/`: JSON for programs; for browsers the page, which reloads unless `?paused`."""
+    """The view of `/`: JSON for programs; for browsers the page, which reloads itself on request only (`?live`; WCAG 2.2.1)."""
 
     def __init__(self, door: Door, history: History, workers: int) -> None:
         self._door, self._history, self._workers = door, history, workers
@@ -60,7 +60,11 @@ class StatusPage:
                     live: render("gateway/status.html", request, content | {"is_live": live}) for live in (True, False)
                 }
                 self._until = time.monotonic() + KEPT_SECONDS
-        return html(self._bodies[b"paused" not in request.scope["query_string"]])
+        is_live = request.scope["query_string"] == b"live"
+        answer = html(self._bodies[is_live])
+        if is_live:
+            answer.raw_headers.append((b"refresh", b"%d" % REFRESH_SECONDS))
+        return answer
 
     def describe(self, site: Site, seen: Look) -> dict[str, Any]:
         """The template's context."""

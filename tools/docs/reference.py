@@ -50,6 +50,12 @@ The operations of the gateway, from its [schema](../openapi/gateway.yaml). A run
 `/api/openapi.json`, and a page to try it at `/api/docs`. The user service has the same operations under `/users`.
 Every error is a [problem](problems.md).
 
+- Unknown fields of a body are refused by name; of duplicate names in a JSON object the last counts, as in most parsers
+  (RFC 8259 §4 leaves it open).
+- Unknown query parameters are ignored, so that an older service answers a newer client during an update. A known one may be
+  given once.
+- A body with a `Content-Encoding` is 415: the services read no compressed bodies.
+
 | request | operation | statuses |
 |---|---|---|
 """

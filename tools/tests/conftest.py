@@ -110,7 +110,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     runs: list[Run] = []
     gateway, users, redis = free_ports(3)
 
-    def _start(command: list[str] = RUN, **settings: str) -> Run:
+    def _start(command: list[str] = RUN, cwd: Path = ROOT, **settings: str) -> Run:
         folder = tmp_path / f"run {len(runs)}"
         folder.mkdir()
         mark = f"mark-{uuid.uuid4()}"
@@ -118,7 +118,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         data_dir = tmp_path / "data with a space"
         env = os.environ | dict.fromkeys(UNSET, "") | ports | {"DATA_DIR": str(data_dir), "DEV_RUN": mark} | settings
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
-            process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=err, start_new_session=True)
+            process = subprocess.Popen(command, cwd=cwd, env=env, stdout=out, stderr=err, start_new_session=True)
         runs.append(Run(process, gateway, users, redis, data_dir, mark, folder))
         return runs[-1]
 

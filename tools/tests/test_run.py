@@ -1,8 +1,10 @@
 """A whole run: what it starts, and what remains."""
 
 import os
+import re
 import signal
 import subprocess
+from pathlib import Path
 
 from tools.run.services import ROOT
 from tools.tests.conftest import Run, request
@@ -37,6 +39,17 @@ def test_ctrl_c_stops_everything_and_the_data_outlives_it(start):
     assert request(again.users, "GET", "/users")[1]["count"] == 106
     assert again.stop(signal.SIGTERM) == 0
     assert again.is_gone()
+
+
+def test_example_settings_can_be_copied_and_every_line_put_in_force(start, tmp_path: Path):
+    example = (ROOT / ".env.example").read_text()
+    in_force = re.sub(r"^# (?=[A-Z_]+=)(?!REDIS_URL)", "", example, flags=re.MULTILINE)
+    (tmp_path / ".env").write_text(in_force)
+    run = start(cwd=tmp_path, PYTHONPATH=str(ROOT))
+    run.wait_ready()
+    assert request(run.gateway, "GET", "/health/ready")[0] == 200
+    assert len(re.findall("^[A-Z_]+=", in_force, re.MULTILINE)) >= 7
+    assert run.stop(signal.SIGTERM) == 0
 
 
 def test_end_of_one_process_stops_all(start):

@@ -111,7 +111,7 @@ class Reader:
             self.line += bool(line)
             if len(line) > MAX_LINE_BYTES:
                 raise self._fault("the line is too long")
-            raise CutOff(f"line {self.line}: the file is cut off")
+            raise self._fault("the file is cut off", CutOff)
         self.line += 1
         return line
 
@@ -119,9 +119,9 @@ class Reader:
         try:
             return self._stream.readline(MAX_LINE_BYTES + 1)
         except EOFError as error:
-            raise CutOff(f"line {self.line}: the file is cut off behind this line") from error
+            raise self._fault("the file is cut off after this line", CutOff) from error
         except (OSError, zlib.error) as error:
-            raise self._fault("what comes behind this line cannot be read: damaged, or no gzip file") from error
+            raise self._fault("the rest of the file cannot be read: damaged, or no gzip file") from error
 
     def _identify(self, line: bytes) -> Identity:
         try:
@@ -139,8 +139,8 @@ class Reader:
             value = None
         return value if isinstance(value, dict) else {}
 
-    def _fault(self, problem: str) -> ExportFileError:
-        return ExportFileError(f"line {self.line}: {problem}")
+    def _fault(self, problem: str, kind: type[ExportFileError] = ExportFileError) -> ExportFileError:
+        return kind(f"line {self.line}: {problem}" if self.line else problem)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rest_framework.exceptions import ValidationError
 
 from users_site.links import collection, decode_cursor, encode_cursor, page_query, page_url
 from users_site.repository.pages import Position, Side
@@ -52,6 +53,11 @@ def test_query_that_asks_for_nothing_gets_the_first_20() -> None:
 @pytest.mark.parametrize("query", [b"limit=0&cursor=&email=x", b"email=x&limit=101&cursor="])
 def test_every_fault_is_reported_at_once(query: bytes) -> None:
     assert accepted_or_refused(lambda: page_query(query))[1].keys() == {"limit", "cursor", "email"}
+
+
+def test_choices_are_named_to_who_missed_them() -> None:
+    with pytest.raises(ValidationError, match="Choose one of: true, false"):
+        page_query(b"count=maybe")
 
 
 def test_page_without_a_neighbour_has_no_link() -> None:

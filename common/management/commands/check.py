@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.apps import apps
 from django.core import checks
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.check import Command as DjangoCheck
@@ -20,17 +21,21 @@ deliberate choices in SILENCED_SYSTEM_CHECKS. Exits 1 for a finding of --fail-le
     def add_arguments(self, parser: CommandParser) -> None:
         """Django's arguments, and --format."""
         super().add_arguments(parser)
-        parser.add_argument("--format", choices=console.FORMATS, default="text")
+        console.add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Reports the findings. Raises CommandError for findings of the requested level."""
         if options["list_tags"]:
             super().handle(*args, **options)
             return
+        try:
+            configs = [apps.get_app_config(label) for label in args] or None
+        except LookupError as error:
+            raise CommandError(str(error), returncode=2) from error
         for tag in options["tags"] or ():
             if not checks.tag_exists(tag, include_deployment_checks=options["deploy"]):
                 raise CommandError(f"there is no check with the tag {tag}", returncode=2)
-        found = checks.run_checks(tags=options["tags"], include_deployment_checks=options["deploy"])
+        found = checks.run_checks(configs, tags=options["tags"], include_deployment_checks=options["deploy"])
         shown = [as_object(message) for message in found if not message.is_silenced()]
         if options["format"] == "json":
             self.write_json(shown)

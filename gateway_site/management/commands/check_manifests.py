@@ -9,8 +9,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from common.cli.console import FORMATS
 from common.cli.console import Command as BaseCommand
+from common.cli.console import add_format
 from gateway_site.management.own_services import own_services
 from packages.preflight import RULES, UnreadableError, check_paths
 
@@ -34,7 +34,7 @@ manage_gateway.py check_manifests deploy/kustomize/overlays/prod
         )
         parser.add_argument("--skip", nargs="+", default=(), choices=RULES, metavar="ID", help="leave these rules out")
         parser.add_argument("--strict", action="store_true", help="show warnings too, and fail on them")
-        parser.add_argument("--format", choices=FORMATS, default="text")
+        add_format(parser)
         parser.add_argument("--list-rules", action="store_true", help="list the rules and exit")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from common.cli.console import FORMATS
 from common.cli.console import Command as BaseCommand
+from common.cli.console import add_format
 from gateway_site.guard import api_keys
 from gateway_site.guard.principal import READ, SCOPES
 
@@ -32,7 +32,7 @@ manage_gateway.py create_api_key --name reporting --scopes users:read --expires 
             "--scopes", type=scopes, default=frozenset({READ}), metavar="S[,S]", help=f"default: {READ}; all: {ALL}"
         )
         parser.add_argument("--expires", type=expiry, metavar="WHEN", help="like 365d or 2027-12-31; default: never")
-        parser.add_argument("--format", choices=FORMATS, default="text", help="json: key and line on stdout")
+        add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         key, line = api_keys.create(options["name"], options["scopes"], options["expires"])

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import requests
 from django.core.management.base import CommandError, CommandParser
 
-from common.cli.console import FORMATS, at_least, table
 from common.cli.console import Command as BaseCommand
+from common.cli.console import add_format, table, whole
 from common.config import environment
 from gateway_site.management.expectations import as_object
 from gateway_site.management.round_trip import RoundTrip, Step
@@ -43,9 +43,9 @@ manage_gateway.py smoke --url http://localhost:3000
         parser.add_argument("--users-url", type=origin, metavar="U", help="URL of the user service: compares versions")
         parser.add_argument("--door", action="store_true", help="U is the public address, without health and versions")
         parser.add_argument(
-            "--timeout", type=at_least(1), default=10, metavar="S", help="time-out of each answer (default: 10)"
+            "--timeout", type=whole(1, 3600), default=10, metavar="S", help="time-out of each answer (default: 10)"
         )
-        parser.add_argument("--format", choices=FORMATS, default="text")
+        add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Shows the steps. Raises CommandError if one failed."""

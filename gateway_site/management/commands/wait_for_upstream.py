@@ -8,7 +8,7 @@ from django import conf
 from django.core.management.base import CommandError, CommandParser
 
 from common.cli.console import Command as BaseCommand
-from common.cli.console import at_least
+from common.cli.console import whole
 
 settings: Any = conf.settings  # mypy's plugin only has the user service's settings
 
@@ -27,7 +27,7 @@ The gateway needs no such wait: without the user service it starts, and answers 
     started = 0.0
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--timeout", type=at_least(1), default=30, metavar="S", help="seconds (default: 30)")
+        parser.add_argument("--timeout", type=whole(1, 86_400), default=30, metavar="S", help="seconds (default: 30)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Raises CommandError with the last reason."""

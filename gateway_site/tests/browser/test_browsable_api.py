@@ -79,7 +79,7 @@ def test_no_page_has_a_barrier(visit: Open, dev_gateway: Service) -> None:
 
     user = fresh(dev_gateway)
     seen = visit(dev_gateway)
-    for path in ("/?paused", "/problems", "/nowhere", "/api/users", f"/api/users/{user['id']}", "/api/users/nobody"):
+    for path in ("/", "/?live", "/problems", "/nowhere", "/api/users", f"/api/users/{user['id']}", "/api/users/nobody"):
         seen.page.goto(seen.url + path)
         found = Axe().run(seen.page)
         assert found.violations_count == 0, path + found.generate_report()

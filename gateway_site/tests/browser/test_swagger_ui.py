@@ -38,6 +38,29 @@ def test_every_operation_is_shown_and_only_the_gateway_is_asked(visit: Open, gat
     assert seen.statuses == {200}
 
 
+@pytest.mark.parametrize("reader", [{"viewport": {"width": 390, "height": 800}, "color_scheme": "dark"}, {}])
+def test_has_no_barrier_closed_opened_tried_or_asking_for_a_credential(visit: Open, gateway_service: Service) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    def look() -> None:
+        found = Axe().run(seen.page)
+        assert found.violations_count == 0, found.generate_report()
+
+    seen = visit(gateway_service)
+    seen.open("/api/docs")
+    seen.page.wait_for_selector(".opblock")
+    look()
+    panel = operation(seen, "create_user")
+    panel.get_by_role("button", name="Try it out").click()
+    panel.get_by_role("button", name="Execute").click()
+    panel.locator(".live-responses-table .response").first.wait_for()
+    look()
+    seen.page.locator("button.authorize").first.click()
+    seen.page.locator(".modal-ux").wait_for()
+    look()
+    assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+
+
 def test_try_it_out_creates_a_user(visit: Open, gateway_service: Service) -> None:
     seen = visit(gateway_service)
     seen.open("/api/docs")

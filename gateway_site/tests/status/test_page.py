@@ -111,10 +111,11 @@ def test_has_no_script_no_host_and_no_address(production: Served, users_service:
     assert "127.0.0.1" not in answer.text
 
 
-def test_reloads_until_it_is_paused(production: Served) -> None:
-    refresh = '<meta http-equiv="refresh" content="5">'
-    assert refresh in page(production)
-    assert refresh not in page(production, "/?paused")
+@pytest.mark.parametrize(("path", "refresh", "link"), [("/", None, "/?live"), ("/?live", "5", "/")])
+def test_reloads_only_if_asked_to(production: Served, path: str, refresh: str | None, link: str) -> None:
+    answer = requests.get(production.url + path, headers=HTML, timeout=SECONDS)
+    assert answer.headers.get("refresh") == refresh
+    assert f'<a href="{link}">' in answer.text
 
 
 def test_store_that_is_down_is_named(recorded: tuple[Served, Recording], upstream: Recording) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from common.cli.console import FORMATS
+from common.cli.console import add_format, file_name
 from users_site.operations.bulk import Bulk
 from users_site.operations.documents import BadDocument, identify
 from users_site.operations.export_file import STDIO, CutOff, ExportFileError, Writer, is_gzip, reading, writing
@@ -34,10 +34,10 @@ user to another meanwhile may appear twice or not at all."""
     failures: tuple[type[Exception], ...] = (OSError, RepositoryError, ExportFileError)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", metavar="FILE|-", help="where to write; - for stdout")
+        parser.add_argument("file", type=file_name, metavar="FILE|-", help="where to write; - for stdout")
         parser.add_argument("--resume", action="store_true", help="continue the FILE.part of an interrupted run")
         parser.add_argument("--skip-broken", action="store_true", help="omit records that are not valid users")
-        parser.add_argument("--format", choices=FORMATS, default="text", help="format of the summary")
+        add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """The summary with the digest goes to stdout, or to stderr where stdout is the export."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from common.cli.console import FORMATS
+from common.cli.console import add_format, file_name
 from users_site.operations.bulk import Bulk
 from users_site.operations.export_file import STDIO, ExportFileError, Reader, reading
 from users_site.operations.loading import Conflict, Loaded, load
@@ -32,10 +32,10 @@ A conflict is another document with the same ID, or another user with the same e
     failures: tuple[type[Exception], ...] = (OSError, RepositoryError, ExportFileError)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", metavar="FILE|-", help="what to read; - for stdin")
+        parser.add_argument("file", type=file_name, metavar="FILE|-", help="what to read; - for stdin")
         parser.add_argument("--on-conflict", choices=POLICIES, default="fail", help="see above")
         parser.add_argument("--check", action="store_true", help="read the file, write nothing")
-        parser.add_argument("--format", choices=FORMATS, default="text", help="format of the summary")
+        add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """The summary with the digest goes to stdout."""

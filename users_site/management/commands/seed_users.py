@@ -7,11 +7,14 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from common.cli.console import FORMATS, at_least
+from common.cli.console import add_format, whole
 from users_site.operations.bulk import Bulk
 from users_site.operations.loading import load
 from users_site.operations.seed import entries, has_real_people, ids, people
 from users_site.operations.store import StoreCommand
+
+MAX_COUNT = 10_000_000
+"""What a store of 8 GiB holds."""
 
 
 class Command(StoreCommand):
@@ -26,11 +29,13 @@ With DEBUG=false, a store with addresses of other domains counts as a production
     example = "manage_users.py seed_users --count 1000 --seed demo\n  manage_users.py seed_users --count 5 --print-ids"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--count", type=at_least(0), required=True, metavar="N", help="how many users")
+        parser.add_argument(
+            "--count", type=whole(0, MAX_COUNT), required=True, metavar="N", help=f"how many users, up to {MAX_COUNT:,}"
+        )
         parser.add_argument("--seed", metavar="S", help="any text; the same text gives the same users")
         parser.add_argument("--clear", action="store_true", help="delete all users first; asks unless --yes")
         parser.add_argument("--print-ids", action="store_true", help="print each user's ID, also of skipped ones")
-        parser.add_argument("--format", choices=FORMATS, default="text", help="of the summary; json goes to stdout")
+        add_format(parser)
         parser.add_argument("--yes", action="store_true", help="do not ask")
         parser.add_argument("--production", action="store_true", help="confirm that this is a production store")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from common.cli.console import FORMATS, at_least, table
+from common.cli.console import add_format, table, whole
 from users_site.operations.findings import REPAIRABLE, Finding, Kind
 from users_site.operations.store import StoreCommand
 from users_site.operations.verify import Verification
@@ -24,9 +24,9 @@ safe while the service runs: it reads in small batches, and checks each suspect 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--repair", action="store_true", help="fix findings with one right answer")
         parser.add_argument(
-            "--examples", type=at_least(0), default=5, metavar="N", help="shown of each kind (default: 5)"
+            "--examples", type=whole(0, 1000), default=5, metavar="N", help="shown of each kind (default: 5)"
         )
-        parser.add_argument("--format", choices=FORMATS, default="text")
+        add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Reports on stdout. Raises CommandError if a disagreement is left."""

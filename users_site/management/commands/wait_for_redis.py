@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from common.cli.console import at_least
+from common.cli.console import whole
 from users_site.operations.server import ready
 from users_site.operations.store import StoreCommand
 from users_site.repository import address_of
@@ -21,7 +21,7 @@ class Command(StoreCommand):
     started = 0.0
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--timeout", type=at_least(1), default=30, metavar="S", help="seconds (default: 30)")
+        parser.add_argument("--timeout", type=whole(1, 86_400), default=30, metavar="S", help="seconds (default: 30)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Raises CommandError with the last reason."""

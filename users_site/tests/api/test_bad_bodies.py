@@ -121,6 +121,14 @@ def test_other_content_type_is_415(users: Users, content_type: str) -> None:
     problem(users.post_bytes(b"{}", content_type), 415, "unsupported-media-type", "/users")
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x" * 5000])
+def test_compressed_body_is_415_and_says_what_is_read(users: Users, coding: str) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": coding}
+    answer = users.request("POST", data=b"{}", headers=headers)
+    problem(answer, 415, "unsupported-media-type", "/users")
+    assert answer.headers["accept-encoding"] == "identity"
+
+
 def test_no_content_type_is_415(users: Users) -> None:
     problem(users.request("POST", data=b"{}"), 415, "unsupported-media-type", "/users")
 

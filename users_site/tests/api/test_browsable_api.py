@@ -43,6 +43,20 @@ def test_list_is_a_page_with_its_users_paging_and_a_form_for_a_new_one(dev: User
     assert "?format=" not in text  # which the service would ignore
 
 
+def test_pages_are_titled_by_what_they_show(dev: Users) -> None:
+    titles = [page(browse(dev, "GET", path)) for path in ("", f"/{dev.created()['id']}")]
+    assert [re.findall("<title>(.*)</title>", text) for text in titles] == [
+        ["Users – user-service"],
+        ["User – user-service"],
+    ]
+
+
+@pytest.mark.parametrize("accept", ["text/html;q=0", "text/html;q=0, */*", "text/html;q=0.1, */*"])
+def test_client_that_wants_html_least_gets_json(dev: Users, accept: str) -> None:
+    answer = dev.request("GET", headers={"Accept": accept})
+    assert answer.headers["Content-Type"] == "application/json"
+
+
 def test_user_is_a_page_with_forms_to_change_and_delete_it(dev: Users) -> None:
     user = dev.created(name="Ada <b>&")
     text = page(browse(dev, "GET", f"/{user['id']}"))

@@ -47,6 +47,21 @@ def test_unknown_option_is_wrong_usage(argv: Any, command: str) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["seed_users", "--count", "10000001"],
+        ["seed_users", "--count", "-1"],
+        ["export_users", ""],
+        ["import_users", ""],
+    ],
+)
+def test_argument_out_of_bounds_is_wrong_usage(argv: Any, words: list[str]) -> None:
+    done = argv(*words)
+    assert done.returncode == 2
+    assert one_line(done.stderr)
+
+
 @pytest.mark.parametrize(("command", "args"), COMMANDS.items(), ids=COMMANDS)
 def test_store_that_is_away_is_one_line_without_its_password(shell: Any, command: str, args: list[str]) -> None:
     address = f"redis://:hush-hush@127.0.0.1:{free_port()}/0"

@@ -105,7 +105,7 @@ DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "field more": (lambda data: data.replace(b'"role":"user",', b'"role":"user","x":"",', 1), "line 2: its fields"),
     "more behind": (lambda data: data + b"{}\n", "behind the trailer"),
     "line without end": (lambda data: data[:500] + b"x" * 20_000 + data[500:], "line 4: the line is too long"),
-    "empty": (lambda data: b"", "line 0: the file is cut off"),
+    "empty": (lambda data: b"", "^the file is cut off"),
     "foreign JSON": (lambda data: b'{"id":1}\n{"id":2}\n', "line 1: this is no file of export_users"),
     "foreign text": (lambda data: b"name,email\nAda,ada@example.com\n", "no file of export_users"),
     "newer version": (lambda data: data.replace(b'"version":1', b'"version":2'), "version 2"),
@@ -133,7 +133,7 @@ def test_damaged_gzip_file_is_refused_before_anything_is_written(
 ) -> None:
     packed = file.with_suffix(".gz")
     packed.write_bytes(damage(gzip.compress(file.read_bytes())))
-    with pytest.raises(CommandError, match="line"):
+    with pytest.raises(CommandError, match=r"cut off|damaged"):
         run("import_users", str(packed))
     assert redis.dbsize() == 0
 

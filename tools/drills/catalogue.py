@@ -5,6 +5,7 @@ from tools.drills.scenarios import (
     clock,
     disk_full,
     linearizable,
+    memory,
     network,
     overload,
     redis_killed,
@@ -30,6 +31,7 @@ DRILLS: tuple[Drill, ...] = (
     clock.DRILL,
     overload.DRILL,
     slow_clients.DRILL,
+    memory.DRILL,
     restore.DRILL,
     linearizable.DRILL,
 )

@@ -100,6 +100,4 @@ async def own_store(folder: Path, **settings: str) -> AsyncIterator[Store]:
         await asyncio.to_thread(running.start)
         yield running
     finally:
-        if running.process is not None and running.process.poll() is None:
-            running.process.send_signal(signal.SIGCONT)
         await asyncio.to_thread(running.stop)

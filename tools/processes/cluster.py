@@ -8,7 +8,8 @@ from typing import Any
 import redis
 from redis.crc import key_slot
 
-from tools.processes.valkey import START_SECONDS, Valkey, free_port, valkey
+from tools.processes.service import free_port
+from tools.processes.valkey import START_SECONDS, Valkey, valkey
 
 SLOT = key_slot(b"{users:0}")
 RANGES = ((0, 5460), (5461, 10922), (10923, 16383))

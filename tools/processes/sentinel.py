@@ -1,19 +1,21 @@
-"""A primary, its replica and a sentinel, for tests."""
+"""A primary's replica and sentinels, for tests."""
 
 import contextlib
 from collections.abc import Iterator
 
-from tools.processes.valkey import PASSWORD, Valkey, valkey
+from tools.processes.valkey import Valkey, valkey
+
+NAME = "mymaster"
 
 
 @contextlib.contextmanager
-def sentinel_of(primary: Valkey) -> Iterator[Valkey]:
+def sentinel_of(primary: Valkey, quorum: int = 1, failover_ms: int = 3000) -> Iterator[Valkey]:
     settings = [
-        f"sentinel monitor mymaster 127.0.0.1 {primary.port} 1",
-        f'sentinel auth-pass mymaster "{PASSWORD}"',
+        f"sentinel monitor {NAME} 127.0.0.1 {primary.port} {quorum}",
+        f'sentinel auth-pass {NAME} "{primary.password}"',
         # Sentinel asks only once a second: with less it takes the living for dead, and fails over again and again
-        "sentinel down-after-milliseconds mymaster 1500",
-        "sentinel failover-timeout mymaster 3000",
+        f"sentinel down-after-milliseconds {NAME} 1500",
+        f"sentinel failover-timeout {NAME} {failover_ms}",
     ]
     with valkey(*settings, sentinel=True, password="") as sentinel:
         yield sentinel
@@ -26,6 +28,6 @@ def replica_of(primary: Valkey) -> Iterator[Valkey]:
         yield replica
 
 
-def sentinel_url(*sentinels: int) -> str:
+def sentinel_url(*sentinels: int, password: str = "p%40ss%2Fword%3A1") -> str:  # noqa: S107
     nodes = ",".join(f"127.0.0.1:{port}" for port in sentinels)
-    return f"redis+sentinel://:p%40ss%2Fword%3A1@{nodes}/mymaster/0"
+    return f"redis+sentinel://:{password}@{nodes}/{NAME}/0"

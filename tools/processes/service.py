@@ -66,6 +66,10 @@ class Service:
                 connection.close()
         raise RuntimeError(f"{self.site} is not live: {self.errors.read_text()}{self.log.read_text()}"[-3000:])
 
+    def pss_mib(self) -> float:
+        """Memory of the process and its descendants; a shared page counts once."""
+        return pss_mib(self.process.pid)
+
     def stop(self) -> int:
         """Sends SIGTERM and returns the exit code; SIGKILL after the time-out."""
         self.process.terminate()
@@ -75,6 +79,17 @@ class Service:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
+
+
+def tree(pid: int) -> list[int]:
+    """The process and its descendants."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(found for child in children for found in tree(int(child)))]
+
+
+def pss_mib(pid: int) -> float:
+    lines = "".join(Path(f"/proc/{member}/smaps_rollup").read_text() for member in tree(pid)).splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 @contextmanager

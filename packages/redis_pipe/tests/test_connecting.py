@@ -10,7 +10,8 @@ from packages.redis_pipe._stream import Stream
 from packages.redis_pipe.errors import ErrorReply
 from packages.redis_pipe.tests.hostile import Hostile, always
 from packages.redis_pipe.tests.waiting import until_it_answers
-from tools.processes.valkey import free_port, valkey
+from tools.processes.service import free_port
+from tools.processes.valkey import valkey
 
 
 async def reason_of(awaitable) -> Reason:

@@ -8,7 +8,8 @@ from packages.redis_pipe import Reason, Unavailable
 from packages.redis_pipe.tests.hostile import always
 from packages.redis_pipe.tests.waiting import until_it_answers
 from tools.processes.sentinel import replica_of, sentinel_of, sentinel_url
-from tools.processes.valkey import Valkey, free_port, valkey
+from tools.processes.service import free_port
+from tools.processes.valkey import Valkey, valkey
 
 STABLE = 1.1  # seconds; only an older connection looks the primary up again
 

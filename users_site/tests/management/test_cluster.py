@@ -8,7 +8,7 @@ import pytest
 from django.core.management.base import CommandError
 
 from tools.processes.cluster import SLOT, Nodes, cluster, node_id, until, url_of
-from tools.processes.valkey import free_port
+from tools.processes.service import free_port
 from users_site.repository import keys
 
 Run = Callable[..., str]

@@ -15,6 +15,7 @@ from common.observability.json_logging import mask
 from gateway_site import pages, urls
 from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.headers import FROM_CLIENT, FROM_CLIENT_WITHOUT_CREDENTIALS
+from gateway_site.forwarding.reload import Reloader
 from gateway_site.forwarding.service import Service
 from gateway_site.forwarding.view import Forward
 from gateway_site.guard.cors import Cors
@@ -32,6 +33,8 @@ def build(settings: Any) -> Application:
         return protect(Forward(route, services, dropped=dropped, **bounds).serve)
 
     door = Door(settings.ROUTES, view)
+    if settings.ROUTES_FILE:
+        metrics.samplers.append(Reloader(settings.ROUTES_SOURCE, door, settings.LONGEST_MS).look)
     return Application(
         urls.urlpatterns(_index(door, settings), closed_to_proxies(metrics_view(()))),
         find=door.find,

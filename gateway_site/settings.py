@@ -31,7 +31,7 @@ from common.config.settings import (
 from common.observability.json_logging import logging_settings
 from gateway_site.guard import rate
 from gateway_site.routes.reading import table
-from gateway_site.routes.source import Malformed
+from gateway_site.routes.source import Malformed, is_file
 from gateway_site.routes.values import origin
 
 SERVICE = "api-gateway"
@@ -120,6 +120,7 @@ try:
     ROUTES = table(*ROUTES_SOURCE)
 except Malformed as error:
     raise environment.SettingError(f"ROUTES: {error}") from None
+ROUTES_FILE = ROUTES_SOURCE[0] if is_file(ROUTES_SOURCE[0]) else ""
 USER_SERVICE_URL = ROUTES.upstreams[ROUTES.users.upstream].url
 
 TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES")
@@ -163,5 +164,6 @@ _browsable = (("users", "/api/users"),) if DEBUG else ()
 NAVIGATION = (("home", "/"), *_browsable, ("docs", "/api/docs"), ("problems", "/problems"))
 FRONT_NAVIGATION = ()
 OVERLOAD_PROBLEM = "upstream-unavailable"
-GRACE_SECONDS = max(route.timeout_ms for route in ROUTES.routes) // 1000 + 5
+LONGEST_MS = max(route.timeout_ms for route in ROUTES.routes)
+GRACE_SECONDS = LONGEST_MS // 1000 + 5
 """Bound on the requests in flight after the drain: the longest request, and a margin."""

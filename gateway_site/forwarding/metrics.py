@@ -15,6 +15,11 @@ UPSTREAM_DURATION = Histogram(
 )
 RETRIES = Counter("upstream_retries", "Retries, by the previous failure", ("service", "reason"))
 CIRCUIT = Gauge("upstream_circuit_state", "0 closed, 1 half-open, 2 open", ("service",), multiprocess_mode="livemax")
+REFUSED = Gauge(
+    "routes_refused",
+    "1 while the file of ROUTES is refused and the previous routes stay in force",
+    multiprocess_mode="livemax",
+)
 
 
 @lru_cache(maxsize=2048)

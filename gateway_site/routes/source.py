@@ -31,9 +31,14 @@ class Source:
         return self.places.get(key, f"route {key + 1}" if isinstance(key, int) else f"upstream {key}")
 
 
+def is_file(text: str) -> bool:
+    """Whether ROUTES is the path of a file, not pairs."""
+    return text != "" and "=" not in text
+
+
 def read(text: str) -> Source:
     """The table that the setting ROUTES describes. Raises Malformed."""
-    return _pairs(text) if "=" in text else _file(Path(text))
+    return _file(Path(text)) if is_file(text) else _pairs(text)
 
 
 def _pairs(text: str) -> Source:

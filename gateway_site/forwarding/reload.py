@@ -1,0 +1,52 @@
+"""Puts a changed file of ROUTES in force; one that is refused changes nothing but a metric and the log."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from gateway_site.forwarding.door import Door
+from gateway_site.forwarding.metrics import REFUSED
+from gateway_site.routes.reading import table
+from gateway_site.routes.source import Malformed
+
+logger = logging.getLogger(__name__)
+
+
+class Reloader:
+    """`source`: the arguments of `table`, the first of them a path. `longest_ms`: no request may take more, or the drain
+    would cut it off."""
+
+    def __init__(self, source: tuple[Any, ...], door: Door, longest_ms: int) -> None:
+        self._source, self._door, self._longest_ms = source, door, longest_ms
+        self._path = Path(source[0])
+        self._seen: object = None
+        self._read: object = None
+
+    def look(self) -> None:
+        """Called twice a second. A file that changes is read once it has stayed the same from one call to the next."""
+        before, self._seen = self._seen, self._state()
+        if self._seen != self._read and before in (None, self._seen):
+            self._read = self._seen
+            self._reload()
+
+    def _state(self) -> object:
+        try:
+            found = self._path.stat()
+        except OSError as error:
+            return error.errno
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _reload(self) -> None:
+        try:
+            found = table(*self._source)
+            if longest := next((route for route in found.routes if route.timeout_ms > self._longest_ms), None):
+                cure = f"the longest was {self._longest_ms} at the start; restart the gateway for a longer one"
+                raise Malformed(f"route {longest.prefix}: timeout_ms is {longest.timeout_ms}: {cure}")
+        except Malformed as error:
+            REFUSED.set(1)
+            logger.error("routes refused: the old ones stay in force", extra={"fields": {"reason": str(error)}})
+            return
+        REFUSED.set(0)
+        if found != self._door.table:
+            self._door.apply(found)
+            logger.info("routes changed", extra={"fields": {"routes": {r.prefix: r.upstream for r in found.routes}}})

@@ -1,0 +1,77 @@
+"""`routes`: the table of routes, and what one request would meet."""
+
+from argparse import ArgumentParser
+from typing import Any
+from urllib.parse import unquote
+
+from django import conf
+from django.core.management.base import CommandError
+
+from common.cli.console import Command as BaseCommand
+from common.cli.console import table
+from gateway_site.routes.matching import Matcher
+from gateway_site.routes.table import Route
+
+settings: Any = conf.settings  # mypy's plugin only has the user service's settings
+
+
+class Command(BaseCommand):
+    help = """\
+Prints the routes of ROUTES and USER_SERVICE_URL as they are read now. Exits 1 with the line and the cure if they are malformed.
+--explain shows which of them a request would take, and exits 1 if there is none."""
+    example = """\
+manage_gateway.py routes
+  manage_gateway.py routes --explain GET /api/users/1"""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--explain", nargs=2, metavar=("METHOD", "PATH"), help="what this request would meet")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["explain"]:
+            self.stdout.write(_explanation(options["explain"][0].upper(), options["explain"][1]))
+            return
+        rows = [_row(route, template) for route in settings.ROUTES.routes for template in route.templates]
+        self.stdout.write(table(("path", "upstream", "forwarded as", "methods", "read, write", "ms", "retries"), rows))
+
+
+def _row(route: Route, template: str) -> tuple[str, ...]:
+    scopes = ", ".join(route.scope_for(method) or "none" for method in ("GET", "POST")) if settings.AUTH else "no AUTH"
+    upstream = route.upstream
+    if route.canary:
+        upstream += f", {route.canary.percent:g} % {route.canary.upstream}"
+    forwarded = (route.rewrite + template.removeprefix(route.prefix)) or "/"
+    methods = " ".join(route.methods) or "all"
+    return template, upstream, forwarded, methods, scopes, str(route.timeout_ms), str(route.retries)
+
+
+def _explanation(method: str, target: str) -> str:
+    """Raises CommandError for a path that the table does not have."""
+    path, _, query = target.partition("?")
+    found = (
+        None
+        if "%2f" in path.lower()
+        else Matcher((route, route) for route in settings.ROUTES.routes).find(unquote(path))
+    )
+    route: Any = found.view if found else None
+    if found is None or not path.startswith(route.prefix):
+        raise CommandError(
+            f"no route has {path}: the gateway answers it itself, or with 404; `routes` lists them", returncode=1
+        )
+    if route.methods and method not in {*route.methods, *(["HEAD"] if "GET" in route.methods else [])}:
+        raise CommandError(f"{found.template} has {', '.join(route.methods)}: the answer is 405", returncode=1)
+    url = settings.ROUTES.upstreams[route.upstream].url
+    forwarded = (route.rewrite + path.removeprefix(route.prefix) or "/") + (f"?{query}" if query else "")
+    body = settings.MAX_BODY_BYTES if route.max_body_bytes is None else route.max_body_bytes
+    lines = {
+        "route": found.template,
+        "upstream": f"{route.upstream} at {url}",
+        "forwarded as": f"{method} {forwarded}",
+        "X-Forwarded-Prefix": route.removed or "none",
+        "scope": (route.scope_for(method) or "none") if settings.AUTH else "none: AUTH is none",
+        "time": f"{route.timeout_ms} ms, {route.retries} retries included",
+        "body": f"at most {body} bytes",
+        "limit": " and ".join(str(rate) for rate in (settings.RATE_LIMIT, route.rate_limit) if rate) or "none",
+    }
+    if route.canary:
+        lines["canary"] = f"{route.canary.percent:g} % to {route.canary.upstream}"
+    return "\n".join(f"{name + ':':20}{value}" for name, value in lines.items())

@@ -1,0 +1,115 @@
+"""A changed file is put in force while requests run; a bad one is refused, and the old routes stay."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.log_lines import lines
+from tests.recording import Recording, recording
+from tools.processes.service import Service, service
+
+SECONDS = 10
+
+
+def table(**prefixes: str) -> str:
+    return "".join(f'[[routes]]\nprefix = "/{name}"\nupstream = "{url}"\n' for name, url in prefixes.items())
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def upstream() -> Iterator[Recording]:
+    with recording() as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, upstream: Recording) -> Iterator[Service]:
+    write(tmp_path, table(a=upstream.url))
+    settings = {"ROUTES": str(tmp_path / "routes.toml"), "USER_SERVICE_URL": upstream.url, "AUTH": "none"}
+    with service("gateway_site", tmp_path, DRAIN_SECONDS="1", **settings) as running:
+        yield running
+
+
+def write(folder: Path, text: str) -> None:
+    """As a ConfigMap is replaced: by a rename."""
+    (folder / "new").write_text(text)
+    (folder / "new").rename(folder / "routes.toml")
+
+
+def status(gateway: Service, path: str) -> int:
+    return requests.get(gateway.url + path, timeout=SECONDS).status_code
+
+
+def metric(gateway: Service) -> str:
+    text = requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text
+    return next(line for line in text.splitlines() if line.startswith("routes_refused"))
+
+
+@pytest.mark.parametrize("signalled", [False, True], ids=["file", "SIGHUP"])
+def test_a_change_takes_effect_without_a_lost_request(
+    gateway: Service, tmp_path: Path, upstream: Recording, signalled: bool
+) -> None:
+    statuses: list[int] = []
+    stop = threading.Event()
+
+    def keep_asking() -> None:
+        while not stop.is_set():
+            statuses.append(status(gateway, "/a"))
+
+    threads = [threading.Thread(target=keep_asking) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    with recording() as second:
+        write(tmp_path, table(a=upstream.url, b=second.url))
+        if signalled:
+            os.kill(gateway.process.pid, signal.SIGHUP)
+        eventually(lambda: status(gateway, "/b") == 200)
+        write(tmp_path, table(a=second.url))  # the upstream of /a is another one now
+        eventually(lambda: status(gateway, "/b") == 404)
+        if signalled:
+            eventually(lambda: "draining" in [line["message"] for line in lines(gateway)])
+        eventually(lambda: second.received.qsize() > 20)
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert set(statuses) == {200}
+    assert status(gateway, "/api/users") == 200
+
+
+def test_a_bad_file_leaves_the_old_routes_and_says_so(gateway: Service, tmp_path: Path, upstream: Recording) -> None:
+    assert metric(gateway) == "routes_refused 0.0"
+    write(tmp_path, table(b=upstream.url, health=upstream.url))
+    eventually(lambda: metric(gateway) == "routes_refused 1.0")
+    assert (status(gateway, "/a"), status(gateway, "/b"), status(gateway, "/health")) == (200, 404, 200)
+    (refused,) = [line for line in lines(gateway) if line["level"] == "error"]
+    assert refused["message"] == "routes refused: the old ones stay in force"
+    assert "routes.toml line 4: /health would hide /health, which the gateway answers itself" in refused["reason"]
+    (tmp_path / "routes.toml").unlink()
+    time.sleep(1.2)
+    assert status(gateway, "/a") == 200
+    os.kill(gateway.process.pid, signal.SIGHUP)  # a worker that starts meanwhile has the old routes too
+    eventually(lambda: "stopped" in [line["message"] for line in lines(gateway)])
+    assert status(gateway, "/a") == 200
+    write(tmp_path, table(b=upstream.url))
+    eventually(lambda: status(gateway, "/b") == 200)
+    assert metric(gateway) == "routes_refused 0.0"
+
+
+def test_a_longer_time_than_the_drain_allows_needs_a_restart(
+    gateway: Service, tmp_path: Path, upstream: Recording
+) -> None:
+    write(tmp_path, table(b=upstream.url) + "timeout_ms = 60000\n")
+    eventually(lambda: metric(gateway) == "routes_refused 1.0")
+    assert status(gateway, "/a") == 200

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     MISCONF = "misconf"
     BUSY = "busy"
     NOREPLICAS = "noreplicas"
+    EPOCH = "epoch"  # our scripts' own: the data has another layout, or is being moved to another store
 
 
 _STATES = (
@@ -55,6 +56,7 @@ _STATES = (
     "misconf",
     "busy",
     "noreplicas",
+    "epoch",
 )
 # The first word of an error reply about the server's state.
 UNAVAILABLE_REPLIES = {

@@ -13,10 +13,10 @@ from django.core.cache import caches
 from django_redis import get_redis_connection
 from redis import Redis, RedisError
 
-from packages.redis_pipe import PipeError, Word
+from packages.redis_pipe import Address, PipeError, Word
 from packages.redis_pipe.errors import ErrorReply
 from users_site import identifiers
-from users_site.operations.client import translated
+from users_site.operations.client import connect, translated
 from users_site.operations.findings import known_keys
 from users_site.repository import address_of, keys
 
@@ -30,12 +30,15 @@ Tag = TypeVar("Tag")
 
 
 class Bulk:
-    """A blocking connection to the store of the settings. Every method may raise StoreUnavailable, StoreError."""
+    """A blocking connection to a store, that of the settings by default.
 
-    def __init__(self) -> None:
-        self.address = address_of(settings)
+    Every method may raise StoreUnavailable, StoreError.
+    """
+
+    def __init__(self, address: Address | None = None) -> None:
+        self.address, self._is_default = address or address_of(settings), address is None
         with self.errors("connect"):
-            self.client: Redis = get_redis_connection("default")
+            self.client: Redis = connect(address) if address else get_redis_connection("default")
 
     @contextmanager
     def errors(self, operation: str) -> Iterator[None]:
@@ -195,7 +198,8 @@ class Bulk:
     def close(self) -> None:
         """Closes the connections; the next Bulk looks the primary up again."""
         self.client.close()
-        del caches["default"]
+        if self._is_default:
+            del caches["default"]
 
 
 def _record(partition: int, user_id: bytes) -> bytes:

@@ -34,25 +34,28 @@ class StoreFactory(ConnectionFactory):  # type: ignore[misc]
     """How django-redis connects: to the address of the settings, in a small pool of its own."""
 
     def connect(self, url: str) -> redis.Redis:
-        """A client that connects at first use; behind Sentinel and in a cluster, to the current primary."""
-        address = address_of(settings)
-        options: dict[str, Any] = {
-            "db": address.db,
-            "client_name": CLIENT_NAME,
-            "protocol": 2,
-            "socket_timeout": REPLY_SECONDS,
-            "socket_connect_timeout": CONNECT_SECONDS,
-            "retry": Retry(NoBackoff(), 0),
-            "credential_provider": _Credentials(address) if address.username or _password(address) else None,
-        }
-        if address.scheme == "unix":
-            return redis.Redis(unix_socket_path=address.path, **options)
-        options |= {name: value for name, value in address.options.items() if name in TLS_OPTIONS}
-        host, port = asyncio.run(_primary(address)) if address.is_moving else address.nodes[0]
-        client = redis.Redis(host=host, port=port, ssl=address.is_tls, **options)
-        if address.is_cluster:
-            _require_whole_slot(client)
-        return client
+        return connect(address_of(settings))
+
+
+def connect(address: Address) -> redis.Redis:
+    """A client that connects at first use; behind Sentinel and in a cluster, to the current primary."""
+    options: dict[str, Any] = {
+        "db": address.db,
+        "client_name": CLIENT_NAME,
+        "protocol": 2,
+        "socket_timeout": REPLY_SECONDS,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+        "credential_provider": _Credentials(address) if address.username or _password(address) else None,
+    }
+    if address.scheme == "unix":
+        return redis.Redis(unix_socket_path=address.path, **options)
+    options |= {name: value for name, value in address.options.items() if name in TLS_OPTIONS}
+    host, port = asyncio.run(_primary(address)) if address.is_moving else address.nodes[0]
+    client = redis.Redis(host=host, port=port, ssl=address.is_tls, **options)
+    if address.is_cluster:
+        _require_whole_slot(client)
+    return client
 
 
 def translated(error: Exception, operation: str, address: Address) -> RepositoryError:

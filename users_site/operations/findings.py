@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
-_parts = re.compile(rb"\{users:(\d+)\}:(?:(user|email|idem):(.*)|(ids|epoch))", re.DOTALL).fullmatch
+_parts = re.compile(rb"\{users:(\d+)\}:(?:(user|email|idem):(.*)|(ids|epoch|moving))", re.DOTALL).fullmatch
 
 
 class Kind(StrEnum):

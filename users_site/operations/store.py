@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from common.cli.console import Command
+from packages.redis_pipe import Address
 from users_site.operations.bulk import Bulk
 from users_site.repository import address_of
 from users_site.repository.errors import RepositoryError, StoreUnavailable
@@ -18,13 +19,21 @@ class StoreCommand(Command):
     failures: tuple[type[Exception], ...] = (OSError, RepositoryError)
 
     @contextmanager
-    def store(self) -> Iterator[Bulk]:
-        """The store of the settings, closed at the end."""
+    def store(self, address: Address | None = None) -> Iterator[Bulk]:
+        """A store, that of the settings by default; closed at the end."""
         try:
-            bulk = Bulk()
+            bulk = Bulk(address)
             try:
                 yield bulk
             finally:
                 bulk.close()
         except StoreUnavailable as error:
-            raise CommandError(f"{address_of(settings)}: {error}{self.position()}") from error
+            raise CommandError(f"{address or address_of(settings)}: {error}{self.position()}") from error
+
+
+def address(url: str, option: str) -> Address:
+    """The store's address in an option. Raises CommandError."""
+    try:
+        return Address.from_url(url)
+    except ValueError as error:
+        raise CommandError(f"{option}: {str(error).replace('REDIS_URL', 'the URL', 1)}", returncode=2) from error

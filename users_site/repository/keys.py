@@ -4,6 +4,7 @@
 {users:P}:ids            zset     every id at score 0; UUIDv7 ids sort by creation, so pages are ZRANGE … BYLEX
 {users:P}:email:<email>  string   id; the claim that keeps the email unique, by its identity
 {users:P}:epoch          string   of the layout, absent for 1: the scripts that write refuse any other
+{users:0}:moving         string   only while move_users fills this store: where the users come from
 {users:P}:idem:<key>     string   fingerprint of the request and its first answer, 24 h; of an authenticated caller the
                                   key is "<digest of the caller> <key>": without one it cannot hold a space
 """
@@ -12,7 +13,7 @@ import hashlib
 
 from users_contract.identity import identity
 
-RECORD, INDEX, CLAIM, IDEMPOTENCY, EPOCH = "user", "ids", "email", "idem", "epoch"
+RECORD, INDEX, CLAIM, IDEMPOTENCY, EPOCH, MOVING = "user", "ids", "email", "idem", "epoch", "moving"
 EVERY = "{users:*"
 """The glob pattern of every key of this layout."""
 
@@ -25,6 +26,11 @@ def index(partition: int) -> str:
 def epoch(partition: int) -> str:
     """The epoch of the layout."""
     return f"{{users:{partition}}}:{EPOCH}"
+
+
+def moving() -> str:
+    """The mark of a store that move_users fills."""
+    return f"{{users:0}}:{MOVING}"
 
 
 def record(partition: int, user_id: str = "") -> str:

@@ -19,6 +19,7 @@ from tools.processes.valkey import valkey
         ("MISCONF", Reason.MISCONF),
         ("BUSY", Reason.BUSY),
         ("NOREPLICAS", Reason.NOREPLICAS),
+        ("EPOCH", Reason.EPOCH),
         ("NOAUTH", Reason.AUTH),
         ("NOPERM", Reason.AUTH),
     ],

@@ -91,3 +91,15 @@ def test_key_of_another_type_in_the_store_is_a_500_without_details(alone: Users,
     body = problem(answer, 500, "internal-error", "/users")
     assert "users:0" not in str(body)
     problem(alone.get(user["id"]), 404, "user-not-found")
+
+
+def test_store_whose_users_are_moved_refuses_writes_and_serves_reads(alone: Users, own_store: Store) -> None:
+    user = alone.created()
+    with own_store.client() as client:
+        client.set("{users:0}:epoch", "held by move_users")
+        body = problem(alone.patch(user["id"], {"name": "Eve"}), 503, "store-unavailable")
+        assert alone.get(user["id"]).json() == user
+        client.delete("{users:0}:epoch")
+    assert "(epoch)" in body["detail"]
+    assert "may have been" not in body["detail"]
+    assert alone.patch(user["id"], {"name": "Eve"}).status_code == 200

@@ -22,6 +22,7 @@ COMMANDS = {
     "verify_users": [],
     "export_users": ["-"],
     "import_users": ["-"],
+    "move_users": ["--from", "redis://:hush-hush@127.0.0.1:1/0", "--to", "redis://:hush-hush@127.0.0.1:2/0"],
     "wait_for_redis": ["--timeout", "1"],
 }
 

@@ -1,0 +1,58 @@
+"""`move_users`: all users from one store to another, while the service writes."""
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from common.cli.console import FORMATS
+from users_site.operations import moving
+from users_site.operations.moving import Move
+from users_site.operations.store import StoreCommand, address
+
+
+class Command(StoreCommand):
+    help = """\
+Copies all users and idempotency entries from one store to an empty one while the service continues to write, then makes
+the old store refuse writes (503 with Retry-After) and copies the last changes. Every user is compared byte for byte. From
+then on the service must use the new store. The old store stays closed for writes, so no write is lost.
+
+After an interruption, run the same command again: it copies what differs. An interrupted run leaves the old store open.
+--call-off opens the old store again after a finished move; changes made in the new store since then are not moved back.
+Redis 6 or newer; the user of --from needs the rights CLIENT TRACKING and SUBSCRIBE (in our manifests: operator)."""
+    example = "manage_users.py move_users --from redis://operator:password@old:6379/0 --to redis://:password@new:6379/0"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--from", dest="source", metavar="URL", required=True, help="the store to move away from")
+        parser.add_argument("--to", dest="target", metavar="URL", required=True, help="an empty store")
+        parser.add_argument("--call-off", action="store_true", help="let the old store take writes again; copy nothing")
+        parser.add_argument("--format", choices=FORMATS, default="text", help="format of the summary")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        source, target = address(options["source"], "--from"), address(options["target"], "--to")
+        if source == target:
+            raise CommandError("--from and --to name the same store", returncode=2)
+        with self.store(source) as old, self.store(target) as new:
+            if options["call_off"]:
+                self.say(f"{source} takes writes again" if moving.release(old) else f"{source} was not held")
+                return
+            move = Move(old, new)
+            try:
+                for what in ("users copied", "users compared"):  # once more: what the target stored, byte for byte
+                    self._pass(move, old.count(), what)
+                move.follow()
+                held = move.finish()
+            finally:
+                move.close()
+            count = new.count()
+        if options["format"] == "json":
+            counts = {"count": count, "stored": move.stored, "removed": move.removed}
+            self.write_json(counts | {"held_seconds": round(held, 3)})
+        else:
+            self.stdout.write(f"{count:,} users are equal in both stores")
+        self.say(f"{source} refuses writes since {held:.1f} s: start the service with REDIS_URL={target} now")
+
+    def _pass(self, move: Move, count: int, what: str) -> None:
+        progress = self.start_progress(count, what)
+        move.copy(progress.update)
+        progress.close()
+        self.say(progress.summary())

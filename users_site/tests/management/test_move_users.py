@@ -1,0 +1,250 @@
+"""move_users: nothing is lost or doubled under writes, interruptions and mistakes."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.core.management.base import CommandError
+from redis import Redis, ResponseError
+
+from tools.processes.service import ROOT
+from tools.processes.store import Store, store
+from users_site.models import User
+from users_site.operations import moving
+from users_site.operations.changes import Changes
+from users_site.operations.moving import Move
+from users_site.repository import keys
+from users_site.tests.management.conftest import a_user, contents, put
+from users_site.tests.management.test_live_traffic import create, delete, move
+
+Run = Callable[..., str]
+ENTRY = keys.idempotency(0, "a-key")
+
+
+@pytest.fixture(scope="module")
+def target_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with store(tmp_path_factory.mktemp("target")) as running:
+        yield running
+
+
+@pytest.fixture
+def target(target_store: Store) -> Iterator[Redis]:
+    """A client of the empty store to move to."""
+    with target_store.client() as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def urls(redis: Redis, own_store: Store, target: Redis, target_store: Store) -> list[str]:
+    return ["--from", own_store.url, "--to", target_store.url]
+
+
+def users_of(redis: Redis) -> dict[bytes, Any]:
+    """Everything but the hold."""
+    return {name: value for name, value in contents(redis).items() if not name.endswith(b":epoch")}
+
+
+def is_held(redis: Redis) -> bool:
+    try:
+        create(redis, a_user(email=f"held{time.monotonic_ns()}@example.com"))
+    except ResponseError as error:
+        assert str(error).startswith("EPOCH")
+        return True
+    return False
+
+
+@contextmanager
+def writers(own_store: Store) -> Iterator[dict[str, User | None]]:
+    """Clients that create, move and delete users until writes are refused; the last acknowledged state of each, by id."""
+    answered: dict[str, User | None] = {}
+    stop = threading.Event()
+
+    def write(name: str) -> None:
+        with own_store.client() as redis:
+            number = 0
+            while not stop.is_set():
+                number += 1
+                user = a_user(email=f"{name}{number}@example.com")
+                moved = a_user(id=user.id, email=f"{name}{number}@moved.example.com")
+                try:
+                    create(redis, user)
+                    answered[user.id] = user
+                    move(redis, user, moved)
+                    answered[user.id] = moved
+                    # The email that was left goes to another user: the order of the copies matters.
+                    heir = a_user(email=user.email)
+                    create(redis, heir)
+                    answered[heir.id] = heir
+                    if number % 3:
+                        delete(redis, moved)
+                        answered[user.id] = None
+                except ResponseError:
+                    return
+
+    threads = [threading.Thread(target=write, args=(f"w{number}x",)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answered
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(10)
+
+
+def test_everything_is_moved_byte_for_byte_and_the_old_store_refuses_writes(
+    run: Run, redis: Redis, target: Redis, urls: list[str]
+) -> None:
+    run("seed_users", count=1200)
+    redis.set(ENTRY, b"f" * 32 + put(redis, a_user(name='武 "x"')).document(), ex=1000)
+    assert "1,201 users are equal in both stores" in run("move_users", *urls)
+    assert users_of(target) == users_of(redis)
+    assert redis.pexpiretime(ENTRY) == target.pexpiretime(ENTRY)
+    assert is_held(redis)
+    assert redis.ttl(keys.epoch(0)) == -1
+    assert not is_held(target)
+
+
+def test_called_off_the_old_store_takes_writes_again(run: Run, redis: Redis, urls: list[str]) -> None:
+    put(redis, a_user())
+    run("move_users", *urls)
+    run("move_users", *urls, "--call-off")
+    assert not is_held(redis)
+
+
+def test_no_acknowledged_write_is_lost_under_writes(
+    run: Run, redis: Redis, target: Redis, own_store: Store, target_store: Store, urls: list[str], settings: Any
+) -> None:
+    run("seed_users", count=3000)
+    with writers(own_store) as answered:
+        time.sleep(0.3)
+        run("move_users", *urls)
+    assert len(answered) > 100
+    assert users_of(target) == users_of(redis)
+    for user_id, user in answered.items():
+        assert target.get(keys.record(0, user_id)) == (user.document() if user else None)
+    settings.REDIS_URL = target_store.url
+    assert "everything agrees" in run("verify_users")
+
+
+def test_killed_run_leaves_the_old_store_open_and_the_next_one_finishes(
+    run: Run, redis: Redis, target: Redis, urls: list[str], environment: dict[str, str]
+) -> None:
+    run("seed_users", count=8000)
+    process = subprocess.Popen([sys.executable, "manage_users.py", "move_users", *urls], cwd=ROOT, env=environment)
+    until = time.monotonic() + 30
+    while time.monotonic() < until and target.zcard(keys.index(0)) < 1000:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    assert 1000 <= target.zcard(keys.index(0)) < 8000
+    assert not is_held(redis)
+    first, second = (name.decode() for name in redis.zrange(keys.index(0), 0, 1))
+    document: Any = redis.get(keys.record(0, first))
+    delete(redis, User.from_document(document))  # copied already: it must be removed from the target
+    other: Any = redis.get(keys.record(0, second))
+    redis.set(keys.record(0, second), other.replace(b'"user"', b'"admin"'))
+    run("move_users", *urls)
+    assert users_of(target) == users_of(redis)
+
+
+def test_interrupted_hold_is_lifted(run: Run, redis: Redis, urls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    put(redis, a_user())
+
+    def interrupted(self: Move) -> None:
+        assert is_held(redis)
+        assert 0 < redis.ttl(keys.epoch(0)) <= 10
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Move, "_settle", interrupted)
+    with pytest.raises(CommandError, match="stopped"):
+        run("move_users", *urls)
+    assert not is_held(redis)
+
+
+def test_hold_that_expired_is_no_finished_move(
+    run: Run, redis: Redis, urls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(redis, a_user())
+    monkeypatch.setattr(Move, "_settle", lambda self: redis.delete(keys.epoch(0)))
+    with pytest.raises(CommandError, match="expired: run the command again"):
+        run("move_users", *urls)
+    assert not is_held(redis)
+
+
+def test_target_that_does_not_keep_a_change_is_no_finished_move(
+    run: Run, redis: Redis, urls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = put(redis, a_user())
+
+    def changed_at_the_last_moment(self: Move) -> None:
+        redis.set(keys.record(0, user.id), a_user(id=user.id, email=user.email, name="Eve").document())
+
+    monkeypatch.setattr(Move, "_hold", changed_at_the_last_moment)
+    monkeypatch.setattr(moving, "replace", lambda store, entries: None)
+    with pytest.raises(CommandError, match="does not keep"):
+        run("move_users", *urls)
+
+
+def test_lost_report_of_writes_stops_it(
+    run: Run, redis: Redis, urls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(redis, a_user())
+    take = Changes.take
+
+    def cut(self: Changes) -> set[bytes]:
+        redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        return take(self)
+
+    monkeypatch.setattr(Changes, "take", cut)
+    with pytest.raises(CommandError, match=r"lost: run the command again|closed"):
+        run("move_users", *urls)
+    assert not is_held(redis)
+
+
+def test_store_that_is_emptied_meanwhile_stops_it(
+    run: Run, redis: Redis, urls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(redis, a_user())
+    monkeypatch.setattr(Move, "follow", lambda self: (redis.flushall(), self._collect()))
+    with pytest.raises(CommandError, match="emptied"):
+        run("move_users", *urls)
+
+
+def test_store_with_users_of_its_own_is_left_alone(run: Run, redis: Redis, target: Redis, urls: list[str]) -> None:
+    put(redis, a_user(1))
+    put(target, a_user(2))
+    before = contents(target)
+    with pytest.raises(CommandError, match="holds users already: name an empty store"):
+        run("move_users", *urls)
+    assert contents(target) == before
+    assert not is_held(redis)
+
+
+def test_broken_record_stops_it(run: Run, redis: Redis, urls: list[str]) -> None:
+    put(redis, a_user(), document=b"{")
+    with pytest.raises(CommandError, match="run verify_users first"):
+        run("move_users", *urls)
+    assert not is_held(redis)
+
+
+@pytest.mark.parametrize(
+    ("source", "to", "words"),
+    [
+        ("redis://a:1/0", "redis://a:1/0", "the same store"),
+        ("nowhere", "redis://a:1/0", "--from: the URL has an unknown scheme"),
+        ("redis://a:1/0", "redis://a:x/0", "--to: "),
+    ],
+)
+def test_wrong_urls_are_wrong_usage(argv: Any, source: str, to: str, words: str) -> None:
+    done = argv("move_users", "--from", source, "--to", to)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

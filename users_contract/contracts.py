@@ -4,8 +4,9 @@ import re
 import unicodedata
 from typing import Any
 
-from django.utils.functional import cached_property
 from rest_framework import serializers
+
+from common.http.serializers import StrictSerializer, WholeNumberField, given_text
 
 ROLES = ("user", "admin")
 # One pattern defines an address: Django's validate_email without IPv6 literals, which it accepts without the tag of RFC 5321
@@ -58,18 +59,6 @@ class StrictEmailField(serializers.EmailField):
         return text
 
 
-def given_text(field: serializers.Field[Any, Any, Any, Any], data: Any) -> str:
-    """`data` if it is a string. Raises ValidationError with DRF's words if it is missing, null or of another type."""
-    if isinstance(data, str):
-        return data
-    if data is serializers.empty and not field.required:
-        raise serializers.SkipField
-    if data is serializers.empty:
-        field.fail("required")
-    raise_for = "null" if data is None else "invalid"
-    return field.fail(raise_for)
-
-
 class RoleField(serializers.ChoiceField):
     """One of `ROLES`; a JSON string."""
 
@@ -83,45 +72,6 @@ class RoleField(serializers.ChoiceField):
         if data not in ROLES:
             self.fail("invalid_choice")
         return str(data)
-
-
-class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses unknown and read-only fields by name.
-
-    Calls `run_validation` of each field, without DRF's hooks between, which cost twice as much as the fields.
-    """
-
-    def run_validation(self, data: Any = serializers.empty) -> dict[str, Any]:
-        """The validated fields. Raises ValidationError with every fault at once."""
-        if not isinstance(data, dict):
-            raise serializers.ValidationError({"non_field_errors": ["A JSON object is expected."]}, code="invalid")
-        validated, errors = {}, {}
-        for name, field in self.writable.items():
-            try:
-                validated[name] = field.run_validation(data.get(name, serializers.empty))
-            except serializers.ValidationError as error:
-                errors[name] = error.detail
-            except serializers.SkipField:
-                continue
-        if not self.writable.keys() >= data.keys():
-            errors |= self.refusals(data)
-        if errors:
-            raise serializers.ValidationError(errors)
-        return validated
-
-    def refusals(self, data: dict[str, Any]) -> dict[str, Any]:
-        """The error for each field that a client may not write."""
-        texts = {True: ("This field is read-only.", "read_only"), False: ("This field is not known.", "unknown")}
-        return {
-            name[:100]: [serializers.ErrorDetail(*texts[name in self.fields])]
-            for name in data
-            if name not in self.writable
-        }
-
-    @cached_property
-    def writable(self) -> dict[str, Any]:
-        """The fields that a client may send."""
-        return {name: field for name, field in self.fields.items() if not field.read_only}
 
 
 class UserSerializer(StrictSerializer):
@@ -146,16 +96,6 @@ class UserPageSerializer(serializers.Serializer[Any]):
     next_cursor = serializers.CharField(allow_null=True, help_text="The `cursor` of the next page, or null.")
     previous_cursor = serializers.CharField(allow_null=True, help_text="The `cursor` of the previous page, or null.")
     results = UserSerializer(many=True)
-
-
-class WholeNumberField(serializers.IntegerField):
-    """A whole number in a query: digits. DRF accepts `1_0`, ` 10` and `1.0` too."""
-
-    def to_internal_value(self, data: Any) -> int:
-        """The number. Raises ValidationError."""
-        if not (data.isascii() and data.removeprefix("-").isdigit()):
-            self.fail("invalid")
-        return super().to_internal_value(data)
 
 
 class PageQuerySerializer(StrictSerializer):

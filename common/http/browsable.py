@@ -104,7 +104,7 @@ def _table(view: Any, path: str, page: dict[str, Any]) -> dict[str, Any]:
         {"url": f"{path}/{result[view.lookup_field]}", "values": [result[name] for name in columns]}
         for result in page["results"]
     ]
-    return {"columns": columns, "rows": rows, "next": page["next"], "previous": page["previous"]}
+    return {"columns": columns, "rows": rows, "next": page["next"], "previous": page.get("previous")}
 
 
 def _form(view: Any, method: str, title: str, values: dict[str, Any], answer: Any) -> dict[str, Any]:

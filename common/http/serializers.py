@@ -1,0 +1,67 @@
+"""Serializers that refuse what DRF's accept: unknown fields, values of another JSON type, loose numbers."""
+
+from typing import Any
+
+from django.utils.functional import cached_property
+from rest_framework import serializers
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses unknown and read-only fields by name.
+
+    Calls `run_validation` of each field, without DRF's hooks between, which cost twice as much as the fields.
+    """
+
+    def run_validation(self, data: Any = serializers.empty) -> dict[str, Any]:
+        """The validated fields. Raises ValidationError with every fault at once."""
+        if not isinstance(data, dict):
+            raise serializers.ValidationError({"non_field_errors": ["A JSON object is expected."]}, code="invalid")
+        validated, errors = {}, {}
+        for name, field in self.writable.items():
+            try:
+                validated[name] = field.run_validation(data.get(name, serializers.empty))
+            except serializers.ValidationError as error:
+                errors[name] = error.detail
+            except serializers.SkipField:
+                continue
+        if not self.writable.keys() >= data.keys():
+            errors |= self.refusals(data)
+        if errors:
+            raise serializers.ValidationError(errors)
+        return validated
+
+    def refusals(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The error for each field that a client may not write."""
+        texts = {True: ("This field is read-only.", "read_only"), False: ("This field is not known.", "unknown")}
+        return {
+            name[:100]: [serializers.ErrorDetail(*texts[name in self.fields])]
+            for name in data
+            if name not in self.writable
+        }
+
+    @cached_property
+    def writable(self) -> dict[str, Any]:
+        """The fields that a client may send."""
+        return {name: field for name, field in self.fields.items() if not field.read_only}
+
+
+def given_text(field: serializers.Field[Any, Any, Any, Any], data: Any) -> str:
+    """`data` if it is a string. Raises ValidationError with DRF's words if it is missing, null or of another type."""
+    if isinstance(data, str):
+        return data
+    if data is serializers.empty and not field.required:
+        raise serializers.SkipField
+    if data is serializers.empty:
+        field.fail("required")
+    raise_for = "null" if data is None else "invalid"
+    return field.fail(raise_for)
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A whole number in a query: digits. DRF accepts `1_0`, ` 10` and `1.0` too."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """The number. Raises ValidationError."""
+        if not (data.isascii() and data.removeprefix("-").isdigit()):
+            self.fail("invalid")
+        return super().to_internal_value(data)

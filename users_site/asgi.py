@@ -8,7 +8,7 @@ import django
 from django.conf import settings
 
 from common.http.application import Application
-from users_site import identifiers, metrics, repository
+from users_site import metrics, repository
 
 
 def build(settings: Any) -> Application:
@@ -21,7 +21,7 @@ def build(settings: Any) -> Application:
         "durability": settings.DURABILITY,
         "redis_timeout_ms": settings.REDIS_TIMEOUT_MS,
         "redis_connect_timeout_ms": settings.REDIS_CONNECT_TIMEOUT_MS,
-        "partitions": identifiers.PARTITIONS,
+        "partitions": settings.PARTITIONS,
     }
     return Application(
         urls.urlpatterns(users, settings),

@@ -37,7 +37,7 @@ def _store_faults() -> Iterator[Fault]:
     from users_site import repository
 
     address = repository.address_of(settings)
-    room = repository.connect(settings).pipe.max_waiting
+    room = repository.connect(settings).store.pipe.max_waiting
     if room < settings.MAX_IN_FLIGHT:
         yield (
             10,

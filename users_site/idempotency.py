@@ -8,7 +8,7 @@ import orjson
 from rest_framework.exceptions import ValidationError
 
 from common.http.request import Request
-from users_site.repository.users import Idempotency
+from users_site.repository.entries import Idempotency
 
 HEADER = b"idempotency-key"
 CALLER = b"x-authenticated-subject"

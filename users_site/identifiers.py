@@ -12,9 +12,6 @@ import zlib
 
 from users_contract.identity import identity
 
-PARTITIONS = 1
-"""How many partitions the users are spread over; one on one server."""
-
 _BITS = 0xFFF
 _is_uuid = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}").fullmatch
 _is_v7 = re.compile(r".{14}7.{4}[89ab].{16}", re.DOTALL).fullmatch
@@ -42,17 +39,10 @@ def bits_of(email: str) -> int:
     return zlib.crc32(identity(email).encode()) & _BITS or 1
 
 
-def partition_for(email: str) -> int:
-    """The partition that holds the user with this email."""
-    return bits_of(email) % PARTITIONS
-
-
-def partition_of(user_id: str) -> int:
-    """The partition that a canonical id names."""
-    if PARTITIONS == 1:
-        return 0
+def bits_in(user_id: str) -> int:
+    """The bits that a canonical id holds; those of its 16 bytes, if it holds none."""
     bits = int(user_id[15:18], 16) if _is_v7(user_id) else 0
-    return (bits or zlib.crc32(uuid.UUID(user_id).bytes) & _BITS) % PARTITIONS
+    return bits or zlib.crc32(uuid.UUID(user_id).bytes) & _BITS
 
 
 def canonical(text: str) -> str | None:

@@ -3,8 +3,8 @@
 from django.utils.http import parse_etags
 
 from common.http.request import Request
+from users_site.repository.change import Matches, version
 from users_site.repository.errors import VersionMismatch
-from users_site.repository.users import Matches, version
 
 
 def etag(document: bytes) -> str:

@@ -100,7 +100,10 @@ READS_REQUIRE_REPLICA = environment.boolean("READS_REQUIRE_REPLICA", default=Fal
 if READS_REQUIRE_REPLICA and DURABILITY != "replicated":
     raise environment.SettingError("READS_REQUIRE_REPLICA needs DURABILITY=replicated: set both, or neither")
 
-if environment.text("PARTITIONS", "1") != "1":
+PARTITIONS = int(environment.choice("PARTITIONS", "1", ("1", "16", "64")))
+"""Over how many slots the users are spread: 1, or 16 or 64 for a cluster; as the store was made."""
+
+if PARTITIONS != 1:
     raise environment.SettingError("PARTITIONS can only be 1 in this version: unset it")
 
 BEHIND_GATEWAY = True

@@ -11,7 +11,7 @@ from common.http.problem import Problem
 from common.http.request import Request
 from common.http.response import JSON, Headers, RawResponse
 from common.http.viewsets import AsyncViewSet
-from users_contract.contracts import UserSerializer
+from users_contract.contracts import EMAIL_MAX, UserSerializer
 from users_site import idempotency, identifiers, links
 from users_site.models import User
 from users_site.preconditions import etag, for_write, is_unmodified
@@ -21,6 +21,7 @@ from users_site.repository.errors import (
     NotDurable,
     RecordBroken,
     RepositoryError,
+    RequestInProgress,
     StoreUnavailable,
     UserNotFound,
     VersionMismatch,
@@ -95,7 +96,7 @@ class UserViewSet(AsyncViewSet):
         def put(user: User) -> User:
             return replace(user, **_user.run_validation(without_unchanged(body, user)))
 
-        document = await self.users.update(user_id, put, for_write(request), replaces=True)
+        document = await self.users.update(user_id, put, for_write(request), replaces=True, email=email_in(body))
         return user_answer(document, extra=[self.reached])
 
     async def partial_update(self, request: Request, id: str) -> RawResponse:
@@ -110,7 +111,8 @@ class UserViewSet(AsyncViewSet):
             present = {name: value for name, value in merged.items() if value is not None or name not in WRITABLE}
             return replace(user, **_user.run_validation(present))
 
-        return user_answer(await self.users.update(user_id, merge, for_write(request)), extra=[self.reached])
+        document = await self.users.update(user_id, merge, for_write(request), email=email_in(patch))
+        return user_answer(document, extra=[self.reached])
 
     async def destroy(self, request: Request, id: str) -> RawResponse:
         """Deletes a user."""
@@ -123,6 +125,12 @@ def without_unchanged(body: Any, user: User) -> Any:
     if not isinstance(body, dict):
         return body
     return {name: value for name, value in body.items() if name not in READ_ONLY or value != getattr(user, name)}
+
+
+def email_in(body: Any) -> str:
+    """The email that a body asks for, before validation; "" if none."""
+    email = body.get("email") if isinstance(body, dict) else None
+    return email.strip() if isinstance(email, str) and len(email) <= EMAIL_MAX else ""
 
 
 def known(text: str) -> str:
@@ -159,6 +167,9 @@ def problem_for(error: RepositoryError) -> Exception:
             return Problem("precondition-failed", "If-Match or If-None-Match does not hold for the user's version.")
         case IdempotencyKeyReused():
             return Problem("idempotency-key-reused", "This Idempotency-Key came with another body before.")
+        case RequestInProgress():
+            detail = "The first request with this Idempotency-Key has not been answered yet."
+            return Problem("request-in-progress", detail, headers=[(b"retry-after", str(error.seconds).encode())])
         case RecordBroken():
             return Problem("internal-error", "The stored record of this user is damaged.", reason="broken record")
         case NotDurable():

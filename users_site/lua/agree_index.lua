@@ -1,11 +1,11 @@
 -- Whether an index entry still has no record. To repair, deletes the entry.
--- KEYS  1 index   2 record
--- ARGV  1 id   2 "repair" | "look"
+-- KEYS  1 epoch   2 index   3 record
+-- ARGV  1 epoch   2 id   3 "repair" | "look"
 -- Answers "changed" | "stale"
-if redis.call('EXISTS', KEYS[2]) == 1 or not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
+if redis.call('EXISTS', KEYS[3]) == 1 or not redis.call('ZSCORE', KEYS[2], ARGV[2]) then
     return 'changed'
 end
-if ARGV[2] == 'repair' then
-    redis.call('ZREM', KEYS[1], ARGV[1])
+if ARGV[3] == 'repair' then
+    redis.call('ZREM', KEYS[2], ARGV[2])
 end
 return 'stale'

@@ -1,27 +1,28 @@
 -- Replaces a user's document if it still is the one that the change was made from, and moves the email claim.
--- KEYS  1 record   2 claim of the old email   3 claim of the new email (may be the same)   4 epoch of the layout
--- ARGV  1 SHA-1 of the document that the change was made from   2 new document   3 id
--- Answers "replaced" | "gone" | "changed" | "taken"
-if (redis.call('GET', KEYS[4]) or '1') ~= '1' then
-    return redis.error_reply('EPOCH the store has another layout')
-end
-local document = redis.call('GET', KEYS[1])
+-- KEYS  1 epoch   2 record   3 claim of the new email   4 claim of the old email (may be the same)
+--       3 and 4 only if the new email belongs to this partition
+-- ARGV  1 epoch   2 SHA-1 of the document that the change was made from   3 new document   4 id
+--       5 a claim that was found to be stale: it is free ("" if none)
+-- Answers "replaced" | "gone" | "changed" | "taken" | {"judge", claim of a user of another partition}
+local document = redis.call('GET', KEYS[2])
 if not document then
     return 'gone'
 end
-if redis.sha1hex(document) ~= ARGV[1] then
+if redis.sha1hex(document) ~= ARGV[2] then
     return 'changed'
 end
-local holder = redis.call('GET', KEYS[3])
-if holder and holder ~= ARGV[3] then
-    return 'taken'
+if KEYS[3] then
+    local holder = redis.call('GET', KEYS[3])
+    if holder and holder ~= ARGV[4] and holder ~= ARGV[5] then
+        return string.sub(holder, 37, 37) == ' ' and {'judge', holder} or 'taken'
+    end
+    local is_old_holder = KEYS[4] ~= KEYS[3] and redis.call('GET', KEYS[4]) == ARGV[4]
+    if holder ~= ARGV[4] then
+        redis.call('SET', KEYS[3], ARGV[4])
+    end
+    if is_old_holder then
+        redis.call('DEL', KEYS[4])
+    end
 end
-local is_old_holder = KEYS[2] ~= KEYS[3] and redis.call('GET', KEYS[2]) == ARGV[3]
-if not holder then
-    redis.call('SET', KEYS[3], ARGV[3])
-end
-if is_old_holder then
-    redis.call('DEL', KEYS[2])
-end
-redis.call('SET', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[2], ARGV[3])
 return 'replaced'

@@ -6,6 +6,8 @@ The server sends them before it answers the write's client, so a writer that was
 from collections.abc import Sequence
 from typing import Any
 
+from redis import Redis
+
 from users_site.operations.bulk import Bulk
 from users_site.repository.errors import RepositoryError
 
@@ -19,13 +21,13 @@ class ChangesMissed(RepositoryError):
 
 
 class Changes:
-    """Collects the keys under some prefixes from now on. Every method may raise StoreUnavailable, StoreError."""
+    """Collects the keys of one server under some prefixes from now on. Every method may raise StoreUnavailable, StoreError."""
 
-    def __init__(self, bulk: Bulk, prefixes: Sequence[str]) -> None:
+    def __init__(self, bulk: Bulk, client: Redis, prefixes: Sequence[str]) -> None:
         self._bulk = bulk
         with bulk.errors("follow"):
-            self._tracker: Any = bulk.client.client()  # type: ignore[no-untyped-call]
-            self._subscriber: Any = bulk.client.pubsub()  # type: ignore[no-untyped-call]
+            self._tracker: Any = client.client()  # type: ignore[no-untyped-call]
+            self._subscriber: Any = client.pubsub()  # type: ignore[no-untyped-call]
             self._subscriber.execute_command("CLIENT", "ID")
             own_id = self._subscriber.parse_response()
             self._subscriber.subscribe(_CHANNEL)

@@ -8,6 +8,8 @@ from typing import Any
 
 import redis
 from django.conf import settings
+from django.core.cache import caches
+from django_redis import get_redis_connection
 from django_redis.pool import ConnectionFactory
 from redis import exceptions
 from redis.backoff import NoBackoff
@@ -16,8 +18,9 @@ from redis.retry import Retry
 
 from packages.redis_pipe import TLS_OPTIONS, Address, Opener, Reason, slot_of
 from packages.redis_pipe.errors import error_from_reply, reason_of
-from users_site.repository import CLIENT_NAME, address_of, current_password, keys
+from users_site.repository import CLIENT_NAME, address_of, current_password
 from users_site.repository.errors import RepositoryError, StoreUnavailable, from_pipe
+from users_site.repository.keys import Layout
 
 REPLY_SECONDS, CONNECT_SECONDS = 10.0, 2.0
 
@@ -34,28 +37,75 @@ class StoreFactory(ConnectionFactory):  # type: ignore[misc]
     """How django-redis connects: to the address of the settings, in a small pool of its own."""
 
     def connect(self, url: str) -> redis.Redis:
-        return connect(address_of(settings))
+        """A client that connects at first use; behind Sentinel and in a cluster, to the current primary."""
+        return connect(address_of(settings), Layout(settings.PARTITIONS).partitions[0].index)
 
 
-def connect(address: Address) -> redis.Redis:
-    """A client that connects at first use; behind Sentinel and in a cluster, to the current primary."""
-    options: dict[str, Any] = {
-        "db": address.db,
-        "client_name": CLIENT_NAME,
-        "protocol": 2,
-        "socket_timeout": REPLY_SECONDS,
-        "socket_connect_timeout": CONNECT_SECONDS,
-        "retry": Retry(NoBackoff(), 0),
-        "credential_provider": _Credentials(address) if address.username or _password(address) else None,
-    }
+def connect(address: Address, slot_key: str) -> redis.Redis:
+    """A client of the server that holds a key. Connects at first use, but to look the server up."""
     if address.scheme == "unix":
-        return redis.Redis(unix_socket_path=address.path, **options)
-    options |= {name: value for name, value in address.options.items() if name in TLS_OPTIONS}
-    host, port = asyncio.run(_primary(address)) if address.is_moving else address.nodes[0]
-    client = redis.Redis(host=host, port=port, ssl=address.is_tls, **options)
-    if address.is_cluster:
-        _require_whole_slot(client)
-    return client
+        return redis.Redis(unix_socket_path=address.path, **_options(address))
+    node = asyncio.run(_primary(address, slot_key)) if address.is_moving else address.nodes[0]
+    return _client(address, node)
+
+
+class Clients:
+    """The clients of a store: one, but for a cluster with several partitions."""
+
+    def __init__(self, address: Address, layout: Layout, *, is_default: bool) -> None:
+        self._is_default = is_default
+        self._is_spread = address.is_cluster and layout.count > 1
+        keys = [home.index for home in layout.partitions]
+        first = get_redis_connection("default") if is_default else connect(address, keys[0])
+        self._by_slot = dict.fromkeys(map(slot_of, keys), first)
+        self._first = first
+        try:
+            if self._is_spread:
+                self._spread(address)
+            if address.is_cluster:
+                for slot, client in self._by_slot.items():
+                    _require_whole_slot(client, slot)
+        except Exception:
+            self.close()
+            raise
+
+    def of(self, key: bytes | str) -> redis.Redis:
+        """The client of the server that holds a key."""
+        if not self._is_spread:
+            return self._first
+        slot = self.slot(key)
+        return self._by_slot.get(slot) or self._owner(slot)
+
+    def slot(self, key: bytes | str) -> int:
+        """Keys with the same number may stand in one command."""
+        return slot_of(key.decode(errors="replace") if isinstance(key, bytes) else key) if self._is_spread else 0
+
+    def every(self) -> list[redis.Redis]:
+        """Each client once."""
+        return list(dict.fromkeys(self._by_slot.values()))
+
+    def close(self) -> None:
+        """Closes the connections."""
+        for client in self.every():
+            client.close()
+        if self._is_default:
+            del caches["default"]
+
+    def _spread(self, address: Address) -> None:
+        """Redirections are not followed: a command that meets one is repeated by the operator."""
+        by_node: dict[tuple[str, int], redis.Redis] = {}
+        self._ranges: list[tuple[int, int, redis.Redis]] = []
+        for first, last, (host, port, *_), *_replicas in self._first.execute_command("CLUSTER", "SLOTS"):
+            node = (host.decode() if isinstance(host, bytes) else host) or address.nodes[0][0], int(port)
+            by_node.setdefault(node, _client(address, node))
+            self._ranges.append((int(first), int(last), by_node[node]))
+        self._by_slot = {slot: self._owner(slot) for slot in self._by_slot}
+
+    def _owner(self, slot: int) -> redis.Redis:
+        for first, last, client in self._ranges:
+            if first <= slot <= last:
+                return client
+        raise StoreUnavailable(Reason.CLUSTERDOWN)
 
 
 def translated(error: Exception, operation: str, address: Address) -> RepositoryError:
@@ -85,13 +135,30 @@ def _password(address: Address) -> str | None:
     return address.password or current_password(settings)
 
 
-async def _primary(address: Address) -> tuple[str, int]:
-    opener = Opener(address, CONNECT_SECONDS, slot_key=keys.index(0), password=lambda: _password(address))
+def _options(address: Address) -> dict[str, Any]:
+    return {
+        "db": address.db,
+        "client_name": CLIENT_NAME,
+        "protocol": 2,
+        "socket_timeout": REPLY_SECONDS,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+        "credential_provider": _Credentials(address) if address.username or _password(address) else None,
+    }
+
+
+def _client(address: Address, node: tuple[str, int]) -> redis.Redis:
+    tls = {name: value for name, value in address.options.items() if name in TLS_OPTIONS}
+    options = _options(address) | tls
+    return redis.Redis(host=node[0], port=node[1], ssl=address.is_tls, **options)
+
+
+async def _primary(address: Address, slot_key: str) -> tuple[str, int]:
+    opener = Opener(address, CONNECT_SECONDS, slot_key=slot_key, password=lambda: _password(address))
     return (await opener.primary()).node
 
 
-def _require_whole_slot(client: redis.Redis) -> None:
-    """SCAN belongs to no slot and would miss moved keys, and PING succeeds while the cluster is down."""
-    client.exists(keys.index(0))
-    if b"[%d->-" % slot_of(keys.index(0)) in client.execute_command("CLUSTER", "NODES"):  # type: ignore[no-untyped-call]
+def _require_whole_slot(client: redis.Redis, slot: int) -> None:
+    """SCAN belongs to no slot and would miss moved keys."""
+    if b"[%d->-" % slot in client.execute_command("CLUSTER", "NODES"):  # type: ignore[no-untyped-call]
         raise exceptions.TryAgainError("the slot is being moved to another node", status_code="TRYAGAIN")

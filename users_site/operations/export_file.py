@@ -21,10 +21,9 @@ from typing import IO, Any, cast
 
 import orjson
 
-from users_site import identifiers
 from users_site.operations.documents import BadDocument, Identity, identify
 from users_site.operations.loading import Entry
-from users_site.repository.users import timestamp
+from users_site.repository.change import timestamp
 
 FORMAT, VERSION = "users-export", 1
 STDIO = "-"
@@ -76,13 +75,12 @@ class Reader:
 
     def entries(self) -> Iterator[Entry]:
         """Every user. Raises ExportFileError; the users before it are valid, except for the digest."""
-        before = (-1, "")
+        before = ""
         while not (line := self._next()).startswith(b'{"count":'):
             identity = self._identify(line)
-            place = (identifiers.partition_of(identity.id), identity.id)
-            if place <= before:
+            if identity.id <= before:
                 raise self._fault("this id is not behind the one of the line before")
-            before = place
+            before = identity.id
             self._digest.update(line)
             self.count += 1
             yield Entry(identity.id, identity.email, line[:-1], self.line)
@@ -125,12 +123,9 @@ class Reader:
 
     def _identify(self, line: bytes) -> Identity:
         try:
-            identity = identify(line[:-1])
+            return identify(line[:-1])
         except BadDocument as error:
             raise self._fault(str(error)) from error
-        if identifiers.partition_of(identity.id) != identifiers.partition_for(identity.email):
-            raise self._fault("id and email belong to different partitions")
-        return identity
 
     def _object(self, line: bytes) -> dict[str, Any]:
         try:

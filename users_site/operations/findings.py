@@ -5,12 +5,17 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
-_parts = re.compile(rb"\{users:(\d+)\}:(?:(user|email|idem):(.*)|(ids|epoch|moving))", re.DOTALL).fullmatch
+from users_site.repository.keys import Layout, Partition
+
+_parts = re.compile(
+    rb"\{([a-z0-9:]+)\}:(?:(user|email|idem|made|intent):(.*)|(ids|epoch|suspects|moving))", re.DOTALL
+).fullmatch
 
 
 class Kind(StrEnum):
     """Every kind of finding in operators' words; those of REPAIRABLE have one right answer."""
 
+    CHANGE_ABANDONED = "change of email that was begun and never ended"
     CLAIM_STALE = "claim without its user, or of an earlier spelling"
     RECORD_BROKEN = "record that is not a valid user"
     RECORD_MISPLACED = "record in the wrong partition or under another id"
@@ -40,17 +45,16 @@ class Key(NamedTuple):
     """A key of the layout, taken apart."""
 
     raw: bytes
-    partition: int
+    home: Partition
     kind: str
     rest: bytes
 
 
-def known_keys(batch: Iterable[bytes]) -> list[Key]:
+def known_keys(layout: Layout, batch: Iterable[bytes]) -> list[Key]:
     """The keys of a batch that belong to the layout."""
-    matches = [(raw, _parts(raw)) for raw in batch]
-    return [
-        Key(raw, int(match[1]), (match[2] or match[4]).decode(), match[3] or b"") for raw, match in matches if match
-    ]
+    matches = [(raw, match) for raw in batch if (match := _parts(raw))]
+    homes = [(raw, match, layout.by_tag.get(match[1].decode())) for raw, match in matches]
+    return [Key(raw, home, (match[2] or match[4]).decode(), match[3] or b"") for raw, match, home in homes if home]
 
 
 def text(raw: bytes) -> str:

@@ -1,12 +1,14 @@
 """Stores many users, in batches: one script each, by the rules of the API."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from packages.redis_pipe import Script, Word, pack
-from users_site import identifiers
+from packages.redis_pipe import Word
 from users_site.operations.bulk import WINDOW, Bulk
-from users_site.repository import keys, scripts
+from users_site.repository import scripts
+from users_site.repository.claims import FAR
+from users_site.repository.keys import Layout
 
 LOAD_BATCH = 100
 """Users in one script: 0.7 ms of the server's time."""
@@ -43,35 +45,66 @@ def load(bulk: Bulk, entries: Iterable[Entry], *, stop_at_conflict: bool = False
     `stop_at_conflict`: a batch with a conflict stores nothing, and no batch is sent before its reply is there.
     """
     mode, window = ("all", 1) if stop_at_conflict else ("rest", WINDOW)
-    commands = ((batch, _load_command(mode, batch)) for batch in batches(entries))
-    for batch, (created, unchanged, flat) in bulk.stream("load", commands, window):
+    far: deque[Loaded] = deque()
+
+    def commands() -> Iterator[tuple[list[Entry], tuple[str, bytes]]]:
+        for batch in batches(bulk.layout, entries):
+            if _is_far(bulk.layout, batch[0]):
+                far.append(_load_far(bulk, batch))
+            else:
+                yield batch, _load_command(bulk, mode, batch)
+
+    for batch, (created, unchanged, flat) in bulk.stream("load", commands(), window):
         conflicts = zip(flat[::2], flat[1::2], strict=True)
-        found = [Conflict(batch[int(position) - 1], holder.decode()) for position, holder in conflicts]
+        found = [Conflict(batch[int(position) - 1], holder.decode()[:36]) for position, holder in conflicts]
         yield Loaded(batch, created, unchanged, found)
+        while far:
+            yield far.popleft()
+    yield from far
 
 
-def batches(entries: Iterable[Entry], size: int = LOAD_BATCH) -> Iterator[list[Entry]]:
-    """Lists of up to `size` users, each of one partition: its keys are in one slot."""
-    waiting: list[list[Entry]] = [[] for _ in range(identifiers.PARTITIONS)]
+def batches(layout: Layout, entries: Iterable[Entry], size: int = LOAD_BATCH) -> Iterator[list[Entry]]:
+    """Lists of up to `size` users, each of one partition: its keys are in one slot. Users whose email belongs to another
+    partition than they do make lists of their own."""
+    waiting: list[list[Entry]] = [[] for _ in 2 * layout.partitions]
     for entry in entries:
-        partition = identifiers.partition_of(entry.id)
-        waiting[partition].append(entry)
-        if len(waiting[partition]) == size:
-            yield waiting[partition]
-            waiting[partition] = []
+        place = layout.of(entry.id).number + layout.count * _is_far(layout, entry)
+        waiting[place].append(entry)
+        if len(waiting[place]) == size:
+            yield waiting[place]
+            waiting[place] = []
     yield from filter(None, waiting)
 
 
-def _load_command(mode: str, batch: list[Entry]) -> bytes:
-    partition = identifiers.partition_of(batch[0].id)
-    key_list: list[str] = [keys.index(partition), keys.epoch(partition)]
+def _is_far(layout: Layout, entry: Entry) -> bool:
+    return layout.count > 1 and layout.of(entry.id) is not layout.of_email(entry.email)
+
+
+def _load_command(bulk: Bulk, mode: str, batch: list[Entry]) -> tuple[str, bytes]:
+    home = bulk.layout.of(batch[0].id)
+    key_list: list[str] = [home.index]
     args: list[Word] = [mode]
     for entry in batch:
-        key_list += keys.record(partition, entry.id), keys.claim(partition, entry.email)
+        key_list += home.record(entry.id), home.claim(entry.email)
         args += entry.id, entry.document
-    return script(scripts.LOAD, key_list, args)
+    return bulk.packed(scripts.LOAD, home, key_list, *args)
 
 
-def script(source: Script, key_list: list[str], args: list[Word]) -> bytes:
-    """A script's call with its source, which is small compared with a batch, so no reply can be NOSCRIPT."""
-    return pack(source.whole(len(key_list), *key_list, *args))
+def _load_far(bulk: Bulk, batch: list[Entry]) -> Loaded:
+    """The claims first: a crash leaves some that do not hold."""
+    claims = [bulk.layout.of_email(entry.email).claim(entry.email) for entry in batch]
+    firm = [f"{entry.id} {FAR}" for entry in batch]
+    bulk.pipeline("claim", [("SET", claim, text, "NX") for claim, text in zip(claims, firm, strict=True)])
+    holders = [(holder or b"").decode()[:36] for holder in bulk.read(claims)]
+    rows = list(zip(batch, holders, strict=True))
+    conflicts = [Conflict(entry, holder) for entry, holder in rows if holder != entry.id]
+    ours = [entry for entry, holder in rows if holder == entry.id]
+    if not ours:
+        return Loaded(batch, 0, 0, conflicts)
+    home = bulk.layout.of(batch[0].id)
+    # A record in place of the claim: the script makes none.
+    key_list = [home.index, *(key for entry in ours for key in 2 * [home.record(entry.id)])]
+    args = [word for entry in ours for word in (entry.id, entry.document)]
+    created, unchanged, flat = bulk.script("load", scripts.LOAD, home, key_list, "rest", *args)
+    conflicts += [Conflict(ours[int(position) - 1], "") for position in flat[::2]]
+    return Loaded(batch, created, unchanged, conflicts)

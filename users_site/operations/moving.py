@@ -11,18 +11,21 @@ Each step may be repeated: after an interruption, the next run compares everythi
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
-from packages.redis_pipe import Script, Word
-from users_site import identifiers
+from packages.redis_pipe import Address, Script
+from users_site.identifiers import canonical
 from users_site.operations.bulk import READ_BATCH, Bulk
 from users_site.operations.changes import Changes
-from users_site.operations.documents import BadDocument, email_of, identify
-from users_site.operations.findings import known_keys, text
-from users_site.operations.loading import Entry, load, script
-from users_site.operations.replacing import replace
-from users_site.repository import keys, scripts
+from users_site.operations.documents import BadDocument, identify
+from users_site.operations.findings import Key, known_keys, text
+from users_site.operations.loading import Entry, load
+from users_site.operations.replacing import remove, replace
+from users_site.operations.walk import count, record, walk
+from users_site.repository import keys
+from users_site.repository.entries import FINGERPRINT_BYTES
 from users_site.repository.errors import RepositoryError
-from users_site.repository.users import version
+from users_site.repository.keys import Layout, Partition
 
 HOLD_SECONDS = 10
 FEW = 1000
@@ -54,10 +57,11 @@ class Move:
         self._token = f"held by move_users {secrets.token_hex(8)}"
         self._changed: set[bytes] = set()
         self._entries: set[bytes] = set()
+        self._mark = target.layout.partitions[0].moving
         self._require_own_target()
-        kinds = (keys.RECORD, keys.IDEMPOTENCY)
-        prefixes = [f"{{users:{p}}}:{kind}:" for p in range(identifiers.PARTITIONS) for kind in kinds]
-        self._changes = Changes(source, prefixes)
+        kinds = (keys.RECORD, keys.IDEMPOTENCY, keys.MADE)
+        prefixes = [f"{home}:{kind}:" for home in source.layout.partitions for kind in kinds]
+        self._changes = [Changes(source, client, prefixes) for client in source.clients()]
 
     def copy(self, advance: Callable[[int], object] = lambda count: None) -> None:
         """Stores the users that differ, removes those that the source does not have.
@@ -65,14 +69,15 @@ class Move:
         `advance` is called with the number of users in each batch. Raises MoveError, ChangesMissed.
         """
         self._store(self._differing(advance))
-        for batch in self.source.scan(pattern=f"{{users:*}}:{keys.IDEMPOTENCY}:*"):
-            self._copy_entries(batch)
-        for ids, documents in self.target.documents("", LAST_ID):
+        for kind in (keys.IDEMPOTENCY, keys.MADE):
+            for batch in self.source.scan(kind):
+                self._copy_entries(known_keys(self.source.layout, batch))
+        for places, documents in walk(self.target, "", LAST_ID):
             self._collect()
-            there = self.source.read(_records(ids))
-            self._remove(
-                [(i, d) for i, d, known in zip(ids, documents, there, strict=True) if d is not None and known is None]
-            )
+            ids = [user_id for user_id, _ in places]
+            there = self.source.read(_records(self.source, ids))
+            rows = zip(ids, documents, there, strict=True)
+            self._remove([(i, d) for i, d, known in rows if d is not None and known is None])
 
     def follow(self) -> None:
         """Returns when few users are left that were written to. Raises MoveError, ChangesMissed."""
@@ -93,41 +98,45 @@ class Move:
             self._hold()
             self._collect()
             self._settle()
-            if (there := self.target.count()) != (count := self.source.count()):
-                raise MoveError(f"the source counts {count:,} users, the target {there:,}: run verify_users on both")
-            for epoch in _epochs():
-                if not self.source.call("keep", *_KEEP.whole(1, epoch, self._token)):
-                    raise MoveError("the hold of writes expired: run the command again")
+            if (there := count(self.target)) != (users := count(self.source)):
+                raise MoveError(f"the source counts {users:,} users, the target {there:,}: run verify_users on both")
+            if not all(map(self._keep, self.source.layout.partitions)):
+                raise MoveError("the hold of writes expired: run the command again")
         except BaseException:
             self.call_off()
             raise
-        self.target.call("unmark", "DEL", keys.moving())
+        self.target.call("unmark", "DEL", self._mark)
         return time.monotonic() - started
 
     def call_off(self) -> None:
         """The source takes writes again, if this run holds it."""
-        for epoch in _epochs():
-            if self.source.call("release", "GET", epoch) == self._token.encode():
-                self.source.call("release", "DEL", epoch)
+        _release(self.source, self._token)
 
     def close(self) -> None:
         """Ends the connections that report writes."""
-        self._changes.close()
+        for changes in self._changes:
+            changes.close()
 
     def _require_own_target(self) -> None:
         """The target is empty, or a run of this command has filled it."""
-        if not self.target.call("mark", "EXISTS", keys.moving()):
-            if self.target.count():
+        if not self.target.call("mark", "EXISTS", self._mark):
+            if count(self.target):
                 raise MoveError(f"{self.target.address} holds users already: name an empty store")
-            self.target.call("mark", "SET", keys.moving(), str(self.source.address))
+            self.target.call("mark", "SET", self._mark, str(self.source.address))
 
     def _hold(self) -> None:
-        for epoch in _epochs():
-            self.source.call("hold", "SET", epoch, self._token, "EX", HOLD_SECONDS)
+        for home in self.source.layout.partitions:
+            self.source.call("hold", "SET", home.epoch, self._token, "EX", HOLD_SECONDS)
+
+    def _keep(self, home: Partition) -> bool:
+        with self.source.errors("keep"):
+            words = _KEEP.whole(1, home.epoch, self._token)
+            return bool(self.source.client(home.epoch).execute_command(*words))  # type: ignore[no-untyped-call]
 
     def _collect(self) -> None:
-        for key in known_keys(self._changes.take()):
-            (self._changed if key.kind == keys.RECORD else self._entries).add(key.raw)
+        for changes in self._changes:
+            for key in known_keys(self.source.layout, changes.take()):
+                (self._changed if key.kind == keys.RECORD else self._entries).add(key.raw)
 
     def _settle(self) -> None:
         """Repeats until both stores were read and are equal in what was written to last."""
@@ -140,22 +149,26 @@ class Move:
 
     def _catch_up(self) -> bool:
         """Stores those that were written to; whether a user differed."""
-        changed, self._changed = known_keys(self._changed), set()
+        changed, self._changed = known_keys(self.source.layout, self._changed), set()
         before = self.stored + self.removed
         for batch in _batches([key.rest for key in changed]):
-            documents, stored = self.source.read(_records(batch)), self.target.read(_records(batch))
+            documents, stored = (
+                self.source.read(_records(self.source, batch)),
+                self.target.read(_records(self.target, batch)),
+            )
             rows = list(zip(batch, documents, stored, strict=True))
             self._remove([(i, old) for i, new, old in rows if new is None and old is not None])
             self._store(_entry(i, new) for i, new, old in rows if new is not None and new != old)
-        entries, self._entries = sorted(self._entries), set()
+        entries, self._entries = known_keys(self.source.layout, self._entries), set()
         for batch in _batches(entries):
             self._copy_entries(batch)
         return self.stored + self.removed > before
 
     def _differing(self, advance: Callable[[int], object]) -> Iterator[Entry]:
-        for ids, documents in self.source.documents("", LAST_ID):
+        for places, documents in walk(self.source, "", LAST_ID):
             self._collect()
-            stored = self.target.read(_records(ids))
+            ids = [user_id for user_id, _ in places]
+            stored = self.target.read(_records(self.target, ids))
             for user_id, new, old in zip(ids, documents, stored, strict=True):
                 if new is not None and new != old:
                     yield _entry(user_id, new)
@@ -170,35 +183,61 @@ class Move:
                 replace(self.target, [conflict.entry for conflict in loaded.conflicts])
 
     def _remove(self, users: list[tuple[bytes, bytes]]) -> None:
-        commands = [(1, script(scripts.DELETE, *_deletion(user_id.decode(), document))) for user_id, document in users]
-        self.removed += sum(reply == b"deleted" for _, reply in self.target.stream("remove", commands))
+        self.removed += remove(self.target, [(user_id.decode(), document) for user_id, document in users])
 
-    def _copy_entries(self, batch: Sequence[bytes]) -> None:
+    def _copy_entries(self, batch: Sequence[Key]) -> None:
         """Entries of Idempotency-Keys, with their expiry."""
-        expiries = self.source.pipeline("expiries", [("PEXPIRETIME", key) for key in batch])
-        found = list(zip(batch, self.source.read(batch), expiries, strict=True))
-        writes = [("SET", key, value, "PXAT", at) for key, value, at in found if value is not None and at > 0]
-        gone = [("UNLINK", key) for key, value, _ in found if value is None]
-        self.target.pipeline("entries", [*writes, *gone])
+        raw = [key.raw for key in batch]
+        expiries = self.source.pipeline("expiries", [("PEXPIRETIME", key) for key in raw])
+        commands: list[tuple[Any, ...]] = []
+        for key, value, at in zip(batch, self.source.read(raw), expiries, strict=True):
+            words = (value, "PXAT", at) if value is not None and at > 0 else ()
+            names = _names_of(self.target.layout, key, value or b"")
+            commands += [("SET", name, *words) if words else ("UNLINK", name) for name in names]
+        self.target.pipeline("entries", commands)
+
+
+def _names_of(layout: Layout, key: Key, entry: bytes) -> list[str]:
+    """The keys of an entry in a store of this layout: its own, and over several partitions that of the user it made."""
+    if key.kind == keys.MADE:
+        return [layout.of(key.rest.decode()).made(key.rest.decode())]
+    name = f"{layout.of_entry(key.rest)}:{keys.IDEMPOTENCY}:{key.rest.decode(errors='surrogateescape')}"
+    user_id = canonical(entry[FINGERPRINT_BYTES + 1 :][:36].decode(errors="replace"))
+    if layout.count == 1 or user_id is None:
+        return [name]
+    return [name, layout.of(user_id).made(user_id)]
 
 
 def release(source: Bulk) -> bool:
     """Lifts the hold that a finished move left on its source; whether there was one."""
-    held = [epoch for epoch in _epochs() if (source.call("release", "GET", epoch) or b"").startswith(b"held by ")]
-    for epoch in held:
-        source.call("release", "DEL", epoch)
-    return bool(held)
+    return _release(source, keys.HELD.decode())
 
 
-def _epochs() -> list[str]:
-    return [keys.epoch(partition) for partition in range(identifiers.PARTITIONS)]
+def _release(source: Bulk, held: str) -> bool:
+    """Gives the partitions whose epoch begins with this text their epoch back; whether there were any."""
+    homes = source.layout.partitions
+    epochs = source.pipeline("release", [("GET", home.epoch) for home in homes])
+    freed = [home for home, epoch in zip(homes, epochs, strict=True) if (epoch or b"").startswith(held.encode())]
+    for home in freed:
+        source.call("release", "SET", home.epoch, source.layout.epoch)
+    return bool(freed)
 
 
-def _records(ids: Sequence[bytes]) -> list[bytes]:
-    return [keys.record(identifiers.partition_of(i.decode(errors="replace"))).encode() + i for i in ids]
+def layout_of(address: Address) -> Layout:
+    """The layout of the store there; that of one partition if nothing says otherwise."""
+    bulk = Bulk(address, None, is_checked=False)
+    try:
+        epoch = bulk.read([Layout().partitions[0].epoch])[0] or b""
+    finally:
+        bulk.close()
+    return Layout(int(epoch) if epoch.isdigit() and int(epoch) in keys.COUNTS else 1)
 
 
-def _batches(items: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+def _records(bulk: Bulk, ids: Sequence[bytes]) -> list[bytes]:
+    return [record(bulk.layout.of(i.decode(errors="replace")), i) for i in ids]
+
+
+def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
     return (items[start : start + READ_BATCH] for start in range(0, len(items), READ_BATCH))
 
 
@@ -212,8 +251,3 @@ def _entry(user_id: bytes, document: bytes) -> Entry:
     if identity.id.encode() != user_id:
         raise MoveError(f"the record of {text(user_id)} is of another id: run verify_users first")
     return Entry(identity.id, identity.email, document)
-
-
-def _deletion(user_id: str, document: bytes) -> tuple[list[str], list[Word]]:
-    partition = identifiers.partition_of(user_id)
-    return keys.of_user(partition, user_id, email_of(document)), [version(document), user_id]

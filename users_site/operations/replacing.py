@@ -1,13 +1,15 @@
 """Stores users and deletes those in conflict (put.lua): a restore over a store that is in use."""
 
+from collections.abc import Sequence
+
 from packages.redis_pipe import Reason
-from users_site import identifiers
 from users_site.operations.bulk import Bulk
 from users_site.operations.documents import email_of
-from users_site.operations.loading import Entry, script
-from users_site.repository import keys, scripts
+from users_site.operations.loading import Entry, load
+from users_site.repository import scripts
+from users_site.repository.change import ATTEMPTS, version
+from users_site.repository.claims import FAR, holder_of
 from users_site.repository.errors import StoreUnavailable
-from users_site.repository.users import ATTEMPTS, version
 
 
 def replace(bulk: Bulk, entries: list[Entry]) -> None:
@@ -15,6 +17,10 @@ def replace(bulk: Bulk, entries: list[Entry]) -> None:
 
     A user that is written to meanwhile is retried: each time, another client succeeded.
     """
+    if bulk.layout.count > 1:
+        for entry in entries:
+            _replace_in_steps(bulk, entry)
+        return
     for _ in range(ATTEMPTS):
         outcomes = list(bulk.stream("put", zip(entries, _commands(bulk, entries), strict=True)))
         entries = [entry for entry, outcome in outcomes if outcome == b"changed"]
@@ -23,23 +29,69 @@ def replace(bulk: Bulk, entries: list[Entry]) -> None:
     raise StoreUnavailable(Reason.BUSY)
 
 
-def _commands(bulk: Bulk, entries: list[Entry]) -> list[bytes]:
-    partitions = [identifiers.partition_of(entry.id) for entry in entries]
-    records = [keys.record(p, entry.id) for p, entry in zip(partitions, entries, strict=True)]
-    claims = [keys.claim(p, entry.email) for p, entry in zip(partitions, entries, strict=True)]
+def _commands(bulk: Bulk, entries: list[Entry]) -> list[tuple[str, bytes]]:
+    [home] = bulk.layout.partitions
+    records = [home.record(entry.id) for entry in entries]
+    claims = [home.claim(entry.email) for entry in entries]
     documents, found = bulk.read(records), bulk.read(claims)
     holders = [holder.decode() if holder else "" for holder in found]
-    theirs = [keys.record(p, holder) for p, holder in zip(partitions, holders, strict=True)]
+    theirs = [home.record(holder) for holder in holders]
     commands = []
     for i, other in enumerate(bulk.read(theirs)):
-        index, current, entry = keys.index(partitions[i]), documents[i], entries[i]
-        old_claim = keys.claim(partitions[i], email_of(current)) if current else claims[i]
+        current, entry = documents[i], entries[i]
+        old_claim = home.claim(email_of(current)) if current else claims[i]
         # A stale claim names a user that is not in conflict.
-        is_in_the_way = other is not None and keys.claim(partitions[i], email_of(other)) == claims[i]
+        is_in_the_way = other is not None and home.claim(email_of(other)) == claims[i]
         in_the_way, sha1 = (theirs[i], _sha1(other)) if is_in_the_way else (records[i], _sha1(current))
-        key_list = [index, records[i], claims[i], old_claim, in_the_way, keys.epoch(partitions[i])]
-        commands.append(script(scripts.PUT, key_list, [entry.id, entry.document, _sha1(current), holders[i], sha1]))
+        key_list = [home.index, records[i], claims[i], old_claim, in_the_way]
+        args = (entry.id, entry.document, _sha1(current), holders[i], sha1)
+        commands.append(bulk.packed(scripts.PUT, home, key_list, *args))
     return commands
+
+
+def _replace_in_steps(bulk: Bulk, entry: Entry) -> None:
+    """Over several partitions: the users in conflict are deleted first."""
+    record = bulk.layout.of(entry.id).record(entry.id)
+    claim_home = bulk.layout.of_email(entry.email)
+    claim = claim_home.claim(entry.email)
+    for _ in range(ATTEMPTS):
+        current, found = bulk.read([record])[0], bulk.read([claim])[0]
+        if current is not None and current != entry.document:
+            remove(bulk, [(entry.id, current)])
+        holder = holder_of(found) if found else entry.id
+        if found and holder != entry.id:
+            other = bulk.read([bulk.layout.of(holder).record(holder)])[0]
+            if other is not None and _claim_of(bulk, other) == claim:
+                remove(bulk, [(holder, other)])
+            bulk.script("settle", scripts.SETTLE, claim_home, [claim], found, "")
+        [loaded] = load(bulk, [entry])
+        if not loaded.conflicts:
+            return
+    raise StoreUnavailable(Reason.BUSY)
+
+
+def remove(bulk: Bulk, users: Sequence[tuple[str, bytes]]) -> int:
+    """Deletes users, if their documents still are these; how many."""
+    layout = bulk.layout
+
+    def command(user_id: str, document: bytes) -> tuple[str, bytes]:
+        home = layout.of(user_id)
+        key_list = [home.record(user_id), home.index, home.claim(email_of(document)), home.intent(user_id)]
+        return bulk.packed(scripts.DELETE, home, key_list, version(document), user_id)
+
+    replies = bulk.stream("remove", ((user, command(*user)) for user in users))
+    removed = [user for user, reply in replies if reply == b"deleted"]
+    for user_id, document in removed:
+        home = layout.of_email(email_of(document))
+        if home is not layout.of(user_id):
+            far = f"{user_id} {FAR}"
+            bulk.script("settle", scripts.SETTLE, home, [_claim_of(bulk, document)], far, "")
+    return len(removed)
+
+
+def _claim_of(bulk: Bulk, document: bytes) -> str:
+    email = email_of(document)
+    return bulk.layout.of_email(email).claim(email)
 
 
 def _sha1(document: bytes | None) -> str:

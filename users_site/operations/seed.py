@@ -11,6 +11,7 @@ from users_site.models import User
 from users_site.operations.bulk import Bulk
 from users_site.operations.documents import email_of
 from users_site.operations.loading import Entry, Loaded
+from users_site.operations.walk import newest
 
 SAMPLE = 100
 """The number of newest users that are checked to recognise a production store."""
@@ -92,4 +93,4 @@ def ids(loaded: Loaded) -> list[str]:
 
 def has_real_people(bulk: Bulk) -> bool:
     """Whether one of the newest users has an address outside the example domains."""
-    return any(not is_made_up(email_of(document)) for document in bulk.newest(SAMPLE))
+    return any(not is_made_up(email_of(document)) for document in newest(bulk, SAMPLE))

@@ -11,6 +11,7 @@ from packages.redis_pipe import Address
 from users_site.operations.bulk import Bulk
 from users_site.repository import address_of
 from users_site.repository.errors import RepositoryError, StoreUnavailable
+from users_site.repository.keys import Layout
 
 
 class StoreCommand(Command):
@@ -19,16 +20,22 @@ class StoreCommand(Command):
     failures: tuple[type[Exception], ...] = (OSError, RepositoryError)
 
     @contextmanager
-    def store(self, address: Address | None = None) -> Iterator[Bulk]:
+    def store(self, address: Address | None = None, layout: Layout | None = None) -> Iterator[Bulk]:
         """A store, that of the settings by default; closed at the end."""
-        try:
-            bulk = Bulk(address)
+        with self.errors_of(address or address_of(settings)):
+            bulk = Bulk(address, layout)
             try:
                 yield bulk
             finally:
                 bulk.close()
+
+    @contextmanager
+    def errors_of(self, address: Address) -> Iterator[None]:
+        """Errors of a store name its address."""
+        try:
+            yield
         except StoreUnavailable as error:
-            raise CommandError(f"{address or address_of(settings)}: {error}{self.position()}") from error
+            raise CommandError(f"{address}: {error}{self.position()}") from error
 
 
 def address(url: str, option: str) -> Address:

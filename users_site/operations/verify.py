@@ -1,8 +1,9 @@
-"""Compares records, claims and index while the service continues to write.
+"""Compares records, claims and indexes while the service continues to write.
 
 One atomic script (lua/agree_*.lua) checks each suspect of a batch again, and repairs it in the same step: a user that is
 created, changed or deleted meanwhile is not a finding. Claims come first: when the stale ones are gone, a record without
-a claim can take its own. SCAN may return a key twice while Redis resizes its table.
+a claim can take its own. SCAN may return a key twice while Redis resizes its table. What lies in two partitions is in
+verify_far.py.
 """
 
 from collections import Counter
@@ -10,15 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from packages.redis_pipe import Script
-from users_site import identifiers
 from users_site.operations.bulk import Bulk
 from users_site.operations.documents import BadDocument, Identity, identify
 from users_site.operations.findings import Finding, Key, Kind, known_keys, text
+from users_site.operations.verify_far import FarFindings, is_far_claim
+from users_site.operations.walk import record
 from users_site.repository import keys, scripts
+from users_site.repository.change import version
+from users_site.repository.entries import CREATED, FINGERPRINT_BYTES, IDEMPOTENCY_SECONDS, OPEN, TAKEN
 from users_site.repository.errors import StoreError
-from users_site.repository.users import IDEMPOTENCY_SECONDS, version
+from users_site.repository.keys import Partition
 
-FINGERPRINT_BYTES = 32
 LOOKS = 3
 """How often a user that changes meanwhile is checked again before the verdict is left to the next run."""
 
@@ -28,22 +31,25 @@ class Verification:
 
     def __init__(self, bulk: Bulk, *, repair: bool, advance: Callable[[int], object] = lambda count: None) -> None:
         self.bulk, self.repair, self.advance = bulk, repair, advance
+        self.far = FarFindings(bulk, repair=repair)
         self.checked = Counter({"records": 0, "claims": 0, "index entries": 0, "idempotency entries": 0})
 
     def run(self) -> Iterator[Finding]:
         """Every finding; with `repair`, those of REPAIRABLE are fixed when they are yielded."""
-        for batch in self.bulk.scan(pattern=f"{{users:*}}:{keys.CLAIM}:*"):
-            yield from self._claims(known_keys(batch))
+        for batch in self.bulk.scan(keys.CLAIM):
+            yield from self._claims(self._known(batch))
             self._count("claims", batch)
-        indexes: set[Key] = set()
         for batch in self.bulk.scan():
-            known = known_keys(batch)
+            known = self._known(batch)
             yield from self._unknown(batch, known)
-            indexes |= {key for key in known if key.kind == keys.INDEX}
             yield from self._records([key for key in known if key.kind == keys.RECORD])
-            yield from self._idempotency([key for key in known if key.kind == keys.IDEMPOTENCY])
-        for index in sorted(indexes):
-            yield from self._index(index)
+            yield from self._idempotency([key for key in known if key.kind in {keys.IDEMPOTENCY, keys.MADE}])
+            yield from self.far.intents([key for key in known if key.kind == keys.INTENT])
+        for home in self.bulk.layout.partitions:
+            yield from self._index(home)
+
+    def _known(self, batch: list[bytes]) -> list[Key]:
+        return known_keys(self.bulk.layout, batch)
 
     def _count(self, what: str, batch: Sequence[Any]) -> None:
         self.checked[what] += len(batch)
@@ -59,8 +65,10 @@ class Verification:
     def _claims(self, claims: list[Key]) -> Iterator[Finding]:
         holders = self.bulk.read([key.raw for key in claims])
         held = [(key, holder) for key, holder in zip(claims, holders, strict=True) if holder is not None]
-        documents = self.bulk.read([_record(key.partition, holder) for key, holder in held])
-        for (key, holder), document in zip(held, documents, strict=True):
+        yield from self.far.claims([pair for pair in held if is_far_claim(pair[1])])
+        near = [pair for pair in held if not is_far_claim(pair[1])]
+        documents = self.bulk.read([record(key.home, holder) for key, holder in near])
+        for (key, holder), document in zip(near, documents, strict=True):
             if self._is_stale(key, document) and self._agree_claim(key, holder, document):
                 yield Finding(Kind.CLAIM_STALE, text(key.raw), f"it names {text(holder)}")
         yield from self._of_other_types(claims, holders)
@@ -73,15 +81,17 @@ class Verification:
         if b'"email":"%b"' % claim.rest in document:
             return False
         try:
-            return keys.claim(claim.partition, identify(document).email).encode() != claim.raw
+            return claim.home.claim(identify(document).email).encode() != claim.raw
         except BadDocument:  # its email is unknown: the record is reported
             return False
 
     def _agree_claim(self, key: Key, holder: bytes, document: bytes | None) -> bool:
-        right = keys.claim(key.partition, identify(document).email) if document is not None else key.raw
-        three = [key.raw, _record(key.partition, holder), right]
+        right: bytes | str = key.raw
+        if document is not None and self.bulk.layout.of_email(email := identify(document).email) is key.home:
+            right = key.home.claim(email)
         seen = version(document) if document is not None else ""
-        return self._agree(scripts.AGREE_CLAIM, three, holder, seen) == [b"stale"]
+        three = [key.raw, record(key.home, holder), right]
+        return self._agree(scripts.AGREE_CLAIM, key.home, three, holder, seen) == [b"stale"]
 
     # Records
 
@@ -96,7 +106,7 @@ class Verification:
             except BadDocument as error:
                 yield Finding(Kind.RECORD_BROKEN, text(key.raw), str(error))
                 continue
-            if problem := _misplaced(key, identity):
+            if problem := self._misplaced(key, identity):
                 yield Finding(Kind.RECORD_MISPLACED, text(key.raw), problem)
             else:
                 valid.append((key, identity))
@@ -106,15 +116,23 @@ class Verification:
             yield from self._look_at_record(key, identity.id)
         self._count("records", records)
 
+    def _misplaced(self, key: Key, identity: Identity) -> str:
+        if key.rest != identity.id.encode():
+            return f"its document is of {identity.id}"
+        wanted = self.bulk.layout.of(identity.id)
+        return "" if wanted is key.home else f"it belongs to {wanted}"
+
     def _odd(self, valid: list[tuple[Key, Identity]]) -> Iterator[tuple[Key, Identity]]:
         """The suspects: records whose claim or index entry differs."""
-        holders = self.bulk.read([keys.claim(key.partition, identity.email) for key, identity in valid])
+        of_email = self.bulk.layout.of_email
+        holders = self.bulk.read([of_email(identity.email).claim(identity.email) for _, identity in valid])
         try:
-            scores = self.bulk.scores([(key.partition, identity.id) for key, identity in valid])
+            scores = self.bulk.scores([(key.home, identity.id) for key, identity in valid])
         except StoreError:  # an index of another type is reported as such
             scores = [0.0] * len(valid)
         for (key, identity), holder, score in zip(valid, holders, scores, strict=True):
-            if holder != identity.id.encode() or score != 0:
+            right = holder if of_email(identity.email) is key.home else (holder or b"")[:36]
+            if right != identity.id.encode() or score != 0:
                 yield key, identity
 
     def _look_at_record(self, key: Key, user_id: str) -> Iterator[Finding]:
@@ -123,42 +141,48 @@ class Verification:
             if document is None:  # deleted meanwhile
                 return
             email = identify(document).email
-            three: list[str | bytes] = [key.raw, keys.index(key.partition), keys.claim(key.partition, email)]
-            outcome, *found = self._agree(scripts.AGREE_RECORD, three, user_id, version(document))
+            is_far = self.bulk.layout.of_email(email) is not key.home
+            # Of a far user, the index only: the script makes no claim over the record itself.
+            claim = key.raw if is_far else key.home.claim(email)
+            three: list[str | bytes] = [key.raw, key.home.index, claim]
+            outcome, *found = self._agree(scripts.AGREE_RECORD, key.home, three, user_id, version(document))
             if outcome == b"same":
                 holder, score = found
                 if score == b"":
                     yield Finding(Kind.RECORD_UNINDEXED, text(key.raw))
                 elif score != b"0":
                     yield Finding(Kind.INDEX_MISPLACED, text(key.raw), f"its score is {text(score)}")
-                if holder != user_id.encode():
+                if is_far:
+                    yield from self.far.record(key, user_id, email)
+                elif holder != user_id.encode():
                     yield self._wrong_holder(key, email, holder)
                 return
 
     def _wrong_holder(self, key: Key, email: str, holder: bytes) -> Finding:
-        other = self.bulk.read([_record(key.partition, holder)])[0] if holder else None
-        claim = known_keys([keys.claim(key.partition, email).encode()])[0]
+        other = self.bulk.read([record(key.home, holder)])[0] if holder else None
+        [claim] = self._known([key.home.claim(email).encode()])
         if other is not None and not self._is_stale(claim, other):
             return Finding(Kind.EMAIL_SHARED, text(key.raw), f"{text(holder)} has it too: change or delete one of them")
         return Finding(Kind.RECORD_UNCLAIMED, text(key.raw), f"the claim names {text(holder)}" if holder else "")
 
     # Index and idempotency entries
 
-    def _index(self, index: Key) -> Iterator[Finding]:
-        [kind] = self.bulk.types([index.raw])
+    def _index(self, home: Partition) -> Iterator[Finding]:
+        [kind] = self.bulk.types([home.index])
+        if kind == b"none":
+            return
         if kind != b"zset":
             detail = f"it is a {text(kind)}, not a sorted set: delete it, then --repair makes the index"
-            yield Finding(Kind.KEY_UNKNOWN, text(index.raw), detail)
+            yield Finding(Kind.KEY_UNKNOWN, home.index, detail)
             return
-        yield from self._expiring([index])
-        for batch in self.bulk.scan("ZSCAN", index.raw.decode(), pattern="*"):
-            members = [member for member, _ in batch]
-            there = self.bulk.exist([_record(index.partition, member) for member in members])
+        yield from self._expiring(self._known([home.index.encode()]))
+        for members in self.bulk.entries(home):
+            there = self.bulk.exist([record(home, member) for member in members])
             for member, exists in zip(members, there, strict=True):
-                pair = [index.raw, _record(index.partition, member)]
-                if not exists and self._agree(scripts.AGREE_INDEX, pair, member) == [b"stale"]:
-                    yield Finding(Kind.INDEX_STALE, text(index.raw), f"it names {text(member)}")
-            self._count("index entries", batch)
+                pair: list[bytes | str] = [home.index, record(home, member)]
+                if not exists and self._agree(scripts.AGREE_INDEX, home, pair, member) == [b"stale"]:
+                    yield Finding(Kind.INDEX_STALE, home.index, f"it names {text(member)}")
+            self._count("index entries", members)
 
     def _idempotency(self, entries: list[Key]) -> Iterator[Finding]:
         values = self.bulk.read([key.raw for key in entries])
@@ -190,14 +214,14 @@ class Verification:
                 self._mend("PERSIST", key.raw)
                 yield Finding(Kind.KEY_EXPIRING, text(key.raw), f"in {seconds} s")
 
-    def _mend(self, *words: str | bytes | int) -> None:
+    def _mend(self, command: str, key: bytes, *words: int) -> None:
         if self.repair:
-            self.bulk.call("repair", *words)
+            self.bulk.call("repair", command, key, *words)
 
-    def _agree(self, source: Script, key_list: Sequence[bytes | str], *args: bytes | str) -> list[Any]:
-        words = (len(key_list), *key_list, *args, "repair" if self.repair else "look")
+    def _agree(self, source: Script, home: Partition, key_list: Sequence[bytes | str], *args: bytes | str) -> list[Any]:
+        verb = "repair" if self.repair else "look"
         try:
-            reply = self.bulk.call("verify", *source.whole(*words))
+            reply = self.bulk.script("verify", source, home, key_list, *args, verb)
         except StoreError as error:
             if error.code == "WRONGTYPE":  # that key has a finding of its own; the script has written nothing
                 return [b"changed"]
@@ -205,21 +229,13 @@ class Verification:
         return reply if isinstance(reply, list) else [reply]
 
 
-def _record(partition: int, user_id: bytes) -> bytes:
-    return keys.record(partition).encode() + user_id
-
-
-def _misplaced(key: Key, identity: Identity) -> str:
-    if key.rest != identity.id.encode():
-        return f"its document is of {identity.id}"
-    wanted = {identifiers.partition_of(identity.id), identifiers.partition_for(identity.email)}
-    return "" if wanted == {key.partition} else f"id and email belong to {', '.join(map(str, sorted(wanted)))}"
-
-
 def _is_readable(entry: bytes) -> bool:
-    """A fingerprint, followed by the first answer, or by nothing if the email was taken."""
-    if len(entry) == FINGERPRINT_BYTES:
-        return True
+    """A fingerprint, followed by what entries.py writes there."""
+    state, rest = entry[FINGERPRINT_BYTES:][:1].decode(errors="replace"), entry[FINGERPRINT_BYTES + 1 :]
+    if state in {CREATED, OPEN}:
+        return len(rest.split(b" ")) == 2
+    if state in {"", TAKEN}:
+        return len(entry) >= FINGERPRINT_BYTES and not rest
     try:
         identify(entry[FINGERPRINT_BYTES:])
     except BadDocument:

@@ -10,11 +10,12 @@ from common.config.environment import SettingError
 from common.http import deadline
 from common.observability.notices import Notices
 from packages.redis_pipe import Address, Durability, DurableWrites, Pipe, Reason
-from users_site.repository import keys
+from users_site.repository.keys import Layout
 from users_site.repository.metrics import observe_redis
 from users_site.repository.replicas import ReplicaCheck
+from users_site.repository.store import Store, has_written
 from users_site.repository.traced import TracedPipe
-from users_site.repository.users import UserRepository, has_written
+from users_site.repository.users import UserRepository
 
 CLIENT_NAME = "user-service"
 
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 def connect(settings: Any, *, timeout: float | None = None, is_quiet: bool = False) -> UserRepository:
     """The repository on the store of the settings; connects for the first command. Raises SettingError."""
     address = address_of(settings)
+    layout = Layout(settings.PARTITIONS)
     timeout = timeout or settings.REDIS_TIMEOUT_MS / 1000
     notices = Notices(logger)
 
@@ -35,7 +37,7 @@ def connect(settings: Any, *, timeout: float | None = None, is_quiet: bool = Fal
             time_left=deadline.left,
             observe=observe_redis,
             on_state=None if is_quiet else partial(_log_state, notices),
-            slot_key=keys.index(0),
+            slot_key=layout.partitions[0].index,
             client_name=CLIENT_NAME,
             password=partial(current_password, settings),
         )
@@ -47,7 +49,8 @@ def connect(settings: Any, *, timeout: float | None = None, is_quiet: bool = Fal
             pipe(Pipe), durability, timeout=timeout, has_written=has_written, time_left=deadline.left
         )
     reads = pipe(TracedPipe if settings.TRACES else Pipe)
-    return UserRepository(reads, durable, ReplicaCheck(reads) if settings.READS_REQUIRE_REPLICA else None)
+    replicas = ReplicaCheck(reads) if settings.READS_REQUIRE_REPLICA else None
+    return UserRepository(Store(reads, durable, layout), replicas)
 
 
 def address_of(settings: Any) -> Address:

@@ -7,6 +7,8 @@ RepositoryError
 ├── IdempotencyKeyReused      the key was used for another request             422
 ├── RecordBroken              the stored bytes are not a user                  500
 ├── StoreUnavailable          Redis cannot serve now: `reason`, `uncertain`    503
+│   └── WrongLayout           the store was made with other partitions
+├── RequestInProgress         the Idempotency-Key's first request is running   409
 ├── NotDurable                written, but not as durable as asked for         503
 └── StoreError                Redis refused our command: a bug of ours         500
 
@@ -53,6 +55,22 @@ class StoreUnavailable(RepositoryError):
         super().__init__(str(redis_pipe.Unavailable(reason, uncertain=uncertain)))
         self.reason = reason
         self.uncertain = uncertain
+
+
+class WrongLayout(StoreUnavailable):
+    """The store was made with another number of partitions: nothing was done."""
+
+    def __init__(self, ours: str, theirs: str) -> None:
+        super().__init__(Reason.EPOCH)
+        self.args = (f"PARTITIONS is {ours}, but the store was made with {theirs}: set PARTITIONS={theirs}",)
+
+
+class RequestInProgress(RepositoryError):
+    """The first request with this idempotency key has not been answered; it may be for `seconds` longer."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.seconds = seconds
 
 
 class NotDurable(RepositoryError):

@@ -1,54 +1,132 @@
 """The data layout. Every key carries the hash tag of its partition, so that one script may touch them all.
 
-{users:P}:user:<id>      string   the user, as served
-{users:P}:ids            zset     every id at score 0; UUIDv7 ids sort by creation, so pages are ZRANGE … BYLEX
-{users:P}:email:<email>  string   id; the claim that keeps the email unique, by its identity
-{users:P}:epoch          string   of the layout, absent for 1: the scripts that write refuse any other
-{users:0}:moving         string   only while move_users fills this store: where the users come from
-{users:P}:idem:<key>     string   fingerprint of the request and its first answer, 24 h; of an authenticated caller the
-                                  key is "<digest of the caller> <key>": without one it cannot hold a space
+{tag}:user:<id>        string   the user, as served
+{tag}:ids              zset     every id at score 0; UUIDv7 ids sort by creation, so pages are ZRANGE … BYLEX
+{tag}:email:<email>    string   id; the claim that keeps the email unique, by its identity
+{tag}:epoch            string   of the layout, absent for 1: the scripts refuse any other
+{tag}:moving           string   only while move_users fills this store: where the users come from
+{tag}:idem:<key>       string   fingerprint of the request and its first answer, 24 h; of an authenticated caller the key
+                                is "<digest of the caller> <key>": without one it cannot hold a space
+
+Only over several partitions (far.py, entries.py):
+
+{tag}:email:<email>    string   "<id> far": the user lives in another partition, whose record decides;
+                                "<id> <token>": not yet, while that intent exists
+{tag}:intent:<id>      string   token of a change of email to another partition that is not committed
+{tag}:suspects         zset     identities of emails whose claim may be stale, by the time when to look (ms)
+{tag}:made:<id>        string   as {tag}:idem:…, of a user whose Idempotency-Key has its entry in another partition
 """
 
 import hashlib
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from users_contract.identity import identity
+from users_site.identifiers import bits_in, bits_of
+from users_site.repository.errors import WrongLayout
 
+COUNTS = (1, 16, 64)
 RECORD, INDEX, CLAIM, IDEMPOTENCY, EPOCH, MOVING = "user", "ids", "email", "idem", "epoch", "moving"
-EVERY = "{users:*"
-"""The glob pattern of every key of this layout."""
+INTENT, SUSPECTS, MADE = "intent", "suspects", "made"
+ONE = "users:0"
+HELD = b"held "
+"""What the epoch of a store begins with while move_users holds its writes."""
+
+# One tag near the middle of each 64th of the slots, so that every even split of them holds equally many partitions.
+_TAGS = (
+    "ums u6o u9w ubk ui3 u5b uan uaf u79 ukh udp uc5 u3y u3q uxa uxi u8y uce uk0 u7a ux1 ux9 "
+    "uop u4l ub3 uzj u1z ujf ufs uyg u2w uik usw ulc ud6 u8g uw7 uon u4c ug3 ujx u1d u91 u99 "
+    "un8 u2i uyy ufm ubu u9i u6q umm uf5 uap u21 u29 udf udn ukv u0j ugk ugc uo6 u3g"
+)
+TAGS = tuple(_TAGS.split(" "))
 
 
-def index(partition: int) -> str:
-    """The index of all ids."""
-    return f"{{users:{partition}}}:{INDEX}"
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """The keys of one partition."""
+
+    number: int
+    tag: str
+
+    def __str__(self) -> str:
+        return f"{{{self.tag}}}"
+
+    @property
+    def index(self) -> str:
+        """The index of all ids."""
+        return f"{{{self.tag}}}:{INDEX}"
+
+    @property
+    def epoch(self) -> str:
+        """The epoch of the layout."""
+        return f"{{{self.tag}}}:{EPOCH}"
+
+    @property
+    def moving(self) -> str:
+        """The mark of a store that move_users fills."""
+        return f"{{{self.tag}}}:{MOVING}"
+
+    @property
+    def suspects(self) -> str:
+        """The queue of claims that may be stale."""
+        return f"{{{self.tag}}}:{SUSPECTS}"
+
+    def record(self, user_id: str = "") -> str:
+        """A user's record; without an id, the prefix of all records."""
+        return f"{{{self.tag}}}:{RECORD}:{user_id}"
+
+    def claim(self, email: str) -> str:
+        """The claim of an email, the same for every spelling of it."""
+        return f"{{{self.tag}}}:{CLAIM}:{identity(email)}"
+
+    def intent(self, user_id: str) -> str:
+        """The intent to change this user's email."""
+        return f"{{{self.tag}}}:{INTENT}:{user_id}"
+
+    def made(self, user_id: str) -> str:
+        """The entry of a creation whose Idempotency-Key has its own in another partition."""
+        return f"{{{self.tag}}}:{MADE}:{user_id}"
+
+    def idempotency(self, key: str, caller: str = "") -> str:
+        """The entry of this caller's Idempotency-Key."""
+        return f"{{{self.tag}}}:{IDEMPOTENCY}:{_owned(key, caller)}"
 
 
-def epoch(partition: int) -> str:
-    """The epoch of the layout."""
-    return f"{{users:{partition}}}:{EPOCH}"
+class Layout:
+    """Which partition holds what. With one, everything is in it."""
+
+    def __init__(self, count: int = 1) -> None:
+        tags = [ONE] if count == 1 else TAGS[32 // count :: 64 // count]
+        self.partitions = tuple(Partition(number, tag) for number, tag in enumerate(tags))
+        self.by_tag = {home.tag: home for home in self.partitions}
+        self.count = count
+        self.epoch = str(count)
+        self.pattern = "{users:*}" if count == 1 else "{u??}"
+        """The glob pattern that every key begins with."""
+
+    def require(self, epochs: Iterable[bytes | None]) -> None:
+        """These are the epochs of a store of this layout; writes to it may be held. Raises WrongLayout."""
+        others = {epoch for epoch in epochs if epoch is not None and not epoch.startswith(HELD)}
+        if others - {self.epoch.encode()}:
+            raise WrongLayout(self.epoch, max(others).decode(errors="replace"))
+
+    def of(self, user_id: str) -> Partition:
+        """The partition that a canonical id names."""
+        return self.partitions[0 if self.count == 1 else bits_in(user_id) % self.count]
+
+    def of_email(self, email: str) -> Partition:
+        """The partition that holds the claim of an email, and the user if it was created with this email."""
+        return self.partitions[0 if self.count == 1 else bits_of(email) % self.count]
+
+    def of_key(self, key: str, caller: str) -> Partition:
+        """The partition that holds the entry of this caller's Idempotency-Key."""
+        return self.of_entry(_owned(key, caller).encode())
+
+    def of_entry(self, name: bytes) -> Partition:
+        """The partition that holds an entry, by its key behind the kind."""
+        return self.partitions[0 if self.count == 1 else zlib.crc32(name) % self.count]
 
 
-def moving() -> str:
-    """The mark of a store that move_users fills."""
-    return f"{{users:0}}:{MOVING}"
-
-
-def record(partition: int, user_id: str = "") -> str:
-    """A user's record; without an id, the prefix of all records."""
-    return f"{{users:{partition}}}:{RECORD}:{user_id}"
-
-
-def claim(partition: int, email: str) -> str:
-    """The claim of an email, the same for every spelling of it."""
-    return f"{{users:{partition}}}:{CLAIM}:{identity(email)}"
-
-
-def of_user(partition: int, user_id: str, email: str) -> list[str]:
-    """Record, index, claim, epoch."""
-    return [record(partition, user_id), index(partition), claim(partition, email), epoch(partition)]
-
-
-def idempotency(partition: int, key: str, caller: str = "") -> str:
-    """The entry of this caller's Idempotency-Key."""
-    owner = f"{hashlib.sha256(caller.encode()).hexdigest()[:32]} " if caller else ""
-    return f"{{users:{partition}}}:{IDEMPOTENCY}:{owner}{key}"
+def _owned(key: str, caller: str) -> str:
+    return f"{hashlib.sha256(caller.encode()).hexdigest()[:32]} {key}" if caller else key

@@ -1,17 +1,18 @@
-"""Pages of users, newest first: ids from the index, then their documents. All ids have score 0, so the index is in the
-order of ids, which is that of creation."""
+"""Pages of users, newest first: ids from the indexes, then their documents. All ids have score 0, so an index is in the order
+of ids, which is that of creation."""
 
-import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any
 
-from packages.redis_pipe import Pipe
-from users_site.repository import keys
 from users_site.repository.broken import are_whole, is_whole, report_broken, report_missing
+from users_site.repository.keys import Partition
+from users_site.repository.store import Store, all_of
 
-_INDEX, _RECORD = keys.index(0).encode(), keys.record(0).encode()
+Place = tuple[bytes, Partition]
+"""An id, and the partition whose index it is in."""
 
 REFILLS = 4
 """How often a page reads further users to replace those without a valid record, before it stays short."""
@@ -57,25 +58,28 @@ class Page:
     newer: Position | None = None
 
 
-async def read(pipe: Pipe, limit: int, start: Position | None, *, count: bool) -> Page:
-    """At most `limit` users from `start` on. Raises PipeError."""
-    side = start.side if start else Side.OLDER
+async def read(store: Store, limit: int, start: Position | None, *, count: bool) -> Page:
+    """At most `limit` users from `start` on. Raises StoreUnavailable."""
+    homes, side, bound = store.layout.partitions, start.side if start else Side.OLDER, start.bound if start else "+"
     # One more than the page shows whether another page follows.
-    questions: list[Awaitable[Any]] = [_range(pipe, start.bound if start else "+", side, limit + 1)]
+    share = _share(homes, limit + 1)
+    steps = [_range(store, home, bound, side, share) for home in homes]
     if start is not None:
-        questions.append(_range(pipe, start.opposite_bound, side.opposite, 1))
+        # Mostly the user whose id it is.
+        steps.append(_range(store, store.layout.of(start.user_id), start.opposite_bound, side.opposite, 1))
     if count:
-        questions.append(pipe.execute("count", b"ZCARD", _INDEX))
-    ids, *others = await _all(questions)
-    total = others.pop() if count else None
-    has_behind = bool(others and others[0])
-    if not ids:
+        steps += [store.at(home).execute("count", b"ZCARD", home.index) for home in homes]
+    replies = await store.reply(all_of(steps))
+    total = sum(replies[-len(homes) :]) if count else None
+    places = await _merged(store, replies[: len(homes)], side, limit + 1, share)
+    has_behind = start is not None and (bool(replies[len(homes)]) or await _is_anyone_behind(store, start))
+    if not places:
         # Beyond the end: the way back includes the user at whose id this page would have started.
         back = Position(side.opposite, start.user_id, inclusive=True) if start is not None and has_behind else None
         return _page(total, b"", side, None, back)
-    documents, last, has_ahead = await _documents(pipe, ids, limit, side)
+    documents, last, has_ahead = await _documents(store, places, limit, side)
     ahead = Position(side, last.decode()) if has_ahead else None
-    back = Position(side.opposite, ids[0].decode()) if has_behind else None
+    back = Position(side.opposite, places[0][0].decode()) if has_behind else None
     return _page(total, b",".join(documents if side is Side.OLDER else reversed(documents)), side, ahead, back)
 
 
@@ -84,49 +88,99 @@ def _page(total: int | None, documents: bytes, side: Side, ahead: Position | Non
     return Page(total, documents, older, newer)
 
 
-async def _all(questions: list[Awaitable[Any]]) -> list[Any]:
-    """The replies to commands issued together; a third of what asyncio.gather() costs."""
-    futures = [asyncio.ensure_future(question) for question in questions]
-    try:
-        return [await future for future in futures]
-    finally:
-        for future in futures:
-            if not future.cancel() and not future.cancelled():
-                future.exception()  # retrieved, or asyncio would log it
+def _share(homes: Sequence[Partition], limit: int) -> int:
+    """How many ids each partition is asked for first: a few more than its part, as they are not spread evenly."""
+    return limit if len(homes) == 1 else min(limit, -(-limit // len(homes)) + 2)
 
 
-def _range(pipe: Pipe, bound: str | bytes, side: Side, limit: int) -> Awaitable[list[bytes]]:
+async def _merged(store: Store, found: list[list[bytes]], side: Side, limit: int, share: int) -> list[Place]:
+    """The first `limit` of the ids that each partition answered when it was asked for `share`."""
+    homes = store.layout.partitions
+    if len(homes) == 1:
+        return [(user_id, homes[0]) for user_id in found[0]]
+    places = _first(homes, found, side, limit)
+    shown = {user_id for user_id, _ in places}
+    # Partitions that may have further ids before the last one shown.
+    ran_out = [i for i, ids in enumerate(found) if share <= len(ids) < limit and ids[-1] in shown]
+    if not ran_out:
+        return places
+    more = [_range(store, homes[i], b"(" + found[i][-1], side, limit - share) for i in ran_out]
+    rest: list[list[bytes]] = await store.reply(all_of(more))
+    for i, ids in zip(ran_out, rest, strict=True):
+        found[i] = found[i] + ids
+    return _first(homes, found, side, limit)
+
+
+def _first(homes: Sequence[Partition], found: list[list[bytes]], side: Side, limit: int) -> list[Place]:
+    places = [(user_id, home) for home, ids in zip(homes, found, strict=True) for user_id in ids]
+    return sorted(places, key=itemgetter(0), reverse=side is Side.OLDER)[:limit]
+
+
+async def _next(store: Store, after: bytes, side: Side, limit: int) -> list[Place]:
+    """The ids of all partitions behind one."""
+    homes = store.layout.partitions
+    share = _share(homes, limit)
+    found = await store.reply(all_of([_range(store, home, b"(" + after, side, share) for home in homes]))
+    return await _merged(store, found, side, limit, share)
+
+
+async def _is_anyone_behind(store: Store, start: Position) -> bool:
+    """Whether another partition than that of the cursor's id has users on the other side of it."""
+    others = [home for home in store.layout.partitions if home is not store.layout.of(start.user_id)]
+    behind = [_range(store, home, start.opposite_bound, start.side.opposite, 1) for home in others]
+    return any(await store.reply(all_of(behind)))
+
+
+def _range(store: Store, home: Partition, bound: str | bytes, side: Side, limit: int) -> Awaitable[list[bytes]]:
+    execute, index = store.at(home).execute, home.index
     if side is Side.OLDER:
-        return pipe.execute("ids", b"ZRANGE", _INDEX, bound, b"-", b"BYLEX", b"REV", b"LIMIT", b"0", limit)
-    return pipe.execute("ids", b"ZRANGE", _INDEX, bound, b"+", b"BYLEX", b"LIMIT", b"0", limit)
+        return execute("ids", b"ZRANGE", index, bound, b"-", b"BYLEX", b"REV", b"LIMIT", b"0", limit)
+    return execute("ids", b"ZRANGE", index, bound, b"+", b"BYLEX", b"LIMIT", b"0", limit)
 
 
-async def _documents(pipe: Pipe, ids: list[bytes], limit: int, side: Side) -> tuple[list[bytes], bytes, bool]:
+async def _documents(store: Store, places: list[Place], limit: int, side: Side) -> tuple[list[bytes], bytes, bool]:
     """Up to `limit` documents, the last id that was read, and whether more ids follow."""
-    documents: list[bytes] = []
-    missing: list[bytes] = []
+    documents: list[Any] = []
+    missing: list[Place] = []
     for _ in range(REFILLS + 1):
-        batch = ids[: limit - len(documents)]
-        found = await pipe.execute("documents", b"MGET", *[_RECORD + user_id for user_id in batch])
-        if are_whole(found, batch):
+        batch = places[: limit - len(documents)]
+        found = await _read(store, batch)
+        ids = [user_id for user_id, _ in batch]
+        if are_whole(found, ids):
             documents += found
         else:
             documents += _whole(found, batch, missing)
-        has_ahead = len(ids) > len(batch)
+        has_ahead = len(places) > len(batch)
         if len(documents) == limit or not has_ahead:
             break
-        ids = await _range(pipe, b"(" + batch[-1], side, limit - len(documents) + 1)
-    if missing:
-        await _report_stale(pipe, missing)
-    return documents, batch[-1], has_ahead
+        places = await _next(store, ids[-1], side, limit - len(documents) + 1)
+    await _report_stale(store, missing)
+    return documents, batch[-1][0], has_ahead
 
 
-def _whole(found: list[bytes | None], ids: list[bytes], missing: list[bytes]) -> list[bytes]:
+async def _read(store: Store, places: list[Place]) -> list[bytes | None]:
+    """The documents at these places: one MGET for each partition."""
+    by_home: dict[str, list[bytes]] = {}
+    for user_id, home in places:
+        by_home.setdefault(home.tag, []).append(user_id)
+    homes = {home.tag: home for _, home in places}
+    reads = [_records(store, homes[tag], ids) for tag, ids in by_home.items()]
+    found = await store.reply(all_of(reads))
+    documents = {tag: iter(part) for tag, part in zip(by_home, found, strict=True)}
+    return [next(documents[home.tag]) for _, home in places]
+
+
+def _records(store: Store, home: Partition, ids: list[bytes]) -> Awaitable[list[bytes | None]]:
+    prefix = home.record().encode()
+    return store.at(home).execute("documents", b"MGET", *[prefix + user_id for user_id in ids])
+
+
+def _whole(found: list[bytes | None], places: list[Place], missing: list[Place]) -> list[bytes]:
     """Those that are whole; the others are reported, or missing."""
     documents = []
-    for user_id, document in zip(ids, found, strict=True):
+    for (user_id, home), document in zip(places, found, strict=True):
         if document is None:
-            missing.append(user_id)
+            missing.append((user_id, home))
         elif is_whole(document, user_id):
             documents.append(document)
         else:
@@ -134,9 +188,8 @@ def _whole(found: list[bytes | None], ids: list[bytes], missing: list[bytes]) ->
     return documents
 
 
-async def _report_stale(pipe: Pipe, missing: list[bytes]) -> None:
+async def _report_stale(store: Store, missing: list[Place]) -> None:
     """A user deleted between the two reads has left the index too; an id that is still there has lost its record."""
-    scores = await pipe.execute("scores", b"ZMSCORE", _INDEX, *missing)
-    for user_id, score in zip(missing, scores, strict=True):
-        if score is not None:
+    for user_id, home in missing:
+        if await store.execute(home, "scores", b"ZSCORE", home.index, user_id) is not None:
             report_missing(user_id.decode(errors="backslashreplace"))

@@ -1,17 +1,28 @@
-"""The atomic steps, one Lua file each, with a table of its keys, arguments and answers on top."""
+"""The atomic steps, one Lua file each, with a table of its keys, arguments and answers on top.
+
+Each is given the epoch of the layout as its first key and its first argument, and refuses a store with another one.
+"""
 
 from pathlib import Path
 
 from packages.redis_pipe import Script
 
 _FOLDER = Path(__file__).resolve().parent.parent / "lua"
+_EPOCH = """\
+if (redis.call('GET', KEYS[1]) or '1') ~= ARGV[1] then
+    return redis.error_reply('EPOCH the store has another layout')
+end
+"""
 
 
 def _load(name: str, *, read_only: bool = False) -> Script:
-    return Script(name, (_FOLDER / f"{name}.lua").read_text(encoding="utf-8"), read_only)
+    return Script(name, _EPOCH + (_FOLDER / f"{name}.lua").read_text(encoding="utf-8"), read_only)
 
 
 CREATE, REPLACE, DELETE = map(_load, ("create", "replace", "delete"))
+BEGIN, CLAIM, COMMIT, SETTLE, ABORT = map(_load, ("begin", "claim", "commit", "settle", "abort"))
+RESERVE, FINISH = map(_load, ("reserve", "finish"))
+SWEEP = _load("sweep")
 FIND = _load("find", read_only=True)
 LOAD, PUT = map(_load, ("load", "put"))
 AGREE_RECORD, AGREE_CLAIM, AGREE_INDEX = map(_load, ("agree_record", "agree_claim", "agree_index"))

@@ -1,64 +1,35 @@
 """Finds and stores users, in terms of users, documents and ids; the errors are in errors.py."""
 
-import asyncio
-import hashlib
-import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable
 
-from packages.redis_pipe import DurableWrites, Pipe, PipeError, Reason
-from users_site import identifiers
+from packages.redis_pipe import Reason
+from users_contract.identity import identity
 from users_site.models import User
-from users_site.repository import keys, pages, scripts
+from users_site.repository import pages, scripts
 from users_site.repository.broken import is_whole, parsed, report_broken, report_stale_claim, stand_in
-from users_site.repository.errors import (
-    EmailTaken,
-    IdempotencyKeyReused,
-    RecordBroken,
-    StoreUnavailable,
-    UserNotFound,
-    VersionMismatch,
-    from_pipe,
-)
+from users_site.repository.change import ATTEMPTS, Change, Changing, Matches, back_off, require, version
+from users_site.repository.claims import suspect
+from users_site.repository.creation import Creation
+from users_site.repository.entries import Idempotency
+from users_site.repository.errors import EmailTaken, RecordBroken, StoreUnavailable, UserNotFound
+from users_site.repository.far import FarUsers
 from users_site.repository.replicas import ReplicaCheck
-
-IDEMPOTENCY_SECONDS = 24 * 60 * 60
-ATTEMPTS = 100
-"""How often a change is retried because another client was first; each time one of them succeeded."""
-
-WRITTEN = frozenset((b"created", b"replayed", b"replayed-taken", b"replaced", b"deleted"))
-"""The scripts' answers after a write that must not be lost."""
-
-Matches = Callable[[bytes], bool]
-"""Whether the caller's If-Match names this document's version."""
-
-
-@dataclass(frozen=True, slots=True)
-class Idempotency:
-    """A client's Idempotency-Key, the fingerprint of its request, and its identity ("" without authentication)."""
-
-    key: str
-    fingerprint: bytes
-    caller: str = ""
+from users_site.repository.store import Store, all_of
 
 
 class UserRepository:
-    """Users in Redis: one pipe for all commands, and another one for durable writes. Every method may raise
-    StoreUnavailable,
-    those that write NotDurable too."""
+    """Users in Redis. Every method may raise StoreUnavailable, those that write NotDurable too."""
 
-    def __init__(self, pipe: Pipe, durable: DurableWrites | None = None, replicas: ReplicaCheck | None = None) -> None:
-        self.pipe = pipe
-        self.durable = durable
+    def __init__(self, store: Store, replicas: ReplicaCheck | None = None) -> None:
+        self.store = store
+        self.far = FarUsers(store)
+        self._creation = Creation(store, self.far)
         self._replicas = replicas
-        self._writes = durable or pipe
 
     async def get(self, user_id: str) -> bytes:
         """The user's document: one command. Raises UserNotFound, RecordBroken."""
         if self._replicas is not None:
-            await self._reply(self._replicas.require())
+            await self.store.reply(self._replicas.require())
         document = await self._read(user_id)
         if not is_whole(document, user_id.encode()):
             report_broken(user_id)
@@ -68,18 +39,18 @@ class UserRepository:
     async def find(self, email: str) -> bytes | None:
         """The document of the user with this email, in any spelling, or None: one command. Raises RecordBroken."""
         if self._replicas is not None:
-            await self._reply(self._replicas.require())
-        partition = identifiers.partition_for(email)
-        key_list = [keys.claim(partition, email), keys.record(partition)]
-        user_id, document = await self._reply(self.pipe.run("find", scripts.FIND, key_list, []))
+            await self.store.reply(self._replicas.require())
+        home = self.store.layout.of_email(email)
+        key = home.claim(email)
+        claim, document = await self.store.run(home, scripts.FIND, [key, home.record()])
         if document is None:
-            return None
+            return await self.far.find(claim, key) if claim is not None and b" " in claim else None
         found: bytes = document
-        user = parsed(found, user_id.decode(errors="replace"))
+        user = parsed(found, claim.decode(errors="replace"))
         if user is None:
-            report_broken(user_id.decode(errors="replace"))
+            report_broken(claim.decode(errors="replace"))
             raise RecordBroken
-        if keys.claim(partition, user.email) != key_list[0]:
+        if home.claim(user.email) != key:
             report_stale_claim(user.id)
             return None
         return found
@@ -87,155 +58,123 @@ class UserRepository:
     async def page(self, limit: int, start: pages.Position | None = None, *, count: bool = True) -> pages.Page:
         """At most `limit` users from `start` on, newest first: two round trips."""
         if self._replicas is not None:
-            await self._reply(self._replicas.require())
-        page: pages.Page = await self._reply(pages.read(self.pipe, limit, start, count=count))
-        return page
+            await self.store.reply(self._replicas.require())
+        await self.store.ensure_open()
+        return await pages.read(self.store, limit, start, count=count)
 
     async def create(
         self, name: str, email: str, role: str, idempotency: Idempotency | None = None
     ) -> tuple[bytes, bool]:
         """Creates a user: one command. Returns the document and whether it is a replay of the first answer.
 
-        Raises EmailTaken, IdempotencyKeyReused.
+        Raises EmailTaken, IdempotencyKeyReused, RequestInProgress.
         """
-        partition = identifiers.partition_for(email)
-        user_id, now = identifiers.new_id(email), timestamp()
-        document = User(user_id, name, email, role, now, now).document()
-        key_list = keys.of_user(partition, user_id, email)
-        args: list[Any] = [user_id, document]
-        if idempotency is not None:
-            key_list.append(keys.idempotency(partition, idempotency.key, idempotency.caller))
-            args += [idempotency.fingerprint, IDEMPOTENCY_SECONDS]
-            if self.durable is not None:
-                args.append("again")
-        outcome = await self._reply(self._writes.run("create", scripts.CREATE, key_list, args))
-        match outcome[0]:
-            case b"created":
-                return document, False
-            case b"replayed":
-                return outcome[1], True
-            case b"reused":
-                raise IdempotencyKeyReused
-        raise EmailTaken(replayed=outcome[0] == b"replayed-taken")
+        user, is_replay = await self._creation.create(name, email, role, idempotency)
+        return user.document(), is_replay
 
     async def update(
-        self, user_id: str, change: Callable[[User], User], matches: Matches | None = None, *, replaces: bool = False
+        self,
+        user_id: str,
+        change: Callable[[User], User],
+        matches: Matches | None = None,
+        *,
+        replaces: bool = False,
+        email: str = "",
     ) -> bytes:
-        """Changes a user; returns the new document, or the stored one if nothing changes.
+        """Changes a user: two commands. Returns the new document, or the stored one if nothing changes.
 
         `change` may run more than once, each time on the latest version. With `replaces` it sets all fields, so that a
-        broken record is replaced. Raises UserNotFound, EmailTaken, VersionMismatch, RecordBroken, and what `change` raises.
+        broken record is replaced. `email`: the new one, if it is known before: it saves a trip where it belongs to another
+        partition. Raises UserNotFound, EmailTaken, VersionMismatch, RecordBroken, and what `change` raises.
         """
-        partition = identifiers.partition_of(user_id)
+        layout, changing = self.store.layout, Changing(change, matches, replaces)
+        home, is_far = layout.of(user_id), bool(email) and layout.of_email(email) is not layout.of(user_id)
         for attempt in range(ATTEMPTS):
-            document = await self._current(user_id, matches)
-            stored = parsed(document, user_id)
-            if stored is None and not replaces:
-                report_broken(user_id)
-                raise RecordBroken
-            user = stored or stand_in(document, user_id)
-            changed = replace(change(user), id=user.id, created_at=user.created_at, updated_at=user.updated_at)
-            if changed.document() == document:  # a record of an older layout is rewritten
-                return document
-            new_document = replace(changed, updated_at=timestamp()).document()
-            claims = [keys.claim(partition, email) for email in (user.email or changed.email, changed.email)]
-            outcome = await self._reply(
-                self._writes.run(
-                    "update",
-                    scripts.REPLACE,
-                    [keys.record(partition, user_id), *claims, keys.epoch(partition)],
-                    [version(document), new_document, user_id],
-                )
-            )
-            match outcome:
-                case b"replaced":
-                    return new_document
-                case b"gone":
-                    raise UserNotFound
-                case b"taken":
-                    raise EmailTaken
-            await _back_off(attempt)
+            if is_far and (new_document := await self.far.update(user_id, changing)) is not None:
+                return new_document
+            made = changing.of(await self._read(user_id), user_id)
+            if made.is_none:
+                return made.document
+            is_far = made.moves_email and layout.of_email(made.changed.email) is not home
+            if is_far:
+                continue
+            if await self._replace(made):
+                return made.new_document
+            await back_off(attempt)
         raise StoreUnavailable(Reason.BUSY)
 
     async def delete(self, user_id: str, matches: Matches | None = None) -> None:
         """Deletes a user with index entry and email claim, a broken record too. Raises UserNotFound, VersionMismatch."""
-        partition = identifiers.partition_of(user_id)
+        layout, home = self.store.layout, self.store.layout.of(user_id)
         for attempt in range(ATTEMPTS):
-            document = await self._current(user_id, matches)
+            document = await self._read(user_id)
+            require(document, matches)
             email = stand_in(document, user_id).email
-            outcome = await self._reply(
-                self._writes.run(
-                    "delete",
-                    scripts.DELETE,
-                    keys.of_user(partition, user_id, email),
-                    [version(document), user_id],
-                )
-            )
+            key_list = [home.record(user_id), home.index, home.claim(email)]
+            if layout.count > 1:
+                key_list.append(home.intent(user_id))
+            steps = [self.store.write(home, "delete", scripts.DELETE, key_list, version(document), user_id)]
+            if email and (other := layout.of_email(email)) is not home:
+                steps.append(suspect(self.store, other, identity(email)))
+            outcome, *_ = await all_of(steps)
             if outcome == b"deleted":
                 return
             if outcome == b"gone":
                 raise UserNotFound
-            await _back_off(attempt)
+            await back_off(attempt)
         raise StoreUnavailable(Reason.BUSY)
 
     async def count(self) -> int:
         """How many users there are."""
-        total: int = await self._reply(self.pipe.execute("count", b"ZCARD", keys.index(0)))
-        return total
+        return await self.store.count()
 
     async def info(self) -> bytes:
         """The server's INFO."""
-        text: bytes = await self._reply(self.pipe.execute("info", b"INFO"))
+        text: bytes = await self.store.reply(self.store.pipe.execute("info", b"INFO"))
         return text
 
     async def probe(self) -> None:
         """Returns if Redis serves the users, and can make writes durable if required."""
+        await self.store.open()
         await self.count()  # PING would be answered by a node of a cluster that is down
-        if self.durable is not None:
-            await self._reply(self.durable.probe(self.pipe))
+        if self.store.durable is not None:
+            await self.store.reply(self.store.durable.probe(self.store.pipe))
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self.pipe.close()
-        if self.durable is not None:
-            await self.durable.close()
+        await self.store.close()
 
     async def _read(self, user_id: str) -> bytes:
-        key = keys.record(identifiers.partition_of(user_id), user_id)
-        document: bytes | None = await self._reply(self.pipe.execute("get", b"GET", key))
+        home = self.store.layout.of(user_id)
+        document: bytes | None = await self.store.execute(home, "get", b"GET", home.record(user_id))
         if document is None:
             raise UserNotFound
         return document
 
-    async def _current(self, user_id: str, matches: Matches | None) -> bytes:
-        document = await self._read(user_id)
-        if matches is not None and not matches(document):
-            raise VersionMismatch
-        return document
-
-    async def _reply(self, pending: Awaitable[Any]) -> Any:
-        """The one place where the pipe's errors become ours."""
-        try:
-            return await pending
-        except PipeError as error:
-            raise from_pipe(error) from error
-
-
-def has_written(outcome: Any) -> bool:
-    """Whether a script's answer follows a write that must not be lost."""
-    return (outcome[0] if isinstance(outcome, list) else outcome) in WRITTEN
-
-
-def version(document: bytes) -> str:
-    """Names this version of a document: its SHA-1 in hex, which Redis's Lua computes too."""
-    return hashlib.sha1(document, usedforsecurity=False).hexdigest()
-
-
-def timestamp() -> str:
-    """Now, RFC 3339 in UTC with microseconds and `Z`."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
-
-
-async def _back_off(attempt: int) -> None:
-    # Longer after each lost race, so that many writers of one user do not block each other.
-    await asyncio.sleep(random.uniform(0, min(attempt, 10)) / 1000)  # noqa: S311 - jitter, no secret
+    async def _replace(self, made: Change) -> bool:
+        """Whether the change was stored; if another client was first, it was not. Raises UserNotFound, EmailTaken."""
+        layout, user = self.store.layout, made.user
+        home, old = layout.of(user.id), layout.of_email(user.email or made.changed.email)
+        key_list, stale = [home.record(user.id)], b""
+        if layout.of_email(made.changed.email) is home:
+            claim = home.claim(made.changed.email)
+            key_list += [claim, home.claim(user.email) if old is home and user.email else claim]
+        for _ in range(ATTEMPTS):
+            args = (version(made.document), made.new_document, user.id, stale)
+            steps = [self.store.write(home, "update", scripts.REPLACE, key_list, *args)]
+            if user.email and old is not home and made.moves_email:
+                steps.append(suspect(self.store, old, identity(user.email)))
+            outcome, *_ = await all_of(steps)
+            match outcome:
+                case b"replaced":
+                    return True
+                case b"gone":
+                    raise UserNotFound
+                case b"taken":
+                    raise EmailTaken
+                case b"changed":
+                    return False
+            stale = outcome[1]
+            if not await self.far.is_free(stale, claim):
+                raise EmailTaken
+        raise StoreUnavailable(Reason.BUSY)

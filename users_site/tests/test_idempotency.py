@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rest_framework.exceptions import ValidationError
 
 from users_site import idempotency
-from users_site.repository.users import Idempotency
+from users_site.repository.entries import Idempotency
 from users_site.tests.refusals import accepted_or_refused
 from users_site.tests.requests import request
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from users_site import identifiers
-from users_site.identifiers import bits_of, canonical, new_id, partition_for, partition_of
+from users_site.identifiers import bits_in, bits_of, canonical, new_id
+from users_site.repository.keys import Layout
 
 
 @pytest.fixture(autouse=True)
@@ -67,25 +68,24 @@ def test_ids_share_a_millisecond_while_their_bits_rise(monkeypatch: pytest.Monke
     assert [ms_of(new_id(email)) - 1_700_000_000_000 for email in (low, high, low)] == [0, 0, 1]
 
 
-@pytest.mark.parametrize("partitions", [16, 64])
-def test_id_names_the_partition_of_its_email(monkeypatch: pytest.MonkeyPatch, partitions: int) -> None:
-    monkeypatch.setattr(identifiers, "PARTITIONS", partitions)
-    for email in emails(500):
-        assert partition_of(new_id(email)) == partition_for(email) < partitions
+@pytest.mark.parametrize("count", [1, 16, 64])
+def test_id_names_the_partition_of_its_email(count: int) -> None:
+    layout = Layout(count)
+    homes = {layout.of(new_id(email)): layout.of_email(email) for email in emails(500)}
+    assert len(homes) == count
+    assert all(home is of_email for home, of_email in homes.items())
 
 
 @pytest.mark.parametrize(
     "user_id", ["018bcfe5-6800-7000-8000-000000000001", "018bcfe5-6800-4abc-8000-000000000001"], ids=["bits 0", "v4"]
 )
-def test_partition_of_an_id_without_bits_is_that_of_its_bytes(monkeypatch: pytest.MonkeyPatch, user_id: str) -> None:
-    monkeypatch.setattr(identifiers, "PARTITIONS", 64)
-    assert partition_of(user_id) == (zlib.crc32(uuid.UUID(user_id).bytes) & 4095) % 64
+def test_bits_of_an_id_without_them_are_those_of_its_bytes(user_id: str) -> None:
+    assert bits_in(user_id) == zlib.crc32(uuid.UUID(user_id).bytes) & 4095
 
 
 @given(st.uuids())
 def test_every_uuid_has_one_spelling(given_id: uuid.UUID) -> None:
     assert canonical(str(given_id)) == canonical(str(given_id).upper()) == str(given_id)
-    assert partition_of(str(given_id)) == 0
 
 
 @given(st.one_of(st.text(max_size=50), st.uuids().map(lambda value: value.hex), st.uuids().map(lambda v: f"{v}\n")))

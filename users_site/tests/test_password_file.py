@@ -10,6 +10,7 @@ from common.config import environment
 from tools.processes.valkey import Valkey, valkey
 from users_site import repository
 from users_site.operations.bulk import Bulk
+from users_site.operations.walk import count as users_in
 from users_site.repository.errors import StoreUnavailable
 
 
@@ -45,10 +46,10 @@ async def test_service_finds_the_rotated_password(server: Valkey, tmp_path: Path
 
 def test_commands_read_the_file_for_each_connection(server: Valkey, tmp_path: Path) -> None:
     bulk = Bulk()
-    assert bulk.count() == 0
+    assert users_in(bulk) == 0
     rotate(server, tmp_path)
     (tmp_path / "password").write_text("second")
-    assert bulk.count() == 0
+    assert users_in(bulk) == 0
     bulk.close()
 
 

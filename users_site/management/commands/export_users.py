@@ -15,6 +15,7 @@ from users_site.operations.documents import BadDocument, identify
 from users_site.operations.export_file import STDIO, CutOff, ExportFileError, Writer, is_gzip, reading, writing
 from users_site.operations.findings import text
 from users_site.operations.store import StoreCommand
+from users_site.operations.walk import Place, count, newest_id, walk, without_index, without_record
 from users_site.repository.errors import RepositoryError
 
 CURE = "run verify_users --repair first"
@@ -46,11 +47,11 @@ user to another meanwhile may appear twice or not at all."""
             raise CommandError("--resume and --format json need a FILE", returncode=2)
         self._skipped, self._skips = 0, options["skip_broken"]
         with self.store() as bulk:
-            progress = self.start_progress(bulk.count(), "users exported")
-            with self._writer(name, bulk.newest_id(), resume=options["resume"]) as writer:
-                for ids, documents in bulk.documents(writer.last, writer.until):
-                    writer.add(self._valid(bulk, ids, documents), ids[-1].decode(errors="replace"))
-                    progress.update(len(ids))
+            progress = self.start_progress(count(bulk), "users exported")
+            with self._writer(name, newest_id(bulk), resume=options["resume"]) as writer:
+                for places, documents in walk(bulk, writer.last, writer.until):
+                    writer.add(self._valid(bulk, places, documents), places[-1][0].decode(errors="replace"))
+                    progress.update(len(places))
                 _require_all_indexed(bulk)
                 digest = writer.finish()
         progress.close()
@@ -99,13 +100,13 @@ user to another meanwhile may appear twice or not at all."""
         self.say(f"{writer.count:,} users were there already")
         return writer
 
-    def _valid(self, bulk: Bulk, ids: list[bytes], documents: list[bytes | None]) -> list[bytes]:
-        missing = [user_id for user_id, document in zip(ids, documents, strict=True) if document is None]
-        if missing and (lost := bulk.without_record(missing)):  # the others were deleted between two reads
+    def _valid(self, bulk: Bulk, places: list[Place], documents: list[bytes | None]) -> list[bytes]:
+        missing = [place for place, document in zip(places, documents, strict=True) if document is None]
+        if missing and (lost := without_record(bulk, missing)):  # the others were deleted between two reads
             raise CommandError(f"the index names {text(lost[0])}, whose record is missing: {CURE}")
         return [
             document
-            for user_id, document in zip(ids, documents, strict=True)
+            for (user_id, _), document in zip(places, documents, strict=True)
             if document is not None and self._is_valid(user_id, document)
         ]
 
@@ -125,5 +126,5 @@ user to another meanwhile may appear twice or not at all."""
 
 def _require_all_indexed(bulk: Bulk) -> None:
     """Raises CommandError where a record is not in the index that the export was read from."""
-    if strays := [text(key) for key in islice(bulk.without_index(), 3)]:
+    if strays := [text(key) for key in islice(without_index(bulk), 3)]:
         raise CommandError(f"users are missing from the index, and so from the export ({', '.join(strays)}, …): {CURE}")

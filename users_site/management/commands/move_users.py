@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from common.cli.console import FORMATS
 from users_site.operations import moving
 from users_site.operations.moving import Move
 from users_site.operations.store import StoreCommand, address
+from users_site.operations.walk import count as users_in
+from users_site.repository.keys import Layout
 
 
 class Command(StoreCommand):
@@ -31,19 +34,21 @@ Redis 6 or newer; the user of --from needs the rights CLIENT TRACKING and SUBSCR
         source, target = address(options["source"], "--from"), address(options["target"], "--to")
         if source == target:
             raise CommandError("--from and --to name the same store", returncode=2)
-        with self.store(source) as old, self.store(target) as new:
+        with self.errors_of(source):
+            source_layout = moving.layout_of(source)
+        with self.store(source, source_layout) as old, self.store(target, Layout(settings.PARTITIONS)) as new:
             if options["call_off"]:
                 self.say(f"{source} takes writes again" if moving.release(old) else f"{source} was not held")
                 return
             move = Move(old, new)
             try:
                 for what in ("users copied", "users compared"):  # once more: what the target stored, byte for byte
-                    self._pass(move, old.count(), what)
+                    self._pass(move, users_in(old), what)
                 move.follow()
                 held = move.finish()
             finally:
                 move.close()
-            count = new.count()
+            count = users_in(new)
         if options["format"] == "json":
             counts = {"count": count, "stored": move.stored, "removed": move.removed}
             self.write_json(counts | {"held_seconds": round(held, 3)})

@@ -12,6 +12,7 @@ from users_site.operations.bulk import Bulk
 from users_site.operations.loading import load
 from users_site.operations.seed import entries, has_real_people, ids, people
 from users_site.operations.store import StoreCommand
+from users_site.operations.walk import count as users_in
 
 MAX_COUNT = 10_000_000
 """What a store of 8 GiB holds."""
@@ -64,7 +65,7 @@ With DEBUG=false, a store with addresses of other domains counts as a production
         self.say(f"{progress.summary(created)}{note}; --seed {seed}")
 
     def _clear(self, bulk: Bulk, options: dict[str, Any]) -> None:
-        count = bulk.count()
+        count = users_in(bulk)
         if not settings.DEBUG and not (options["yes"] and options["production"]):
             raise CommandError(f"{bulk.address} is in production (DEBUG=false): --clear needs --yes and --production")
         if not options["yes"]:

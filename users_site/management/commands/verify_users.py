@@ -10,6 +10,7 @@ from common.cli.console import add_format, table, whole
 from users_site.operations.findings import REPAIRABLE, Finding, Kind
 from users_site.operations.store import StoreCommand
 from users_site.operations.verify import Verification
+from users_site.operations.walk import count as users_in
 from users_site.repository.errors import StoreError
 
 
@@ -35,7 +36,7 @@ safe while the service runs: it reads in small batches, and checks each suspect 
         with self.store() as bulk:
             total = None
             with suppress(StoreError):  # an index of another type is a finding, not the end
-                total = bulk.count() * 3
+                total = users_in(bulk) * 3
             progress = self.start_progress(total, "entries checked")
             audit = Verification(bulk, repair=options["repair"], advance=progress.update)
             for finding in audit.run():

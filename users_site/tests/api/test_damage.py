@@ -1,14 +1,14 @@
 """A damaged record over HTTP: a 500 that names it in the log, and the way out."""
 
 from tools.processes.store import Store
-from users_site.repository import keys
 from users_site.tests.api.client import Users, fresh_email, problem
+from users_site.tests.repository.people import HOME
 
 
 def test_broken_record_is_500_until_it_is_replaced_or_deleted(alone: Users, own_store: Store) -> None:
     good, bad = alone.created(), alone.created()
     with own_store.client() as client:
-        client.set(keys.record(0, bad["id"]), "{bad")
+        client.set(HOME.record(bad["id"]), "{bad")
     problem(alone.get(bad["id"]), 500, "internal-error")
     problem(alone.patch(bad["id"], {"name": "Grace"}), 500, "internal-error")
     assert alone.list().json()["results"] == [good]
@@ -16,7 +16,7 @@ def test_broken_record_is_500_until_it_is_replaced_or_deleted(alone: Users, own_
     assert replaced.status_code == 200
     assert alone.get(bad["id"]).json() == replaced.json()
     with own_store.client() as client:
-        client.set(keys.record(0, bad["id"]), "{bad")
+        client.set(HOME.record(bad["id"]), "{bad")
     assert alone.delete(bad["id"]).status_code == 204
     assert alone.get(bad["id"]).status_code == 404
 

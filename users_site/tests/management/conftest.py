@@ -18,7 +18,7 @@ from tools.processes.service import ROOT
 from tools.processes.store import Store, store
 from users_site import identifiers
 from users_site.models import User
-from users_site.repository import keys
+from users_site.tests.repository.people import HOME
 
 COMMAND_SECONDS = 60
 
@@ -120,9 +120,9 @@ def a_user(number: int = 1, **changes: str) -> User:
 
 def put(redis: Redis, user: User, document: bytes | None = None) -> User:
     """The user in the store: record, index entry, claim."""
-    redis.set(keys.record(0, user.id), document or user.document())
-    redis.zadd(keys.index(0), {user.id: 0})
-    redis.set(keys.claim(0, user.email), user.id)
+    redis.set(HOME.record(user.id), document or user.document())
+    redis.zadd(HOME.index, {user.id: 0})
+    redis.set(HOME.claim(user.email), user.id)
     return user
 
 

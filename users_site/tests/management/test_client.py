@@ -12,6 +12,7 @@ from tools.processes.sentinel import replica_of, sentinel_of, sentinel_url
 from tools.processes.service import free_port
 from tools.processes.valkey import valkey
 from users_site.operations.bulk import Bulk
+from users_site.operations.walk import count as users_in
 from users_site.repository.errors import StoreUnavailable
 
 pytest_plugins = ["tests.tls"]
@@ -21,7 +22,7 @@ def count(settings: Any, url: str) -> int:
     settings.REDIS_URL = url
     bulk = Bulk()
     try:
-        return bulk.count()
+        return users_in(bulk)
     finally:
         bulk.close()
 

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from tools.processes.cluster import SLOT, Nodes, cluster, node_id, until, url_of
 from tools.processes.service import free_port
-from users_site.repository import keys
+from users_site.tests.repository.people import HOME
 
 Run = Callable[..., str]
 
@@ -31,7 +31,7 @@ def nodes(running: Nodes, redis: Any, settings: Any) -> Nodes:
 def test_every_command_works(run: Run, nodes: Nodes, tmp_path: Path) -> None:
     run("wait_for_redis", timeout=20)
     run("seed_users", count=1000, seed="demo", production=True)
-    assert nodes.owner.command("ZCARD", keys.index(0)) == 1000
+    assert nodes.owner.command("ZCARD", HOME.index) == 1000
     run("verify_users")
     file = tmp_path / "users.ndjson.gz"
     run("export_users", str(file))
@@ -39,7 +39,7 @@ def test_every_command_works(run: Run, nodes: Nodes, tmp_path: Path) -> None:
     assert nodes.owner.command("DBSIZE") == 0
     run("import_users", str(file))
     run("import_users", str(file), on_conflict="replace")
-    assert nodes.owner.command("ZCARD", keys.index(0)) == 1000
+    assert nodes.owner.command("ZCARD", HOME.index) == 1000
     nodes.owner.command("DEL", nodes.owner.command("KEYS", "*email*")[0])
     with pytest.raises(CommandError):
         run("verify_users")
@@ -53,7 +53,7 @@ def test_the_new_owner_is_found_after_a_failover(run: Run, nodes: Nodes) -> None
     replica.command("CLUSTER", "FAILOVER")
     until(lambda: nodes.owner is replica)
     run("seed_users", count=20, seed="demo", production=True)
-    assert replica.command("ZCARD", keys.index(0)) == 20
+    assert replica.command("ZCARD", HOME.index) == 20
 
 
 def test_while_the_slot_is_moved_key_by_key_a_command_refuses(run: Run, nodes: Nodes) -> None:

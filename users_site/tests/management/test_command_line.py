@@ -15,7 +15,7 @@ from redis import Redis
 
 from tools.processes.service import ROOT, free_port
 from tools.processes.store import PASSWORD, store
-from users_site.repository import keys
+from users_site.tests.repository.people import HOME
 
 COMMANDS = {
     "seed_users": ["--count", "1"],
@@ -125,7 +125,7 @@ def test_signal_stops_it_between_two_batches(redis: Redis, environment: dict[str
         text=True,
     )
     until = time.monotonic() + 30
-    while time.monotonic() < until and not redis.exists(keys.index(0)):
+    while time.monotonic() < until and not redis.exists(HOME.index):
         time.sleep(0.01)
     process.send_signal(number)
     out, errors = process.communicate(timeout=30)
@@ -133,7 +133,7 @@ def test_signal_stops_it_between_two_batches(redis: Redis, environment: dict[str
     assert one_line(errors).startswith("error: stopped after ")
     assert "of 5,000,000 users seeded" in errors
     assert out == ""
-    assert redis.dbsize() == 2 * redis.zcard(keys.index(0)) + 1
+    assert redis.dbsize() == 2 * redis.zcard(HOME.index) + 1
 
 
 def on_a_terminal(environment: dict[str, str], *command: str, answer: bytes = b"") -> tuple[int, str]:
@@ -173,5 +173,5 @@ def test_clear_asks_on_a_terminal(redis: Redis, environment: dict[str, str], ans
     code, shown = on_a_terminal(debug, "seed_users", "--count", "0", "--clear", answer=answer)
     assert "Delete all 3 users" in shown
     assert PASSWORD not in shown
-    assert redis.zcard(keys.index(0)) == left
+    assert redis.zcard(HOME.index) == left
     assert code == (1 if left else 0)

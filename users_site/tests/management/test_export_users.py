@@ -19,8 +19,8 @@ from redis import Redis
 
 from tools.processes.service import ROOT
 from users_site.operations.bulk import Bulk
-from users_site.repository import keys
 from users_site.tests.management.conftest import a_user, parsed, put
+from users_site.tests.repository.people import HOME
 
 Run = Callable[..., str]
 
@@ -31,8 +31,8 @@ def lines_of(path: Path) -> list[bytes]:
 
 
 def by_id(redis: Redis) -> list[bytes]:
-    ids: Any = redis.zrange(keys.index(0), 0, -1)
-    found: Any = redis.mget([keys.record(0, i.decode()) for i in ids])
+    ids: Any = redis.zrange(HOME.index, 0, -1)
+    found: Any = redis.mget([HOME.record(i.decode()) for i in ids])
     return [document + b"\n" for document in found]
 
 
@@ -90,7 +90,7 @@ def test_reader_that_goes_away_ends_it_quietly(shell: Any, run: Run, environment
 
 def test_broken_record_stops_it_and_leaves_no_file(run: Run, redis: Redis, tmp_path: Path) -> None:
     user = put(redis, a_user(1))
-    redis.set(keys.record(0, user.id), b'{"a":\n1}')
+    redis.set(HOME.record(user.id), b'{"a":\n1}')
     with pytest.raises(CommandError, match=user.id):
         run("export_users", str(tmp_path / "a"))
     assert not (tmp_path / "a").exists()
@@ -98,7 +98,7 @@ def test_broken_record_stops_it_and_leaves_no_file(run: Run, redis: Redis, tmp_p
 
 def test_broken_records_can_be_left_out(run: Run, redis: Redis, tmp_path: Path) -> None:
     good, bad = put(redis, a_user(1)), put(redis, a_user(2))
-    redis.set(keys.record(0, bad.id), b"{")
+    redis.set(HOME.record(bad.id), b"{")
     report = parsed(run("export_users", str(tmp_path / "a"), skip_broken=True, format="json"))
     assert (report["count"], report["skipped"]) == (1, 1)
     assert lines_of(tmp_path / "a")[1] == good.document() + b"\n"
@@ -108,7 +108,7 @@ def test_older_file_stays_until_the_new_one_is_whole(run: Run, redis: Redis, tmp
     path = tmp_path / "a"
     run("export_users", str(path))
     before = path.read_bytes()
-    redis.set(keys.record(0, put(redis, a_user()).id), b"{")
+    redis.set(HOME.record(put(redis, a_user()).id), b"{")
     with pytest.raises(CommandError):
         run("export_users", str(path))
     assert path.read_bytes() == before
@@ -172,8 +172,8 @@ def test_user_deleted_between_two_reads_is_left_out(
     user, read = put(redis, a_user(1)), Bulk.read
 
     def late(bulk: Bulk, key_list: Any) -> Any:
-        redis.delete(keys.record(0, user.id), keys.claim(0, user.email))
-        redis.zrem(keys.index(0), user.id)
+        redis.delete(HOME.record(user.id), HOME.claim(user.email))
+        redis.zrem(HOME.index, user.id)
         return read(bulk, key_list)
 
     monkeypatch.setattr(Bulk, "read", late)
@@ -182,19 +182,19 @@ def test_user_deleted_between_two_reads_is_left_out(
 
 
 def index_lost(redis: Redis, user_id: str) -> None:
-    redis.delete(keys.index(0))
+    redis.delete(HOME.index)
 
 
 def index_entry_lost(redis: Redis, user_id: str) -> None:
-    redis.zrem(keys.index(0), user_id)
+    redis.zrem(HOME.index, user_id)
 
 
 def index_entry_misplaced(redis: Redis, user_id: str) -> None:
-    redis.zadd(keys.index(0), {user_id: 1})
+    redis.zadd(HOME.index, {user_id: 1})
 
 
 def record_lost(redis: Redis, user_id: str) -> None:
-    redis.delete(keys.record(0, user_id))
+    redis.delete(HOME.record(user_id))
 
 
 @pytest.mark.parametrize("damage", [index_lost, index_entry_lost, index_entry_misplaced, record_lost])
@@ -218,7 +218,7 @@ def test_export_of_a_damaged_store_fails_and_keeps_the_good_file(
 
 def test_damaged_store_on_stdout_gets_no_trailer(shell: Any, redis: Redis) -> None:
     put(redis, a_user())
-    redis.delete(keys.index(0))
+    redis.delete(HOME.index)
     done = shell("export_users", "-")
     assert done.returncode == 1
     assert len(done.stdout.splitlines()) == 1
@@ -226,9 +226,9 @@ def test_damaged_store_on_stdout_gets_no_trailer(shell: Any, redis: Redis) -> No
 
 def test_foreign_member_of_the_index_stops_it_where_users_may_be(run: Run, redis: Redis, tmp_path: Path) -> None:
     put(redis, a_user())
-    redis.zadd(keys.index(0), {b"\xff\xfe": 0})  # above all ids
+    redis.zadd(HOME.index, {b"\xff\xfe": 0})  # above all ids
     run("export_users", str(tmp_path / "a"))
-    redis.zadd(keys.index(0), {b"00\xff": 0})
+    redis.zadd(HOME.index, {b"00\xff": 0})
     with pytest.raises(CommandError, match="whose record is missing"):
         run("export_users", str(tmp_path / "a"))
 

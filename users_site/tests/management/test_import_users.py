@@ -12,8 +12,8 @@ from django.core.management.base import CommandError
 from redis import Redis
 
 from users_site.models import User
-from users_site.repository import keys
 from users_site.tests.management.conftest import a_user, contents, parsed, put
+from users_site.tests.repository.people import HOME
 
 Run = Callable[..., str]
 
@@ -73,7 +73,7 @@ def test_run_after_a_stop_continues(run: Run, redis: Redis, file: Path, users: l
 def test_pipe_is_read_too(shell: Any, redis: Redis, file: Path) -> None:
     done = shell("import_users", "-", stdin=file.read_text())
     assert done.returncode == 0, done.stderr
-    assert redis.zcard(keys.index(0)) == 250
+    assert redis.zcard(HOME.index) == 250
 
 
 def test_check_writes_nothing(run: Run, redis: Redis, file: Path) -> None:
@@ -143,7 +143,7 @@ def test_damaged_pipe_stops_at_the_line_with_whole_users_only(shell: Any, run: R
     done = shell("import_users", "-", stdin=data)
     assert done.returncode == 1
     assert "line 232" in done.stderr
-    assert redis.zcard(keys.index(0)) == 200
+    assert redis.zcard(HOME.index) == 200
     run("verify_users")
 
 
@@ -168,8 +168,8 @@ def test_fail_stops_at_the_line_and_stores_nothing_from_its_batch_on(
     mine = put(redis, there(users))
     with pytest.raises(CommandError, match=r"line 122: .*nothing from line 102 on"):
         run("import_users", str(file))
-    assert redis.zcard(keys.index(0)) == 101
-    assert redis.get(keys.record(0, mine.id)) == mine.document()
+    assert redis.zcard(HOME.index) == 101
+    assert redis.get(HOME.record(mine.id)) == mine.document()
     run("verify_users")
 
 
@@ -180,7 +180,7 @@ def test_skip_leaves_the_stores_user(
     mine = put(redis, there(users))
     report = run("import_users", str(file), on_conflict="skip", format="json")
     assert counts(report) == {"created": 249, "unchanged": 0, "skipped": 1, "replaced": 0}
-    assert redis.get(keys.record(0, mine.id)) == mine.document()
+    assert redis.get(HOME.record(mine.id)) == mine.document()
     run("verify_users")
 
 
@@ -191,9 +191,9 @@ def test_replace_leaves_the_files_user_alone_in_the_place(
     put(redis, there(users))
     report = run("import_users", str(file), on_conflict="replace", format="json")
     assert counts(report) == {"created": 249, "unchanged": 0, "skipped": 0, "replaced": 1}
-    assert redis.zcard(keys.index(0)) == 250
+    assert redis.zcard(HOME.index) == 250
     assert redis.dbsize() == 501
-    assert redis.get(keys.record(0, users[120].id)) == users[120].document()
+    assert redis.get(HOME.record(users[120].id)) == users[120].document()
     run("verify_users")
 
 
@@ -201,17 +201,17 @@ def test_replace_restores_swapped_emails(run: Run, redis: Redis, file: Path, use
     put(redis, a_user(id=users[3].id, email=users[4].email))
     put(redis, a_user(id=users[4].id, email=users[3].email))
     run("import_users", str(file), on_conflict="replace")
-    assert redis.get(keys.record(0, users[3].id)) == users[3].document()
-    assert redis.get(keys.record(0, users[4].id)) == users[4].document()
-    assert redis.zcard(keys.index(0)) == 250
+    assert redis.get(HOME.record(users[3].id)) == users[3].document()
+    assert redis.get(HOME.record(users[4].id)) == users[4].document()
+    assert redis.zcard(HOME.index) == 250
     run("verify_users")
 
 
 def test_replace_does_not_harm_whom_a_stale_claim_names(run: Run, redis: Redis, file: Path, users: list[User]) -> None:
     bystander = put(redis, a_user(email="bystander@example.com"))
-    redis.set(keys.claim(0, users[7].email), bystander.id)
+    redis.set(HOME.claim(users[7].email), bystander.id)
     run("import_users", str(file), on_conflict="replace")
-    assert redis.get(keys.record(0, bystander.id)) == bystander.document()
+    assert redis.get(HOME.record(bystander.id)) == bystander.document()
     run("verify_users")
 
 

@@ -13,29 +13,30 @@ from redis import Redis
 from packages.redis_pipe import Script
 from tools.processes.store import Store
 from users_site.models import User
-from users_site.repository import keys, scripts
-from users_site.repository.users import version
+from users_site.repository import scripts
+from users_site.repository.change import version
 from users_site.tests.management.conftest import a_user
+from users_site.tests.repository.people import HOME
 
 Run = Callable[..., str]
 
 
 def call(redis: Redis, script: Script, key_list: list[str], *args: str | bytes) -> None:
-    redis.eval(script.source, len(key_list) + 1, *key_list, keys.epoch(0), *args)
+    redis.eval(script.source, len(key_list) + 1, HOME.epoch, *key_list, "1", *args)
 
 
 def create(redis: Redis, user: User) -> None:
-    three = [keys.record(0, user.id), keys.index(0), keys.claim(0, user.email)]
-    call(redis, scripts.CREATE, three, user.id, user.document())
+    three = [HOME.record(user.id), HOME.index, HOME.claim(user.email)]
+    call(redis, scripts.CREATE, three, user.id, user.document(), "", "")
 
 
 def move(redis: Redis, user: User, changed: User) -> None:
-    three = [keys.record(0, user.id), keys.claim(0, user.email), keys.claim(0, changed.email)]
-    call(redis, scripts.REPLACE, three, version(user.document()), changed.document(), user.id)
+    three = [HOME.record(user.id), HOME.claim(changed.email), HOME.claim(user.email)]
+    call(redis, scripts.REPLACE, three, version(user.document()), changed.document(), user.id, "")
 
 
 def delete(redis: Redis, user: User) -> None:
-    three = [keys.record(0, user.id), keys.index(0), keys.claim(0, user.email)]
+    three = [HOME.record(user.id), HOME.index, HOME.claim(user.email)]
     call(redis, scripts.DELETE, three, version(user.document()), user.id)
 
 
@@ -72,7 +73,7 @@ def test_verify_finds_nothing_wrong_while_users_come_change_and_go(run: Run, red
         while time.monotonic() < until:
             assert "everything agrees" in run("verify_users")
             assert "everything agrees" in run("verify_users", repair=True)
-    assert redis.zcard(keys.index(0)) > 500
+    assert redis.zcard(HOME.index) > 500
 
 
 def test_export_has_every_lasting_user_once(run: Run, redis: Redis, own_store: Store, tmp_path: Path) -> None:
@@ -93,5 +94,5 @@ def test_import_under_traffic_leaves_a_store_that_agrees(
     redis.flushall()
     with traffic(own_store):
         run("import_users", str(tmp_path / "a"), on_conflict=policy)
-    assert redis.zcard(keys.index(0)) >= 2000
+    assert redis.zcard(HOME.index) >= 2000
     assert "everything agrees" in run("verify_users")

@@ -19,12 +19,12 @@ from users_site.models import User
 from users_site.operations import moving
 from users_site.operations.changes import Changes
 from users_site.operations.moving import Move
-from users_site.repository import keys
 from users_site.tests.management.conftest import a_user, contents, put
 from users_site.tests.management.test_live_traffic import create, delete, move
+from users_site.tests.repository.people import HOME
 
 Run = Callable[..., str]
-ENTRY = keys.idempotency(0, "a-key")
+ENTRY = HOME.idempotency("a-key")
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_everything_is_moved_byte_for_byte_and_the_old_store_refuses_writes(
     assert users_of(target) == users_of(redis)
     assert redis.pexpiretime(ENTRY) == target.pexpiretime(ENTRY)
     assert is_held(redis)
-    assert redis.ttl(keys.epoch(0)) == -1
+    assert redis.ttl(HOME.epoch) == -1
     assert not is_held(target)
 
 
@@ -129,7 +129,7 @@ def test_no_acknowledged_write_is_lost_under_writes(
     assert len(answered) > 100
     assert users_of(target) == users_of(redis)
     for user_id, user in answered.items():
-        assert target.get(keys.record(0, user_id)) == (user.document() if user else None)
+        assert target.get(HOME.record(user_id)) == (user.document() if user else None)
     settings.REDIS_URL = target_store.url
     assert "everything agrees" in run("verify_users")
 
@@ -140,17 +140,17 @@ def test_killed_run_leaves_the_old_store_open_and_the_next_one_finishes(
     run("seed_users", count=8000)
     process = subprocess.Popen([sys.executable, "manage_users.py", "move_users", *urls], cwd=ROOT, env=environment)
     until = time.monotonic() + 30
-    while time.monotonic() < until and target.zcard(keys.index(0)) < 1000:
+    while time.monotonic() < until and target.zcard(HOME.index) < 1000:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait(10)
-    assert 1000 <= target.zcard(keys.index(0)) < 8000
+    assert 1000 <= target.zcard(HOME.index) < 8000
     assert not is_held(redis)
-    first, second = (name.decode() for name in redis.zrange(keys.index(0), 0, 1))
-    document: Any = redis.get(keys.record(0, first))
+    first, second = (name.decode() for name in redis.zrange(HOME.index, 0, 1))
+    document: Any = redis.get(HOME.record(first))
     delete(redis, User.from_document(document))  # copied already: it must be removed from the target
-    other: Any = redis.get(keys.record(0, second))
-    redis.set(keys.record(0, second), other.replace(b'"user"', b'"admin"'))
+    other: Any = redis.get(HOME.record(second))
+    redis.set(HOME.record(second), other.replace(b'"user"', b'"admin"'))
     run("move_users", *urls)
     assert users_of(target) == users_of(redis)
 
@@ -160,7 +160,7 @@ def test_interrupted_hold_is_lifted(run: Run, redis: Redis, urls: list[str], mon
 
     def interrupted(self: Move) -> None:
         assert is_held(redis)
-        assert 0 < redis.ttl(keys.epoch(0)) <= 10
+        assert 0 < redis.ttl(HOME.epoch) <= 10
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Move, "_settle", interrupted)
@@ -173,7 +173,7 @@ def test_hold_that_expired_is_no_finished_move(
     run: Run, redis: Redis, urls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(redis, a_user())
-    monkeypatch.setattr(Move, "_settle", lambda self: redis.delete(keys.epoch(0)))
+    monkeypatch.setattr(Move, "_settle", lambda self: redis.delete(HOME.epoch))
     with pytest.raises(CommandError, match="expired: run the command again"):
         run("move_users", *urls)
     assert not is_held(redis)
@@ -185,7 +185,7 @@ def test_target_that_does_not_keep_a_change_is_no_finished_move(
     user = put(redis, a_user())
 
     def changed_at_the_last_moment(self: Move) -> None:
-        redis.set(keys.record(0, user.id), a_user(id=user.id, email=user.email, name="Eve").document())
+        redis.set(HOME.record(user.id), a_user(id=user.id, email=user.email, name="Eve").document())
 
     monkeypatch.setattr(Move, "_hold", changed_at_the_last_moment)
     monkeypatch.setattr(moving, "replace", lambda store, entries: None)

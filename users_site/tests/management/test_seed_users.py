@@ -13,15 +13,15 @@ from redis import Redis
 from users_contract.contracts import UserSerializer
 from users_site.models import User
 from users_site.operations.seed import people
-from users_site.repository import keys
 from users_site.tests.management.conftest import a_user, contents, parsed, put
+from users_site.tests.repository.people import HOME
 
 Run = Callable[..., str]
 
 
 def users_in(redis: Redis) -> list[User]:
-    ids: Any = redis.zrange(keys.index(0), 0, -1)
-    found: Any = redis.mget([keys.record(0, i.decode()) for i in ids])
+    ids: Any = redis.zrange(HOME.index, 0, -1)
+    found: Any = redis.mget([HOME.record(i.decode()) for i in ids])
     return [User.from_document(document) for document in found]
 
 
@@ -43,8 +43,8 @@ def test_every_user_is_valid_indexed_and_claimed(run: Run, redis: Redis) -> None
         serializer = UserSerializer(data={"name": user.name, "email": user.email, "role": user.role})
         assert serializer.is_valid(), serializer.errors
         assert dict(serializer.validated_data) == {"name": user.name, "email": user.email, "role": user.role}
-        assert redis.get(keys.claim(0, user.email)) == user.id.encode()
-        assert redis.get(keys.record(0, user.id)) == user.document()
+        assert redis.get(HOME.claim(user.email)) == user.id.encode()
+        assert redis.get(HOME.record(user.id)) == user.document()
 
 
 def test_created_at_is_of_the_ids_millisecond(run: Run, redis: Redis) -> None:
@@ -93,7 +93,7 @@ def test_second_run_with_the_seed_changes_nothing_and_prints_the_same_ids(run: R
 def test_longer_run_with_the_seed_adds_only_the_others(run: Run, redis: Redis) -> None:
     run("seed_users", count=130, seed="s")
     run("seed_users", count=170, seed="s")
-    assert redis.zcard(keys.index(0)) == 170
+    assert redis.zcard(HOME.index) == 170
 
 
 def test_taken_email_is_left_to_its_holder(run: Run, redis: Redis) -> None:
@@ -101,20 +101,20 @@ def test_taken_email_is_left_to_its_holder(run: Run, redis: Redis) -> None:
     holder = put(redis, a_user(email=email.upper()))
     printed = run("seed_users", count=3, seed="s", print_ids=True).split()
     assert holder.id in printed
-    assert redis.get(keys.claim(0, email)) == holder.id.encode()
-    assert redis.zcard(keys.index(0)) == 3
+    assert redis.get(HOME.claim(email)) == holder.id.encode()
+    assert redis.zcard(HOME.index) == 3
 
 
 def test_without_a_seed_every_run_makes_others(run: Run, redis: Redis) -> None:
     run("seed_users", count=50)
     run("seed_users", count=50)
-    assert redis.zcard(keys.index(0)) == 100
+    assert redis.zcard(HOME.index) == 100
 
 
 def test_stdout_is_ids_and_nothing_else(shell: Any, redis: Redis) -> None:
     done = shell("seed_users", "--count", "7", "--print-ids")
     assert done.returncode == 0
-    assert done.stdout.split("\n")[:-1] == [i.decode() for i in redis.zrange(keys.index(0), 0, -1)]
+    assert done.stdout.split("\n")[:-1] == [i.decode() for i in redis.zrange(HOME.index, 0, -1)]
     assert "7 users seeded" in done.stderr
 
 
@@ -123,16 +123,16 @@ def test_store_with_real_people_needs_production(run: Run, redis: Redis, setting
     put(redis, a_user(email="someone@somewhere.net"))
     with pytest.raises(CommandError, match="real addresses"):
         run("seed_users", count=1)
-    assert redis.zcard(keys.index(0)) == 1
+    assert redis.zcard(HOME.index) == 1
     run("seed_users", count=1, production=True)
-    assert redis.zcard(keys.index(0)) == 2
+    assert redis.zcard(HOME.index) == 2
 
 
 def test_store_with_made_up_people_may_get_more(run: Run, redis: Redis, settings: Any) -> None:
     settings.DEBUG = False
     run("seed_users", count=3)
     run("seed_users", count=3)
-    assert redis.zcard(keys.index(0)) == 6
+    assert redis.zcard(HOME.index) == 6
 
 
 @pytest.mark.parametrize("told", [{}, {"yes": True}, {"production": True}])
@@ -158,13 +158,13 @@ def test_clear_deletes_the_layouts_keys_and_no_others(run: Run, redis: Redis, se
     redis.set("{users:0}:idem:k", "x")
     redis.set("somebody-elses", "x")
     run("seed_users", count=2, clear=True, yes=True)
-    assert redis.zcard(keys.index(0)) == 2
+    assert redis.zcard(HOME.index) == 2
     assert redis.get("somebody-elses") == b"x"
     assert redis.dbsize() == 2 * 2 + 1 + 1
 
 
 def test_document_is_what_the_api_stores(run: Run, redis: Redis) -> None:
     run("seed_users", count=1)
-    document = redis.get(keys.record(0, users_in(redis)[0].id))
+    document = redis.get(HOME.record(users_in(redis)[0].id))
     assert isinstance(document, bytes)
     assert list(orjson.loads(document)) == ["id", "name", "email", "role", "created_at", "updated_at"]

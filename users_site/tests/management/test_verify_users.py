@@ -9,8 +9,9 @@ from redis import Redis
 
 from users_site.models import User
 from users_site.operations.findings import REPAIRABLE, Kind
-from users_site.repository import keys
+from users_site.repository.keys import Layout
 from users_site.tests.management.conftest import a_user, contents, parsed, put
+from users_site.tests.repository.people import HOME
 
 Run = Callable[..., str]
 DAY = 24 * 60 * 60
@@ -34,59 +35,64 @@ def found(run: Run, **options: Any) -> dict[str, int]:
 
 
 def record_unindexed(redis: Redis, user: User) -> None:
-    redis.zrem(keys.index(0), user.id)
+    redis.zrem(HOME.index, user.id)
 
 
 def record_unclaimed(redis: Redis, user: User) -> None:
-    redis.delete(keys.claim(0, user.email))
+    redis.delete(HOME.claim(user.email))
 
 
 def claim_stale_without_record(redis: Redis, user: User) -> None:
-    redis.set(keys.claim(0, "gone@example.com"), a_user().id)
+    redis.set(HOME.claim("gone@example.com"), a_user().id)
 
 
 def claim_stale_of_another_email(redis: Redis, user: User) -> None:
-    redis.set(keys.claim(0, "former@example.com"), user.id)
+    redis.set(HOME.claim("former@example.com"), user.id)
 
 
 def index_stale(redis: Redis, user: User) -> None:
-    redis.zadd(keys.index(0), {a_user().id: 0})
+    redis.zadd(HOME.index, {a_user().id: 0})
 
 
 def index_misplaced(redis: Redis, user: User) -> None:
-    redis.zadd(keys.index(0), {user.id: 7})
+    redis.zadd(HOME.index, {user.id: 7})
 
 
 def idempotency_stuck(redis: Redis, user: User) -> None:
-    redis.set(keys.idempotency(0, "k"), b"f" * 32 + user.document())
+    redis.set(HOME.idempotency("k"), b"f" * 32 + user.document())
 
 
 def idempotency_stuck_for_too_long(redis: Redis, user: User) -> None:
-    redis.set(keys.idempotency(0, "k"), b"f" * 32, ex=2 * DAY)
+    redis.set(HOME.idempotency("k"), b"f" * 32, ex=2 * DAY)
 
 
 def idempotency_broken(redis: Redis, user: User) -> None:
-    redis.set(keys.idempotency(0, "k"), b"f" * 32 + b"{", ex=100)
+    redis.set(HOME.idempotency("k"), b"f" * 32 + b"{", ex=100)
 
 
 def claim_stale_of_an_earlier_version(redis: Redis, user: User) -> None:
     """Versions before the A-labels claimed the case-folded text."""
-    redis.rename(keys.claim(0, user.email), "{users:0}:email:nine@bücher.example")
+    redis.rename(HOME.claim(user.email), "{users:0}:email:nine@bücher.example")
 
 
 def key_expiring(redis: Redis, user: User) -> None:
-    redis.expire(keys.record(0, user.id), 1000)
+    redis.expire(HOME.record(user.id), 1000)
 
 
 def key_expiring_claim(redis: Redis, user: User) -> None:
-    redis.expire(keys.claim(0, user.email), 1000)
+    redis.expire(HOME.claim(user.email), 1000)
 
 
 def key_expiring_index(redis: Redis, user: User) -> None:
-    redis.expire(keys.index(0), 1000)
+    redis.expire(HOME.index, 1000)
+
+
+def change_abandoned(redis: Redis, user: User) -> None:
+    redis.set(HOME.intent(user.id), "1700000000000-0123456789abcdef")
 
 
 REPAIRS = [
+    change_abandoned,
     record_unindexed,
     record_unclaimed,
     claim_stale_without_record,
@@ -136,7 +142,7 @@ def test_claim_of_an_earlier_version_is_moved_in_one_step(run: Run, redis: Redis
 def test_stuck_idempotency_entry_keeps_its_answer_and_gets_a_day(run: Run, redis: Redis) -> None:
     idempotency_stuck(redis, put(redis, a_user()))
     found(run, repair=True)
-    assert 0 < redis.ttl(keys.idempotency(0, "k")) <= DAY
+    assert 0 < redis.ttl(HOME.idempotency("k")) <= DAY
 
 
 BROKEN = {
@@ -156,7 +162,7 @@ BROKEN = {
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
 def test_record_that_is_not_a_user_is_listed_and_left(run: Run, redis: Redis, broken: Any) -> None:
     user = put(redis, a_user())
-    redis.set(keys.record(0, user.id), broken(user))
+    redis.set(HOME.record(user.id), broken(user))
     before = contents(redis)
     assert found(run, repair=True) == {"record-broken": 1}
     assert contents(redis) == before
@@ -172,24 +178,25 @@ def test_two_users_with_one_email_are_listed_and_left(run: Run, redis: Redis) ->
 
 def test_claim_that_names_another_is_given_back(run: Run, redis: Redis) -> None:
     user, other = put(redis, a_user(1)), put(redis, a_user(2))
-    redis.set(keys.claim(0, user.email), other.id)
+    redis.set(HOME.claim(user.email), other.id)
     assert found(run) == {"claim-stale": 1, "record-unclaimed": 1}
     found(run, repair=True)
-    assert redis.get(keys.claim(0, user.email)) == user.id.encode()
+    assert redis.get(HOME.claim(user.email)) == user.id.encode()
     assert found(run) == {}
 
 
 def test_record_under_another_id_is_listed(run: Run, redis: Redis) -> None:
     user = put(redis, a_user(1))
-    redis.set(keys.record(0, a_user().id), user.document())
+    redis.set(HOME.record(a_user().id), user.document())
     assert found(run, repair=True) == {"record-misplaced": 1}
 
 
-def test_record_in_a_partition_that_is_not_its_own_is_listed(run: Run, redis: Redis) -> None:
-    user = a_user()
-    redis.set(keys.record(3, user.id), user.document())
-    redis.set(keys.claim(3, user.email), user.id)
-    redis.zadd(keys.index(3), {user.id: 0})
+def test_record_in_a_partition_that_is_not_its_own_is_listed(run: Run, redis: Redis, settings: Any) -> None:
+    settings.PARTITIONS = 16
+    user, layout = a_user(), Layout(16)
+    elsewhere = layout.partitions[layout.of(user.id).number - 1]
+    redis.set(elsewhere.record(user.id), user.document())
+    redis.zadd(elsewhere.index, {user.id: 0})
     assert found(run, repair=True) == {"record-misplaced": 1}
 
 
@@ -202,7 +209,7 @@ def test_key_that_the_layout_does_not_have_is_listed(run: Run, redis: Redis, key
 
 @pytest.mark.parametrize(
     "name",
-    [keys.claim(0, "a@b.example"), keys.record(0, "01900000-0000-7000-8000-000000000000"), keys.idempotency(0, "k")],
+    [HOME.claim("a@b.example"), HOME.record("01900000-0000-7000-8000-000000000000"), HOME.idempotency("k")],
 )
 def test_key_of_another_type_is_listed(run: Run, redis: Redis, name: str) -> None:
     redis.hset(name, "a", "b")
@@ -212,23 +219,23 @@ def test_key_of_another_type_is_listed(run: Run, redis: Redis, name: str) -> Non
 def test_index_of_another_type_is_listed_and_the_rest_is_checked(run: Run, redis: Redis) -> None:
     user = put(redis, a_user())
     record_unclaimed(redis, user)
-    redis.set(keys.index(0), "x")
+    redis.set(HOME.index, "x")
     assert found(run) == {"key-unknown": 1}
-    redis.delete(keys.index(0))
+    redis.delete(HOME.index)
     assert found(run, repair=True) == {"record-unindexed": 1, "record-unclaimed": 1}
     assert found(run) == {}
 
 
 def test_claim_of_a_record_of_another_type_is_passed_over(run: Run, redis: Redis) -> None:
     user = put(redis, a_user())
-    redis.delete(keys.record(0, user.id))
-    redis.hset(keys.record(0, user.id), "a", "b")
+    redis.delete(HOME.record(user.id))
+    redis.hset(HOME.record(user.id), "a", "b")
     assert found(run, repair=True) == {"key-unknown": 1}
 
 
 def test_binary_names_and_members_are_listed_printable(run: Run, redis: Redis) -> None:
     put(redis, a_user())
-    redis.zadd(keys.index(0), {b"\xff\x00\x1b[2J": 0})
+    redis.zadd(HOME.index, {b"\xff\x00\x1b[2J": 0})
     redis.set(b"{users:0}:email:\xfe\n", a_user().id)
     redis.set(b"{users:0}:user:\xff", b"x")
     with pytest.raises(CommandError):
@@ -257,8 +264,9 @@ def test_keys_of_others_are_none_of_its_business(run: Run, redis: Redis) -> None
 
 def test_idempotency_entries_of_the_api_are_fine(run: Run, redis: Redis) -> None:
     user = put(redis, a_user())
-    redis.set(keys.idempotency(0, "k"), b"\xff" * 32 + user.document(), ex=DAY)
-    redis.set(keys.idempotency(0, "taken"), b"\xff" * 32, ex=DAY)
+    created = f"+{user.id} {user.created_at}".encode()
+    for number, answer in enumerate((created, b"-", created.replace(b"+", b"?"), user.document(), b"")):
+        redis.set(HOME.idempotency(f"k{number}"), b"\xff" * 32 + answer, ex=DAY)
     assert found(run) == {}
 
 

@@ -1,4 +1,4 @@
-"""The same tests on two stores: a server as in production, and a cluster."""
+"""The same tests on three stores: a server as in production, a cluster, and a server with several partitions."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -7,24 +7,28 @@ import pytest
 from packages.redis_pipe import Address, Pipe
 from tools.processes.cluster import cluster_url
 from tools.processes.valkey import valkey_url
-from users_site.repository import keys
+from users_site.repository.keys import Layout
+from users_site.repository.store import Store
 from users_site.repository.users import UserRepository
+from users_site.tests.repository.people import HOME
 
-STORES = {"valkey": valkey_url, "cluster": cluster_url}
+STORES = {"valkey": (valkey_url, 1), "cluster": (cluster_url, 1), "partitions": (valkey_url, 16)}
 
 
 @pytest.fixture(scope="session", params=STORES)
-def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where a store is."""
-    with STORES[request.param]() as url:
-        yield url
+def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
+    """Where a store is, and its number of partitions."""
+    start, partitions = STORES[request.param]
+    with start() as url:
+        yield url, partitions
 
 
 @pytest.fixture
-async def users(store_url: str) -> AsyncIterator[UserRepository]:
+async def users(place: tuple[str, int]) -> AsyncIterator[UserRepository]:
     """A repository on an empty store."""
-    connection = Pipe(Address.from_url(store_url), timeout=20.0, connect_timeout=20.0, slot_key=keys.index(0))
+    url, partitions = place
+    connection = Pipe(Address.from_url(url), timeout=20.0, connect_timeout=20.0, slot_key=HOME.index)
     await connection.execute("flush", b"FLUSHALL")
-    repository = UserRepository(connection)
+    repository = UserRepository(Store(connection, layout=Layout(partitions)))
     yield repository
     await repository.close()

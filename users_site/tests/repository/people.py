@@ -8,10 +8,12 @@ from typing import Any
 import orjson
 
 from users_site.models import User
+from users_site.repository.keys import Layout, Partition
 from users_site.repository.pages import Page, Position
 from users_site.repository.users import UserRepository
 
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
+HOME = Layout().partitions[0]
 _numbers = count()
 
 
@@ -24,6 +26,18 @@ async def created(users: UserRepository, email: str = "", name: str = "Ada", rol
     """A new user."""
     document, _ = await users.create(name, email or fresh_email(), role)
     return User.from_document(document)
+
+
+def home(users: UserRepository, user: User | str) -> Partition:
+    """Where a user, or the claim of an email, lies."""
+    layout = users.store.layout
+    return layout.of_email(user) if isinstance(user, str) else layout.of(user.id)
+
+
+async def leftovers(users: UserRepository) -> list[bytes]:
+    """Every key but those that outlive their users: epochs, and queues of claims to look at."""
+    found = await users.store.pipe.execute("keys", b"KEYS", "*")
+    return [key for key in found if not key.endswith((b"}:epoch", b"}:suspects"))]
 
 
 def to(**fields: str) -> Callable[[User], User]:

@@ -6,12 +6,11 @@ from dataclasses import replace
 import pytest
 
 from packages.redis_pipe import Reason
-from users_site import identifiers
 from users_site.models import User
-from users_site.repository import keys
+from users_site.repository.change import version
 from users_site.repository.errors import EmailTaken, StoreUnavailable, UserNotFound, VersionMismatch
-from users_site.repository.users import UserRepository, version
-from users_site.tests.repository.people import UNKNOWN, created, fresh_email, to
+from users_site.repository.users import UserRepository
+from users_site.tests.repository.people import UNKNOWN, created, fresh_email, home, leftovers, to
 
 
 async def test_changed_document_is_answered_and_kept(users: UserRepository) -> None:
@@ -27,7 +26,7 @@ async def test_changed_document_is_answered_and_kept(users: UserRepository) -> N
 async def test_change_of_nothing_rewrites_a_record_that_is_written_otherwise(users: UserRepository) -> None:
     user = await created(users)
     older = user.document().replace(b'","', b'", "')
-    await users.pipe.execute("set", b"SET", keys.record(identifiers.partition_of(user.id), user.id), older)
+    await users.store.pipe.execute("set", b"SET", home(users, user).record(user.id), older)
     document = await users.update(user.id, to())
     assert document == User.from_document(document).document() == await users.get(user.id)
     assert await users.update(user.id, to()) == document
@@ -129,7 +128,7 @@ async def test_change_that_always_loses_gives_up_after_100_attempts(
         nonlocal reads
         document, reads = await read(user_id), reads + 1
         other = replace(user, name=f"N{reads}").document()
-        await users.pipe.execute("set", b"SET", keys.record(0, user.id), other)
+        await users.store.pipe.execute("set", b"SET", home(users, user).record(user.id), other)
         return document
 
     monkeypatch.setattr(users, "_read", overtaken)
@@ -147,7 +146,7 @@ async def test_deleted_user_leaves_nothing(users: UserRepository) -> None:
         await users.get(user.id)
     assert await users.find(user.email) is None
     assert await users.count() == 0
-    assert await users.pipe.execute("keys", b"KEYS", "*") == []
+    assert await leftovers(users) == []
 
 
 async def test_user_deleted_between_read_and_write_raises_not_found(
@@ -166,7 +165,7 @@ async def test_user_deleted_between_read_and_write_raises_not_found(
         monkeypatch.setattr(users, "_read", overtaken)
         with pytest.raises(UserNotFound):
             await change(user)
-    assert await users.pipe.execute("keys", b"KEYS", "*") == []
+    assert await leftovers(users) == []
 
 
 async def test_delete_against_changes_leaves_nothing(users: UserRepository) -> None:
@@ -174,7 +173,7 @@ async def test_delete_against_changes_leaves_nothing(users: UserRepository) -> N
         user = await created(users)
         changes = [users.update(user.id, to(email=fresh_email())) for _ in range(8)]
         await asyncio.gather(*changes, users.delete(user.id), return_exceptions=True)
-    assert await users.pipe.execute("keys", b"KEYS", "*") == []
+    assert await leftovers(users) == []
 
 
 async def test_one_of_8_deletes_at_once_deletes(users: UserRepository) -> None:

@@ -5,7 +5,6 @@ import asyncio
 import orjson
 import pytest
 
-from users_site import identifiers
 from users_site.models import User
 from users_site.repository.errors import EmailTaken, UserNotFound
 from users_site.repository.users import UserRepository
@@ -19,11 +18,6 @@ async def test_created_user_is_read_byte_by_byte_as_it_was_answered(users: UserR
     assert await users.get(user.id) == document
     assert list(orjson.loads(document)) == ["id", "name", "email", "role", "created_at", "updated_at"]
     assert document.startswith(b'{"id":"' + user.id.encode())
-
-
-async def test_id_names_the_partition_of_the_email(users: UserRepository) -> None:
-    user = await created(users)
-    assert identifiers.partition_of(user.id) == identifiers.partition_for(user.email)
 
 
 async def test_unknown_id_raises_not_found(users: UserRepository) -> None:

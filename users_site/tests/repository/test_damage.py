@@ -8,10 +8,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from users_site.models import User
-from users_site.repository import keys, pages
-from users_site.repository.errors import RecordBroken, StoreError, UserNotFound
+from users_site.repository import pages
+from users_site.repository.errors import RecordBroken, StoreError, StoreUnavailable, UserNotFound
 from users_site.repository.users import UserRepository
-from users_site.tests.repository.people import created, fresh_email, ids, to, walk
+from users_site.tests.repository.people import created, fresh_email, home, ids, leftovers, to, walk
 
 BROKEN = {
     "cut": lambda user: user.document()[:-1],
@@ -28,8 +28,8 @@ def counted(fault: str) -> float:
 
 async def damaged(users: UserRepository, document: bytes | None = None) -> User:
     user = await created(users)
-    await users.pipe.execute(
-        "set", b"SET", keys.record(0, user.id), user.document()[:-1] if document is None else document
+    await users.store.pipe.execute(
+        "set", b"SET", home(users, user).record(user.id), user.document()[:-1] if document is None else document
     )
     return user
 
@@ -39,7 +39,7 @@ async def test_broken_record_is_an_error_line_and_a_count(
     users: UserRepository, caplog: pytest.LogCaptureFixture, broken
 ) -> None:
     user, before = await created(users), counted("broken")
-    await users.pipe.execute("set", b"SET", keys.record(0, user.id), broken(user))
+    await users.store.pipe.execute("set", b"SET", home(users, user).record(user.id), broken(user))
     with pytest.raises(RecordBroken):
         await users.get(user.id)
     with pytest.raises(RecordBroken):
@@ -63,7 +63,7 @@ async def test_index_entry_without_a_record_is_logged_counted_and_replaced(
     users: UserRepository, caplog: pytest.LogCaptureFixture, side: pages.Side
 ) -> None:
     made, before = [await created(users) for _ in range(5)], counted("missing")
-    await users.pipe.execute("del", b"DEL", keys.record(0, made[2].id))
+    await users.store.pipe.execute("del", b"DEL", home(users, made[2]).record(made[2].id))
     edge = "f" * 8 if side is pages.Side.OLDER else "0" * 8
     page = await users.page(4, pages.Position(side, f"{edge}-0000-7000-8000-000000000000"))
     assert ids(page) == [user.id for user in made[::-1] if user is not made[2]]
@@ -74,7 +74,7 @@ async def test_index_entry_without_a_record_is_logged_counted_and_replaced(
 
 async def test_page_of_many_missing_records_stays_bounded_and_continues(users: UserRepository) -> None:
     made = [await created(users) for _ in range(30)][::-1]
-    await users.pipe.execute("del", b"DEL", *(keys.record(0, user.id) for user in made[1:-1]))
+    await users.store.pipe.execute("del", b"DEL", *(home(users, user).record(user.id) for user in made[1:-1]))
     page = await users.page(2)
     assert ids(page) == [made[0].id]
     assert page.older is not None
@@ -84,15 +84,18 @@ async def test_page_of_many_missing_records_stays_bounded_and_continues(users: U
 async def test_user_deleted_while_a_page_is_read_is_not_damage(
     users: UserRepository, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stays, goes, execute = await created(users), await created(users), users.pipe.execute
+    stays, goes, execute = await created(users), await created(users), users.store.pipe.execute
 
     def late(operation: str, *words, **options):
         if operation == "documents":
-            for words_before in ((b"DEL", keys.record(0, goes.id)), (b"ZREM", keys.index(0), goes.id)):
+            for words_before in (
+                (b"DEL", home(users, goes).record(goes.id)),
+                (b"ZREM", home(users, goes).index, goes.id),
+            ):
                 execute("late", *words_before)
         return execute(operation, *words, **options)
 
-    monkeypatch.setattr(users.pipe, "execute", late)
+    monkeypatch.setattr(users.store.pipe, "execute", late)
     assert ids(await users.page(2)) == [stays.id]
     assert caplog.text == ""
 
@@ -101,7 +104,7 @@ async def test_user_deleted_while_a_page_is_read_is_not_damage(
 async def test_broken_record_can_be_replaced(users: UserRepository, legible: bool) -> None:
     user = await created(users)
     bad = user.document().replace(b'"user"', b"7") if legible else b"{bad"
-    await users.pipe.execute("set", b"SET", keys.record(0, user.id), bad)
+    await users.store.pipe.execute("set", b"SET", home(users, user).record(user.id), bad)
     email = fresh_email()
     document = await users.update(user.id, to(name="Grace", email=email, role="admin"), replaces=True)
     now = User.from_document(document)
@@ -110,7 +113,7 @@ async def test_broken_record_can_be_replaced(users: UserRepository, legible: boo
     assert abs((moments[0] - moments[1]).total_seconds()) < 1  # legible, or from the id
     assert await users.find(email) == await users.get(user.id) == document
     if legible:
-        assert await users.pipe.execute("get", b"GET", keys.claim(0, user.email)) is None
+        assert await users.store.pipe.execute("get", b"GET", home(users, user.email).claim(user.email)) is None
 
 
 async def test_broken_record_can_be_deleted(users: UserRepository) -> None:
@@ -122,8 +125,9 @@ async def test_broken_record_can_be_deleted(users: UserRepository) -> None:
 
 
 async def test_stale_claim_finds_nobody(users: UserRepository, caplog: pytest.LogCaptureFixture) -> None:
-    user, former, before = await created(users), fresh_email(), counted("claim")
-    await users.pipe.execute("set", b"SET", keys.claim(0, former), user.id)
+    user, before = await created(users), counted("claim")
+    former = next(email for email in iter(fresh_email, "") if home(users, email) is home(users, user))
+    await users.store.pipe.execute("set", b"SET", home(users, former).claim(former), user.id)
     assert await users.find(former) is None
     assert await users.find(user.email) == user.document()
     assert user.id in caplog.text
@@ -133,29 +137,31 @@ async def test_stale_claim_finds_nobody(users: UserRepository, caplog: pytest.Lo
 
 async def test_claim_of_another_user_outlives_a_delete(users: UserRepository) -> None:
     user, other = await created(users), await created(users)
-    await users.pipe.execute("set", b"SET", keys.claim(0, user.email), other.id)
+    await users.store.pipe.execute("set", b"SET", home(users, user.email).claim(user.email), other.id)
     await users.delete(user.id)
-    assert await users.pipe.execute("get", b"GET", keys.claim(0, user.email)) == other.id.encode()
+    assert await users.store.pipe.execute("get", b"GET", home(users, user.email).claim(user.email)) == other.id.encode()
 
 
 async def test_claim_of_another_user_outlives_a_change_of_email(users: UserRepository) -> None:
     user, other = await created(users), await created(users)
-    await users.pipe.execute("set", b"SET", keys.claim(0, user.email), other.id)
+    await users.store.pipe.execute("set", b"SET", home(users, user.email).claim(user.email), other.id)
     await users.update(user.id, to(email=fresh_email()))
-    assert await users.pipe.execute("get", b"GET", keys.claim(0, user.email)) == other.id.encode()
+    assert await users.store.pipe.execute("get", b"GET", home(users, user.email).claim(user.email)) == other.id.encode()
 
 
 async def test_write_on_an_index_of_another_type_leaves_nothing(users: UserRepository) -> None:
-    await users.pipe.execute("set", b"SET", keys.index(0), "x")
+    email = fresh_email()
+    index = home(users, email).index
+    await users.store.pipe.execute("set", b"SET", index, "x")
     with pytest.raises(StoreError) as caught:
-        await users.create("Ada", fresh_email(), "user")
+        await users.create("Ada", email, "user")
     assert caught.value.code == "WRONGTYPE"
-    assert await users.pipe.execute("keys", b"KEYS", "*") == [keys.index(0).encode()]
+    assert await leftovers(users) == [index.encode()]
 
 
 async def test_delete_on_an_index_of_another_type_deletes_nothing(users: UserRepository) -> None:
     user = await created(users)
-    await users.pipe.execute("set", b"SET", keys.index(0), "x")
+    await users.store.pipe.execute("set", b"SET", home(users, user).index, "x")
     with pytest.raises(StoreError):
         await users.delete(user.id)
     assert await users.find(user.email) == await users.get(user.id) == user.document()
@@ -164,26 +170,28 @@ async def test_delete_on_an_index_of_another_type_deletes_nothing(users: UserRep
 async def test_reads_are_served_while_writes_are_paused(users: UserRepository) -> None:
     user = await created(users)
     await users.find(user.email)
-    await users.pipe.execute("pause", b"CLIENT", b"PAUSE", 60_000, b"WRITE")
+    await users.store.pipe.execute("pause", b"CLIENT", b"PAUSE", 60_000, b"WRITE")
     try:
         assert await users.get(user.id) == await users.find(user.email) == user.document()
         assert ids(await users.page(1)) == [user.id]
     finally:
-        await users.pipe.execute("unpause", b"CLIENT", b"UNPAUSE")
+        await users.store.pipe.execute("unpause", b"CLIENT", b"UNPAUSE")
 
 
 async def test_writes_refuse_a_store_of_another_layout(users: UserRepository) -> None:
     user = await created(users)
-    await users.pipe.execute("set", b"SET", keys.epoch(0), "2")
+    homes, epoch = users.store.layout.partitions, users.store.layout.epoch
+    for each in homes:
+        await users.store.pipe.execute("set", b"SET", each.epoch, "2")
     writes = (
         users.create("Eve", fresh_email(), "user"),
         users.update(user.id, to(name="Eve")),
         users.delete(user.id),
     )
     for write in writes:
-        with pytest.raises(StoreError) as caught:
+        with pytest.raises(StoreUnavailable, match="epoch"):
             await write
-        assert caught.value.code == "EPOCH"
-    await users.pipe.execute("set", b"SET", keys.epoch(0), "1")
+    for each in homes:
+        await users.store.pipe.execute("set", b"SET", each.epoch, epoch)
     assert await users.get(user.id) == user.document()
     await users.delete(user.id)

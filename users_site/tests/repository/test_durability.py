@@ -8,8 +8,10 @@ import pytest
 
 from packages.redis_pipe import Address, Durability, DurableWrites, Pipe
 from tools.processes.valkey import valkey
+from users_site.repository.entries import Idempotency
 from users_site.repository.errors import EmailTaken, NotDurable, StoreError, StoreUnavailable, UserNotFound
-from users_site.repository.users import Idempotency, UserRepository, has_written
+from users_site.repository.store import Store, has_written
+from users_site.repository.users import UserRepository
 from users_site.tests.repository.people import fresh_email, to
 
 AOF = ("appendonly yes", "maxmemory-policy noeviction")
@@ -23,7 +25,7 @@ async def repository():
     def make(server, durability: Durability, seconds: float = 5.0, **options) -> UserRepository:
         first, second = (Pipe(Address.from_url(server.url), timeout=seconds, connect_timeout=5.0) for _ in "12")
         durable = DurableWrites(second, durability, timeout=seconds, has_written=has_written, **options)
-        made.append(UserRepository(first, durable))
+        made.append(UserRepository(Store(first, durable)))
         return made[-1]
 
     yield make

@@ -1,0 +1,68 @@
+"""Findings about users whose email belongs to another partition (repository/far.py). No script sees both partitions: each
+suspect is read again, and dropped by comparing."""
+
+from collections.abc import Iterator
+
+from users_site.identifiers import canonical
+from users_site.operations.bulk import Bulk
+from users_site.operations.documents import email_of
+from users_site.operations.findings import Finding, Key, Kind, text
+from users_site.repository import scripts
+from users_site.repository.claims import FAR, SWEEP_AFTER_MS, holder_of, is_old
+
+
+class FarFindings:
+    """With `repair`, what is found is fixed when it is yielded."""
+
+    def __init__(self, bulk: Bulk, *, repair: bool) -> None:
+        self.bulk, self.repair = bulk, repair
+
+    def claims(self, held: list[tuple[Key, bytes]]) -> Iterator[Finding]:
+        """Claims that no record confirms, and no change of email that is under way. One is looked at twice: the first look
+        may fall between two steps of a change."""
+        for key, claim in held:
+            if not self._holds(key, claim) and self.bulk.read([key.raw])[0] == claim and not self._holds(key, claim):
+                if self.repair:
+                    self.bulk.script("verify", scripts.SETTLE, key.home, [key.raw], claim, "")
+                yield Finding(Kind.CLAIM_STALE, text(key.raw), f"it names {text(claim)}")
+
+    def intents(self, intents: list[Key]) -> Iterator[Finding]:
+        """Changes of email that nobody will end."""
+        for key, token in zip(intents, self.bulk.read([key.raw for key in intents]), strict=True):
+            if token is not None and is_old(token, SWEEP_AFTER_MS):
+                if self.repair:
+                    self.bulk.script("verify", scripts.ABORT, key.home, [key.raw], token)
+                yield Finding(Kind.CHANGE_ABANDONED, text(key.raw))
+
+    def record(self, key: Key, user_id: str, email: str) -> Iterator[Finding]:
+        """A record whose claim, in the email's partition, is not its own."""
+        home = self.bulk.layout.of_email(email)
+        claim = home.claim(email)
+        before = self.bulk.read([claim])[0] or b""
+        document = self.bulk.read([key.raw])[0]
+        if before[:36] == user_id.encode():
+            return
+        if document is None or email_of(document) != email:  # changed meanwhile
+            return
+        if before and holder_of(before) != user_id:
+            yield Finding(Kind.EMAIL_SHARED, text(key.raw), f"{text(before)} has it too: change or delete one of them")
+        else:
+            if self.repair:
+                self.bulk.call("repair", "SET", claim, f"{user_id} {FAR}", "NX")
+            yield Finding(Kind.RECORD_UNCLAIMED, text(key.raw))
+
+    def _holds(self, key: Key, claim: bytes) -> bool:
+        user_id, token = canonical(holder_of(claim)), claim[37:]
+        if user_id is None:
+            return False
+        home, layout = self.bulk.layout.of(user_id), self.bulk.layout
+        document, intent = self.bulk.read([home.record(user_id), home.intent(user_id)])
+        if intent is not None and intent == token:
+            return True  # a finding of its own once it is old
+        email = email_of(document) if document is not None else ""
+        return document is not None and layout.of_email(email).claim(email).encode() == key.raw
+
+
+def is_far_claim(claim: bytes) -> bool:
+    """Whether a claim names a user of another partition."""
+    return claim[36:37] == b" "

@@ -1,0 +1,82 @@
+"""A change of one user: from the document as read to the one to store."""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from users_contract.identity import identity
+from users_site.models import User
+from users_site.repository.broken import parsed, report_broken, stand_in
+from users_site.repository.errors import RecordBroken, VersionMismatch
+
+ATTEMPTS = 100
+"""How often a change is retried because another client was first; each time one of them succeeded."""
+
+Matches = Callable[[bytes], bool]
+"""Whether the caller's If-Match names this document's version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A user as read and as wanted."""
+
+    document: bytes
+    user: User
+    changed: User
+    new_document: bytes
+
+    @property
+    def is_none(self) -> bool:
+        """Whether nothing changes; a record of an older layout is rewritten."""
+        return self.new_document is self.document
+
+    @property
+    def moves_email(self) -> bool:
+        """Whether the email becomes another one, not another spelling."""
+        return identity(self.user.email) != identity(self.changed.email)
+
+
+@dataclass(frozen=True, slots=True)
+class Changing:
+    """What a client wants changed. With `replaces` it sets all fields, so that a broken record is replaced."""
+
+    change: Callable[[User], User]
+    matches: Matches | None = None
+    replaces: bool = False
+
+    def of(self, document: bytes, user_id: str) -> Change:
+        """The change of this version. Raises VersionMismatch, RecordBroken, and what `change` raises."""
+        require(document, self.matches)
+        stored = parsed(document, user_id)
+        if stored is None and not self.replaces:
+            report_broken(user_id)
+            raise RecordBroken
+        user = stored or stand_in(document, user_id)
+        changed = replace(self.change(user), id=user.id, created_at=user.created_at, updated_at=user.updated_at)
+        if changed.document() == document:
+            return Change(document, user, user, document)
+        return Change(document, user, changed, replace(changed, updated_at=timestamp()).document())
+
+
+def require(document: bytes, matches: Matches | None) -> None:
+    """Raises VersionMismatch."""
+    if matches is not None and not matches(document):
+        raise VersionMismatch
+
+
+def version(document: bytes) -> str:
+    """Names this version of a document: its SHA-1 in hex, which Redis's Lua computes too."""
+    return hashlib.sha1(document, usedforsecurity=False).hexdigest()
+
+
+def timestamp() -> str:
+    """Now, RFC 3339 in UTC with microseconds and `Z`."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+async def back_off(attempt: int) -> None:
+    """Waits longer after each lost race, so that many writers of one user do not block each other."""
+    await asyncio.sleep(random.uniform(0, min(attempt, 10)) / 1000)  # noqa: S311 - jitter, no secret

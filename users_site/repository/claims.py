@@ -1,0 +1,85 @@
+"""Claims of emails whose user lives in another partition: the user's record decides whether they hold.
+
+    <id>           the user lives in the claim's partition: it holds
+    <id> far       the user lives elsewhere
+    <id> <token>   the same, but the change of email is not committed while the intent with this token exists
+
+A token is "<milliseconds>-<random>". Its time decides when another client tries to abort the change, never whether that is
+safe: to abort is to delete the intent in the user's partition, and without it nobody can commit.
+"""
+
+import secrets
+import time
+from enum import Enum, auto
+
+from users_site.identifiers import canonical
+from users_site.repository import scripts
+from users_site.repository.broken import parsed
+from users_site.repository.keys import Partition
+from users_site.repository.store import Store
+
+FAR = "far"
+SWEEP_AFTER_MS = 60_000
+"""When a claim is looked at, after it was suspected: long after any failover that could take the change back."""
+
+_ID_LENGTH = 36
+
+
+class Verdict(Enum):
+    """What a claim is worth."""
+
+    HELD = auto()
+    STALE = auto()  # nobody holds the email
+    OPEN = auto()  # a change is under way
+
+
+def new_token() -> str:
+    """Names one change of email."""
+    return f"{now_ms()}-{secrets.token_hex(8)}"
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def holder_of(claim: bytes) -> str:
+    """The id in a claim."""
+    return claim[:_ID_LENGTH].decode(errors="replace")
+
+
+def is_old(token: bytes, patience_ms: int) -> bool:
+    """Whether the change that a token names has been abandoned, as far as clocks can tell."""
+    made = token.partition(b"-")[0]
+    return not made.isdigit() or now_ms() - int(made[:16]) > patience_ms
+
+
+async def judge(store: Store, claim: bytes, claim_key: str, patience_ms: int) -> Verdict:
+    """What a claim under this key is worth, by the record of the user that it names. Aborts an abandoned change."""
+    user_id, token = canonical(holder_of(claim)), claim[_ID_LENGTH + 1 :]
+    if len(claim) == _ID_LENGTH or user_id is None:
+        return Verdict.HELD
+    home = store.layout.of(user_id)
+    document, intent = await store.execute(home, "judge", b"MGET", home.record(user_id), home.intent(user_id))
+    if document is not None:
+        user = parsed(document, user_id)
+        # A broken record may have any email.
+        if user is None or _claims(store, user.email, claim_key):
+            return Verdict.HELD
+    if intent is None or intent != token:
+        return Verdict.STALE
+    if is_old(token, patience_ms):
+        outcome = await store.write(home, "abort", scripts.ABORT, [home.intent(user_id)], token)
+        if outcome == b"aborted":
+            return Verdict.STALE
+    return Verdict.OPEN
+
+
+def _claims(store: Store, email: str, claim_key: str) -> bool:
+    return store.layout.of_email(email).claim(email) == claim_key
+
+
+async def suspect(store: Store, home: Partition, email_identity: str) -> None:
+    """Queues a claim for the sweeper."""
+    due = now_ms() + SWEEP_AFTER_MS
+    await store.execute(home, "suspect", b"ZADD", home.suspects, due, email_identity)

@@ -1,0 +1,107 @@
+"""Creating a user: one step, or three for an Idempotency-Key whose entry lies in another partition.
+
+    1  reserve  where the key belongs    the id, and that the request is running
+    2  create   where the email belongs  the user, and beside it what became of this request
+    3  finish   where the key belongs    the outcome of step 2
+
+Step 2 decides, once. A replay finishes what was left open.
+"""
+
+from typing import Any
+
+from packages.redis_pipe import Reason, Word
+from users_site import identifiers
+from users_site.models import User
+from users_site.repository import scripts
+from users_site.repository.change import ATTEMPTS, timestamp
+from users_site.repository.entries import (
+    CREATED,
+    IDEMPOTENCY_SECONDS,
+    OPEN,
+    TAKEN,
+    Idempotency,
+    answer,
+    first_answer,
+    seconds_left,
+)
+from users_site.repository.errors import EmailTaken, IdempotencyKeyReused, RequestInProgress, StoreUnavailable
+from users_site.repository.far import FarUsers
+from users_site.repository.keys import Partition
+from users_site.repository.store import Store
+
+
+class Creation:
+    """Creates users. Every method may raise StoreUnavailable."""
+
+    def __init__(self, store: Store, far: FarUsers) -> None:
+        self.store, self.far = store, far
+
+    async def create(self, name: str, email: str, role: str, idempotency: Idempotency | None) -> tuple[User, bool]:
+        """As UserRepository.create."""
+        now = timestamp()
+        user = User(identifiers.new_id(email), name, email, role, now, now)
+        if idempotency is None:
+            outcome, _ = await self._create(user)
+            if outcome == b"taken":
+                raise EmailTaken
+            return user, False
+        key_home = self.store.layout.of_key(idempotency.key, idempotency.caller)
+        entry = key_home.idempotency(idempotency.key, idempotency.caller)
+        if key_home is not self.store.layout.of_email(email):
+            return await self._create_across(user, idempotency.fingerprint, key_home, entry)
+        outcome, found = await self._create(user, entry, idempotency.fingerprint)
+        match outcome:
+            case b"created":
+                return user, False
+            case b"replayed":
+                return first_answer(found[0], user), True
+            case b"reused":
+                raise IdempotencyKeyReused
+        raise EmailTaken
+
+    async def _create(self, user: User, entry: str = "", fingerprint: bytes = b"") -> tuple[bytes, list[Any]]:
+        """The outcome of create.lua, and what it found."""
+        home = self.store.layout.of_email(user.email)
+        claim = home.claim(user.email)
+        key_list, noted = [home.record(user.id), home.index, claim], tuple[Word, ...]()
+        if entry:
+            key_list.append(entry)
+            again = "again" if self.store.durable else ""
+            noted = (fingerprint, answer(user), IDEMPOTENCY_SECONDS, again)
+        stale = held = b""
+        for _ in range(ATTEMPTS):
+            args = (user.id, user.document(), stale, held, *noted)
+            outcome, *found = await self.store.write(home, "create", scripts.CREATE, key_list, *args)
+            if outcome != b"judge":
+                return outcome, found
+            if await self.far.is_free(found[0], claim):
+                stale = found[0]
+            elif entry:
+                held = found[0]
+            else:
+                return b"taken", []
+        raise StoreUnavailable(Reason.BUSY)
+
+    async def _create_across(
+        self, user: User, fingerprint: bytes, key_home: Partition, entry: str
+    ) -> tuple[User, bool]:
+        reserved = answer(user, OPEN).encode()
+        args = (fingerprint, reserved, IDEMPOTENCY_SECONDS)
+        outcome, *found = await self.store.write(key_home, "reserve", scripts.RESERVE, [entry], *args)
+        if outcome == b"reused":
+            raise IdempotencyKeyReused
+        is_replay = outcome == b"found"
+        if is_replay:
+            reserved = found[0]
+            user = first_answer(reserved, user)
+            if reserved[:1] == OPEN.encode() and (seconds := seconds_left(user)):
+                raise RequestInProgress(seconds)
+        marker = self.store.layout.of_email(user.email).made(user.id)
+        outcome, noted = await self._create(user, marker, fingerprint)
+        is_made = outcome == b"created" or (outcome == b"replayed" and noted[0][:1] == CREATED.encode())
+        if reserved[:1] == OPEN.encode():
+            answered = fingerprint + answer(user, CREATED if is_made else TAKEN).encode()
+            await self.store.write(key_home, "finish", scripts.FINISH, [entry], fingerprint + reserved, answered)
+        if not is_made:
+            raise EmailTaken(replayed=is_replay)
+        return user, is_replay

@@ -1,0 +1,54 @@
+"""Idempotency-Keys: what came of the first request with one.
+
+An entry is the fingerprint of the request, a state and what the first answer was made from. It holds no personal data:
+the same request has the same fields, so the first document is made again from them.
+
+    <fingerprint>+<id> <created_at>   created
+    <fingerprint>-                    the email was taken
+    <fingerprint>?<id> <created_at>   open: the user belongs to another partition than the key
+    <fingerprint>{…}, <fingerprint>   created, taken: written by an earlier version
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from users_site.models import User
+from users_site.repository.errors import EmailTaken
+
+IDEMPOTENCY_SECONDS = 24 * 60 * 60
+CREATED, TAKEN, OPEN = "+", "-", "?"
+FINGERPRINT_BYTES = 32
+IN_FLIGHT_SECONDS = 5.0
+"""Age from which an open entry counts as abandoned: longer than any request is served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A client's Idempotency-Key, the fingerprint of its request, and its identity ("" without authentication)."""
+
+    key: str
+    fingerprint: bytes
+    caller: str = ""
+
+
+def answer(user: User, state: str = CREATED) -> str:
+    """What an entry holds behind the fingerprint."""
+    return state if state == TAKEN else f"{state}{user.id} {user.created_at}"
+
+
+def first_answer(found: bytes, user: User) -> User:
+    """The user of the first answer, for the same request's `user`. Raises EmailTaken."""
+    if found[:1] == b"{":
+        return User.from_document(found)
+    if found[:1] not in {CREATED.encode(), OPEN.encode()}:
+        raise EmailTaken(replayed=True)
+    user_id, created_at = found[1:].decode().split(" ")
+    return User(user_id, user.name, user.email, user.role, created_at, created_at)
+
+
+def seconds_left(user: User) -> int:
+    """How long the request that reserved this user may still be in flight; 0 if it is over."""
+    age = time.time() - datetime.fromisoformat(user.created_at).timestamp()
+    return max(0, math.ceil(IN_FLIGHT_SECONDS - age)) if age > -IN_FLIGHT_SECONDS else 0

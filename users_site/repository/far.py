@@ -1,0 +1,140 @@
+"""Users whose email belongs to another partition than they do: the only changes that take several steps.
+
+    1  begin    where the user lives        reads the user, writes the intent
+    2  claim    where the new email belongs claims it, pending
+    3  commit   where the user lives        the new document, if the intent still exists and the user is the one read
+    4  settle   where the new email belongs makes the claim firm; where the old one belongs, its claim becomes a suspect
+
+Step 3 decides. A crash before it leaves an intent and a pending claim, which whoever meets them may abort; a crash after it
+leaves a pending claim, which holds because the user's record says so, or a stale one, which does not (claims.py).
+"""
+
+from contextlib import suppress
+
+from packages.redis_pipe import Reason
+from users_contract.identity import identity
+from users_site.repository import scripts
+from users_site.repository.broken import is_whole, parsed
+from users_site.repository.change import ATTEMPTS, Change, Changing, back_off, version
+from users_site.repository.claims import (
+    FAR,
+    SWEEP_AFTER_MS,
+    Verdict,
+    holder_of,
+    is_old,
+    judge,
+    new_token,
+    now_ms,
+    suspect,
+)
+from users_site.repository.errors import EmailTaken, RepositoryError, StoreUnavailable, UserNotFound
+from users_site.repository.keys import Partition
+from users_site.repository.store import Store, all_of
+
+PATIENCE_MS = 5_000
+"""Age from which a change that another client has begun counts as abandoned: longer than any request is served."""
+
+
+class FarUsers:
+    """Changes of email across partitions. Every method may raise StoreUnavailable."""
+
+    def __init__(self, store: Store, patience_ms: int = PATIENCE_MS) -> None:
+        self.store, self.patience_ms = store, patience_ms
+
+    async def update(self, user_id: str, changing: Changing) -> bytes | None:
+        """As UserRepository.update; None if the email turns out to belong to the user's own partition."""
+        home = self.store.layout.of(user_id)
+        for attempt in range(ATTEMPTS):
+            token = new_token()
+            document = await self._begin(home, user_id, token)
+            try:
+                change = changing.of(document, user_id)
+                is_far = self.store.layout.of_email(change.changed.email) is not home
+                if is_far and change.moves_email:
+                    await self._claim(change, token)
+            except Exception as error:
+                if not isinstance(error, StoreUnavailable):
+                    await self._abort(home, user_id, token)
+                raise
+            if change.is_none or not is_far:
+                await self._abort(home, user_id, token)
+                return document if change.is_none else None
+            if await self._commit(home, change, token):
+                return change.new_document
+            await back_off(attempt)
+        raise StoreUnavailable(Reason.BUSY)
+
+    async def find(self, claim: bytes, claim_key: str) -> bytes | None:
+        """The document of the user that the claim of another partition names, if the email is theirs."""
+        user_id = holder_of(claim)
+        home = self.store.layout.of(user_id)
+        document: bytes | None = await self.store.execute(home, "get", b"GET", home.record(user_id))
+        user = parsed(document, user_id) if document is not None and is_whole(document, user_id.encode()) else None
+        is_theirs = user is not None and self.store.layout.of_email(user.email).claim(user.email) == claim_key
+        return document if is_theirs else None
+
+    async def is_free(self, claim: bytes, claim_key: str) -> bool:
+        """Whether a claim that names a user of another partition is stale; waits for a change that is under way."""
+        for attempt in range(ATTEMPTS):
+            verdict = await judge(self.store, claim, claim_key, self.patience_ms)
+            if verdict is not Verdict.OPEN:
+                return verdict is Verdict.STALE
+            await back_off(attempt)
+        raise StoreUnavailable(Reason.BUSY)
+
+    async def _begin(self, home: Partition, user_id: str, token: str) -> bytes:
+        abandoned = b""
+        for attempt in range(ATTEMPTS):
+            key_list = [home.record(user_id), home.intent(user_id)]
+            outcome, *found = await self.store.write(home, "begin", scripts.BEGIN, key_list, token, abandoned)
+            if outcome == b"begun":
+                document: bytes = found[0]
+                return document
+            if outcome == b"gone":
+                raise UserNotFound
+            if is_old(found[0], self.patience_ms):
+                abandoned = found[0]
+            else:
+                await back_off(attempt)
+        raise StoreUnavailable(Reason.BUSY)
+
+    async def _abort(self, home: Partition, user_id: str, token: str) -> None:
+        await self.store.write(home, "abort", scripts.ABORT, [home.intent(user_id)], token)
+
+    async def _claim(self, change: Change, token: str) -> None:
+        """Raises EmailTaken."""
+        email, user_id = change.changed.email, change.user.id
+        new = self.store.layout.of_email(email)
+        stale, pending, key = b"", f"{user_id} {token}", new.claim(email)
+        for _ in range(ATTEMPTS):
+            args = (pending, stale, identity(email), now_ms() + SWEEP_AFTER_MS)
+            outcome, *found = await self.store.write(new, "claim", scripts.CLAIM, [key, new.suspects], *args)
+            if outcome == b"claimed":
+                return
+            stale = found[0]
+            if not await self.is_free(stale, key):
+                raise EmailTaken
+        raise StoreUnavailable(Reason.BUSY)
+
+    async def _commit(self, home: Partition, change: Change, token: str) -> bool:
+        """Whether the change was made; if the user has changed meanwhile, it was not. Raises UserNotFound."""
+        user_id = change.user.id
+        key_list = [home.record(user_id), home.intent(user_id), home.claim(change.user.email)]
+        args = (token, version(change.document), change.new_document, user_id)
+        outcome = await self.store.write(home, "update", scripts.COMMIT, key_list, *args)
+        if change.moves_email:
+            with suppress(RepositoryError):  # the record has decided; who meets the claims asks it
+                await self._settle(home, change, token, is_made=outcome == b"committed")
+        if outcome == b"gone":
+            raise UserNotFound
+        return bool(outcome == b"committed")
+
+    async def _settle(self, home: Partition, change: Change, token: str, *, is_made: bool) -> None:
+        layout, user_id = self.store.layout, change.user.id
+        old, new = layout.of_email(change.user.email), layout.of_email(change.changed.email)
+        key, pending = new.claim(change.changed.email), f"{user_id} {token}"
+        firm = f"{user_id} {FAR}" if is_made else ""
+        steps = [self.store.write(new, "settle", scripts.SETTLE, [key], pending, firm)]
+        if is_made and change.user.email and old is not home:
+            steps.append(suspect(self.store, old, identity(change.user.email)))
+        await all_of(steps)

@@ -1,0 +1,118 @@
+"""Commands to the partitions of the store, and the one place where the pipe's errors become the repository's."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+from common.observability.notices import Notices
+from packages.redis_pipe import DurableWrites, Pipe, PipeError, Reason, Script, Unavailable, Word
+from users_site.repository.errors import WrongLayout, from_pipe
+from users_site.repository.keys import ONE, Layout, Partition
+
+_notices = Notices(logging.getLogger(__name__))
+
+WRITTEN = frozenset(
+    (b"created", b"replayed", b"replaced", b"deleted", b"claimed", b"committed", b"settled", b"reserved", b"finished")
+)
+"""The scripts' answers after a write that must not be lost."""
+
+
+def has_written(outcome: Any) -> bool:
+    """Whether a script's answer follows a write that must not be lost."""
+    return (outcome[0] if isinstance(outcome, list) else outcome) in WRITTEN
+
+
+async def all_of(questions: Sequence[Awaitable[Any]]) -> list[Any]:
+    """The replies to commands issued together; a third of what asyncio.gather() costs."""
+    futures = [asyncio.ensure_future(question) for question in questions]
+    try:
+        return [await future for future in futures]
+    finally:
+        for future in futures:
+            if not future.cancel() and not future.cancelled():
+                future.exception()  # retrieved, or asyncio would log it
+
+
+class Store:
+    """One pipe for all commands, and another one for durable writes. Every method may raise StoreUnavailable and StoreError,
+    `write` NotDurable too."""
+
+    def __init__(self, pipe: Pipe, durable: DurableWrites | None = None, layout: Layout | None = None) -> None:
+        self.pipe, self.durable = pipe, durable
+        self.layout = layout or Layout()
+        self._writes = durable or pipe
+        self._is_open = False
+
+    async def execute(self, home: Partition, operation: str, *words: Word) -> Any:
+        """One command's reply."""
+        await self.ensure_open()
+        return await self.reply(self.at(home).execute(operation, *words))
+
+    async def run(self, home: Partition, script: Script, keys: Sequence[bytes | str], *args: Word) -> Any:
+        """The answer of a script that only reads."""
+        await self.ensure_open()
+        key_list, words = (home.epoch, *keys), (self.layout.epoch, *args)
+        return await self.reply(self.at(home).run(script.name, script, key_list, words))
+
+    async def write(
+        self, home: Partition, operation: str, script: Script, keys: Sequence[bytes | str], *args: Word
+    ) -> Any:
+        """The answer of a script that writes, once the write is as durable as required."""
+        await self.ensure_open()
+        key_list, words = (home.epoch, *keys), (self.layout.epoch, *args)
+        return await self.reply(self._writes.run(operation, script, key_list, words))
+
+    def at(self, home: Partition) -> Pipe:
+        """The pipe to the server that holds a partition."""
+        return self.pipe
+
+    async def ensure_open(self) -> None:
+        """`open`, once."""
+        if not self._is_open:
+            await self.open()
+
+    async def open(self) -> None:
+        """Returns if the store has our number of partitions; a new store takes it. Raises WrongLayout."""
+        layout = self.layout
+        roots = [Partition(0, ONE), *(layout.partitions if layout.count > 1 else ())]
+        found = [await self.reply(self.at(home).execute("epoch", b"GET", home.epoch)) for home in roots]
+        if layout.count > 1 and None in found:
+            found = await self._make(roots)
+        try:
+            layout.require(found)
+        except WrongLayout as error:
+            _notices.warn(str(error))
+            raise
+        self._is_open = True
+
+    async def _make(self, roots: list[Partition]) -> list[bytes | None]:
+        """Writes the number of partitions into a store without one. A store with users and without a number has one."""
+        epoch = self.layout.epoch
+        if await self.reply(self.at(roots[0]).execute("epoch", b"EXISTS", roots[0].index)):
+            return [b"1"]
+        return [
+            await self.reply(self.at(home).execute("epoch", b"SET", home.epoch, epoch, b"NX", b"GET")) for home in roots
+        ]
+
+    async def count(self) -> int:
+        """How many users there are."""
+        await self.ensure_open()
+        counts = [self.at(home).execute("count", b"ZCARD", home.index) for home in self.layout.partitions]
+        return sum(await self.reply(all_of(counts)))
+
+    async def reply(self, pending: Awaitable[Any]) -> Any:
+        """A reply of the pipe."""
+        try:
+            return await pending
+        except PipeError as error:
+            if isinstance(error, Unavailable) and error.reason is Reason.EPOCH:
+                self._is_open = False  # the next command looks again
+            raise from_pipe(error) from error
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        self._is_open = False
+        await self.pipe.close()
+        if self.durable is not None:
+            await self.durable.close()

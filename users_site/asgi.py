@@ -9,6 +9,7 @@ from django.conf import settings
 
 from common.http.application import Application
 from users_site import metrics, repository
+from users_site.repository.sweeping import Sweeper
 
 
 def build(settings: Any) -> Application:
@@ -28,6 +29,7 @@ def build(settings: Any) -> Application:
         probes={"redis": users.probe},
         before_scrape=[partial(metrics.users_total.look_up, users)],
         on_stop=[users.close],
+        background=[Sweeper(users.far).run],
         in_force=in_force,
     )
 

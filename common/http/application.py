@@ -8,7 +8,7 @@ When a client disconnects, the server cancels the task.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
@@ -41,6 +41,7 @@ UNGUARDED = ("/health", "/metrics")
 """Probes answer whatever the Host header (kubernetes/kubernetes#14713) and however many requests are in flight."""
 
 Step = Callable[[], Awaitable[None]]
+Task = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Application:
@@ -48,6 +49,7 @@ class Application:
 
     `probes`: the dependencies that /health/ready tests; each returns when its dependency answers, else raises.
     `before_scrape`: awaited before each /metrics. `on_stop`: awaited in order once the server has stopped.
+    `background`: run from start to stop, then cancelled.
     `in_force`: what the start line shows of the site's settings, without secrets.
     `opening`: called first for each request; adds fields to every answer, or answers itself.
     `find`: asked before the patterns, for paths that may change while the application runs.
@@ -62,6 +64,7 @@ class Application:
         probes: Mapping[str, Step],
         before_scrape: Iterable[Step] = (),
         on_stop: Iterable[Step] = (),
+        background: Iterable[Task] = (),
         in_force: Mapping[str, object] | None = None,
         opening: Callable[[Request], Response | None] | None = None,
         find: Callable[[str], Match | None] | None = None,
@@ -74,6 +77,7 @@ class Application:
         self.routes = Routes(patterns)
         self.find = find or self.routes.find
         self.on_stop = tuple(on_stop)
+        self.background: tuple[Task, ...] = (metrics.sample, *background)
         self.opening = opening
         self.in_force = {
             "port": settings.PORT,
@@ -159,11 +163,12 @@ class Application:
         if self.site.traces:
             tracing.start(self.site.service, self.site.version)
         metrics.take_samples()  # a forked worker starts with zeros
-        sampling = asyncio.create_task(metrics.sample())
+        tasks = [asyncio.create_task(run()) for run in self.background]
         logger.info("started", extra={"fields": self.in_force})
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        sampling.cancel()
+        for task in tasks:
+            task.cancel()
         for stop in self.on_stop:
             await stop()
         await asyncio.to_thread(tracing.stop)

@@ -41,7 +41,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changing:
-    """What a client wants changed. With `replaces` it sets all fields, so that a broken record is replaced."""
+    """What a client asks to change. With `replaces` it sets all fields, so that a broken record is replaced."""
 
     change: Callable[[User], User]
     matches: Matches | None = None

@@ -5,7 +5,7 @@
     3  commit   where the user lives        the new document, if the intent still exists and the user is the one read
     4  settle   where the new email belongs makes the claim firm; where the old one belongs, its claim becomes a suspect
 
-Step 3 decides. A crash before it leaves an intent and a pending claim, which whoever meets them may abort; a crash after it
+Step 3 decides. A crash before it leaves an intent and a pending claim, which anyone who meets them may abort; a crash after it
 leaves a pending claim, which holds because the user's record says so, or a stale one, which does not (claims.py).
 """
 

@@ -8,8 +8,10 @@ from typing import Any
 import orjson
 
 from users_site.models import User
+from users_site.repository.claims import SWEEP_AFTER_MS, now_ms
 from users_site.repository.keys import Layout, Partition
 from users_site.repository.pages import Page, Position
+from users_site.repository.sweeping import Sweeper
 from users_site.repository.users import UserRepository
 
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
@@ -38,6 +40,12 @@ async def leftovers(users: UserRepository) -> list[bytes]:
     """Every key but those that outlive their users: epochs, and queues of claims to look at."""
     found = await users.store.pipe.execute("keys", b"KEYS", "*")
     return [key for key in found if not key.endswith((b"}:epoch", b"}:suspects"))]
+
+
+async def swept(users: UserRepository) -> None:
+    """Looks at all claims that may be stale, as the service does a minute later."""
+    for each in users.store.layout.partitions:
+        await Sweeper(users.far).sweep(each, now_ms() + 2 * SWEEP_AFTER_MS)
 
 
 def to(**fields: str) -> Callable[[User], User]:

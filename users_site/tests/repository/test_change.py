@@ -10,7 +10,7 @@ from users_site.models import User
 from users_site.repository.change import version
 from users_site.repository.errors import EmailTaken, StoreUnavailable, UserNotFound, VersionMismatch
 from users_site.repository.users import UserRepository
-from users_site.tests.repository.people import UNKNOWN, created, fresh_email, home, leftovers, to
+from users_site.tests.repository.people import UNKNOWN, created, fresh_email, home, leftovers, swept, to
 
 
 async def test_changed_document_is_answered_and_kept(users: UserRepository) -> None:
@@ -173,6 +173,7 @@ async def test_delete_against_changes_leaves_nothing(users: UserRepository) -> N
         user = await created(users)
         changes = [users.update(user.id, to(email=fresh_email())) for _ in range(8)]
         await asyncio.gather(*changes, users.delete(user.id), return_exceptions=True)
+    await swept(users)
     assert await leftovers(users) == []
 
 

@@ -1,12 +1,12 @@
-"""A checker of linearizability for one user: the algorithm of Wing and Gong with Lowe's memory of visited configurations.
+"""A checker of linearizability: the algorithm of Wing and Gong with Lowe's memory of visited configurations.
 
-The state is the user's name, unique per write, or None after a deletion. An operation with an unknown outcome has no end: it
-may take effect at any later time, or never.
+An operation with an unknown outcome has no end: it may take effect at any later time, or never.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 State = str | None
 Outcome = Literal["done", "failed", "absent", "unknown"]
@@ -18,11 +18,46 @@ class UndecidedError(Exception):
     """The history needs more than MOST_STEPS steps."""
 
 
+class Step(Protocol):
+    @property
+    def start(self) -> float: ...
+    @property
+    def end(self) -> float: ...
+    @property
+    def outcome(self) -> Outcome: ...
+    def apply(self, state: State) -> tuple[bool, State]:
+        """Whether the outcome is possible in this state, and the state afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """On one email; the state is the name of the user that has it, or None. `find`: `name` was found.
+
+    `take` gives it to `name`; `failed` is a 409, `absent` a search that found nobody.
+    """
+
+    kind: Literal["find", "take", "release"]
+    start: float
+    end: float
+    outcome: Outcome
+    name: str
+
+    def apply(self, state: State) -> tuple[bool, State]:
+        if self.kind == "find":
+            return state == (None if self.outcome == "absent" else self.name), state
+        if self.kind == "release":
+            return True, None if state == self.name else state
+        is_free = state in {None, self.name}
+        if self.outcome == "failed":
+            return not is_free, state
+        return is_free or self.outcome == "unknown", self.name if is_free else state
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`read`: `name` is the name that was read. `write`: sets `name`, with `expected` only on that state (If-Match).
+    """On one user; the state is the user's name, unique per write, or None after a deletion. `read`: `name` was read.
 
-    `failed` is a 412, `absent` a 404.
+    `write` sets `name`, with `expected` only on that state (If-Match). `failed` is a 412, `absent` a 404.
     """
 
     kind: Literal["read", "write", "delete"]
@@ -33,7 +68,6 @@ class Operation:
     expected: str | None = None
 
     def apply(self, state: State) -> tuple[bool, State]:
-        """Whether the outcome is possible in this state, and the state afterwards."""
         if self.outcome == "absent":
             return state is None, state
         if self.kind == "read":
@@ -46,7 +80,7 @@ class Operation:
         return True, self.name if self.kind == "write" else None
 
 
-def is_linearizable(history: list[Operation], state: State) -> bool:
+def is_linearizable(history: Sequence[Step], state: State) -> bool:
     """Whether one order, consistent with real time, explains every outcome. Raises UndecidedError."""
     operations = sorted(history, key=lambda each: (each.start, each.end))
     wanted = sum(1 << index for index, each in enumerate(operations) if each.outcome != "unknown")
@@ -70,7 +104,7 @@ def is_linearizable(history: list[Operation], state: State) -> bool:
     return False
 
 
-def _candidates(operations: list[Operation], done: int) -> list[int]:
+def _candidates(operations: list[Step], done: int) -> list[int]:
     """Pending operations that start before any pending operation ends."""
     found: list[int] = []
     first_end = math.inf

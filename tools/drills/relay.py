@@ -91,7 +91,7 @@ class Relay:
 
     async def _let_go(self, writer: asyncio.StreamWriter) -> None:
         # Flushed first: an answer that passed must arrive.
-        with contextlib.suppress(OSError, TimeoutError):
+        with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
             async with asyncio.timeout(1):
                 writer.close()
                 await writer.wait_closed()

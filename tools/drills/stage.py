@@ -42,7 +42,7 @@ class Stage:
 
     async def pair(self, store_url: str, **settings: str) -> tuple[Service, Service]:
         users = await self.users(store_url, **settings)
-        return users, await self.gateway(users.url)
+        return users, await self.gateway(users.url, **settings)
 
     async def replicas(self, balancer: Balancer, site: str, url: str, count: int, **settings: str) -> list[Service]:
         start = self.users if site == "users_site" else self.gateway

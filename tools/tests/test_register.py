@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tools.drills.register import Operation, is_linearizable
+from tools.drills.register import Claim, Operation, Step, is_linearizable
 
 
 def read(start: float, end: float, name: str) -> Operation:
@@ -23,7 +23,7 @@ def lost(start: float, name: str, expected: str | None = None) -> Operation:
 DELETED = Operation("delete", 1, 2, "done")
 ABSENT = Operation("read", 3, 4, "absent")
 
-ALLOWED = {
+ALLOWED: dict[str, list[Step]] = {
     "nothing": [],
     "concurrent writes in either order": [write(0, 3, "b"), write(1, 2, "c"), read(4, 5, "b")],
     "a read during a write sees the old name": [write(0, 3, "b"), read(1, 2, "a")],
@@ -36,7 +36,7 @@ ALLOWED = {
     ],
     "a deletion": [DELETED, ABSENT],
 }
-VIOLATIONS = {
+VIOLATIONS: dict[str, list[Step]] = {
     "stale read": [write(0, 1, "b"), read(2, 3, "a")],
     "lost update": [write(0, 1, "b", "a"), write(2, 3, "c", "a")],
     "a name that went back": [write(0, 1, "b"), write(2, 3, "c"), read(4, 5, "b")],
@@ -49,11 +49,29 @@ VIOLATIONS = {
 }
 
 
-@pytest.mark.parametrize("history", ALLOWED.values(), ids=ALLOWED)
-def test_a_history_of_a_register_is_linearizable(history: list[Operation]) -> None:
-    assert is_linearizable(history, "a")
+TAKEN, REFUSED = Claim("take", 0, 1, "done", "a"), Claim("take", 2, 3, "failed", "b")
+RELEASED, LOST = Claim("release", 2, 3, "done", "a"), Claim("take", 0, math.inf, "unknown", "a")
+ALLOWED_CLAIMS: dict[str, list[Step]] = {
+    "taken, then refused": [TAKEN, REFUSED],
+    "taken again by its holder": [TAKEN, Claim("take", 2, 3, "done", "a")],
+    "released, then taken": [TAKEN, RELEASED, Claim("take", 4, 5, "done", "b")],
+    "released by another, still refused": [TAKEN, Claim("release", 1, 2, "done", "c"), REFUSED],
+    "a lost take refuses another": [LOST, REFUSED],
+    "found by nobody, then by its holder": [Claim("find", 0, 1, "absent", ""), LOST, Claim("find", 2, 3, "done", "a")],
+}
+CLAIM_VIOLATIONS: dict[str, list[Step]] = {
+    "two holders": [TAKEN, Claim("take", 2, 3, "done", "b")],
+    "refused though free": [TAKEN, RELEASED, Claim("take", 4, 5, "failed", "b")],
+    "lost": [TAKEN, Claim("find", 2, 3, "absent", "")],
+    "stale": [TAKEN, RELEASED, Claim("find", 4, 5, "done", "a")],
+}
 
 
-@pytest.mark.parametrize("history", VIOLATIONS.values(), ids=VIOLATIONS)
-def test_a_violation_is_found(history: list[Operation]) -> None:
-    assert not is_linearizable(history, "a")
+@pytest.mark.parametrize("history", (ALLOWED | ALLOWED_CLAIMS).values(), ids=ALLOWED | ALLOWED_CLAIMS)
+def test_a_history_of_a_register_is_linearizable(history: list[Step]) -> None:
+    assert is_linearizable(history, "a" if history in ALLOWED.values() else None)
+
+
+@pytest.mark.parametrize("history", (VIOLATIONS | CLAIM_VIOLATIONS).values(), ids=VIOLATIONS | CLAIM_VIOLATIONS)
+def test_a_violation_is_found(history: list[Step]) -> None:
+    assert not is_linearizable(history, "a" if history in VIOLATIONS.values() else None)

@@ -1,44 +1,44 @@
-"""The user service's clock is set back by an hour under load: ids still increase, pages stay in order."""
+"""The clocks of both services are set back by an hour under load: ids still increase, pages stay in order, Date follows."""
 
 import asyncio
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from pathlib import Path
+from time import time
 
 import orjson
 
+from tools.drills.clock import Clock
 from tools.drills.drill import Drill
 from tools.drills.http_client import Client
 from tools.drills.load import load
 from tools.drills.outcome import Outcome
 from tools.drills.stage import own_store, stage
+from tools.processes.service import Service
 
-# Ids, deadlines and logs read `time.time`; setting the clock needs root. Python imports this
-# at start.
-SITECUSTOMIZE = """
-import os, time
-_time = time.time
-time.time = lambda: _time() - (3600 if os.path.exists(os.environ["CLOCK_SET_BACK"]) else 0)
-"""
+STEP = -3600
 
 
 async def play(folder: Path) -> list[Outcome]:
-    patch, switch = folder / "patch", folder / "clock-set-back"
-    patch.mkdir()
-    (patch / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    clock = Clock(folder / "clock")
     async with own_store(folder / "store") as store, stage(folder) as on:
-        users = await on.users(store.url, PYTHONPATH=str(patch), CLOCK_SET_BACK=str(switch))
-        gateway = await on.gateway(users.url)
-        outcome = Outcome("clock of the user service set back by an hour", on.ledger)
+        users, gateway = await on.pair(store.url, **clock.settings)
+        outcome = Outcome("clocks of both services set back by an hour", on.ledger)
         async with load(gateway.port, on.ledger):
             await asyncio.sleep(1)
             made = await create(gateway.port, "before")
-            switch.touch()
+            clock.step(STEP)
             made += await create(gateway.port, "after")
             await asyncio.sleep(2)
             unordered = await out_of_order(gateway.port, made)
+            late = max([off for service in (users, gateway) for off in await seconds_off(service)])
         outcome.verdict = await on.ledger.verify(gateway.port)
         outcome.require("bad answers", outcome.bad, 0)
         outcome.require("writes lost or doubled", outcome.lost + outcome.doubled, 0)
+        outcome.require("ids that do not increase", sum(a >= b for a, b in pairwise(made)), 0)
         outcome.require("users out of the order of their creation", unordered, 0)
+        outcome.require("s between Date or timestamp and the clock", late, 3)
         return [outcome]
 
 
@@ -49,6 +49,15 @@ async def create(port: int, when: str) -> list[str]:
         made.append(orjson.loads((await client.ask("POST", "/api/users", body)).body)["id"])
     client.close()
     return made
+
+
+async def seconds_off(service: Service) -> list[float]:
+    """How far Date and the timestamp of `/health` are from the clock of the service."""
+    client = Client(service.port)
+    answer = await client.ask("GET", "/health")
+    client.close()
+    told = parsedate_to_datetime(answer.headers["date"]), datetime.fromisoformat(orjson.loads(answer.body)["timestamp"])
+    return [abs(each.timestamp() - time() - STEP) for each in told]
 
 
 async def out_of_order(port: int, made: list[str]) -> int:
@@ -63,4 +72,4 @@ async def out_of_order(port: int, made: list[str]) -> int:
     return wrong
 
 
-DRILL = Drill("clock", "the user service's clock jumps an hour back under load", play)
+DRILL = Drill("clock", "the clocks of both services jump an hour back under load", play)

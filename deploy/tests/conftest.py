@@ -42,13 +42,26 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def rendered(tool: Callable[[str], str], tree: Path) -> Render:
+def rendered(
+    tool: Callable[[str], str], tree: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Render:
     """Renders an overlay, with components added the way their READMEs say: to the overlay's own list."""
     tool("kubectl")
+    # The workers of a run share their renderings: each takes kubectl half a second.
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "rendered"
+    shared.mkdir(exist_ok=True)
 
     @cache
     def cached(overlay: str, added: tuple[str, ...]) -> str:
-        folder = tree / "overlays" / "-".join((overlay, *(each.replace("/", "_") for each in added)))
+        name = "-".join((overlay, *(each.replace("/", "_") for each in added)))
+        if not (file := shared / name).exists():
+            draft = shared / f".{name}.{worker_id}"
+            draft.write_text(rendering(tree / "overlays" / name, overlay, added), encoding="utf-8")
+            draft.rename(file)
+        return file.read_text(encoding="utf-8")
+
+    def rendering(folder: Path, overlay: str, added: tuple[str, ...]) -> str:
         if added:
             shutil.copytree(tree / "overlays" / overlay, folder)
             kustomization = folder / "kustomization.yaml"

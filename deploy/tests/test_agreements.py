@@ -30,6 +30,7 @@ NOT_IN_CONFIG_MAPS = {
     "HOST": "a container listens on every interface",
     "DATA_DIR": "for a checkout: where `make run` keeps its store",
     "WEB_CONCURRENCY": "one process a pod: replicas are how this scales",
+    "ROUTES": "USER_SERVICE_URL is the one route; a file of routes is mounted by whoever has more",
     "PUBLIC_URL": "links follow the request's host, unless an overlay sets it",
     "SILENCED_SYSTEM_CHECKS": "for a checkout: warnings of `check`",
     "SECRET_KEY": "a Secret, mounted",

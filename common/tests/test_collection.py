@@ -12,6 +12,8 @@ import uvicorn
 
 from common.server.worker import COLLECT_TICKS, DrainingServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def uncollected() -> Iterator[None]:

@@ -18,6 +18,8 @@ from users_site import idempotency, identifiers, links
 from users_site.preconditions import for_write, is_unmodified
 from users_site.tests.requests import request
 
+pytestmark = pytest.mark.slow
+
 
 def page_query(query: bytes) -> object:
     links.page_query.cache_clear()

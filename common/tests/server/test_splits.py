@@ -6,6 +6,7 @@ import re
 from typing import Any
 from unittest import mock
 
+import pytest
 import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from uvicorn.server import ServerState
 from common.server.protocol import Protocol
 from common.tests.hostile.test_fuzz import damaged
 from common.tests.server.conftest import echo
+
+pytestmark = pytest.mark.slow
 
 
 class Transport:

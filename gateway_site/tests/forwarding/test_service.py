@@ -27,6 +27,8 @@ from packages.http_pool import (
 from tests.recording import OK, Received, Recording, Reply, broken
 from tests.serving import logged
 
+pytestmark = pytest.mark.slow
+
 MAY_BE_MADE = "The change may have been made."
 KEY = [(b"idempotency-key", b"k1")]
 NO_TIME = 0.2

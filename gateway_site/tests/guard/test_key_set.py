@@ -22,6 +22,8 @@ from tests.log_lines import waited_for
 from tests.recording import Recording
 from tests.serving import Served
 
+pytestmark = pytest.mark.slow
+
 NEW_KEY = rsa.generate_private_key(65537, 2048)
 
 

@@ -16,6 +16,8 @@ from tests.recording import Recording, recording
 from tests.serving import Served, serving
 from tests.wire import exchange, get
 
+pytestmark = pytest.mark.slow
+
 TABLE = """
 [upstreams.orders]
 url = "{orders}"

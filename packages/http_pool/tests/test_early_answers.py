@@ -7,6 +7,8 @@ import pytest
 
 from .hostile import Peer, eventually
 
+pytestmark = pytest.mark.slow
+
 PIECE = bytes(65536)
 PIECES = 1024
 REFUSED = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\n\r\nlong"

@@ -3,11 +3,14 @@
 import contextlib
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packages.http_pool import BadAnswer
 from packages.http_pool._parser import AnswerParser
+
+pytestmark = pytest.mark.slow
 
 SEEDS = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",

@@ -10,6 +10,8 @@ from packages.http_pool._parser import AnswerParser
 
 from .hostile import OK, Peer, eventually, forever, get, read
 
+pytestmark = pytest.mark.slow
+
 BODY_OF_100 = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
 
 

@@ -8,6 +8,8 @@ from packages.preflight import RULES, Violation, check, check_paths, read
 from packages.preflight.tests.mutants import MUTANTS, Mutant, Objects
 from packages.preflight.tests.services import SERVICES
 
+pytestmark = pytest.mark.slow
+
 SOUND = Path(__file__).with_name("sound.yaml")
 STRANGERS = sorted(SOUND.with_name("strangers").glob("*.yaml"))
 

@@ -6,6 +6,8 @@ from packages.redis_pipe import Reason, Refused, Unavailable
 from packages.redis_pipe.tests.hostile import always
 from packages.redis_pipe.tests.waiting import failures_of, until_it_answers
 
+pytestmark = pytest.mark.slow
+
 STABLE = 1.1  # seconds; only an older connection looks the primary up again
 
 

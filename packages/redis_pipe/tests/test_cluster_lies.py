@@ -10,6 +10,8 @@ from packages.redis_pipe.tests.hostile import Hostile
 from packages.redis_pipe.tests.waiting import until_it_answers
 from tools.processes.cluster import SLOT
 
+pytestmark = pytest.mark.slow
+
 SETTLED = 1.1  # seconds; a connection that is younger is not left
 INFO = b"$45\r\ncluster_state:ok\r\ncluster_current_epoch:%03d\r\n\r\n"
 KEY = "{users:0}:k"

@@ -13,6 +13,8 @@ from packages.redis_pipe.tests.waiting import until_it_answers
 from tools.processes.service import free_port
 from tools.processes.valkey import valkey
 
+pytestmark = pytest.mark.slow
+
 
 async def reason_of(awaitable) -> Reason:
     with pytest.raises(Unavailable) as caught:

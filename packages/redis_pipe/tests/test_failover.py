@@ -11,6 +11,8 @@ from tools.processes.sentinel import replica_of, sentinel_of, sentinel_url
 from tools.processes.service import free_port
 from tools.processes.valkey import Valkey, valkey
 
+pytestmark = pytest.mark.slow
+
 STABLE = 1.1  # seconds; only an older connection looks the primary up again
 
 

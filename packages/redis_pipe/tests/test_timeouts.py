@@ -7,6 +7,8 @@ from packages.redis_pipe import Reason, Unavailable
 from packages.redis_pipe.tests.hostile import always
 from packages.redis_pipe.tests.waiting import failures_of, until_it_answers
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_late_reply_is_dropped(connect, server):
     connection = connect(server)

@@ -1,4 +1,4 @@
-"""Everything in a runbook's commands exists: objects, containers, labels, files, management commands."""
+"""What the commands of runbooks and troubleshooting.md name exists: objects, containers, labels, files, management commands."""
 
 import json
 import re
@@ -15,8 +15,10 @@ from deploy.tests.monitoring.rule_files import DASHBOARDS, ROOT, RUNBOOKS
 pytestmark = pytest.mark.verify
 
 PAGES = sorted(page for page in RUNBOOKS.glob("*.md") if page.stem != "README")
+TROUBLESHOOTING = ROOT / "docs/how-to/troubleshooting.md"
 KINDS = {
     "deploy": "Deployment",
+    "deployment": "Deployment",
     "statefulset": "StatefulSet",
     "hpa": "HorizontalPodAutoscaler",
     "cronjob": "CronJob",
@@ -36,18 +38,23 @@ ELSEWHERE = ("-n cert-manager", "-n monitoring")
 """Namespaces of others, whose objects are unknown here."""
 
 
+VERBS = "get|describe|logs|exec|rollout|top|create|scale|patch|set|delete"
+
+
 def commands(page: Path) -> list[str]:
-    """Every kubectl line of a page, with each service for $SERVICE."""
-    text = page.read_text()
-    blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
-    inline = re.findall(r"`(kubectl [^`]+)`", text)
-    lines = [line for line in (*blocks.splitlines(), *inline) if line.startswith("kubectl")]
-    return [re.sub(r"\$SERVICE\b", service, line) for line in lines for service in SERVICES]
+    """Every kubectl line of a page, with each service for $SERVICE; in tables the word kubectl may be missing."""
+    text = page.read_text().replace(" NS ", " $NS ").replace(" POD ", " $POD ")
+    lines = re.findall(r"^(?: {4})?kubectl [^\n]*?(?=  +#|$)", text, re.MULTILINE)
+    lines += [f"kubectl {line.removeprefix('kubectl ')}" for line in re.findall(INLINE, text)]
+    return [re.sub(r"\$SERVICE\b|CONTAINER", service, line.strip()) for line in lines for service in SERVICES]
+
+
+INLINE = rf"`((?:kubectl |(?:{VERBS}) )[^`]+)`"
 
 
 CASES = [
     pytest.param(command, id=f"{page.stem}: {command[:60]}")
-    for page in PAGES
+    for page in (*PAGES, TROUBLESHOOTING)
     for command in dict.fromkeys(commands(page))
     if not any(other in command for other in ELSEWHERE)
 ]
@@ -74,7 +81,8 @@ def labels(kind: str, data: dict[str, Any]) -> dict[str, str]:
         return dict(pod_template(data)["metadata"]["labels"])
     if kind == "Job":
         return dict(data["spec"]["jobTemplate"].get("metadata", {}).get("labels", {}))
-    return dict(data["metadata"].get("labels", {}))
+    made = {"kubernetes.io/service-name": data["metadata"]["name"]} if kind == "EndpointSlice" else {}
+    return {**data["metadata"].get("labels", {}), **made}
 
 
 def makers(cluster: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:

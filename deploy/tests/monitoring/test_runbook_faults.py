@@ -1,4 +1,4 @@
-"""The commands of the runbooks that read logs or run inside a pod, run for real, after their faults have happened.
+"""The commands of runbooks and of troubleshooting.md that read logs or run inside a pod, run after their faults have happened.
 
 A stand-in for kubectl prints the log of the process that a command names, or runs what follows `--` here.
 """
@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from deploy.tests.monitoring.rule_files import ROOT
-from deploy.tests.monitoring.test_runbook_commands import ELSEWHERE, PAGES, commands
+from deploy.tests.monitoring.test_runbook_commands import ELSEWHERE, PAGES, TROUBLESHOOTING, commands
 from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod, shared_limit_pod
 from tests.log_lines import waited_for
 from tools.processes.service import Service, service, tree
@@ -28,7 +28,7 @@ case " $* " in
 esac
 for word; do
     case $word in
-    name=*|--previous|*=backup) found=${word#*=} ;;
+    name=*|--previous|wait-for-redis|*=backup) found=${word#*=} ;;
     deploy/*) found=${word#deploy/} ;;
     redis-0|redis-pod|user-service-pod) found=${found:-$word} ;;
     esac
@@ -41,7 +41,7 @@ CASES = {
     ("BackupTooOld", "logs"): ["Redis is unavailable"],
     ("BackupTooOld", "exec"): ["run verify_users --repair first"],
     ("CircuitOpen", "logs"): ['"message":"Redis is lost"'],
-    ("CircuitOpen", "exec"): [],
+    ("CircuitOpen", "exec"): ["exit code 0"],
     ("HighErrorRate", "logs deploy/api-gateway"): ['"status_code":504', '"code":"upstream-unavailable"'],
     ("HighErrorRate", "logs deploy/user-service"): [
         '"status_code":503',
@@ -52,7 +52,7 @@ CASES = {
     ("LatencyBudgetBurn", "logs"): ['"duration_ms":4', '"code":"upstream-timeout"'],
     ("PodRestartLoop", "logs"): ["REDIS_URL is malformed: set it to"],
     ("RateLimitStoreDown", "logs"): ["RATE_LIMIT_STORE lost, limits are local"],
-    ("RateLimitStoreDown", "exec"): [],
+    ("RateLimitStoreDown", "exec"): ["exit code 0"],
     ("RedisDown", "logs"): ["Ready to accept connections"],
     ("RedisDown", "exec"): ["PONG"],
     ("RedisInstanceDown", "logs"): ["Ready to accept connections"],
@@ -65,6 +65,10 @@ CASES = {
     ("ServiceDown", "logs"): ["REDIS_URL is malformed: set it to"],
     ("TargetDown", "exec"): ["200"],
     ("TargetDown", "logs"): ['"message":"Redis is lost"'],
+    ("troubleshooting", "--previous"): ["REDIS_URL is malformed: set it to"],
+    ("troubleshooting", "wait-for-redis"): ["Redis is unavailable"],
+    ("troubleshooting", "ready.sh"): ["0\n"],
+    ("troubleshooting", "getaddrinfo"): ["socket.gaierror"],
     ("UserRecordsDamaged", "logs deploy/user-service"): ["run verify_users"],
     ("UserRecordsDamaged", "logs redis-0"): ["Ready to accept connections"],
     ("UserRecordsDamaged", "exec"): ["index entry without a record", "record that is not a valid user"],
@@ -73,7 +77,7 @@ CASES = {
 
 COMMANDS = [
     (page.stem, command)
-    for page in PAGES
+    for page in (*PAGES, TROUBLESHOOTING)
     for command in dict.fromkeys(commands(page))
     if (" logs " in command or " exec " in command)
     and not any(other in command for other in (*ELSEWHERE, "-c exporter", "redis-sentinel"))
@@ -93,7 +97,7 @@ class Cluster:
     gateway: Service
 
     def run(self, command: str) -> str:
-        """What the command prints; "" if it finds nothing."""
+        """What the command prints, and its exit code."""
         pod = self.limit if "rate-limit" in command else self.replica if "redis-1" in command else self.redis
         for there, here in (
             ("/run/secrets/redis/", f"{pod.folder}/secrets/"),
@@ -105,7 +109,7 @@ class Cluster:
         ):
             command = command.replace(there, here)
         path = f"{self.folder}:{Path(sys.executable).parent}:{pod.environment['PATH']}"
-        settings = {**pod.environment, **self.users.environment, **self.gateway.environment, "PATH": path, "NS": "prod"}
+        settings = {**self.users.environment, **self.gateway.environment, **pod.environment, "PATH": path, "NS": "prod"}
         settings |= {"LOGS": str(self.folder), "HOST": "", "LOG_LEVEL": "info"}
         done = subprocess.run(
             ["bash", "-c", f"set -o pipefail; {command}"],
@@ -116,7 +120,7 @@ class Cluster:
             timeout=60,
             check=False,
         )
-        return done.stdout + done.stderr
+        return f"{done.stdout}{done.stderr}exit code {done.returncode}"
 
 
 def until(condition: Callable[[], bool], seconds: float = 15) -> None:
@@ -213,6 +217,8 @@ def lose_redis(cluster: Cluster) -> None:
     assert requests.get(f"{cluster.users.url}/users", timeout=5).status_code == 503
     said = cluster.run("kubectl exec deploy/user-service -- python manage_users.py export_users -")
     (cluster.folder / "backup.log").write_text(said)
+    said = cluster.run("kubectl exec deploy/user-service -- python manage_users.py wait_for_redis --timeout 1")
+    (cluster.folder / "wait-for-redis.log").write_text(said)
     cluster.redis.start()
     cluster.redis.wait()
     until(lambda: requests.get(f"{cluster.users.url}/users?count=false", timeout=5).status_code < 503)

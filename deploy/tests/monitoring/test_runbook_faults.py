@@ -111,6 +111,8 @@ class Cluster:
         path = f"{self.folder}:{Path(sys.executable).parent}:{pod.environment['PATH']}"
         settings = {**self.users.environment, **self.gateway.environment, **pod.environment, "PATH": path, "NS": "prod"}
         settings |= {"LOGS": str(self.folder), "HOST": "", "LOG_LEVEL": "info"}
+        if "routes" not in command:
+            del settings["ROUTES"]  # another fault's
         done = subprocess.run(
             ["bash", "-c", f"set -o pipefail; {command}"],
             cwd=ROOT,

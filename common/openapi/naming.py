@@ -7,6 +7,7 @@ from typing import Any
 from common.openapi.components import PROBLEM
 
 Node = dict[str, Any]
+PHRASES = {414: "Request-URI Too Long"}
 
 
 def name_components(document: Node, given: dict[str, Any]) -> None:
@@ -40,7 +41,8 @@ def _response(components: Node, tag: str, status: int, response: Node) -> Node:
     examples = response["content"][PROBLEM]["examples"]
     codes = {example["value"]["code"] for example in examples.values()}
     is_usual = len(codes) == 1 and status not in {414, 431}
-    name = _camel(codes.pop()) if is_usual else _camel(HTTPStatus(status).phrase)
+    # Python 3.13 calls 414 "URI Too Long": the name must not depend on the Python that writes the document.
+    name = _camel(codes.pop() if is_usual else PHRASES.get(status) or HTTPStatus(status).phrase)
     return _refer(components, "responses", name, response, other=f"{_camel(tag)}{name}")
 
 

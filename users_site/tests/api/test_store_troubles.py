@@ -112,8 +112,7 @@ def test_a_store_that_was_replaced_by_an_empty_one_is_empty_and_takes_writes(
     redis, running, users = pair
     user = users.created()
     redis.kill()
-    shutil.rmtree(redis.folder)
-    redis.folder.mkdir()
+    shutil.rmtree(redis.folder / "appendonlydir")
     redis.start()
     assert_recovers(running, users)
     problem(users.get(user["id"]), 404, "user-not-found")

@@ -103,9 +103,6 @@ if READS_REQUIRE_REPLICA and DURABILITY != "replicated":
 PARTITIONS = int(environment.choice("PARTITIONS", "1", ("1", "16", "64")))
 """Over how many slots the users are spread: 1, or 16 or 64 for a cluster; as the store was made."""
 
-if PARTITIONS != 1:
-    raise environment.SettingError("PARTITIONS can only be 1 in this version: unset it")
-
 BEHIND_GATEWAY = True
 TRUSTED_HOPS = 0
 TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES") or None

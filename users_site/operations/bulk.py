@@ -199,13 +199,13 @@ class Bulk:
         """As Store.open: a new store takes our number of partitions."""
         homes = [Partition(0, ONE), *(self.layout.partitions if self.layout.count > 1 else ())]
         found = self.pipeline("epoch", [("GET", home.epoch) for home in homes])
+        self.layout.require(found)
         if self.layout.count > 1 and None in found:
             if self.call("epoch", "EXISTS", homes[0].index):
                 raise WrongLayout(self.layout.epoch, "1")
             for home in homes:
                 self.call("epoch", "SET", home.epoch, self.layout.epoch, "NX")
-            found = self.pipeline("epoch", [("GET", home.epoch) for home in homes])
-        self.layout.require(found)
+            self.layout.require(self.pipeline("epoch", [("GET", home.epoch) for home in homes]))
 
 
 def _grouped(places: Iterable[int], by: Callable[[int], Any]) -> list[tuple[Any, list[int]]]:

@@ -15,7 +15,6 @@ _parts = re.compile(
 class Kind(StrEnum):
     """Every kind of finding in operators' words; those of REPAIRABLE have one right answer."""
 
-    CHANGE_ABANDONED = "change of email that was begun and never ended"
     CLAIM_STALE = "claim without its user, or of an earlier spelling"
     RECORD_BROKEN = "record that is not a valid user"
     RECORD_MISPLACED = "record in the wrong partition or under another id"

@@ -44,7 +44,6 @@ class Verification:
             yield from self._unknown(batch, known)
             yield from self._records([key for key in known if key.kind == keys.RECORD])
             yield from self._idempotency([key for key in known if key.kind in {keys.IDEMPOTENCY, keys.MADE}])
-            yield from self.far.intents([key for key in known if key.kind == keys.INTENT])
         for home in self.bulk.layout.partitions:
             yield from self._index(home)
 

@@ -8,7 +8,7 @@ from users_site.operations.bulk import Bulk
 from users_site.operations.documents import email_of
 from users_site.operations.findings import Finding, Key, Kind, text
 from users_site.repository import scripts
-from users_site.repository.claims import FAR, SWEEP_AFTER_MS, holder_of, is_old
+from users_site.repository.claims import FAR, holder_of
 
 
 class FarFindings:
@@ -25,14 +25,6 @@ class FarFindings:
                 if self.repair:
                     self.bulk.script("verify", scripts.SETTLE, key.home, [key.raw], claim, "")
                 yield Finding(Kind.CLAIM_STALE, text(key.raw), f"it names {text(claim)}")
-
-    def intents(self, intents: list[Key]) -> Iterator[Finding]:
-        """Changes of email that nobody will end."""
-        for key, token in zip(intents, self.bulk.read([key.raw for key in intents]), strict=True):
-            if token is not None and is_old(token, SWEEP_AFTER_MS):
-                if self.repair:
-                    self.bulk.script("verify", scripts.ABORT, key.home, [key.raw], token)
-                yield Finding(Kind.CHANGE_ABANDONED, text(key.raw))
 
     def record(self, key: Key, user_id: str, email: str) -> Iterator[Finding]:
         """A record whose claim, in the email's partition, is not its own."""
@@ -58,7 +50,7 @@ class FarFindings:
         home, layout = self.bulk.layout.of(user_id), self.bulk.layout
         document, intent = self.bulk.read([home.record(user_id), home.intent(user_id)])
         if intent is not None and intent == token:
-            return True  # a finding of its own once it is old
+            return True
         email = email_of(document) if document is not None else ""
         return document is not None and layout.of_email(email).claim(email).encode() == key.raw
 

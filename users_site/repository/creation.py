@@ -94,7 +94,7 @@ class Creation:
         if is_replay:
             reserved = found[0]
             user = first_answer(reserved, user)
-            if reserved[:1] == OPEN.encode() and (seconds := seconds_left(user)):
+            if reserved[:1] == OPEN.encode() and (seconds := seconds_left(user, self.far.patience_ms)):
                 raise RequestInProgress(seconds)
         marker = self.store.layout.of_email(user.email).made(user.id)
         outcome, noted = await self._create(user, marker, fingerprint)

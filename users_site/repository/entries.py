@@ -20,8 +20,6 @@ from users_site.repository.errors import EmailTaken
 IDEMPOTENCY_SECONDS = 24 * 60 * 60
 CREATED, TAKEN, OPEN = "+", "-", "?"
 FINGERPRINT_BYTES = 32
-IN_FLIGHT_SECONDS = 5.0
-"""Age from which an open entry counts as abandoned: longer than any request is served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ def first_answer(found: bytes, user: User) -> User:
     return User(user_id, user.name, user.email, user.role, created_at, created_at)
 
 
-def seconds_left(user: User) -> int:
+def seconds_left(user: User, patience_ms: int) -> int:
     """How long the request that reserved this user may still be in flight; 0 if it is over."""
     age = time.time() - datetime.fromisoformat(user.created_at).timestamp()
-    return max(0, math.ceil(IN_FLIGHT_SECONDS - age)) if age > -IN_FLIGHT_SECONDS else 0
+    return max(0, math.ceil(patience_ms / 1000 - age)) if age > -patience_ms / 1000 else 0

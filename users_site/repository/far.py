@@ -31,14 +31,15 @@ from users_site.repository.errors import EmailTaken, RepositoryError, StoreUnava
 from users_site.repository.keys import Partition
 from users_site.repository.store import Store, all_of
 
+INTENT_SECONDS = 60
 PATIENCE_MS = 5_000
-"""Age from which a change that another client has begun counts as abandoned: longer than any request is served."""
+"""Age from which a write that another process has begun counts as abandoned: longer than any request is served."""
 
 
 class FarUsers:
     """Changes of email across partitions. Every method may raise StoreUnavailable."""
 
-    def __init__(self, store: Store, patience_ms: int = PATIENCE_MS) -> None:
+    def __init__(self, store: Store, patience_ms: int) -> None:
         self.store, self.patience_ms = store, patience_ms
 
     async def update(self, user_id: str, changing: Changing) -> bytes | None:
@@ -86,7 +87,9 @@ class FarUsers:
         abandoned = b""
         for attempt in range(ATTEMPTS):
             key_list = [home.record(user_id), home.intent(user_id)]
-            outcome, *found = await self.store.write(home, "begin", scripts.BEGIN, key_list, token, abandoned)
+            outcome, *found = await self.store.write(
+                home, "begin", scripts.BEGIN, key_list, token, abandoned, INTENT_SECONDS
+            )
             if outcome == b"begun":
                 document: bytes = found[0]
                 return document

@@ -12,7 +12,7 @@ Only over several partitions (far.py, entries.py):
 
 {tag}:email:<email>    string   "<id> far": the user lives in another partition, whose record decides;
                                 "<id> <token>": not yet, while that intent exists
-{tag}:intent:<id>      string   token of a change of email to another partition that is not committed
+{tag}:intent:<id>      string   token of a change of email to another partition that is not committed, 60 s
 {tag}:suspects         zset     identities of emails whose claim may be stale, by the time when to look (ms)
 {tag}:made:<id>        string   as {tag}:idem:…, of a user whose Idempotency-Key has its entry in another partition
 """
@@ -107,8 +107,8 @@ class Layout:
 
     def require(self, epochs: Iterable[bytes | None]) -> None:
         """These are the epochs of a store of this layout; writes to it may be held. Raises WrongLayout."""
-        others = {epoch for epoch in epochs if epoch is not None and not epoch.startswith(HELD)}
-        if others - {self.epoch.encode()}:
+        known = {epoch for epoch in epochs if epoch is not None and not epoch.startswith(HELD)}
+        if others := known - {self.epoch.encode()}:
             raise WrongLayout(self.epoch, max(others).decode(errors="replace"))
 
     def of(self, user_id: str) -> Partition:

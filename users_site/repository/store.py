@@ -75,25 +75,31 @@ class Store:
     async def open(self) -> None:
         """Returns if the store has our number of partitions; a new store takes it. Raises WrongLayout."""
         layout = self.layout
-        roots = [Partition(0, ONE), *(layout.partitions if layout.count > 1 else ())]
-        found = [await self.reply(self.at(home).execute("epoch", b"GET", home.epoch)) for home in roots]
-        if layout.count > 1 and None in found:
-            found = await self._make(roots)
+        homes = [Partition(0, ONE), *(layout.partitions if layout.count > 1 else ())]
         try:
+            found = await self._epochs(homes)
             layout.require(found)
+            if layout.count > 1 and None in found:
+                layout.require([await self._make(homes)])
+                layout.require(await self._epochs(homes))
         except WrongLayout as error:
             _notices.warn(str(error))
             raise
         self._is_open = True
 
-    async def _make(self, roots: list[Partition]) -> list[bytes | None]:
-        """Writes the number of partitions into a store without one. A store with users and without a number has one."""
-        epoch = self.layout.epoch
-        if await self.reply(self.at(roots[0]).execute("epoch", b"EXISTS", roots[0].index)):
-            return [b"1"]
-        return [
-            await self.reply(self.at(home).execute("epoch", b"SET", home.epoch, epoch, b"NX", b"GET")) for home in roots
-        ]
+    async def _epochs(self, homes: list[Partition]) -> list[bytes | None]:
+        return [await self.reply(self.at(home).execute("epoch", b"GET", home.epoch)) for home in homes]
+
+    async def _make(self, homes: list[Partition]) -> bytes | None:
+        """Gives a new store our epoch, `ONE` first: it decides between two processes. Users without an epoch have 1."""
+        if await self.reply(self.at(homes[0]).execute("epoch", b"EXISTS", homes[0].index)):
+            return b"1"
+        for home in homes:
+            words = (home.epoch, self.layout.epoch, b"NX", b"GET")
+            other: bytes | None = await self.reply(self.at(home).execute("epoch", b"SET", *words))
+            if other is not None and other != self.layout.epoch.encode():
+                return other
+        return None
 
     async def count(self) -> int:
         """How many users there are."""

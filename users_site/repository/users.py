@@ -12,7 +12,7 @@ from users_site.repository.claims import suspect
 from users_site.repository.creation import Creation
 from users_site.repository.entries import Idempotency
 from users_site.repository.errors import EmailTaken, RecordBroken, StoreUnavailable, UserNotFound
-from users_site.repository.far import FarUsers
+from users_site.repository.far import PATIENCE_MS, FarUsers
 from users_site.repository.replicas import ReplicaCheck
 from users_site.repository.store import Store, all_of
 
@@ -20,9 +20,9 @@ from users_site.repository.store import Store, all_of
 class UserRepository:
     """Users in Redis. Every method may raise StoreUnavailable, those that write NotDurable too."""
 
-    def __init__(self, store: Store, replicas: ReplicaCheck | None = None) -> None:
+    def __init__(self, store: Store, replicas: ReplicaCheck | None = None, *, patience_ms: int = PATIENCE_MS) -> None:
         self.store = store
-        self.far = FarUsers(store)
+        self.far = FarUsers(store, patience_ms)
         self._creation = Creation(store, self.far)
         self._replicas = replicas
 

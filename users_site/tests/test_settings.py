@@ -58,6 +58,6 @@ def test_a_number_of_partitions_that_the_store_cannot_have_stops_the_start(numbe
         evaluated("users_site", REDIS_URL="redis://a", PARTITIONS=number)
 
 
-@pytest.mark.parametrize("given", [{}, {"PARTITIONS": "1"}], ids=str)
+@pytest.mark.parametrize("given", [{}, {"PARTITIONS": "1"}, {"PARTITIONS": "64"}], ids=str)
 def test_partitions_are_1_unless_set(given: dict[str, str]) -> None:
     assert evaluated("users_site", REDIS_URL="redis://a", **given)["PARTITIONS"] == int(given.get("PARTITIONS", "1"))

@@ -87,12 +87,7 @@ def key_expiring_index(redis: Redis, user: User) -> None:
     redis.expire(HOME.index, 1000)
 
 
-def change_abandoned(redis: Redis, user: User) -> None:
-    redis.set(HOME.intent(user.id), "1700000000000-0123456789abcdef")
-
-
 REPAIRS = [
-    change_abandoned,
     record_unindexed,
     record_unclaimed,
     claim_stale_without_record,

@@ -1,6 +1,7 @@
 """The same tests on three stores: a server as in production, a cluster, and a server with several partitions."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -32,3 +33,40 @@ async def users(place: tuple[str, int]) -> AsyncIterator[UserRepository]:
     repository = UserRepository(Store(connection, layout=Layout(partitions)))
     yield repository
     await repository.close()
+
+
+Process = Callable[..., UserRepository]
+
+
+class StallingPipe(Pipe):
+    """Runs `meanwhile` before the first script with this name."""
+
+    stall: tuple[str, Callable[[], Awaitable[Any]]] | None = None
+
+    async def run(self, operation: str, *args: Any, **options: Any) -> Any:  # type: ignore[override]
+        if self.stall is not None and self.stall[0] == operation:
+            meanwhile, self.stall = self.stall[1], None
+            await meanwhile()
+        return await super().run(operation, *args, **options)
+
+
+@pytest.fixture(scope="module")
+def server_url() -> Iterator[str]:
+    with valkey_url() as url:
+        yield url
+
+
+@pytest.fixture
+async def process(server_url: str) -> AsyncIterator[Process]:
+    """Makes the repository of one process over 16 partitions of one server; the store is empty at first."""
+    made: list[UserRepository] = []
+
+    def make(*, patience_ms: int = 60_000, partitions: int = 16) -> UserRepository:
+        pipe = StallingPipe(Address.from_url(server_url), timeout=20.0, connect_timeout=20.0)
+        made.append(UserRepository(Store(pipe, layout=Layout(partitions)), patience_ms=patience_ms))
+        return made[-1]
+
+    await make().store.pipe.execute("flush", b"FLUSHALL")
+    yield make
+    for users in made:
+        await users.close()

@@ -36,6 +36,12 @@ def home(users: UserRepository, user: User | str) -> Partition:
     return layout.of_email(user) if isinstance(user, str) else layout.of(user.id)
 
 
+def email_in(users: UserRepository, number: int) -> str:
+    """A fresh email of this partition."""
+    layout = users.store.layout
+    return next(email for email in iter(fresh_email, "") if layout.of_email(email).number == number % layout.count)
+
+
 async def leftovers(users: UserRepository) -> list[bytes]:
     """Every key but those that outlive their users: epochs, and queues of claims to look at."""
     found = await users.store.pipe.execute("keys", b"KEYS", "*")

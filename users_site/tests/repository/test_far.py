@@ -1,0 +1,164 @@
+"""Change of email into another partition, and deletion of such a user: several steps, of which one decides."""
+
+import pytest
+
+from packages.redis_pipe import Address
+from users_site.models import User
+from users_site.operations.bulk import Bulk
+from users_site.repository.errors import EmailTaken, StoreUnavailable, UserNotFound, VersionMismatch
+from users_site.repository.keys import Layout
+from users_site.repository.users import UserRepository
+from users_site.tests.repository.conftest import Process
+from users_site.tests.repository.people import email_in, leftovers, swept, to
+
+
+async def user_in(users: UserRepository, number: int) -> User:
+    document, _ = await users.create("Ada", email_in(users, number), "user")
+    return User.from_document(document)
+
+
+async def test_user_moves_through_partitions_and_back(process: Process) -> None:
+    users = process()
+    user = await user_in(users, 3)
+    for number in (4, 4, 9, 3, 3, 5):
+        former, email = user.email, email_in(users, number)
+        document = await users.update(user.id, to(email=email), email=email)
+        assert await users.get(user.id) == await users.find(email) == document
+        assert await users.find(former) is None
+        await users.create("Eve", former, "user")  # free at once
+        user = User.from_document(document)
+    assert await users.count() == 7
+
+
+async def test_far_user_keeps_the_email_against_others(process: Process) -> None:
+    users = process()
+    user, other, neighbour = await user_in(users, 3), await user_in(users, 5), await user_in(users, 4)
+    email = email_in(users, 4)
+    await users.update(user.id, to(email=email))
+    for taken in (
+        users.create("Eve", email.upper(), "user"),
+        users.update(other.id, to(email=email), email=email),
+        users.update(neighbour.id, to(email=email)),
+    ):
+        with pytest.raises(EmailTaken):
+            await taken
+
+
+async def test_deleted_far_user_frees_the_email_and_leaves_nothing(process: Process) -> None:
+    users = process()
+    user, email = await user_in(users, 3), email_in(users, 4)
+    await users.update(user.id, to(email=email))
+    await users.delete(user.id)
+    assert await users.find(email) is None
+    heir = User.from_document((await users.create("Eve", email, "user"))[0])
+    await swept(users)
+    assert await users.find(email) == heir.document()
+    await users.delete(heir.id)
+    assert await leftovers(users) == []
+
+
+async def test_far_user_changes_other_fields(process: Process) -> None:
+    users = process()
+    user, email = await user_in(users, 3), email_in(users, 4)
+    await users.update(user.id, to(email=email))
+    await users.update(user.id, to(name="Grace"))
+    document = await users.update(user.id, to(role="admin", email=email.upper()), email=email.upper())
+    assert await users.find(email) == document
+    found = User.from_document(document)
+    assert (found.name, found.role, found.email) == ("Grace", "admin", email.upper())
+
+
+async def test_writer_whose_change_was_aborted_does_not_commit(process: Process) -> None:
+    """A stalled writer commits after another one took the email: the intent decides, no clock."""
+    slow, quick = process(), process(patience_ms=-1)
+    user, email = await user_in(slow, 3), email_in(slow, 4)
+    winner: list[bytes] = []
+
+    async def overtake() -> None:
+        winner.append((await quick.create("Eve", email, "user"))[0])
+
+    slow.store.pipe.stall = "update", overtake  # type: ignore[attr-defined]
+    with pytest.raises(EmailTaken):
+        await slow.update(user.id, to(email=email), email=email)
+    assert await slow.find(email) == winner[0]
+    assert await slow.get(user.id) == await slow.find(user.email) == user.document()
+
+
+async def test_change_under_way_is_waited_for(process: Process) -> None:
+    slow, other = process(), process()
+    user, email = await user_in(slow, 3), email_in(slow, 4)
+
+    async def in_vain() -> None:
+        assert await other.find(email) is None
+        with pytest.raises(StoreUnavailable, match="busy"):
+            await other.create("Eve", email, "user")
+
+    slow.store.pipe.stall = "update", in_vain  # type: ignore[attr-defined]
+    document = await slow.update(user.id, to(email=email), email=email)
+    assert await other.find(email) == document
+
+
+@pytest.mark.parametrize("step", ["claim", "update", "settle"])
+async def test_user_deleted_meanwhile_is_gone_and_the_email_free(process: Process, step: str) -> None:
+    slow, other = process(), process()
+    user, email = await user_in(slow, 3), email_in(slow, 4)
+    slow.store.pipe.stall = step, lambda: other.delete(user.id)  # type: ignore[attr-defined]
+    if step == "settle":
+        await slow.update(user.id, to(email=email), email=email)
+    else:
+        with pytest.raises(UserNotFound):
+            await slow.update(user.id, to(email=email), email=email)
+    await other.create("Eve", email, "user")
+    await other.create("Eve", user.email, "user")
+
+
+async def test_sweeper_keeps_a_claim_that_came_back(process: Process) -> None:
+    """Suspected when the user left the email; looked at when the user has it again."""
+    users = process()
+    user, far, elsewhere = await user_in(users, 3), email_in(users, 4), email_in(users, 5)
+    for email in (far, elsewhere, far):
+        await users.update(user.id, to(email=email), email=email)
+    await swept(users)
+    with pytest.raises(EmailTaken):
+        await users.create("Eve", far, "user")
+
+
+async def test_refused_change_leaves_no_intent(process: Process) -> None:
+    users = process()
+    user, other = await user_in(users, 3), await user_in(users, 4)
+
+    def refuse(user: User) -> User:
+        raise VersionMismatch
+
+    with pytest.raises(VersionMismatch):
+        await users.update(user.id, refuse, email=email_in(users, 5))
+    with pytest.raises(EmailTaken):
+        await users.update(user.id, to(email=other.email), email=other.email)
+    assert not [key for key in await leftovers(users) if b":intent:" in key]
+
+
+@pytest.mark.parametrize(("made_with", "ours"), [(16, 64), (64, 16), (16, 1), (1, 16)])
+async def test_another_number_of_partitions_is_refused_by_reads_and_writes(
+    process: Process, server_url: str, made_with: int, ours: int
+) -> None:
+    first, second = process(partitions=made_with), process(partitions=ours)
+    user = User.from_document((await first.create("Ada", "ada@example.org", "user"))[0])
+    cure = f"PARTITIONS is {ours}, but the store was made with {made_with}: set PARTITIONS={made_with}"
+    for work in (second.get(user.id), second.find(user.email), second.page(5), second.delete(user.id), second.probe()):
+        with pytest.raises(StoreUnavailable, match=cure):
+            await work
+    with pytest.raises(StoreUnavailable, match=cure):
+        Bulk(Address.from_url(server_url), Layout(ours))
+    assert await first.get(user.id) == user.document()
+
+
+async def test_running_process_with_an_old_epoch_writes_nothing(process: Process) -> None:
+    users = process()
+    user = await user_in(users, 3)
+    for home in users.store.layout.partitions:
+        await users.store.pipe.execute("set", b"SET", home.epoch, "17")
+    for work in (users.update(user.id, to(name="Eve")), users.delete(user.id)):
+        with pytest.raises(StoreUnavailable):
+            await work
+    before = await users.store.pipe.execute("get", b"GET", users.store.layout.of(user.id).record(user.id))
+    assert before == user.document()

@@ -66,7 +66,7 @@ class CrashingPipe(Pipe):
 
 
 class UsersMachine(RuleBasedStateMachine):
-    """`model`: the users by id; `answers`: of each Idempotency-Key its request and first answer."""
+    """`model`: the users by id; `answers`: of each Idempotency-Key the requests that it may belong to, and its first answer."""
 
     url = ""
     steps = crashes = 0
@@ -78,7 +78,7 @@ class UsersMachine(RuleBasedStateMachine):
         self.users = UserRepository(Store(self.pipe, layout=Layout(PARTITIONS)), patience_ms=-1)
         self.model: dict[str, User] = {}
         self.dead: set[str] = set()
-        self.answers: dict[str, tuple[tuple[str, str], bytes]] = {}
+        self.answers: dict[str, tuple[set[tuple[str, str]], bytes]] = {}
         self.wait(self.empty())
 
     async def empty(self) -> None:
@@ -134,29 +134,30 @@ class UsersMachine(RuleBasedStateMachine):
     @rule(key=KEYS, name=NAMES, email=EMAILS, crash=CRASHES)
     def create_with_a_key(self, key: str, name: str, email: str, crash: int | None) -> None:
         request = name, email
-        known, answer = self.answers.get(key, (request, b""))
+        requests, answer = self.answers.get(key, ({request}, UNSURE))
         content = Idempotency(key, hashlib.sha256(f"{request}".encode()).digest())
         outcome = self.attempt(self.users.create(name, email, "user", content), crash)
         match outcome:
             case IdempotencyKeyReused():
-                assert known != request
+                assert requests - {request}
+                self.answers[key] = requests - {request}, answer
+                return
             case Crash():
                 self.adopt(email)
-                if not answer or (answer == UNSURE and known != request):
-                    self.answers[key] = request, UNSURE
+                if answer == UNSURE:
+                    self.answers[key] = requests | {request}, UNSURE
+                return
             case EmailTaken():
-                assert known == request or answer == UNSURE
-                assert answer in {b"", UNSURE, TAKEN}
-                self.answers[key] = request, TAKEN
+                assert answer in {UNSURE, TAKEN}
+                self.answers[key] = {request}, TAKEN
             case (document, replayed):
-                assert known == request or answer == UNSURE
-                if answer not in {b"", UNSURE}:
-                    assert (document, replayed) == (answer, True)
-                self.answers[key] = request, document
+                assert answer == UNSURE or (document, replayed) == (answer, True)
+                self.answers[key] = {request}, document
                 user = User.from_document(document)
                 if user.id not in self.model and user.id not in self.dead:
                     assert self.holder(email) is None
                     self.model[user.id] = user
+        assert answer == UNSURE or requests == {request}
 
     @rule(number=USERS, name=NAMES, email=st.one_of(st.none(), EMAILS), hinted=st.booleans(), crash=CRASHES)
     def change(self, number: int, name: str, email: str | None, hinted: bool, crash: int | None) -> None:

@@ -1,17 +1,19 @@
-"""A pipelining connection to one Redis: a server, a primary behind Sentinel, or one slot of a cluster. Independent of
-Django."""
+"""Pipelining connections to Redis: to a server, to the primary behind Sentinel, to the primaries of a cluster. Independent
+of Django."""
 
 from ._address import TLS_OPTIONS, Address
+from ._cluster import Connection, Place, connect
 from ._command import Observe, Script, Word, pack
-from ._discovery import Primary, slot_of
 from ._durability import Durability, DurableWrites
 from ._opening import Opener
 from ._pipe import OnState, Pipe
+from ._slots import slot_of
 from .errors import NotDurable, PipeError, Reason, Refused, Unavailable
 
 __all__ = [
     "TLS_OPTIONS",
     "Address",
+    "Connection",
     "Durability",
     "DurableWrites",
     "NotDurable",
@@ -20,12 +22,13 @@ __all__ = [
     "Opener",
     "Pipe",
     "PipeError",
-    "Primary",
+    "Place",
     "Reason",
     "Refused",
     "Script",
     "Unavailable",
     "Word",
+    "connect",
     "pack",
     "slot_of",
 ]

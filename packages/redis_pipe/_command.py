@@ -51,7 +51,9 @@ class Command:
     A caller that gave up leaves its future done; the command keeps its place, so that replies stay in order.
     """
 
-    __slots__ = ("deadline", "fallback", "follower", "future", "moved", "operation", "payload", "started")
+    __slots__ = (
+        "deadline", "fallback", "follower", "future", "hops", "moved", "operation", "payload", "place", "started"
+    )  # fmt: skip
 
     def __init__(self, operation: str, payload: bytes, future: Future[Any], started: float, deadline: float) -> None:
         self.operation = operation
@@ -62,6 +64,8 @@ class Command:
         self.fallback: tuple[Word, ...] | None = None  # sent once, after NOSCRIPT
         self.follower: Command | None = None  # sent right behind, in the same write; then its own follower
         self.moved = False  # no further retry over another connection
+        self.place: Any = None  # the slot of a cluster that it is for
+        self.hops = 0  # redirections so far, in a cluster
 
     def fail(self, error: PipeError, now: float, observe: Observe | None) -> None:
         """End the command with an error, unless it has ended; one whose caller gave up is only counted."""

@@ -16,7 +16,9 @@ from collections.abc import Callable, Sequence
 from contextvars import Context
 from enum import StrEnum
 from typing import Any
+from weakref import WeakKeyDictionary, ref
 
+from ._cluster import RETRY_SECONDS, Connection, Place
 from ._command import Script, Word
 from ._pipe import Pipe
 from .errors import NotDurable, PipeError, Reason, Refused, Unavailable
@@ -30,6 +32,9 @@ WRITE_SECONDS = 2.0
 """From a write's issue to its acknowledgement, the wait for the round before it included."""
 
 ROUND_WRITES = 1000
+
+REDIRECTED = (Reason.MOVED, Reason.TRYAGAIN)
+"""Replies of a cluster's node that did not execute the write."""
 
 
 _Sent = asyncio.Future[tuple[asyncio.Future[Any], asyncio.Future[bool]]]
@@ -46,11 +51,12 @@ class Durability(StrEnum):
 
 class DurableWrites:
     """Runs scripts that write. `has_written` decides from an answer whether anything must become durable; other answers are
-    returned immediately. `time_left` shortens a wait to the caller's remaining time."""
+    returned immediately. `time_left` shortens a wait to the caller's remaining time. In a cluster, each primary has rounds
+    of its own, and a write that a node redirects joins a round of another one."""
 
     def __init__(
         self,
-        pipe: Pipe,
+        pipe: Pipe | Place,
         durability: Durability,
         *,
         timeout: float,
@@ -62,37 +68,44 @@ class DurableWrites:
         self._timeout = timeout
         self._has_written = has_written
         self._time_left = time_left
-        self._queue: deque[tuple[str, tuple[Word, ...], _Sent]] = deque()
-        self._rounds: asyncio.Task[None] | None = None
+        self._rounds: WeakKeyDictionary[Pipe, _Rounds] = WeakKeyDictionary()
 
     async def run(self, operation: str, script: Script, keys: Sequence[bytes | str], args: Sequence[Word]) -> Any:
         """The script's answer, once what it wrote is durable. Raises Unavailable, Refused, NotDurable."""
-        loop, is_written = asyncio.get_running_loop(), False
-        sent: _Sent = loop.create_future()
         # Whole: a script that is sent again after NOSCRIPT would run behind the wait.
-        self._queue.append((operation, script.whole(len(keys), *keys, *args), sent))
-        if self._rounds is None or self._rounds.done():
-            self._rounds = loop.create_task(self._run_rounds(), context=Context())
+        words = script.whole(len(keys), *keys, *args)
+        sent: _Sent | None = None
+        is_written = False
         try:
             async with asyncio.timeout(self._time_left(WRITE_SECONDS)):
-                reply, is_durable = await sent
-                outcome = await asyncio.shield(reply)
-                if not self._has_written(outcome):
-                    return outcome
-                is_written = True
-                if await asyncio.shield(is_durable):
-                    return outcome
-                raise NotDurable
+                while True:
+                    sent = (await self._rounds_for(str(keys[0]))).join(operation, words)
+                    reply, is_durable = await sent
+                    try:
+                        outcome = await asyncio.shield(reply)
+                    except Unavailable as error:
+                        if error.uncertain or error.reason not in REDIRECTED:
+                            raise
+                        sent = None
+                        await asyncio.sleep(RETRY_SECONDS)
+                        continue
+                    if not self._has_written(outcome):
+                        return outcome
+                    is_written = True
+                    if await asyncio.shield(is_durable):
+                        return outcome
+                    raise NotDurable
         except TimeoutError:
             if is_written:
                 raise NotDurable from None
-            raise Unavailable(Reason.TIMEOUT, uncertain=not sent.cancelled()) from None
+            raise Unavailable(Reason.TIMEOUT, uncertain=sent is not None and not sent.cancelled()) from None
 
-    async def probe(self, pipe: Pipe) -> None:
-        """Return if the server has the command to wait; `pipe`: another one. Raises Unavailable, and Refused, which it logs."""
-        words = self._wait_words(1)
+    async def probe(self, connection: Connection) -> None:
+        """Return if the server has the command to wait; `connection`: another one. Raises Unavailable, and Refused, which
+        it logs."""
+        words = _wait_words(self._durability, 1)
         try:
-            await pipe.execute("probe", *words)
+            await connection.execute("probe", *words)
         except Refused:
             logger.error(
                 "DURABILITY=%s needs %s, which this server refuses: use a primary of Redis 7.2 or Valkey 7.2 with appendonly "
@@ -103,24 +116,49 @@ class DurableWrites:
             raise
 
     async def close(self) -> None:
-        """Close the pipe."""
+        """Close the connections."""
         await self._pipe.close()
 
-    def _wait_words(self, milliseconds: int) -> tuple[Word, ...]:
-        return ("WAITAOF", 1, 0, milliseconds) if self._durability is Durability.FSYNC else ("WAIT", 1, milliseconds)
+    async def _rounds_for(self, key: str) -> "_Rounds":
+        pipe = await self._pipe.owner(key)
+        if pipe not in self._rounds:
+            self._rounds[pipe] = _Rounds(ref(pipe), self._durability, self._timeout)
+        return self._rounds[pipe]
 
-    async def _run_rounds(self) -> None:
+
+class _Rounds:
+    """Of one connection, which it does not keep alive."""
+
+    def __init__(self, pipe: ref[Pipe], durability: Durability, timeout: float) -> None:
+        self._pipe, self._durability, self._timeout = pipe, durability, timeout
+        self._queue: deque[tuple[str, tuple[Word, ...], _Sent]] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    def join(self, operation: str, words: tuple[Word, ...]) -> _Sent:
+        """Put a write into the next round."""
+        loop = asyncio.get_running_loop()
+        sent: _Sent = loop.create_future()
+        self._queue.append((operation, words, sent))
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._run(), context=Context())
+        return sent
+
+    async def _run(self) -> None:
         await asyncio.sleep(0)  # everything that this tick of the loop issues goes together
         while self._queue:
             writes = [self._queue.popleft() for _ in range(min(len(self._queue), ROUND_WRITES))]
             await self._round([write for write in writes if not write[2].done()])
 
     async def _round(self, writes: list[tuple[str, tuple[Word, ...], _Sent]]) -> None:
-        if not writes:
+        pipe = self._pipe()
+        if not writes or pipe is None:
             return
-        wait = ("wait", self._wait_words(int(WAIT_SECONDS * 1000)), self._timeout + WAIT_SECONDS)
-        *replies, waited = self._pipe.batch(
-            [*((operation, words, self._timeout) for operation, words, _ in writes), wait]
+        words = _wait_words(self._durability, int(WAIT_SECONDS * 1000))
+        *replies, waited = pipe.batch(
+            [
+                *((operation, words, self._timeout) for operation, words, _ in writes),
+                ("wait", words, self._timeout + WAIT_SECONDS),
+            ]
         )
         is_durable: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         for (_, _, sent), reply in zip(writes, replies, strict=True):
@@ -131,3 +169,7 @@ class DurableWrites:
         except PipeError:
             reached = 0
         is_durable.set_result((reached[0] if isinstance(reached, list) else reached) >= 1)
+
+
+def _wait_words(durability: Durability, milliseconds: int) -> tuple[Word, ...]:
+    return ("WAITAOF", 1, 0, milliseconds) if durability is Durability.FSYNC else ("WAIT", 1, milliseconds)

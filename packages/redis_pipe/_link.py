@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
-from ._discovery import Primary
+from ._address import Node
 from ._opening import Opener
 from ._stream import Stream
 from .errors import Reason, reason_of
@@ -87,6 +87,6 @@ class Link:
             self._watching = self._start(self._watch(stream, primary), stream.closed.get_loop())
         self._on_open(stream)
 
-    async def _watch(self, stream: Stream, primary: Primary) -> None:
+    async def _watch(self, stream: Stream, primary: Node) -> None:
         await self._opener.replaced(primary)
         stream.retire()

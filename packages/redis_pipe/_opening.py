@@ -5,7 +5,8 @@ import ssl
 from collections.abc import Callable
 
 from ._address import Address, Node
-from ._discovery import Cluster, Discovery, Primary, Sentinels, slot_of
+from ._discovery import Sentinels
+from ._slots import Slots, slot_of
 from ._stream import Stream
 from .errors import ErrorReply, Reason, Unavailable
 
@@ -13,8 +14,8 @@ from .errors import ErrorReply, Reason, Unavailable
 class Opener:
     """Opens connections to one address.
 
-    `timeout` (seconds) is for one node of several; the caller bounds the whole. `slot_key` is any key of the slot that is
-    used in a cluster. `password` is called for each connection, where the address has none: a rotated one is found.
+    `timeout` (seconds) is for one node of several; the caller bounds the whole. `password` is
+    called for each connection, where the address has none: a rotated one is found.
     """
 
     def __init__(
@@ -22,48 +23,53 @@ class Opener:
         address: Address,
         timeout: float,
         *,
-        slot_key: str = "",
         client_name: str = "redis-pipe",
         password: Callable[[], str | None] | None = None,
     ) -> None:
         self.address = address
-        self.slot_key = slot_key
         # Half of the time, so that one silent node leaves the other half for the primary.
         self._timeout = timeout / 2
         self._client_name = client_name
         self._password = password
 
-    async def open(self) -> tuple[Stream, Primary | None]:
-        """Connect, authenticate and select; behind Sentinel and in a cluster, to the current primary, which is returned too.
+    async def open(self) -> tuple[Stream, Node | None]:
+        """Connect, authenticate and select; behind Sentinel, to the current primary, which is returned too.
 
         Raises Unavailable, ErrorReply, OSError: see `reason_of`.
         """
-        primary = await self.primary() if self.address.is_moving else None
-        stream = await self._connect(primary.node if primary else None)
+        primary = await self.primary() if self.address.service else None
+        stream = await self._connect(primary)
         try:
             await self._set_up(stream)
-            if primary is not None:
-                await self._require_primary(stream)
+            await self._require_primary(stream)
         except BaseException:
             stream.drop(Reason.CLOSED)
             raise
         return stream, primary
 
-    async def primary(self) -> Primary:
-        """The current primary. Raises as `open` does."""
-        async with self._discovery() as discovery:
-            return await discovery.primary()
+    async def primary(self, slot_key: str = "") -> Node:
+        """The current primary; in a cluster, that of this key's slot. Raises as `open` does."""
+        if not self.address.is_cluster:
+            async with self._sentinels() as sentinels:
+                return await sentinels.primary()
+        slot = slot_of(slot_key)
+        async with self.slots() as slots:
+            owners = await slots.owners([slot])
+        if slot not in owners:
+            raise Unavailable(Reason.CLUSTERDOWN)
+        return owners[slot]
 
-    async def replaced(self, primary: Primary) -> None:
+    async def replaced(self, primary: Node) -> None:
         """Return when another server is the primary."""
-        async with self._discovery() as discovery:
-            await discovery.replaced(primary)
+        async with self._sentinels() as sentinels:
+            await sentinels.replaced(primary)
 
-    def _discovery(self) -> Discovery:
-        address = self.address
-        if address.is_cluster:
-            return Cluster(address.nodes, self._connect, self._timeout, slot_of(self.slot_key))
-        return Sentinels(address.nodes, self._connect_sentinel, self._timeout, address.service)
+    def slots(self) -> Slots:
+        """The map of a cluster."""
+        return Slots(self.address.nodes, self._connect, self._timeout)
+
+    def _sentinels(self) -> Sentinels:
+        return Sentinels(self.address.nodes, self._connect_sentinel, self._timeout, self.address.service)
 
     async def _connect(self, node: Node | None) -> Stream:
         password = self.address.password or (self._password() if self._password is not None else None)
@@ -100,13 +106,8 @@ class Opener:
             await stream.ask("SELECT", self.address.db)
 
     async def _require_primary(self, stream: Stream) -> None:
-        """Raise for a server that a stale sentinel or node named."""
-        if self.address.is_cluster:
-            try:
-                await stream.ask("EXISTS", self.slot_key)
-            except ErrorReply as error:
-                if not str(error).startswith("ASK "):  # the owner is giving the slot away, and has the rest of the keys
-                    raise
+        """Raise for a server that a stale sentinel named."""
+        if not self.address.service:
             return
         fields = await stream.ask("HELLO", 2)  # not ROLE: an ACL without @dangerous forbids it
         if dict(zip(fields[::2], fields[1::2], strict=True)).get(b"role") != b"master":

@@ -1,8 +1,9 @@
-"""One connection to Redis, shared by all callers of an event loop.
+"""One connection to one Redis server, shared by all callers of an event loop.
 
 Commands issued in one tick of the loop leave in one write, and replies come back in order (5 µs of CPU for a command,
 32 in flight; redis-py: 80). Nothing whose bytes were written is sent twice, except after the replies that say that the
-command was not executed: NOSCRIPT (the script is sent whole), READONLY and a cluster's MOVED (the primary is looked up).
+command was not executed: NOSCRIPT (the script is sent whole), READONLY (the primary is looked up), and those with which a
+cluster's node redirects (_cluster.py).
 """
 
 import asyncio
@@ -21,10 +22,16 @@ from ._stream import Stream
 from ._sweeper import Sweeper
 from .errors import Reason, Unavailable, error_from_reply
 
-DEMOTED = ("READONLY", "MOVED")
-"""Replies of a server that is no longer the primary; the command was not executed."""
+DEMOTED = "READONLY"
+"""The reply of a server that is no longer the primary; the command was not executed."""
 
 STABLE_AFTER = 1.0  # seconds; a loss before counts as a failed attempt, or a server that hangs up makes a storm
+
+REDIRECTIONS = ("MOVED", "ASK", "TRYAGAIN")
+"""Replies of a cluster's node that did not execute the command."""
+
+Redirect = Callable[[Command, str], bool]
+"""Called with the text of such a reply; returns whether the command will be sent elsewhere."""
 
 OnState = Callable[[Reason | None], None]
 """Called when the connection is lost, with the reason, and when it is back, with None."""
@@ -36,7 +43,7 @@ class Pipe:
 
     `timeout` (seconds) is for a command from its issue to its reply, `connect_timeout` for finding, opening and
     authenticating; `time_left` shortens the former to the caller's remaining time. At most `max_waiting` commands may be
-    without a reply. `slot_key` is any key of the slot that is used in a cluster. Belongs to one event loop until
+    without a reply. `redirect` handles redirections, where the server is a cluster's node. Belongs to one event loop until
     `close`.
     """
 
@@ -50,17 +57,18 @@ class Pipe:
         max_waiting: int = 8192,
         observe: Observe | None = None,
         on_state: OnState | None = None,
-        slot_key: str = "",
         client_name: str = "redis-pipe",
         password: Callable[[], str | None] | None = None,
+        redirect: Redirect | None = None,
     ) -> None:
         self.max_waiting = max_waiting
+        self._redirect = redirect
         self._timeout = timeout
         self._time_left = time_left
         self._observe = observe
         self._on_state = on_state
         self._context = Context()  # a shared connection belongs to no request
-        opener = Opener(address, connect_timeout, slot_key=slot_key, client_name=client_name, password=password)
+        opener = Opener(address, connect_timeout, client_name=client_name, password=password)
         self._link = Link(opener, connect_timeout, self._opened, self._failed, self._context)
         self._sweeper = Sweeper(self._sweep, self._context)
         self._reset()
@@ -77,6 +85,14 @@ class Pipe:
     def connected(self) -> bool:
         """Whether commands can be written now."""
         return self._stream is not None and not self._stream.retiring
+
+    def at(self, key: str) -> "Pipe":
+        """The connection to the server that holds a key: this one holds all."""
+        return self
+
+    async def owner(self, key: str) -> "Pipe":
+        """As `at`; in a cluster, one may have to wait for it."""
+        return self
 
     def execute(self, operation: str, *words: Word, timeout: float | None = None) -> asyncio.Future[Any]:
         """Issue one command; the future holds the reply: bytes, int, None or a list of these.
@@ -134,14 +150,18 @@ class Pipe:
             await asyncio.wait([stream.closed], timeout=1)
 
     def _submit(self, operation: str, payload: bytes, timeout: float | None) -> Command:
-        loop = asyncio.get_running_loop()
+        loop, now = asyncio.get_running_loop(), monotonic()
+        deadline = now + self._time_left(self._timeout if timeout is None else timeout)
+        command = Command(operation, payload, loop.create_future(), now, deadline)
+        self.take(command, loop, now)
+        return command
+
+    def take(self, command: Command, loop: asyncio.AbstractEventLoop, now: float) -> None:
+        """Queue a command, or fail it at once."""
         if loop is not self._link.loop:
             if self._link.loop is not None:
                 raise RuntimeError("a Pipe belongs to one event loop: close it there before using it in another")
             self._link.loop = loop
-        now = monotonic()
-        deadline = now + self._time_left(self._timeout if timeout is None else timeout)
-        command = Command(operation, payload, loop.create_future(), now, deadline)
         stream = self._stream
         if self._down is not None:
             command.fail(Unavailable(self._down), now, self._observe)
@@ -149,14 +169,32 @@ class Pipe:
             command.fail(Unavailable(Reason.QUEUE_FULL), now, self._observe)
         else:
             self._waiting.append(command)
-            if deadline < self._sweeper.at:
-                self._sweeper.arm(loop, now, deadline)
+            if command.deadline < self._sweeper.at:
+                self._sweeper.arm(loop, now, command.deadline)
             if stream is None:
                 self._link.connect()
             elif not self._flushing:
                 self._flushing = True
                 loop.call_soon(self.flush, context=self._context)
-        return command
+
+    def take_asking(self, command: Command, loop: asyncio.AbstractEventLoop, now: float) -> None:
+        """Queue a command for the node that is importing its slot."""
+        head = Command("asking", pack((b"ASKING",)), loop.create_future(), now, command.deadline)
+        head.follower = command
+        head.future.add_done_callback(partial(_end_with, [command.future]))
+        self.take(head, loop, now)
+
+    def give_up(self) -> list[Command]:
+        """The commands that were not sent; they will be sent over another pipe."""
+        waiting, self._waiting = self._waiting, deque()
+        return [*waiting]
+
+    async def drain(self) -> None:
+        """Close after the replies to what was sent."""
+        if (stream := self._stream) is not None:
+            stream.retire()
+            await asyncio.wait([stream.closed], timeout=2 * self._timeout)
+        await self.close()
 
     def flush(self) -> None:
         """Write the queue, if it can be written now."""
@@ -167,10 +205,14 @@ class Pipe:
     def error_received(self, stream: Stream, command: Command, text: str, now: float) -> None:
         """Repeat, once, a command that was certainly not executed; end any other with its error."""
         code = text.partition(" ")[0]
+        if self._redirect is not None and code in REDIRECTIONS:
+            if not self._redirect(command, text):
+                command.fail(error_from_reply(command.operation, text), now, self._observe)
+            return
         if code == "NOSCRIPT" and command.fallback is not None:
             command.payload, command.fallback = pack(command.fallback), None
         else:
-            is_demoted = code in DEMOTED and (stream.retiring or stream.age(now) >= STABLE_AFTER)
+            is_demoted = code == DEMOTED and (stream.retiring or stream.age(now) >= STABLE_AFTER)
             stream.retiring |= is_demoted
             if command.moved or not is_demoted:
                 command.fail(error_from_reply(command.operation, text), now, self._observe)

@@ -154,8 +154,7 @@ def _client(address: Address, node: tuple[str, int]) -> redis.Redis:
 
 
 async def _primary(address: Address, slot_key: str) -> tuple[str, int]:
-    opener = Opener(address, CONNECT_SECONDS, slot_key=slot_key, password=lambda: _password(address))
-    return (await opener.primary()).node
+    return await Opener(address, CONNECT_SECONDS, password=lambda: _password(address)).primary(slot_key)
 
 
 def _require_whole_slot(client: redis.Redis, slot: int) -> None:

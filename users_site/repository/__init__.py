@@ -9,12 +9,13 @@ from common.config import environment
 from common.config.environment import SettingError
 from common.http import deadline
 from common.observability.notices import Notices
-from packages.redis_pipe import Address, Durability, DurableWrites, Pipe, Reason
+from packages import redis_pipe
+from packages.redis_pipe import Address, Connection, Durability, DurableWrites, Pipe, Place, Reason
 from users_site.repository.keys import Layout
 from users_site.repository.metrics import observe_redis
 from users_site.repository.replicas import ReplicaCheck
 from users_site.repository.store import Store, has_written
-from users_site.repository.traced import TracedPipe
+from users_site.repository.traced import Traced
 from users_site.repository.users import UserRepository
 
 CLIENT_NAME = "user-service"
@@ -31,15 +32,15 @@ def connect(settings: Any, *, timeout: float | None = None, is_quiet: bool = Fal
     timeout = timeout or settings.REDIS_TIMEOUT_MS / 1000
     notices = Notices(logger)
 
-    def pipe(kind: type[Pipe]) -> Pipe:
-        return kind(
+    def connection() -> Pipe | Place:
+        return redis_pipe.connect(
             address,
+            layout.partitions[0].index,
             timeout=timeout,
             connect_timeout=settings.REDIS_CONNECT_TIMEOUT_MS / 1000,
             time_left=deadline.left,
             observe=observe_redis,
             on_state=None if is_quiet else partial(_log_state, notices),
-            slot_key=layout.partitions[0].index,
             client_name=CLIENT_NAME,
             password=partial(current_password, settings),
         )
@@ -48,9 +49,9 @@ def connect(settings: Any, *, timeout: float | None = None, is_quiet: bool = Fal
     durability = Durability(settings.DURABILITY)
     if durability is not Durability.MEMORY:
         durable = DurableWrites(
-            pipe(Pipe), durability, timeout=timeout, has_written=has_written, time_left=deadline.left
+            connection(), durability, timeout=timeout, has_written=has_written, time_left=deadline.left
         )
-    reads = pipe(TracedPipe if settings.TRACES else Pipe)
+    reads: Connection = Traced(connection()) if settings.TRACES else connection()
     replicas = ReplicaCheck(reads) if settings.READS_REQUIRE_REPLICA else None
     return UserRepository(Store(reads, durable, layout), replicas)
 

@@ -5,7 +5,7 @@ import re
 from time import monotonic
 from typing import Any
 
-from packages.redis_pipe import Pipe, Reason, Unavailable
+from packages.redis_pipe import Connection, Reason, Unavailable
 
 CHECK_SECONDS = 0.5
 MAX_LAG = 2
@@ -17,7 +17,7 @@ _lags = re.compile(rb"^slave\d+:.*\bstate=online\b.*\blag=(\d+)", re.MULTILINE).
 class ReplicaCheck:
     """Asks the primary at most every CHECK_SECONDS; the reads in between share the answer."""
 
-    def __init__(self, pipe: Pipe) -> None:
+    def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._pending: asyncio.Future[Any] | None = None
         self._asked_at = -CHECK_SECONDS

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from common.observability.notices import Notices
-from packages.redis_pipe import DurableWrites, Pipe, PipeError, Reason, Script, Unavailable, Word
+from packages.redis_pipe import Connection, DurableWrites, PipeError, Reason, Script, Unavailable, Word
 from users_site.repository.errors import WrongLayout, from_pipe
 from users_site.repository.keys import ONE, Layout, Partition
 
@@ -38,10 +38,10 @@ class Store:
     """One pipe for all commands, and another one for durable writes. Every method may raise StoreUnavailable and StoreError,
     `write` NotDurable too."""
 
-    def __init__(self, pipe: Pipe, durable: DurableWrites | None = None, layout: Layout | None = None) -> None:
+    def __init__(self, pipe: Connection, durable: DurableWrites | None = None, layout: Layout | None = None) -> None:
         self.pipe, self.durable = pipe, durable
         self.layout = layout or Layout()
-        self._writes = durable or pipe
+        self._at = {home.tag: pipe.at(home.index) for home in (Partition(0, ONE), *self.layout.partitions)}
         self._is_open = False
 
     async def execute(self, home: Partition, operation: str, *words: Word) -> Any:
@@ -61,11 +61,11 @@ class Store:
         """The answer of a script that writes, once the write is as durable as required."""
         await self.ensure_open()
         key_list, words = (home.epoch, *keys), (self.layout.epoch, *args)
-        return await self.reply(self._writes.run(operation, script, key_list, words))
+        return await self.reply((self.durable or self.at(home)).run(operation, script, key_list, words))
 
-    def at(self, home: Partition) -> Pipe:
-        """The pipe to the server that holds a partition."""
-        return self.pipe
+    def at(self, home: Partition) -> Connection:
+        """The connection to the server that holds a partition."""
+        return self._at[home.tag]
 
     async def ensure_open(self) -> None:
         """`open`, once."""

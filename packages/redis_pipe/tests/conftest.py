@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from packages.redis_pipe import Address, Pipe
+from packages.redis_pipe import Address, Pipe, Place
+from packages.redis_pipe import connect as connect_to
 from packages.redis_pipe.tests.hostile import Hostile
 from tools.processes.valkey import Valkey, valkey
 
@@ -28,18 +29,17 @@ def server():
 
 SLOT_KEY = "{users:0}:ids"
 
-Connect = Callable[..., Pipe]
+Connect = Callable[..., Any]
 
 
 @pytest.fixture
 async def connect():
     """Makes connections to a URL, a Valkey or a Hostile, and closes them at the end."""
-    made: list[Pipe] = []
+    made: list[Pipe | Place] = []
 
-    def make(target: str | Valkey | Hostile, **options: Any) -> Pipe:
+    def make(target: str | Valkey | Hostile, **options: Any) -> Any:
         url = target if isinstance(target, str) else target.url
-        defaults: dict[str, Any] = {"timeout": 5.0, "connect_timeout": 5.0, "slot_key": SLOT_KEY}
-        made.append(Pipe(Address.from_url(url), **defaults | options))
+        made.append(connect_to(Address.from_url(url), SLOT_KEY, **{"timeout": 5.0, "connect_timeout": 5.0} | options))
         return made[-1]
 
     yield make

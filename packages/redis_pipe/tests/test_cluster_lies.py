@@ -5,20 +5,28 @@ import time
 
 import pytest
 
-from packages.redis_pipe import Reason, Unavailable
-from packages.redis_pipe.tests.hostile import Hostile
-from packages.redis_pipe.tests.waiting import until_it_answers
+from packages.redis_pipe import Reason
+from packages.redis_pipe.tests.hostile import Hostile, always
+from packages.redis_pipe.tests.waiting import failures_of, until_it_answers
 from tools.processes.cluster import SLOT
 
 pytestmark = pytest.mark.slow
 
-SETTLED = 1.1  # seconds; a connection that is younger is not left
-INFO = b"$45\r\ncluster_state:ok\r\ncluster_current_epoch:%03d\r\n\r\n"
 KEY = "{users:0}:k"
+OK = b"+OK\r\n"
 
 
 def slots(port: int, host: bytes = b"$9\r\n127.0.0.1\r\n", first: int = 0) -> bytes:
     return b"*1\r\n*3\r\n:%d\r\n:16383\r\n*3\r\n%b:%d\r\n$2\r\nid\r\n" % (first, host, port)
+
+
+def nodes(epoch: int | str) -> bytes:
+    line = f"id 127.0.0.1:1@2 myself,master - 0 0 {epoch} connected 0-16383\n"
+    return b"$%d\r\n%b\r\n" % (len(line), line.encode())
+
+
+def moved_to(port: int) -> bytes:
+    return b"-MOVED %d 127.0.0.1:%d\r\n" % (SLOT, port)
 
 
 class Node:
@@ -27,21 +35,12 @@ class Node:
     server: Hostile
 
     def __init__(self) -> None:
-        self.epoch, self.slots, self.info = 1, b"", INFO
-        self.owns, self.delay = True, 0.0
-        self.reply = b"+OK\r\n"
+        self.nodes, self.slots, self.reply, self.delay = nodes(1), b"", OK, 0.0
 
     async def answer(self, words, writer) -> None:
         await asyncio.sleep(self.delay)
-        match words:
-            case [b"CLUSTER", b"INFO"]:
-                writer.write(self.info % self.epoch if b"%" in self.info else self.info)
-            case [b"CLUSTER", b"SLOTS"]:
-                writer.write(self.slots)
-            case [b"EXISTS", _]:
-                writer.write(b":0\r\n" if self.owns else self.reply)
-            case _:
-                writer.write(self.reply)
+        views = {b"NODES": self.nodes, b"SLOTS": self.slots}
+        writer.write(views[words[1]] if words[0] == b"CLUSTER" else self.reply)
 
 
 @pytest.fixture
@@ -65,48 +64,53 @@ def url(*servers: Hostile) -> str:
 
 
 async def reason_of(connection) -> Reason:
-    with pytest.raises(Unavailable) as caught:
-        await connection.execute("get", "GET", KEY)
-    return caught.value.reason
-
-
-def moved_to(port: int) -> bytes:
-    return b"-MOVED %d 127.0.0.1:%d\r\n" % (SLOT, port)
-
-
-async def test_a_command_is_sent_to_the_next_owner_only_once(connect, node):
-    node.reply = moved_to(node.server.port)
-    connection = connect(url(node.server))
-    await reason_of(connection)
-    await asyncio.sleep(SETTLED)
-    node.server.commands.clear()
-    assert await reason_of(connection) is Reason.MOVED
-    assert [words[0] for words in node.server.commands].count(b"GET") == 2
+    [error] = await failures_of(connection.execute("get", "GET", KEY))
+    assert not error.uncertain
+    return error.reason
 
 
 async def test_a_cluster_that_moves_in_circles_makes_no_storm(connect, node):
     node.reply = moved_to(node.server.port)
-    connection = connect(url(node.server))
-    until, asked = time.monotonic() + 2.5, 0
-    while time.monotonic() < until:
-        assert await reason_of(connection) is Reason.MOVED
-        asked += 1
-        await asyncio.sleep(0.005)
-    assert asked > 50
-    assert node.server.opened <= 12  # to ask, to watch, to use: at most once a second
-
-
-async def test_an_owner_that_redirects_is_not_connected_to(connect, node):
-    node.owns, node.reply = False, moved_to(1)
-    connection = connect(url(node.server), connect_timeout=0.5)
+    connection = connect(url(node.server), timeout=0.4)
     assert await reason_of(connection) is Reason.MOVED
-    assert not connection.connected
+    assert 3 <= [words[0] for words in node.server.commands].count(b"GET") <= 3 * (0.4 / 0.02 + 0.4 / 0.05)
+    assert [words[0] for words in node.server.commands].count(b"CLUSTER") <= 2 * (0.4 / 0.05 + 2)
+    assert node.server.opened == 2  # one for the map, one for commands
 
 
-async def test_the_newest_view_counts(connect, start, node):
+async def test_a_node_that_the_map_does_not_name_is_not_connected_to(connect, node, hostile):
+    stranger = await hostile(always(OK))
+    for code in b"MOVED", b"ASK":
+        node.reply = b"-%b %d 127.0.0.1:%d\r\n" % (code, SLOT, stranger.port)
+        await reason_of(connect(url(node.server), timeout=0.2))
+    assert stranger.opened == 0
+
+
+@pytest.mark.parametrize("text", ["MOVED", "MOVED 1", "MOVED x y", "ASK 1 h:999999", "MOVED 1 :²", "TRYAGAIN", "ASK  "])
+async def test_a_malformed_redirection_is_one_error_at_the_deadline(connect, node, text):
+    node.reply = f"-{text}\r\n".encode()
+    connection = connect(url(node.server), timeout=0.2)
+    assert await reason_of(connection) in {Reason.MOVED, Reason.TRYAGAIN}
+    node.reply = OK
+    assert await connection.execute("get", "GET", KEY) == b"OK"
+
+
+async def test_what_waits_to_be_sent_again_is_bounded(connect, node):
+    node.reply = b"-TRYAGAIN\r\n"
+    connection = connect(url(node.server), timeout=0.3, max_waiting=5)
+    commands = []
+    for _ in range(10):
+        commands.append(connection.execute("get", "GET", KEY))
+        await asyncio.sleep(0.005)
+    reasons = [error.reason for error in await failures_of(*commands)]
+    assert reasons.count(Reason.TRYAGAIN) <= 10
+    assert Reason.QUEUE_FULL in reasons
+
+
+async def test_the_newest_claim_counts(connect, start, node):
     stale = await start()
     stale.reply = b"$5\r\nstale\r\n"
-    node.epoch, node.reply = 7, b"$3\r\nnew\r\n"
+    node.nodes, node.reply = nodes(7), b"$3\r\nnew\r\n"
     for seeds in (stale, node), (node, stale):
         assert await connect(url(*(seed.server for seed in seeds))).execute("get", "GET", KEY) == b"new"
 
@@ -117,32 +121,34 @@ async def test_a_node_that_has_no_name_for_itself_is_the_one_that_was_asked(conn
     assert await connect(url(node.server)).execute("get", "GET", KEY) == b"OK"
 
 
-async def test_a_slot_without_owner_is_down(connect, node):
-    node.slots = slots(node.server.port, first=16383)
-    assert await reason_of(connect(url(node.server))) is Reason.CLUSTERDOWN
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [b"*0\r\n", b"*-1\r\n", b"+OK\r\n", b"*1\r\n*0\r\n", b"*1\r\n*3\r\n:0\r\n:16383\r\n*1\r\n$1\r\nx\r\n"],
-)
-async def test_a_malformed_map_of_slots_names_no_primary_and_ends_no_watch(connect, node, reply):
-    node.slots, good = reply, node.slots
-    connection = connect(url(node.server), connect_timeout=0.5)
-    assert await reason_of(connection) in {Reason.PROTOCOL, Reason.CLUSTERDOWN}
+async def test_a_slot_without_owner_is_down_at_once_and_served_when_it_has_one(connect, node):
+    node.slots, good = slots(node.server.port, first=16383), node.slots
+    connection = connect(url(node.server))
+    assert await reason_of(connection) is Reason.CLUSTERDOWN
+    failing = connection.execute("get", "GET", KEY)
+    assert failing.done()
+    await failures_of(failing)
     node.slots = good
     await until_it_answers(connection)
-    node.slots = reply
-    await asyncio.sleep(0.7)
-    assert not connection._link._watching.done()
 
 
 @pytest.mark.parametrize(
-    "info", [b"*0\r\n", b"$-1\r\n", b"$1\r\nx\r\n", b"$18\r\ncluster_state:ok\r\n\r\n", b"+\xff\r\n"]
+    ("slots", "nodes"),
+    [
+        *((reply, None) for reply in (b"*-1\r\n", OK, b"*1\r\n*0\r\n", b"*1\r\n*3\r\n:0\r\n:9\r\n*1\r\n$1\r\nx\r\n")),
+        *((None, reply) for reply in (b"*0\r\n", b"$-1\r\n", b"$1\r\nx\r\n", b"+\xff\r\n", b"$0\r\n\r\n", nodes("x"))),
+    ],
 )
-async def test_a_malformed_cluster_state_names_no_primary(connect, node, info):
-    node.info = info
-    assert await reason_of(connect(url(node.server), connect_timeout=0.5)) is Reason.PROTOCOL
+async def test_a_malformed_map_names_no_primary_and_ends_no_watch(connect, node, slots, nodes):
+    good = node.slots, node.nodes
+    node.slots, node.nodes = slots or good[0], nodes or good[1]
+    connection = connect(url(node.server), connect_timeout=0.5)
+    assert await reason_of(connection) is Reason.PROTOCOL
+    node.slots, node.nodes = good
+    await until_it_answers(connection)
+    node.slots, node.nodes = slots or good[0], nodes or good[1]
+    await asyncio.sleep(0.7)
+    assert await connection.execute("get", "GET", KEY) == b"OK", "what was known is kept"
 
 
 async def test_silence_is_bounded(connect, node):
@@ -158,3 +164,16 @@ async def test_a_slow_node_costs_half_of_the_time_to_connect_however_it_spreads_
     started = time.monotonic()
     assert await connect(url(slow.server, node.server), connect_timeout=2.0).execute("get", "GET", KEY) == b"OK"
     assert time.monotonic() - started < 1.6
+
+
+async def test_close_fails_what_waits_and_the_next_command_connects_again(connect, node):
+    connection = connect(url(node.server))
+    assert await connection.execute("get", "GET", KEY) == b"OK"
+    await connection.close()
+    assert await connection.execute("get", "GET", KEY) == b"OK"
+    node.reply = b"-TRYAGAIN\r\n"
+    waiting = connection.execute("get", "GET", KEY)
+    await asyncio.sleep(0.1)
+    await connection.close()
+    [error] = await failures_of(waiting)
+    assert error.reason is Reason.CLOSED

@@ -20,7 +20,7 @@ async def tls_port(server, tls_proxy):
 
 async def reason_of(connection) -> Reason:
     with pytest.raises(Unavailable) as caught:
-        await connection.ping()
+        await connection.execute("ping", "PING")
     return caught.value.reason
 
 

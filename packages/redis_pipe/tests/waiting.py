@@ -2,15 +2,15 @@ import asyncio
 import time
 from typing import Any
 
-from packages.redis_pipe import Pipe, Unavailable
+from packages.redis_pipe import Pipe, Place, Unavailable
 
 
-async def until_it_answers(connection: Pipe, seconds: float = 5.0) -> float:
+async def until_it_answers(connection: Pipe | Place, seconds: float = 5.0) -> float:
     """Seconds until a ping is answered."""
     started = time.monotonic()
     while time.monotonic() - started < seconds:
         try:
-            await connection.ping()
+            await connection.execute("ping", "PING")
         except Unavailable:
             await asyncio.sleep(0.02)
         else:

@@ -1,11 +1,11 @@
-"""The same tests on three stores: a server as in production, a cluster, and a server with several partitions."""
+"""The same tests on a server and on a cluster, with one partition and with several."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 
-from packages.redis_pipe import Address, Pipe
+from packages.redis_pipe import Address, Pipe, connect
 from tools.processes.cluster import cluster_url
 from tools.processes.valkey import valkey_url
 from users_site.repository.keys import Layout
@@ -13,7 +13,12 @@ from users_site.repository.store import Store
 from users_site.repository.users import UserRepository
 from users_site.tests.repository.people import HOME
 
-STORES = {"valkey": (valkey_url, 1), "cluster": (cluster_url, 1), "partitions": (valkey_url, 16)}
+STORES = {
+    "valkey": (valkey_url, 1),
+    "cluster": (cluster_url, 1),
+    "partitions": (valkey_url, 16),
+    "spread": (cluster_url, 16),
+}
 
 
 @pytest.fixture(scope="session", params=STORES)
@@ -28,9 +33,11 @@ def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
 async def users(place: tuple[str, int]) -> AsyncIterator[UserRepository]:
     """A repository on an empty store."""
     url, partitions = place
-    connection = Pipe(Address.from_url(url), timeout=20.0, connect_timeout=20.0, slot_key=HOME.index)
-    await connection.execute("flush", b"FLUSHALL")
-    repository = UserRepository(Store(connection, layout=Layout(partitions)))
+    layout = Layout(partitions)
+    connection = connect(Address.from_url(url), HOME.index, timeout=20.0, connect_timeout=20.0)
+    for each in (HOME, *layout.partitions):
+        await connection.at(each.index).execute("flush", b"FLUSHALL")
+    repository = UserRepository(Store(connection, layout=layout))
     yield repository
     await repository.close()
 

@@ -44,8 +44,9 @@ def email_in(users: UserRepository, number: int) -> str:
 
 async def leftovers(users: UserRepository) -> list[bytes]:
     """Every key but those that outlive their users: epochs, and queues of claims to look at."""
-    found = await users.store.pipe.execute("keys", b"KEYS", "*")
-    return [key for key in found if not key.endswith((b"}:epoch", b"}:suspects"))]
+    store = users.store
+    found = [await store.execute(each, "keys", b"KEYS", f"{each}*") for each in store.layout.partitions]
+    return [key for keys in found for key in keys if not key.endswith((b"}:epoch", b"}:suspects"))]
 
 
 async def swept(users: UserRepository) -> None:

@@ -1,0 +1,348 @@
+"""A cluster: one pipe for each primary that holds a slot in use.
+
+The map slot -> primary is looked up twice a second and after each redirection. A command that a node redirects was not
+executed: MOVED and ASK are followed at once, where the map has the named node, and TRYAGAIN (a script over a slot that is
+being moved key by key) is sent again every RETRY_SECONDS, all within the command's deadline.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
+from contextvars import Context
+from dataclasses import replace
+from functools import partial
+from time import monotonic
+from typing import Any, Protocol
+
+from ._address import Address, Node
+from ._command import Command, Observe, Script, Word, pack
+from ._discovery import WATCH_SECONDS
+from ._opening import Opener
+from ._pipe import OnState, Pipe
+from ._slots import slot_of
+from .errors import Reason, Unavailable, reason_of
+
+RETRY_SECONDS = 0.02
+PAUSE_SECONDS = 0.05  # between two queries for the map, whatever happens
+HOPS = 2  # redirections that are followed at once, before a command waits
+
+
+class Connection(Protocol):
+    """What Pipe, Place and a wrapper of theirs have in common."""
+
+    @property
+    def max_waiting(self) -> int: ...
+
+    def at(self, key: str) -> "Connection":
+        """The connection to the server that holds a key; the same object each time."""
+
+    def execute(self, operation: str, *words: Word, timeout: float | None = None) -> Awaitable[Any]:
+        """One command's reply. Raises Unavailable, Refused."""
+
+    def run(
+        self,
+        operation: str,
+        script: Script,
+        keys: Sequence[bytes | str],
+        args: Sequence[Word],
+        timeout: float | None = None,
+    ) -> Awaitable[Any]:
+        """A script's answer. Raises Unavailable, Refused."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+
+class Place:
+    """One slot, wherever it is; used like a Pipe, and leads to the other slots."""
+
+    def __init__(self, cluster: "Cluster", slot: int) -> None:
+        self.cluster = cluster
+        self.slot = slot
+        self.pipe: Pipe | None = None
+        self.down: Reason | None = None  # why there is no pipe, once that is known
+
+    @property
+    def max_waiting(self) -> int:
+        """How many commands may wait for one primary."""
+        return self.cluster.max_waiting
+
+    def at(self, key: str) -> "Place":
+        """The slot of a key; the same object each time."""
+        return self.cluster.at(key)
+
+    async def owner(self, key: str) -> Pipe:
+        """The pipe to the owner of a key's slot. Raises Unavailable."""
+        return await self.cluster.owner(key)
+
+    async def close(self) -> None:
+        """Close the connections to all primaries."""
+        await self.cluster.close()
+
+    def execute(self, operation: str, *words: Word, timeout: float | None = None) -> asyncio.Future[Any]:
+        """As Pipe.execute."""
+        return self._issue(operation, words, None, timeout)
+
+    def run(
+        self,
+        operation: str,
+        script: Script,
+        keys: Sequence[bytes | str],
+        args: Sequence[Word],
+        timeout: float | None = None,
+    ) -> asyncio.Future[Any]:
+        """As Pipe.run."""
+        words = (len(keys), *keys, *args)
+        return self._issue(operation, script.by_hash(*words), script.whole(*words), timeout)
+
+    def _issue(
+        self, operation: str, words: tuple[Word, ...], fallback: tuple[Word, ...] | None, timeout: float | None
+    ) -> asyncio.Future[Any]:
+        loop, now = asyncio.get_running_loop(), monotonic()
+        command = Command(operation, pack(words), loop.create_future(), now, self.cluster.deadline(now, timeout))
+        command.fallback, command.place = fallback, self
+        self.cluster.send(command, loop, now)
+        return command.future
+
+
+class Cluster:
+    """Takes what Pipe takes; each bound holds for one primary."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        timeout: float,
+        connect_timeout: float,
+        time_left: Callable[[float], float] = float,
+        max_waiting: int = 8192,
+        observe: Observe | None = None,
+        on_state: OnState | None = None,
+        client_name: str = "redis-pipe",
+        password: Callable[[], str | None] | None = None,
+    ) -> None:
+        self.max_waiting = max_waiting
+        self._address = address
+        self._timeout, self._time_left = timeout, time_left
+        self._observe, self._on_state = observe, on_state
+        self._opener = Opener(address, connect_timeout, client_name=client_name, password=password)
+        self._make_pipe = partial(
+            Pipe,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            max_waiting=max_waiting,
+            observe=observe,
+            client_name=client_name,
+            password=password,
+        )
+        self._context = Context()
+        self._places: dict[int, Place] = {}
+        self._reset()
+
+    def _reset(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pipes: dict[Node, Pipe] = {}
+        self._known: set[Node] = set()
+        self._asked: set[Pipe] = set()  # used for ASK since the last look at the map
+        self._held: list[tuple[Command, Reason]] = []  # no pipe known, or to be sent again
+        self._retry: asyncio.TimerHandle | None = None
+        self._wake, self._looked = asyncio.Event(), asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._lost: dict[Node | None, Reason] = {}
+        for place in self._places.values():
+            place.pipe = place.down = None
+
+    def at(self, key: str) -> Place:
+        """The slot of a key; the same object each time."""
+        slot = slot_of(key)
+        if slot not in self._places:
+            self._places[slot] = Place(self, slot)
+            self._looked.clear()
+            self._wake.set()
+        return self._places[slot]
+
+    def deadline(self, now: float, timeout: float | None) -> float:
+        """Of a command that is issued now."""
+        return now + self._time_left(self._timeout if timeout is None else timeout)
+
+    def send(self, command: Command, loop: asyncio.AbstractEventLoop, now: float) -> None:
+        """To the owner of its slot; held until one is known."""
+        pipe = command.place.pipe
+        if pipe is not None:
+            pipe.take(command, loop, now)
+        elif command.place.down is not None:
+            command.fail(Unavailable(command.place.down), now, self._observe)
+        else:
+            self._start(loop)
+            self._hold(command, Reason.TIMEOUT, now)
+
+    async def owner(self, key: str) -> Pipe:
+        """The pipe to the owner of a key's slot; waits until it is known. Raises Unavailable."""
+        place = self.at(key)
+        while place.pipe is None:
+            if place.down is not None:
+                raise Unavailable(place.down)
+            self._start(asyncio.get_running_loop())
+            await self._looked.wait()
+        return place.pipe
+
+    async def close(self) -> None:
+        """Fail what waits and close the connections. The next command would connect again."""
+        if self._loop is not asyncio.get_running_loop():
+            return
+        held, pipes, tasks = self._held, [*self._pipes.values()], [*self._tasks]
+        if self._retry is not None:
+            self._retry.cancel()
+        self._reset()
+        for task in tasks:
+            task.cancel()
+        for command, _ in held:
+            command.fail(Unavailable(Reason.CLOSED), monotonic(), self._observe)
+        await asyncio.gather(*(pipe.close() for pipe in pipes), *tasks, return_exceptions=True)
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._loop is None:
+            self._loop = loop
+            self._spawn(self._follow(), loop)
+        elif self._loop is not loop:
+            raise RuntimeError("a Cluster belongs to one event loop: close it there before using it in another")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> None:
+        task = loop.create_task(work, context=self._context)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # The map
+
+    async def _follow(self) -> None:
+        """Look the map up until cancelled."""
+        async with self._opener.slots() as slots:
+            while True:
+                self._wake.clear()
+                try:
+                    owners = await slots.owners(sorted(self._places), self._pipes)
+                except Exception as error:
+                    self._unknown(reason_of(error, is_tls=self._address.is_tls))
+                else:
+                    self._known = slots.known
+                    self._apply(owners)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(WATCH_SECONDS * random.uniform(0.5, 1)):  # noqa: S311 - jitter
+                        await self._wake.wait()
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    def _apply(self, owners: dict[int, Node]) -> None:
+        """Point each slot at its owner's pipe, and leave pipes that nobody uses."""
+        for slot, place in self._places.items():
+            node = owners.get(slot)
+            place.pipe = self._pipe_to(node) if node is not None else None
+            place.down = None if node is not None else Reason.CLUSTERDOWN
+        self._looked.set()
+        self._report(None, None)
+        used = {place.pipe for place in self._places.values()} | self._asked
+        self._asked = set()
+        for node, pipe in [*self._pipes.items()]:
+            if pipe not in used:
+                del self._pipes[node]
+                self._report(node, None)
+                self._resend(pipe.give_up())
+                self._spawn(pipe.drain(), asyncio.get_running_loop())
+        self._release()
+
+    def _unknown(self, reason: Reason) -> None:
+        """Nobody answers: what is known stays, what is not known fails."""
+        for place in self._places.values():
+            if place.pipe is None:
+                place.down = reason
+        self._looked.set()
+        if not self._pipes:
+            self._report(None, reason)
+        self._release()
+
+    def _pipe_to(self, node: Node) -> Pipe:
+        if node not in self._pipes:
+            scheme = "rediss" if self._address.is_tls else "redis"
+            address = replace(self._address, scheme=scheme, nodes=(node,))
+            self._pipes[node] = self._make_pipe(
+                address, on_state=partial(self._state, node), redirect=partial(self._redirected, node)
+            )
+        return self._pipes[node]
+
+    def _state(self, node: Node, reason: Reason | None) -> None:
+        if node in self._pipes:
+            self._report(node, reason)
+            if reason is not None:
+                self._wake.set()
+
+    def _report(self, node: Node | None, reason: Reason | None) -> None:
+        """To `on_state`: when the first primary is lost, and when all are back."""
+        were_lost = bool(self._lost)
+        self._lost.pop(node, None)
+        if reason is not None:
+            self._lost[node] = reason
+        if bool(self._lost) != were_lost and self._on_state is not None:
+            self._on_state(reason)
+
+    # Redirections
+
+    def _redirected(self, node: Node, command: Command, text: str) -> bool:
+        """Whether the command will be sent again: not one of a batch, which belongs to one connection."""
+        code, *words = text.split(" ")
+        named = _named(words[1], node) if code != "TRYAGAIN" and len(words) == 2 else None
+        target = self._pipe_to(named) if named is not None and named in self._known else None
+        if code == "MOVED":
+            self._wake.set()
+        place, now = command.place, monotonic()
+        if place is None:
+            return False
+        if code == "MOVED" and target is not None and words[0] == str(place.slot):
+            place.pipe = target
+        command.hops += 1
+        if target is None or command.hops % (HOPS + 1) == 0:
+            self._hold(command, Reason.MOVED if code == "MOVED" else Reason.TRYAGAIN, now)
+        elif code == "ASK":
+            self._asked.add(target)
+            target.take_asking(command, asyncio.get_running_loop(), now)
+        else:
+            target.take(command, asyncio.get_running_loop(), now)
+        return True
+
+    def _resend(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            if command.place is not None:
+                self._hold(command, Reason.MOVED, monotonic())
+            else:
+                command.fail(Unavailable(Reason.MOVED), monotonic(), self._observe)
+
+    def _hold(self, command: Command, reason: Reason, now: float) -> None:
+        """Send it again a little later."""
+        if len(self._held) >= self.max_waiting:
+            command.fail(Unavailable(Reason.QUEUE_FULL), now, self._observe)
+            return
+        self._held.append((command, reason))
+        if self._retry is None and self._loop is not None:
+            self._retry = self._loop.call_later(RETRY_SECONDS, self._release, context=self._context)
+
+    def _release(self) -> None:
+        """Send what is held, after a look at the map or RETRY_SECONDS."""
+        if self._retry is not None:
+            self._retry.cancel()
+        held, self._held, self._retry = self._held, [], None
+        now = monotonic()
+        for command, reason in held:
+            if command.deadline <= now + RETRY_SECONDS:  # sent now, its fate might stay unknown
+                command.fail(Unavailable(reason), now, self._observe)
+            elif not command.future.done() and self._loop is not None:
+                self.send(command, self._loop, now)
+
+
+def connect(address: Address, slot_key: str, **options: Any) -> Pipe | Place:
+    """The connection to a server, to the primary behind Sentinel, or to a key's slot in a cluster; `options`: Pipe's."""
+    return Cluster(address, **options).at(slot_key) if address.is_cluster else Pipe(address, **options)
+
+
+def _named(text: str, asked: Node) -> Node | None:
+    """The node in a redirection, `host:port`; without a host, that of the node that redirects."""
+    host, _, port = text.rpartition(":")
+    return (host or asked[0], int(port)) if port.isascii() and port.isdigit() and len(port) < 6 else None

@@ -82,13 +82,13 @@ verify-schema: .venv/.requirements-dev
 	$(PY) -m tools.schema.diff
 	$(PY) -m tools.schema.lint
 
-# The validators of manifests, rules, workflows and the Dockerfile are wheels: they are in .venv/bin.
+# The validators of manifests and of the Dockerfile are wheels: they are in .venv/bin. Those of custom resources, rules and workflows
+# are built in build/validators where Go is.
 verify-manifests: .venv/.requirements-verify .venv/policy/.requirements-policy
 	PATH="$(CURDIR)/.venv/bin:$(CURDIR)/.venv/policy/bin:$$PATH" $(call verify,manifests) deploy/tests --ignore=deploy/tests/pipelines
 
 verify-pipelines: .venv/.requirements-verify
-	@mkdir -p build/pipelines && cp deploy/tests/pipelines/package*.json build/pipelines/
-	@if command -v npm >/dev/null; then npm ci --prefix build/pipelines --silent --ignore-scripts; fi
+	@if command -v go >/dev/null; then $(PY) deploy/bin/validators.py; fi
 	PATH="$(CURDIR)/.venv/bin:$$PATH" $(call verify,pipelines) deploy/tests/pipelines
 
 verify-clients: .venv/.requirements-verify

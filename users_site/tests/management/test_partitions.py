@@ -1,0 +1,162 @@
+"""The commands over several partitions, with users whose email belongs to another partition than they do."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management.base import CommandError
+from redis import Redis
+
+from packages.redis_pipe import Address
+from tools.processes.store import Store, store
+from users_site.models import User
+from users_site.operations.bulk import Bulk
+from users_site.operations.loading import Entry, load
+from users_site.repository.keys import Layout
+from users_site.tests.management.conftest import a_user, put
+from users_site.tests.management.test_move_users import writers
+
+Run = Callable[..., str]
+LAYOUT = Layout(16)
+
+
+@pytest.fixture(scope="module")
+def target_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with store(tmp_path_factory.mktemp("target")) as running:
+        yield running
+
+
+@pytest.fixture
+def target(target_store: Store) -> Iterator[Redis]:
+    with target_store.client() as client:
+        client.flushall()
+        yield client
+
+
+def mixed(number: int) -> list[User]:
+    """Half of them live in another partition than their email: their ids are of an earlier email, or hold no bits."""
+    users = []
+    for each in range(number):
+        former = a_user(each, email=f"former{each}@example.com").id
+        ids = (None, former, f"0190{each:04x}-0000-7000-8000-000000000000", None)
+        user_id = ids[each % 4]
+        users.append(a_user(each, **({"id": user_id} if user_id else {})))
+    return users
+
+
+def digest(run: Run, path: Path) -> str:
+    [found] = re.findall(r"sha256 ([0-9a-f]{64})", run("export_users", str(path)))
+    return found
+
+
+def test_export_has_the_same_digest_whatever_the_partitions_and_imports_back(
+    run: Run, redis: Redis, tmp_path: Path, settings: Any
+) -> None:
+    for user in mixed(900):
+        put(redis, user)
+    wanted = digest(run, tmp_path / "one")
+    for partitions in (16, 64, 1):
+        redis.flushall()
+        settings.PARTITIONS = partitions
+        assert "900 users" in run("import_users", str(tmp_path / "one"))
+        assert digest(run, tmp_path / str(partitions)) == wanted
+        assert "everything agrees" in run("verify_users")
+        assert "900 unchanged" in run("import_users", str(tmp_path / "one"))
+
+
+def test_seeding_spreads_users_and_clears_them(run: Run, redis: Redis, settings: Any) -> None:
+    settings.PARTITIONS = 16
+    run("seed_users", count=800, seed="demo")
+    assert min(redis.zcard(home.index) for home in LAYOUT.partitions) > 20
+    assert "everything agrees" in run("verify_users")
+    run("seed_users", count=0, clear=True, yes=True, production=True)
+    assert {name.split(b":")[1] for name in redis.scan_iter("{u??}:*")} == {b"epoch"}
+
+
+@pytest.mark.parametrize("policy", ["skip", "replace"])
+def test_conflicts_of_far_users(
+    run: Run, redis: Redis, tmp_path: Path, settings: Any, own_store: Store, policy: str
+) -> None:
+    settings.PARTITIONS = 16
+    users = mixed(40)
+    stored = [a_user(each, id=a_user(each, email=f"other{each}@example.com").id) for each in range(20)]
+    bulk = Bulk(Address.from_url(own_store.url), LAYOUT)
+    list(load(bulk, [Entry(user.id, user.email, user.document()) for user in users]))
+    run("export_users", str(tmp_path / "a"))
+    bulk.clear()
+    list(load(bulk, [Entry(user.id, user.email, user.document()) for user in stored]))
+    bulk.close()
+    run("import_users", str(tmp_path / "a"), on_conflict=policy)
+    assert "everything agrees" in run("verify_users")
+    kept = stored[0] if policy == "skip" else users[0]
+    assert redis.get(LAYOUT.of(kept.id).record(kept.id)) == kept.document()
+    assert sum(redis.zcard(home.index) for home in LAYOUT.partitions) == 40
+
+
+def test_users_are_moved_from_one_partition_to_16_while_the_service_writes(
+    run: Run, redis: Redis, own_store: Store, target: Redis, target_store: Store, settings: Any, tmp_path: Path
+) -> None:
+    for user in mixed(1500):
+        put(redis, user)
+    settings.PARTITIONS = 16
+    with writers(own_store) as answered:
+        time.sleep(0.3)
+        run("move_users", "--from", own_store.url, "--to", target_store.url)
+    assert len(answered) > 50
+    for user_id, user in answered.items():
+        assert target.get(LAYOUT.of(user_id).record(user_id)) == (user.document() if user else None)
+    settings.PARTITIONS = 1
+    before = digest(run, tmp_path / "source")
+    settings.PARTITIONS, settings.REDIS_URL = 16, target_store.url
+    assert digest(run, tmp_path / "target") == before
+    assert "everything agrees" in run("verify_users")
+    settings.PARTITIONS = 1  # and back
+    redis.flushall()
+    run("move_users", "--from", target_store.url, "--to", own_store.url)
+    settings.REDIS_URL = own_store.url
+    assert digest(run, tmp_path / "back") == before
+
+
+def damaged(redis: Redis, settings: Any, own_store: Store) -> User:
+    settings.PARTITIONS = 16
+    user = next(user for user in mixed(9) if LAYOUT.of(user.id) is not LAYOUT.of_email(user.email))
+    bulk = Bulk(Address.from_url(own_store.url), LAYOUT)
+    list(load(bulk, [Entry(user.id, user.email, user.document())]))
+    bulk.close()
+    return user
+
+
+def test_far_user_without_a_claim_gets_it_back(run: Run, redis: Redis, settings: Any, own_store: Store) -> None:
+    user = damaged(redis, settings, own_store)
+    claim = LAYOUT.of_email(user.email).claim(user.email)
+    assert redis.getdel(claim) == f"{user.id} far".encode()
+    with pytest.raises(CommandError, match="1 findings"):
+        run("verify_users")
+    run("verify_users", repair=True)
+    assert redis.get(claim) == f"{user.id} far".encode()
+
+
+@pytest.mark.parametrize("claim", ["{id} far", "{id} 1700000000000-00", "{unknown} far"])
+def test_claim_that_no_record_confirms_is_dropped(
+    run: Run, redis: Redis, settings: Any, own_store: Store, claim: str
+) -> None:
+    user = damaged(redis, settings, own_store)
+    key = LAYOUT.of_email("nobody@example.com").claim("nobody@example.com")
+    redis.set(key, claim.format(id=user.id, unknown=a_user(77).id))
+    with pytest.raises(CommandError, match="1 findings"):
+        run("verify_users")
+    run("verify_users", repair=True)
+    assert not redis.exists(key)
+
+
+def test_email_of_a_near_and_a_far_user_is_listed(run: Run, redis: Redis, settings: Any, own_store: Store) -> None:
+    user = damaged(redis, settings, own_store)
+    other = a_user(email=user.email)
+    home = LAYOUT.of(other.id)
+    redis.set(home.record(other.id), other.document())
+    redis.zadd(home.index, {other.id: 0})
+    with pytest.raises(CommandError, match="1 need a manual decision"):
+        run("verify_users", repair=True)

@@ -58,7 +58,7 @@ class Page:
     newer: Position | None = None
 
 
-async def read(store: Store, limit: int, start: Position | None, *, count: bool) -> Page:
+async def read(store: Store, limit: int, start: Position | None, count: bool) -> Page:
     """At most `limit` users from `start` on. Raises StoreUnavailable."""
     homes, side, bound = store.layout.partitions, start.side if start else Side.OLDER, start.bound if start else "+"
     # One more than the page shows whether another page follows.

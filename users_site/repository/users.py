@@ -1,7 +1,9 @@
 """Finds and stores users, in terms of users, documents and ids; the errors are in errors.py."""
 
+import asyncio
 from collections.abc import Callable
 
+from common.http import deadline
 from packages.redis_pipe import Reason
 from users_contract.identity import identity
 from users_site.models import User
@@ -14,7 +16,11 @@ from users_site.repository.entries import Idempotency
 from users_site.repository.errors import EmailTaken, RecordBroken, StoreUnavailable, UserNotFound
 from users_site.repository.far import PATIENCE_MS, FarUsers
 from users_site.repository.replicas import ReplicaCheck
+from users_site.repository.shared import SharedReads
 from users_site.repository.store import Store, all_of
+
+PAGE_SECONDS = 5.0
+"""Bound on a page of several partitions, whose commands have time-outs of their own."""
 
 
 class UserRepository:
@@ -25,6 +31,8 @@ class UserRepository:
         self.far = FarUsers(store, patience_ms)
         self._creation = Creation(store, self.far)
         self._replicas = replicas
+        # With one partition a page costs too little to be shared.
+        self._pages = SharedReads(pages.read) if store.layout.count > 1 else None
 
     async def get(self, user_id: str) -> bytes:
         """The user's document: one command. Raises UserNotFound, RecordBroken."""
@@ -60,7 +68,14 @@ class UserRepository:
         if self._replicas is not None:
             await self.store.reply(self._replicas.require())
         await self.store.ensure_open()
-        return await pages.read(self.store, limit, start, count=count)
+        if self._pages is None:
+            return await pages.read(self.store, limit, start, count)
+        try:
+            async with asyncio.timeout(deadline.left(PAGE_SECONDS)):
+                page: pages.Page = await self._pages.get(self.store, limit, start, count)
+        except TimeoutError:
+            raise StoreUnavailable(Reason.TIMEOUT) from None
+        return page
 
     async def create(
         self, name: str, email: str, role: str, idempotency: Idempotency | None = None

@@ -106,8 +106,8 @@ def test_users_are_moved_from_one_partition_to_16_while_the_service_writes(
         time.sleep(0.3)
         run("move_users", "--from", own_store.url, "--to", target_store.url)
     assert len(answered) > 50
-    for user_id, user in answered.items():
-        assert target.get(LAYOUT.of(user_id).record(user_id)) == (user.document() if user else None)
+    for user_id, last in answered.items():
+        assert target.get(LAYOUT.of(user_id).record(user_id)) == (last.document() if last else None)
     settings.PARTITIONS = 1
     before = digest(run, tmp_path / "source")
     settings.PARTITIONS, settings.REDIS_URL = 16, target_store.url

@@ -1,5 +1,6 @@
 """What several partitions cost, where their keys lie, and Idempotency-Keys whose entry lies elsewhere."""
 
+import asyncio
 import hashlib
 from binascii import crc_hqx
 from collections.abc import Awaitable, Callable
@@ -165,3 +166,32 @@ async def test_creation_lost_by_a_failover_is_made_again_by_a_replay(process: Pr
     await users.store.pipe.execute("del", b"DEL", *lost)
     assert await users.create("Ada", email, "user", key) == (document, True)
     assert await users.find(email) == document
+
+
+async def test_pages_asked_for_at_once_share_one_read(process: Process, server_url: str) -> None:
+    users = process()
+    await created(users)
+    await users.page(20)
+    seen = await commands(server_url, asyncio.gather(*(users.page(20) for _ in range(32))))
+    assert seen.count("ZRANGE") == 16
+    seen = await commands(server_url, asyncio.gather(users.page(20), users.page(20, count=False), users.page(19)))
+    assert seen.count("ZRANGE") == 48
+
+
+async def test_page_asked_for_later_is_not_older_than_its_request(process: Process) -> None:
+    """The first read is under way when a user is made and the page is asked for again."""
+    reader, writer = process(), process()
+    for _ in range(50):
+        first = asyncio.ensure_future(reader.page(20))
+        user = await created(writer)
+        assert user.id in ids(await reader.page(20))
+        await first
+
+
+async def test_request_that_gives_up_leaves_the_page_to_the_others(process: Process) -> None:
+    users = process()
+    made = [(await created(users)).id]
+    gone, stays = asyncio.ensure_future(users.page(20)), asyncio.ensure_future(users.page(20))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert ids(await stays) == made

@@ -113,7 +113,9 @@ def judged(name: str, crowd: Crowd) -> Outcome:
     """The verdict on every history, and on the same histories with a violation planted: the checker must find it."""
     outcome = Outcome(name)
     found = crowd.judge()
-    missed = ", ".join(name for name, is_explained, _ in found if not is_explained)
+    missed = ", ".join(
+        name + (" (undecided)" if is_explained is None else "") for name, is_explained, _ in found if not is_explained
+    )
     outcome.require("histories that no order explains", sum(not is_explained for _, is_explained, _ in found), 0)
     outcome.require("planted violations that were not found", sum(planted is not False for *_, planted in found), 0)
     counted = Counter(each.outcome for each in crowd.steps())

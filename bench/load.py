@@ -1,12 +1,14 @@
 """A load generator: keep-alive connections, each with one request in flight, for a number of seconds.
 
-`python -m bench.load PORT SCENARIO CONNECTIONS SECONDS FILE [FIELD]` prints one JSON object. It runs in its own process.
-Latencies are in ms. FILE has ids, or for `targets` request targets, one per line. Reads carry FIELD.
+`python -m bench.load PORT SCENARIO CONNECTIONS SECONDS FILE [FIELD [WARM]]` prints one JSON object. It runs in its own process.
+FILE has ids, or for `targets` request targets, one per line. Reads carry FIELD. The first WARM seconds do not count.
+Rate and latencies (in ms) are those of good answers; `bad` counts the others and connections that were closed (`lost`).
 """
 
 import asyncio
 import itertools
 import json
+import math
 import secrets
 import sys
 import time
@@ -73,8 +75,9 @@ class Client(asyncio.Protocol):
             self.buffer = answered
             return
         self.buffer = b""
-        self.latencies.append(time.perf_counter() - self.sent_at)
-        if not answered.startswith(self.good):
+        if answered.startswith(self.good):
+            self.latencies.append(time.perf_counter() - self.sent_at)
+        else:
             self.bad.append(1)
         self.send()
 
@@ -99,7 +102,7 @@ class StoreClient(Client):
 
 
 async def load(
-    port: int, scenario: str, connections: int, seconds: float, lines: list[str], field: str
+    port: int, scenario: str, connections: int, seconds: float, lines: list[str], field: str, warm: float
 ) -> dict[str, float]:
     base = "/users" if scenario.startswith("direct-") else "/api/users"
     stream = requests(scenario.removeprefix("direct-"), lines, base, field)
@@ -109,27 +112,32 @@ async def load(
     kind = StoreClient if scenario == "redis" else Client
     for _ in range(connections):
         await loop.create_connection(lambda: kind(stream, latencies, bad), "127.0.0.1", port)
+    await asyncio.sleep(warm)
+    latencies.clear()
+    bad.clear()
     started = time.perf_counter()
     await asyncio.sleep(seconds)
-    elapsed, answered, refused = time.perf_counter() - started, sorted(latencies), len(bad)
+    elapsed, answered = time.perf_counter() - started, sorted(latencies) or [math.inf]
 
     def rank(share: float) -> float:
         return round(answered[int(share * (len(answered) - 1))] * 1000, 3)
 
     return {
-        "requests": len(answered),
-        "rps": round(len(answered) / elapsed),
+        "requests": len(latencies) + sum(bad),
+        "rps": round(len(latencies) / elapsed),
         "p50_ms": rank(0.5),
         "p90_ms": rank(0.9),
         "p99_ms": rank(0.99),
-        "bad": refused,
+        "bad": len(bad),
+        "lost": bad.count(0),
     }
 
 
 def main() -> None:
-    port, scenario, connections, seconds, file, field = [*sys.argv[1:], ""][:6]
+    port, scenario, connections, seconds, file = sys.argv[1:6]
+    field, warm = [*sys.argv[6:], *["", "0"][len(sys.argv[6:]) :]]
     lines = Path(file).read_text().split() if Path(file).is_file() else []
-    outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), lines, field))
+    outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), lines, field, float(warm)))
     sys.stdout.write(json.dumps(outcome) + "\n")
 
 

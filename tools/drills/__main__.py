@@ -14,8 +14,7 @@ from pathlib import Path
 
 from tools.drills import load, report
 from tools.drills.catalogue import DRILLS
-from tools.drills.drill import Drill
-from tools.drills.outcome import Bound, Outcome
+from tools.drills.outcome import Bound, Drill, Outcome
 from tools.run.services import ROOT
 
 DRILL_SECONDS = 240

@@ -1,6 +1,6 @@
 """All drills, in the order in which they run."""
 
-from tools.drills.drill import Drill
+from tools.drills.outcome import Drill
 from tools.drills.scenarios import (
     clock,
     disk_full,

@@ -1,9 +1,11 @@
-"""A drill's figures and their bounds."""
+"""A drill, its figures and their bounds."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 
-from tools.drills.ledger import WRITES, Ledger, Verdict
+from tools.drills.ledger import WRITES, Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +21,7 @@ class Bound:
         return self.value <= self.most
 
     def __str__(self) -> str:
-        return (
-            f"{self.what} {self.value:g} ≤ {self.most:g}"
-            if self.is_met
-            else f"{self.what} {self.value:g} > {self.most:g}"
-        )
+        return f"{self.what} {self.value:g} {'≤' if self.is_met else '>'} {self.most:g}"
 
 
 @dataclass
@@ -31,9 +29,10 @@ class Outcome:
     """One row of the table."""
 
     name: str
-    ledger: Ledger | None = None
-    verdict: Verdict | None = None
+    ledger: Ledger = field(default_factory=Ledger)
     bounds: list[Bound] = field(default_factory=list)
+    lost: int = 0
+    doubled: int = 0
     note: str = ""
     skipped: str = ""
 
@@ -43,40 +42,49 @@ class Outcome:
 
     @property
     def bad(self) -> int:
-        return sum(not event.is_good for event in self.ledger.events) if self.ledger else 0
+        return sum(not event.is_good for event in self.ledger.events)
 
     @property
     def bad_reads(self) -> int:
-        events = self.ledger.events if self.ledger else []
-        return sum(not event.is_good and event.method == "GET" for event in events)
+        return sum(not event.is_good and event.method == "GET" for event in self.ledger.events)
 
-    @property
-    def lost(self) -> int:
-        return len(self.verdict.lost) if self.verdict else 0
-
-    @property
-    def doubled(self) -> int:
-        return len(self.verdict.doubled) if self.verdict else 0
+    def _good(self, *, writes_only: bool) -> list[tuple[float, float]]:
+        """When the good answers came, and when their requests were sent."""
+        events = self.ledger.events
+        return [(e.at, e.at - e.seconds) for e in events if e.is_good and (e.method in WRITES or not writes_only)]
 
     def outage(self, *, writes_only: bool = False) -> float:
         """The longest time without a good answer, in seconds, within the load."""
-        events = self.ledger.events if self.ledger else []
-        ends = [e.at for e in events]
-        good = [e.at for e in events if e.is_good and (e.method in WRITES or not writes_only)]
-        times = sorted([*good, min(ends), max(ends)]) if ends else []
+        ends = [event.at for event in self.ledger.events]
+        times = sorted([*(at for at, _ in self._good(writes_only=writes_only)), min(ends), max(ends)]) if ends else []
         return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
 
     def seconds_until_good(self, moment: float, *, writes_only: bool = False) -> float:
         """Seconds from a moment to the first good answer to a request sent after it."""
-        events = self.ledger.events if self.ledger else []
-        after = [e.at - moment for e in events if e.is_good and e.at - e.seconds >= moment]
-        writes = [e.at - moment for e in events if e.is_good and e.method in WRITES and e.at - e.seconds >= moment]
-        return min(writes if writes_only else after, default=99.0)
+        good = self._good(writes_only=writes_only)
+        return min((at - moment for at, sent in good if sent >= moment), default=99.0)
 
     def slowest(self, start: float, end: float) -> float:
         """The longest duration of a request sent between two moments, in seconds."""
-        events = self.ledger.events if self.ledger else []
-        return max((e.seconds for e in events if start <= e.at - e.seconds <= end), default=0.0)
+        return max((e.seconds for e in self.ledger.events if start <= e.at - e.seconds <= end), default=0.0)
 
     def require(self, what: str, value: float, most: float) -> None:
         self.bounds.append(Bound(what, round(value, 3), most))
+
+    async def verify(self, port: int, *, may_lose: bool = False) -> None:
+        """Compares the ledger with the store: no write is doubled, and none is lost unless it may be."""
+        verdict = await self.ledger.verify(port)
+        self.lost, self.doubled = len(verdict.lost), len(verdict.doubled)
+        self.require(
+            "writes doubled" if may_lose else "writes lost or doubled", self.doubled + (not may_lose) * self.lost, 0
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """`is_quick`: CI runs it, without root."""
+
+    name: str
+    says: str
+    play: Callable[[Path], Awaitable[list[Outcome]]]
+    is_quick: bool = True

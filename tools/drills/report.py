@@ -14,7 +14,7 @@ def row(outcome: Outcome) -> tuple[str, ...]:
         return (outcome.name, *["–"] * 6, f"skipped: {outcome.skipped}")
     holds = "; ".join(str(bound) if bound.is_met else f"MISSED {bound}" for bound in outcome.bounds)
     holds += f" ({outcome.note})" if outcome.note else ""
-    if outcome.ledger is None:
+    if not outcome.ledger.events:
         return (outcome.name, *["–"] * 6, holds)
     if outcome.ledger.stalled > NOTABLE_SECONDS:
         holds += f" (the machine stalled for {outcome.ledger.stalled:.1f} s)"
@@ -36,7 +36,7 @@ def table(outcomes: list[Outcome]) -> str:
 
 
 def causes(outcome: Outcome) -> str:
-    events = outcome.ledger.events if outcome.ledger else []
+    events = outcome.ledger.events
     counted = Counter((event.method, event.status, event.why) for event in events if not event.is_good)
     return ", ".join(f"{count}x {method} {status} {why}" for (method, status, why), count in counted.most_common(6))
 

@@ -13,11 +13,10 @@ import pytest
 
 from tools.drills import __main__ as command
 from tools.drills import load, report
-from tools.drills.drill import Drill
 from tools.drills.http_client import Answer, Broken, Client
 from tools.drills.ledger import Entry, Event, Ledger, is_uncertain
 from tools.drills.namespace import is_allowed, namespace
-from tools.drills.outcome import Outcome
+from tools.drills.outcome import Drill, Outcome
 from tools.drills.relay import Relay
 from tools.drills.scenarios import store_full
 from tools.processes.service import free_port
@@ -178,6 +177,7 @@ async def test_a_stalled_machine_is_reported() -> None:
     time.sleep(0.7)  # noqa: ASYNC251
     await asyncio.sleep(0.1)
     watching.cancel()
+    ledger.events.append(Event(1.0, 0.1, "GET", 200))
     assert "the machine stalled for 0." in report.row(Outcome("a drill", ledger))[-1]
 
 

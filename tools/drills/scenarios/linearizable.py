@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from tools.drills.clock import Clock
-from tools.drills.drill import Drill
 from tools.drills.histories import Crowd
-from tools.drills.outcome import Outcome
+from tools.drills.outcome import Drill, Outcome
 from tools.drills.relay import Relay
 from tools.drills.sentinels import group
 from tools.drills.stage import Stage, own_store, stage

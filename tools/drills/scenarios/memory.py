@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 
-from tools.drills.drill import Drill
 from tools.drills.load import load
-from tools.drills.outcome import Outcome
+from tools.drills.outcome import Drill, Outcome
 from tools.drills.stage import own_store, stage
 from tools.processes.service import Service
 

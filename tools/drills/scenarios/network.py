@@ -10,11 +10,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
-from tools.drills.drill import Drill
 from tools.drills.ledger import Ledger
 from tools.drills.load import load
 from tools.drills.namespace import is_allowed, namespace
-from tools.drills.outcome import Outcome
+from tools.drills.outcome import Drill, Outcome
 from tools.drills.relay import Relay
 from tools.drills.stage import own_store, stage
 from tools.processes.store import PASSWORD
@@ -108,8 +107,7 @@ async def suffer(
         mend()
         mended = monotonic()
         await asyncio.sleep(AFTER_SECONDS)
-    outcome.verdict = await ledger.verify(port)
-    outcome.require("writes lost or doubled", outcome.lost + outcome.doubled, 0)
+    await outcome.verify(port)
     outcome.require("s that a request took", outcome.slowest(began, mended), fault.longest[place])
     outcome.require("s until a write works again", outcome.seconds_until_good(mended, writes_only=True), 2)
     if fault.bad_answers is not None:

@@ -4,8 +4,7 @@ import asyncio
 from pathlib import Path
 
 from tools.drills import restore
-from tools.drills.drill import Drill
-from tools.drills.outcome import Outcome
+from tools.drills.outcome import Drill, Outcome
 
 USERS = 20_000
 

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from django.core.management.base import CommandError
 
-from tools.processes.cluster import SLOT, Nodes, cluster, node_id, until, url_of
+from packages.redis_pipe import slot_of
+from tools.processes.cluster import RANGES, SLOT, Nodes, cluster, node_id, until, url_of
 from tools.processes.service import free_port
+from tools.processes.store import Store
+from users_site.repository.keys import Layout
 from users_site.tests.repository.people import HOME
 
 Run = Callable[..., str]
@@ -105,3 +108,42 @@ def test_a_demoted_server_is_reported_as_such(run: Run, nodes: Nodes, settings: 
     settings.REDIS_URL = url_of(nodes.replica.port).replace("redis+cluster", "redis")
     with pytest.raises(CommandError, match="moved"):
         run("verify_users")
+
+
+def test_commands_reach_16_partitions_on_all_primaries(
+    run: Run, nodes: Nodes, settings: Any, tmp_path: Path, own_store: Store, redis: Any
+) -> None:
+    with own_store.client() as single:
+        single.flushall()
+    settings.REDIS_URL, cluster_url = own_store.url, settings.REDIS_URL
+    run("seed_users", count=600, seed="demo", production=True)
+    run("export_users", str(tmp_path / "one"))
+    settings.PARTITIONS = 16
+    run("move_users", "--from", own_store.url, "--to", cluster_url)
+    settings.REDIS_URL = cluster_url
+    counts = [node.client().dbsize() for node in nodes.all if node is not nodes.replica]
+    assert min(counts) > 100
+    run("export_users", str(tmp_path / "sixteen"))
+    one, sixteen = ((tmp_path / name).read_bytes().splitlines() for name in ("one", "sixteen"))
+    assert one[1:] == sixteen[1:]
+    assert "everything agrees" in run("verify_users")
+    run("seed_users", count=0, clear=True, yes=True, production=True)
+    run("import_users", str(tmp_path / "one"))
+    assert "everything agrees" in run("verify_users")
+
+
+def test_uncovered_slots_are_one_line(argv: Any, nodes: Nodes, settings: Any) -> None:
+    settings.PARTITIONS = 16
+    other = nodes.another()
+    first, last = RANGES[nodes.all.index(other)]
+    slot = next(slot for home in Layout(16).partitions if first <= (slot := slot_of(home.index)) <= last)
+    for node in nodes.all:
+        if node is not nodes.replica:
+            node.command("CLUSTER", "DELSLOTS", slot)
+    try:
+        done = argv("verify_users")
+    finally:
+        other.command("CLUSTER", "ADDSLOTS", slot)
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert "clusterdown" in line

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import django
 from django.conf import settings
@@ -22,15 +22,18 @@ from gateway_site.guard.cors import Cors
 from gateway_site.guard.scrape import closed_to_proxies
 from gateway_site.routes.table import Route
 
+if TYPE_CHECKING:
+    from gateway_site.guard.guard import Guard
+
 
 def build(settings: Any) -> Application:
     """Opens no connection. Raises ImproperlyConfigured."""
     dropped = FROM_CLIENT_WITHOUT_CREDENTIALS if settings.AUTH else FROM_CLIENT
-    protect, guard_stops = _guard(settings)
+    protect, close_guard = _guard(settings)
 
     def view(route: Route, services: dict[str, Service]) -> View:
         bounds = {"max_body": settings.MAX_BODY_BYTES, "max_answer": settings.MAX_ANSWER_BYTES}
-        return protect(Forward(route, services, dropped=dropped, **bounds).serve)
+        return protect(route, Forward(route, services, dropped=dropped, **bounds).serve)
 
     door = Door(settings.ROUTES, view)
     if settings.ROUTES_FILE:
@@ -40,20 +43,30 @@ def build(settings: Any) -> Application:
         find=door.find,
         probes=door.probes,
         ready_when=any,
-        on_stop=[*guard_stops, door.close],
+        on_stop=[close_guard, door.close],
         opening=Cors(settings.CORS_ALLOWED_ORIGINS).open if settings.CORS_ALLOWED_ORIGINS else None,
         in_force=_in_force(settings),
     )
 
 
-def _guard(settings: Any) -> tuple[Callable[[View], View], list[Step]]:
-    """A function that puts the guard around a view, and what to await once the server has stopped."""
-    if not (settings.AUTH or settings.RATE_LIMIT):
-        return lambda view: view, []
-    from gateway_site.guard.build import build_guard
+def _guard(settings: Any) -> tuple[Callable[[Route, View], View], Step]:
+    """A function that puts the guard around a route's view, and what to await once the server has stopped."""
+    built: list[Guard] = []
 
-    guard, stops = build_guard(settings)
-    return guard.protect, stops
+    def protect(route: Route, view: View) -> View:
+        if not (settings.AUTH or settings.RATE_LIMIT or route.rate_limit):
+            return view
+        if not built:
+            from gateway_site.guard.build import build_guard
+
+            built.append(build_guard(settings))
+        return built[0].protect(route, view)
+
+    async def close() -> None:
+        for guard in built:
+            await guard.close()
+
+    return protect, close
 
 
 def _index(door: Door, settings: Any) -> View:

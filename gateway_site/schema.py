@@ -10,7 +10,6 @@ from rest_framework.routers import SimpleRouter
 from common.http.viewsets import AsyncViewSet
 from common.openapi.components import sent
 from common.openapi.service import urlpatterns as service_patterns
-from gateway_site.guard.principal import scope_for
 from users_contract.contracts import UserSerializer
 from users_contract.openapi import EXAMPLES, TAGS, UserSchema, describe_users, finish_users
 
@@ -93,7 +92,7 @@ def finish(generated: dict[str, Any]) -> None:
     for path_template, operations in generated["paths"].items():
         if path_template.startswith("/api/"):
             for method, operation in operations.items():
-                operation["description"] += f" Needs the scope `{scope_for(method.upper())}`."
+                operation["description"] += f" Needs the scope `{settings.ROUTES.users.scope_for(method.upper())}`."
                 ways: list[dict[str, list[str]]] = [{name: []} for name in usable]
                 operation["security"] = ways if settings.AUTH else [{}, *ways]
 

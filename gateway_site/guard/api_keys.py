@@ -12,7 +12,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
@@ -21,7 +21,7 @@ from pathlib import Path
 from common.observability.notices import Notices
 from gateway_site.guard import challenge
 from gateway_site.guard.metrics import KEY_FILE_READS
-from gateway_site.guard.principal import SCOPES, Principal, principal
+from gateway_site.guard.principal import Principal, principal
 
 PREFIX = b"ugk_"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -55,8 +55,8 @@ def create(name: str, scopes: frozenset[str], expires: datetime | None) -> tuple
     return key, f"{identifier} {name} {','.join(sorted(scopes))} {until} sha256:{digest}"
 
 
-def parse(text: str) -> dict[bytes, Entry]:
-    """The entries by the hash of their key. Raises ValueError with the number of a malformed line."""
+def parse(text: str, scopes: Set[str]) -> dict[bytes, Entry]:
+    """The entries by the hash of their key; `scopes`: all there are. Raises ValueError with the number of a malformed line."""
     entries: dict[bytes, Entry] = {}
     taken: set[str] = set()
     for number, line in enumerate(text.splitlines(), 1):
@@ -64,7 +64,7 @@ def parse(text: str) -> dict[bytes, Entry]:
         if not fields:
             continue
         try:
-            identifier, digest, entry = _entry(fields)
+            identifier, digest, entry = _entry(fields, scopes)
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
         if identifier in taken:
@@ -74,7 +74,7 @@ def parse(text: str) -> dict[bytes, Entry]:
     return entries
 
 
-def _entry(fields: list[str]) -> tuple[str, bytes, Entry]:
+def _entry(fields: list[str], known: Set[str]) -> tuple[str, bytes, Entry]:
     # No value in the texts: a key in the place of its hash would be logged.
     if len(fields) != 5:
         raise ValueError("a line has five fields: id, name, scopes, expiry, hash")
@@ -82,8 +82,8 @@ def _entry(fields: list[str]) -> tuple[str, bytes, Entry]:
     if not _ID.fullmatch(identifier) or not NAME.fullmatch(name):
         raise ValueError("the id or the name is malformed")
     granted = frozenset(scopes.split(","))
-    if not granted <= SCOPES:
-        raise ValueError(f"scopes are {', '.join(sorted(SCOPES))}")
+    if not granted <= known:
+        raise ValueError(f"scopes are {', '.join(sorted(known))}")
     found = _HASH.fullmatch(hashed)
     if found is None:
         raise ValueError("the hash is not sha256: and 64 hexadecimal digits")
@@ -106,11 +106,11 @@ def moment(text: str) -> float:
 class ApiKeys:
     """The keys of a file, which is read again after a change; an unreadable change is ignored.
 
-    Raises OSError, ValueError if the file cannot be read at the start.
+    `scopes`: all there are; may grow. Raises OSError, ValueError if the file cannot be read at the start.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._path, self._clock = path, clock
+    def __init__(self, path: Path, scopes: Set[str], clock: Callable[[], float] = time.time) -> None:
+        self._path, self._scopes, self._clock = path, scopes, clock
         self._seen = self._version()
         self._entries = self._read()
         self._met: dict[bytes, Entry] = {}  # valid keys as they were sent: at most one for each entry
@@ -164,7 +164,7 @@ class ApiKeys:
             text = content.decode()
         except UnicodeDecodeError:
             raise ValueError("it is not UTF-8 text") from None
-        return parse(text)
+        return parse(text, self._scopes)
 
 
 def why(error: OSError | ValueError) -> str:

@@ -1,7 +1,9 @@
-"""The guard around views that forward: identifies the caller, counts the request, checks the scope."""
+"""The guard around a route's view: identifies the caller, counts the request, checks the scope."""
 
+from collections.abc import Callable
 from functools import partial
 
+from common.http.health import Step
 from common.http.problem import Problem
 from common.http.request import Request
 from common.http.response import Response
@@ -9,46 +11,79 @@ from common.http.views import View
 from gateway_site.guard import audit, challenge
 from gateway_site.guard.credentials import Credentials
 from gateway_site.guard.limit import Limiter, client_of
-from gateway_site.guard.principal import READING, Principal, scope_for
+from gateway_site.guard.principal import Principal
+from gateway_site.guard.rate import Rate
+from gateway_site.routes.table import READING, Route
 
 
 class Guard:
-    """Without `credentials` every caller may do everything; without `limiter` as often as they like."""
+    """Without `credentials` every caller may do everything. `default` limits all routes together; `limit` makes a limiter
+    with a name. `scopes`: all there are; those of new routes are added."""
 
-    def __init__(self, credentials: Credentials | None, limiter: Limiter | None) -> None:
-        self._credentials, self._limiter = credentials, limiter
+    def __init__(
+        self,
+        credentials: Credentials | None,
+        default: Rate | None,
+        limit: Callable[[Rate, str], Limiter],
+        *,
+        scopes: set[str],
+        on_stop: list[Step],
+    ) -> None:
+        self._credentials, self._limit, self._scopes, self._on_stop = credentials, limit, scopes, on_stop
+        self._default = limit(default, "default") if default else None
+        self._limiters: dict[tuple[str, Rate], Limiter] = {}
 
-    def protect(self, view: View) -> View:
+    def protect(self, route: Route, view: View) -> View:
         """The view behind the guard, which passes it the fields that name the caller."""
-        return partial(self.serve, view)
+        self._scopes.update(route.scopes.values())
+        limiters = [self._default] if self._default else []
+        if route.rate_limit:
+            key = route.prefix, route.rate_limit
+            if key not in self._limiters:  # else a new table would reset it
+                self._limiters[key] = self._limit(route.rate_limit, route.prefix)
+            limiters.append(self._limiters[key])
+        if not (self._credentials or limiters):
+            return view
+        return partial(self._serve, route, view, limiters)
 
-    async def serve(self, view: View, request: Request, **path_parameters: str) -> Response:
+    async def _serve(self, route: Route, view: View, limiters: list[Limiter], request: Request) -> Response:
         """The view's answer; with credentials every write is audited. Raises Problem (400, 401, 403, 429, 503)."""
-        if self._credentials is None:
-            await self._count(request, client_of(request.remote_addr))
-            response: Response = await view(request)
+        scope = route.scope_for(request.method)
+        if self._credentials is None or scope is None:
+            await _count(request, limiters, client_of(request.remote_addr))
+            answering = view(request)
+        else:
+            answering = self._identified(view, limiters, request, self._credentials, scope)
+        if self._credentials is None or request.method in READING:
+            response: Response = await answering
             return response
-        if request.method in READING:
-            return await self._serve(view, request, self._credentials)
-        return await audit.recorded(request, self._serve(view, request, self._credentials))
+        return await audit.recorded(request, answering)
 
-    async def _serve(self, view: View, request: Request, credentials: Credentials) -> Response:
-        caller = await self._identify(request, credentials)
+    async def _identified(
+        self, view: View, limiters: list[Limiter], request: Request, credentials: Credentials, scope: str
+    ) -> Response:
+        caller = await _identify(request, credentials, limiters)
         request.principal = caller.label
-        await self._count(request, caller.label)
-        scope = scope_for(request.method)
+        await _count(request, limiters, caller.label)
         if scope not in caller.scopes:
             raise challenge.insufficient(scope)
         response: Response = await view(request, caller.headers)
         return response
 
-    async def _identify(self, request: Request, credentials: Credentials) -> Principal:
-        try:
-            return await credentials.check(request)
-        except Problem:
-            await self._count(request, client_of(request.remote_addr))  # so that guessing is limited too
-            raise
+    async def close(self) -> None:
+        limiters = [self._default] if self._default else []
+        for step in (*self._on_stop, *(limiter.close for limiter in (*limiters, *self._limiters.values()))):
+            await step()
 
-    async def _count(self, request: Request, client: str) -> None:
-        if self._limiter is not None:
-            await self._limiter.count(request, client)
+
+async def _identify(request: Request, credentials: Credentials, limiters: list[Limiter]) -> Principal:
+    try:
+        return await credentials.check(request)
+    except Problem:
+        await _count(request, limiters, client_of(request.remote_addr))  # so that guessing is limited too
+        raise
+
+
+async def _count(request: Request, limiters: list[Limiter], client: str) -> None:
+    for limiter in limiters:
+        await limiter.count(request, client)

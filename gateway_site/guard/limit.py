@@ -87,17 +87,18 @@ class LocalStore:
 
 
 class Limiter:
-    """One rate for every client, and the header fields that show it (draft-ietf-httpapi-ratelimit-headers)."""
+    """One rate for every client, and the header fields that show it under `name` (draft-ietf-httpapi-ratelimit-headers)."""
 
-    def __init__(self, rate: Rate, store: Store) -> None:
+    def __init__(self, rate: Rate, store: Store, name: str = "default") -> None:
         self._store = store
         self._interval, tolerance = nanoseconds(rate)
         self._tolerance = tolerance + min(ROUNDED, self._interval // 2)
-        policy = (b"ratelimit-policy", b'"default";q=%d;w=%d' % (rate.burst, rate.refill))
+        quoted = b'"%b"' % name.encode("ascii")
+        policy = (b"ratelimit-policy", b"%b;q=%d;w=%d" % (quoted, rate.burst, rate.refill))
 
         @lru_cache(maxsize=4096)
         def fields(left: int, seconds: int) -> Fields:
-            return (b"ratelimit", b'"default";r=%d;t=%d' % (max(0, left), seconds)), policy
+            return (b"ratelimit", b"%b;r=%d;t=%d" % (quoted, max(0, left), seconds)), policy
 
         self._fields = fields
         self._refusal = f"The limit is {rate.count} requests in {rate.period} s, {rate.burst} at once."

@@ -74,20 +74,21 @@ def connect(url: str) -> Redis:
 
 
 class RedisStore:
-    """For one event loop."""
+    """For one event loop. `name`: of the limit."""
 
-    def __init__(self, redis: Redis, rate: Rate) -> None:
+    def __init__(self, redis: Redis, rate: Rate, name: str = "default") -> None:
+        self._prefix = "ratelimit:" if name == "default" else f"ratelimit:{name}:"
         self._redis = redis
         self._script = self._redis.register_script(SCRIPT)
         self._arguments = [rate.interval * 1e6, rate.interval * 1e6 * rate.burst]
         self._local = LocalStore(rate)
         self._waiting: list[Waiting] = []
         self._task: asyncio.Task[None] | None = None  # sends batches, or waits for Redis
-        self._is_up = True
+        self.is_up = True
 
     async def take(self, client: str) -> State:
         """As LocalStore.take, for all replicas together."""
-        if not self._is_up:
+        if not self.is_up:
             return self._take_locally(client)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[State] = loop.create_future()
@@ -96,10 +97,6 @@ class RedisStore:
             # An empty context: its log lines must not carry a request's ID.
             self._task = loop.create_task(self._send(), context=Context())
         return await future
-
-    def sample(self) -> None:
-        """Sets the gauge: in each worker, because a value set before the fork is lost."""
-        STORE_UP.set(self._is_up)
 
     async def close(self) -> None:
         if self._task is not None:
@@ -114,7 +111,7 @@ class RedisStore:
             try:
                 async with asyncio.timeout(TIMEOUT_SECONDS):  # of connecting, AUTH, SELECT and the script
                     answer = await self._script(
-                        keys=[f"ratelimit:{client}" for client, _ in batch], args=self._arguments
+                        keys=[f"{self._prefix}{client}" for client, _ in batch], args=self._arguments
                     )
             except Exception as error:  # of any kind: requests wait for this task
                 self._fall_back(batch, error)
@@ -126,7 +123,7 @@ class RedisStore:
 
     def _fall_back(self, batch: list[Waiting], error: Exception) -> None:
         notices.warn("RATE_LIMIT_STORE lost, limits are local", reason=str(error) or type(error).__name__)
-        self._is_up = False
+        self.is_up = False
         batch, self._waiting = batch + self._waiting, []
         for client, future in batch:
             if not future.done():
@@ -139,12 +136,12 @@ class RedisStore:
         while not is_back:
             await asyncio.sleep(RETRY_SECONDS)
             try:
-                await self._script(keys=["ratelimit:probe"], args=self._arguments)
+                await self._script(keys=[f"{self._prefix}probe"], args=self._arguments)
                 is_back = True
             except Exception:  # noqa: S112 - logged once, when Redis was lost
                 continue
         notices.warn("RATE_LIMIT_STORE back")
-        self._is_up, self._task = True, None
+        self.is_up, self._task = True, None
 
     def _take_locally(self, client: str) -> State:
         FALLBACKS.inc()

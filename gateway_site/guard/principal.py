@@ -8,9 +8,7 @@ from gateway_site.forwarding.headers import IDENTITY
 
 READ, WRITE = "users:read", "users:write"
 SCOPES = frozenset({READ, WRITE})
-
-READING = frozenset({"GET", "HEAD", "OPTIONS"})
-"""The methods that READ allows; any other, known or not, needs WRITE."""
+"""Of the users' route; other routes have their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +26,6 @@ class Principal:
 
 @lru_cache(maxsize=4096)
 def principal(kind: str, name: str, scopes: frozenset[str]) -> Principal:
-    """One object for each caller, however many tokens it has. `scopes`: some of SCOPES."""
+    """One object for each caller, however many tokens it has."""
     label = f"{kind}:{name}"
     return Principal(label, scopes, [(IDENTITY + b"subject", label.encode("ascii"))])
-
-
-def scope_for(method: str | None) -> str:
-    """The scope that a request with this method needs."""
-    return READ if method in READING else WRITE

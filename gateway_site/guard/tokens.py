@@ -7,7 +7,7 @@ without one cannot fill the cache.
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from jwt import exceptions
 from common.http.problem import Problem
 from gateway_site.guard import challenge
 from gateway_site.guard.key_set import KeySet, NoKeys
-from gateway_site.guard.principal import SCOPES, Principal, principal
+from gateway_site.guard.principal import Principal, principal
 
 LEEWAY_SECONDS = 30
 """The issuer's clock may differ by this much."""
@@ -64,7 +64,10 @@ class Verified:
 
 
 class Tokens:
-    """Verifies the tokens of one issuer for one audience. `scope_claims`: the first that a token has is its scopes."""
+    """Verifies the tokens of one issuer for one audience. `scope_claims`: the first that a token has is its scopes.
+
+    Of a token's scopes only `known_scopes` count.
+    """
 
     def __init__(
         self,
@@ -72,10 +75,12 @@ class Tokens:
         *,
         issuer: str,
         audience: str,
+        known_scopes: Set[str],
         scope_claims: Sequence[str] = ("scope", "scp"),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._issuer, self._audience, self._scope_claims, self._clock = issuer, audience, scope_claims, clock
+        self._issuer, self._audience, self._clock = issuer, audience, clock
+        self._scope_claims, self._known_scopes = scope_claims, known_scopes
         self._cache: OrderedDict[bytes, Verified] = OrderedDict()
         self._cached_bytes = 0
         self.keys = KeySet(url, changed=self._forget)
@@ -137,7 +142,7 @@ class Tokens:
         subject = claims["sub"]
         if not _SUBJECT.fullmatch(subject):
             raise exceptions.InvalidSubjectError
-        owner = principal("jwt", subject, scopes(claims, self._scope_claims) & SCOPES)
+        owner = principal("jwt", subject, scopes(claims, self._scope_claims) & self._known_scopes)
         return Verified(owner, not_before - LEEWAY_SECONDS, expires + LEEWAY_SECONDS)
 
 

@@ -95,7 +95,10 @@ class Table:
 
 
 def scopes_of(prefix: str, given: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
-    """Those given by method; without `*` the others are `orders:read` and `orders:write` for `/api/orders`."""
+    """Those given by method; HEAD has that of GET; without `*` the others are `orders:read` and `orders:write` for
+    `/api/orders`."""
+    if "GET" in given:
+        given = {"HEAD": given["GET"], **given}
     if ANY in given:
         return given
     noun = prefix.rpartition("/")[2]

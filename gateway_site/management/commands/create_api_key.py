@@ -12,6 +12,7 @@ from common.cli.console import Command as BaseCommand
 from common.cli.console import add_format
 from gateway_site.guard import api_keys
 from gateway_site.guard.principal import READ, SCOPES
+from gateway_site.routes.values import SCOPE
 
 
 class Command(BaseCommand):
@@ -29,12 +30,18 @@ manage_gateway.py create_api_key --name reporting --scopes users:read --expires 
             "--name", type=name, required=True, help="its client: shown in logs, sent to the user service"
         )
         parser.add_argument(
-            "--scopes", type=scopes, default=frozenset({READ}), metavar="S[,S]", help=f"default: {READ}; all: {ALL}"
+            "--scopes",
+            type=scopes,
+            default=frozenset({READ}),
+            metavar="S[,S]",
+            help=f"default: {READ}; of users: {ALL}",
         )
         parser.add_argument("--expires", type=expiry, metavar="WHEN", help="like 365d or 2027-12-31; default: never")
         add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if others := options["scopes"] - SCOPES:
+            self.say(f"Not scopes of users: {', '.join(sorted(others))}. A route of ROUTES must have them.")
         key, line = api_keys.create(options["name"], options["scopes"], options["expires"])
         if options["format"] == "json":
             self.write_json({"key": key, "line": line})
@@ -57,8 +64,8 @@ def name(text: str) -> str:
 def scopes(text: str) -> frozenset[str]:
     """The argparse type of scopes, separated by commas or spaces."""
     found = frozenset(text.replace(",", " ").split())
-    if not found or not found <= SCOPES:
-        raise ArgumentTypeError(f"give some of {ALL}")
+    if not found or not all(scope in SCOPES or (":" in scope and SCOPE.fullmatch(scope)) for scope in found):
+        raise ArgumentTypeError(f"give some of {ALL}, or scopes of your routes, like orders:read")
     return found
 
 

@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 from common.http.problem import Problem
 from gateway_site.guard import api_keys
 from gateway_site.guard.api_keys import ApiKeys, create, parse
-from gateway_site.guard.principal import READ, WRITE
+from gateway_site.guard.principal import READ, SCOPES, WRITE
 from gateway_site.tests.guard.conftest import Start
 from tests.log_lines import waited_for
 from tests.recording import Recording
@@ -68,7 +68,7 @@ async def test_an_expired_key_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     path.write_text(line)
     now = [time.time()]
-    known = ApiKeys(path, clock=lambda: now[0])
+    known = ApiKeys(path, SCOPES, clock=lambda: now[0])
     assert (await known.check(key.encode())).label == "key:temporary"
     now[0] += 3601
     with pytest.raises(Problem, match="expired"):
@@ -98,7 +98,7 @@ async def test_a_change_that_keeps_size_and_time_is_noticed(tmp_path: Path, monk
     (first, first_line), (second, second_line) = (create("same", frozenset({READ}), None) for _ in range(2))
     path = tmp_path / "keys"
     path.write_text(first_line)
-    known, was = ApiKeys(path), path.stat()
+    known, was = ApiKeys(path, SCOPES), path.stat()
     assert (await known.check(first.encode())).label == "key:same"
     await asyncio.sleep(0.02)  # the clock of a file system may tick in hundredths
     path.write_text(second_line)
@@ -164,14 +164,14 @@ GOOD = create("good", frozenset({READ, WRITE}), None)[1]
 )
 def test_a_malformed_line_is_named_by_its_number_and_not_quoted(line: str, why: str) -> None:
     with pytest.raises(ValueError, match=f"line 3: .*{why}") as caught:
-        parse(f"{GOOD}\n# comment\n{line}")
+        parse(f"{GOOD}\n# comment\n{line}", SCOPES)
     assert line not in str(caught.value)
 
 
 def test_a_large_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "keys").write_bytes(b"#" * (api_keys.MAX_FILE_BYTES + 1))
     with pytest.raises(ValueError, match="larger"):
-        ApiKeys(tmp_path / "keys")
+        ApiKeys(tmp_path / "keys", SCOPES)
 
 
 async def test_the_time_of_a_refusal_reveals_nothing_of_the_key(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ async def test_the_time_of_a_refusal_reveals_nothing_of_the_key(tmp_path: Path) 
     """
     key, line = create("target", frozenset({READ}), None)
     (tmp_path / "keys").write_text(line)
-    known = ApiKeys(tmp_path / "keys")
+    known = ApiKeys(tmp_path / "keys", SCOPES)
     stranger, _ = create("stranger", frozenset({READ}), None)
     guesses = [
         guess.encode() for guess in (stranger, key[:17] + stranger[17:], key[:-1] + ("A" if key[-1] != "A" else "B"))

@@ -14,7 +14,7 @@ from common.http.problem import Problem
 from common.observability.load import in_flight
 from gateway_site.guard import key_set
 from gateway_site.guard.key_set import KeySet, parse
-from gateway_site.guard.principal import Principal
+from gateway_site.guard.principal import SCOPES, Principal
 from gateway_site.guard.tokens import Tokens
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import AUDIENCE, ISSUER, RSA_KEY, Issuer, issuer, jwk, token
@@ -38,7 +38,7 @@ def own_issuer() -> Iterator[Issuer]:
 async def tokens(own_issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Tokens]:
     """The verifier without a long cool-down."""
     monkeypatch.setattr(key_set, "COOL_DOWN_SECONDS", 0.05)
-    verifier = Tokens(f"{own_issuer.origin}/jwks.json", issuer=ISSUER, audience=AUDIENCE)
+    verifier = Tokens(f"{own_issuer.origin}/jwks.json", issuer=ISSUER, audience=AUDIENCE, known_scopes=SCOPES)
     yield verifier
     await verifier.keys.close()
 
@@ -202,7 +202,7 @@ async def test_a_key_replaced_under_its_kid_ends_its_tokens(tokens: Tokens, own_
 async def test_a_cached_token_still_expires(own_issuer: Issuer) -> None:
     now = [time.time()]
     url = f"{own_issuer.origin}/jwks.json"
-    verifier = Tokens(url, issuer=ISSUER, audience=AUDIENCE, clock=lambda: now[0])
+    verifier = Tokens(url, issuer=ISSUER, audience=AUDIENCE, known_scopes=SCOPES, clock=lambda: now[0])
     try:
         credential = token(exp=now[0] + 60)
         assert isinstance(await check(verifier, credential), Principal)

@@ -11,13 +11,14 @@ import orjson
 import pytest
 
 from gateway_site.guard.api_keys import ApiKeys
+from gateway_site.guard.principal import SCOPES
 
 Shell = Callable[..., Any]
 
 
 def known(folder: Path, line: str) -> ApiKeys:
     (folder / "keys").write_text(line)
-    return ApiKeys(folder / "keys")
+    return ApiKeys(folder / "keys", SCOPES)
 
 
 def test_the_key_is_valid_with_its_line(shell: Shell, tmp_path: Path) -> None:
@@ -35,6 +36,12 @@ def test_json_has_both(shell: Shell, tmp_path: Path) -> None:
     assert asyncio.run(known(tmp_path, made["line"]).check(made["key"].encode())).scopes == {"users:read"}
     until = datetime.fromisoformat(made["line"].split()[3])
     assert 29 <= (until - datetime.now(UTC)).days <= 30
+
+
+def test_a_scope_of_another_route_is_granted_with_a_note(shell: Shell) -> None:
+    done = shell("create_api_key", "--name", "a", "--scopes", "orders:read,users:read")
+    assert done.stdout.split()[2] == "orders:read,users:read"
+    assert "Not scopes of users: orders:read." in done.stderr
 
 
 def test_every_key_is_different(shell: Shell) -> None:

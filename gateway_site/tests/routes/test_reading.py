@@ -106,7 +106,7 @@ def test_open_scopes_need_no_credential_and_a_star_leaves_no_default(tables: Tab
         None,
         None,
         None,
-        "b:write",
+        None,
     ]
 
 

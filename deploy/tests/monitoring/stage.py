@@ -1,17 +1,14 @@
 """The stage of the live tests: the pair on a real store with a replica and an exporter, under load; Prometheus and
-Alertmanager
-with our rules; a webhook that receives the alerts."""
+Alertmanager with our rules; a webhook that receives the alerts."""
 
 import copy
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import yaml
@@ -19,6 +16,7 @@ import yaml
 from deploy.monitoring.observe import Observer, Ports
 from deploy.tests.monitoring.load import load
 from deploy.tests.monitoring.rule_files import ROOT, RULE_FILES, parsed
+from tests.http_server import Handler, http_server
 from tools.processes.service import Service, free_port, service
 from tools.processes.store import PASSWORD, Store, store
 
@@ -28,12 +26,12 @@ QUICK = {"[5m]": "[12s]", "[1m]": "[3s]"}
 """Windows short enough for a test. Longer ones read the available data."""
 
 
-class Webhook(ThreadingHTTPServer):
-    """Records every notification of Alertmanager, in order: `firing` or `resolved`, receiver, the alert's labels."""
+@dataclass
+class Webhook:
+    """Every notification of Alertmanager, in order: `firing` or `resolved`, receiver, the alert's labels."""
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Notification)
-        self.received: list[tuple[str, str, dict[str, str]]] = []
+    received: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    url: str = ""
 
     def has(self, status: str, receiver: str, **labels: str) -> bool:
         """Whether such a notification has arrived."""
@@ -41,22 +39,6 @@ class Webhook(ThreadingHTTPServer):
             (status, receiver) == (got_status, got_receiver) and labels.items() <= got.items()
             for got_status, got_receiver, got in self.received
         )
-
-
-class _Notification(BaseHTTPRequestHandler):
-    server: Webhook
-
-    def do_POST(self) -> None:
-        """Alertmanager's webhook payload."""
-        payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        receiver = self.path.removeprefix("/")
-        self.server.received += [(alert["status"], receiver, alert["labels"]) for alert in payload["alerts"]]
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Silence."""
 
 
 @dataclass
@@ -138,14 +120,16 @@ def exporter(target: Store) -> Iterator[int]:
 @contextmanager
 def webhook() -> Iterator[Webhook]:
     """A receiver of alerts on loopback."""
-    with Webhook() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join(10)
+    webhook = Webhook()
+
+    class Notification(Handler):
+        def do_POST(self) -> None:
+            alerts, receiver = json.loads(self.body())["alerts"], self.path.removeprefix("/")
+            webhook.received += [(alert["status"], receiver, alert["labels"]) for alert in alerts]
+            self.answer(200)
+
+    with http_server(Notification) as webhook.url:
+        yield webhook
 
 
 @contextmanager
@@ -166,7 +150,7 @@ def stage(folder: Path) -> Iterator[Stage]:
             folder / "observe",
             ports,
             quick_rules(folder / "rules"),
-            webhook=f"http://127.0.0.1:{receiver.server_address[1]}",
+            webhook=receiver.url,
             interval="1s",
         )
         stack.callback(observer.stop)

@@ -4,24 +4,22 @@ The caller impersonates a user with the name of its group; `system:masters` may 
 """
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from deploy.tests.pipelines.cluster import CLUSTER_WIDE, TO_KNOW, Call, Cluster, Object, patched, plural
+from tests.http_server import Handler, http_server
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     protocol_version = "HTTP/1.1"
-    wbufsize = 1 << 16  # one write per answer: two wait 40 ms for each other
-    server: "_Server"
+    cluster: Cluster
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path.strip("/").split("/")
         if path[0] == "openapi":
-            return self._openapi("/".join(path[2:])) if path[1:2] == ["v3"] else self._send(200, b"")
+            return self._openapi("/".join(path[2:])) if path[1:2] == ["v3"] else self.answer(200)
         if len(path) <= (2 if path[0] == "api" else 3):
             return self._discover(path)
         return self._object("get")
@@ -36,7 +34,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._object("delete")
 
     def _discover(self, path: list[str]) -> None:
-        versions = sorted({version for version, _ in self.server.cluster.kinds})
+        versions = sorted({version for version, _ in self.cluster.kinds})
         if path == ["api"]:
             return self._json({"kind": "APIVersions", "versions": ["v1"]})
         if path == ["apis"]:
@@ -54,19 +52,19 @@ class _Handler(BaseHTTPRequestHandler):
         verbs = ["create", "delete", "get", "list", "patch", "watch"]
         resources = [
             {"name": plural(kind), "kind": kind, "namespaced": kind not in CLUSTER_WIDE, "verbs": verbs}
-            for version, kind in self.server.cluster.kinds
+            for version, kind in self.cluster.kinds
             if version == wanted
         ]
         return self._json({"kind": "APIResourceList", "groupVersion": wanted, "resources": resources})
 
     def _openapi(self, wanted: str) -> None:
         """Each kind takes `fieldValidation`: so kubectl leaves validation to the server."""
-        versions = {version for version, _ in self.server.cluster.kinds}
+        versions = {version for version, _ in self.cluster.kinds}
         prefixes = {("apis/" if "/" in version else "api/") + version: version for version in versions}
         if not wanted:
             return self._json({"paths": {each: {"serverRelativeURL": f"/openapi/v3/{each}"} for each in prefixes}})
         paths = {}
-        for version, kind in self.server.cluster.kinds:
+        for version, kind in self.cluster.kinds:
             if version == prefixes[wanted]:
                 group, _, number = version.rpartition("/")
                 paths[f"/{wanted}/{plural(kind)}/{{name}}"] = {
@@ -89,11 +87,11 @@ class _Handler(BaseHTTPRequestHandler):
         resource, name = words[0], words[1] if len(words) > 1 else ""
         if verb == "get" and not name:
             verb = "watch" if query.get("watch") else "list"
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+        body = json.loads(self.body() or b"{}")
         user = self.headers.get("Impersonate-User", "")
-        with self.server.cluster.lock:
+        with self.cluster.lock:
             where = name if resource == "namespaces" else namespace
-            if not self.server.cluster.may(user, where, Call(group, verb, resource, name)):
+            if not self.cluster.may(user, where, Call(group, verb, resource, name)):
                 return self._fail(403, "Forbidden", f"{user} may not {verb} {resource} {name}")
             key = (group, resource, namespace, name or body.get("metadata", {}).get("name", ""))
             if verb in {"list", "watch"}:
@@ -101,19 +99,19 @@ class _Handler(BaseHTTPRequestHandler):
             return self._one(verb, key, body, is_dry="dryRun" in query)
 
     def _list(self, verb: str, version: str, resource: str, namespace: str, query: dict[str, list[str]]) -> None:
-        items = self.server.cluster.of(resource, namespace)
+        items = self.cluster.of(resource, namespace)
         for selector in query.get("fieldSelector", ()):
             items = [each for each in items if each["metadata"]["name"] == selector.removeprefix("metadata.name=")]
         if verb == "watch":
             events = "".join(json.dumps({"type": "ADDED", "object": each}) + "\n" for each in items)
-            return self._send(200, events.encode())
-        kind = next(kind for _, kind in self.server.cluster.kinds if plural(kind) == resource)
+            return self.answer(200, events.encode(), Content_Type="application/json")
+        kind = next(kind for _, kind in self.cluster.kinds if plural(kind) == resource)
         return self._json(
             {"kind": f"{kind}List", "apiVersion": version, "metadata": {"resourceVersion": "1"}, "items": items}
         )
 
     def _one(self, verb: str, key: tuple[str, str, str, str], body: Object, *, is_dry: bool) -> None:
-        cluster = self.server.cluster
+        cluster = self.cluster
         if verb == "create":
             if key[2] and ("", "namespaces", "", key[2]) not in cluster.objects:
                 return self._fail(404, "NotFound", f'namespaces "{key[2]}" not found')
@@ -127,44 +125,16 @@ class _Handler(BaseHTTPRequestHandler):
         return self._json(cluster.objects[key] if verb == "get" else body)
 
     def _json(self, body: Object, status: int = 200) -> None:
-        self._send(status, json.dumps(body).encode())
+        self.answer(status, json.dumps(body).encode(), Content_Type="application/json")
 
     def _fail(self, status: int, reason: str, message: str) -> None:
         body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": message}
         self._json({**body, "code": status}, status)
-
-    def _send(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Silence."""
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """A client that has gone is not an error: kubectl ends its watches this way."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.cluster = cluster
 
 
 @contextmanager
 def api_server(kinds: set[tuple[str, str]]) -> Iterator[Cluster]:
     """An empty cluster that serves these kinds."""
     cluster = Cluster(kinds | TO_KNOW)
-    with _Server(cluster) as server:
-        cluster.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        try:
-            yield cluster
-        finally:
-            server.shutdown()
-            thread.join(10)
+    with http_server(type("Handler", (_Handler,), {"cluster": cluster})) as cluster.url:
+        yield cluster

@@ -3,16 +3,15 @@
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploy.tests.pipelines.stage import BIN
+from tests.http_server import Handler, http_server
 from tools.processes.service import free_port
 
 CLEAN = [
@@ -36,29 +35,15 @@ def audit(folder: Path, url: str) -> subprocess.CompletedProcess[str]:
 def advisories(known: dict[str, str]) -> Iterator[str]:
     """An OSV server with these advisories, by package."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Advisories(Handler):
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            name = asked["package"]["name"].lower()
+            name = json.loads(self.body())["package"]["name"].lower()
             package = {"name": name, "ecosystem": "PyPI"}
             entry = {"id": known.get(name), "affected": [{"package": package, "ranges": []}]}
-            body = json.dumps({"vulns": [entry]} if name in known else {}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(200, json.dumps({"vulns": [entry]} if name in known else {}).encode())
 
-        def log_message(self, *args: Any) -> None:
-            """Nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/v1/query"
-        finally:
-            server.shutdown()
-            thread.join()
+    with http_server(Advisories) as url:
+        yield f"{url}/v1/query"
 
 
 @needs_pip_audit

@@ -33,7 +33,7 @@ def faulty_gateway(url: str, fault: Fault) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(true.content)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815 - http.server's names
+        do_GET = do_POST = do_PATCH = do_DELETE = answer
 
         def log_message(self, *args: Any) -> None:
             pass

@@ -60,7 +60,7 @@ class Echo(BaseHTTPRequestHandler):
         with suppress(BrokenPipeError):  # the gateway gave up
             self.wfile.write(answer)
 
-    do_POST = do_DELETE = do_GET  # noqa: N815
+    do_POST = do_DELETE = do_GET
 
     def log_message(self, *args):
         pass

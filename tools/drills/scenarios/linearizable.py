@@ -79,21 +79,23 @@ async def inflict(it: Rig, store: Store, clock: Clock) -> None:
 
 
 async def play(folder: Path) -> list[Outcome]:
-    return [await one_server(folder / "one"), await failover(folder / "failover")]
+    servers = [await one_server(folder / partitions, partitions) for partitions in ("1", "16")]
+    return [*servers, await failover(folder / "failover")]
 
 
-async def one_server(folder: Path) -> Outcome:
+async def one_server(folder: Path, partitions: str) -> Outcome:
+    """With 16 partitions, users and the emails that they take mostly lie in different ones."""
     folder.mkdir()
     clock = Clock(folder / "clock")
     async with (
         own_store(folder / "store", appendfsync="always") as store,
-        rig(folder, store.url, DURABILITY="fsync", **clock.settings) as it,
+        rig(folder, store.url, DURABILITY="fsync", PARTITIONS=partitions, **clock.settings) as it,
     ):
         crowd = Crowd(it.front.port)
         await crowd.create()
         async with crowd.load():
             await inflict(it, store, clock)
-    return judged("linearizable histories under 14 faults", crowd)
+    return judged(f"linearizable histories under 14 faults, PARTITIONS={partitions}", crowd)
 
 
 async def failover(folder: Path) -> Outcome:

@@ -7,7 +7,7 @@ from typing import Any
 
 from common.observability.notices import Notices
 from packages.redis_pipe import Connection, DurableWrites, PipeError, Reason, Script, Unavailable, Word
-from users_site.repository.errors import WrongLayout, from_pipe
+from users_site.repository.errors import StoreUnavailable, WrongLayout, from_pipe
 from users_site.repository.keys import ONE, Layout, Partition
 
 _notices = Notices(logging.getLogger(__name__))
@@ -61,6 +61,13 @@ class Store:
         """The answer of a script that writes, once the write is as durable as required."""
         await self.ensure_open()
         key_list, words = (home.epoch, *keys), (self.layout.epoch, *args)
+        try:
+            return await self.reply((self.durable or self.at(home)).run(operation, script, key_list, words))
+        except StoreUnavailable as error:
+            if error.reason is not Reason.EPOCH or self.layout.count == 1:
+                raise
+        # Refused, so it did nothing: the store was emptied, or an interrupted move_users left it without epochs.
+        await self.open()
         return await self.reply((self.durable or self.at(home)).run(operation, script, key_list, words))
 
     def at(self, home: Partition) -> Connection:

@@ -162,3 +162,11 @@ async def test_running_process_with_an_old_epoch_writes_nothing(process: Process
             await work
     before = await users.store.pipe.execute("get", b"GET", users.store.layout.of(user.id).record(user.id))
     assert before == user.document()
+
+
+async def test_store_that_was_emptied_takes_writes_again(process: Process) -> None:
+    users = process()
+    await user_in(users, 3)
+    await users.store.pipe.execute("flush", b"FLUSHALL")
+    user = await user_in(users, 3)
+    assert await users.get(user.id) == user.document()

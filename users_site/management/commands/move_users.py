@@ -19,6 +19,8 @@ Copies all users and idempotency entries from one store to an empty one while th
 the old store refuse writes (503 with Retry-After) and copies the last changes. Every user is compared byte for byte. From
 then on the service must use the new store. The old store stays closed for writes, so no write is lost.
 
+PARTITIONS is the number of the new store; the old store may have another one.
+
 After an interruption, run the same command again: it copies what differs. An interrupted run leaves the old store open.
 --call-off opens the old store again after a finished move; changes made in the new store since then are not moved back.
 Redis 6 or newer; the user of --from needs the rights CLIENT TRACKING and SUBSCRIBE (in our manifests: operator)."""
@@ -54,7 +56,10 @@ Redis 6 or newer; the user of --from needs the rights CLIENT TRACKING and SUBSCR
             self.write_json(counts | {"held_seconds": round(held, 3)})
         else:
             self.stdout.write(f"{count:,} users are equal in both stores")
-        self.say(f"{source} refuses writes since {held:.1f} s: start the service with REDIS_URL={target} now")
+        partitions = f" and PARTITIONS={new.layout.count}" if new.layout.count != old.layout.count else ""
+        self.say(
+            f"{source} refuses writes since {held:.1f} s: start the service with REDIS_URL={target}{partitions} now"
+        )
 
     def _pass(self, move: Move, count: int, what: str) -> None:
         progress = self.start_progress(count, what)

@@ -15,31 +15,44 @@ COUNT_SECONDS = 0.4
 
 
 class UsersTotal(Collector):
-    """`users_total` at the time of the scrape; absent, not stale, if the store does not answer."""
+    """`users_total` at the time of the scrape; absent, not stale, if a part of the store does not answer."""
 
     def __init__(self) -> None:
-        self.count: int | None = None
+        self.counts: list[int | None] = [None]  # by partition
 
     async def look_up(self, users: UserRepository) -> None:
         """Counts the users, within COUNT_SECONDS."""
-        self.count = None
+        self.counts = [None] * users.store.layout.count
         try:
             async with asyncio.timeout(COUNT_SECONDS):
-                self.count = await users.count()
+                await users.store.ensure_open()
+                counts = await users.store.counts(COUNT_SECONDS * 0.75)
         except (RepositoryError, TimeoutError):
             return
+        self.counts = [count if isinstance(count, int) else None for count in counts.values()]
 
     def describe(self) -> Iterator[Metric]:
         """Names without values: registering must not ask the store."""
-        yield GaugeMetricFamily("users_total", "Users stored")
-        yield GaugeMetricFamily("users_total_up", "1 if the store answered with the number of users")
+        return map(_gauge, HELP)
 
     def collect(self) -> Iterator[Metric]:
         """The result of `look_up`."""
-        if self.count is not None:
-            yield GaugeMetricFamily("users_total", "Users stored", value=self.count)
-        up = int(self.count is not None)
-        yield GaugeMetricFamily("users_total_up", "1 if the store answered with the number of users", value=up)
+        found = [count for count in self.counts if count is not None]
+        if len(found) == len(self.counts):
+            yield _gauge("users_total", sum(found))
+        yield _gauge("users_total_up", int(bool(found)))
+        yield _gauge("users_partitions_down", len(self.counts) - len(found))
+
+
+HELP = {
+    "users_total": "Users stored",
+    "users_total_up": "1 if the store, or one of its partitions, answered with the number of users",
+    "users_partitions_down": "Partitions of the store that did not answer",
+}
+
+
+def _gauge(name: str, value: float | None = None) -> Metric:
+    return GaugeMetricFamily(name, HELP[name], value=value)
 
 
 users_total = UsersTotal()

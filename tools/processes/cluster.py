@@ -16,6 +16,7 @@ RANGES = ((0, 5460), (5461, 10922), (10923, 16383))
 SETTINGS = (
     "cluster-enabled yes",
     "cluster-node-timeout 1500",
+    "cluster-require-full-coverage no",
     "cluster-replica-validity-factor 0",
     "cluster-allow-replica-migration no",
     "appendonly yes",
@@ -39,11 +40,11 @@ class Nodes:
         """The node that serves the users."""
         return next(node for node in self.all if node.is_running and self.serves(node))
 
-    def serves(self, node: Valkey) -> bool:
-        """Whether the node reports the slot as its own."""
+    def serves(self, node: Valkey, slot: int = SLOT) -> bool:
+        """Whether the node reports a slot, by default that of the users' one partition, as its own."""
         mine = next(line for line in node.command("CLUSTER", "NODES").decode().splitlines() if "myself" in line)
         ranges = [word.partition("-")[::2] for word in mine.split()[8:] if word[0] != "["]
-        return "master" in mine and any(int(low) <= SLOT <= int(high or low) for low, high in ranges)
+        return "master" in mine and any(int(low) <= slot <= int(high or low) for low, high in ranges)
 
     @property
     def replica(self) -> Valkey:
@@ -68,7 +69,9 @@ class Nodes:
         if self.owner is not home:
             self.move_slot(home)
             self.until_settled()
-        self.owner.command("FLUSHALL")
+        for node in self.all:
+            if node is not self.replica:
+                node.command("FLUSHALL")
 
     def until_settled(self) -> None:
         """Waits until every node sees the whole cluster and the same owner."""

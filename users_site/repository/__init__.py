@@ -27,8 +27,6 @@ def connect(settings: Any, *, timeout: float | None = None, is_quiet: bool = Fal
     """The repository on the store of the settings; connects for the first command. Raises SettingError."""
     address = address_of(settings)
     layout = Layout(settings.PARTITIONS)
-    if address.is_cluster and layout.count > 1:
-        raise SettingError("PARTITIONS over redis+cluster:// can only be 1 in this version: unset it")
     timeout = timeout or settings.REDIS_TIMEOUT_MS / 1000
     notices = Notices(logger)
 
@@ -52,7 +50,7 @@ def connect(settings: Any, *, timeout: float | None = None, is_quiet: bool = Fal
             connection(), durability, timeout=timeout, has_written=has_written, time_left=deadline.left
         )
     reads: Connection = Traced(connection()) if settings.TRACES else connection()
-    replicas = ReplicaCheck(reads) if settings.READS_REQUIRE_REPLICA else None
+    replicas = ReplicaCheck() if settings.READS_REQUIRE_REPLICA else None
     return UserRepository(Store(reads, durable, layout), replicas)
 
 

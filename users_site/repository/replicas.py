@@ -15,18 +15,18 @@ _lags = re.compile(rb"^slave\d+:.*\bstate=online\b.*\blag=(\d+)", re.MULTILINE).
 
 
 class ReplicaCheck:
-    """Asks the primary at most every CHECK_SECONDS; the reads in between share the answer."""
+    """Asks each primary at most every CHECK_SECONDS; the reads in between share the answer."""
 
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
-        self._pending: asyncio.Future[Any] | None = None
-        self._asked_at = -CHECK_SECONDS
+    def __init__(self) -> None:
+        self._asked: dict[Connection, tuple[float, asyncio.Future[Any]]] = {}
 
-    async def require(self) -> None:
-        """Returns if a replica follows closely. Raises PipeError."""
+    async def require(self, *primaries: Connection) -> None:
+        """Returns if a replica follows each closely. Raises PipeError."""
         now = monotonic()
-        if self._pending is None or now - self._asked_at >= CHECK_SECONDS:
-            self._asked_at = now
-            self._pending = asyncio.ensure_future(self._pipe.execute("replicas", b"INFO", b"replication"))
-        if not any(int(lag) <= MAX_LAG for lag in _lags(await asyncio.shield(self._pending))):
-            raise Unavailable(Reason.NOREPLICAS)
+        for primary in dict.fromkeys(primaries):
+            if primary not in self._asked or now - self._asked[primary][0] >= CHECK_SECONDS:
+                reply = asyncio.ensure_future(primary.execute("replicas", b"INFO", b"replication"))
+                self._asked[primary] = now, reply
+        for primary in dict.fromkeys(primaries):
+            if not any(int(lag) <= MAX_LAG for lag in _lags(await asyncio.shield(self._asked[primary][1]))):
+                raise Unavailable(Reason.NOREPLICAS)

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from common.observability.notices import Notices
@@ -79,23 +80,48 @@ class Store:
         if not self._is_open:
             await self.open()
 
-    async def open(self) -> None:
-        """Returns if the store has our number of partitions; a new store takes it. Raises WrongLayout."""
+    async def open(self, timeout: float | None = None) -> None:
+        """Returns if the store has our number of partitions; a new store takes it. Raises WrongLayout.
+
+        Partitions that are lost do not matter where another one tells: all have the same number.
+        """
         layout = self.layout
         homes = [Partition(0, ONE), *(layout.partitions if layout.count > 1 else ())]
         try:
-            found = await self._epochs(homes)
+            found = await self._epochs(homes, timeout)
             layout.require(found)
             if layout.count > 1 and None in found:
                 layout.require([await self._make(homes)])
-                layout.require(await self._epochs(homes))
+                layout.require(await self._epochs(homes, timeout))
         except WrongLayout as error:
             _notices.warn(str(error))
             raise
         self._is_open = True
 
-    async def _epochs(self, homes: list[Partition]) -> list[bytes | None]:
-        return [await self.reply(self.at(home).execute("epoch", b"GET", home.epoch)) for home in homes]
+    async def _epochs(self, homes: list[Partition], timeout: float | None) -> list[bytes | None]:
+        replies = await self._each(homes, "epoch", b"GET", attrgetter("epoch"), timeout)
+        epochs = [reply for reply in replies if not isinstance(reply, StoreUnavailable)]
+        if self.layout.epoch.encode() not in epochs:
+            for reply in replies:
+                if isinstance(reply, StoreUnavailable):
+                    raise reply
+        return epochs
+
+    async def _each(
+        self,
+        homes: Sequence[Partition],
+        operation: str,
+        command: bytes,
+        key: Callable[[Partition], str],
+        timeout: float | None,
+    ) -> list[Any]:
+        """The replies of these partitions; StoreUnavailable in place of those that do not answer."""
+        pending = [self.at(home).execute(operation, command, key(home), timeout=timeout) for home in homes]
+        replies = await asyncio.gather(*map(self.reply, pending), return_exceptions=True)
+        for reply in replies:
+            if isinstance(reply, BaseException) and not isinstance(reply, StoreUnavailable):
+                raise reply
+        return replies
 
     async def _make(self, homes: list[Partition]) -> bytes | None:
         """Gives a new store our epoch, `ONE` first: it decides between two processes. Users without an epoch have 1."""
@@ -113,6 +139,11 @@ class Store:
         await self.ensure_open()
         counts = [self.at(home).execute("count", b"ZCARD", home.index) for home in self.layout.partitions]
         return sum(await self.reply(all_of(counts)))
+
+    async def counts(self, timeout: float) -> dict[Partition, int | StoreUnavailable]:
+        """How many users each partition has, or why it does not answer."""
+        homes = self.layout.partitions
+        return dict(zip(homes, await self._each(homes, "count", b"ZCARD", attrgetter("index"), timeout), strict=True))
 
     async def reply(self, pending: Awaitable[Any]) -> Any:
         """A reply of the pipe."""

@@ -13,14 +13,18 @@ from users_site.repository.change import ATTEMPTS, Change, Changing, Matches, ba
 from users_site.repository.claims import suspect
 from users_site.repository.creation import Creation
 from users_site.repository.entries import Idempotency
-from users_site.repository.errors import EmailTaken, RecordBroken, StoreUnavailable, UserNotFound
+from users_site.repository.errors import EmailTaken, RecordBroken, RepositoryError, StoreUnavailable, UserNotFound
 from users_site.repository.far import PATIENCE_MS, FarUsers
+from users_site.repository.keys import Partition
 from users_site.repository.replicas import ReplicaCheck
 from users_site.repository.shared import SharedReads
 from users_site.repository.store import Store, all_of
 
 PAGE_SECONDS = 5.0
 """Bound on a page of several partitions, whose commands have time-outs of their own."""
+
+PROBE_SECONDS = 0.4
+"""The longest wait for one partition: a probe has a second."""
 
 
 class UserRepository:
@@ -36,8 +40,7 @@ class UserRepository:
 
     async def get(self, user_id: str) -> bytes:
         """The user's document: one command. Raises UserNotFound, RecordBroken."""
-        if self._replicas is not None:
-            await self.store.reply(self._replicas.require())
+        await self._require_replicas(self.store.layout.of(user_id))
         document = await self._read(user_id)
         if not is_whole(document, user_id.encode()):
             report_broken(user_id)
@@ -46,9 +49,8 @@ class UserRepository:
 
     async def find(self, email: str) -> bytes | None:
         """The document of the user with this email, in any spelling, or None: one command. Raises RecordBroken."""
-        if self._replicas is not None:
-            await self.store.reply(self._replicas.require())
         home = self.store.layout.of_email(email)
+        await self._require_replicas(home)
         key = home.claim(email)
         claim, document = await self.store.run(home, scripts.FIND, [key, home.record()])
         if document is None:
@@ -65,8 +67,7 @@ class UserRepository:
 
     async def page(self, limit: int, start: pages.Position | None = None, *, count: bool = True) -> pages.Page:
         """At most `limit` users from `start` on, newest first: two round trips."""
-        if self._replicas is not None:
-            await self.store.reply(self._replicas.require())
+        await self._require_replicas(*self.store.layout.partitions)
         await self.store.ensure_open()
         if self._pages is None:
             return await pages.read(self.store, limit, start, count)
@@ -149,15 +150,24 @@ class UserRepository:
         return text
 
     async def probe(self) -> None:
-        """Returns if Redis serves the users, and can make writes durable if required."""
-        await self.store.open()
-        await self.count()  # PING would be answered by a node of a cluster that is down
+        """Returns if Redis serves users, and can make writes durable if required. Of several partitions one is enough: not
+        to be ready in all services would take the users of the others away."""
+        await self.store.open(PROBE_SECONDS)
+        # PING would be answered by a node of a cluster that is down.
+        counts = await self.store.counts(PROBE_SECONDS)
+        home = next((home for home, count in counts.items() if isinstance(count, int)), None)
+        if home is None:
+            raise next(error for error in counts.values() if isinstance(error, RepositoryError))
         if self.store.durable is not None:
-            await self.store.reply(self.store.durable.probe(self.store.pipe))
+            await self.store.reply(self.store.durable.probe(self.store.at(home)))
 
     async def close(self) -> None:
         """Closes the connections."""
         await self.store.close()
+
+    async def _require_replicas(self, *homes: Partition) -> None:
+        if self._replicas is not None:
+            await self.store.reply(self._replicas.require(*map(self.store.at, homes)))
 
     async def _read(self, user_id: str) -> bytes:
         home = self.store.layout.of(user_id)

@@ -31,7 +31,7 @@ async def test_reads_are_refused_while_no_replica_follows(loss: str) -> None:
     with valkey() as primary, valkey(f"replicaof 127.0.0.1 {primary.port}") as replica:
         replica.wait_for(lambda client: client.info("replication")["master_link_status"] == "up")
         pipe = Pipe(Address.from_url(primary.url), timeout=5, connect_timeout=5)
-        users = UserRepository(Store(pipe), replicas=ReplicaCheck(pipe))
+        users = UserRepository(Store(pipe), replicas=ReplicaCheck())
         user = await created(users)
         assert await users.get(user.id) == await users.find(user.email) == user.document()
         getattr(replica, loss)()
@@ -50,7 +50,7 @@ async def test_reads_are_refused_while_no_replica_follows(loss: str) -> None:
 async def test_reads_at_once_ask_once() -> None:
     with valkey() as primary:
         pipe = Pipe(Address.from_url(primary.url), timeout=5, connect_timeout=5)
-        users = UserRepository(Store(pipe), replicas=ReplicaCheck(pipe))
+        users = UserRepository(Store(pipe), replicas=ReplicaCheck())
         outcomes = await asyncio.gather(*(users.page(1) for _ in range(20)), return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
         assert primary.client().info("commandstats")["cmdstat_info"]["calls"] == 1

@@ -31,28 +31,24 @@ class UsersTotal(Collector):
             return
         self.counts = [count if isinstance(count, int) else None for count in counts.values()]
 
-    def describe(self) -> Iterator[Metric]:
+    def describe(self) -> Iterator[GaugeMetricFamily]:
         """Names without values: registering must not ask the store."""
-        return map(_gauge, HELP)
+        yield GaugeMetricFamily("users_total", "Users stored")
+        yield GaugeMetricFamily(
+            "users_total_up", "1 if the store, or one of its partitions, answered with its number of users"
+        )
+        yield GaugeMetricFamily("users_partitions_down", "Partitions of the store that did not answer")
 
     def collect(self) -> Iterator[Metric]:
         """The result of `look_up`."""
+        total, up, down = self.describe()
         found = [count for count in self.counts if count is not None]
         if len(found) == len(self.counts):
-            yield _gauge("users_total", sum(found))
-        yield _gauge("users_total_up", int(bool(found)))
-        yield _gauge("users_partitions_down", len(self.counts) - len(found))
-
-
-HELP = {
-    "users_total": "Users stored",
-    "users_total_up": "1 if the store, or one of its partitions, answered with the number of users",
-    "users_partitions_down": "Partitions of the store that did not answer",
-}
-
-
-def _gauge(name: str, value: float | None = None) -> Metric:
-    return GaugeMetricFamily(name, HELP[name], value=value)
+            total.add_metric([], sum(found))
+            yield total
+        up.add_metric([], int(bool(found)))
+        down.add_metric([], len(self.counts) - len(found))
+        yield from (up, down)
 
 
 users_total = UsersTotal()

@@ -83,7 +83,7 @@ class Store:
     async def open(self, timeout: float | None = None) -> None:
         """Returns if the store has our number of partitions; a new store takes it. Raises WrongLayout.
 
-        Partitions that are lost do not matter where another one tells: all have the same number.
+        Partitions that are lost do not matter where another one answers: all have the same number.
         """
         layout = self.layout
         homes = [Partition(0, ONE), *(layout.partitions if layout.count > 1 else ())]

@@ -4,14 +4,12 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import requests
 
+from tests.http_server import Handler, http_server
 from tests.recording import Recording, recording
 from tests.serving import Served, serving
 from tests.wire import exchange, get
@@ -42,7 +40,7 @@ timeout_ms = 200
 SECONDS = 10
 
 
-class Echo(BaseHTTPRequestHandler):
+class Echo(Handler):
     """Answers with what it received."""
 
     protocol_version = "HTTP/1.1"
@@ -50,33 +48,19 @@ class Echo(BaseHTTPRequestHandler):
     def do_GET(self):
         if "slow" in self.path:
             time.sleep(0.8)
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = self.body()
         fields = {name.lower(): value for name, value in self.headers.items()}
         given = {"method": self.command, "target": self.path, "fields": fields, "body": body.decode()}
         answer = json.dumps(given).encode()
-        self.send_response(404 if "missing" in self.path else 200)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        with suppress(BrokenPipeError):  # the gateway gave up
-            self.wfile.write(answer)
+        self.answer(404 if "missing" in self.path else 200, answer)
 
     do_POST = do_DELETE = do_GET
-
-    def log_message(self, *args):
-        pass
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads, request_queue_size = True, 128
 
 
 @pytest.fixture
 def orders() -> Iterator[str]:
-    server = Server(("127.0.0.1", 0), Echo)
-    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with http_server(Echo) as url:
+        yield url
 
 
 @pytest.fixture

@@ -83,6 +83,7 @@ def attributes(span: Any) -> dict[str, Any]:
 
 def test_one_trace_from_client_to_redis(tmp_path: Path, shared_store: Store, receiver: Receiver) -> None:
     with traced_pair(tmp_path, shared_store, receiver.url) as (gateway, users):
+        requests.get(f"{users.url}/health/ready", timeout=10)  # the first use of a store asks for its layout too
         assert requests.get(f"{gateway.url}/api/users?email=a@b.example", headers=CLIENT, timeout=10).status_code == 200
         spans = [(name, span) for name, span in receiver.wait_for(4) if span.trace_id.hex() == TRACE]
         line = next(json.loads(text) for text in users.log.read_text().splitlines() if TRACE in text)

@@ -8,8 +8,8 @@ PY := .venv/bin/python
 PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast mutants end-to-end lint fix check schema client docs rename verify render images kind observe sbom audit bench drill lock
-.PHONY: install-services test-site test-coverage verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename
+.PHONY: help install run test test-fast mutants end-to-end lint fix check schema client docs rename new-service verify render images kind observe sbom audit bench drill lock
+.PHONY: install-services test-site test-coverage verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename verify-service
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -28,6 +28,7 @@ test: .venv/.requirements-dev ## every test, each site under its own settings; C
 	@failed=0; \
 	$(call pytest,gateway) >build/tests/gateway.log 2>&1 & gateway=$$!; \
 	$(call pytest,users) || failed=1; \
+	$(foreach site,$(FURTHER),$(call pytest,$(site)) || failed=1;) \
 	wait $$gateway || failed=1; cat build/tests/gateway.log; \
 	$(if $(COVERAGE),$(PY) -m coverage combine --quiet && $(PY) -m coverage report || failed=1;) \
 	exit $$failed
@@ -65,7 +66,7 @@ test-coverage:
 	@$(MAKE) --no-print-directory test COVERAGE=1
 
 schema: .venv/.requirements-run ## writes docs/openapi and docs/reference from the code
-	@$(call spectacular,gateway) && $(call spectacular,users) && $(PY) -m tools.docs.reference
+	@$(foreach site,gateway users $(FURTHER),$(call spectacular,$(site)) &&) $(PY) -m tools.docs.reference
 
 client: .venv/.requirements-verify ## typed clients for Python, TypeScript, Go and Java in build/clients
 	@$(PY) -m tools.clients
@@ -76,7 +77,10 @@ docs: .venv/docs/.requirements-docs ## the pages of docs/ as a site in build/sit
 rename: .venv/.requirements-dev ## your names instead of the template's: make rename NAME=acme ORG=acme-inc
 	@$(PY) -m tools.rename "$(NAME)" "$(ORG)" && $(PY) -m ruff check --fix --quiet && $(PY) -m ruff format --quiet
 
-verify: docs verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename ## slow checks: docs, manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing, rename
+new-service: .venv/.requirements-dev ## a third service behind the gateway, with tests and manifests: make new-service NAME=orders
+	@$(PY) -m tools.new_service "$(NAME)" && $(PY) deploy/bin/monitoring_component.py && $(PY) -m ruff check --fix --quiet && $(PY) -m ruff format --quiet && $(MAKE) --no-print-directory schema
+
+verify: docs verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename verify-service ## slow checks: docs, manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing, rename, new service
 
 verify-schema: .venv/.requirements-dev
 	$(PY) -m tools.schema.diff
@@ -117,6 +121,9 @@ verify-fuzz: .venv/.requirements-verify
 verify-rename: .venv/.requirements-dev
 	$(call verify,rename) tools/tests/test_rename.py
 
+verify-service: .venv/.requirements-dev
+	$(call verify,service) tools/tests/test_new_service.py
+
 render: ## one overlay's manifests: make render ENV=dev|staging|prod
 	@kubectl kustomize "deploy/kustomize/overlays/$(ENV)"
 
@@ -150,11 +157,13 @@ lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the pack
 	$(call compile,requirements-mutants)
 	$(call compile,requirements-docs)
 
+# Made by new-service.
+FURTHER = $(filter-out gateway users,$(patsubst manage_%.py,%,$(wildcard manage_*.py)))
 # One server carries both sites: what only the server does is tested before the gateway.
 TESTS_gateway = gateway_site common packages/http_pool packages/preflight deploy/tests --ignore=deploy/tests/pipelines --ignore=deploy/tests/monitoring
 TESTS_users = users_site packages/redis_pipe tools/tests deploy/tests/pipelines deploy/tests/monitoring common/tests/openapi $(EACH_SITE:%=common/tests/test_%.py)
 EACH_SITE = commands health logs metrics_labels overload problems request_id body_limit client_disconnect
-pytest = $(PY) $(if $(COVERAGE),-m coverage run) -m pytest -n $(JOBS) --dist loadfile --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml $(TESTS_$(1))
+pytest = $(PY) $(if $(COVERAGE),-m coverage run) -m pytest -n $(JOBS) --dist loadfile --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml $(or $(TESTS_$(1)),$(1)_site)
 JOBS ?= 4
 FAST = $(PY) -m pytest -n 2 --dist loadfile -p tests.fast -m 'not slow and not verify'
 mutate = PYTEST_ADDOPTS="--ds=$(1)_site.settings $(2)" $(PY) -m mutmut run $(3); $(PY) -m mutmut results

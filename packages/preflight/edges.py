@@ -37,13 +37,13 @@ class Address:
 def addresses(variables: Environment) -> Iterator[Address]:
     """Every address in a container's environment: URLs, and NAME_HOST with its NAME_PORT."""
     for name, value in variables.items():
-        url = _URL.match(value or "")
-        if url and url["scheme"] in DEFAULT_PORTS:
-            for each in url["hosts"].split(","):
+        urls = [url for url in _URL.finditer(value or "") if url["scheme"] in DEFAULT_PORTS]
+        for url in urls:
+            for each in filter(None, url["hosts"].split(",")):
                 port = _PORT.search(each)
                 host = each[: port.start()] if port else each
                 yield Address(name, host, int(port[1]) if port else DEFAULT_PORTS[url["scheme"]])
-        elif name.endswith("_HOST") and value and _HOST.fullmatch(value):
+        if not urls and name.endswith("_HOST") and value and _HOST.fullmatch(value):
             number_ = variables.get(name.removesuffix("HOST") + "PORT") or ""
             yield Address(name, value, int(number_) if number_.isdecimal() else 0)
 

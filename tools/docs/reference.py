@@ -10,10 +10,12 @@ from typing import Any
 import django
 import yaml
 
+from tools.run.services import further
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "reference"
 GENERATED = "<!-- Generated from the code by `make schema`. -->"
-SITES = {"users": "users_site", "gateway": "gateway_site"}
+SITES = {name: f"{name}_site" for name in ("users", "gateway", *further())}
 METRICS = {
     "Counter": "counter",
     "Gauge": "gauge",

@@ -60,14 +60,21 @@ def _start(supervisor: Supervisor, ports: Ports, own: EmbeddedStore | None) -> N
     """Returns when both services are ready."""
     users = services.environment("users_site", ports.users, **({"REDIS_URL": own.url} if own else {}))
     upstream = f"http://127.0.0.1:{ports.users}"
-    gateway = services.environment("gateway_site", ports.gateway, USER_SERVICE_URL=upstream)
+    more = services.further()
+    routes = [text("ROUTES"), *(f"/api/{name}=http://127.0.0.1:{port}/{name}" for name, port in more.items())]
+    given = {"ROUTES": ",".join(filter(None, routes))} if more else {}
+    gateway = services.environment("gateway_site", ports.gateway, USER_SERVICE_URL=upstream, **given)
     if own:
-        own.publish(users | {"USER_SERVICE_URL": upstream})
+        own.publish(users | {"USER_SERVICE_URL": upstream} | given)
         supervisor.start("redis", own.command, os.environ, own.data_dir, stop_last=True)
     _seed(supervisor, store.client(own.url) if own else store.external_client(), users)
     supervisor.start("user-service", services.command("users_site"), users, ROOT)
+    for name, port in more.items():
+        site = f"{name}_site"
+        own_store = {"REDIS_URL": own.url} if own else {}
+        supervisor.start(site, services.command(site), services.environment(site, port, **own_store), ROOT)
     supervisor.start("api-gateway", services.command("gateway_site"), gateway, ROOT)
-    for name, port in (("user-service", ports.users), ("api-gateway", ports.gateway)):
+    for name, port in (*more.items(), ("user-service", ports.users), ("api-gateway", ports.gateway)):
         if not supervisor.wait(partial(services.is_ready, port), START_SECONDS):
             url = f"http://127.0.0.1:{port}/health/ready"
             raise NotStartedError(f"{name} is not ready after {START_SECONDS} s: {url}")

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import secrets
 import sys
 from pathlib import Path
@@ -10,6 +11,17 @@ from common.config.environment import text
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBE_SECONDS = 1
+
+
+def further(root: Path = ROOT) -> dict[str, int]:
+    """The services of `make new-service`, with their ports: what they keep, as in manage_orders.py."""
+    names = sorted(path.stem.removeprefix("manage_") for path in root.glob("manage_*.py"))
+    return {name: _port(root / f"{name}_site/settings.py") for name in names if name not in {"gateway", "users"}}
+
+
+def _port(settings: Path) -> int:
+    found = re.search(r'integer\("PORT", (\d+)', settings.read_text("utf-8"))
+    return int(found[1]) if found else 0
 
 
 def command(site: str) -> list[str]:

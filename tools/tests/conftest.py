@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -144,3 +145,16 @@ def own_redis(tmp_path: Path) -> Iterator[str]:
     yield store.url
     process.terminate()
     process.wait(10)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """The working tree's tracked files, in a repository of their own."""
+    folder = tmp_path / "clone"
+    for name in subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0"):
+        if name and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
+    return folder

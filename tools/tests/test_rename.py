@@ -1,7 +1,6 @@
 """`make rename`: no old name is left, the new ones are in the right places, and the checks still pass."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tools import rename
-from tools.run.services import ROOT
 
 
 @pytest.mark.parametrize(
@@ -36,19 +34,6 @@ def test_names_go_to_their_places(old: str, new: str) -> None:
 def test_wrong_names_are_refused(names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert rename.main(names) == 2
     assert "make rename NAME=acme ORG=acme-inc" in capsys.readouterr().err
-
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    """The working tree's tracked files, in a repository of their own."""
-    folder = tmp_path / "clone"
-    for name in subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0"):
-        if name and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-    subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
-    return folder
 
 
 def run(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

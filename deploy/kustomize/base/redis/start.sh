@@ -20,11 +20,14 @@ index='+zadd +zrem +zrange +zcard +zcount +zlexcount +zscore +zmscore +zrank +so
 scripts='+eval +eval_ro +evalsha +evalsha_ro +script|load +script|exists'
 whole='+scan +zscan +dbsize +info +wait +waitaof +multi +exec +discard +watch +unwatch +time'
 
+# Components add the keys of further services: KEYS_ORDERS=~{orders}*
+more=$(env | sed -n 's/^KEYS_[A-Z]*=//p' | tr '\n' ' ')
+
 # The service's user is `default`, so a client needs only a password. It may access the service's keys only.
 umask 077
 default=$(hash password)
 {
-  echo "user default on #$default resetchannels ~{users:*}* -@all $connection $strings $index $scripts $whole"
+  echo "user default on #$default resetchannels ~{users:*}* $more-@all $connection $strings $index $scripts $whole"
   if [ -s "$SECRETS/operator-password" ]; then
     operator=$(hash operator-password)
     echo "user operator on #$operator ~* &* +@all"

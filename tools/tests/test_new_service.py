@@ -1,0 +1,68 @@
+"""`make new-service`: wrong names are refused, and what it writes passes the checks at once."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tools import require
+from tools.new_service.__main__ import main
+
+
+@pytest.mark.parametrize("names", [[], ["orders", "x"], ["Orders"], ["order"], ["a_s"], ["a" * 20 + "s"], ["users"]])
+def test_wrong_name_is_refused_in_one_line(names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(names) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "make new-service NAME=orders" in line
+
+
+def run(clone: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    return done
+
+
+def test_service_is_written_once_and_the_next_has_another_port(clone: Path) -> None:
+    for name in ("orders", "parcels"):
+        run(clone, sys.executable, "-m", "tools.new_service", name)
+    ports = [
+        (clone / f"{name}_site/settings.py").read_text().count(port)
+        for name, port in (("orders", "3002"), ("parcels", "3003"))
+    ]
+    assert ports == [1, 1]
+    again = subprocess.run(
+        [sys.executable, "-m", "tools.new_service", "orders"], cwd=clone, capture_output=True, text=True, check=False
+    )
+    assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+    left = [path for path in (clone / "orders_site").rglob("*.py") if "widget" in path.read_text().lower()]
+    assert left == []
+
+
+@pytest.mark.verify
+@pytest.mark.timeout(900)
+def test_new_service_passes_its_checks(clone: Path) -> None:
+    require("kubectl", "kubectl")
+    (clone / ".venv").symlink_to(Path(sys.prefix))
+    run(clone, "make", "new-service", "NAME=orders")
+    python = (sys.executable, "-m")
+    run(clone, *python, "ruff", "check")
+    run(clone, *python, "ruff", "format", "--check")
+    run(clone, *python, "tools.lint.typecheck")
+    run(clone, *python, "tools.lint.words")
+    run(clone, sys.executable, "-c", "from importlinter.cli import lint_imports_command as lint; lint()", "--no-logo")
+    pytest_ = (*python, "pytest", "-p", "no:randomly", "-n", "2", "--dist", "loadfile")
+    run(clone, *pytest_, "--ds=orders_site.settings", "orders_site")
+    rooms = (
+        "deploy/tests/test_combinations.py",
+        "deploy/tests/test_agreements.py",
+        "deploy/tests/monitoring/test_rules.py",
+    )
+    run(
+        clone,
+        *pytest_,
+        "--ds=gateway_site.settings",
+        *rooms,
+        "tools/tests/test_reference.py",
+        "tools/tests/test_docs.py",
+    )

@@ -144,8 +144,8 @@ async def _documents(store: Store, places: list[Place], limit: int, side: Side) 
     missing: list[Place] = []
     for _ in range(REFILLS + 1):
         batch = places[: limit - len(documents)]
-        found = await _read(store, batch)
         ids = [user_id for user_id, _ in batch]
+        found = await _read(store, batch, ids)
         if are_whole(found, ids):
             documents += found
         else:
@@ -158,8 +158,11 @@ async def _documents(store: Store, places: list[Place], limit: int, side: Side) 
     return documents, batch[-1][0], has_ahead
 
 
-async def _read(store: Store, places: list[Place]) -> list[bytes | None]:
+async def _read(store: Store, places: list[Place], ids: list[bytes]) -> list[bytes | None]:
     """The documents at these places: one MGET for each partition."""
+    if store.layout.count == 1:
+        only: list[bytes | None] = await store.reply(_records(store, places[0][1], ids))
+        return only
     by_home: dict[str, list[bytes]] = {}
     for user_id, home in places:
         by_home.setdefault(home.tag, []).append(user_id)

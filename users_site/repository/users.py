@@ -111,7 +111,7 @@ class UserRepository:
             made = changing.of(await self._read(user_id), user_id)
             if made.is_none:
                 return made.document
-            is_far = made.moves_email and layout.of_email(made.changed.email) is not home
+            is_far = layout.of_email(made.changed.email) is not home and made.moves_email
             if is_far:
                 continue
             if await self._replace(made):

@@ -55,10 +55,11 @@ class Nodes:
         """A primary that does not own the slot."""
         return next(node for node in self.all if node not in {self.owner, self.replica})
 
-    def move_slot(self, target: Valkey) -> None:
+    def move_slot(self, target: Valkey, slot: int = SLOT) -> None:
         """Moves the slot, all keys at once."""
-        self.owner.command("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", SLOT, SLOT, "NODE", node_id(target))
-        until(lambda: self.serves(target))
+        owner = next(node for node in self.all if self.serves(node, slot))
+        owner.command("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", node_id(target))
+        until(lambda: self.serves(target, slot))
 
     def restore(self) -> None:
         """Restores the cluster and empties it: the owner is the node that has a replica."""
@@ -109,10 +110,10 @@ def until(condition: Any, seconds: float = START_SECONDS) -> None:
 
 
 @contextlib.contextmanager
-def cluster() -> Iterator[Nodes]:
-    """A running cluster."""
+def cluster(*settings: str) -> Iterator[Nodes]:
+    """A running cluster; `settings`: more lines of valkey.conf."""
     with contextlib.ExitStack() as stack:
-        nodes = [stack.enter_context(valkey(*SETTINGS, f"cluster-port {free_port()}")) for _ in range(4)]
+        nodes = [stack.enter_context(valkey(*SETTINGS, *settings, f"cluster-port {free_port()}")) for _ in range(4)]
         made = Nodes(nodes)
         for epoch, (primary, slots) in enumerate(zip(nodes, RANGES, strict=False), start=1):
             primary.command("CLUSTER", "ADDSLOTSRANGE", *slots)

@@ -16,6 +16,7 @@ from tools.drills.outcome import Drill, Outcome
 from tools.drills.relay import Relay
 from tools.drills.sentinels import group
 from tools.drills.stage import Stage, own_store, stage
+from tools.processes.cluster import Nodes, cluster
 from tools.processes.service import Service
 from tools.processes.store import Store
 
@@ -80,7 +81,7 @@ async def inflict(it: Rig, store: Store, clock: Clock) -> None:
 
 async def play(folder: Path) -> list[Outcome]:
     servers = [await one_server(folder / partitions, partitions) for partitions in ("1", "16")]
-    return [*servers, await failover(folder / "failover")]
+    return [*servers, await failover(folder / "failover"), await on_cluster(folder / "cluster")]
 
 
 async def one_server(folder: Path, partitions: str) -> Outcome:
@@ -108,6 +109,36 @@ async def failover(folder: Path) -> Outcome:
             await redis.elected()
             await asyncio.sleep(5 * CALM_SECONDS)
     return judged("linearizable histories under a Sentinel failover", crowd)
+
+
+async def on_cluster(folder: Path) -> Outcome:
+    """Users and the emails that they take lie in different partitions, on three primaries."""
+    folder.mkdir()
+    with cluster("appendfsync always") as nodes:
+        async with rig(folder, nodes.url, DURABILITY="fsync", PARTITIONS="16") as it:
+            crowd = Crowd(it.front.port)
+            await crowd.create()
+            async with crowd.load():
+                await inflict_on_cluster(it, nodes)
+        return judged("linearizable histories over 16 partitions of a cluster", crowd)
+
+
+async def inflict_on_cluster(it: Rig, nodes: Nodes) -> None:
+    """Slots move, a primary dies and comes back, a replica takes over, answers are lost, and each service dies."""
+    await asyncio.sleep(CALM_SECONDS)
+    home, other = nodes.owner, nodes.another()
+    slots = {home.command("CLUSTER", "KEYSLOT", key) for key in home.client().scan_iter("*user:*")}
+    for slot in sorted(slots)[:2]:
+        await asyncio.to_thread(nodes.move_slot, other, slot)
+        await asyncio.sleep(CALM_SECONDS)
+    await spell(other.kill, other.start)
+    nodes.replica.command("CLUSTER", "FAILOVER")
+    await asyncio.sleep(CALM_SECONDS)
+    await spell(partial(it.net.spoil, drops_answers=True), it.net.mend)
+    for service, start in ((it.users, it.start_users), (it.gateway, it.start_gateway)):
+        it.on.kill(service)
+        await start()
+        await asyncio.sleep(2 * CALM_SECONDS)
 
 
 def judged(name: str, crowd: Crowd) -> Outcome:

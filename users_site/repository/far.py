@@ -1,12 +1,13 @@
 """Users whose email belongs to another partition than they do: the only changes that take several steps.
 
     1  begin    where the user lives        reads the user, writes the intent
-    2  claim    where the new email belongs claims it, pending
+    2  claim    where the new email belongs claims it, pending; where the old one belongs, its claim becomes a suspect
     3  commit   where the user lives        the new document, if the intent still exists and the user is the one read
-    4  settle   where the new email belongs makes the claim firm; where the old one belongs, its claim becomes a suspect
+    4  settle   where the new email belongs makes the claim firm
 
 Step 3 decides. A crash before it leaves an intent and a pending claim, which anyone who meets them may abort; a crash after it
-leaves a pending claim, which holds because the user's record says so, or a stale one, which does not (claims.py).
+leaves a pending claim, which holds because the user's record says so, and a stale one, which does not (claims.py). A suspect
+is looked at after the intent has expired.
 """
 
 from contextlib import suppress
@@ -109,9 +110,14 @@ class FarUsers:
         email, user_id = change.changed.email, change.user.id
         new = self.store.layout.of_email(email)
         stale, pending, key = b"", f"{user_id} {token}", new.claim(email)
+        old = self.store.layout.of_email(change.user.email)
+        former = change.user.email if old is not self.store.layout.of(user_id) else ""
         for _ in range(ATTEMPTS):
             args = (pending, stale, identity(email), now_ms() + SWEEP_AFTER_MS)
-            outcome, *found = await self.store.write(new, "claim", scripts.CLAIM, [key, new.suspects], *args)
+            steps = [self.store.write(new, "claim", scripts.CLAIM, [key, new.suspects], *args)]
+            if former and not stale:
+                steps.append(suspect(self.store, old, identity(former)))
+            (outcome, *found), *_ = await all_of(steps)
             if outcome == b"claimed":
                 return
             stale = found[0]
@@ -127,17 +133,13 @@ class FarUsers:
         outcome = await self.store.write(home, "update", scripts.COMMIT, key_list, *args)
         if change.moves_email:
             with suppress(RepositoryError):  # the record has decided; who meets the claims asks it
-                await self._settle(home, change, token, is_made=outcome == b"committed")
+                await self._settle(change, token, is_made=outcome == b"committed")
         if outcome == b"gone":
             raise UserNotFound
         return bool(outcome == b"committed")
 
-    async def _settle(self, home: Partition, change: Change, token: str, *, is_made: bool) -> None:
-        layout, user_id = self.store.layout, change.user.id
-        old, new = layout.of_email(change.user.email), layout.of_email(change.changed.email)
+    async def _settle(self, change: Change, token: str, *, is_made: bool) -> None:
+        user_id, new = change.user.id, self.store.layout.of_email(change.changed.email)
         key, pending = new.claim(change.changed.email), f"{user_id} {token}"
         firm = f"{user_id} {FAR}" if is_made else ""
-        steps = [self.store.write(new, "settle", scripts.SETTLE, [key], pending, firm)]
-        if is_made and change.user.email and old is not home:
-            steps.append(suspect(self.store, old, identity(change.user.email)))
-        await all_of(steps)
+        await self.store.write(new, "settle", scripts.SETTLE, [key], pending, firm)

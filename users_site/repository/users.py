@@ -126,13 +126,14 @@ class UserRepository:
             document = await self._read(user_id)
             require(document, matches)
             email = stand_in(document, user_id).email
+            is_far = bool(email) and layout.of_email(email) is not home
             key_list = [home.record(user_id), home.index, home.claim(email)]
             if layout.count > 1:
                 key_list.append(home.intent(user_id))
-            steps = [self.store.write(home, "delete", scripts.DELETE, key_list, version(document), user_id)]
-            if email and (other := layout.of_email(email)) is not home:
-                steps.append(suspect(self.store, other, identity(email)))
-            outcome, *_ = await all_of(steps)
+            # The claim is suspected first: if this process stops between the two, it is kept.
+            steps = [suspect(self.store, layout.of_email(email), identity(email))] if is_far else []
+            steps.append(self.store.write(home, "delete", scripts.DELETE, key_list, version(document), user_id))
+            *_, outcome = await all_of(steps)
             if outcome == b"deleted":
                 return
             if outcome == b"gone":
@@ -186,10 +187,10 @@ class UserRepository:
             key_list += [claim, home.claim(user.email) if old is home and user.email else claim]
         for _ in range(ATTEMPTS):
             args = (version(made.document), made.new_document, user.id, stale)
-            steps = [self.store.write(home, "update", scripts.REPLACE, key_list, *args)]
-            if user.email and old is not home and made.moves_email:
-                steps.append(suspect(self.store, old, identity(user.email)))
-            outcome, *_ = await all_of(steps)
+            leaves = user.email and old is not home and made.moves_email
+            steps = [suspect(self.store, old, identity(user.email))] if leaves else []
+            steps.append(self.store.write(home, "update", scripts.REPLACE, key_list, *args))
+            *_, outcome = await all_of(steps)
             match outcome:
                 case b"replaced":
                     return True

@@ -17,7 +17,7 @@ from common.config.environment import SettingError, text
 from tools.processes.valkey import valkey_server
 
 PROBE_SECONDS = 1
-PUBLISHED = ("REDIS_URL", "USER_SERVICE_URL", "ROUTES", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "AUTH")
+PUBLISHED = ("REDIS_URL", "PARTITIONS", "USER_SERVICE_URL", "ROUTES", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "AUTH")
 
 _CONFIG = """\
 # Written by `make run` at every start.

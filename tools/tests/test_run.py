@@ -20,7 +20,7 @@ def seeded(run: Run, count: int) -> object:
 
 
 def test_ctrl_c_stops_everything_and_the_data_outlives_it(start):
-    run = start()
+    run = start(PARTITIONS="16")  # the second terminal has it from the run
     run.wait_ready()
     assert request(run.gateway, "GET", "/health/ready")[0] == 200
     assert request(run.users, "GET", "/users")[1]["count"] == 100
@@ -33,7 +33,7 @@ def test_ctrl_c_stops_everything_and_the_data_outlives_it(start):
     assert run.is_gone()
     assert run.errors == []
 
-    again = start()
+    again = start(PARTITIONS="16")
     again.wait_ready()
     assert request(again.gateway, "GET", f"/api/users/{user['id']}") == (200, user)
     assert request(again.users, "GET", "/users")[1]["count"] == 106

@@ -52,6 +52,8 @@ def _line(request: Request, level: int, status: int, sent: int, seconds: float) 
         line["code"], line["reason"] = request.code, request.reason
     if request.principal is not None:
         line["principal"] = request.principal
+    if request.upstream_address is not None:
+        line["upstream_address"] = request.upstream_address
     if tracing.is_on:
         line |= tracing.ids()
     return line

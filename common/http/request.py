@@ -29,6 +29,9 @@ class Request:
     reason: str | None = None
     """Why the answer is an error, for the access line."""
 
+    upstream_address: str | None = None
+    """The address that answered, of an upstream with several; for the access line."""
+
     answer_fields: Fields = ()
     """Header fields that the answer carries in addition to its own."""
 

@@ -15,6 +15,10 @@ UPSTREAM_DURATION = Histogram(
 )
 RETRIES = Counter("upstream_retries", "Retries, by the previous failure", ("service", "reason"))
 CIRCUIT = Gauge("upstream_circuit_state", "0 closed, 1 half-open, 2 open", ("service",), multiprocess_mode="livemax")
+ADDRESSES = Gauge(
+    "upstream_addresses", "Addresses of upstreams that have several", ("service", "state"), multiprocess_mode="livemax"
+)
+EJECTIONS = Counter("upstream_ejections", "Addresses ejected, by the failure", ("service", "reason"))
 REFUSED = Gauge(
     "routes_refused",
     "1 while the file of ROUTES is refused and the previous routes stay in force",

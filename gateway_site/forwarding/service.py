@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from common.http.response import Headers
 from common.observability import tracing
 from common.observability.notices import Notices
 from gateway_site.forwarding.circuit import Circuit, CircuitOpen, State
-from gateway_site.forwarding.metrics import CIRCUIT, RETRIES, observe_upstream
+from gateway_site.forwarding.metrics import ADDRESSES, CIRCUIT, EJECTIONS, RETRIES, observe_upstream
 from gateway_site.forwarding.retries import Outgoing, RetryBudget, may_repeat
 from gateway_site.routes import table
 from packages.http_pool import (
@@ -46,6 +46,9 @@ IDLE_SECONDS = 50.0
 CONNECTIONS, CAPACITY = 128, 1152
 """Concurrent requests on connections, and with those that wait for one."""
 
+UNAVAILABLE = frozenset({502, 503, 504})
+"""Answers that another address may not give."""
+
 CHANGE_MAY_BE_MADE = " The change may have been made."
 
 logger = logging.getLogger(__name__)
@@ -62,7 +65,14 @@ class Service:
         self._address = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         seconds = upstream.connect_timeout_ms / 1000
         limits = Limits(seconds, CONNECTIONS, CAPACITY - CONNECTIONS, idle_timeout=IDLE_SECONDS)
-        self._client = Upstream(upstream.url, limits)
+        self._client = Upstream(
+            upstream.url,
+            limits,
+            addresses=upstream.addresses,
+            check=(upstream.health or DEFAULT_HEALTH).encode("ascii"),
+            is_live=self._is_live,
+            changed=self._address_changed,
+        )
         self._budget = RetryBudget()
         self.circuit = Circuit(upstream.max_timeouts, upstream.failure_rate, changed=self._circuit_changed)
         CIRCUIT.labels(self.name).set(State.CLOSED)
@@ -74,26 +84,47 @@ class Service:
         """
         self._budget.earn()
         attempt, fate = 1, None
+        sick: dict[str, str] = {}  # addresses that failed this request, and how
         while True:
+            last = attempt > retries
             try:
-                return await self._attempt(request, attempt, timeout - (time.perf_counter() - started))
+                left = timeout - (time.perf_counter() - started)
+                answer = await self._attempt(request, attempt, left, sick)
+                # Another address may give a better answer; if it does, this one counts as failed.
+                if (
+                    answer.status in UNAVAILABLE
+                    and answer.address
+                    and request.is_safe
+                    and not last
+                    and self._budget.spend()
+                ):
+                    sick[answer.address] = "status"
+                    await answer.aclose()
+                    RETRIES.labels(self.name, "status").inc()
+                    attempt += 1
+                    continue
+                if sick and answer.status not in UNAVAILABLE:
+                    for address in (address for address, how in sick.items() if how == "status"):
+                        self._client.suspect(address, "status")
+                return answer
             except UpstreamError as error:
                 # A later attempt that was never sent does not undo what an earlier one may have done.
                 fate = error if error.sent or fate is None or not fate.sent else fate
-                if attempt > retries or not may_repeat(error, request) or not self._budget.spend():
+                if last or not may_repeat(error, request) or not self._budget.spend():
                     raise self.problem_for(fate, request) from error
                 RETRIES.labels(self.name, error.reason).inc()
+                sick |= {error.address: error.reason} if error.address else {}
             await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
             attempt += 1
 
-    async def _attempt(self, request: Outgoing, attempt: int, left: float) -> Answer:
+    async def _attempt(self, request: Outgoing, attempt: int, left: float, avoided: Collection[str]) -> Answer:
         self.circuit.admit()
         started, outcome = time.perf_counter(), "cancelled"
         try:
             if self.circuit.state is State.HALF_OPEN:
                 await self._check_live()
                 left -= time.perf_counter() - started
-            answer = await self._send(request, attempt, left)
+            answer = await self._send(request, attempt, left, avoided)
             outcome = str(answer.status)
             self.circuit.succeeded()
         except UpstreamError as error:
@@ -126,23 +157,27 @@ class Service:
         except (UpstreamError, RuntimeError) as error:
             raise CircuitOpen(0.0) from error
 
-    async def _send(self, request: Outgoing, attempt: int, left: float) -> Answer:
+    async def _send(self, request: Outgoing, attempt: int, left: float, avoided: Collection[str]) -> Answer:
         # The remaining time goes along, so that the service stops work for which a client has had a 504.
         headers = [*request.headers, (b"x-request-timeout-ms", b"%d" % max(0, left * 1000))]
         if not tracing.is_on:
-            return await self._request(request, headers, left)
+            return await self._request(request, headers, left, avoided)
         with tracing.client_span(tracing.name(request.method), self._attributes(request, attempt)) as span:
             # The upstream continues our span, not the client's.
             traced = [field for field in headers if field[0] not in {b"traceparent", b"tracestate"}]
-            answer = await self._request(request, traced + tracing.injected(span), left)
+            answer = await self._request(request, traced + tracing.injected(span), left, avoided)
+            if answer.address:
+                span.set_attribute("network.peer.address", answer.address)
             # For a client, 4xx is an error too.
             tracing.set_status(span, answer.status, error=str(answer.status) if answer.status >= 400 else None)
             return answer
 
-    def _request(self, request: Outgoing, headers: Headers, left: float) -> Coroutine[Any, Any, Answer]:
-        method = request.method.encode("ascii")
+    def _request(
+        self, request: Outgoing, headers: Headers, left: float, avoided: Collection[str]
+    ) -> Coroutine[Any, Any, Answer]:
+        length, method = request.length, request.method.encode("ascii")
         return self._client.request(
-            method, request.target, headers, request.body, content_length=request.length, timeout=left
+            method, request.target, headers, request.body, content_length=length, timeout=left, avoided=avoided
         )
 
     def _attributes(self, request: Outgoing, attempt: int) -> dict[str, Any]:
@@ -166,8 +201,11 @@ class Service:
         path = self.upstream.health or DEFAULT_HEALTH
         answer = await self._client.request(b"GET", path.encode("ascii"), [], timeout=PROBE_SECONDS)
         await answer.aclose()
-        if answer.status >= 500 or (self.upstream.health and answer.status != 200):
+        if not self._is_live(answer):
             raise RuntimeError(f"{path} answered {answer.status}")
+
+    def _is_live(self, answer: Answer) -> bool:
+        return answer.status == 200 if self.upstream.health else answer.status < 500
 
     async def document(self, path: bytes) -> dict[str, Any] | None:
         """The JSON object at a path, whatever its status; None without one within PROBE_SECONDS."""
@@ -185,6 +223,16 @@ class Service:
     def _circuit_changed(self, state: State) -> None:
         CIRCUIT.labels(self.name).set(state)
         notices.warn(f"circuit {state.name.lower().replace('_', '-')}", upstream=self.name)
+
+    def _address_changed(self, address: str, reason: str) -> None:
+        known, ready = self._client.addresses
+        ADDRESSES.labels(self.name, "ready").set(ready)
+        ADDRESSES.labels(self.name, "ejected").set(known - ready)
+        if reason:
+            EJECTIONS.labels(self.name, reason).inc()
+            notices.warn("address ejected", upstream=self.name, address=address, reason=reason)
+        else:
+            notices.warn("address back", upstream=self.name, address=address)
 
     def problem_for(self, error: UpstreamError, request: Outgoing) -> Problem:
         """The client's problem. Never claims that nothing was done after a change was sent."""

@@ -53,6 +53,8 @@ class Forward:
         service = self._service if self._canary is None else self._choose(request)
         outgoing, started = await self._outgoing(request, identity or [])
         answer = await service.ask(outgoing, started, self._timeout, self._retries)
+        if answer.address:
+            request.upstream_address = answer.address
         if (
             answer.status >= 500
         ):  # its problem is not read: the access line of the same ID at the upstream has the cause

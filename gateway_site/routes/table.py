@@ -28,6 +28,7 @@ class Upstream:
     connect_timeout_ms: int = 500
     max_timeouts: int = 3
     failure_rate: float = 0.5
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -102,6 +103,13 @@ def canary(value: Any) -> Canary:
     return Canary(**{key: CANARY[key](given) for key, given in value.items()})
 
 
+def address(value: Any) -> str:
+    try:
+        return str(ip_address(value if isinstance(value, str) else ""))
+    except ValueError:
+        raise ValueError("an IP address") from None
+
+
 CANARY: dict[str, Callable[[Any], Any]] = {
     "upstream": name,
     "percent": number(0, 100, float),
@@ -128,4 +136,5 @@ UPSTREAM: dict[str, Callable[[Any], Any]] = {
     "connect_timeout_ms": number(1, 60_000),
     "max_timeouts": number(1, 1000),
     "failure_rate": number(0.01, 1, float),
+    "addresses": listed(address),
 }

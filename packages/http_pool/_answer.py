@@ -84,10 +84,10 @@ class Stream:
 class Answer:
     """A final answer. Header names are in lower case; order and duplicates are kept, trailers dropped.
 
-    `body` is the whole body, or None: then read `chunks()` to its end, or call `aclose()`.
+    `body` is the whole body, or None: then read `chunks()` to its end, or call `aclose()`. `address`: who answered, of several.
     """
 
-    __slots__ = ("_stream", "body", "headers", "status")
+    __slots__ = ("_stream", "address", "body", "headers", "status")
 
     def __init__(
         self, status: int, headers: list[tuple[bytes, bytes]], body: bytes | None, stream: Stream | None = None
@@ -96,6 +96,7 @@ class Answer:
         self.headers = headers
         self.body = body
         self._stream = stream
+        self.address = ""
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body, once, in pieces as they arrive.

@@ -1,6 +1,7 @@
 """The ways a request to an upstream can fail.
 
 UpstreamError            .sent: may a byte of the request have left this process? .reason: a word for logs and metrics
+│                        .address: where it was sent to, if the upstream has several
 ├── ConnectFailed        refused, unreachable, unknown name, TLS not trusted, pool closed      never sent
 │   └── ConnectTimeout   no connection within `connect_timeout`, TLS handshake included        never sent
 ├── PoolFull             `max_connections` are busy and `max_waiting` requests are queued      never sent
@@ -17,6 +18,7 @@ class UpstreamError(Exception):
     """The message names the origin's host and port, never the target."""
 
     reason = "error"
+    address = ""
 
     def __init__(self, message: str, *, sent: bool = False) -> None:
         super().__init__(message)

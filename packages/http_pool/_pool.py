@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ._connection import Connection
@@ -20,7 +20,8 @@ class Limits:
     """Times are in seconds.
 
     `idle_timeout` must be below the server's keep-alive time, or requests run into connections that the server is
-    closing. `max_age` (±10 %) and `max_requests` end connections so that new pods get traffic.
+    closing. `max_age` (±10 %) and `max_requests` end connections so that new pods get traffic. All hold per address.
+    While there are requests, the name is resolved and its addresses are checked every `check_interval`.
     """
 
     connect_timeout: float
@@ -30,6 +31,7 @@ class Limits:
     max_requests: int = 10_000
     idle_timeout: float = 4.0
     max_answer_header_bytes: int = 65_536
+    check_interval: float = 2.0
 
 
 class Stats(NamedTuple):
@@ -47,9 +49,9 @@ class Pool:
     connection, directly to the first request in the queue: no new request overtakes.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, origin: Origin, limits: Limits) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, origin: Origin, address: str, limits: Limits) -> None:
         self._loop = loop
-        self._origin = origin
+        self._origin, self._address = origin, address
         self._limits = limits
         self._slots = 0
         self._connections: set[Connection] = set()
@@ -63,6 +65,11 @@ class Pool:
     def stats(self) -> Stats:
         return Stats(self._slots, len(self._idle), len(self._waiters))
 
+    @property
+    def busy(self) -> int:
+        """Requests in flight, and those that wait."""
+        return self._slots - len(self._idle) + len(self._waiters)
+
     def take(self, now: float) -> Connection | None:
         """The connection used last, if one is idle."""
         while self._idle:
@@ -72,25 +79,25 @@ class Pool:
             connection.abort()
         return None
 
-    async def acquire(self, deadline: float, *, fresh: bool = False) -> Connection:
+    async def acquire(self, deadline: float, share: float = 1.0, *, fresh: bool = False) -> Connection:
         """A new connection, or one that becomes free by `deadline`, a time of the loop's clock.
 
-        `fresh`: always a new one; at the cap it replaces another. Raises ConnectFailed, ConnectTimeout, PoolFull,
-        UpstreamTimeout, all with nothing sent.
+        `share`: of `connect_timeout`, where other addresses can be tried too. `fresh`: always a new one; at the cap it
+        replaces another. Raises ConnectFailed, ConnectTimeout, PoolFull, UpstreamTimeout, all with nothing sent.
         """
         first = False
         while not self._closed:
             if self._slots < self._limits.max_connections:
                 self._slots += 1
-                return await self._connect(deadline)
+                return await self._connect(deadline, share)
             given = self._idle.pop() if self._idle else await self._wait(deadline, first=first)
             if given is None:
-                return await self._connect(deadline)
+                return await self._connect(deadline, share)
             if not given.is_usable():
                 first = True  # lost before it arrived here: its slot is free again, this request keeps its place
             elif fresh and given.requests:
                 self._disown(given)
-                return await self._connect(deadline)
+                return await self._connect(deadline, share)
             else:
                 return given
         raise ConnectFailed(f"{self._origin.netloc}: the pool is closed")
@@ -125,13 +132,13 @@ class Pool:
         elif given.is_usable():
             self._release(given)
 
-    async def _connect(self, deadline: float) -> Connection:
+    async def _connect(self, deadline: float, share: float) -> Connection:
         """A new connection in the caller's slot; on failure frees the slot."""
         now = self._loop.time()
         limits = self._limits
-        timeout = min(limits.connect_timeout, deadline - now)
+        timeout = min(limits.connect_timeout * share, deadline - now)
         try:
-            connection = await self._origin.connect(self._new, timeout)
+            connection = await self._origin.connect(self._new, self._address, timeout)
             if self._closed or not connection.is_usable():
                 connection.abort()
                 raise ConnectFailed(f"{self._origin.netloc}: closed as soon as it was open")
@@ -157,6 +164,12 @@ class Pool:
         connection.owned = False
         self._connections.discard(connection)
         connection.abort()
+
+    def retire(self) -> None:
+        """Close idle connections now and the others after their exchange; nobody waits for one of them."""
+        self._limits = replace(self._limits, max_requests=0)
+        for connection in list(self._idle):
+            connection.abort()
 
     async def close(self) -> None:
         """Close every connection, refuse further requests, and return when the sockets are closed."""

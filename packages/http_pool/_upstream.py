@@ -1,53 +1,92 @@
-"""The client: one origin, one pool, and the one retry that keep-alive needs."""
+"""The client: one origin, a pool for each of its addresses, and the one retry that keep-alive needs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import suppress
 
 from ._answer import Answer
-from ._errors import ConnectionReset, UpstreamTimeout
-from ._origin import Origin
+from ._connection import Connection
+from ._errors import (
+    BodyTimeout,
+    ConnectFailed,
+    ConnectionReset,
+    ConnectTimeout,
+    PoolFull,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from ._members import Member, Members
+from ._origin import Address, Origin
 from ._pool import Limits, Pool, Stats
 from ._request import CHUNKED, REPEATABLE, framing, serialize
+
+CHECK_SECONDS = 0.8
+
+Body = bytes | AsyncIterator[bytes]
+Check = Callable[[Answer], bool]
 
 
 class Upstream:
     """A keep-alive HTTP/1.1 client for one origin and one event loop: the first that `request` runs on.
 
-    Names are resolved for each new connection. `ca_file` replaces the system's store for `https://`. Raises
-    ValueError for a URL that is not scheme, host and port.
+    A name may have several addresses. Each request goes to the less busy one of two. One that fails is ejected until a GET of
+    `check` there gives an answer that `is_live`; `changed(address, reason)` is called then, with the reason "" for its return.
+    `addresses` replace those of the name, `ca_file` the system's store for `https://`.
+    Raises ValueError for a URL that is not scheme, host and port.
     """
 
-    def __init__(self, url: str, limits: Limits, *, ca_file: str | None = None) -> None:
-        self._origin = Origin(url, ca_file)
+    def __init__(
+        self,
+        url: str,
+        limits: Limits,
+        *,
+        ca_file: str | None = None,
+        addresses: Collection[str] = (),
+        check: bytes = b"/",
+        is_live: Check = lambda answer: answer.status < 500,
+        changed: Callable[[str, str], None] = lambda address, reason: None,
+    ) -> None:
+        self._origin = Origin(url, ca_file, addresses)
         self._limits = limits
+        self._check, self._is_live = check, is_live
+        self._members = Members(self._pool_for, changed)
+        self._retired: list[Pool] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pool: Pool | None = None
+        self._look_at = -math.inf
+        self._looking: asyncio.Task[None] | None = None
+        self._closed = False
 
     @property
     def stats(self) -> Stats:
-        return self._pool.stats if self._pool else Stats(0, 0, 0)
+        found = [member.pool.stats for member in self._members.all]
+        return Stats(*(sum(values) for values in zip(*found, strict=True))) if found else Stats(0, 0, 0)
+
+    @property
+    def addresses(self) -> tuple[int, int]:
+        """How many there are, and how many of them are not ejected."""
+        return len(self._members.all), self._members.ready
 
     async def request(
         self,
         method: bytes,
         target: bytes,
         headers: list[tuple[bytes, bytes]],
-        body: bytes | AsyncIterator[bytes] = b"",
+        body: Body = b"",
         *,
         content_length: int | None = None,
         timeout: float,  # noqa: ASYNC109 a deadline for more than this coroutine: the answer's stream too
+        avoided: Collection[str] = (),
     ) -> Answer:
         """Send one request; return its answer, a body above 64 KiB as a stream.
 
         `timeout` bounds everything: the wait for a connection, sending, and the answer to its last byte.
         An iterator `body` is sent chunked, or unframed if `content_length` is given. An answer that is complete
-        before the body was sent ends the sending.
+        before the body was sent ends the sending. `avoided`: addresses to use only if there is no other.
 
         Raises UpstreamError; ValueError for a request that HTTP cannot carry, or a body that is not
         `content_length` bytes; and the iterator's own exceptions.
         """
-        loop = asyncio.get_running_loop()
-        pool = self._pool_on(loop)
         if isinstance(body, bytes):
             if content_length not in (None, len(body)):
                 raise ValueError("content_length is not the length of the body")
@@ -57,31 +96,149 @@ class Upstream:
         else:
             frame = CHUNKED if content_length is None else framing(method, content_length)
         head = serialize(method, target, self._origin.host_line, headers, frame)
+        loop = asyncio.get_running_loop()
         now = loop.time()
         deadline = now + timeout
         if timeout <= 0:
             raise UpstreamTimeout(f"{self._origin.netloc}: no time was left for the request")
+        if now >= self._look_at or loop is not self._loop:
+            await self._look(loop, now, deadline)
+        member = self._members.choose(avoided)
+        connection = member.pool.take(now)
+        if connection is None:
+            member, connection = await self._connected(member, deadline, avoided)
+        answer = await self._exchanged(member, connection, method, head, body, deadline, content_length)
+        if member.failures:
+            member.failures = 0
+        if len(self._members.all) > 1:
+            answer.address = member.address.host
+        return answer
+
+    async def _exchanged(
+        self,
+        member: Member,
+        connection: Connection,
+        method: bytes,
+        head: bytes,
+        body: Body,
+        deadline: float,
+        length: int | None,
+    ) -> Answer:
         is_head = method == b"HEAD"
-        connection = pool.take(now) or await pool.acquire(deadline)
         try:
-            return await connection.exchange(head, body, deadline, is_head=is_head, length=content_length)
-        except ConnectionReset as error:
-            if not error.reused or method not in REPEATABLE or not isinstance(body, bytes):
-                raise
-        # The server closed it while it was idle, as RFC 9112 §9.3.1 allows: one retry, on a fresh connection.
-        connection = await pool.acquire(deadline, fresh=True)
-        return await connection.exchange(head, body, deadline, is_head=is_head)
+            try:
+                return await connection.exchange(head, body, deadline, is_head=is_head, length=length)
+            except ConnectionReset as error:
+                if not error.reused or method not in REPEATABLE or not isinstance(body, bytes):
+                    raise
+            # The server closed it while it was idle, as RFC 9112 §9.3.1 allows: one retry, on a fresh connection.
+            connection = await member.pool.acquire(deadline, fresh=True)
+            return await connection.exchange(head, body, deadline, is_head=is_head)
+        except UpstreamError as error:
+            self._note(member, error)
+            raise
+
+    async def _connected(self, member: Member, deadline: float, avoided: Collection[str]) -> tuple[Member, Connection]:
+        """A connection to this address, or to another one where no connection can be made: nothing was sent."""
+        tried, is_fresh = set(avoided), False
+        while True:
+            left = max(1, len(self._members.all) - len(tried))
+            try:
+                return member, await member.pool.acquire(deadline, 1 / left)
+            except UpstreamError as error:
+                self._note(member, error)
+                if self._closed or not isinstance(error, ConnectFailed):
+                    raise
+                tried.add(member.address.host)
+                member = self._members.choose(tried)
+                if member.address.host in tried and not is_fresh:
+                    is_fresh = True  # the name may have another address now
+                    with suppress(ConnectFailed):
+                        await self._resolve(deadline)
+                    member = self._members.choose(tried)
+                if member.address.host in tried:
+                    raise
+
+    def _note(self, member: Member, error: UpstreamError) -> None:
+        if len(self._members.all) < 2 or isinstance(error, (PoolFull, BodyTimeout)):
+            return
+        error.address = member.address.host
+        now = asyncio.get_running_loop().time()
+        self._members.failed(member, error.reason, now, at_once=isinstance(error, ConnectFailed))
+
+    def suspect(self, address: str, reason: str) -> None:
+        """Count a failure of this address that only its caller sees: an answer that others do not give."""
+        for member in self._members.all:
+            if member.address.host == address and len(self._members.all) > 1:
+                self._members.failed(member, reason, asyncio.get_running_loop().time())
 
     async def close(self) -> None:
         """Close every connection; requests in flight end with ConnectionReset, later ones with ConnectFailed."""
-        if self._pool is not None:
-            await self._pool.close()
+        self._closed = True
+        if self._looking is not None:
+            self._looking.cancel()
+        pools = [*(member.pool for member in self._members.all), *self._retired]
+        await asyncio.gather(*(pool.close() for pool in pools))
 
-    def _pool_on(self, loop: asyncio.AbstractEventLoop) -> Pool:
+    # ---- the addresses
+
+    def _pool_for(self, address: Address) -> Pool:
+        assert self._loop is not None  # noqa: S101 for mypy
+        return Pool(self._loop, self._origin, address.host, self._limits)
+
+    async def _look(self, loop: asyncio.AbstractEventLoop, now: float, deadline: float) -> None:
+        """Resolve the name: before the first request, then beside the requests."""
         if self._loop is not loop:
             if self._loop is not None:
                 raise RuntimeError("an Upstream belongs to one event loop: make one for each")
             self._loop = loop
-            self._pool = Pool(loop, self._origin, self._limits)
-        assert self._pool is not None  # noqa: S101 for mypy
-        return self._pool
+        if not self._members.all:
+            await self._look_first(loop, deadline - now)
+        elif self._looking is None or self._looking.done():
+            self._looking = loop.create_task(self._look_again())
+        self._look_at = now + self._limits.check_interval
+
+    async def _look_first(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        """All requests wait for one look-up, and continue in their order."""
+        if self._closed:
+            raise ConnectFailed(f"{self._origin.netloc}: the pool is closed")
+        if self._looking is None or self._looking.done():
+            self._looking = loop.create_task(self._resolve(math.inf))
+        looking = self._looking
+        await asyncio.wait({looking}, timeout=seconds)
+        if not looking.done():
+            raise ConnectTimeout(f"{self._origin.netloc}: the name was not resolved in time")
+        if looking.cancelled():
+            raise ConnectFailed(f"{self._origin.netloc}: the pool is closed")
+        looking.result()
+
+    async def _resolve(self, deadline: float) -> None:
+        found = await self._origin.resolve(
+            min(self._limits.connect_timeout, deadline - asyncio.get_running_loop().time())
+        )
+        if self._closed:
+            raise ConnectFailed(f"{self._origin.netloc}: the pool is closed")
+        gone = self._members.set(found)
+        self._retired = [pool for pool in (*self._retired, *gone) if pool.stats.open]
+
+    async def _look_again(self) -> None:
+        """Resolve the name again, and check its addresses if there are several."""
+        with suppress(ConnectFailed):  # the addresses so far are better than none
+            await self._resolve(math.inf)
+        if len(self._members.all) > 1:
+            await asyncio.gather(*(self._check_one(member) for member in self._members.all))
+
+    async def _check_one(self, member: Member) -> None:
+        loop = asyncio.get_running_loop()
+        head = serialize(b"GET", self._check, self._origin.host_line, [], framing(b"GET", 0))
+        deadline = loop.time() + CHECK_SECONDS
+        try:
+            connection = member.pool.take(loop.time()) or await member.pool.acquire(deadline)
+            answer = await connection.exchange(head, b"", deadline, is_head=False)
+            await answer.aclose()
+            is_live = self._is_live(answer)
+        except PoolFull:
+            return  # it is busy: requests will tell
+        except UpstreamError:
+            is_live = False
+        self._members.checked(member, is_live, loop.time())

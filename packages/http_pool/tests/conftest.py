@@ -1,4 +1,5 @@
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -37,10 +38,10 @@ async def client() -> AsyncIterator[Callable[..., Upstream]]:
 
     def make(server: Hostile | str, **options) -> Upstream:
         url = server if isinstance(server, str) else server.url
-        ca_file = options.pop("ca_file", None)
+        own = {name: options.pop(name) for name in ("ca_file", "addresses", "check", "changed") if name in options}
         # No connection expires within a test unless the test sets a limit.
         limits = Limits(**{"connect_timeout": 5.0, "idle_timeout": 600.0, "max_age": 600.0, **options})
-        upstream = Upstream(url, limits, ca_file=ca_file)
+        upstream = Upstream(url, limits, **own)
         clients.append(upstream)
         return upstream
 
@@ -48,3 +49,21 @@ async def client() -> AsyncIterator[Callable[..., Upstream]]:
     for upstream in clients:
         await upstream.close()
         assert upstream.stats == (0, 0, 0), "the pool lost count of a connection or of a request in the queue"
+
+
+@pytest.fixture
+def resolver(monkeypatch):
+    """The addresses of names, and the number of look-ups."""
+    answers: list[str] = []
+    asked: list[str] = []
+
+    async def getaddrinfo(host, port, **_):
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in answers]
+
+    def install(*addresses: str) -> list[str]:
+        answers[:] = addresses
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+        return asked
+
+    return install

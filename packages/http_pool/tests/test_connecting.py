@@ -13,24 +13,6 @@ from packages.http_pool import ConnectFailed, ConnectTimeout
 from .hostile import Peer, always, forever, get, read
 
 
-@pytest.fixture
-def resolver(monkeypatch):
-    """The addresses of names, and the number of look-ups."""
-    answers: list[str] = []
-    asked: list[str] = []
-
-    async def getaddrinfo(host, port, **_):
-        asked.append(host)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in answers]
-
-    def install(*addresses: str) -> list[str]:
-        answers[:] = addresses
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
-        return asked
-
-    return install
-
-
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -129,15 +111,6 @@ async def test_address_that_swallows_packets_gives_way_to_the_next(hostile, clie
     server = await hostile(forever(), host="127.0.0.2", port=black_hole[1], name="users")
     for _ in range(4):
         assert (await get(client(server, connect_timeout=1.0))).body == b"ok"
-
-
-async def test_name_is_resolved_for_each_new_connection(hostile, client, resolver):
-    server = await hostile(forever(b"HTTP/1.0 204 No Content\r\n\r\n"), name="users")
-    asked = resolver("127.0.0.1")
-    upstream = client(server)
-    for _ in range(3):
-        await get(upstream)
-    assert asked == ["users"] * 3
 
 
 # ---- TLS

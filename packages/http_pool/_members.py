@@ -1,0 +1,97 @@
+"""The addresses of an upstream: which of them are up, and which one gets the next request."""
+
+import random
+from collections.abc import Callable, Collection
+
+from ._origin import Address
+from ._pool import Pool
+
+EJECT_AFTER = 3
+"""Consecutive failures; a connection that fails ejects at once."""
+
+FAILED_CHECKS = 2
+"""Consecutive: one may be a pause of the garbage collector."""
+
+EJECTED_SECONDS, MAX_EJECTED_SECONDS = 2.0, 30.0
+"""Doubles with each ejection that follows a return."""
+
+FORGIVEN_AFTER = 60.0
+
+
+class Member:
+    """One address with its own connections."""
+
+    __slots__ = ("address", "ejected_until", "ejections", "failed_checks", "failures", "pool", "returned_at")
+
+    def __init__(self, address: Address, pool: Pool) -> None:
+        self.address, self.pool = address, pool
+        self.failures = self.failed_checks = self.ejections = 0
+        self.ejected_until: float | None = None
+        self.returned_at = 0.0
+
+
+class Members:
+    """`changed(address, reason)` is called when an address is ejected; with the reason `""` when it is back."""
+
+    def __init__(self, make: Callable[[Address], Pool], changed: Callable[[str, str], None]) -> None:
+        self._make, self._changed = make, changed
+        self.all: list[Member] = []
+        self._ready: list[Member] = []
+
+    @property
+    def ready(self) -> int:
+        return sum(member.ejected_until is None for member in self.all)
+
+    def set(self, addresses: list[Address]) -> list[Pool]:
+        """The addresses from now on. Returns the pools of others, whose requests in flight finish."""
+        known = {member.address: member for member in self.all}
+        kept = {address: known.pop(address) for address in addresses if address in known}
+        self.all = [kept.get(address) or Member(address, self._make(address)) for address in addresses]
+        for member in known.values():
+            member.pool.retire()
+        self._recount()
+        return [member.pool for member in known.values()]
+
+    def choose(self, avoided: Collection[str] = ()) -> Member:
+        """The less busy one of two that chance chooses: better than the least busy of all, which every gateway would choose."""
+        ready = self._ready
+        if avoided:
+            others = [m for m in ready if m.address.host not in avoided]
+            ready = others or [m for m in self.all if m.address.host not in avoided] or ready
+        if len(ready) == 1:
+            return ready[0]
+        first = int(random.random() * len(ready))  # noqa: S311 - spreads the load
+        second = (first + 1 + int(random.random() * (len(ready) - 1))) % len(ready)  # noqa: S311
+        one, other = ready[first], ready[second]
+        return one if one.pool.busy <= other.pool.busy else other
+
+    def failed(self, member: Member, reason: str, now: float, *, at_once: bool = False) -> None:
+        """A request failed there, or a check."""
+        member.failures += 1
+        if len(self.all) > 1 and member.ejected_until is None and (at_once or member.failures >= EJECT_AFTER):
+            self._eject(member, reason, now)
+
+    def checked(self, member: Member, is_live: bool, now: float) -> None:
+        """The outcome of a check; the only way back of an ejected address."""
+        member.failed_checks = 0 if is_live else member.failed_checks + 1
+        if member.ejected_until is None:
+            if member.failed_checks >= FAILED_CHECKS:
+                self.failed(member, "check", now, at_once=True)
+        elif now >= member.ejected_until:
+            if is_live:
+                member.ejected_until, member.failures, member.returned_at = None, 0, now
+                self._recount()
+                self._changed(member.address.host, "")
+            else:
+                member.ejected_until = now + EJECTED_SECONDS
+
+    def _eject(self, member: Member, reason: str, now: float) -> None:
+        member.ejections = 1 if now - member.returned_at > FORGIVEN_AFTER else member.ejections + 1
+        member.ejected_until = now + min(EJECTED_SECONDS * 2 ** (member.ejections - 1), MAX_EJECTED_SECONDS)
+        self._recount()
+        self._changed(member.address.host, reason)
+
+    def _recount(self) -> None:
+        """With all of them ejected all are used: the ejections say more about the service than about its addresses."""
+        up = [member for member in self.all if member.ejected_until is None]
+        self._ready = [member for member in up if member.address.is_preferred] or up or self.all

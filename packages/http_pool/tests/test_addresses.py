@@ -1,0 +1,194 @@
+"""A name with several addresses: which one gets a request, and what happens to one that fails."""
+
+import asyncio
+
+import pytest
+
+from packages.http_pool import ConnectFailed, ConnectionReset
+
+from .hostile import OK, Hostile, Peer, eventually, forever, get
+
+NAMES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+UNAVAILABLE = OK.replace(b"200 OK", b"503 No")
+
+
+async def dead(peer: Peer) -> None:
+    await peer.request()
+    peer.reset()
+
+
+async def hung(peer: Peer) -> None:
+    await peer.until_closed()
+
+
+@pytest.fixture
+def three(hostile, resolver):
+    """Starts three servers of one name, the first with this script; installs their addresses."""
+
+    async def start(first=None) -> list[Hostile]:
+        servers = [await hostile(first or forever(), host=NAMES[0], name="users")]
+        port = int(servers[0].url.rpartition(":")[2])
+        servers += [await hostile(forever(), host=host, port=port, name="users") for host in NAMES[1:]]
+        resolver(*NAMES)
+        return servers
+
+    return start
+
+
+async def test_requests_are_spread_and_each_answer_names_its_address(client, three):
+    servers = await three()
+    upstream = client(servers[0])
+    answers = [await get(upstream) for _ in range(60)]
+    assert {answer.address for answer in answers} == set(NAMES)
+    assert [len(server.seen) for server in servers] == [
+        sum(answer.address == name for answer in answers) for name in NAMES
+    ]
+    assert upstream.addresses == (3, 3)
+
+
+async def test_the_less_busy_of_two_gets_the_request(client, three):
+    async def slow(peer: Peer) -> None:
+        await peer.request()
+        await asyncio.sleep(0.5)
+        await peer.send(OK)
+
+    servers = await three(slow)
+    upstream = client(servers[0])
+
+    async def caller() -> None:
+        for _ in range(10):
+            await get(upstream)
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(*[caller() for _ in range(9)])
+    assert len(servers[0].seen) < 20, "30 by chance alone"
+
+
+async def test_a_single_address_is_never_ejected_and_not_named(hostile, client):
+    changes = []
+    upstream = client(await hostile(dead), changed=lambda *change: changes.append(change))
+    for _ in range(5):
+        with pytest.raises(ConnectionReset) as caught:
+            await get(upstream)
+        assert caught.value.address == ""
+    assert (changes, upstream.addresses) == ([], (1, 1))
+
+
+async def test_a_refusing_address_costs_no_request_not_even_a_post(client, three):
+    servers = await three()
+    await servers[0].stop()
+    changes = []
+    upstream = client(servers[1], changed=lambda *change: changes.append(change))
+    for _ in range(20):
+        assert (await upstream.request(b"POST", b"/", [], b"x", timeout=5)).status == 200
+    assert (changes, upstream.addresses) == ([(NAMES[0], "refused")], (3, 2))
+
+
+async def test_three_failures_in_sequence_eject_and_a_check_brings_it_back(client, three, monkeypatch):
+    monkeypatch.setattr("packages.http_pool._members.EJECTED_SECONDS", 0.2)
+    sick = True
+
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            if sick:
+                peer.reset()
+            else:
+                await peer.send(OK)
+
+    servers = await three(script)
+    changes = []
+    upstream = client(servers[0], check=b"/live", check_interval=0.05, changed=lambda *change: changes.append(change))
+    failures = 0
+    for _ in range(60):
+        try:
+            await get(upstream)
+        except ConnectionReset as error:
+            assert error.address == NAMES[0]
+            failures += 1
+    assert failures <= 3
+    assert [change[0] for change in changes] == [NAMES[0]]
+    sick = False
+
+    async def until_back() -> None:
+        while upstream.addresses != (3, 3):
+            await get(upstream)
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(until_back(), 10)
+    assert changes[-1] == (NAMES[0], "")
+    assert b"GET /live HTTP/1.1" in [seen.line for seen in servers[0].seen]
+
+
+async def test_an_address_that_answers_checks_badly_is_ejected_without_a_request(client, three):
+    servers = await three(forever(UNAVAILABLE))
+    upstream = client(servers[0], check_interval=0.05)
+    await get(upstream)
+
+    async def until_ejected() -> None:
+        while upstream.addresses != (3, 2):
+            await get(upstream, b"/x")
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(until_ejected(), 10)
+    before = len(servers[0].seen)
+    assert [(await get(upstream)).status for _ in range(20)] == [200] * 20
+    assert [seen.line for seen in servers[0].seen[before:]].count(b"GET /x HTTP/1.1") == 0
+
+
+async def test_avoided_addresses_are_used_only_if_there_is_no_other(client, three):
+    servers = await three()
+    upstream = client(servers[0])
+    for _ in range(20):
+        answer = await upstream.request(b"GET", b"/", [], timeout=5, avoided=NAMES[:2])
+        assert answer.address == NAMES[2]
+    assert (await upstream.request(b"GET", b"/", [], timeout=5, avoided=NAMES)).status == 200
+
+
+async def test_with_all_ejected_all_are_used(client, three):
+    servers = await three()
+    upstream = client(servers[0])
+    await get(upstream)
+    for name in NAMES:
+        for _ in range(3):
+            upstream.suspect(name, "status")
+    assert upstream.addresses == (3, 0)
+    assert {(await get(upstream)).address for _ in range(40)} == set(NAMES)
+
+
+async def test_new_addresses_of_the_name_are_used_and_others_no_longer(client, three, resolver):
+    servers = await three()
+    resolver(NAMES[0])
+    upstream = client(servers[0], check_interval=0.05)
+    await get(upstream)
+    resolver(NAMES[1])
+
+    async def until_moved() -> None:
+        while not servers[1].seen:
+            await get(upstream)
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(until_moved(), 10)
+    before = len(servers[0].seen)
+    for _ in range(10):
+        await get(upstream)
+    assert len(servers[0].seen) == before
+    await eventually(lambda: upstream.stats.open == 1)
+
+
+async def test_a_name_whose_only_address_refuses_is_resolved_again_at_once(client, three, resolver):
+    servers = await three()
+    resolver("127.0.0.4")
+    upstream = client(servers[0], check_interval=600)
+    with pytest.raises(ConnectFailed):
+        await get(upstream)
+    resolver(NAMES[1])
+    assert (await get(upstream)).status == 200
+
+
+async def test_given_addresses_replace_those_of_the_name(client, three, resolver):
+    servers = await three()
+    resolver("127.0.0.4")
+    upstream = client(servers[0], addresses=NAMES[1:])
+    assert {(await get(upstream)).address for _ in range(20)} == set(NAMES[1:])
+    assert servers[1].seen[0].values(b"host") == [servers[0].url.removeprefix("http://").encode()]

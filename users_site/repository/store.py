@@ -154,6 +154,8 @@ class Store:
         except PipeError as error:
             if isinstance(error, Unavailable) and error.reason is Reason.EPOCH:
                 self._is_open = False  # the next command looks again
+            elif isinstance(error, Unavailable) and error.reason is Reason.MOVED:
+                _notices.warn("Redis is a node of a cluster and has other users: use redis+cluster:// in REDIS_URL")
             raise from_pipe(error) from error
 
     async def close(self) -> None:

@@ -149,3 +149,11 @@ def test_a_cluster_that_is_down_is_503_and_not_ready_until_it_is_back(
         node.thaw()
     until(lambda: readiness(running[1]) == 200)
     assert users.get(kept["id"]).json() == kept
+
+
+def test_one_node_addressed_as_a_server_is_503_and_a_line_with_the_cure(nodes: Nodes) -> None:
+    url = nodes.another().url
+    with serving("users_site", REDIS_URL=url) as running:
+        problem(Users(running.url).get(UNKNOWN), 503, "store-unavailable")
+        assert readiness(running) == 503
+        assert "use redis+cluster://" in running.log.read_text()

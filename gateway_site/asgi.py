@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -17,7 +18,7 @@ from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.headers import FROM_CLIENT, FROM_CLIENT_WITHOUT_CREDENTIALS
 from gateway_site.forwarding.reload import Reloader
 from gateway_site.forwarding.service import Service
-from gateway_site.forwarding.view import Forward
+from gateway_site.forwarding.view import Forward, in_maintenance
 from gateway_site.guard.cors import Cors
 from gateway_site.guard.scrape import closed_to_proxies
 from gateway_site.routes.table import Route
@@ -32,6 +33,8 @@ def build(settings: Any) -> Application:
     protect, close_guard = _guard(settings)
 
     def view(route: Route, services: dict[str, Service]) -> View:
+        if route.maintenance:
+            return protect(route, partial(in_maintenance, route.maintenance))
         bounds = {"max_body": settings.MAX_BODY_BYTES, "max_answer": settings.MAX_ANSWER_BYTES}
         return protect(route, Forward(route, services, dropped=dropped, **bounds).serve)
 

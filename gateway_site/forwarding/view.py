@@ -25,6 +25,8 @@ ALLOWED = {
 }
 """The methods at these upstreams, for CONNECT, which cannot be forwarded."""
 
+MAINTENANCE_OVER: Headers = [(b"retry-after", b"60")]
+
 EVERY_METHOD = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
@@ -121,6 +123,11 @@ class Forward:
         path = self._rewrite + path[len(self._prefix) :] or b"/"
         query = request.scope["query_string"]
         return path + b"?" + query if query else path
+
+
+async def in_maintenance(text: str, request: Request, identity: Headers | None = None) -> Response:
+    """The view of a route whose upstream is not asked. Raises Problem (503)."""
+    raise Problem("upstream-unavailable", text, headers=MAINTENANCE_OVER, reason="maintenance")
 
 
 def _too_large(service: Service) -> Problem:

@@ -61,6 +61,7 @@ class Route:
     rate_limit: Rate | None = None
     max_body_bytes: int | None = None
     canary: Canary | None = None
+    maintenance: str = ""
 
     @property
     def upstreams(self) -> tuple[str, ...]:

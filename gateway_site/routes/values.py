@@ -15,6 +15,7 @@ PATH = re.compile(r"(/([A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{[a-z_]{1,32}\}))*")
 SCOPE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 METHOD = re.compile(r"[A-Z]{1,20}")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+SENTENCE = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 
 
 def matching(pattern: re.Pattern[str], wanted: str) -> Callable[[Any], str]:
@@ -128,6 +129,7 @@ ROUTE: dict[str, Callable[[Any], Any]] = {
     "rate_limit": limit,
     "max_body_bytes": number(0, 1 << 40),
     "canary": canary,
+    "maintenance": matching(SENTENCE, "a sentence for clients of at most 200 characters"),
 }
 """The fields of a route in the file."""
 UPSTREAM: dict[str, Callable[[Any], Any]] = {

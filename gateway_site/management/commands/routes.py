@@ -74,4 +74,6 @@ def _explanation(method: str, target: str) -> str:
     }
     if route.canary:
         lines["canary"] = f"{route.canary.percent:g} % to {route.canary.upstream}"
+    if route.maintenance:
+        lines["maintenance"] = f"503: {route.maintenance}"
     return "\n".join(f"{name + ':':20}{value}" for name, value in lines.items())

@@ -18,6 +18,8 @@ routes:
 - {{prefix: /api/orders, upstream: "{url}", rate_limit: 36/h;burst=2}}
 - {{prefix: /api/news, upstream: "{url}", scopes: none}}
 - {{prefix: /api/stock, upstream: "{url}", scopes: {{GET: "orders:read", "*": "stock:write"}}}}
+- {{prefix: /api/moving, upstream: "{url}", scopes: none, maintenance: Back at 14:00 UTC.}}
+- {{prefix: /api/closed, upstream: "{url}", maintenance: Back at 15:00 UTC.}}
 """
 
 
@@ -42,7 +44,8 @@ def gateway(start: Start, table: str, tmp_path: Path, key: tuple[str, str], trus
         yield running
 
 
-def test_a_request_needs_the_scope_of_its_route(gateway: Served, key: tuple[str, str]) -> None:
+def test_a_request_needs_the_scope_of_its_route(gateway: Served, upstream: Recording, key: tuple[str, str]) -> None:
+    upstream.default = b"HTTP/1.1 204 No Content\r\n\r\n"
     bearer = f"Authorization: Bearer {token(scope='orders:read stock:write unknown:read')}"
     for credential in (f"X-API-Key: {key[0]}", bearer):
         for method, path, scope in (
@@ -55,7 +58,7 @@ def test_a_request_needs_the_scope_of_its_route(gateway: Served, key: tuple[str,
             ("GET", "/api/users", "users:read"),
         ):
             answer = exchange(gateway.port, get(path, credential, method=method), method)
-            assert answer.status == (403 if scope else 200)
+            assert answer.status == (403 if scope else 204)
             challenge = [f'Bearer realm="api", error="insufficient_scope", scope="{scope}"'] if scope else []
             assert (answer.values("www-authenticate"), method, path) == (challenge, method, path)
 
@@ -94,3 +97,15 @@ def test_a_route_is_limited_without_a_limit_of_the_gateway(start: Start, table: 
         answers = [exchange(gateway.port, get(f"/api/{name}")) for name in ("orders", "orders", "orders", "news")]
     assert [answer.status for answer in answers] == [200, 200, 429, 200]
     assert answers[3].values("ratelimit") == []
+
+
+def test_a_route_in_maintenance_is_503_behind_its_guard_and_asks_no_upstream(
+    gateway: Served, upstream: Recording
+) -> None:
+    for method in ("GET", "POST"):
+        answer = exchange(gateway.port, get("/api/moving/1", method=method))
+        assert (answer.status, answer.json()["code"]) == (503, "upstream-unavailable")
+        assert (answer.json()["detail"], answer.values("retry-after")) == ("Back at 14:00 UTC.", ["60"])
+    assert exchange(gateway.port, get("/api/closed")).status == 401
+    assert upstream.received.empty()
+    assert exchange(gateway.port, get("/api/news")).status == 200

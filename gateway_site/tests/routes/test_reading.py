@@ -150,6 +150,7 @@ def test_a_bad_table_is_refused_with_its_place_and_the_cure(tables: Tables, text
         (f'{ROUTE}methods = "GET"\n', "set it to a list"),
         (f'{ROUTE}scopes = "order:read"\n', "unknown scope order:read: did you mean orders:read? Else add it to scopes"),
         (f'{ROUTE}rate_limit = "fast"\n', "set it to a limit like 100/s or 100/s;burst=200"),
+        (f'{ROUTE}maintenance = ""\n', "set it to a sentence for clients of at most 200 characters"),
         (f'{ROUTE}canary = {{ upstream = "next" }}\n', "set it to a table of upstream, percent, header, cookie"),
         (f'{ROUTE}canary = {{ upstream = "next", percent = 10 }}\n', "line 1: there is no upstream next: add it"),
         ('\n[upstreams.orders]\nhealth = "/"\n', "line 2: health is '/': set it to a path like"),

@@ -1,14 +1,12 @@
 """A load generator: keep-alive connections, each with one request in flight, for a number of seconds.
 
-`python -m bench.load PORT SCENARIO CONNECTIONS SECONDS FILE [FIELD [WARM]]` prints one JSON object. It runs in its own process.
-FILE has ids, or for `targets` request targets, one per line. Reads carry FIELD. The first WARM seconds do not count.
-Rate and latencies (in ms) are those of good answers; `bad` counts the others and connections that were closed (`lost`).
+`python -m bench.load PORT SCENARIO CONNECTIONS SECONDS FILE [FIELD]` prints one JSON object. It runs in its own process.
+Latencies are in ms. FILE has ids, or for `targets` request targets, one per line. Reads carry FIELD.
 """
 
 import asyncio
 import itertools
 import json
-import math
 import secrets
 import sys
 import time
@@ -75,9 +73,8 @@ class Client(asyncio.Protocol):
             self.buffer = answered
             return
         self.buffer = b""
-        if answered.startswith(self.good):
-            self.latencies.append(time.perf_counter() - self.sent_at)
-        else:
+        self.latencies.append(time.perf_counter() - self.sent_at)
+        if not answered.startswith(self.good):
             self.bad.append(1)
         self.send()
 
@@ -102,7 +99,7 @@ class StoreClient(Client):
 
 
 async def load(
-    port: int, scenario: str, connections: int, seconds: float, lines: list[str], field: str, warm: float
+    port: int, scenario: str, connections: int, seconds: float, lines: list[str], field: str
 ) -> dict[str, float]:
     base = "/users" if scenario.startswith("direct-") else "/api/users"
     stream = requests(scenario.removeprefix("direct-"), lines, base, field)
@@ -112,32 +109,27 @@ async def load(
     kind = StoreClient if scenario == "redis" else Client
     for _ in range(connections):
         await loop.create_connection(lambda: kind(stream, latencies, bad), "127.0.0.1", port)
-    await asyncio.sleep(warm)
-    latencies.clear()
-    bad.clear()
     started = time.perf_counter()
     await asyncio.sleep(seconds)
-    elapsed, answered = time.perf_counter() - started, sorted(latencies) or [math.inf]
+    elapsed, answered, refused = time.perf_counter() - started, sorted(latencies), len(bad)
 
     def rank(share: float) -> float:
         return round(answered[int(share * (len(answered) - 1))] * 1000, 3)
 
     return {
-        "requests": len(latencies) + sum(bad),
-        "rps": round(len(latencies) / elapsed),
+        "requests": len(answered),
+        "rps": round(len(answered) / elapsed),
         "p50_ms": rank(0.5),
         "p90_ms": rank(0.9),
         "p99_ms": rank(0.99),
-        "bad": len(bad),
-        "lost": bad.count(0),
+        "bad": refused,
     }
 
 
 def main() -> None:
-    port, scenario, connections, seconds, file = sys.argv[1:6]
-    field, warm = [*sys.argv[6:], *["", "0"][len(sys.argv[6:]) :]]
+    port, scenario, connections, seconds, file, field = [*sys.argv[1:], ""][:6]
     lines = Path(file).read_text().split() if Path(file).is_file() else []
-    outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), lines, field, float(warm)))
+    outcome = uvloop.run(load(int(port), scenario, int(connections), float(seconds), lines, field))
     sys.stdout.write(json.dumps(outcome) + "\n")
 
 

@@ -1,5 +1,8 @@
 """The store as its manifests start it: permissions, the password's place, the probes' answers."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import requests
 from redis.exceptions import NoPermissionError
 
 from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod
-from tools.processes.service import service
+from tools.processes.service import ROOT, service
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +22,41 @@ def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
         yield running
 
 
-def test_the_user_service_does_all_its_work_with_the_rights_it_has(pod: Pod, tmp_path: Path):
+def connection(pod: Pod) -> dict[str, str]:
+    """The settings of a service of this store."""
     secret = pod.folder / "secrets" / "password"
-    settings = {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(pod.port), "REDIS_PASSWORD_FILE": str(secret)}
+    return {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(pod.port), "REDIS_PASSWORD_FILE": str(secret)}
+
+
+@pytest.mark.parametrize("partitions", ["1", "16"])
+def test_the_user_service_does_all_its_work_with_the_rights_it_has(tmp_path: Path, partitions: str):
+    (tmp_path / "redis").mkdir()
+    with redis_pod(tmp_path / "redis") as pod:
+        settings = connection(pod) | {"PARTITIONS": partitions}
+        works(tmp_path, settings)
+        file = str(tmp_path / "users.ndjson")
+        for command in (
+            ["seed_users", "--count", "50"],
+            ["export_users", file],
+            ["import_users", file, "--on-conflict", "replace"],
+            ["verify_users", "--repair"],
+            ["seed_users", "--count", "0", "--clear", "--yes", "--production"],
+            ["import_users", file],
+        ):
+            done = subprocess.run(
+                [sys.executable, "manage_users.py", *command],
+                cwd=ROOT,
+                env=os.environ | {"REDIS_URL": ""} | settings,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+
+
+def works(tmp_path: Path, settings: dict[str, str]) -> None:
+    """Every request of the API is answered."""
     with service("users_site", tmp_path, **settings) as running, requests.Session() as client:
         assert client.get(f"{running.url}/health/ready", timeout=5).status_code == 200
         body = {"name": "Ada", "email": "ada@example.com"}

@@ -15,7 +15,7 @@ hash() {
 
 # The commands of the repository and the management commands: tests run both against this list; everything else is denied.
 connection='+auth +hello +ping +echo +select +reset +quit +role +client|setinfo +client|setname +client|id'
-strings='+get +set +mget +strlen +exists +del +unlink +expire +pexpire +pexpireat +pexpiretime +persist +ttl +pttl +type'
+strings='+get +set +mget +mset +strlen +exists +del +unlink +expire +pexpire +pexpireat +pexpiretime +persist +ttl +pttl +type'
 index='+zadd +zrem +zrange +zcard +zcount +zlexcount +zscore +zmscore +zrank +sort_ro'
 scripts='+eval +eval_ro +evalsha +evalsha_ro +script|load +script|exists'
 whole='+scan +zscan +dbsize +info +wait +waitaof +multi +exec +discard +watch +unwatch +time'
@@ -27,7 +27,7 @@ more=$(env | sed -n 's/^KEYS_[A-Z]*=//p' | tr '\n' ' ')
 umask 077
 default=$(hash password)
 {
-  echo "user default on #$default resetchannels ~{users:*}* $more-@all $connection $strings $index $scripts $whole"
+  echo "user default on #$default resetchannels ~{users:*}* ~{u??}:* $more-@all $connection $strings $index $scripts $whole"
   if [ -s "$SECRETS/operator-password" ]; then
     operator=$(hash operator-password)
     echo "user operator on #$operator ~* &* +@all"

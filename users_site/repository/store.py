@@ -11,7 +11,7 @@ from packages.redis_pipe import Connection, DurableWrites, PipeError, Reason, Sc
 from users_site.repository.errors import StoreUnavailable, WrongLayout, from_pipe
 from users_site.repository.keys import ONE, Layout, Partition
 
-_notices = Notices(logging.getLogger(__name__))
+logger = logging.getLogger(__name__)
 
 WRITTEN = frozenset(
     (b"created", b"replayed", b"replaced", b"deleted", b"claimed", b"committed", b"settled", b"reserved", b"finished")
@@ -46,6 +46,7 @@ class Store:
         self.layout = layout or Layout()
         self._at = {home.tag: pipe.at(home.index) for home in (Partition(0, ONE), *self.layout.partitions)}
         self._is_open = False
+        self._notices = Notices(logger)
 
     async def execute(self, home: Partition, operation: str, *words: Word) -> Any:
         """One command's reply."""
@@ -96,7 +97,7 @@ class Store:
                 layout.require([await self._make(homes)])
                 layout.require(await self._epochs(homes, timeout))
         except WrongLayout as error:
-            _notices.warn(str(error))
+            self._notices.warn(str(error))
             raise
         self._is_open = True
 
@@ -155,7 +156,9 @@ class Store:
             if isinstance(error, Unavailable) and error.reason is Reason.EPOCH:
                 self._is_open = False  # the next command looks again
             elif isinstance(error, Unavailable) and error.reason is Reason.MOVED:
-                _notices.warn("Redis is a node of a cluster and has other users: use redis+cluster:// in REDIS_URL")
+                self._notices.warn(
+                    "Redis is a node of a cluster and has other users: use redis+cluster:// in REDIS_URL"
+                )
             raise from_pipe(error) from error
 
     async def close(self) -> None:

@@ -28,7 +28,8 @@ PASSWORDS = {
     "replication-password": 'r"e\\pl',
     "rate-limit-password": "l/i@mit",
 }
-START_SECONDS = 30
+START_SECONDS = 90
+"""A server whose data is lost waits for an election: up to 20 s after the last failover (2 × failover-timeout)."""
 
 # The wheel has the server only; this is the part of the client that the scripts use. sh hands the first lines to Python,
 # which reads them as a text: a path with a space cannot be an interpreter's.

@@ -65,10 +65,11 @@ class Cluster:
         return elected
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Three servers and three sentinels."""
-    with sentinel_pods(tmp_path_factory.mktemp("sentinel")) as (servers, sentinels):
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Three servers and three sentinels, for one test: after a failover Sentinel refuses the next one for 20 s."""
+    (tmp_path / "sentinel").mkdir()
+    with sentinel_pods(tmp_path / "sentinel") as (servers, sentinels):
         yield Cluster(servers, sentinels)
 
 

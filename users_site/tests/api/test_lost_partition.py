@@ -26,7 +26,7 @@ def nodes() -> Iterator[Nodes]:
         yield nodes
 
 
-@pytest.fixture(scope="module", params=["memory", "fsync"])
+@pytest.fixture(params=["memory", "fsync"])
 def running(nodes: Nodes, request: pytest.FixtureRequest) -> Iterator[Served]:
     nodes.restore()
     with serving("users_site", REDIS_URL=nodes.url, PARTITIONS="16", DURABILITY=request.param) as running:
@@ -61,7 +61,7 @@ def test_a_partition_without_owner_takes_nobody_else_down(nodes: Nodes, running:
     users, victim = Users(running.url), nodes.another()
     slots = {slot_of(home.index) for home in LAYOUT.partitions}
     lost = {slot for slot in slots if nodes.serves(victim, slot)}
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(2) as pool:
         made = [user["id"] for user in pool.map(lambda _: users.created(), range(40))]
     assert 0 < len([user_id for user_id in made if is_at(lost, user_id)]) < len(made)
     assert (sample(users, "users_total"), sample(users, "users_partitions_down")) == (40, 0)

@@ -3,15 +3,14 @@
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import django
 from django.conf import settings
 
-from common.http.application import Application, Step
+from common.http.application import Application
 from common.http.metrics import metrics_view
 from common.http.views import View
-from common.observability import metrics
 from common.observability.json_logging import mask
 from gateway_site import pages, urls
 from gateway_site.forwarding.door import Door
@@ -20,67 +19,47 @@ from gateway_site.forwarding.reload import Reloader
 from gateway_site.forwarding.service import Service
 from gateway_site.forwarding.view import Forward, in_maintenance
 from gateway_site.guard.cors import Cors
+from gateway_site.guard.late import LateGuard
 from gateway_site.guard.scrape import closed_to_proxies
 from gateway_site.routes.table import Route
-
-if TYPE_CHECKING:
-    from gateway_site.guard.guard import Guard
 
 
 def build(settings: Any) -> Application:
     """Opens no connection. Raises ImproperlyConfigured."""
     dropped = FROM_CLIENT_WITHOUT_CREDENTIALS if settings.AUTH else FROM_CLIENT
-    protect, close_guard = _guard(settings)
+    guard = LateGuard(settings)
 
     def view(route: Route, services: dict[str, Service]) -> View:
         if route.maintenance:
-            return protect(route, partial(in_maintenance, route.maintenance))
+            return guard.protect(route, partial(in_maintenance, route.maintenance))
         bounds = {"max_body": settings.MAX_BODY_BYTES, "max_answer": settings.MAX_ANSWER_BYTES}
-        return protect(route, Forward(route, services, dropped=dropped, **bounds).serve)
+        return guard.protect(route, Forward(route, services, dropped=dropped, **bounds).serve)
 
     door = Door(settings.ROUTES, view)
+    index, samplers = _index(door, settings)
     if settings.ROUTES_FILE:
-        metrics.samplers.append(Reloader(settings.ROUTES_SOURCE, door, settings.LONGEST_MS).look)
+        samplers.append(Reloader(settings.ROUTES_SOURCE, door, settings.LONGEST_MS).look)
     return Application(
-        urls.urlpatterns(_index(door, settings), closed_to_proxies(metrics_view(()))),
+        urls.urlpatterns(index, closed_to_proxies(metrics_view(()))),
         find=door.find,
         probes=door.probes,
         ready_when=any,
-        on_stop=[close_guard, door.close],
+        on_stop=[guard.close, door.close],
+        samplers=[guard.sample, *samplers],
         opening=Cors(settings.CORS_ALLOWED_ORIGINS).open if settings.CORS_ALLOWED_ORIGINS else None,
         in_force=_in_force(settings),
     )
 
 
-def _guard(settings: Any) -> tuple[Callable[[Route, View], View], Step]:
-    """A function that puts the guard around a route's view, and what to await once the server has stopped."""
-    built: list[Guard] = []
-
-    def protect(route: Route, view: View) -> View:
-        if not (settings.AUTH or settings.RATE_LIMIT or route.rate_limit):
-            return view
-        if not built:
-            from gateway_site.guard.build import build_guard
-
-            built.append(build_guard(settings))
-        return built[0].protect(route, view)
-
-    async def close() -> None:
-        for guard in built:
-            await guard.close()
-
-    return protect, close
-
-
-def _index(door: Door, settings: Any) -> View:
+def _index(door: Door, settings: Any) -> tuple[View, list[Callable[[], None]]]:
+    """The view of `/`, and what it samples."""
     if not settings.STATUS_PAGE:
-        return pages.index
+        return pages.index, []
     from gateway_site.status.history import History
     from gateway_site.status.page import StatusPage
 
     history = History()
-    metrics.samplers.append(history.sample)
-    return StatusPage(door, history, settings.WEB_CONCURRENCY).index
+    return StatusPage(door, history, settings.WEB_CONCURRENCY).index, [history.sample]
 
 
 def _in_force(settings: Any) -> dict[str, object]:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
@@ -49,7 +50,7 @@ class Application:
 
     `probes`: the dependencies that /health/ready tests; each returns when its dependency answers, else raises.
     `before_scrape`: awaited before each /metrics. `on_stop`: awaited in order once the server has stopped.
-    `background`: run from start to stop, then cancelled.
+    `background`: run from start to stop, then cancelled. `samplers`: called twice a second.
     `in_force`: what the start line shows of the site's settings, without secrets.
     `opening`: called first for each request; adds fields to every answer, or answers itself.
     `find`: asked before the patterns, for paths that may change while the application runs.
@@ -65,6 +66,7 @@ class Application:
         before_scrape: Iterable[Step] = (),
         on_stop: Iterable[Step] = (),
         background: Iterable[Task] = (),
+        samplers: Iterable[Callable[[], None]] = (),
         in_force: Mapping[str, object] | None = None,
         opening: Callable[[Request], Response | None] | None = None,
         find: Callable[[str], Match | None] | None = None,
@@ -77,7 +79,7 @@ class Application:
         self.routes = Routes(patterns)
         self.find = find or self.routes.find
         self.on_stop = tuple(on_stop)
-        self.background: tuple[Task, ...] = (metrics.sample, *background)
+        self.background: tuple[Task, ...] = (partial(metrics.sample, tuple(samplers)), *background)
         self.opening = opening
         self.in_force = {
             "port": settings.PORT,
@@ -162,7 +164,6 @@ class Application:
         await receive()
         if self.site.traces:
             tracing.start(self.site.service, self.site.version)
-        metrics.take_samples()  # a forked worker starts with zeros
         tasks = [asyncio.create_task(run()) for run in self.background]
         logger.info("started", extra={"fields": self.in_force})
         await send({"type": "lifespan.startup.complete"})

@@ -20,7 +20,7 @@ def metrics_view(before_scrape: Sequence[Callable[[], Awaitable[None]]]) -> View
     async def view(request: Request) -> Response:
         for look_up in before_scrape:
             await look_up()
-        metrics.take_samples()
+        metrics.sample_process()
         return await asyncio.to_thread(_export, request)
 
     return view

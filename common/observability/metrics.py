@@ -6,7 +6,7 @@ share (prometheus_client's multi-process mode, set up by the server), so that an
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -38,9 +38,6 @@ BUILD_INFO = Gauge(
 )
 DROPPED = Counter("log_lines_dropped", "Log lines dropped because nothing read stdout")
 
-samplers: list[Callable[[], None]] = [lambda: IN_FLIGHT.set(in_flight.count)]
-"""Set metrics from values that change too often to set a metric each time."""
-
 collectors: list[Collector] = []
 """A site's own collectors, beside the metrics that register themselves."""
 
@@ -51,18 +48,8 @@ class Counted:
     dropped = 0
 
 
-def count_dropped_lines() -> None:
-    """Updates the counter from stdout's count."""
-    new, Counted.dropped = stdout.dropped - Counted.dropped, stdout.dropped
-    DROPPED.inc(new)
-
-
-samplers.append(count_dropped_lines)
-
 if MULTIPROCESS:
     from common.observability.workers import WorkersCollector, count_garbage
-
-    samplers.append(count_garbage)
 
 
 @lru_cache(maxsize=4096)
@@ -79,20 +66,25 @@ def observe(method: str, route: str, status: int, seconds: float) -> None:
     duration.observe(seconds, tracing.exemplar() if tracing.is_on else None)
 
 
-def take_samples() -> None:
-    """Runs every sampler."""
-    for sampler in samplers:
-        sampler()
+def sample_process() -> None:
+    """Sets the metrics whose values change too often to set a metric each time."""
+    IN_FLIGHT.set(in_flight.count)
+    new, Counted.dropped = stdout.dropped - Counted.dropped, stdout.dropped
+    DROPPED.inc(new)
+    if MULTIPROCESS:
+        count_garbage()
 
 
-async def sample() -> None:
-    """Samples the event-loop lag, and everything in `samplers`, until cancelled."""
+async def sample(samplers: Iterable[Callable[[], None]]) -> None:
+    """Samples the event-loop lag and the process, and calls each of `samplers`, twice a second until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
+        sample_process()
+        for sampler in samplers:
+            sampler()
         due = loop.time() + SAMPLE_SECONDS
         await asyncio.sleep(SAMPLE_SECONDS)
         LAG.observe(max(0.0, loop.time() - due))
-        take_samples()
 
 
 def registry() -> CollectorRegistry:

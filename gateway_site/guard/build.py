@@ -1,15 +1,14 @@
-"""Wires the guard. Imported only if a setting or a route asks for it: the guard's metrics, PyJWT and redis-py come with it."""
+"""Wires the guard."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.config.environment import SettingError
-from common.observability import metrics
 from gateway_site.guard.api_keys import ApiKeys, why
 from gateway_site.guard.credentials import Credentials
 from gateway_site.guard.guard import Guard
-from gateway_site.guard.limit import Limiter, LocalStore
+from gateway_site.guard.limit import LocalStore, Store
 from gateway_site.guard.rate import Rate
 
 if TYPE_CHECKING:
@@ -22,13 +21,20 @@ def build_guard(settings: Any) -> Guard:
     keys = _keys(settings, scopes) if "apikey" in settings.AUTH else None
     tokens = _tokens(settings, scopes) if "jwt" in settings.AUTH else None
     credentials = Credentials(keys, tokens) if settings.AUTH else None
-    limit = _local if settings.RATE_LIMIT_STORE == "local" else _shared(settings.RATE_LIMIT_STORE)
+    store: Callable[[Rate, str], Store] = _local
+    samplers = []
+    if settings.RATE_LIMIT_STORE != "local":
+        from gateway_site.guard.limit_store import RedisStores  # redis-py: 10 MB
+
+        stores = RedisStores(settings.RATE_LIMIT_STORE)
+        store, samplers = stores.make, [stores.sample]
     return Guard(
         credentials,
         settings.RATE_LIMIT,
-        limit,
+        store,
         scopes=scopes,
         on_stop=[tokens.keys.close] if tokens is not None else [],
+        samplers=samplers,
     )
 
 
@@ -52,19 +58,5 @@ def _keys(settings: Any, scopes: set[str]) -> ApiKeys:
         raise SettingError(f"AUTH_API_KEYS_FILE cannot be used ({why(error)}): {cure}") from None
 
 
-def _local(rate: Rate, name: str) -> Limiter:
-    return Limiter(rate, LocalStore(rate), name)
-
-
-def _shared(url: str) -> Callable[[Rate, str], Limiter]:
-    from gateway_site.guard.limit_store import STORE_UP, RedisStore, connect  # redis-py: 10 MB
-
-    stores: list[RedisStore] = []
-    # In each worker: a value set before the fork is lost.
-    metrics.samplers.append(lambda: STORE_UP.set(all(store.is_up for store in stores)))
-
-    def limit(rate: Rate, name: str) -> Limiter:
-        stores.append(RedisStore(connect(url), rate, name))
-        return Limiter(rate, stores[-1], name)
-
-    return limit
+def _local(rate: Rate, name: str) -> Store:
+    return LocalStore(rate)

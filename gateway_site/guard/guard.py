@@ -1,6 +1,6 @@
 """The guard around a route's view: identifies the caller, counts the request, checks the scope."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from common.http.health import Step
@@ -10,27 +10,29 @@ from common.http.response import Response
 from common.http.views import View
 from gateway_site.guard import audit, challenge
 from gateway_site.guard.credentials import Credentials
-from gateway_site.guard.limit import Limiter, client_of
+from gateway_site.guard.limit import Limiter, Store, client_of
 from gateway_site.guard.principal import Principal
 from gateway_site.guard.rate import Rate
 from gateway_site.routes.table import READING, Route
 
 
 class Guard:
-    """Without `credentials` every caller may do everything. `default` limits all routes together; `limit` makes a limiter
-    with a name. `scopes`: all there are; those of new routes are added."""
+    """Without `credentials` every caller may do everything. `default` limits all routes together; `store` makes the numbers
+    of a limit with a name. `scopes`: all there are; those of new routes are added. `samplers`: see Application."""
 
     def __init__(
         self,
         credentials: Credentials | None,
         default: Rate | None,
-        limit: Callable[[Rate, str], Limiter],
+        store: Callable[[Rate, str], Store],
         *,
         scopes: set[str],
-        on_stop: list[Step],
+        on_stop: Sequence[Step],
+        samplers: Sequence[Callable[[], None]],
     ) -> None:
-        self._credentials, self._limit, self._scopes, self._on_stop = credentials, limit, scopes, on_stop
-        self._default = limit(default, "default") if default else None
+        self._credentials, self._store, self._scopes, self._on_stop = credentials, store, scopes, on_stop
+        self.samplers = samplers
+        self._default = self._limiter(default, "default") if default else None
         self._limiters: dict[tuple[str, Rate], Limiter] = {}
 
     def protect(self, route: Route, view: View) -> View:
@@ -40,11 +42,14 @@ class Guard:
         if route.rate_limit:
             key = route.prefix, route.rate_limit
             if key not in self._limiters:  # else a new table would reset it
-                self._limiters[key] = self._limit(route.rate_limit, route.prefix)
+                self._limiters[key] = self._limiter(route.rate_limit, route.prefix)
             limiters.append(self._limiters[key])
         if not (self._credentials or limiters):
             return view
         return partial(self._serve, route, view, limiters)
+
+    def _limiter(self, rate: Rate, name: str) -> Limiter:
+        return Limiter(rate, self._store(rate, name), name)
 
     async def _serve(self, route: Route, view: View, limiters: list[Limiter], request: Request) -> Response:
         """The view's answer; with credentials every write is audited. Raises Problem (400, 401, 403, 429, 503)."""

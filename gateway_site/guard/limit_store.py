@@ -73,6 +73,22 @@ def connect(url: str) -> Redis:
     )
 
 
+class RedisStores:
+    """The stores of all limits in one Redis."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._stores: list[RedisStore] = []
+
+    def make(self, rate: Rate, name: str) -> "RedisStore":
+        self._stores.append(RedisStore(connect(self._url), rate, name))
+        return self._stores[-1]
+
+    def sample(self) -> None:
+        """Sampled, because a worker does not inherit a value set before the fork."""
+        STORE_UP.set(all(store.is_up for store in self._stores))
+
+
 class RedisStore:
     """For one event loop. `name`: of the limit."""
 

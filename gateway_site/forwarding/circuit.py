@@ -16,9 +16,6 @@ LEAST_REQUESTS = 20
 OPEN_SECONDS = 1.0
 """Time until the first probe, ±20 %: a service that restarts is used again within a second of its return."""
 
-PROBES = 1
-"""Concurrent requests while half-open."""
-
 CLOSE_AFTER = 3
 """Successes in sequence that close a half-open circuit."""
 
@@ -59,12 +56,12 @@ class Circuit:
         self._max_timeouts, self._failure_rate, self._changed, self._clock = max_timeouts, failure_rate, changed, clock
         self.state = State.CLOSED
         self._second = 0
-        self._buckets: list[list[int]] = []
         self._reset()
 
     def _reset(self) -> None:
         self._buckets = [[0, 0] for _ in range(WINDOW_SECONDS)]  # requests, failures
-        self._timeouts = self._probing = self._successes = 0
+        self._timeouts = self._successes = 0
+        self._is_probing = False
         self._retry_at = 0.0
 
     def _enter(self, state: State) -> None:
@@ -79,11 +76,10 @@ class Circuit:
             left = self._retry_at - self._clock()
             if left > 0:
                 raise CircuitOpen(left)
-            self._probing = self._successes = 0
             self._enter(State.HALF_OPEN)
-        if self._probing >= PROBES:
+        if self._is_probing:
             raise CircuitOpen(0.0)
-        self._probing += 1
+        self._is_probing = True
 
     def succeeded(self) -> None:
         """An answer arrived, whatever its status."""
@@ -91,7 +87,7 @@ class Circuit:
         if self.state is State.CLOSED:
             self._bucket()[0] += 1
         elif self.state is State.HALF_OPEN:
-            self._probing -= 1
+            self._is_probing = False
             self._successes += 1
             if self._successes >= CLOSE_AFTER:
                 self._reset()
@@ -115,7 +111,7 @@ class Circuit:
     def ignored(self) -> None:
         """The outcome depends on the client or on this process, not on the service."""
         if self.state is State.HALF_OPEN:
-            self._probing -= 1
+            self._is_probing = False
 
     def _open(self) -> None:
         self._reset()

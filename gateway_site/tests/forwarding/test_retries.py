@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway_site.forwarding import retries
 from gateway_site.forwarding.circuit import CircuitOpen
 from gateway_site.forwarding.retries import Outgoing, RetryBudget, may_repeat
 from packages.http_pool import (
@@ -48,6 +49,13 @@ def test_a_long_calm_saves_up_a_hundred_retries_at_most() -> None:
     for _ in range(100_000):
         budget.earn()
     assert spent(budget) == 100
+
+
+def test_a_full_budget_earns_nothing() -> None:
+    budget = RetryBudget()
+    budget.tokens = retries.CEILING
+    budget.earn()
+    assert budget.tokens == 100
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])

@@ -1,5 +1,6 @@
 """The addresses of an upstream: which of them are up, and which one gets the next request."""
 
+import asyncio
 import random
 from collections.abc import Callable, Collection
 
@@ -21,12 +22,13 @@ FORGIVEN_AFTER = 60.0
 class Member:
     """One address with its own connections."""
 
-    __slots__ = ("address", "ejected_until", "ejections", "failed_checks", "failures", "pool", "returned_at")
+    __slots__ = ("address", "check", "ejected_until", "ejections", "failed_checks", "failures", "pool", "returned_at")
 
     def __init__(self, address: Address, pool: Pool) -> None:
         self.address, self.pool = address, pool
         self.failures = self.failed_checks = self.ejections = 0
         self.ejected_until: float | None = None
+        self.check: asyncio.Task[bool] | None = None
         self.returned_at = 0.0
 
 

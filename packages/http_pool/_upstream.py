@@ -52,6 +52,7 @@ class Upstream:
         self._check, self._is_live = check, is_live
         self._members = Members(self._pool_for, changed)
         self._retired: list[Pool] = []
+        self._doubted: set[Connection] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._look_at = -math.inf
         self._looking: asyncio.Task[None] | None = None
@@ -124,7 +125,10 @@ class Upstream:
         deadline: float,
         length: int | None,
     ) -> Answer:
-        is_head = method == b"HEAD"
+        is_head, first, timer = method == b"HEAD", connection, None
+        if len(self._members.all) > 1 and method in REPEATABLE:
+            loop = asyncio.get_running_loop()
+            timer = loop.call_at((loop.time() + deadline) / 2, self._doubt, member, connection)
         try:
             try:
                 return await connection.exchange(head, body, deadline, is_head=is_head, length=length)
@@ -137,6 +141,23 @@ class Upstream:
         except UpstreamError as error:
             self._note(member, error)
             raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+                self._doubted.discard(first)
+
+    def _doubt(self, member: Member, connection: Connection) -> None:
+        """Half of a request's time is over: check its address, and end the request there if that fails."""
+
+        def end(check: asyncio.Task[bool]) -> None:
+            if connection in self._doubted and not check.cancelled() and not check.result():
+                self._members.failed(member, "check", asyncio.get_running_loop().time(), at_once=True)
+                connection.drop(ConnectionReset(f"{member.address.host}: it answers no check either", sent=True))
+
+        self._doubted.add(connection)
+        if member.check is None or member.check.done():
+            member.check = asyncio.get_running_loop().create_task(self._check_one(member))
+        member.check.add_done_callback(end)
 
     async def _connected(self, member: Member, deadline: float, avoided: Collection[str]) -> tuple[Member, Connection]:
         """A connection to this address, or to another one where no connection can be made: nothing was sent."""
@@ -175,8 +196,9 @@ class Upstream:
     async def close(self) -> None:
         """Close every connection; requests in flight end with ConnectionReset, later ones with ConnectFailed."""
         self._closed = True
-        if self._looking is not None:
-            self._looking.cancel()
+        for task in (self._looking, *(member.check for member in self._members.all)):
+            if task is not None:
+                task.cancel()
         pools = [*(member.pool for member in self._members.all), *self._retired]
         await asyncio.gather(*(pool.close() for pool in pools))
 
@@ -228,7 +250,7 @@ class Upstream:
         if len(self._members.all) > 1:
             await asyncio.gather(*(self._check_one(member) for member in self._members.all))
 
-    async def _check_one(self, member: Member) -> None:
+    async def _check_one(self, member: Member) -> bool:
         loop = asyncio.get_running_loop()
         head = serialize(b"GET", self._check, self._origin.host_line, [], framing(b"GET", 0))
         deadline = loop.time() + CHECK_SECONDS
@@ -238,7 +260,8 @@ class Upstream:
             await answer.aclose()
             is_live = self._is_live(answer)
         except PoolFull:
-            return  # it is busy: requests will tell
+            return True  # it is busy: requests will tell
         except UpstreamError:
             is_live = False
         self._members.checked(member, is_live, loop.time())
+        return is_live

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +31,10 @@ class Handler(BaseHTTPRequestHandler):
         status = 503 if self.server.mode == "503" else 200
         if self.server.mode == "resets" and self.path != "/health/live":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            self.close_connection = True
+            return
+        if self.server.mode == "hangs":
+            time.sleep(SECONDS)
             self.close_connection = True
             return
         body = ":".join(map(str, self.connection.getsockname())).encode()
@@ -65,7 +70,7 @@ def gateway(tmp_path: Path, three: list[Server]) -> Iterator[Served]:
         yield running
 
 
-@pytest.mark.parametrize("mode", ["refuses", "resets", "503"])
+@pytest.mark.parametrize("mode", ["refuses", "resets", "503", "hangs"])
 def test_one_sick_address_of_three_costs_no_read(gateway: Served, three: list[Server], mode: str) -> None:
     with requests.Session() as session:
         before = {session.get(f"{gateway.url}/things/{n}", timeout=SECONDS).text.split(":")[0] for n in range(30)}

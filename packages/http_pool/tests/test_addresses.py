@@ -136,6 +136,30 @@ async def test_an_address_that_answers_checks_badly_is_ejected_without_a_request
     assert [seen.line for seen in servers[0].seen[before:]].count(b"GET /x HTTP/1.1") == 0
 
 
+async def test_a_get_at_a_hung_address_ends_while_another_has_time_for_it(client, three):
+    servers = await three(hung)
+    changes = []
+    upstream = client(servers[0], check_interval=600, changed=lambda *change: changes.append(change))
+    with pytest.raises(ConnectionReset) as caught:
+        await upstream.request(b"GET", b"/", [], timeout=4, avoided=NAMES[1:])
+    assert (caught.value.address, caught.value.sent) == (NAMES[0], True)
+    assert changes == [(NAMES[0], "check")]
+
+
+async def test_a_slow_get_at_an_address_that_answers_checks_has_all_its_time(client, three):
+    async def slow(peer: Peer) -> None:
+        while True:
+            if b"/slow" in (await peer.request()).line:
+                await asyncio.sleep(0.8)
+            await peer.send(OK)
+
+    servers = await three(slow)
+    upstream = client(servers[0], check_interval=600)
+    answer = await upstream.request(b"GET", b"/slow", [], timeout=1.2, avoided=NAMES[1:])
+    assert (answer.status, answer.address, upstream.addresses) == (200, NAMES[0], (3, 3))
+    assert len(servers[0].seen) == 2, "the request and the check"
+
+
 async def test_avoided_addresses_are_used_only_if_there_is_no_other(client, three):
     servers = await three()
     upstream = client(servers[0])

@@ -29,6 +29,9 @@ MAINTENANCE_OVER: Headers = [(b"retry-after", b"60")]
 
 EVERY_METHOD = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
+GOLDEN_RATIO = (5**0.5 - 1) / 2
+"""Its multiples, modulo 1, are spread more evenly than by chance, and so are every second, third … of them."""
+
 
 class Forward:
     """The view of one route. `services`: by name. `dropped`: header fields of clients that do not cross."""
@@ -38,6 +41,7 @@ class Forward:
     ) -> None:
         self._service, self._dropped, self._max_answer = services[route.upstream], dropped, max_answer
         self._canary, self._canary_service = route.canary, services[route.canary.upstream] if route.canary else None
+        self._turn = random.random()  # noqa: S311 - another start in each worker
         self._prefix, self._rewrite = route.prefix.encode("ascii"), route.rewrite.encode("ascii")
         self._removed, self._timeout, self._retries = route.removed, route.timeout_ms / 1000, route.retries
         self._max_body = max_body if route.max_body_bytes is None else route.max_body_bytes
@@ -81,7 +85,8 @@ class Forward:
             asked = _cookie(request, canary.cookie)
         if asked in {"always", "never"}:
             return service if asked == "always" else self._service
-        return service if random.random() * 100 < canary.percent else self._service  # noqa: S311 - a share
+        self._turn = (self._turn + GOLDEN_RATIO) % 1
+        return service if self._turn * 100 < canary.percent else self._service
 
     async def _outgoing(self, request: Request, identity: Headers) -> tuple[Outgoing, float]:
         """The request for the upstream, and when its time began."""

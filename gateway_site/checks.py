@@ -3,16 +3,19 @@
 gateway.W001 DEBUG            W004 stop takes too long      W010 AUTH=none                     W013 MAX_IN_FLIGHT
 gateway.W002 SECRET_KEY       W005 no drain                 W011 upstream time-out too long    W014 every peer is a proxy
 gateway.W003 ALLOWED_HOSTS                                  W012 connecting takes all of it   W015 no RATE_LIMIT
-gateway.W017 STATUS_PAGE                                                                      W016 keys without TLS
+gateway.W017 STATUS_PAGE                                    W018 loopback upstream            W016 keys without TLS
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import conf
 from django.core.checks import CheckMessage, Tags, register
 
 from common.config.deployment import Fault, shared_faults, warnings
+from gateway_site.routes.reading import LOOPBACK
 
 settings: Any = conf.settings  # mypy's plugin only has the user service's settings
 
@@ -23,7 +26,7 @@ CLIENT_TIMEOUT_MS = 60_000
 @register(Tags.security, deploy=True)
 def settings_in_production(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Settings that are wrong in production."""
-    return warnings("gateway", shared_faults()) + warnings("gateway", _faults())
+    return warnings("gateway", shared_faults()) + warnings("gateway", chain(_faults(), _route_faults()))
 
 
 def _faults() -> Iterator[Fault]:
@@ -69,3 +72,13 @@ def _faults() -> Iterator[Fault]:
             f"TRUSTED_PROXIES holds {', '.join(wide)}: every client can forge its address",
             "list only the addresses of your proxies",
         )
+
+
+def _route_faults() -> Iterator[Fault]:
+    for upstream in settings.ROUTES.upstreams.values():
+        if urlsplit(upstream.url).hostname in LOOPBACK:
+            yield (
+                18,
+                f"the upstream {upstream.name} is {upstream.url}: in a container that is the gateway's own",
+                "use the service's name; if it runs beside the gateway, silence gateway.W018",
+            )

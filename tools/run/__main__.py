@@ -89,10 +89,9 @@ def _seed(supervisor: Supervisor, redis: Redis | None, env: dict[str, str]) -> N
         return
     if not supervisor.wait(lambda: store.failure(redis) is None, START_SECONDS):
         raise NotStartedError(f"the store does not answer after {START_SECONDS} s: {store.failure(redis)}")
-    if store.is_empty(redis):
-        command = [sys.executable, "manage_users.py", "seed_users", "--count", str(SAMPLE_USERS)]
-        if supervisor.run(command, env, ROOT, SEED_SECONDS) != 0:
-            raise NotStartedError("the sample users could not be created: see the lines above")
+    command = ["seed_users", "--count", str(SAMPLE_USERS)] if store.is_empty(redis) else ["wait_for_redis"]
+    if supervisor.run([sys.executable, "manage_users.py", *command], env, ROOT, SEED_SECONDS) != 0:
+        raise NotStartedError("the store cannot be used: see the line above")
 
 
 def _welcome(ports: Ports, seconds: float) -> str:

@@ -40,6 +40,12 @@ def test_ctrl_c_stops_everything_and_the_data_outlives_it(start):
     assert again.stop(signal.SIGTERM) == 0
     assert again.is_gone()
 
+    other = start()
+    assert other.process.wait(20) == 1
+    assert "PARTITIONS is 1, but the store was made with 16: set PARTITIONS=16" in other.output
+    assert other.errors == ["error: the store cannot be used: see the line above"]
+    assert other.is_gone()
+
 
 def test_example_settings_can_be_copied_and_every_line_put_in_force(start, tmp_path: Path):
     example = (ROOT / ".env.example").read_text()

@@ -10,7 +10,7 @@ from common.cli.console import whole
 from users_site.operations.server import ready
 from users_site.operations.store import StoreCommand
 from users_site.repository import address_of
-from users_site.repository.errors import RepositoryError
+from users_site.repository.errors import RepositoryError, WrongLayout
 
 PAUSE_SECONDS = 0.2
 
@@ -31,6 +31,8 @@ class Command(StoreCommand):
         while True:
             try:
                 ready()
+            except WrongLayout as error:  # which no waiting changes
+                raise CommandError(str(error)) from error
             except RepositoryError as error:
                 if time.monotonic() + PAUSE_SECONDS >= deadline:
                     seconds = options["timeout"]

@@ -67,7 +67,7 @@ def _start(supervisor: Supervisor, ports: Ports, own: EmbeddedStore | None) -> N
     if own:
         own.publish(users | {"USER_SERVICE_URL": upstream} | given)
         supervisor.start("redis", own.command, os.environ, own.data_dir, stop_last=True)
-    _seed(supervisor, store.client(own.url) if own else store.external_client(), users)
+    _prepare(supervisor, store.client(own.url) if own else store.external_client(), users)
     supervisor.start("user-service", services.command("users_site"), users, ROOT)
     for name, port in more.items():
         site = f"{name}_site"
@@ -80,8 +80,8 @@ def _start(supervisor: Supervisor, ports: Ports, own: EmbeddedStore | None) -> N
             raise NotStartedError(f"{name} is not ready after {START_SECONDS} s: {url}")
 
 
-def _seed(supervisor: Supervisor, redis: Redis | None, env: dict[str, str]) -> None:
-    """Fills an empty store before the services are ready."""
+def _prepare(supervisor: Supervisor, redis: Redis | None, env: dict[str, str]) -> None:
+    """Fills an empty store, and tests whether the user service can use another one. Raises NotStartedError."""
     if redis is None:
         sys.stdout.write(
             "No sample users in a cluster or behind a sentinel: add them by ./manage_users.py seed_users\n"

@@ -34,18 +34,20 @@ MADE_BY = {"Pod": ("Deployment", "StatefulSet", "CronJob"), "Job": ("CronJob",),
 """The objects that the cluster creates, and their owners."""
 
 SERVICES = ("api-gateway", "user-service")
-ELSEWHERE = ("-n cert-manager", "-n monitoring")
-"""Namespaces of others, whose objects are unknown here."""
-
 
 VERBS = "get|describe|logs|exec|rollout|top|create|scale|patch|set|delete"
 
 
 def commands(page: Path) -> list[str]:
-    """Every kubectl line of a page, with each service for $SERVICE; in tables the word kubectl may be missing."""
+    """Every kubectl line of a page, with each service for $SERVICE, and the management commands that change nothing.
+
+    In tables the word kubectl may be missing.
+    """
     text = page.read_text().replace(" NS ", " $NS ").replace(" POD ", " $POD ")
     lines = re.findall(r"^(?: {4})?kubectl [^\n]*?(?=  +#|$)", text, re.MULTILINE)
     lines += [f"kubectl {line.removeprefix('kubectl ')}" for line in re.findall(INLINE, text)]
+    lines += re.findall(r"`(python manage_\w+\.py (?![^`]*--repair)[^`]+)`", text)
+    lines += re.findall(r"^ {4}(python manage_\w+\.py .*?)(?=  +#|$)", text, re.MULTILINE)
     return [re.sub(r"\$SERVICE\b|CONTAINER", service, line.strip()) for line in lines for service in SERVICES]
 
 
@@ -56,16 +58,19 @@ CASES = [
     pytest.param(command, id=f"{page.stem}: {command[:60]}")
     for page in (*PAGES, TROUBLESHOOTING)
     for command in dict.fromkeys(commands(page))
-    if not any(other in command for other in ELSEWHERE)
 ]
+
+
+def everything() -> tuple[str, ...]:
+    """All components but keda, which replaces the autoscalers."""
+    return tuple(each for each in components() if each != "keda")
 
 
 @pytest.fixture(scope="module")
 def cluster(load: Load) -> list[dict[str, Any]]:
     """The cluster's objects: prod, once with every component, once with one Redis alone."""
-    everything = tuple(each for each in components() if each != "keda")  # which replaces the autoscalers
-    alone = tuple(each for each in everything if each != "redis-sentinel")
-    return [manifest.data for added in (everything, alone) for manifest in load("prod", added)]
+    alone = tuple(each for each in everything() if each != "redis-sentinel")
+    return [manifest.data for added in (everything(), alone) for manifest in load("prod", added)]
 
 
 def pod_template(data: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ A stand-in for kubectl prints the log of the process that a command names, or ru
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 import requests
 
 from deploy.tests.monitoring.rule_files import ROOT
-from deploy.tests.monitoring.test_runbook_commands import ELSEWHERE, PAGES, TROUBLESHOOTING, commands
+from deploy.tests.monitoring.test_runbook_commands import PAGES, TROUBLESHOOTING, commands
 from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod, shared_limit_pod
 from tests.log_lines import waited_for
 from tools.processes.service import Service, service, tree
@@ -30,7 +31,7 @@ for word; do
     case $word in
     name=*|--previous|wait-for-redis|*=backup) found=${word#*=} ;;
     deploy/*) found=${word#deploy/} ;;
-    redis-0|redis-pod|user-service-pod) found=${found:-$word} ;;
+    redis-0|redis-1|redis-pod|user-service-pod) found=${found:-$word} ;;
     esac
 done
 cat "$LOGS/$found.log"
@@ -56,10 +57,12 @@ CASES = {
     ("RedisDown", "logs"): ["Ready to accept connections"],
     ("RedisDown", "exec"): ["PONG"],
     ("RedisInstanceDown", "logs"): ["Ready to accept connections"],
+    ("RedisInstanceDown", "exec"): ["PONG"],
     ("RedisMemoryHigh", "valkey-cli"): ["used_memory:", "maxmemory:", "mem_clients_normal:"],
     ("RedisMemoryHigh", "verify_users"): ["index entry without a record"],
     ("RedisReplicationLag", "exec redis-0"): ["role:master"],
     ("RedisReplicationLag", "exec redis-1"): ["role:slave", "master_link_status:down"],
+    ("RedisReplicationLag", "logs"): ["Error condition on socket for SYNC"],
     ("RoutesRefused", "logs"): ["routes refused: the old ones stay in force", "line 1: unknown field"],
     ("RoutesRefused", "exec"): ["line 1: unknown field 'prefx': did you mean prefix?"],
     ("ServiceDown", "logs"): ["REDIS_URL is malformed: set it to"],
@@ -71,6 +74,8 @@ CASES = {
     ("troubleshooting", "getaddrinfo"): ["socket.gaierror"],
     ("UserRecordsDamaged", "logs deploy/user-service"): ["run verify_users"],
     ("UserRecordsDamaged", "logs redis-0"): ["Ready to accept connections"],
+    **{(page, "smoke"): ["exit code 0"] for page in ("HighErrorRate", "ServiceDown", "TargetMissing")},
+    **{(page, "verify_users"): ["index entry without a record"] for page in ("PartitionDown", "RedisDown")},
     ("UserRecordsDamaged", "exec"): ["index entry without a record", "record that is not a valid user"],
 }
 """What the output of a page's command must contain."""
@@ -79,10 +84,9 @@ COMMANDS = [
     (page.stem, command)
     for page in (*PAGES, TROUBLESHOOTING)
     for command in dict.fromkeys(commands(page))
-    if (" logs " in command or " exec " in command)
-    and not any(other in command for other in (*ELSEWHERE, "-c exporter", "redis-sentinel"))
+    if re.search(r" logs | exec |manage_users\.py| smoke ", command)
 ]
-"""Not the logs of others' processes: Prometheus, cert-manager, redis_exporter, the sentinels."""
+"""The others are run by test_runbook_cluster.py."""
 
 
 @dataclass
@@ -105,6 +109,7 @@ class Cluster:
             ("valkey-cli ", f"valkey-cli -p {pod.port} "),
             ("$POD", "redis-pod" if " -c redis " in command else "user-service-pod"),
             ("$PORT", str(self.users.port)),
+            ("--url URL", f"--url {self.gateway.url}"),
             ("> users.ndjson", "| zcat -f"),
         ):
             command = command.replace(there, here)
@@ -164,6 +169,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             "user-service": users.log,
             "api-gateway": gateway.log,
             "redis-0": redis.folder / "log",
+            "redis-1": replica.folder / "log",
         }.items():
             (root / f"{name}.log").symlink_to(log)
         (root / "user-service-pod.log").symlink_to(users.log)
@@ -226,6 +232,7 @@ def lose_redis(cluster: Cluster) -> None:
     until(lambda: requests.get(f"{cluster.users.url}/users?count=false", timeout=5).status_code < 503)
     until(lambda: requests.get(f"{cluster.gateway.url}/api/users?limit=1", timeout=5).status_code < 502)
     cluster.replica.client(PASSWORDS["operator-password"], "operator").replicaof("127.0.0.1", "1")
+    until(lambda: "Error condition on socket for SYNC" in cluster.replica.log())
 
 
 def refuse_to_start(cluster: Cluster) -> None:

@@ -4,11 +4,13 @@ The caller impersonates a user with the name of its group; `system:masters` may 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from deploy.tests.pipelines.cluster import CLUSTER_WIDE, TO_KNOW, Call, Cluster, Object, patched, plural
+from deploy.tests.pipelines.cluster import CLUSTER_WIDE, SHORT, TO_KNOW, Call, Cluster, Object, patched, plural
 from tests.http_server import Handler, http_server
 
 
@@ -51,7 +53,13 @@ class _Handler(Handler):
             return self._fail(404, "NotFound", wanted)
         verbs = ["create", "delete", "get", "list", "patch", "watch"]
         resources = [
-            {"name": plural(kind), "kind": kind, "namespaced": kind not in CLUSTER_WIDE, "verbs": verbs}
+            {
+                "name": plural(kind),
+                "kind": kind,
+                "namespaced": kind not in CLUSTER_WIDE,
+                "verbs": verbs,
+                "shortNames": SHORT.get(kind, []),
+            }
             for version, kind in self.cluster.kinds
             if version == wanted
         ]
@@ -99,13 +107,17 @@ class _Handler(Handler):
             return self._one(verb, key, body, is_dry="dryRun" in query)
 
     def _list(self, verb: str, version: str, resource: str, namespace: str, query: dict[str, list[str]]) -> None:
-        items = self.cluster.of(resource, namespace)
-        for selector in query.get("fieldSelector", ()):
-            items = [each for each in items if each["metadata"]["name"] == selector.removeprefix("metadata.name=")]
+        items = [
+            each
+            for each in self.cluster.of(resource, namespace)
+            if each["apiVersion"] == version
+            and _matches(query.get("labelSelector"), each["metadata"].get("labels", {}).get)
+            and _matches(query.get("fieldSelector"), partial(_field, each))
+        ]
         if verb == "watch":
             events = "".join(json.dumps({"type": "ADDED", "object": each}) + "\n" for each in items)
             return self.answer(200, events.encode(), Content_Type="application/json")
-        kind = next(kind for _, kind in self.cluster.kinds if plural(kind) == resource)
+        kind = next(kind for known, kind in self.cluster.kinds if plural(kind) == resource and known == version)
         return self._json(
             {"kind": f"{kind}List", "apiVersion": version, "metadata": {"resourceVersion": "1"}, "items": items}
         )
@@ -130,6 +142,18 @@ class _Handler(Handler):
     def _fail(self, status: int, reason: str, message: str) -> None:
         body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": message}
         self._json({**body, "code": status}, status)
+
+
+def _matches(selectors: list[str] | None, value: Callable[[str], Any]) -> bool:
+    """Whether each `key=value` of a selector holds."""
+    pairs = [pair.split("=", 1) for selector in selectors or () for pair in selector.split(",") if pair]
+    return all(value(key) == wanted for key, wanted in pairs)
+
+
+def _field(item: Any, path: str) -> Any:
+    for name in path.split("."):
+        item = item.get(name, {})
+    return item
 
 
 @contextmanager

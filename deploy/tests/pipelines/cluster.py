@@ -18,6 +18,15 @@ REVISION = "deployment.kubernetes.io/revision"
 TO_KNOW = {("apps/v1", "ReplicaSet"), ("apps/v1", "ControllerRevision"), ("autoscaling/v2", "HorizontalPodAutoscaler")}
 """Kinds that scripts request, whether or not a rendering has them."""
 
+SHORT = {
+    "Deployment": ["deploy"],
+    "HorizontalPodAutoscaler": ["hpa"],
+    "PersistentVolumeClaim": ["pvc"],
+    "PodDisruptionBudget": ["pdb"],
+    "ReplicaSet": ["rs"],
+    "Service": ["svc"],
+}
+
 
 def plural(kind: str) -> str:
     """The resource of a kind, by English grammar, which API groups use."""
@@ -25,6 +34,8 @@ def plural(kind: str) -> str:
         return f"{kind.lower()[:-1]}ies"
     if kind.endswith("Chaos"):
         return kind.lower()
+    if kind == "PodMetrics":
+        return "pods"
     return kind.lower() + ("es" if kind.endswith("s") else "s")
 
 
@@ -68,8 +79,10 @@ class Cluster:
         return file
 
     def of(self, resource: str, namespace: str) -> list[Object]:
-        """Every object of a resource in a namespace."""
-        return [each for (_, what, where, _), each in self.objects.items() if (what, where) == (resource, namespace)]
+        """Every object of a resource in a namespace, or in all of them."""
+        return [
+            each for (_, what, where, _), each in self.objects.items() if what == resource and namespace in {"", where}
+        ]
 
     def may(self, group: str, namespace: str, call: Call) -> bool:
         """RBAC's decision, by Roles only."""
@@ -131,6 +144,7 @@ class Cluster:
                 "name": revision,
                 "uid": revision,
                 "namespace": meta["namespace"],
+                "labels": spec["template"].get("metadata", {}).get("labels", {}),
                 "annotations": {REVISION: str(number)},
                 "ownerReferences": [owner],
             },

@@ -4,12 +4,12 @@ import http.client
 import os
 import re
 import signal
-import time
 from pathlib import Path
 
 import requests
 
-from tools.processes.service import Service, service
+from tools.processes.cluster import until
+from tools.processes.service import Service, service, tree
 from tools.processes.store import Store
 
 REQUESTS = 60
@@ -23,6 +23,12 @@ def value(text: str, pattern: str) -> float:
     found = re.search(rf"^{pattern} (\S+)$", text, re.MULTILINE)
     assert found, pattern
     return float(found[1])
+
+
+def shared(running: Service) -> set[Path]:
+    """The files of metrics that its processes share; others' are in the same folder."""
+    maps = "".join(Path(f"/proc/{pid}/maps").read_text() for pid in tree(running.process.pid))
+    return {Path(path) for path in re.findall(r"/dev/shm/metrics-\S+\.db", maps)}
 
 
 def test_every_scrape_counts_the_requests_of_all_workers(tmp_path: Path, shared_store: Store) -> None:
@@ -41,14 +47,11 @@ def test_every_scrape_counts_the_requests_of_all_workers(tmp_path: Path, shared_
             assert value(text, "users_total_up") == 1
             assert value(text, "process_cpu_seconds_total") > 0
         full = r'python_gc_collections_total\{generation="2"\}'
-        deadline = time.monotonic() + 10
-        while value(scrape(running), full) < 6 and time.monotonic() < deadline:  # each samples twice a second
-            time.sleep(0.1)
+        until(lambda: value(scrape(running), full) >= 6)  # two of each worker; each samples twice a second
         text = scrape(running)
-        assert value(text, full) >= 6, "two of each worker, before it serves"
         assert value(text, "process_resident_memory_bytes") > 3 * 30e6, "the sum of three workers"
-        shared = [path for path in Path("/dev/shm").glob("metrics-*") if list(path.glob("*.db"))]
-    assert not [path for path in shared if path.exists()], "the shared files go with the server"
+        assert (files := shared(running))
+    assert not [path for path in files if path.exists()], "the shared files go with the server"
 
 
 def test_gauges_of_a_dead_worker_go_with_it(tmp_path: Path, shared_store: Store) -> None:
@@ -56,19 +59,15 @@ def test_gauges_of_a_dead_worker_go_with_it(tmp_path: Path, shared_store: Store)
     with service("users_site", tmp_path, REDIS_URL=shared_store.url, WEB_CONCURRENCY="2") as running:
         arbiter = running.process.pid
         victim = int(Path(f"/proc/{arbiter}/task/{arbiter}/children").read_text().split()[0])
-        scrape(running)
-        (kept,) = {path for path in Path("/dev/shm").glob(f"metrics-*/gauge_live*_{victim}.db") if "sum" in path.name}
+        until(lambda: any(path.match(f"gauge_livesum_{victim}.db") for path in shared(running)))
+        (kept,) = {path for path in shared(running) if path.match(f"gauge_livesum_{victim}.db")}
         os.kill(victim, signal.SIGKILL)
-        deadline = time.monotonic() + 15
-        while kept.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: not kept.exists())
         assert scrape(running)
 
 
 def test_one_worker_shares_no_files(tmp_path: Path, shared_store: Store) -> None:
-    before = set(Path("/dev/shm").glob("metrics-*"))
     with service("users_site", tmp_path, REDIS_URL=shared_store.url) as running:
         assert "python_gc_objects_collected_total" in scrape(running)
         assert value(scrape(running), "process_resident_memory_bytes") > 0
-        assert set(Path("/dev/shm").glob("metrics-*")) <= before
+        assert shared(running) == set()

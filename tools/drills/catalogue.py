@@ -3,11 +3,13 @@
 from tools.drills.outcome import Drill
 from tools.drills.scenarios import (
     clock,
+    cluster_grown,
     disk_full,
     linearizable,
     memory,
     network,
     overload,
+    partition_lost,
     redis_killed,
     replica_killed,
     restore,
@@ -23,6 +25,8 @@ DRILLS: tuple[Drill, ...] = (
     replica_killed.DRILL,
     redis_killed.DRILL,
     sentinel_failover.DRILL,
+    partition_lost.DRILL,
+    cluster_grown.DRILL,
     network.CUTS,
     network.SERVICES,
     network.REDIS,

@@ -19,13 +19,17 @@ AT_STAKE = ("may have been made", "was made")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The end of a request: `at` in monotonic seconds, its duration, its method, its status (0: no answer)."""
+    """The end of a request: `at` in monotonic seconds, its duration, its method, its status (0: no answer).
+
+    `about`: its path, or the tag of a user that it creates.
+    """
 
     at: float
     seconds: float
     method: str
     status: int
     why: str = ""
+    about: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -54,12 +58,12 @@ class Ledger:
         self.stalled = 0.0
         """The longest time in seconds in which the drill itself did not run: a fault of the machine, not of the services."""
 
-    def note(self, method: str, started: float, answer: Answer | None, why: str = "") -> None:
+    def note(self, method: str, started: float, answer: Answer | None, why: str = "", about: str = "") -> None:
         now = monotonic()
         status = answer.status if answer else 0
         if answer and status >= 500:
             why = code_of(answer)
-        self.events.append(Event(now, now - started, method, status, why))
+        self.events.append(Event(now, now - started, method, status, why, about))
         self.acknowledged += method in WRITES and 200 <= status < 300
 
     def wrote(self, entry: Entry, wanted: str | None, answer: Answer | None) -> None:

@@ -55,16 +55,16 @@ class Visitor:
             self._client.close()
 
     async def _ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer | None:
-        started = monotonic()
+        started, about = monotonic(), headers.get("Idempotency_Key", path)
         for may_repeat in (self._retries_reads and method == "GET", False):
             try:
                 answer = await self._client.ask(method, path, body, **headers)
             except Broken as error:
                 if may_repeat:
                     continue
-                self._ledger.note(method, started, None, str(error))
+                self._ledger.note(method, started, None, str(error), about)
                 return None
-            self._ledger.note(method, started, answer)
+            self._ledger.note(method, started, answer, about=about)
             return answer
         return None
 

@@ -1,4 +1,4 @@
-"""A real Valkey cluster for tests: three primaries, and a replica of the one that owns the users' slot."""
+"""A real Valkey cluster for tests: three primaries; one replica, of the one that owns the users' slot, or one of each."""
 
 import contextlib
 import time
@@ -61,6 +61,29 @@ class Nodes:
         owner.command("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", node_id(target))
         until(lambda: self.serves(target, slot))
 
+    def move_by_key(self, target: Valkey, slot: int, pause: float = 0.2) -> None:
+        """Moves the slot as `valkey-cli --cluster reshard` does; half-way, scripts over its keys wait."""
+        owner = next(node for node in self.all if self.serves(node, slot))
+        target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", node_id(owner))
+        owner.command("CLUSTER", "SETSLOT", slot, "MIGRATING", node_id(target))
+        to = ("127.0.0.1", target.port, "", 0, 5000, "AUTH", target.password, "KEYS")
+        while keys := owner.command("CLUSTER", "GETKEYSINSLOT", slot, 1000):
+            owner.command("MIGRATE", *to, *keys[: (len(keys) + 1) // 2])
+            time.sleep(pause)
+            pause = 0
+        for node in (target, owner):
+            node.command("CLUSTER", "SETSLOT", slot, "NODE", node_id(target))
+
+    @contextlib.contextmanager
+    def joined(self) -> Iterator[Valkey]:
+        """One more node, without slots; until its own state is ok it would refuse commands for slots that it is given."""
+        with valkey(*SETTINGS, f"cluster-port {free_port()}") as added:
+            meet(self.all[0], added)
+            size = b"cluster_known_nodes:%d\r" % (len(self.all) + 1)
+            until(lambda: all(size in node.command("CLUSTER", "INFO") for node in (*self.all, added)))
+            until(lambda: b"cluster_state:ok" in added.command("CLUSTER", "INFO"))
+            yield added
+
     def restore(self) -> None:
         """Restores the cluster and empties it: the owner is the node that has a replica."""
         for node in self.all:
@@ -74,6 +97,12 @@ class Nodes:
             if node is not self.replica:
                 node.command("FLUSHALL")
 
+    def until_served(self, slot: int) -> None:
+        """Waits until a running primary serves the slot, and the others agree."""
+        running = [node for node in self.all if node.is_running]
+        until(lambda: any(self.serves(node, slot) for node in running))
+        until(lambda: all(b"cluster_state:ok" in node.command("CLUSTER", "INFO") for node in running))
+
     def until_settled(self) -> None:
         """Waits until every node sees the whole cluster and the same owner."""
         until(lambda: len({self._view(node) for node in self.all}) == 1 and self._is_whole())
@@ -84,14 +113,20 @@ class Nodes:
 
     def _is_whole(self) -> bool:
         infos = [node.command("CLUSTER", "INFO") for node in self.all]
-        return (
-            all(b"cluster_state:ok" in info and b"cluster_known_nodes:4" in info for info in infos)
-            and self.replica.client().info("replication")["master_link_status"] == "up"
-        )
+        size = b"cluster_known_nodes:%d\r" % len(self.all)
+        links = [node.client().info("replication").get("master_link_status") for node in self.all]
+        return all(b"cluster_state:ok" in info and size in info for info in infos) and links.count("up") == len(
+            self.all
+        ) - len(RANGES)
 
 
 def node_id(node: Valkey) -> str:
     return str(node.command("CLUSTER", "MYID").decode())
+
+
+def meet(node: Valkey, other: Valkey) -> None:
+    bus = int(str(other.client().config_get("cluster-port")["cluster-port"]))
+    node.command("CLUSTER", "MEET", "127.0.0.1", other.port, bus)
 
 
 def url_of(*ports: int) -> str:
@@ -110,19 +145,23 @@ def until(condition: Any, seconds: float = START_SECONDS) -> None:
 
 
 @contextlib.contextmanager
-def cluster(*settings: str) -> Iterator[Nodes]:
-    """A running cluster; `settings`: more lines of valkey.conf."""
+def cluster(*settings: str, replicas: int = 1) -> Iterator[Nodes]:
+    """A running cluster; `settings`: more lines of valkey.conf. The first replica follows the owner of the users' slot."""
     with contextlib.ExitStack() as stack:
-        nodes = [stack.enter_context(valkey(*SETTINGS, *settings, f"cluster-port {free_port()}")) for _ in range(4)]
+        count = len(RANGES) + replicas
+        nodes = [stack.enter_context(valkey(*SETTINGS, *settings, f"cluster-port {free_port()}")) for _ in range(count)]
         made = Nodes(nodes)
         for epoch, (primary, slots) in enumerate(zip(nodes, RANGES, strict=False), start=1):
             primary.command("CLUSTER", "ADDSLOTSRANGE", *slots)
             primary.command("CLUSTER", "SET-CONFIG-EPOCH", epoch)
         for other in nodes[1:]:
-            bus = int(str(other.client().config_get("cluster-port")["cluster-port"]))
-            nodes[0].command("CLUSTER", "MEET", "127.0.0.1", other.port, bus)
-        until(lambda: all(b"cluster_known_nodes:4" in node.command("CLUSTER", "INFO") for node in nodes))
-        nodes[-1].command("CLUSTER", "REPLICATE", node_id(made.owner))
+            meet(nodes[0], other)
+        until(lambda: all(b"cluster_known_nodes:%d\r" % count in node.command("CLUSTER", "INFO") for node in nodes))
+        owner, primaries = made.owner, nodes[: len(RANGES)]
+        for replica, primary in zip(
+            nodes[len(RANGES) :], sorted(primaries, key=lambda each: each is not owner), strict=False
+        ):
+            replica.command("CLUSTER", "REPLICATE", node_id(primary))
         made.until_settled()
         yield made
 

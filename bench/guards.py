@@ -52,7 +52,7 @@ def rounds(args: argparse.Namespace, folder: Path) -> tuple[list[Way], list[list
     with processes.pair(folder) as pair, issuer() as running, ExitStack() as stack:
         ids, lanes = pair.seed(args.users), []
         upstream = f"http://127.0.0.1:{pair.ports['users']}"
-        for way in ways(folder, running, pair.redis_url):
+        for way in ways(folder, running, pair.store["REDIS_URL"]):
             port = free_port()
             gateway = processes.service("gateway", port, folder, USER_SERVICE_URL=upstream, **way.settings)
             stack.callback(gateway.stop)

@@ -23,15 +23,19 @@ def get(path: str, field: str = "") -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{field and field + CRLF}\r\n".encode()
 
 
+def send(method: str, path: str, body: str) -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
 def post(path: str, number: int) -> bytes:
-    body = f'{{"name":"Load User {number}","email":"{TAG}-{number}@example.com"}}'
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return (head + body).encode()
+    return send("POST", path, f'{{"name":"Load User {number}","email":"{TAG}-{number}@example.com"}}')
 
 
 def requests(scenario: str, lines: list[str], base: str, field: str = "") -> Iterator[bytes]:
     """An endless stream of a scenario's requests. `mixed`: 80 % read, 15 % list, 5 % create."""
     reads = itertools.cycle([get(line if scenario == "targets" else f"{base}/{line}", field) for line in lines])
+    ids = itertools.cycle(lines)
     page = get(f"{base}?limit=20")
     for number in itertools.count():
         match scenario:
@@ -41,6 +45,8 @@ def requests(scenario: str, lines: list[str], base: str, field: str = "") -> Ite
                 yield page
             case "create":
                 yield post(base, number)
+            case "change":
+                yield send("PATCH", f"{base}/{next(ids)}", f'{{"name":"Load User {number}"}}')
             case "empty":
                 yield get("/")
             case "redis":

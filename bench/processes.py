@@ -10,13 +10,19 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import redis
+
+from tools.processes.cluster import until
 from tools.processes.service import free_port, pss_mib, tree
 from tools.processes.valkey import valkey_server
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30
 PASSWORD = "only-for-this-benchmark"  # noqa: S105 - of a store on loopback that lives a minute
+DURABLE = {"appendonly": "yes", "requirepass": PASSWORD}
+SLOTS = 16384
 
 
 def cpu_seconds(pid: int) -> float:
@@ -65,10 +71,14 @@ class Process:
             self.popen.wait()
 
 
+def target() -> Any:
+    """How the services are started."""
+    return json.loads((ROOT / "bench/target.json").read_text())
+
+
 def service(role: str, port: int, folder: Path, **settings: str) -> Process:
-    target = json.loads((ROOT / "bench/target.json").read_text())
-    part = target[role]
-    environment = {**target["env"], **part["env"], "HOST": "127.0.0.1", "PORT": str(port), **settings}
+    part = target()[role]
+    environment = {**target()["env"], **part["env"], "HOST": "127.0.0.1", "PORT": str(port), **settings}
     running = Process(role, [sys.executable, *part["cmd"][1:]], environment, folder)
     running.wait_for(f"http://127.0.0.1:{port}/health/ready")
     return running
@@ -90,44 +100,75 @@ def store(port: int, folder: Path, **options: str) -> Process:
     return Process(f"redis-{port}", [program, *words], {}, folder)
 
 
+def cluster(folder: Path, primaries: int) -> tuple[dict[str, Process], str]:
+    """Primaries with evenly many slots each, by name, and the URL of the cluster."""
+    ports = [free_port() for _ in range(primaries)]
+    nodes: list[Any] = [redis.Redis(port=port, password=PASSWORD) for port in ports]
+    running = {}
+    for i, port in enumerate(ports):
+        home, bus = folder / f"node-{i}", str(free_port())
+        home.mkdir()
+        running[f"redis-{i}"] = store(port, home, **DURABLE, **{"cluster-enabled": "yes", "cluster-port": bus})
+        until(nodes[i].ping)
+        ends = i * SLOTS // primaries, (i + 1) * SLOTS // primaries - 1
+        nodes[i].execute_command("CLUSTER", "ADDSLOTSRANGE", *ends)
+        nodes[i].execute_command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
+        nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", port, bus)
+    until(lambda: all(b"cluster_state:ok" in node.execute_command("CLUSTER", "INFO") for node in nodes))
+    return running, f"redis+cluster://:{PASSWORD}@" + ",".join(f"127.0.0.1:{port}" for port in ports)
+
+
 class Pair:
-    """The pair before a store with a password and AOF: `running` has the processes, `ports` their ports, by name."""
+    """The pair before a store with a password and AOF, a cluster if `primaries` are given: `running` has the processes,
+    `ports` those of the services, by name; `store` are the settings of who uses the store."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.running: dict[str, Process] = {}
-        self.ports = {name: free_port() for name in ("redis", "users", "gateway")}
-        self.redis_url = f"redis://:{PASSWORD}@127.0.0.1:{self.ports['redis']}/0"
+        self.ports = {name: free_port() for name in ("users", "gateway")}
+        self.store: dict[str, str] = {}
 
-    def start(self, **settings: str) -> None:
+    def start(self, primaries: int = 0, partitions: int = 1, **settings: str) -> None:
         """Returns when both are ready; `settings`: more of both."""
-        self.running["redis"] = store(self.ports["redis"], self.folder, appendonly="yes", requirepass=PASSWORD)
+        if primaries:
+            self.running, url = cluster(self.folder, primaries)
+        else:
+            port = free_port()
+            self.running["redis"] = store(port, self.folder, **DURABLE)
+            url = f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
+        self.store = {"REDIS_URL": url, "PARTITIONS": str(partitions)}
         upstream = f"http://127.0.0.1:{self.ports['users']}"
-        self.running["users"] = service("users", self.ports["users"], self.folder, REDIS_URL=self.redis_url, **settings)
+        self.running["users"] = service("users", self.ports["users"], self.folder, **self.store, **settings)
         self.running["gateway"] = service(
             "gateway", self.ports["gateway"], self.folder, USER_SERVICE_URL=upstream, **settings
         )
 
     def seed(self, count: int) -> Path:
         """Seeds the store with `seed_users`; the file of ids, oldest first."""
-        target = json.loads((ROOT / "bench/target.json").read_text())["seed_cmd"]
-        command = [sys.executable, *(word.replace("{count}", str(count)) for word in target["cmd"][1:])]
         ids = self.folder / "ids.txt"
-        with ids.open("wb") as out:
-            environment = {**os.environ, **target["env"], "REDIS_URL": self.redis_url}
-            subprocess.run(command, cwd=ROOT, env=environment, stdout=out, check=True)
+        ids.write_bytes(self.manage("seed_users", "--count", str(count), "--print-ids"))
         return ids
+
+    def manage(self, *words: str) -> bytes:
+        """What a management command prints."""
+        environment = {**os.environ, **target()["seed_cmd"]["env"], **self.store}
+        command = [sys.executable, "manage_users.py", *words]
+        return subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True).stdout
+
+    def primaries(self) -> dict[int, Process]:
+        """Those of the store, by port, in the order of their slots."""
+        return {int(process.name.split("-")[1]): process for name, process in self.running.items() if "redis" in name}
 
     def pss_mib(self) -> dict[str, float]:
         return {name: round(pss_mib(process.pid), 1) for name, process in self.running.items()}
 
 
 @contextmanager
-def pair(folder: Path, **settings: str) -> Iterator[Pair]:
-    """The pair, stopped at the end; `settings`: more of both services."""
+def pair(folder: Path, primaries: int = 0, partitions: int = 1, **settings: str) -> Iterator[Pair]:
+    """The pair, stopped at the end; as Pair.start."""
     started = Pair(folder)
     try:
-        started.start(**settings)
+        started.start(primaries, partitions, **settings)
         yield started
     finally:
         for process in reversed(started.running.values()):

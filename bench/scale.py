@@ -1,111 +1,159 @@
-"""What the number of users costs: CPU per request, store memory and seeding, at each size and relative to the first.
+"""What users and partitions cost: CPU per request, store memory, seeding and export, relative to the first numbers of both.
 
-The wheel's server has glibc's malloc, with which Lua costs more in a large heap (list at a million: 12 % of the whole); measure
-the one that you run (jemalloc, mostly) with REDIS_SERVER=/usr/bin/redis-server.
+Partitions beyond one lie in a cluster of `--primaries`. All stores stand at once and are loaded in turn. Below each operation
+is its floor: the bare commands, 32 operations in a write, CPU of client and store.
+The wheel's server has glibc's malloc, which costs more in a large heap; measure the one that you run with REDIS_SERVER=….
 
-python -m bench.scale [--sizes 1000,100000,1000000] [--seconds 5] [--rounds 1] [--connections 32]
+python -m bench.scale [--users 1000000] [--partitions 1,16,64] [--primaries 4] [--rounds 3]; exits 1 above a target
 """
 
 import argparse
+import json
+import random
 import statistics
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
+from itertools import islice, product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import redis
-import requests
 
-from bench import processes
+from bench import floors, processes
 from bench.measure import machine, measure
+from users_site.links import encode_cursor
+from users_site.models import User
+from users_site.repository.pages import Position, Side
 
-SCENARIOS = ("read", "list", "deep", "find", "create")
-SAMPLE = 1000
+TARGETS = {
+    1: {},
+    16: {"read": 1.1, "find": 1.1, "create": 1.1, "change": 1.1, "first page": 1.3, "pages": 2.5},
+    64: {"read": 1.1, "find": 1.1, "create": 1.1, "change": 1.1, "first page": 1.6, "pages": 5.0},
+}
+"""Largest ratios to one partition, by partitions."""
+
+SCENARIOS = tuple(TARGETS[16])
+SAMPLE = 10_000
 SETTLE_SECONDS = 120
 
 
-def one_size(count: int, args: Any, folder: Path) -> dict[str, Any]:
-    """Every scenario with `count` users in the store: CPU in µs a request, and what the store needed for them."""
-    with processes.pair(folder) as pair:
-        store = redis.Redis.from_url(pair.redis_url)
-        before, started = store.info("memory")["used_memory"], time.monotonic()
-        ids = pair.seed(count)
-        seconds = time.monotonic() - started
-        outcome: dict[str, Any] = {
-            "bytes a user": round((store.info("memory")["used_memory"] - before) / count),
-            "seeded a second": round(count / seconds),
-        }
-        settle(store)
-        port = pair.ports["gateway"]
-        lines = {**dict.fromkeys(SCENARIOS, ids), "deep": deep_pages(port, count, folder), "find": by_email(port, ids)}
-        for scenario in SCENARIOS:
-            load = "targets" if scenario in {"deep", "find"} else scenario
-            figures = measure(load, port, pair.running, args, lines[scenario])
-            if figures["bad"]:
-                raise RuntimeError(f"{scenario} at {count} users: {figures['bad']} bad answers")
-            outcome[scenario] = round(sum(figures["cpu_us"].values()), 1)
-    return outcome
+class Way(NamedTuple):
+    """A store with users, some of them, the pair before it, and each scenario's lines for the load."""
+
+    users: int
+    partitions: int
+    sample: list[User]
+    pair: processes.Pair
+    lines: dict[str, Path]
 
 
-def settle(store: "redis.Redis") -> None:
+def way(stack: ExitStack, users: int, partitions: int, primaries: int) -> tuple[Way, dict[str, float]]:
+    """A seeded store, and what seeding and export reported."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    pair = stack.enter_context(processes.pair(folder, 0 if partitions == 1 else primaries, partitions))
+    before, export = used_bytes(pair), folder / "users.ndjson"
+    seeded = json.loads(pair.manage("seed_users", "--count", str(users), "--format", "json"))
+    used = used_bytes(pair)
+    settle(pair)
+    exported = json.loads(pair.manage("export_users", str(export), "--format", "json"))
+    with export.open("rb") as stream:
+        every = max(1, users // SAMPLE)
+        sample = [User.from_document(line) for line in islice(stream, 1, users + 1, every)]
+    random.shuffle(sample)
+    export.unlink()
+    lines = {name: folder / f"{name}.txt" for name in SCENARIOS}
+    for name in SCENARIOS:
+        lines[name].write_text("\n".join(line(name, user) for user in sample))
+    figures = {"bytes a user": (used - before) / users, "seeded a second": users / seeded["seconds"]}
+    return Way(users, partitions, sample, pair, lines), figures | {"exported a second": users / exported["seconds"]}
+
+
+def line(scenario: str, user: User) -> str:
+    """A line of the load's file."""
+    match scenario:
+        case "find":
+            return f"/api/users?{urlencode({'email': user.email})}"
+        case "pages":
+            return f"/api/users?limit=20&cursor={encode_cursor(Position(Side.OLDER, user.id))}"
+    return user.id
+
+
+def stores(pair: processes.Pair) -> list["redis.Redis"]:
+    return [redis.Redis(port=port, password=processes.PASSWORD) for port in pair.primaries()]
+
+
+def used_bytes(pair: processes.Pair) -> int:
+    return sum(store.info("memory")["used_memory"] for store in stores(pair))
+
+
+def settle(pair: processes.Pair) -> None:
     """Waits for the child that rewrites the append-only file after seeding: its CPU is not a request's. Raises TimeoutError."""
     deadline = time.monotonic() + SETTLE_SECONDS
-    while any(store.info("persistence")[key] for key in ("aof_rewrite_in_progress", "aof_rewrite_scheduled")):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the append-only file is rewritten for more than {SETTLE_SECONDS} s")
-        time.sleep(0.2)
+    for store in stores(pair):
+        while any(store.info("persistence")[key] for key in ("aof_rewrite_in_progress", "aof_rewrite_scheduled")):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the append-only file is rewritten for more than {SETTLE_SECONDS} s")
+            time.sleep(0.2)
 
 
-def deep_pages(port: int, count: int, folder: Path) -> Path:
-    """The targets of up to 50 pages in the middle of the list, walked to as a client must."""
-    session, origin = requests.Session(), f"http://127.0.0.1:{port}"
-    url, targets = f"{origin}/api/users?limit=100", []
-    for _ in range(count // 2 // 100):
-        url = session.get(url, timeout=10).json()["next"] or url
-    url = url.replace("limit=100", "limit=20")
-    for _ in range(50):
-        targets.append(url.removeprefix(origin))
-        url = session.get(url, timeout=10).json()["next"]
-        if url is None:
-            break
-    file = folder / "deep.txt"
-    file.write_text("\n".join(targets))
-    return file
+def loaded(at: Way, scenario: str, args: Any) -> dict[str, float]:
+    """CPU in µs a request: of all, and of the store alone."""
+    load = {"find": "targets", "pages": "targets", "first page": "list"}.get(scenario, scenario)
+    figures = measure(load, at.pair.ports["gateway"], at.pair.running, args, at.lines[scenario])
+    if figures["bad"]:
+        raise RuntimeError(f"{scenario} at {at.users} users, {at.partitions} partitions: {figures['bad']} bad answers")
+    in_store = sum(cost for name, cost in figures["cpu_us"].items() if "redis" in name)
+    return {scenario: sum(figures["cpu_us"].values()), f"{scenario}, store": in_store}
 
 
-def by_email(port: int, ids: Path) -> Path:
-    session = requests.Session()
-    known = ids.read_text().split()
-    users = [
-        session.get(f"http://127.0.0.1:{port}/api/users/{user_id}", timeout=10).json()
-        for user_id in known[:: max(1, len(known) // SAMPLE)]
-    ]
-    file = ids.with_name("emails.txt")
-    file.write_text("\n".join(f"/api/users?{urlencode({'email': user['email']})}" for user in users))
-    return file
-
-
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", default="1000,100000,1000000")
-    parser.add_argument("--seconds", type=float, default=5, help="of each load")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--users", default="1000000", help="one number, or several")
+    parser.add_argument("--partitions", default="1,16,64")
+    parser.add_argument("--primaries", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=3, help="of each load")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--results", type=Path, help="a JSON file for the figures")
     args = parser.parse_args()
-    sizes = [int(size) for size in args.sizes.split(",")]
-    found: dict[int, list[dict[str, Any]]] = {size: [] for size in sizes}
-    for _ in range(args.rounds):
-        for size in sizes:
-            with tempfile.TemporaryDirectory() as folder:
-                found[size].append(one_size(size, args, Path(folder)))
-    sys.stdout.write(f"{machine()}\n{'CPU µs a request':<18}" + "".join(f"{size:>18,}" for size in sizes) + "\n")
-    for name in found[sizes[0]][0]:
-        medians = [statistics.median(outcome[name] for outcome in found[size]) for size in sizes]
-        cells = (f"{value:,.0f} ({value / medians[0]:.2f})" for value in medians)
-        sys.stdout.write(f"{name:<18}" + "".join(f"{cell:>18}" for cell in cells) + "\n")
+    users, partitions = (list(map(int, text.split(","))) for text in (args.users, args.partitions))
+    with ExitStack() as stack:
+        ways, found = zip(
+            *(way(stack, *numbers, args.primaries) for numbers in product(users, partitions)), strict=True
+        )
+        rounds: list[list[dict[str, float]]] = []
+        for _ in range(args.rounds):
+            rounds.append([{} for _ in ways])
+            for scenario, (i, at) in product(SCENARIOS, random.sample([*enumerate(ways)], len(ways))):
+                rounds[-1][i] |= loaded(at, scenario, args)
+                rounds[-1][i] |= {f"{scenario}, floor": floors.cost(at.pair, at.partitions, scenario, at.sample)}
+    rows = [(name, [figures[name] for figures in found]) for name in found[0]]
+    rows += [
+        (name, [statistics.median(one[i][name] for one in rounds) for i in range(len(ways))]) for name in rounds[0][0]
+    ]
+    head = [f"{at.users:,} in {at.partitions}" for at in ways]
+    if args.results:
+        figures = {"machine": machine(), "users": users, "partitions": partitions, "primaries": args.primaries}
+        args.results.write_text(json.dumps(figures | {"rows": dict(rows)}, indent=1) + "\n")
+    return report(head, rows, [TARGETS.get(at.partitions, {}) if at.users == users[0] else {} for at in ways])
+
+
+def report(head: list[str], rows: list[tuple[str, list[float]]], targets: list[dict[str, float]]) -> int:
+    """A table of medians with their ratios to the first column; 1 if one is above its target."""
+    sys.stdout.write(f"{machine()}\n{'CPU µs a request':<20}" + "".join(f"{text:>18}" for text in head) + "\n")
+    exceeded = False
+    for name, values in rows:
+        cells = []
+        for value, bounds in zip(values, targets, strict=True):
+            is_above = value / values[0] > bounds.get(name, float("inf"))
+            exceeded |= is_above
+            cells.append(f"{value:,.0f} ({value / values[0]:.2f}{'!' if is_above else ''})")
+        sys.stdout.write(f"{name:<20}" + "".join(f"{cell:>18}" for cell in cells) + "\n")
+    return int(exceeded)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -61,6 +61,9 @@ class Dropped(dict[bytes, bool]):
         super().__init__(dict.fromkeys(names, True))
         self._names = names
 
+    def also(self, names: frozenset[bytes]) -> "Dropped":
+        return Dropped(self._names | names) if names else self
+
     def __missing__(self, name: bytes) -> bool:
         usual = name.replace(b"_", b"-")
         is_dropped = usual in self._names or usual.startswith(IDENTITY)

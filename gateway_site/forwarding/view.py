@@ -10,7 +10,7 @@ from common.http.request import Request
 from common.http.response import Headers, RawResponse, Response, StreamedResponse
 from common.http.views import method_not_allowed
 from gateway_site.forwarding.circuit import State
-from gateway_site.forwarding.headers import Dropped, end_to_end, forwarded
+from gateway_site.forwarding.headers import FROM_UPSTREAM, Dropped, end_to_end, forwarded
 from gateway_site.forwarding.retries import Outgoing
 from gateway_site.forwarding.service import Service
 from gateway_site.routes.table import Route
@@ -39,7 +39,10 @@ class Forward:
     def __init__(
         self, route: Route, services: dict[str, Service], *, dropped: Dropped, max_body: int, max_answer: int
     ) -> None:
-        self._service, self._dropped, self._max_answer = services[route.upstream], dropped, max_answer
+        self._service, self._max_answer = services[route.upstream], max_answer
+        asked, answered = route.request_headers, route.answer_headers
+        self._dropped, self._added = dropped.also(asked.dropped), asked.added
+        self._dropped_from_answer, self._added_to_answer = FROM_UPSTREAM.also(answered.dropped), answered.added
         self._canary, self._canary_service = route.canary, services[route.canary.upstream] if route.canary else None
         self._turn = random.random()  # noqa: S311 - another start in each worker
         self._prefix, self._rewrite = route.prefix.encode("ascii"), route.rewrite.encode("ascii")
@@ -65,7 +68,8 @@ class Forward:
             answer.status >= 500
         ):  # its problem is not read: the access line of the same ID at the upstream has the cause
             request.code, request.reason = "forwarded", f"{service.name} answered {answer.status}"
-        fields = end_to_end(answer.headers)
+        fields = end_to_end(answer.headers, self._dropped_from_answer)
+        fields += self._added_to_answer
         if answer.body is not None:
             return RawResponse(answer.status, fields, answer.body)
         if int(dict(fields).get(b"content-length", b"0")) > self._max_answer:
@@ -92,6 +96,7 @@ class Forward:
         """The request for the upstream, and when its time began."""
         fields, proxies = request.fields, request.site.proxies
         headers = end_to_end(fields, self._dropped)
+        headers += self._added
         headers += forwarded(proxies.chain(fields, request.peer), request.origin, self._removed)
         headers.append((b"x-request-id", request.request_id.encode("ascii")))
         headers += identity

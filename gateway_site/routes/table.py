@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from common.http.response import Fields
 from gateway_site.guard.rate import Rate
 
 USERS, USER_SERVICE = "/api/users", "user-service"
@@ -43,6 +44,14 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True)
+class Edits:
+    """Header fields with the names `dropped` are removed, then `added` are appended."""
+
+    dropped: frozenset[bytes] = frozenset()
+    added: Fields = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """Paths below `prefix` go to `upstream`, with `rewrite` in place of the prefix.
 
@@ -62,6 +71,8 @@ class Route:
     max_body_bytes: int | None = None
     canary: Canary | None = None
     maintenance: str = ""
+    request_headers: Edits = Edits()
+    answer_headers: Edits = Edits()
 
     @property
     def upstreams(self) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from gateway_site.forwarding.headers import CREDENTIALS, HOP_BY_HOP, IDENTITY, NOT_FORWARDED
 from gateway_site.guard import rate
-from gateway_site.routes.table import ANY, OPEN, REST, Canary
+from gateway_site.routes.table import ANY, OPEN, REST, Canary, Edits
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?(:\d{1,5})?")
 PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
@@ -15,7 +16,23 @@ PATH = re.compile(r"(/([A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{[a-z_]{1,32}\}))*")
 SCOPE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 METHOD = re.compile(r"[A-Z]{1,20}")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+FIELD = re.compile(r"[A-Za-z0-9-]{1,64}")
+FIELD_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,1000}[\x21-\x7e])?")
 SENTENCE = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+
+
+OURS_IN_ANSWERS = frozenset(
+    (
+        b"age",
+        b"content-encoding",
+        b"content-length",
+        b"content-range",
+        b"etag",
+        b"www-authenticate",
+        b"x-content-type-options",
+        b"x-request-id",
+    )
+)
 
 
 def matching(pattern: re.Pattern[str], wanted: str) -> Callable[[Any], str]:
@@ -104,6 +121,31 @@ def canary(value: Any) -> Canary:
     return Canary(**{key: CANARY[key](given) for key, given in value.items()})
 
 
+def edits(kept: frozenset[bytes], kept_prefix: bytes) -> Callable[[Any], Edits]:
+    """`kept`: names that no table may change; with `kept_prefix` all that begin so."""
+
+    def field_name(value: Any) -> bytes:
+        found = matching(FIELD, "names of letters, digits and hyphens")(value).lower().encode("ascii")
+        if found in kept or found.startswith(kept_prefix):
+            raise ValueError(f"fields other than {found.decode()}, which the gateway or its security depends on")
+        return found
+
+    def fields(value: Any) -> list[tuple[bytes, bytes]]:
+        if not isinstance(value, dict):
+            raise ValueError('fields like { x-shop = "eu" }')
+        text = matching(FIELD_VALUE, "values of printable ASCII")
+        return [(field_name(name), text(given).encode("ascii")) for name, given in value.items()]
+
+    def parse(value: Any) -> Edits:
+        if not isinstance(value, dict) or not value or not value.keys() <= {"remove", "set", "add"}:
+            raise ValueError('a table of remove, set, add like { set = { x-shop = "eu" }, remove = ["server"] }')
+        replaced = fields(value.get("set", {}))
+        dropped = {*map(field_name, listed(str)(value.get("remove", []))), *(name for name, _ in replaced)}
+        return Edits(frozenset(dropped), (*replaced, *fields(value.get("add", {}))))
+
+    return parse
+
+
 def address(value: Any) -> str:
     try:
         return str(ip_address(value if isinstance(value, str) else ""))
@@ -130,6 +172,8 @@ ROUTE: dict[str, Callable[[Any], Any]] = {
     "max_body_bytes": number(0, 1 << 40),
     "canary": canary,
     "maintenance": matching(SENTENCE, "a sentence for clients of at most 200 characters"),
+    "request_headers": edits(NOT_FORWARDED | CREDENTIALS | {b"idempotency-key"}, IDENTITY),
+    "answer_headers": edits(HOP_BY_HOP | OURS_IN_ANSWERS, b"access-control-"),
 }
 """The fields of a route in the file."""
 UPSTREAM: dict[str, Callable[[Any], Any]] = {

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 from common.cli.console import Command as BaseCommand
 from common.cli.console import table
 from gateway_site.routes.matching import Matcher
-from gateway_site.routes.table import Route
+from gateway_site.routes.table import Edits, Route
 
 settings: Any = conf.settings  # mypy's plugin only has the user service's settings
 
@@ -74,6 +74,16 @@ def _explanation(method: str, target: str) -> str:
     }
     if route.canary:
         lines["canary"] = f"{route.canary.percent:g} % to {route.canary.upstream}"
+    lines |= {
+        name: _edits(edits)
+        for name, edits in (("request headers", route.request_headers), ("answer headers", route.answer_headers))
+        if edits != Edits()
+    }
     if route.maintenance:
         lines["maintenance"] = f"503: {route.maintenance}"
     return "\n".join(f"{name + ':':20}{value}" for name, value in lines.items())
+
+
+def _edits(edits: Edits) -> str:
+    names = [f"without {name}" for name in sorted(name.decode() for name in edits.dropped)]
+    return ", ".join([*names, *(f"{name.decode()}: {value.decode()}" for name, value in edits.added)])

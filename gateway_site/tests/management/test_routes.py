@@ -21,6 +21,7 @@ methods = ["GET", "PUT"]
 timeout_ms = 200
 max_body_bytes = 5
 canary = { upstream = "next", percent = 2.5 }
+request_headers = { set = { X-Tenant = "acme" }, remove = ["cookie"] }
 """
 
 
@@ -54,6 +55,7 @@ def test_explains_a_request(shell: Shell, orders: str) -> None:
         "body:               at most 5 bytes",
         "limit:              5 in 1 s, burst 5",
         "canary:             2.5 % to next",
+        "request headers:    without cookie, without x-tenant, x-tenant: acme",
     ]
 
 

@@ -1,11 +1,13 @@
 """Tables from text, as the settings read them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway_site.routes.reading import table
 from gateway_site.routes.table import Table
+from gateway_site.tests.routes.scripted import Scripted, scripted
 
 USERS = "http://user-service:3001"
 
@@ -28,3 +30,10 @@ class Tables:
 @pytest.fixture
 def tables(tmp_path: Path) -> Tables:
     return Tables(tmp_path)
+
+
+@pytest.fixture(params=["http.server", "node"])
+def upstream(request: pytest.FixtureRequest) -> Iterator[Scripted]:
+    """Each test that asks for it runs with both."""
+    with scripted(request.param) as running:
+        yield running

@@ -40,7 +40,7 @@ def build(settings: Any) -> Application:
     if settings.ROUTES_FILE:
         samplers.append(Reloader(settings.ROUTES_SOURCE, door, settings.LONGEST_MS).look)
     return Application(
-        urls.urlpatterns(index, closed_to_proxies(metrics_view(()))),
+        urls.urlpatterns(index, closed_to_proxies(metrics_view(())), door),
         find=door.find,
         probes=door.probes,
         ready_when=any,

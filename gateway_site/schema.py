@@ -10,6 +10,8 @@ from rest_framework.routers import SimpleRouter
 from common.http.viewsets import AsyncViewSet
 from common.openapi.components import sent
 from common.openapi.service import urlpatterns as service_patterns
+from gateway_site.routes import openapi
+from gateway_site.routes.table import USERS, Route
 from users_contract.contracts import UserSerializer
 from users_contract.openapi import EXAMPLES, TAGS, UserSchema, describe_users, finish_users
 
@@ -84,17 +86,26 @@ SCHEMES = {
 }
 
 
-def finish(generated: dict[str, Any]) -> None:
-    """Adds how to authenticate, as AUTH is set: with AUTH=none a credential may be left out."""
+def finish(generated: dict[str, Any], routes: tuple[Route, ...] = ()) -> None:
+    """Adds how to authenticate, as AUTH is set: with AUTH=none a credential may be left out. Adds the routes' schemas;
+    without `routes` those of the start."""
     usable = [name for name in SCHEMES if name != "apiKeyAuth" or "apikey" in (settings.AUTH or "apikey")]
     finish_users(generated)
-    generated["components"]["securitySchemes"] = {name: SCHEMES[name] for name in usable}
+    schemas = generated["components"].pop("schemas")
+    schemes = {name: SCHEMES[name] for name in usable}
+    generated["components"] = {"schemas": schemas, "securitySchemes": schemes, **generated["components"]}
+    routes = routes or settings.ROUTES.routes
+    users = next(route for route in routes if route.prefix == USERS)
+    ways: list[dict[str, list[str]]] = [{name: []} for name in usable]
+    ways = ways if settings.AUTH else [{}, *ways]
     for path_template, operations in generated["paths"].items():
         if path_template.startswith("/api/"):
             for method, operation in operations.items():
-                operation["description"] += f" Needs the scope `{settings.ROUTES.users.scope_for(method.upper())}`."
-                ways: list[dict[str, list[str]]] = [{name: []} for name in usable]
-                operation["security"] = ways if settings.AUTH else [{}, *ways]
+                operation["description"] += f" Needs the scope `{users.scope_for(method.upper())}`."
+                operation["security"] = ways
+    for route in routes:
+        if route.schema:
+            openapi.add(generated, route, ways)
 
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)

@@ -3,6 +3,7 @@
 The generator is imported when a schema is first asked for: it costs 8 MB.
 """
 
+from collections.abc import Callable, Hashable
 from pathlib import Path
 
 from asgiref.sync import sync_to_async
@@ -32,14 +33,14 @@ POLICY = (
 )
 
 
-def schema(form: str) -> View:
-    """The view that serves the schema as `json` or `yaml`; generated at the first request, in a thread."""
+def schema(form: str, given: Callable[[], tuple[Hashable, ...]]) -> View:
+    """The view that serves the schema as `json` or `yaml`; generated when `given` is new, in a thread."""
 
     @safe
     async def view(request: Request) -> RawResponse:
         from common.openapi.generate import text
 
-        content = await sync_to_async(text, thread_sensitive=False)(form)
+        content = await sync_to_async(text, thread_sensitive=False)(form, *given())
         return RawResponse(200, [(b"content-type", TYPES[form])], content)
 
     return view
@@ -70,11 +71,11 @@ def _read(name: str) -> bytes:
     return (folder / name).read_bytes()
 
 
-def urlpatterns(prefix: str = "") -> list[URLPattern]:
-    """The paths, below a prefix like `api/`."""
+def urlpatterns(prefix: str = "", given: Callable[[], tuple[Hashable, ...]] = tuple) -> list[URLPattern]:
+    """The paths, below a prefix like `api/`. `given`: what the site's `finish` takes."""
     return [
-        path(f"{prefix}openapi.json", schema("json")),
-        path(f"{prefix}openapi.yaml", schema("yaml")),
+        path(f"{prefix}openapi.json", schema("json", given)),
+        path(f"{prefix}openapi.yaml", schema("yaml", given)),
         path(f"{prefix}docs", docs),
         path(f"{prefix}docs/<str:name>", asset),
     ]

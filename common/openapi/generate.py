@@ -1,6 +1,7 @@
 """Generates a site's OpenAPI document."""
 
 import re
+from collections.abc import Hashable
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -21,8 +22,9 @@ SERVICE = {"name": "service", "description": "Health and version of the service.
 
 
 @lru_cache(maxsize=1)
-def schema() -> dict[str, Any]:
-    """The site's document. Its `schema` module has the described `urlpatterns`, `INFO`, `TAGS`, `EXAMPLES` and `finish`."""
+def schema(*given: Hashable) -> dict[str, Any]:
+    """The site's document. Its `schema` module has the described `urlpatterns`, `INFO`, `TAGS`, `EXAMPLES` and `finish`,
+    which takes what is `given` here."""
     site = import_module(settings.SCHEMA_MODULE)
     generator = SchemaGenerator(patterns=site.urlpatterns)  # type: ignore[no-untyped-call]
     generated: dict[str, Any] = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
@@ -35,8 +37,8 @@ def schema() -> dict[str, Any]:
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = True
     tighten(generated["components"]["schemas"])
-    site.finish(generated)
     name_components(generated, EXAMPLES | site.EXAMPLES)
+    site.finish(generated, *given)
     return generated
 
 
@@ -68,8 +70,9 @@ def _enumerate(component: dict[str, Any]) -> None:
 
 
 @lru_cache(maxsize=2)
-def text(form: str) -> bytes:
+def text(form: str, *given: Hashable) -> bytes:
     """The document as `json` or `yaml`."""
     if form == "json":
-        return orjson.dumps(schema(), option=orjson.OPT_INDENT_2) + b"\n"
-    return yaml.safe_dump(schema(), sort_keys=False, allow_unicode=True, width=120).encode()
+        return orjson.dumps(schema(*given), option=orjson.OPT_INDENT_2) + b"\n"
+    tree = orjson.loads(text("json", *given))  # nothing in it is shared, so YAML needs no aliases
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=120).encode()

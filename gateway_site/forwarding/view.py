@@ -48,7 +48,7 @@ class Forward:
         self._prefix, self._rewrite = route.prefix.encode("ascii"), route.rewrite.encode("ascii")
         self._removed, self._timeout, self._retries = route.removed, route.timeout_ms / 1000, route.retries
         self._max_body = max_body if route.max_body_bytes is None else route.max_body_bytes
-        self._methods = {*route.methods, "HEAD"} if "GET" in route.methods else set(route.methods)
+        self._methods = route.allowed
 
     async def serve(self, request: Request, identity: Headers | None = None) -> Response:
         """The upstream's answer; `identity`: the fields that name the caller.

@@ -1,12 +1,13 @@
 """Makes the table of a source, and refuses what would not work: one line with the place and the cure."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
 from gateway_site.routes import values
-from gateway_site.routes.source import Malformed, Source, read
+from gateway_site.routes.source import Malformed, Source, content, read
 from gateway_site.routes.table import OPEN, USER_SERVICE, USERS, Route, Table, Upstream, scopes_of
 
 OWN = ("/health", "/metrics", "/version", "/problems", "/static", "/api/docs", "/api/openapi.json", "/api/openapi.yaml")
@@ -65,7 +66,22 @@ class Reader:
             fields = {"paths": values.paths(USERS_PATHS), **fields}
         fields.setdefault("rewrite", f"/{prefix.rpartition('/')[2]}")
         fields["scopes"] = scopes_of(prefix, fields.get("scopes", {}))
-        self.routes.append(Route(**{**self.route, **fields}))
+        route = Route(**{**self.route, **fields})
+        self.routes.append(self._described(number, route) if route.schema else route)
+
+    def _described(self, number: int, route: Route) -> Route:
+        """The route with the text of the schema that it names."""
+        from gateway_site.routes import openapi  # loaded for a schema only
+
+        try:
+            if route.prefix == USERS:
+                raise Malformed("the gateway describes users itself: remove it")
+            text = content(self.source.folder / route.schema, "mount the service's schema, or leave it out")
+            described = replace(route, schema=text)
+            openapi.check(described)
+        except Malformed as error:
+            raise self._fault(number, f"schema {route.schema}: {error}") from None
+        return described
 
     def _upstream_at(self, prefix: str, url: str) -> str:
         """The name of the upstream with this URL, which a route gives in place of a name."""

@@ -20,12 +20,13 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """`places`: where a route (by its number) or an upstream (by its name) was written."""
+    """`places`: where a route (by its number) or an upstream (by its name) was written. `folder`: of the files it names."""
 
     routes: list[Any]
     upstreams: dict[str, Any] = field(default_factory=dict)
     scopes: Any = ()
     places: dict[int | str, str] = field(default_factory=dict)
+    folder: Path = Path()
 
     def place(self, key: int | str) -> str:
         return self.places.get(key, f"route {key + 1}" if isinstance(key, int) else f"upstream {key}")
@@ -63,16 +64,24 @@ def _pairs(text: str) -> Source:
     return Source(routes, places=places)
 
 
-def _file(path: Path) -> Source:
+def content(path: Path, wanted: str = "mount a TOML or YAML file") -> str:
+    """Raises Malformed: reading must end, whatever is at the path."""
     try:
-        content = path.read_bytes()
-        if len(content) > MAX_BYTES:
-            raise Malformed(f"{path} is larger than {MAX_BYTES} bytes: list fewer routes")
-        text = content.decode("utf-8-sig")
+        if path.exists() and not path.is_file():
+            raise Malformed(f"{path} is no file: {wanted}")
+        with path.open("rb") as file:
+            found = file.read(MAX_BYTES + 1)
+        if len(found) > MAX_BYTES:
+            raise Malformed(f"{path} is larger than {MAX_BYTES} bytes: make it smaller")
+        return found.decode("utf-8-sig")
     except OSError as error:
-        raise Malformed(f"{path} cannot be read ({error.strerror}): mount a TOML or YAML file") from None
+        raise Malformed(f"{path} cannot be read ({error.strerror}): {wanted}") from None
     except UnicodeDecodeError:
-        raise Malformed(f"{path} is not UTF-8 text: mount a TOML or YAML file") from None
+        raise Malformed(f"{path} is not UTF-8 text: {wanted}") from None
+
+
+def _file(path: Path) -> Source:
+    text = content(path)
     document, lines = _toml(path, text) if path.suffix == ".toml" else _yaml(path, text)
     if not isinstance(document, dict) or not document.keys() <= {"routes", "upstreams", "scopes"}:
         raise Malformed(f"{path} line 1: the file has routes, upstreams and scopes, and nothing else")
@@ -80,7 +89,7 @@ def _file(path: Path) -> Source:
     if not isinstance(routes, list) or not isinstance(upstreams, dict):
         raise Malformed(f"{path} line 1: make routes a list, and upstreams a table of names")
     places = {key: f"{path} line {line}" for key, line in lines.items()}
-    return Source(routes, upstreams, document.get("scopes", []), places)
+    return Source(routes, upstreams, document.get("scopes", []), places, path.parent)
 
 
 def _toml(path: Path, text: str) -> tuple[Any, dict[int | str, int]]:
@@ -101,19 +110,16 @@ def _toml(path: Path, text: str) -> tuple[Any, dict[int | str, int]]:
 
 
 def _yaml(path: Path, text: str) -> tuple[Any, dict[int | str, int]]:
-    import yaml  # drf-spectacular's, loaded for a YAML file only
+    from gateway_site.routes import yaml_file  # loaded for a YAML file only
 
     try:
-        document, node = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Malformed(f"{path} line {line} is not YAML: {error.problem}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise Malformed(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        document, node = yaml_file.read(text)
+    except Malformed as error:
+        raise Malformed(f"{path} {error}") from None
     lines: dict[int | str, int] = {}
-    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-        if key.value == "routes" and isinstance(value, yaml.SequenceNode):
+    for key, value in (node and document and isinstance(document, dict) and node.value) or ():
+        if key.value == "routes" and isinstance(document["routes"], list):
             lines |= {number: item.start_mark.line + 1 for number, item in enumerate(value.value)}
-        elif key.value == "upstreams" and isinstance(value, yaml.MappingNode):
+        elif key.value == "upstreams" and isinstance(document["upstreams"], dict):
             lines |= {str(name.value): name.start_mark.line + 1 for name, _ in value.value}
     return document, lines

@@ -57,6 +57,7 @@ class Route:
 
     `paths`: what exists below the prefix: "" is the prefix itself, `{name}` one segment, `/*` everything. They are the
     metrics' `route` labels. `methods`: empty for all. `scopes`: by method. None: the gateway's own setting.
+    `schema`: its OpenAPI document as text, empty for none.
     """
 
     prefix: str
@@ -64,6 +65,7 @@ class Route:
     rewrite: str = ""
     paths: tuple[str, ...] = ("", REST)
     methods: tuple[str, ...] = ()
+    schema: str = ""
     scopes: Mapping[str, str] = field(default_factory=dict, hash=False)
     timeout_ms: int = 5000
     retries: int = 2
@@ -73,6 +75,11 @@ class Route:
     maintenance: str = ""
     request_headers: Edits = Edits()
     answer_headers: Edits = Edits()
+
+    @property
+    def allowed(self) -> frozenset[str]:
+        """`methods`, and HEAD with GET; empty for all."""
+        return frozenset({*self.methods, "HEAD"} if "GET" in self.methods else self.methods)
 
     @property
     def upstreams(self) -> tuple[str, ...]:

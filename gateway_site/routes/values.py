@@ -12,6 +12,7 @@ from gateway_site.routes.table import ANY, OPEN, REST, Canary, Edits
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?(:\d{1,5})?")
 PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+FILE = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
 PATH = re.compile(r"(/([A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{[a-z_]{1,32}\}))*")
 SCOPE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 METHOD = re.compile(r"[A-Z]{1,20}")
@@ -164,6 +165,7 @@ ROUTE: dict[str, Callable[[Any], Any]] = {
     "upstream": lambda value: origin(value) if isinstance(value, str) and "/" in value else name(value),
     "rewrite": rewrite,
     "paths": paths,
+    "schema": matching(FILE, "a file next to the table, e.g. orders.yaml"),
     "methods": listed(method),
     "scopes": scopes,
     "timeout_ms": number(1, 600_000),

@@ -57,7 +57,7 @@ def _explanation(method: str, target: str) -> str:
         raise CommandError(
             f"no route has {path}: the gateway answers it itself, or with 404; `routes` lists them", returncode=1
         )
-    if route.methods and method not in {*route.methods, *(["HEAD"] if "GET" in route.methods else [])}:
+    if route.methods and method not in route.allowed:
         raise CommandError(f"{found.template} has {', '.join(route.methods)}: the answer is 405", returncode=1)
     url = settings.ROUTES.upstreams[route.upstream].url
     forwarded = (route.rewrite + path.removeprefix(route.prefix) or "/") + (f"?{query}" if query else "")

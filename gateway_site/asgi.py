@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from common.http.metrics import metrics_view
 from common.http.views import View
 from common.observability.json_logging import mask
 from gateway_site import pages, urls
+from gateway_site.forwarding.coding import Coded
 from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.headers import FROM_CLIENT, FROM_CLIENT_WITHOUT_CREDENTIALS
 from gateway_site.forwarding.reload import Reloader
@@ -28,12 +30,16 @@ def build(settings: Any) -> Application:
     """Opens no connection. Raises ImproperlyConfigured."""
     dropped = FROM_CLIENT_WITHOUT_CREDENTIALS if settings.AUTH else FROM_CLIENT
     guard = LateGuard(settings)
+    threads = ThreadPoolExecutor(1, "coding")  # as many jobs wait as requests are in flight, at most
 
     def view(route: Route, services: dict[str, Service]) -> View:
         if route.maintenance:
             return guard.protect(route, partial(in_maintenance, route.maintenance))
         bounds = {"max_body": settings.MAX_BODY_BYTES, "max_answer": settings.MAX_ANSWER_BYTES}
-        return guard.protect(route, Forward(route, services, dropped=dropped, **bounds).serve)
+        serve: View = Forward(route, services, dropped=dropped, **bounds).serve
+        if route.compress:
+            serve = Coded(serve, route.compress, threads).serve
+        return guard.protect(route, serve)
 
     door = Door(settings.ROUTES, view)
     index, samplers = _index(door, settings)

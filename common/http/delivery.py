@@ -48,6 +48,8 @@ def head(request: Request, response: Response) -> Headers:
     if request_id.HEADER not in given:
         headers.append((request_id.HEADER, request.request_id.encode("ascii")))
     if b"content-length" not in given and not response.streaming and response.status_code not in {204, 304}:
-        headers.append((b"content-length", b"%d" % len(response.content)))
+        length = len(response.content)
+        if length or request.method != "HEAD":  # else unknown
+            headers.append((b"content-length", b"%d" % length))
     headers += request.answer_fields
     return headers

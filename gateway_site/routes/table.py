@@ -52,6 +52,14 @@ class Edits:
 
 
 @dataclass(frozen=True, slots=True)
+class Compression:
+    """`codings`: in the order of preference where a client has none."""
+
+    min_bytes: int = 1024
+    codings: tuple[str, ...] = ("br", "gzip")
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """Paths below `prefix` go to `upstream`, with `rewrite` in place of the prefix.
 
@@ -75,6 +83,7 @@ class Route:
     maintenance: str = ""
     request_headers: Edits = Edits()
     answer_headers: Edits = Edits()
+    compress: Compression | None = None
 
     @property
     def allowed(self) -> frozenset[str]:

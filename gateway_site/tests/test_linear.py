@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from common.http.proxies import Proxies
+from gateway_site.forwarding.coding import SUFFIX, acceptable
 from gateway_site.forwarding.headers import end_to_end
 from gateway_site.guard.credentials import token
 from gateway_site.guard.limit import client_of
@@ -34,6 +35,8 @@ PARSERS: list[tuple[str, Callable[[Any], object], Callable[[int], Any]]] = [
     ("limited client", client_of, lambda n: "1:" * n),
     ("path of a route", ROUTES.find, lambda n: "/shop" + "/a" * n + "/../" + "." * n),
     ("path of a route, declared", ROUTES.find, lambda n: "/api/orders/1" + "/items" * n),
+    ("accept-encoding", lambda v: acceptable.__wrapped__(v, ("br", "gzip")), lambda n: b"gzip;q=1.0 ," * n),
+    ("coded etags", lambda v: SUFFIX.sub(b"", v), lambda n: b'"~gzip~br' * n),
     ("accept", lambda v: request(headers=((b"accept", v),)).wants_page, lambda n: b"text/htm,jso," * n),
 ]
 

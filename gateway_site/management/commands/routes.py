@@ -79,6 +79,8 @@ def _explanation(method: str, target: str) -> str:
         for name, edits in (("request headers", route.request_headers), ("answer headers", route.answer_headers))
         if edits != Edits()
     }
+    if route.compress:
+        lines["compress"] = f"{' or '.join(route.compress.codings)} from {route.compress.min_bytes} bytes"
     if route.maintenance:
         lines["maintenance"] = f"503: {route.maintenance}"
     return "\n".join(f"{name + ':':20}{value}" for name, value in lines.items())

@@ -22,6 +22,7 @@ timeout_ms = 200
 max_body_bytes = 5
 canary = { upstream = "next", percent = 2.5 }
 request_headers = { set = { X-Tenant = "acme" }, remove = ["cookie"] }
+compress = {}
 """
 
 
@@ -56,6 +57,7 @@ def test_explains_a_request(shell: Shell, orders: str) -> None:
         "limit:              5 in 1 s, burst 5",
         "canary:             2.5 % to next",
         "request headers:    without cookie, without x-tenant, x-tenant: acme",
+        "compress:           br or gzip from 1024 bytes",
     ]
 
 

@@ -16,7 +16,7 @@ const server = http.createServer(async (request, response) => {
   } else {
     seen.push({ method: request.method, target: request.url, fields: request.headers, body: text });
     const { etag } = Object.fromEntries(plan.fields);
-    const isHeld = etag && (request.headers["if-none-match"] || "").split(", ").includes(etag);
+    const isHeld = etag && (request.headers["if-none-match"] || "").replaceAll("W/", "").split(", ").includes(etag);
     for (const [name, value] of plan.fields) response.appendHeader(name, value);
     response.writeHead(isHeld ? 304 : plan.status, isHeld ? {} : { "content-length": Buffer.byteLength(plan.body) });
     response.end(isHeld ? undefined : plan.body);

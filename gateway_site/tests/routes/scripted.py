@@ -23,7 +23,7 @@ class Scripted:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def plan(self, body: str = "{}", status: int = 200, **fields: str) -> None:
+    def plan(self, body: str = "{}", status: int = 200, /, **fields: str) -> None:
         """From now on it answers so, or 304 to a request that holds its `etag`; what it has seen is dropped."""
         pairs = [(name.replace("_", "-"), value) for name, value in fields.items()]
         plan = {"status": status, "fields": pairs, "body": body}
@@ -72,7 +72,7 @@ def _handler() -> type[Handler]:
             else:
                 fields = {name.lower(): value for name, value in self.headers.items()}
                 seen.append({"method": self.command, "target": self.path, "fields": fields, "body": body})
-                self.answer_as_planned(fields.get("if-none-match", "").split(", "))
+                self.answer_as_planned(fields.get("if-none-match", "").replace("W/", "").split(", "))
 
         do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
 

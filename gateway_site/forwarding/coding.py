@@ -1,0 +1,174 @@
+"""Codes a route's answers with gzip or br, where the client accepts it (RFC 9110 §8.4, §12.5.3)."""
+
+import asyncio
+import re
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from functools import lru_cache, partial
+from typing import Protocol
+
+from common.http.request import Request
+from common.http.response import Headers, RawResponse, StreamedResponse
+from common.http.views import View
+from gateway_site.routes.table import Compression
+
+INLINE_BYTES = 16_384
+"""A body up to this size is coded where it is, in some 0.1 ms; a larger one in a thread, without the GIL."""
+
+GZIP_LEVEL, BR_QUALITY = 5, 4
+
+CODABLE = re.compile(rb"text/(?!event-stream)|application/(?:[\w.-]+\+)?(?:json|xml|javascript)\b|image/svg\+xml")
+"""The beginning of a Content-Type whose bodies shrink. An event stream must not wait for more events."""
+
+LEFT_ALONE = frozenset(
+    (b"content-encoding", b"content-range", b"content-digest", b"repr-digest", b"content-md5", b"digest")
+)
+"""Fields that would become wrong."""
+
+VARY = (b"vary", b"Accept-Encoding")
+SUFFIX = re.compile(rb'~(?:gzip|br)"')
+"""Of the ETag of a coded answer: `"x~gzip"` for the upstream's `"x"`. Apache's own `-gzip` is another."""
+
+
+class Coder(Protocol):
+    def step(self, chunk: bytes, *, at_once: bool) -> bytes: ...
+    def finish(self) -> bytes: ...
+
+
+class Gzip:
+    def __init__(self) -> None:
+        self._compressor = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)
+        self.finish = self._compressor.flush
+
+    def step(self, chunk: bytes, *, at_once: bool) -> bytes:
+        coded = self._compressor.compress(chunk)
+        return coded + self._compressor.flush(zlib.Z_SYNC_FLUSH) if at_once else coded
+
+
+class Brotli:
+    def __init__(self) -> None:
+        import brotli  # 5 MB, for routes that ask for it
+
+        self._compressor = brotli.Compressor(quality=BR_QUALITY)
+        self.finish: Callable[[], bytes] = self._compressor.finish
+
+    def step(self, chunk: bytes, *, at_once: bool) -> bytes:
+        coded: bytes = self._compressor.process(chunk)
+        return coded + self._compressor.flush() if at_once else coded
+
+
+CODERS: dict[str, Callable[[], Coder]] = {"gzip": Gzip, "br": Brotli}
+
+
+class Coded:
+    """The view of a route, its answers coded. `threads`: for large bodies."""
+
+    def __init__(self, view: View, compression: Compression, threads: Executor) -> None:
+        self._view, self._threads = view, threads
+        self._codings, self._min_bytes = compression.codings, compression.min_bytes
+
+    async def serve(self, request: Request, identity: Headers | None = None) -> RawResponse:
+        accepted = acceptable(_joined(request.fields, b"accept-encoding"), self._codings)
+        held = _joined(request.fields, b"if-none-match")
+        # A client that holds only a coded answer and does not accept it any more needs a new one.
+        known = accepted if request.method in {"GET", "HEAD"} else CODERS
+        request.fields = [(name, _without_suffix(name, value, known)) for name, value in request.fields]
+        answer: RawResponse = await self._view(request, identity)
+        if answer.status_code == 304:
+            answer.raw_headers = [(n, _held(v, held, accepted) if n == b"etag" else v) for n, v in answer.raw_headers]
+        elif not self._is_codable(answer):
+            return answer
+        _add_vary(answer.raw_headers)
+        if accepted and answer.status_code != 304 and self._is_large(answer):
+            return await self._code(request, answer, accepted[0])
+        return answer
+
+    def _is_codable(self, answer: RawResponse) -> bool:
+        fields = dict(answer.raw_headers)
+        return (
+            CODABLE.match(fields.get(b"content-type", b"").lower()) is not None
+            and LEFT_ALONE.isdisjoint(fields)
+            and b"no-transform" not in _joined(answer.raw_headers, b"cache-control").lower()
+        )
+
+    def _is_large(self, answer: RawResponse) -> bool:
+        length = len(answer.content) or int(dict(answer.raw_headers).get(b"content-length", b"0"))  # of HEAD
+        return answer.streaming or length >= self._min_bytes
+
+    async def _code(self, request: Request, answer: RawResponse, coding: str) -> RawResponse:
+        changed = {b"content-length", b"accept-ranges", b"etag"}
+        fields = [field for field in answer.raw_headers if field[0] not in changed]
+        fields.append((b"content-encoding", coding.encode("ascii")))
+        tag = dict(answer.raw_headers).get(b"etag")
+        if tag is not None:
+            # After a PUT it names the upstream's representation, not this body (RFC 9110 §8.8.3).
+            fields.append((b"etag", _with_suffix(tag, coding) if request.method in {"GET", "HEAD"} else tag))
+        if request.method == "HEAD":
+            return RawResponse(answer.status_code, fields)
+        coder = CODERS[coding]()
+        if isinstance(answer, StreamedResponse):
+            # Equal bodies must be equal bytes where they have a strong ETag, however the chunks were cut.
+            chunks = self._chunks(answer.chunks, coder, at_once=tag is None)
+            return StreamedResponse(answer.status_code, fields, chunks, answer.aclose)
+        if len(answer.content) <= INLINE_BYTES:
+            return RawResponse(answer.status_code, fields, _whole(coder, answer.content))
+        body = await asyncio.get_running_loop().run_in_executor(self._threads, _whole, coder, answer.content)
+        return RawResponse(answer.status_code, fields, body)
+
+    async def _chunks(self, chunks: AsyncIterator[bytes], coder: Coder, *, at_once: bool) -> AsyncIterator[bytes]:
+        loop = asyncio.get_running_loop()
+        async for chunk in chunks:
+            coded = await loop.run_in_executor(self._threads, partial(coder.step, chunk, at_once=at_once))
+            if coded:
+                yield coded
+        yield coder.finish()
+
+
+def _whole(coder: Coder, body: bytes) -> bytes:
+    return coder.step(body, at_once=False) + coder.finish()
+
+
+@lru_cache(maxsize=1024)
+def acceptable(value: bytes, codings: Sequence[str]) -> tuple[str, ...]:
+    """Those of the codings that Accept-Encoding prefers to none, the best first; in the given order where it has none."""
+    weights: dict[str, float] = {}
+    for item in value.decode("latin-1").lower().split(","):
+        name, _, parameter = item.partition(";")
+        weights.setdefault(name.strip().removeprefix("x-"), _weight(parameter))
+    least = weights.get("identity", 0.0)
+    found = {coding: weights.get(coding, weights.get("*", 0.0)) for coding in codings}
+    wanted = [coding for coding in codings if found[coding] > 0 and found[coding] >= least]
+    return tuple(sorted(wanted, key=lambda coding: -found[coding]))
+
+
+def _weight(parameter: str) -> float:
+    name, _, value = parameter.partition("=")
+    if name.strip() != "q":
+        return 1.0
+    return float(value) if re.fullmatch(r"\s*[01](?:\.\d{0,3})?\s*", value, re.ASCII) else 0.0
+
+
+def _joined(fields: Headers, name: bytes) -> bytes:
+    return b", ".join(value for key, value in fields if key == name)
+
+
+def _add_vary(fields: Headers) -> None:
+    if b"accept-encoding" not in _joined(fields, b"vary").lower():
+        fields.append(VARY)
+
+
+def _with_suffix(tag: bytes, coding: str) -> bytes:
+    """A weak tag may name several codings; a strong one names one sequence of bytes."""
+    return tag[:-1] + f'~{coding}"'.encode("ascii") if tag.startswith(b'"') else tag
+
+
+def _without_suffix(name: bytes, value: bytes, codings: Iterable[str]) -> bytes:
+    if name not in {b"if-match", b"if-none-match"}:
+        return value
+    return SUFFIX.sub(lambda found: b'"' if found[0][1:-1].decode() in codings else found[0], value)
+
+
+def _held(tag: bytes, held: bytes, codings: Sequence[str]) -> bytes:
+    """The tag of a 304: the client's own, of the coding that it holds."""
+    return next((coded for coding in codings if (coded := _with_suffix(tag, coding)) in held), tag)

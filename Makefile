@@ -9,7 +9,7 @@ PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-c
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-fast mutants end-to-end lint fix check schema client docs rename new-service verify render images kind observe sbom audit bench drill lock
-.PHONY: install-services test-site test-coverage verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename verify-service
+.PHONY: install-services test-site test-coverage validators verify-schema verify-deploy verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename verify-service
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -80,20 +80,18 @@ rename: .venv/.requirements-dev ## your names instead of the template's: make re
 new-service: .venv/.requirements-dev ## a third service behind the gateway, with tests and manifests: make new-service NAME=orders
 	@$(PY) -m tools.new_service "$(NAME)" && $(PY) deploy/bin/monitoring_component.py && $(PY) -m ruff check --fix --quiet && $(PY) -m ruff format --quiet && $(MAKE) --no-print-directory schema
 
-verify: docs verify-schema verify-manifests verify-pipelines verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename verify-service ## slow checks: docs, manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing, rename, new service
+verify: docs verify-schema verify-deploy verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename verify-service ## slow checks: docs, manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing, rename, new service
 
 verify-schema: .venv/.requirements-dev
 	$(PY) -m tools.schema.diff
 	$(PY) -m tools.schema.lint
 
-# The validators of manifests and of the Dockerfile are wheels: they are in .venv/bin. Those of custom resources, rules and workflows
-# are built in build/validators where Go is.
-verify-manifests: .venv/.requirements-verify .venv/policy/.requirements-policy
-	PATH="$(CURDIR)/.venv/bin:$(CURDIR)/.venv/policy/bin:$$PATH" $(call verify,manifests) deploy/tests --ignore=deploy/tests/pipelines
+verify-deploy: validators .venv/.requirements-verify .venv/policy/.requirements-policy
+	$(call verify,deploy) deploy/tests
 
-verify-pipelines: .venv/.requirements-verify
-	@if command -v go >/dev/null; then $(PY) deploy/bin/validators.py; fi
-	PATH="$(CURDIR)/.venv/bin:$$PATH" $(call verify,pipelines) deploy/tests/pipelines
+# Builds the validators that are Go programs in build/validators, where Go is. The others are wheels.
+validators: .venv/.requirements-dev
+	@$(PY) deploy/bin/validators.py
 
 verify-clients: .venv/.requirements-verify
 	$(call verify,clients) tools/tests/test_clients.py

@@ -69,9 +69,14 @@ def main() -> None:
     made = FOLDER / TABLE.name
     if made.is_file() and made.read_bytes() == TABLE.read_bytes():
         return
+    modules = tomllib.loads(TABLE.read_text(encoding="utf-8"))["module"]
+    if shutil.which("go") is None:
+        names = " ".join(Path(each["program"]).name for each in modules if "program" in each)
+        sys.stdout.write(f"skipped without Go: {names}\n")
+        return
     FOLDER.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=FOLDER.parent) as draft:
-        make(tomllib.loads(TABLE.read_text(encoding="utf-8"))["module"], Path(draft))
+        make(modules, Path(draft))
         shutil.copy2(TABLE, draft)
         shutil.rmtree(FOLDER, ignore_errors=True)
         shutil.copytree(draft, FOLDER)

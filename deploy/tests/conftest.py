@@ -1,6 +1,5 @@
-"""What the tests of manifests share: kubectl, renderings, and tools that may be missing."""
+"""What the tests of manifests share: kubectl, and renderings."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy.tests.programs import program
 from gateway_site.management.own_services import own_services
 from packages.preflight import Manifest, Rendering, render
 
@@ -18,18 +18,14 @@ Render = Callable[..., str]
 Load = Callable[..., Rendering]
 
 
-@pytest.fixture(scope="session")
-def tool() -> Callable[[str], str]:
-    """The path of a tool; without it the test is skipped, in CI it fails."""
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "program(name, ...): skipped where it is not installed, failed where CI=true")
 
-    def find(name: str) -> str:
-        found = shutil.which(name)
-        if found is None:
-            missing = f"{name} is not on PATH: `make verify` or .ci/tools brings it"
-            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
-        return found
 
-    return find
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("program"):
+        for name in mark.args:
+            program(name)
 
 
 @pytest.fixture(scope="session")
@@ -42,11 +38,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def rendered(
-    tool: Callable[[str], str], tree: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str
-) -> Render:
+def rendered(tree: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Render:
     """Renders an overlay, with components added the way their READMEs say: to the overlay's own list."""
-    tool("kubectl")
+    program("kubectl")
     # The workers of a run share their renderings: each takes kubectl half a second.
     base = tmp_path_factory.getbasetemp()
     shared = (base if worker_id == "master" else base.parent) / "rendered"

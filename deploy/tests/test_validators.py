@@ -1,18 +1,21 @@
-"""Existing validators check what they can: schemas, general policy, the Dockerfile."""
+"""Existing validators check what they can: schemas, general policy, the Dockerfile. Each is also seen to fail."""
 
+import copy
 import json
 import re
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from deploy.tests.combinations import OVERLAYS, components
-from deploy.tests.conftest import DEPLOY, Render
+from deploy.tests.conftest import DEPLOY, Load, Render
+from deploy.tests.programs import ROOT, program, run
+from packages.preflight import render
 from packages.preflight.kinds import BUILT_IN
 
-Tool = Callable[[str], str]
+Object = dict[str, Any]
 
 pytestmark = pytest.mark.verify
 
@@ -25,6 +28,26 @@ WAIVED = {
     "CKV_K8S_43": "digest: the deploy workflow writes it; between deploys the commit's tag stands there",
 }
 """Checks of checkov that do not hold here, and why."""
+
+UNSCORED = {
+    "container-ephemeral-storage-request-and-limit": "roots are read-only, volumes in memory or claimed",
+    "container-image-pull-policy": "as CKV_K8S_15",
+    "container-security-context-user-group-id": "as CKV_K8S_40",
+    "deployment-has-host-podantiaffinity": "topologySpreadConstraints spread the pods",
+    "deployment-replicas": "KEDA's ScaledObject is not known to it, and the store of rate limits is one",
+    "statefulset-has-host-podantiaffinity": "topologySpreadConstraints spread the pods",
+}
+"""Checks of kube-score that do not hold here, and why."""
+UNSCORED_IN_DEV = {
+    "deployment-has-poddisruptionbudget": "one replica: a budget would block every drain",
+    "horizontalpodautoscaler-replicas": "one replica",
+}
+
+CUSTOM = (
+    "Application", "BackendTrafficPolicy", "ExternalSecret", "HTTPRoute", "NetworkChaos", "Policy", "ScaledObject",
+    "ServiceMonitor",
+)  # fmt: skip
+"""One of each operator."""
 
 
 @pytest.fixture(scope="session")
@@ -39,25 +62,21 @@ def files(rendered: Render, tmp_path_factory: pytest.TempPathFactory) -> list[Pa
     return found
 
 
-def _run(*command: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, timeout=100)
-
-
 @pytest.mark.parametrize("version", KUBERNETES)
-def test_schemas_hold(tool: Tool, files: list[Path], version: str):
-    done = _run(tool("kubernetes-validate"), "--strict", "--no-warn", "-k", version, *files)
+def test_schemas_hold(files: list[Path], version: str):
+    done = run("kubernetes-validate", "--strict", "--no-warn", "-k", version, *files)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_schema_validation_can_fail(tool: Tool, files: list[Path], tmp_path: Path):
+def test_schema_validation_can_fail(files: list[Path], tmp_path: Path):
     broken = tmp_path / "broken.yaml"
     broken.write_text(files[0].read_text(encoding="utf-8").replace("maxSurge: 1", "maxSurge: 1\n      surge: 1"))
-    assert _run(tool("kubernetes-validate"), "--strict", "--no-warn", "-k", KUBERNETES[0], broken).returncode != 0
+    assert run("kubernetes-validate", "--strict", "--no-warn", "-k", KUBERNETES[0], broken).returncode != 0
 
 
 @pytest.mark.parametrize("version", KUBERNETES)
-def test_known_kinds_are_those_of_the_schemas(tool: Tool, version: str):
-    packages = Path(tool("kubernetes-validate")).resolve().parents[1] / "lib"
+def test_known_kinds_are_those_of_the_schemas(version: str):
+    packages = Path(program("kubernetes-validate")).resolve().parents[1] / "lib"
     schemas = next(packages.rglob(f"kubernetes-json-schema/v{version}-local-strict"))
     there = {file.name for file in schemas.glob("*.json")}
     for api_version, kinds in BUILT_IN.items():
@@ -67,12 +86,75 @@ def test_known_kinds_are_those_of_the_schemas(tool: Tool, version: str):
             assert kind.lower() + suffix in there or kind == "List", f"{api_version} {kind}"
 
 
-def test_policy_holds_but_for_what_is_waived(tool: Tool, files: list[Path]):
+@pytest.fixture(scope="module")
+def resources(load: Load) -> list[Object]:
+    """Every custom resource: of each overlay with all components, of the rules, of Argo CD."""
+    found = [each.data for overlay in OVERLAYS for each in load(overlay, components())]
+    found += yaml.safe_load_all(render(DEPLOY / "kustomize" / "monitoring"))
+    for file in [*(DEPLOY / "argocd" / "apps").glob("*.yaml"), DEPLOY / "argocd" / "root.yaml"]:
+        found += yaml.safe_load_all(file.read_text(encoding="utf-8"))
+    return [each for each in found if each["apiVersion"] not in BUILT_IN]
+
+
+def kubeconform(objects: list[Object]) -> tuple[int, str]:
+    """Kubeconform refuses unknown fields, and kinds without a schema."""
+    pattern = ROOT / "build/validators/schemas/{{.Group}}-{{.ResourceKind}}-{{.ResourceAPIVersion}}.json"
+    done = run("kubeconform", "-strict", "-summary", "-schema-location", pattern, text=yaml.safe_dump_all(objects))
+    return done.returncode, done.stdout
+
+
+def test_custom_resources_are_valid(resources: list[Object]):
+    status, said = kubeconform(resources)
+    assert status == 0, said
+    assert f"Valid: {len(resources)}, " in said
+    assert {each["kind"] for each in resources} > set(CUSTOM)
+
+
+@pytest.mark.parametrize("kind", CUSTOM)
+def test_an_unknown_field_is_found(resources: list[Object], kind: str):
+    broken = copy.deepcopy(next(each for each in resources if each["kind"] == kind))
+    broken["spec"]["nonsense"] = 1
+    status, said = kubeconform([broken])
+    assert status == 1
+    assert "'nonsense' not allowed" in said
+
+
+def test_a_wrong_value_and_an_unknown_kind_are_found(resources: list[Object]):
+    broken = copy.deepcopy([each for each in resources if each["kind"] == "ServiceMonitor"][:2])
+    broken[0]["spec"]["endpoints"] = "none"
+    broken[1]["kind"] = "Nonsense"
+    _, said = kubeconform(broken)
+    assert "at '/spec/endpoints': got string, want array" in said
+    assert "could not find schema for Nonsense" in said
+
+
+def kube_score(text: str) -> set[str]:
+    """The checks of kube-score that find something."""
+    done = run("kube-score", "score", "--kubernetes-version", "v1.35", "-o", "json", "-", text=text)
+    checks = [check for each in json.loads(done.stdout) for check in each["checks"] if not check["skipped"]]
+    assert len(checks) > 50, "kube-score checked hardly anything"
+    return {check["check"]["id"] for check in checks if check["grade"] < 10}
+
+
+def test_kube_score_finds_what_is_waived_alone(files: list[Path]):
+    dev, *others = [kube_score(file.read_text(encoding="utf-8")) for file in files]
+    assert dev - set(UNSCORED) == set(UNSCORED_IN_DEV)
+    assert set().union(*others) == set(UNSCORED)
+
+
+def test_kube_score_can_fail(files: list[Path]):
+    text = files[1].read_text(encoding="utf-8")
+    assert kube_score(text.replace("minAvailable: 1", "nonsense: 1")) - set(UNSCORED) == {
+        "poddisruptionbudget-has-policy"
+    }
+
+
+def test_policy_holds_but_for_what_is_waived(files: list[Path]):
     # As a module: the first line of its script is a path, which must have no space.
-    checkov = (Path(tool("checkov")).with_name("python"), "-m", "checkov.main")
+    checkov = (Path(program("checkov")).with_name("python"), "-m", "checkov.main")
     found: set[tuple[str, str]] = set()
     for file in files[-2:]:  # prod, alone and with everything
-        done = _run(*checkov, "-f", file, "--framework", "kubernetes", "--skip-download", "--quiet", "-o", "json")
+        done = run(*checkov, "-f", file, "--framework", "kubernetes", "--skip-download", "--quiet", "-o", "json")
         report = json.loads(done.stdout)
         assert report["summary"]["passed"] > 100, "checkov checked hardly anything"
         found |= {(each["check_id"], each["resource"]) for each in report["results"]["failed_checks"]}
@@ -80,13 +162,13 @@ def test_policy_holds_but_for_what_is_waived(tool: Tool, files: list[Path]):
     assert {check for check, _ in found} == set(WAIVED), "a waiver that nothing needs"
 
 
-def test_compose_file_is_one(tool: Tool):
-    done = _run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml")
+def test_compose_file_is_one():
+    done = run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml")
     assert done.returncode == 0, done.stdout
 
 
-def test_dockerfile_is_clean_under_hadolint(tool: Tool):
-    done = _run(tool("hadolint"), DEPLOY / "Dockerfile")
+def test_dockerfile_is_clean_under_hadolint():
+    done = run("hadolint", DEPLOY / "Dockerfile")
     assert done.returncode == 0, done.stdout
 
 

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,7 @@ ENVIRONMENTS = ("dev", "staging", "prod")
 WAVE = "argocd.argoproj.io/sync-wave"
 
 
-@pytest.fixture(autouse=True)
-def _kubectl(tool: Callable[[str], str]) -> None:
-    tool("kubectl")
+pytestmark = pytest.mark.program("kubectl")
 
 
 @cache

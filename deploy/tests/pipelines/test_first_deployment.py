@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from deploy.tests.pipelines.cluster import ADMINISTRATOR, Cluster
 from deploy.tests.pipelines.stage import BIN, ROOT
 from deploy.tests.test_access import wanted
 from packages.preflight import render
+
+pytestmark = pytest.mark.program("kubectl")
 
 NAMESPACE = "devops-challenge-prod"
 PAGE = ROOT / "docs" / "how-to" / "deploying.md"
@@ -89,9 +91,8 @@ class Account:
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], str]) -> Iterator[Account]:
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """After the whole page, as far as a first deployment needs it."""
-    tool("kubectl")
     folder = tmp_path_factory.mktemp("account")
     checkout = folder / "checkout"
     checkout.mkdir()

@@ -42,6 +42,12 @@ def test_a_module_that_cannot_be_trusted_is_one_line(script: Path, go: str, reas
     assert not list((script.parents[2] / "build").iterdir())
 
 
+def test_without_go_they_are_skipped_by_name(script: Path):
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env={"PATH": "/nowhere"})
+    assert (done.returncode, done.stdout) == (0, "skipped without Go: kubeconform actionlint pint kube-score\n")
+
+
 def test_what_is_built_is_not_built_again(script: Path):
     built = script.parents[2] / "build" / "validators"
     built.mkdir(parents=True)

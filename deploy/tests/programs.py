@@ -1,0 +1,33 @@
+"""The programs that tests of manifests, rules and workflows run."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PLACES = [Path(sys.executable).parent, ROOT / ".venv/policy/bin", ROOT / "build/validators/bin", *os.get_exec_path()]
+
+
+def program(name: str) -> str:
+    """Its path. Without it the test is skipped; in CI it fails, unless only a Go toolchain could have built it."""
+    found = shutil.which(name, path=os.pathsep.join(map(str, PLACES)))
+    if found is None:
+        excused = os.environ.get("CI") != "true" or (name in built_by_go() and shutil.which("go") is None)
+        (pytest.skip if excused else pytest.fail)(f"{name} is not here: .ci/tools or `make verify` installs it")
+    return found
+
+
+def built_by_go() -> set[str]:
+    table = tomllib.loads((ROOT / "deploy/bin/validators.toml").read_text(encoding="utf-8"))
+    return {Path(each["program"]).name for each in table["module"] if "program" in each}
+
+
+def run(*command: object, folder: Path = ROOT, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """The result of a program, the first word."""
+    words = [program(str(command[0])), *map(str, command[1:])]
+    return subprocess.run(words, input=text, capture_output=True, text=True, check=False, timeout=100, cwd=folder)

@@ -28,3 +28,10 @@ def gateway_service(tmp_path_factory: pytest.TempPathFactory, users_service: Ser
     settings = {"USER_SERVICE_URL": users_service.url, "AUTH": "none"}
     with service("gateway_site", tmp_path_factory.mktemp("gateway"), **settings) as running:
         yield running
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: with several workers, one that starts last would be waited for alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

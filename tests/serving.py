@@ -41,6 +41,7 @@ _writing: list[str] = []
 def serving(site: str, **environment: str) -> Iterator[Served]:
     """The site under these settings, which hold in this process until the end. Raises SettingError."""
     with built(site, **environment) as application, _logging_to(LOG), socket.create_server(("127.0.0.1", 0)) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited; else a second write waits 40 ms
         server = uvicorn.Server(
             uvicorn.Config(
                 application,

@@ -11,6 +11,8 @@ from deploy.tests.conftest import Load, Render
 from packages.preflight import check, render
 from packages.preflight.tests.mutants import MUTANTS, Mutant, Objects
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("combination", combinations_of_components(), ids=name)
 def test_nothing_is_found(load: Load, combination: Combination):

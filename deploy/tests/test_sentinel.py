@@ -13,6 +13,8 @@ from redis.exceptions import NoPermissionError
 from deploy.tests.redis_server import Pod, sentinel_pods
 from tools.processes.service import service
 
+pytestmark = pytest.mark.slow
+
 
 def _wait(what: str, until: Callable[[], bool], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds

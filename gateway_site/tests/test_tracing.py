@@ -17,6 +17,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tools.processes.service import Service, free_port, service
 from tools.processes.store import Store
 
+pytestmark = pytest.mark.slow
+
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
 CLIENT = {"traceparent": f"00-{TRACE}-{PARENT}-01"}

@@ -23,6 +23,8 @@ from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod, shared_limit_po
 from tests.log_lines import waited_for
 from tools.processes.service import Service, service, tree
 
+pytestmark = pytest.mark.slow
+
 KUBECTL = """#!/bin/sh
 case " $* " in
 *' -- '*) while [ "$1" != -- ]; do shift; done; shift; exec "$@" ;;

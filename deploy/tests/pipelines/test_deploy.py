@@ -14,6 +14,8 @@ import pytest
 from deploy.tests.pipelines.stage import BIN, ROOT, Failure, Stage, stage
 from tools.processes.service import Service
 
+pytestmark = pytest.mark.slow
+
 HOOK = "https://hooks.slack.test/services/T0/B0/wJalrXUtnFEMI"
 API_KEY = "smoke.key-that-nobody-may-read"
 WORKLOADS = ["redis", "redis-sentinel", "rate-limit", "user-service", "api-gateway"]

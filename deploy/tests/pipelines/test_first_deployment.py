@@ -19,7 +19,7 @@ from deploy.tests.pipelines.stage import BIN, ROOT
 from deploy.tests.test_access import wanted
 from packages.preflight import render
 
-pytestmark = pytest.mark.program("kubectl")
+pytestmark = [pytest.mark.program("kubectl"), pytest.mark.slow]
 
 NAMESPACE = "devops-challenge-prod"
 PAGE = ROOT / "docs" / "how-to" / "deploying.md"

@@ -14,6 +14,8 @@ from tests.log_lines import lines
 from tests.recording import Recording, recording
 from tools.processes.service import Service, service
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 10
 
 

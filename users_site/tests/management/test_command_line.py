@@ -17,6 +17,8 @@ from tools.processes.service import ROOT, free_port
 from tools.processes.store import PASSWORD, store
 from users_site.tests.repository.people import HOME
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = {
     "seed_users": ["--count", "1"],
     "verify_users": [],

@@ -1,33 +1,46 @@
 """deploy/compose.yaml with the images of this build: everything starts, and the gateway serves."""
 
+import json
 import os
 import subprocess
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
+import yaml
 
 from deploy.tests.images.conftest import DEPLOY, ENGINE, TAG
 from tools.processes.service import free_port
 
+FILE = DEPLOY / "compose.yaml"
+
+
+def store(folder: Path) -> list[str]:
+    """Where the image of Valkey cannot be pulled: a second file, with the store of these tests instead."""
+    image = yaml.safe_load(FILE.read_text(encoding="utf-8"))["services"]["redis"]["image"]
+    if (
+        subprocess.run([ENGINE, "pull", "--quiet", image], capture_output=True, timeout=120, check=False).returncode
+        == 0
+    ):
+        return []
+    file = folder / "store.yaml"
+    services = {name: {"image": f"devops-challenge/store:{TAG}"} for name in ("redis", "volume")}
+    file.write_text(json.dumps({"services": services}), encoding="utf-8")
+    return ["--file", str(file)]
+
 
 @pytest.fixture
-def url() -> Iterator[str]:
+def url(tmp_path: Path) -> Iterator[str]:
     """The gateway's URL while everything runs."""
     if subprocess.run([ENGINE, "compose", "version"], capture_output=True, timeout=30, check=False).returncode:
         pytest.skip(f"{ENGINE} has no command compose")
     if TAG != "local":
         pytest.skip("compose.yaml runs the images tagged `local`")
     port = free_port()
-    compose = [
-        ENGINE,
-        "compose",
-        "--file",
-        DEPLOY / "compose.yaml",
-        "--project-name",
-        f"compose-{uuid.uuid4().hex[:8]}",
-    ]
+    project = f"compose-{uuid.uuid4().hex[:8]}"
+    compose = [ENGINE, "compose", "--file", str(FILE), *store(tmp_path), "--project-name", project]
     environment = {**os.environ, "GATEWAY_PORT": str(port)}
     try:
         subprocess.run([*compose, "up", "--detach", "--wait", "--no-build"], env=environment, timeout=180, check=True)

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from deploy.tests.monitoring.test_runbook_faults import COMMANDS as RUN_INSIDE
 from deploy.tests.pipelines.api_server import api_server
 from deploy.tests.pipelines.cluster import ADMINISTRATOR, Cluster, plural
 
-pytestmark = pytest.mark.verify
+pytestmark = [pytest.mark.verify, pytest.mark.program("kubectl")]
 
 NS = "devops-challenge-prod"
 MENTIONED = {"kubectl debug", "kubectl drain", "kubectl -n $NS scale", "kubectl apply --dry-run=server"}
@@ -165,9 +165,8 @@ def objects(load: Load) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def cluster(objects: list[dict[str, Any]], tool: Callable[[str], str]) -> Iterator[Cluster]:
+def cluster(objects: list[dict[str, Any]]) -> Iterator[Cluster]:
     """A cluster for one command, which may change it."""
-    tool("kubectl")
     with api_server({(each["apiVersion"], each["kind"]) for each in objects}) as cluster:
         for each in copy.deepcopy(objects):
             group = each["apiVersion"].rpartition("/")[0]

@@ -15,7 +15,7 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from packages.preflight import Environment, Service, Started
+from packages.preflight import Environment, Files, Service, Started
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30
@@ -41,6 +41,7 @@ SERIES = {
     "Histogram": ("_bucket", "_count", "_sum"),
     "Summary": ("", "_count", "_sum"),
 }
+TABLES = frozenset({"ROUTES"})
 PLACEHOLDER = "only-the-cluster-has-it-" * 3
 VALID: Environment = {
     "SECRET_KEY": PLACEHOLDER,
@@ -60,6 +61,7 @@ try:
         "drain_seconds": settings.DRAIN_SECONDS,
         "grace_seconds": settings.GRACE_SECONDS,
         "allowed_hosts": list(settings.ALLOWED_HOSTS),
+        "calls": [each.url for each in settings.ROUTES.upstreams.values()] if hasattr(settings, "ROUTES") else [],
     }
 except ImproperlyConfigured as error:
     found = {"error": str(error)}
@@ -106,14 +108,21 @@ def _metrics(module: str) -> Iterator[tuple[str, frozenset[str]]]:
 
 
 @lru_cache(maxsize=256)
-def _shown(module: str, environment: frozenset[tuple[str, str | None]]) -> Started:
+def _shown(module: str, environment: frozenset[tuple[str, str | None]], files: frozenset[tuple[str, str]]) -> Started:
     with tempfile.TemporaryDirectory() as folder:  # also the working directory, so that no `.env` is read
         secret = Path(folder, "secret")
         secret.write_text(PLACEHOLDER, encoding="utf-8")
         variables = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT)}
+        for path, content in files:
+            mounted = Path(folder + path)
+            mounted.parent.mkdir(parents=True, exist_ok=True)
+            mounted.write_text(content, encoding="utf-8")
         for name, value in environment:
             is_file = name.endswith("_FILE") and value != ""
             variables[name] = str(secret) if is_file else PLACEHOLDER if value is None else value
+            if name in TABLES and variables[name].startswith("/"):
+                known = variables[name] in dict(files)  # else from a Secret
+                variables[name] = folder + variables[name] if known else "/api/users=http://localhost/users"
         variables["DJANGO_SETTINGS_MODULE"] = f"{module}.settings"
         command = [sys.executable, "-c", SHOW]
         done = subprocess.run(
@@ -121,23 +130,27 @@ def _shown(module: str, environment: frozenset[tuple[str, str | None]]) -> Start
         )
     if done.returncode:
         raise RuntimeError(f"{module} does not show its settings: {done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return Started(**found | {"allowed_hosts": tuple(found.get("allowed_hosts", ()))})
+    found: dict[str, Any] = json.loads(done.stdout.replace(folder, ""))
+    lists = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
+    return Started(**found | lists)
 
 
-def _start(module: str, environment: Environment) -> Started:
-    started = _shown(module, frozenset(environment.items()))
+def _start(module: str, environment: Environment, files: Files) -> Started:
+    started = _shown(module, frozenset(environment.items()), frozenset(files.items()))
     if started.error is None:
         return started
     # How long the shutdown takes does not depend on the setting that is refused.
     drain = environment.get("DRAIN_SECONDS") or ""
     valid = VALID | ({"DRAIN_SECONDS": drain} if drain.isdecimal() else {})
-    return replace(_shown(module, frozenset(valid.items())), error=started.error, allowed_hosts=())
+    return replace(
+        _shown(module, frozenset(valid.items()), frozenset()), error=started.error, allowed_hosts=(), calls=()
+    )
 
 
 def _service(name: str, module: str, port: int, timeout: tuple[str, int], **roles: bool) -> Service:
     metrics, start = dict(_metrics(module)), partial(_start, module)
-    return Service(name, port, _settings(module), start, OTHER_VARIABLES, PATHS, metrics, timeout, **roles)
+    settings = _settings(module)
+    return Service(name, port, settings, start, OTHER_VARIABLES, PATHS, metrics, settings & TABLES, timeout, **roles)
 
 
 @cache

@@ -13,11 +13,12 @@ from packages.preflight.reading import UnreadableError, read, render
 from packages.preflight.registry import RULES, Rule, Violation
 from packages.preflight.rendering import Rendering
 from packages.preflight.rules.identity import corrected
-from packages.preflight.services import Environment, Service, Started
+from packages.preflight.services import Environment, Files, Service, Started
 
 __all__ = [
     "RULES",
     "Environment",
+    "Files",
     "Manifest",
     "Rendering",
     "Rule",

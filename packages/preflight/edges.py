@@ -1,6 +1,7 @@
 """Connections that follow from settings, routes and scrapes."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -80,12 +81,18 @@ def target(rendering: Rendering, host: str, namespace: str) -> Target | None:
 
 def connections(rendering: Rendering) -> Iterator[tuple[Workload, Address, Target]]:
     """Each address within the cluster that a workload's settings name."""
+    called: dict[Workload, set[Address]] = defaultdict(set)
+    for process in rendering.servers:
+        for setting in process.service.tables:
+            called[process.workload] |= set(addresses({setting: " ".join(process.started().calls)}))
     for workload in rendering.workloads:
         seen = {
             address
             for container in workload.containers
             for address in addresses(rendering.environment(workload, container))
         }
+        known = {(address.host, address.port) for address in seen}
+        seen |= {address for address in called[workload] if (address.host, address.port) not in known}
         for address in sorted(seen):
             if found := target(rendering, address.host, workload.namespace):
                 yield workload, address, found

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from packages.preflight.objects import items, mapping, text
 from packages.preflight.pods import Container, Workload
-from packages.preflight.services import Environment
+from packages.preflight.services import Environment, Files
 
 if TYPE_CHECKING:
     from packages.preflight.rendering import Rendering
@@ -39,6 +39,20 @@ def _value(rendering: "Rendering", workload: Workload, variable: dict[str, Any],
     config = rendering.find("ConfigMap", text(reference, "name"), workload.namespace)
     found = mapping(config and config.data, "data").get(text(reference, "key"))
     return None if found is None else str(found)
+
+
+def mounted_files(rendering: "Rendering", workload: Workload, container: Container) -> Files:
+    """The files of all ConfigMaps that are mounted."""
+    volumes = {text(each, "name"): mapping(each, "configMap") for each in items(workload.spec, "volumes")}
+    found: dict[str, Any] = {}
+    for mount in items(container.data, "volumeMounts"):
+        volume = volumes.get(text(mount, "name"), {})
+        config = rendering.find("ConfigMap", text(volume, "name"), workload.namespace)
+        data = mapping(config and config.data, "data")
+        chosen = {text(each, "path"): data.get(text(each, "key"), "") for each in items(volume, "items")} or data
+        path, part = text(mount, "mountPath"), text(mount, "subPath")
+        found |= {path: chosen.get(part, "")} if part else {f"{path}/{name}": value for name, value in chosen.items()}
+    return {normpath(path): str(value) for path, value in found.items()}
 
 
 def missing_file(rendering: "Rendering", workload: Workload, container: Container, path: str) -> str | None:

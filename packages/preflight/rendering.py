@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
-from packages.preflight.environment import container_environment
+from packages.preflight.environment import container_environment, mounted_files
 from packages.preflight.kinds import deploys_anywhere, may_make_objects
 from packages.preflight.objects import Manifest, items, mapping, matches, number, text, texts
 from packages.preflight.pods import Container, Workload, workload
@@ -110,7 +110,7 @@ class Rendering:
     def processes(self) -> list[Process]:
         """Every container that runs one of the caller's services."""
         found = ((each, container, service_of(container, each, self.services)) for each, container in self.containers)
-        return [Process(service, each, container, self.environment(each, container))
+        return [Process(service, each, container, self.environment(each, container), mounted_files(self, each, container))
                 for each, container, service in found if service]  # fmt: skip
 
     @cached_property

@@ -9,6 +9,10 @@ Environment = dict[str, str | None]
 """Each variable's value; None for one that only the cluster can fill in (from a Secret, the pod's own name)."""
 
 
+Files = dict[str, str]
+"""The text of each file, by its path."""
+
+
 @dataclass(frozen=True)
 class Started:
     """A service's settings under one environment, or the error that stops it."""
@@ -17,6 +21,8 @@ class Started:
     drain_seconds: float = 0.0
     grace_seconds: float = 0.0
     allowed_hosts: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
+    """The URLs of the services in its tables."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,14 +32,16 @@ class Service:
     name: str
     port: int
     settings: frozenset[str]
-    start: Callable[[Environment], Started]
-    """Its settings under a pod's environment."""
+    start: Callable[[Environment, Files], Started]
+    """Its settings under a pod's environment and mounted ConfigMaps."""
     other_variables: tuple[str, ...] = ()
     """How variables begin that its runtime reads."""
     paths: Mapping[str, str] = field(default_factory=dict)
     """Paths for probes and scrapes, each with its purpose: `live`, `ready`, `metrics` or ""."""
     metrics: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Each series that it exposes, and its labels."""
+    tables: frozenset[str] = frozenset()
+    """The settings that name a file where they begin with a slash."""
     timeout: tuple[str, int] = ("", 0)
     """The setting that bounds a request to its dependency, and its default, milliseconds."""
     is_door: bool = False
@@ -52,8 +60,11 @@ class Service:
 class Process:
     """A container that runs one of the caller's services."""
 
-    def __init__(self, service: Service, workload: Workload, container: Container, environment: Environment) -> None:
-        self.service, self.workload, self.container, self.environment = service, workload, container, environment
+    def __init__(
+        self, service: Service, workload: Workload, container: Container, environment: Environment, files: Files
+    ) -> None:
+        self.service, self.workload, self.container = service, workload, container
+        self.environment, self.files = environment, files
         self.namespace = workload.namespace
         self.port = self._number("PORT", service.port)
         self.timeout_ms = self._number(*service.timeout)
@@ -65,7 +76,7 @@ class Process:
         return int(value) if value.isdecimal() else default
 
     def started(self) -> Started:
-        return self.service.start(self.environment)
+        return self.service.start(self.environment, self.files)
 
     def __str__(self) -> str:
         return str(self.workload)

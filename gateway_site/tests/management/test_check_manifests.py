@@ -13,7 +13,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from gateway_site.management.own_services import PATHS, own_services
-from packages.preflight import Environment
+from packages.preflight import Environment, check, read
+from packages.preflight.tests.mutants import Objects
 from tools.processes.service import Service
 
 ROOT = Path(__file__).parents[3]
@@ -173,10 +174,10 @@ def test_settings_are_those_of_the_pod():
     _, users = own_services()
     environment: Environment = {"SECRET_KEY_FILE": "/run/secrets/key", "ALLOWED_HOSTS": "a,b", "REDIS_HOST": "redis"}
     environment["DRAIN_SECONDS"] = "7"
-    started = users.start(environment)
+    started = users.start(environment, {})
     assert (started.error, started.drain_seconds, started.allowed_hosts) == (None, 7, ("a", "b"))
     assert started.grace_seconds > 0
-    refused = users.start({**environment, "LOG_LEVEL": "verbose"})
+    refused = users.start({**environment, "LOG_LEVEL": "verbose"}, {})
     assert (refused.error or "").startswith("LOG_LEVEL is 'verbose'")
     assert refused.drain_seconds == 7
 
@@ -186,3 +187,57 @@ def test_paths_for_probes_are_served_by_both(gateway_service: Service, users_ser
     for service in (gateway_service, users_service):
         with urlopen(f"{service.url}{path}", timeout=10) as answer:  # noqa: S310 - of our own service
             assert answer.status == 200
+
+
+ROUTES = """
+routes:
+  - {prefix: /api/orders, upstream: "http://user-service:3001", rewrite: /users, schema: orders.yaml} # not http://old:1
+  - {prefix: /shop, upstream: "https://shop.example.com"}
+"""
+SCHEMA = "{openapi: 3.1.0, paths: {/users: {get: {responses: {200: {description: All}}}}}}"
+
+
+@pytest.fixture
+def routed() -> Objects:
+    """A sound deployment whose gateway has a table and a schema from a ConfigMap."""
+    objects = Objects(read([FOLDER / "sound.yaml"], own_services())[0])
+    data = {"routes.yaml": ROUTES, "orders.yaml": SCHEMA}
+    objects.add({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "api-gateway-routes"}, "data": data})
+    objects.settings("api-gateway")["ROUTES"] = "/etc/gateway/routes.yaml"
+    volume = {"name": "routes", "configMap": {"name": "api-gateway-routes"}}
+    objects.pod("api-gateway")["volumes"].append(volume)
+    mount = {"name": "routes", "mountPath": "/etc/gateway", "readOnly": True}
+    objects.container("api-gateway")["volumeMounts"].append(mount)
+    return objects
+
+
+def change(objects: Objects, old: str, new: str) -> None:
+    data = objects("ConfigMap", "api-gateway-routes")["data"]
+    data["routes.yaml"] = data["routes.yaml"].replace(old, new)
+
+
+def test_a_table_of_routes_from_a_config_map_is_read(routed: Objects):
+    assert check(routed.rendering) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule", "what"),
+    [
+        ("user-service:3001", "order-service:3001", "M302", "ROUTES names host 'order-service', which is not a Service"),
+        ("user-service:3001", "user-service:80", "M302", "ROUTES names user-service:80, Service/"),
+        ("user-service:3001", "redis:6379", "M500", "no network policy lets it out to StatefulSet/"),
+        ("schema:", "scheme:", "M701", "ROUTES: /etc/gateway/routes.yaml line 3: unknown field 'scheme'"),
+        ("orders.yaml", "order.yaml", "M701", "line 3: schema order.yaml: /etc/gateway/order.yaml cannot be read (No such"),
+    ],
+)  # fmt: skip
+def test_a_fault_in_the_table_is_found(routed: Objects, old: str, new: str, rule: str, what: str):
+    change(routed, old, new)
+    found = check(routed.rendering)
+    assert [each.rule for each in found if what in each.what] == [rule], found
+
+
+def test_a_table_that_is_not_mounted_is_found_and_one_of_a_secret_is_believed(routed: Objects):
+    routed.settings("api-gateway")["ROUTES"] = "/etc/gateway/other.yaml"
+    assert [each.rule for each in check(routed.rendering)] == ["M306"]
+    routed.settings("api-gateway")["ROUTES"] = "/run/secrets/api-gateway/secret-key"
+    assert check(routed.rendering) == []

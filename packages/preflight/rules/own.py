@@ -35,8 +35,8 @@ def setting_that_our_service_does_not_read(rendering: Rendering, process: Proces
 @rule("M701", "processes", cure="correct the setting")
 def setting_that_our_service_refuses(_: Rendering, process: Process) -> Hits:
     if error := process.started().error:
-        what, _colon, cure = error.partition(": ")
-        yield Hit(what, cure, f"{process.service.name} stops at start: CrashLoopBackOff")
+        what, _colon, cure = error.rpartition(": ")
+        yield Hit(what or error, cure if what else "", f"{process.service.name} stops at start: CrashLoopBackOff")
 
 
 @rule("M702", "servers")

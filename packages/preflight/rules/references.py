@@ -146,11 +146,12 @@ def variable_that_is_not_set_where_it_is_used(rendering: Rendering, workload: Wo
 
 @rule("M306", "containers", why="the process cannot read it", cure="mount it there, with that key")
 def file_setting_without_its_file(rendering: Rendering, workload: Workload, container: Container) -> Hits:
-    is_ours = any(process.container is container for process in rendering.processes)
+    ours = next((process.service for process in rendering.processes if process.container is container), None)
     for name, value in rendering.environment(workload, container).items():
-        if name.endswith("_FILE") and value and value.startswith("/"):
+        is_file = name.endswith("_FILE") or (ours and name in ours.tables)
+        if is_file and value and value.startswith("/"):
             reason = missing_file(rendering, workload, container, value)
-            if reason and (is_ours or reason != NO_MOUNT):  # the images of others have files of their own
+            if reason and (ours or reason != NO_MOUNT):  # the images of others have files of their own
                 yield f"{name} is {value}: {reason}"
 
 

@@ -28,11 +28,12 @@ def _start(required: str, environment: Environment) -> Started:
 
 SERVICES = (
     Service(
-        "api-gateway", 3000, frozenset(f"{COMMON} {GATEWAY_SETTINGS}".split()), lambda each: _start("USER_SERVICE_URL", each),
-        ("OTEL_",), PATHS, SERIES, ("UPSTREAM_TIMEOUT_MS", 5000), is_door=True,
+        "api-gateway", 3000, frozenset(f"{COMMON} {GATEWAY_SETTINGS}".split()),
+        lambda each, _: _start("USER_SERVICE_URL", each),
+        ("OTEL_",), PATHS, SERIES, timeout=("UPSTREAM_TIMEOUT_MS", 5000), is_door=True,
     ),
     Service(
-        "user-service", 3001, frozenset(f"{COMMON} {USERS_SETTINGS}".split()), lambda each: _start("REDIS_HOST", each),
-        ("OTEL_",), PATHS, SERIES, ("REDIS_TIMEOUT_MS", 1000), keeps_data=True,
+        "user-service", 3001, frozenset(f"{COMMON} {USERS_SETTINGS}".split()), lambda each, _: _start("REDIS_HOST", each),
+        ("OTEL_",), PATHS, SERIES, timeout=("REDIS_TIMEOUT_MS", 1000), keeps_data=True,
     ),
 )  # fmt: skip

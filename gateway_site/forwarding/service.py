@@ -46,9 +46,6 @@ IDLE_SECONDS = 50.0
 CONNECTIONS, CAPACITY = 128, 1152
 """Concurrent requests on connections, and with those that wait for one."""
 
-UNAVAILABLE = frozenset({502, 503, 504})
-"""Answers that another address may not give."""
-
 CHANGE_MAY_BE_MADE = " The change may have been made."
 
 logger = logging.getLogger(__name__)
@@ -83,39 +80,31 @@ class Service:
         Raises Problem (400, 502, 503, 504).
         """
         self._budget.earn()
-        attempt, fate = 1, None
-        sick: dict[str, str] = {}  # addresses that failed this request, and how
+        attempt, fate, sick = 1, None, set[str]()
         while True:
-            last = attempt > retries
+            is_last = attempt > retries
             try:
-                left = timeout - (time.perf_counter() - started)
-                answer = await self._attempt(request, attempt, left, sick)
-                # Another address may give a better answer; if it does, this one counts as failed.
-                if (
-                    answer.status in UNAVAILABLE
-                    and answer.address
-                    and request.is_safe
-                    and not last
-                    and self._budget.spend()
-                ):
-                    sick[answer.address] = "status"
-                    await answer.aclose()
-                    RETRIES.labels(self.name, "status").inc()
-                    attempt += 1
-                    continue
-                if sick and answer.status not in UNAVAILABLE:
-                    for address in (address for address, how in sick.items() if how == "status"):
-                        self._client.suspect(address, "status")
-                return answer
+                answer = await self._attempt(request, attempt, timeout - (time.perf_counter() - started), sick)
+                may_move = answer.status >= 500 and answer.address != "" and request.is_safe and not is_last
+                if not may_move or not self._may_spend(answer.address):
+                    return answer
+                await answer.aclose()
+                address, reason = answer.address, "status"
             except UpstreamError as error:
                 # A later attempt that was never sent does not undo what an earlier one may have done.
                 fate = error if error.sent or fate is None or not fate.sent else fate
-                if last or not may_repeat(error, request) or not self._budget.spend():
+                if is_last or not may_repeat(error, request) or not self._may_spend(error.address):
                     raise self.problem_for(fate, request) from error
-                RETRIES.labels(self.name, error.reason).inc()
-                sick |= {error.address: error.reason} if error.address else {}
-            await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+                address, reason = error.address, error.reason
+                await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            RETRIES.labels(self.name, reason).inc()
+            sick.add(address)
             attempt += 1
+
+    def _may_spend(self, address: str) -> bool:
+        """Whether a retry may be sent. One that leaves an ejected address takes nothing off the budget: the requests that were
+        in flight there are the last, and a budget for common failures is too small for them."""
+        return self._client.is_out(address) or self._budget.spend()
 
     async def _attempt(self, request: Outgoing, attempt: int, left: float, avoided: Collection[str]) -> Answer:
         self.circuit.admit()

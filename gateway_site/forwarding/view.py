@@ -1,6 +1,5 @@
 """Forwards a route's requests to its upstream, unread: same status, body and end-to-end headers."""
 
-import random
 import time
 from collections.abc import AsyncIterator
 
@@ -9,7 +8,7 @@ from common.http.problem import Problem
 from common.http.request import Request
 from common.http.response import Headers, RawResponse, Response, StreamedResponse
 from common.http.views import method_not_allowed
-from gateway_site.forwarding.circuit import State
+from gateway_site.forwarding.canary import Split
 from gateway_site.forwarding.headers import FROM_UPSTREAM, Dropped, end_to_end, forwarded
 from gateway_site.forwarding.retries import Outgoing
 from gateway_site.forwarding.service import Service
@@ -29,9 +28,6 @@ MAINTENANCE_OVER: Headers = [(b"retry-after", b"60")]
 
 EVERY_METHOD = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
-GOLDEN_RATIO = (5**0.5 - 1) / 2
-"""Its multiples, modulo 1, are spread more evenly than by chance, and so are every second, third … of them."""
-
 
 class Forward:
     """The view of one route. `services`: by name. `dropped`: header fields of clients that do not cross."""
@@ -43,8 +39,7 @@ class Forward:
         asked, answered = route.request_headers, route.answer_headers
         self._dropped, self._added = dropped.also(asked.dropped), asked.added
         self._dropped_from_answer, self._added_to_answer = FROM_UPSTREAM.also(answered.dropped), answered.added
-        self._canary, self._canary_service = route.canary, services[route.canary.upstream] if route.canary else None
-        self._turn = random.random()  # noqa: S311 - another start in each worker
+        self._split = Split(route.canary, services[route.canary.upstream]) if route.canary else None
         self._prefix, self._rewrite = route.prefix.encode("ascii"), route.rewrite.encode("ascii")
         self._removed, self._timeout, self._retries = route.removed, route.timeout_ms / 1000, route.retries
         self._max_body = max_body if route.max_body_bytes is None else route.max_body_bytes
@@ -59,9 +54,18 @@ class Forward:
             raise method_not_allowed(", ".join(sorted(self._methods)))
         if request.method == "CONNECT":  # an answer to it would be the start of a tunnel (RFC 9110 §9.3.6)
             raise method_not_allowed(ALLOWED.get(request.route, EVERY_METHOD))
-        service = self._service if self._canary is None else self._choose(request)
         outgoing, started = await self._outgoing(request, identity or [])
-        answer = await service.ask(outgoing, started, self._timeout, self._retries)
+        service = self._service
+        if self._split is not None and self._split.takes(request):
+            service = self._split.service
+        try:
+            answer = await service.ask(outgoing, started, self._timeout, self._retries)
+        except Problem:
+            is_late = time.perf_counter() - started >= self._timeout
+            if service is self._service or not outgoing.is_safe or is_late:
+                raise
+            service = self._service  # a read that the canary fails costs its client nothing
+            answer = await service.ask(outgoing, started, self._timeout, self._retries)
         if answer.address:
             request.upstream_address = answer.address
         if (
@@ -76,21 +80,6 @@ class Forward:
             await answer.aclose()
             raise _too_large(service)
         return StreamedResponse(answer.status, fields, self._streamed(answer, outgoing, service), answer.aclose)
-
-    def _choose(self, request: Request) -> Service:
-        """The canary for its share of requests, for testers who ask for it, and not while its circuit is open."""
-        canary, service = self._canary, self._canary_service
-        assert canary is not None  # noqa: S101 - for mypy
-        assert service is not None  # noqa: S101
-        if service.circuit.state is State.OPEN:
-            return self._service
-        asked = request.header(canary.header.encode("ascii")) if canary.header else None
-        if asked is None and canary.cookie:
-            asked = _cookie(request, canary.cookie)
-        if asked in {"always", "never"}:
-            return service if asked == "always" else self._service
-        self._turn = (self._turn + GOLDEN_RATIO) % 1
-        return service if self._turn * 100 < canary.percent else self._service
 
     async def _outgoing(self, request: Request, identity: Headers) -> tuple[Outgoing, float]:
         """The request for the upstream, and when its time began."""
@@ -142,8 +131,3 @@ async def in_maintenance(text: str, request: Request, identity: Headers | None =
 
 def _too_large(service: Service) -> Problem:
     return Problem("bad-upstream", f"{service.subject}'s answer is too large.")
-
-
-def _cookie(request: Request, name: str) -> str | None:
-    pairs = (pair.strip().partition("=") for pair in (request.header(b"cookie") or "").split(";"))
-    return next((value for key, _, value in pairs if key == name), None)

@@ -110,6 +110,25 @@ def test_one_trace_from_client_to_redis(tmp_path: Path, shared_store: Store, rec
     assert "a@b.example" not in str(spans), "no query goes into a span"
 
 
+def test_a_span_names_the_address_that_answered(tmp_path: Path, users_service: Service, receiver: Receiver) -> None:
+    routes = tmp_path / "routes.yaml"
+    things = f"{{url: 'http://things:{users_service.port}', addresses: [127.0.0.1, 127.0.0.2]}}"
+    routes.write_text(f"upstreams:\n  things: {things}\nroutes:\n- {{prefix: /things, upstream: things}}\n")
+    with service(
+        "gateway_site",
+        tmp_path,
+        ROUTES=str(routes),
+        USER_SERVICE_URL=users_service.url,
+        AUTH="none",
+        OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
+        **QUICK,
+    ) as gateway:
+        requests.get(f"{gateway.url}/things", headers=CLIENT, timeout=10)
+        client = next(span for _, span in receiver.wait_for(2) if span.kind == 3)
+    assert attributes(client)["network.peer.address"] == "127.0.0.1"
+    assert attributes(client)["server.address"] == "things"
+
+
 def test_queued_spans_are_sent_at_shutdown(tmp_path: Path, shared_store: Store, receiver: Receiver) -> None:
     with traced_pair(tmp_path, shared_store, receiver.url, OTEL_BSP_SCHEDULE_DELAY="60000") as (gateway, _):
         requests.get(f"{gateway.url}/api/users/x", timeout=10)

@@ -10,6 +10,9 @@ from ._pool import Pool
 EJECT_AFTER = 3
 """Consecutive failures; a connection that fails ejects at once."""
 
+SERVER_ERRORS = 5
+"""Consecutive answers of 5xx while another address answers well. At least half stay: an overloaded service needs them."""
+
 FAILED_CHECKS = 2
 """Consecutive: one may be a pause of the garbage collector."""
 
@@ -22,11 +25,22 @@ FORGIVEN_AFTER = 60.0
 class Member:
     """One address with its own connections."""
 
-    __slots__ = ("address", "check", "ejected_until", "ejections", "failed_checks", "failures", "pool", "returned_at")
+    __slots__ = (
+        "address",
+        "check",
+        "ejected_until",
+        "ejections",
+        "errors",
+        "failed_checks",
+        "failures",
+        "pool",
+        "returned_at",
+    )
 
     def __init__(self, address: Address, pool: Pool) -> None:
         self.address, self.pool = address, pool
         self.failures = self.failed_checks = self.ejections = 0
+        self.errors: int | None = None  # consecutive; None before the first answer
         self.ejected_until: float | None = None
         self.check: asyncio.Task[bool] | None = None
         self.returned_at = 0.0
@@ -73,6 +87,17 @@ class Members:
         if len(self.all) > 1 and member.ejected_until is None and (at_once or member.failures >= EJECT_AFTER):
             self._eject(member, reason, now)
 
+    def answered(self, member: Member, status: int, now: float) -> None:
+        member.failures = 0
+        if status < 500:
+            member.errors = 0
+            return
+        member.errors = (member.errors or 0) + 1
+        others = [other for other in self._ready if other is not member]
+        is_sick = member.errors >= SERVER_ERRORS and any(other.errors == 0 for other in others)
+        if is_sick and member.ejected_until is None and 2 * len(others) >= len(self.all):
+            self._eject(member, "status", now)
+
     def checked(self, member: Member, is_live: bool, now: float) -> None:
         """The outcome of a check; the only way back of an ejected address."""
         member.failed_checks = 0 if is_live else member.failed_checks + 1
@@ -81,7 +106,7 @@ class Members:
                 self.failed(member, "check", now, at_once=True)
         elif now >= member.ejected_until:
             if is_live:
-                member.ejected_until, member.failures, member.returned_at = None, 0, now
+                member.ejected_until, member.failures, member.errors, member.returned_at = None, 0, 0, now
                 self._recount()
                 self._changed(member.address.host, "")
             else:

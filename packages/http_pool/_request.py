@@ -1,6 +1,9 @@
 """Serializes a request head, and refuses every head that a server could read in another way."""
 
 import re
+from collections.abc import AsyncIterator
+
+Body = bytes | AsyncIterator[bytes]
 
 # May be sent twice: a second PUT or DELETE could undo another client's change in between.
 REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
@@ -20,8 +23,19 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 NO_CONTENT = b"\r\n"
 
 
-def framing(method: bytes, length: int) -> bytes:
-    """The last line of the head for a body of `length` bytes (RFC 9110 §8.6)."""
+def framing(method: bytes, body: Body, length: int | None = None) -> bytes:
+    """The last line of the head for a body (RFC 9110 §8.6); `length` is required to send an iterator without chunks.
+
+    Raises ValueError for a length that the body cannot have.
+    """
+    if isinstance(body, bytes):
+        if length not in (None, len(body)):
+            raise ValueError("content_length is not the length of the body")
+        length = len(body)
+    elif length is None:
+        return CHUNKED
+    if length < 0:
+        raise ValueError("content_length is negative")
     if length or method in _EXPECT_CONTENT:
         return b"Content-Length: %d\r\n\r\n" % length
     return NO_CONTENT

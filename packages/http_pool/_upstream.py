@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from ._answer import Answer
@@ -19,11 +19,10 @@ from ._errors import (
 from ._members import Member, Members
 from ._origin import Address, Origin
 from ._pool import Limits, Pool, Stats
-from ._request import CHUNKED, REPEATABLE, framing, serialize
+from ._request import REPEATABLE, Body, framing, serialize
 
 CHECK_SECONDS = 0.8
 
-Body = bytes | AsyncIterator[bytes]
 Check = Callable[[Answer], bool]
 
 
@@ -88,15 +87,7 @@ class Upstream:
         Raises UpstreamError; ValueError for a request that HTTP cannot carry, or a body that is not
         `content_length` bytes; and the iterator's own exceptions.
         """
-        if isinstance(body, bytes):
-            if content_length not in (None, len(body)):
-                raise ValueError("content_length is not the length of the body")
-            frame = framing(method, len(body))
-        elif content_length is not None and content_length < 0:
-            raise ValueError("content_length is negative")
-        else:
-            frame = CHUNKED if content_length is None else framing(method, content_length)
-        head = serialize(method, target, self._origin.host_line, headers, frame)
+        head = serialize(method, target, self._origin.host_line, headers, framing(method, body, content_length))
         loop = asyncio.get_running_loop()
         now = loop.time()
         deadline = now + timeout
@@ -109,10 +100,9 @@ class Upstream:
         if connection is None:
             member, connection = await self._connected(member, deadline, avoided)
         answer = await self._exchanged(member, connection, method, head, body, deadline, content_length)
-        if member.failures:
-            member.failures = 0
         if len(self._members.all) > 1:
             answer.address = member.address.host
+            self._members.answered(member, answer.status, loop.time())
         return answer
 
     async def _exchanged(
@@ -187,11 +177,11 @@ class Upstream:
         now = asyncio.get_running_loop().time()
         self._members.failed(member, error.reason, now, at_once=isinstance(error, ConnectFailed))
 
-    def suspect(self, address: str, reason: str) -> None:
-        """Count a failure of this address that only its caller sees: an answer that others do not give."""
-        for member in self._members.all:
-            if member.address.host == address and len(self._members.all) > 1:
-                self._members.failed(member, reason, asyncio.get_running_loop().time())
+    def is_out(self, address: str) -> bool:
+        """Whether this address is ejected, and another one is not."""
+        return self._members.ready > 0 and any(
+            member.ejected_until is not None for member in self._members.all if member.address.host == address
+        )
 
     async def close(self) -> None:
         """Close every connection; requests in flight end with ConnectionReset, later ones with ConnectFailed."""
@@ -252,7 +242,7 @@ class Upstream:
 
     async def _check_one(self, member: Member) -> bool:
         loop = asyncio.get_running_loop()
-        head = serialize(b"GET", self._check, self._origin.host_line, [], framing(b"GET", 0))
+        head = serialize(b"GET", self._check, self._origin.host_line, [], framing(b"GET", b""))
         deadline = loop.time() + CHECK_SECONDS
         try:
             connection = member.pool.take(loop.time()) or await member.pool.acquire(deadline)

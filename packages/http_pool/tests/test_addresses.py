@@ -23,12 +23,13 @@ async def hung(peer: Peer) -> None:
 
 @pytest.fixture
 def three(hostile, resolver):
-    """Starts three servers of one name, the first with this script; installs their addresses."""
+    """Starts three servers of one name, the first with a script of its own; installs their addresses."""
 
-    async def start(first=None) -> list[Hostile]:
-        servers = [await hostile(first or forever(), host=NAMES[0], name="users")]
+    async def start(first=None, others=None) -> list[Hostile]:
+        others = others or forever()
+        servers = [await hostile(first or others, host=NAMES[0], name="users")]
         port = int(servers[0].url.rpartition(":")[2])
-        servers += [await hostile(forever(), host=host, port=port, name="users") for host in NAMES[1:]]
+        servers += [await hostile(others, host=host, port=port, name="users") for host in NAMES[1:]]
         resolver(*NAMES)
         return servers
 
@@ -169,14 +170,35 @@ async def test_avoided_addresses_are_used_only_if_there_is_no_other(client, thre
     assert (await upstream.request(b"GET", b"/", [], timeout=5, avoided=NAMES)).status == 200
 
 
+async def test_errors_of_one_address_eject_it_but_not_those_of_all(client, three):
+    async def unwell(peer: Peer) -> None:
+        while True:
+            seen = await peer.request()
+            is_first = peer.writer.get_extra_info("sockname")[0] == NAMES[0]
+            await peer.send(UNAVAILABLE if is_first or b"/all" in seen.line else OK)
+
+    servers = await three(others=unwell)
+    upstream = client(servers[0], check_interval=600)
+    for _ in range(60):
+        await get(upstream, b"/all")
+    assert upstream.addresses == (3, 3)
+    statuses = [(await get(upstream)).status for _ in range(60)]
+    assert (upstream.addresses, upstream.is_out(NAMES[0]), upstream.is_out(NAMES[1])) == ((3, 2), True, False)
+    assert statuses.count(503) <= 5
+
+
 async def test_with_all_ejected_all_are_used(client, three):
-    servers = await three()
-    upstream = client(servers[0])
-    await get(upstream)
-    for name in NAMES:
-        for _ in range(3):
-            upstream.suspect(name, "status")
-    assert upstream.addresses == (3, 0)
+    async def script(peer: Peer) -> None:
+        while b"/dead" not in (await peer.request()).line:
+            await peer.send(OK)
+        peer.reset()
+
+    servers = await three(others=script)
+    upstream = client(servers[0], check_interval=600)
+    while upstream.addresses != (3, 0):
+        with pytest.raises(ConnectionReset):
+            await get(upstream, b"/dead")
+    assert not upstream.is_out(NAMES[0])
     assert {(await get(upstream)).address for _ in range(40)} == set(NAMES)
 
 

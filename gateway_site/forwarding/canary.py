@@ -1,0 +1,37 @@
+"""Chooses which requests of a route go to its canary."""
+
+import random
+
+from common.http.request import Request
+from gateway_site.forwarding.circuit import State
+from gateway_site.forwarding.service import Service
+from gateway_site.routes.table import Canary
+
+GOLDEN_RATIO = (5**0.5 - 1) / 2
+"""Its multiples, modulo 1, are spread more evenly than by chance, and so are every second, third … of them."""
+
+
+class Split:
+    """The canary's share of the requests, and those of testers who ask for it or for the stable service."""
+
+    def __init__(self, canary: Canary, service: Service) -> None:
+        self._canary, self.service = canary, service
+        self._turn = random.random()  # noqa: S311 - another start in each worker
+
+    def takes(self, request: Request) -> bool:
+        """Whether this request goes to the canary: none while its circuit is open."""
+        if self.service.circuit.state is State.OPEN:
+            return False
+        canary = self._canary
+        asked = request.header(canary.header.encode("ascii")) if canary.header else None
+        if asked is None and canary.cookie:
+            asked = _cookie(request, canary.cookie)
+        if asked in {"always", "never"}:
+            return asked == "always"
+        self._turn = (self._turn + GOLDEN_RATIO) % 1
+        return self._turn * 100 < canary.percent
+
+
+def _cookie(request: Request, name: str) -> str | None:
+    pairs = (pair.strip().partition("=") for pair in (request.header(b"cookie") or "").split(";"))
+    return next((value for key, _, value in pairs if key == name), None)

@@ -49,7 +49,7 @@ def documents(bulk: Bulk, places: Sequence[Place]) -> list[bytes | None]:
 
 def record(home: Partition, user_id: bytes) -> bytes:
     """The key of a record whose id may be any bytes."""
-    return home.record().encode() + user_id
+    return home.records.encode() + user_id
 
 
 def without_record(bulk: Bulk, places: Sequence[Place]) -> list[bytes]:

@@ -21,6 +21,7 @@ import hashlib
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from users_contract.identity import identity
 from users_site.identifiers import bits_in, bits_of
@@ -42,7 +43,7 @@ _TAGS = (
 TAGS = tuple(_TAGS.split(" "))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Partition:
     """The keys of one partition."""
 
@@ -52,29 +53,34 @@ class Partition:
     def __str__(self) -> str:
         return f"{{{self.tag}}}"
 
-    @property
+    @cached_property
     def index(self) -> str:
         """The index of all ids."""
-        return f"{{{self.tag}}}:{INDEX}"
+        return f"{self}:{INDEX}"
 
-    @property
+    @cached_property
     def epoch(self) -> str:
         """The epoch of the layout."""
-        return f"{{{self.tag}}}:{EPOCH}"
+        return f"{self}:{EPOCH}"
 
-    @property
+    @cached_property
     def moving(self) -> str:
         """The mark of a store that move_users fills."""
-        return f"{{{self.tag}}}:{MOVING}"
+        return f"{self}:{MOVING}"
 
-    @property
+    @cached_property
     def suspects(self) -> str:
         """The queue of claims that may be stale."""
-        return f"{{{self.tag}}}:{SUSPECTS}"
+        return f"{self}:{SUSPECTS}"
 
-    def record(self, user_id: str = "") -> str:
-        """A user's record; without an id, the prefix of all records."""
-        return f"{{{self.tag}}}:{RECORD}:{user_id}"
+    @cached_property
+    def records(self) -> str:
+        """The prefix of all records."""
+        return f"{self}:{RECORD}:"
+
+    def record(self, user_id: str) -> str:
+        """A user's record."""
+        return self.records + user_id
 
     def claim(self, email: str) -> str:
         """The claim of an email, the same for every spelling of it."""

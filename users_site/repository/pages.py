@@ -63,14 +63,14 @@ async def read(store: Store, limit: int, start: Position | None, count: bool) ->
     homes, side, bound = store.layout.partitions, start.side if start else Side.OLDER, start.bound if start else "+"
     # One more than the page shows whether another page follows.
     share = _share(homes, limit + 1)
-    steps = [_range(store, home, bound, side, share) for home in homes]
+    steps: list[Awaitable[Any]] = [_range(store, home, bound, side, share) for home in homes]
     if start is not None:
         # Mostly the user whose id it is.
         steps.append(_range(store, store.layout.of(start.user_id), start.opposite_bound, side.opposite, 1))
     if count:
-        steps += [store.at(home).execute("count", b"ZCARD", home.index) for home in homes]
+        steps.append(store.total())
     replies = await store.reply(all_of(steps))
-    total = sum(replies[-len(homes) :]) if count else None
+    total = replies[-1] if count else None
     places = await _merged(store, replies[: len(homes)], side, limit + 1, share)
     has_behind = start is not None and (bool(replies[len(homes)]) or await _is_anyone_behind(store, start))
     if not places:
@@ -174,7 +174,7 @@ async def _read(store: Store, places: list[Place], ids: list[bytes]) -> list[byt
 
 
 def _records(store: Store, home: Partition, ids: list[bytes]) -> Awaitable[list[bytes | None]]:
-    prefix = home.record().encode()
+    prefix = home.records.encode()
     return store.at(home).execute("documents", b"MGET", *[prefix + user_id for user_id in ids])
 
 

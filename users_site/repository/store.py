@@ -8,8 +8,9 @@ from typing import Any
 
 from common.observability.notices import Notices
 from packages.redis_pipe import Connection, DurableWrites, PipeError, Reason, Script, Unavailable, Word
-from users_site.repository.errors import StoreUnavailable, WrongLayout, from_pipe
+from users_site.repository.errors import RepositoryError, StoreUnavailable, WrongLayout, from_pipe
 from users_site.repository.keys import ONE, Layout, Partition
+from users_site.repository.shared import SharedReads
 
 logger = logging.getLogger(__name__)
 
@@ -28,13 +29,14 @@ async def all_of(questions: Sequence[Awaitable[Any]]) -> list[Any]:
     """The replies to commands issued together; a third of what asyncio.gather() costs."""
     if len(questions) == 1:  # no task
         return [await questions[0]]
-    futures = [asyncio.ensure_future(question) for question in questions]
+    futures = [asked if isinstance(asked, asyncio.Future) else asyncio.ensure_future(asked) for asked in questions]
     try:
         return [await future for future in futures]
-    finally:
+    except BaseException:
         for future in futures:
             if not future.cancel() and not future.cancelled():
                 future.exception()  # retrieved, or asyncio would log it
+        raise
 
 
 class Store:
@@ -45,34 +47,51 @@ class Store:
         self.pipe, self.durable = pipe, durable
         self.layout = layout or Layout()
         self._at = {home.tag: pipe.at(home.index) for home in (Partition(0, ONE), *self.layout.partitions)}
+        self._totals = SharedReads(self.count)
         self._is_open = False
         self._notices = Notices(logger)
 
     async def execute(self, home: Partition, operation: str, *words: Word) -> Any:
         """One command's reply."""
-        await self.ensure_open()
-        return await self.reply(self.at(home).execute(operation, *words))
+        if not self._is_open:
+            await self.open()
+        try:
+            return await self._at[home.tag].execute(operation, *words)
+        except PipeError as error:
+            raise self._translated(error) from error
 
     async def run(self, home: Partition, script: Script, keys: Sequence[bytes | str], *args: Word) -> Any:
         """The answer of a script that only reads."""
-        await self.ensure_open()
-        key_list, words = (home.epoch, *keys), (self.layout.epoch, *args)
-        return await self.reply(self.at(home).run(script.name, script, key_list, words))
+        return await self._run(self._at[home.tag], home, script.name, script, keys, args)
 
     async def write(
         self, home: Partition, operation: str, script: Script, keys: Sequence[bytes | str], *args: Word
     ) -> Any:
         """The answer of a script that writes, once the write is as durable as required."""
-        await self.ensure_open()
-        key_list, words = (home.epoch, *keys), (self.layout.epoch, *args)
+        connection = self.durable or self._at[home.tag]
         try:
-            return await self.reply((self.durable or self.at(home)).run(operation, script, key_list, words))
+            return await self._run(connection, home, operation, script, keys, args)
         except StoreUnavailable as error:
-            if error.reason is not Reason.EPOCH or self.layout.count == 1:
+            if error.reason is not Reason.EPOCH or isinstance(error, WrongLayout) or self.layout.count == 1:
                 raise
         # Refused, so it did nothing: the store was emptied, or an interrupted move_users left it without epochs.
-        await self.open()
-        return await self.reply((self.durable or self.at(home)).run(operation, script, key_list, words))
+        return await self._run(connection, home, operation, script, keys, args)
+
+    async def _run(
+        self,
+        connection: Connection | DurableWrites,
+        home: Partition,
+        operation: str,
+        script: Script,
+        keys: Sequence[bytes | str],
+        args: tuple[Word, ...],
+    ) -> Any:
+        if not self._is_open:
+            await self.open()
+        try:
+            return await connection.run(operation, script, (home.epoch, *keys), (self.layout.epoch, *args))
+        except PipeError as error:
+            raise self._translated(error) from error
 
     def at(self, home: Partition) -> Connection:
         """The connection to the server that holds a partition."""
@@ -137,6 +156,11 @@ class Store:
                 return other
         return None
 
+    def total(self) -> Awaitable[int]:
+        """As `count`; over several partitions, requests that come together share the commands."""
+        homes = self.layout.partitions
+        return self._totals.get() if len(homes) > 1 else self.at(homes[0]).execute("count", b"ZCARD", homes[0].index)
+
     async def count(self) -> int:
         """How many users there are."""
         await self.ensure_open()
@@ -153,13 +177,14 @@ class Store:
         try:
             return await pending
         except PipeError as error:
-            if isinstance(error, Unavailable) and error.reason is Reason.EPOCH:
-                self._is_open = False  # the next command looks again
-            elif isinstance(error, Unavailable) and error.reason is Reason.MOVED:
-                self._notices.warn(
-                    "Redis is a node of a cluster and has other users: use redis+cluster:// in REDIS_URL"
-                )
-            raise from_pipe(error) from error
+            raise self._translated(error) from error
+
+    def _translated(self, error: PipeError) -> RepositoryError:
+        if isinstance(error, Unavailable) and error.reason is Reason.EPOCH:
+            self._is_open = False  # the next command looks again
+        elif isinstance(error, Unavailable) and error.reason is Reason.MOVED:
+            self._notices.warn("Redis is a node of a cluster and has other users: use redis+cluster:// in REDIS_URL")
+        return from_pipe(error)
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -40,8 +40,12 @@ class UserRepository:
 
     async def get(self, user_id: str) -> bytes:
         """The user's document: one command. Raises UserNotFound, RecordBroken."""
-        await self._require_replicas(self.store.layout.of(user_id))
-        document = await self._read(user_id)
+        home = self.store.layout.of(user_id)
+        if self._replicas is not None:
+            await self._require_replicas(home)
+        document: bytes | None = await self.store.execute(home, "get", b"GET", home.record(user_id))
+        if document is None:
+            raise UserNotFound
         if not is_whole(document, user_id.encode()):
             report_broken(user_id)
             raise RecordBroken
@@ -50,9 +54,10 @@ class UserRepository:
     async def find(self, email: str) -> bytes | None:
         """The document of the user with this email, in any spelling, or None: one command. Raises RecordBroken."""
         home = self.store.layout.of_email(email)
-        await self._require_replicas(home)
+        if self._replicas is not None:
+            await self._require_replicas(home)
         key = home.claim(email)
-        claim, document = await self.store.run(home, scripts.FIND, [key, home.record()])
+        claim, document = await self.store.run(home, scripts.FIND, [key, home.records])
         if document is None:
             return await self.far.find(claim, key) if claim is not None and b" " in claim else None
         found: bytes = document

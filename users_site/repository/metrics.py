@@ -12,9 +12,17 @@ from prometheus_client.utils import floatToGoString
 
 from common.observability.metrics import MULTIPROCESS
 
-NAME, HELP, LABELS = "redis_operation_duration_seconds", "From issue to reply", ("operation", "status")
+LABELS = ("operation", "status")
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _BOUNDS = [*map(floatToGoString, BUCKETS), "+Inf"]
+
+REDIS_DURATION = Histogram(
+    "redis_operation_duration_seconds",
+    "From issue to reply",
+    LABELS,
+    buckets=BUCKETS,
+    registry=REGISTRY if MULTIPROCESS else None,
+)
 
 
 class Durations(Collector):
@@ -34,14 +42,15 @@ class Durations(Collector):
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         """The durations so far."""
-        family = HistogramMetricFamily(NAME, HELP, labels=LABELS)
+        (described,) = REDIS_DURATION.describe()
+        family = HistogramMetricFamily(described.name, described.documentation, labels=LABELS)
         for labels, (*counts, total) in self._found.items():
             family.add_metric(labels, [*zip(_BOUNDS, accumulate(counts), strict=True)], total)
         yield family
 
 
 if MULTIPROCESS:  # its values must lie in the files that the workers share
-    _child = lru_cache(maxsize=256)(Histogram(NAME, HELP, LABELS, buckets=BUCKETS).labels)
+    _child = lru_cache(maxsize=256)(REDIS_DURATION.labels)
 
     def observe_redis(operation: str, status: str, seconds: float) -> None:
         """As Durations.observe."""

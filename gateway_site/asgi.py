@@ -14,6 +14,7 @@ from common.http.metrics import metrics_view
 from common.http.views import View
 from common.observability.json_logging import mask
 from gateway_site import pages, urls
+from gateway_site.forwarding.cache import Cached
 from gateway_site.forwarding.coding import Coded
 from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.headers import FROM_CLIENT, FROM_CLIENT_WITHOUT_CREDENTIALS
@@ -39,6 +40,8 @@ def build(settings: Any) -> Application:
         serve: View = Forward(route, services, dropped=dropped, **bounds).serve
         if route.compress:
             serve = Coded(serve, route.compress, threads).serve
+        if route.cache:
+            serve = Cached(serve, route.cache, has_credentials=not settings.AUTH).serve
         return guard.protect(route, serve)
 
     door = Door(settings.ROUTES, view)

@@ -11,6 +11,7 @@ from typing import Protocol
 from common.http.request import Request
 from common.http.response import Headers, RawResponse, StreamedResponse
 from common.http.views import View
+from gateway_site.forwarding.headers import joined
 from gateway_site.routes.table import Compression
 
 INLINE_BYTES = 16_384
@@ -69,8 +70,8 @@ class Coded:
         self._codings, self._min_bytes = compression.codings, compression.min_bytes
 
     async def serve(self, request: Request, identity: Headers | None = None) -> RawResponse:
-        accepted = acceptable(_joined(request.fields, b"accept-encoding"), self._codings)
-        held = _joined(request.fields, b"if-none-match")
+        accepted = acceptable(joined(request.fields, b"accept-encoding"), self._codings)
+        held = joined(request.fields, b"if-none-match")
         # A client that holds only a coded answer and does not accept it any more needs a new one.
         known = accepted if request.method in {"GET", "HEAD"} else CODERS
         request.fields = [(name, _without_suffix(name, value, known)) for name, value in request.fields]
@@ -89,7 +90,7 @@ class Coded:
         return (
             CODABLE.match(fields.get(b"content-type", b"").lower()) is not None
             and LEFT_ALONE.isdisjoint(fields)
-            and b"no-transform" not in _joined(answer.raw_headers, b"cache-control").lower()
+            and b"no-transform" not in joined(answer.raw_headers, b"cache-control").lower()
         )
 
     def _is_large(self, answer: RawResponse) -> bool:
@@ -149,12 +150,8 @@ def _weight(parameter: str) -> float:
     return float(value) if re.fullmatch(r"\s*[01](?:\.\d{0,3})?\s*", value, re.ASCII) else 0.0
 
 
-def _joined(fields: Headers, name: bytes) -> bytes:
-    return b", ".join(value for key, value in fields if key == name)
-
-
 def _add_vary(fields: Headers) -> None:
-    if b"accept-encoding" not in _joined(fields, b"vary").lower():
+    if b"accept-encoding" not in joined(fields, b"vary").lower():
         fields.append(VARY)
 
 

@@ -87,6 +87,11 @@ def end_to_end(headers: Headers, dropped: Dropped = FROM_UPSTREAM) -> Headers:
     return [field for field in headers if not dropped[field[0]]]
 
 
+def joined(fields: Headers, name: bytes) -> bytes:
+    """The value of a list field, of however many lines (RFC 9110 §5.3)."""
+    return b", ".join([value for key, value in fields if key == name])
+
+
 def forwarded(chain: bytes, origin: Origin, prefix: str) -> Headers:
     """X-Forwarded-* for the upstream. The caller must not change the list: it is cached."""
     make = _forwarded if len(chain) <= MAX_CACHED_CHAIN else _forwarded.__wrapped__

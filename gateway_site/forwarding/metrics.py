@@ -19,6 +19,9 @@ ADDRESSES = Gauge(
     "upstream_addresses", "Addresses of upstreams that have several", ("service", "state"), multiprocess_mode="livemax"
 )
 EJECTIONS = Counter("upstream_ejections", "Addresses ejected, by the failure", ("service", "reason"))
+CACHED = Counter(
+    "cache_requests", "Requests of routes with a cache: hit, miss, revalidated, stale, bypass", ("route", "outcome")
+)
 REFUSED = Gauge(
     "routes_refused",
     "1 while the file of ROUTES is refused and the previous routes stay in force",
@@ -34,3 +37,12 @@ def _child(service: str, method: str, outcome: str) -> Histogram:
 def observe_upstream(service: str, method: str, outcome: str, seconds: float) -> None:
     """Counts one upstream request; `outcome` is its status, or the kind of failure without one."""
     _child(service, method if method in METHODS else "OTHER", outcome).observe(seconds)
+
+
+@lru_cache(maxsize=2048)
+def _cached_child(route: str, outcome: str) -> Counter:
+    return CACHED.labels(route, outcome)
+
+
+def count_cached(route: str, outcome: str) -> None:
+    _cached_child(route, outcome).inc()

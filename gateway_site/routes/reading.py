@@ -130,6 +130,8 @@ class Reader:
             parts = urlsplit(self.upstreams[name].url)
             if parts.hostname in LOOPBACK and (parts.port or 80) == port:
                 return f"{parts.netloc} is this gateway: a request would go round in a loop; use the service's address"
+        if route.cache and route.canary:
+            return "cache and canary exclude each other, because each answers for the other: remove one of them"
         for scope in route.scopes.values():
             if scope != OPEN and scope not in self.scopes:
                 close = get_close_matches(scope, self.scopes, 1)

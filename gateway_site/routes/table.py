@@ -60,6 +60,14 @@ class Compression:
 
 
 @dataclass(frozen=True, slots=True)
+class Cache:
+    """The bounds of the answers that a route keeps."""
+
+    max_bytes: int = 1 << 24
+    max_entries: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """Paths below `prefix` go to `upstream`, with `rewrite` in place of the prefix.
 
@@ -84,6 +92,7 @@ class Route:
     request_headers: Edits = Edits()
     answer_headers: Edits = Edits()
     compress: Compression | None = None
+    cache: Cache | None = None
 
     @property
     def allowed(self) -> frozenset[str]:

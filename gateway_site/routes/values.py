@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from gateway_site.forwarding.headers import CREDENTIALS, HOP_BY_HOP, IDENTITY, NOT_FORWARDED
 from gateway_site.guard import rate
-from gateway_site.routes.table import ANY, OPEN, REST, Canary, Compression, Edits
+from gateway_site.routes.table import ANY, OPEN, REST, Cache, Canary, Compression, Edits
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?(:\d{1,5})?")
 PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
@@ -154,15 +154,24 @@ def address(value: Any) -> str:
         raise ValueError("an IP address") from None
 
 
-def compression(value: Any) -> Compression:
-    if not isinstance(value, dict) or not value.keys() <= COMPRESSION.keys():
-        raise ValueError(f"a table of {', '.join(COMPRESSION)}, each optional")
-    return Compression(**{key: COMPRESSION[key](given) for key, given in value.items()})
+def optional(kind: Callable[..., Any], parsers: dict[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """A table whose fields all have defaults."""
+
+    def parse(value: Any) -> Any:
+        if not isinstance(value, dict) or not value.keys() <= parsers.keys():
+            raise ValueError(f"a table of {', '.join(parsers)}, each optional")
+        return kind(**{key: parsers[key](given) for key, given in value.items()})
+
+    return parse
 
 
 COMPRESSION: dict[str, Callable[[Any], Any]] = {
     "min_bytes": number(1, 1 << 30),
     "codings": listed(matching(re.compile("br|gzip"), "br and gzip, or one of them")),
+}
+CACHE: dict[str, Callable[[Any], Any]] = {
+    "max_bytes": number(1 << 20, 1 << 32),
+    "max_entries": number(1, 10_000_000),
 }
 CANARY: dict[str, Callable[[Any], Any]] = {
     "upstream": name,
@@ -186,7 +195,8 @@ ROUTE: dict[str, Callable[[Any], Any]] = {
     "maintenance": matching(SENTENCE, "a sentence for clients of at most 200 characters"),
     "request_headers": edits(NOT_FORWARDED | CREDENTIALS | {b"idempotency-key"}, IDENTITY),
     "answer_headers": edits(HOP_BY_HOP | OURS_IN_ANSWERS, b"access-control-"),
-    "compress": compression,
+    "compress": optional(Compression, COMPRESSION),
+    "cache": optional(Cache, CACHE),
 }
 """The fields of a route in the file."""
 UPSTREAM: dict[str, Callable[[Any], Any]] = {

@@ -9,6 +9,7 @@ import pytest
 from common.http.proxies import Proxies
 from gateway_site.forwarding.coding import SUFFIX, acceptable
 from gateway_site.forwarding.headers import end_to_end
+from gateway_site.forwarding.stored import directives
 from gateway_site.guard.credentials import token
 from gateway_site.guard.limit import client_of
 from gateway_site.routes.matching import Matcher
@@ -36,6 +37,7 @@ PARSERS: list[tuple[str, Callable[[Any], object], Callable[[int], Any]]] = [
     ("path of a route", ROUTES.find, lambda n: "/shop" + "/a" * n + "/../" + "." * n),
     ("path of a route, declared", ROUTES.find, lambda n: "/api/orders/1" + "/items" * n),
     ("accept-encoding", lambda v: acceptable.__wrapped__(v, ("br", "gzip")), lambda n: b"gzip;q=1.0 ," * n),
+    ("cache-control", directives, lambda n: [(b"cache-control", b'a="b, c=' * n)]),
     ("coded etags", lambda v: SUFFIX.sub(b"", v), lambda n: b'"~gzip~br' * n),
     ("accept", lambda v: request(headers=((b"accept", v),)).wants_page, lambda n: b"text/htm,jso," * n),
 ]

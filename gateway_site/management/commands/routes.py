@@ -81,6 +81,8 @@ def _explanation(method: str, target: str) -> str:
     }
     if route.compress:
         lines["compress"] = f"{' or '.join(route.compress.codings)} from {route.compress.min_bytes} bytes"
+    if route.cache:
+        lines["cache"] = f"{route.cache.max_entries} answers, {route.cache.max_bytes} bytes"
     if route.maintenance:
         lines["maintenance"] = f"503: {route.maintenance}"
     return "\n".join(f"{name + ':':20}{value}" for name, value in lines.items())

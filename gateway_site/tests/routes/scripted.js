@@ -13,6 +13,8 @@ const server = http.createServer(async (request, response) => {
     response.end();
   } else if (request.url === "/seen") {
     response.end(JSON.stringify(seen));
+  } else if (plan.status === 0) {
+    request.socket.destroy();
   } else {
     seen.push({ method: request.method, target: request.url, fields: request.headers, body: text });
     const { etag } = Object.fromEntries(plan.fields);

@@ -24,7 +24,8 @@ class Scripted:
         self.url = url
 
     def plan(self, body: str = "{}", status: int = 200, /, **fields: str) -> None:
-        """From now on it answers so, or 304 to a request that holds its `etag`; what it has seen is dropped."""
+        """From now on it answers so, 304 to a request that holds its `etag`, not at all for status 0. What it has seen is
+        dropped."""
         pairs = [(name.replace("_", "-"), value) for name, value in fields.items()]
         plan = {"status": status, "fields": pairs, "body": body}
         requests.put(f"{self.url}/plan", json=plan, timeout=SECONDS).raise_for_status()
@@ -69,6 +70,8 @@ def _handler() -> type[Handler]:
                 self.answer(200)
             elif self.path == "/seen":
                 self.answer(200, json.dumps(seen).encode())
+            elif plan["status"] == 0:
+                self.close_connection = True
             else:
                 fields = {name.lower(): value for name, value in self.headers.items()}
                 seen.append({"method": self.command, "target": self.path, "fields": fields, "body": body})

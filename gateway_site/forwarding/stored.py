@@ -1,0 +1,149 @@
+"""Answers kept for later requests: which may be, for how long (RFC 9111 §3, §4.2), and where."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import NamedTuple
+
+from django.utils.http import parse_http_date_safe
+
+from common.http.response import Headers
+from gateway_site.forwarding.headers import SET_BY_US, joined
+from gateway_site.routes.table import Cache
+
+STORABLE = frozenset({200, 203, 301, 308, 404, 410})
+UNKNOWN = SET_BY_US - {b"host", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-prefix"} | {b"*"}
+"""Names in Vary whose values the key does not have."""
+
+MAX_VARY = 16
+FIELD_BYTES, ENTRY_BYTES = 130, 1000
+"""What Python needs beside the text of a field, and of an entry."""
+
+_DIRECTIVE = re.compile(rb"""([a-z0-9-]+)(?:=(?:"([^"]*)"|([^\s,"]*)))?""")
+
+
+def directives(fields: Headers) -> dict[bytes, bytes]:
+    """Those of Cache-Control, in lower case."""
+    found = _DIRECTIVE.findall(joined(fields, b"cache-control").lower())
+    return {name: quoted or plain for name, quoted, plain in found}
+
+
+def seconds(value: bytes | None) -> int:
+    """Of a directive or an Age; a malformed one is 0 (§4.2.1)."""
+    return int(value[:9]) if value is not None and value.isdigit() else 0
+
+
+class Entry(NamedTuple):
+    """`born`: the time.monotonic() at which its age was 0. Stale after `lifetime` seconds; where the upstream fails it
+    may be used for `grace` more."""
+
+    status: int
+    fields: Headers
+    body: bytes
+    born: float
+    lifetime: int
+    grace: int
+    etag: bytes | None
+    modified: bytes | None
+    vary: tuple[bytes, ...]
+
+    @property
+    def size(self) -> int:
+        return ENTRY_BYTES + len(self.body) + sum(FIELD_BYTES + len(name) + len(value) for name, value in self.fields)
+
+    @property
+    def condition(self) -> tuple[bytes, bytes] | None:
+        """What asks the upstream whether it is still the newest."""
+        if self.etag:
+            return b"if-none-match", self.etag
+        return (b"if-modified-since", self.modified) if self.modified else None
+
+
+def entry_of(status: int, fields: Headers, body: bytes, asked_at: float) -> Entry | None:
+    """None for an answer that must not be stored or that says nothing about its freshness."""
+    given, names = directives(fields), dict(fields)
+    vary = tuple(sorted({name.strip() for name in joined(fields, b"vary").lower().split(b",") if name.strip()}))
+    if status not in STORABLE or b"set-cookie" in names or b"no-store" in given or b"private" in given:
+        return None
+    if len(vary) > MAX_VARY or not UNKNOWN.isdisjoint(vary):
+        return None
+    lifetime = _lifetime(given, names)
+    etag, modified = names.get(b"etag"), names.get(b"last-modified")
+    if lifetime is None or (lifetime <= 0 and not etag and not modified):
+        return None
+    # s-maxage includes proxy-revalidate (§5.2.2.10).
+    is_strict = not given.keys().isdisjoint({b"no-cache", b"must-revalidate", b"proxy-revalidate", b"s-maxage"})
+    grace = 0 if is_strict else seconds(given.get(b"stale-if-error"))
+    kept = [field for field in fields if field[0] != b"age"]
+    born = asked_at - seconds(names.get(b"age"))
+    return Entry(status, kept, body, born, lifetime, grace, etag, modified, vary)
+
+
+def _lifetime(given: dict[bytes, bytes], names: dict[bytes, bytes]) -> int | None:
+    if b"no-cache" in given:
+        return 0
+    for name in (b"s-maxage", b"max-age"):
+        if name in given:
+            return seconds(given[name])
+    if b"expires" not in names:
+        return None
+    until, date = (parse_http_date_safe(names.get(name, b"").decode("latin-1")) for name in (b"expires", b"date"))
+    return until - date if until and date else 0
+
+
+class Store:
+    """The entries of a route, those used least recently dropped first. An entry's key begins with its path, so that a change
+    there drops all of them: every query, caller and variant."""
+
+    def __init__(self, bounds: Cache) -> None:
+        self._bounds, self._size = bounds, 0
+        self._entries: OrderedDict[Hashable, tuple[str, Entry]] = OrderedDict()
+        self._paths: dict[str, tuple[tuple[bytes, ...], set[Hashable]]] = {}  # the names in Vary, and the keys
+        self.changes = 0
+        """An answer that was asked for before a change must not be added after it."""
+
+    def find(self, path: str, base: Hashable, fields: Headers) -> Entry | None:
+        if path not in self._paths:
+            return None
+        key = _key(base, self._paths[path][0], fields)
+        if key not in self._entries:
+            return None
+        self._entries.move_to_end(key)
+        return self._entries[key][1]
+
+    def add(self, path: str, base: Hashable, fields: Headers, entry: Entry) -> None:
+        """`fields`: of the request that it answers."""
+        known, _ = self._paths.get(path, (entry.vary, None))
+        vary = tuple(sorted({*known, *entry.vary}))
+        if vary != known:
+            self.drop(path)
+        _, keys = self._paths.setdefault(path, (vary, set()))
+        key = _key(base, vary, fields)
+        if key in self._entries:
+            self._size -= self._entries.pop(key)[1].size
+        keys.add(key)
+        self._entries[key] = path, entry
+        self._size += entry.size
+        while self._size > self._bounds.max_bytes or len(self._entries) > self._bounds.max_entries:
+            self._evict()
+
+    def changed(self, path: str) -> None:
+        self.changes += 1
+        self.drop(path)
+
+    def drop(self, path: str) -> None:
+        _, keys = self._paths.pop(path, ((), ()))
+        for key in keys:
+            self._size -= self._entries.pop(key)[1].size
+
+    def _evict(self) -> None:
+        key, (path, entry) = self._entries.popitem(last=False)
+        self._size -= entry.size
+        keys = self._paths[path][1]
+        keys.discard(key)
+        if not keys:
+            del self._paths[path]
+
+
+def _key(base: Hashable, vary: tuple[bytes, ...], fields: Headers) -> Hashable:
+    return base, tuple([joined(fields, name) for name in vary])

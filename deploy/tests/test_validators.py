@@ -3,6 +3,8 @@
 import copy
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +128,21 @@ def test_a_wrong_value_and_an_unknown_kind_are_found(resources: list[Object]):
     _, said = kubeconform(broken)
     assert "at '/spec/endpoints': got string, want array" in said
     assert "could not find schema for Nonsense" in said
+
+
+def test_routes_as_http_routes_are_valid(tmp_path: Path):
+    table = tmp_path / "routes.yaml"
+    table.write_text("""
+upstreams: {b: {url: "http://b.c:80"}, d: {url: "http://d"}}
+routes:
+  - {prefix: /a, upstream: b, methods: [GET], canary: {upstream: d, percent: 10, header: x-canary}}
+  - {prefix: /b, upstream: d, rewrite: "", paths: ["", /x], timeout_ms: 600000, request_headers: {set: {x-y: z}}}
+""")
+    environment = {"ROUTES": str(table), "USER_SERVICE_URL": "http://user-service:3001", "DEBUG": "true"}
+    command = [sys.executable, "manage_gateway.py", "routes", "--http-routes", "public"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    status, said = kubeconform(list(yaml.safe_load_all(done.stdout)))
+    assert (status, "Valid: 3, " in said) == (0, True), said
 
 
 def kube_score(text: str) -> set[str]:

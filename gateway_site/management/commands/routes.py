@@ -1,5 +1,6 @@
 """`routes`: the table of routes, and what one request would meet."""
 
+import json
 from argparse import ArgumentParser
 from typing import Any
 from urllib.parse import unquote
@@ -18,17 +19,31 @@ settings: Any = conf.settings  # mypy's plugin only has the user service's setti
 class Command(BaseCommand):
     help = """\
 Prints the routes of ROUTES and USER_SERVICE_URL as they are read now. Exits 1 with the line and the cure if they are malformed.
---explain shows which of them a request would take, and exits 1 if there is none."""
+--explain shows which of them a request would take, and exits 1 if there is none.
+--http-routes prints them as objects of the Gateway API, and on stderr what these cannot say."""
     example = """\
 manage_gateway.py routes
-  manage_gateway.py routes --explain GET /api/users/1"""
+  manage_gateway.py routes --explain GET /api/users/1
+  manage_gateway.py routes --http-routes public >http-routes.yaml"""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--explain", nargs=2, metavar=("METHOD", "PATH"), help="what this request would meet")
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--http-routes", metavar="GATEWAY", help="as HTTPRoutes of the Gateway with this name")
+        form.add_argument("--explain", nargs=2, metavar=("METHOD", "PATH"), help="what this request would meet")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["explain"]:
             self.stdout.write(_explanation(options["explain"][0].upper(), options["explain"][1]))
+            return
+        if options["http_routes"]:
+            import yaml
+
+            from gateway_site.management.http_routes import http_routes
+
+            objects, unsaid = http_routes(settings.ROUTES, options["http_routes"])
+            self.stdout.write(yaml.safe_dump_all(json.loads(json.dumps(objects)), sort_keys=False), ending="")
+            for line in unsaid:
+                self.say(f"not in the HTTPRoutes: {line}")
             return
         rows = [_row(route, template) for route in settings.ROUTES.routes for template in route.templates]
         self.stdout.write(table(("path", "upstream", "forwarded as", "methods", "read, write", "ms", "retries"), rows))

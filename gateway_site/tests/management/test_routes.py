@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 Shell = Callable[..., Any]
 
@@ -82,3 +83,40 @@ def test_a_malformed_table_is_one_line(shell: Shell) -> None:
     assert done.returncode == 1
     assert "ROUTES: route /health: /health would hide /health" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_prints_http_routes_and_names_what_they_cannot_say(shell: Shell, orders: str) -> None:
+    more = '[[routes]]\nprefix = "/shop"\nupstream = "http://shop.web"\npaths = ["", "/cart"]\nrewrite = ""\n'
+    more += '[[routes]]\nprefix = "/ext"\nupstream = "http://a.example.com"\n'
+    Path(orders).write_text(ORDERS.replace("percent = 2.5", 'percent = 2.5, header = "x-canary", cookie = "c"') + more)
+    done = shell("routes", "--http-routes", "public", ROUTES=orders, USER_SERVICE_URL="http://user-service:3001")
+    objects = list(yaml.safe_load_all(done.stdout))
+    assert [each["metadata"]["name"] for each in objects] == ["api-orders", "shop", "api-users"]
+    get, head, put = [objects[0]["spec"]["rules"][number : number + 3] for number in (0, 3, 6)]
+    assert [rule["matches"][0]["method"] for rule in (get[0], head[0], put[0])] == ["GET", "HEAD", "PUT"]
+    assert [rule["matches"][0].get("headers", [{}])[0].get("value") for rule in get] == ["always", "never", None]
+    assert [[(ref["name"], ref.get("weight")) for ref in rule["backendRefs"]] for rule in get] == [
+        [("next", None)],
+        [("orders", None)],
+        [("orders", 9750), ("next", 250)],
+    ]
+    assert get[2]["timeouts"] == {"request": "200ms"}
+    rewrite, edits = get[2]["filters"]
+    assert rewrite["urlRewrite"]["path"] == {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
+    assert edits["requestHeaderModifier"] == {"set": [{"name": "x-tenant", "value": "acme"}], "remove": ["cookie"]}
+    exact = [
+        (rule["matches"][0]["path"], rule["filters"][0]["urlRewrite"]["path"]) for rule in objects[1]["spec"]["rules"]
+    ]
+    assert exact == [
+        ({"type": "Exact", "value": f"/shop{path}"}, {"type": "ReplaceFullPath", "replaceFullPath": path or "/"})
+        for path in ("", "/cart")
+    ]
+    assert objects[1]["spec"]["rules"][0]["backendRefs"] == [{"name": "shop", "namespace": "web", "port": 80}]
+    assert [line.removeprefix("not in the HTTPRoutes: ") for line in done.stderr.splitlines()][1:] == [
+        "/api/orders: canary by the cookie c",
+        "/api/orders: max_body_bytes",
+        "/api/orders: compress",
+        "/shop: shop.web is in another namespace: add a ReferenceGrant there",
+        "/ext: left out, because a.example.com is not a Service: make one of type ExternalName",
+        "/api/users: paths '', '/{id}': everything below the prefix is admitted",
+    ]

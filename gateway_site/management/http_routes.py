@@ -1,0 +1,132 @@
+"""The table as HTTPRoutes of the Gateway API v1, for clusters whose mesh or ingress routes; and what these cannot say."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+from urllib.parse import urlsplit
+
+from gateway_site.routes.table import REST, Edits, Route, Table, Upstream
+
+Node = dict[str, Any]
+
+SAID = {"prefix", "upstream", "rewrite", "paths", "methods", "schema", "timeout_ms", "retries", "scopes", "canary",
+        "request_headers", "answer_headers"}  # fmt: skip
+"""Fields that the rules have, and those of which the first line of the unsaid reports."""
+MOST_RULES = 16
+SERVICE = re.compile(r"([a-z][a-z0-9-]{0,62})(?:\.([a-z0-9-]{1,63}))?(?:\.svc(?:\.cluster\.local)?)?")
+
+
+def http_routes(table: Table, gateway: str) -> tuple[list[Node], list[str]]:
+    """An object for each route, attached to this Gateway, and a line for each thing that it does not say."""
+    routes: list[Node] = []
+    unsaid = ["AUTH, scopes, RATE_LIMIT, retries and circuits: the gateway's own; configure them where you route"]
+    for number, route in enumerate(table.routes):
+        if cause := _cause_to_leave_out(route, table):
+            unsaid.append(f"{route.prefix}: left out, because {cause}")
+            continue
+        rules = list(_rules(route, table))
+        unsaid += [f"{route.prefix}: {each}" for each in _unsaid(route, table, len(rules))]
+        name = re.sub(r"[^a-z0-9]+", "-", route.prefix.lower()).strip("-")[:50] or "route"
+        taken = {each["metadata"]["name"] for each in routes}
+        routes.append(
+            {
+                "apiVersion": "gateway.networking.k8s.io/v1",
+                "kind": "HTTPRoute",
+                "metadata": {"name": f"{name}-{number}" if name in taken else name},
+                "spec": {"parentRefs": [{"name": gateway}], "rules": rules},
+            }
+        )
+    return routes, unsaid
+
+
+def _cause_to_leave_out(route: Route, table: Table) -> str:
+    strange = [name for name in route.upstreams if not SERVICE.fullmatch(_host(table.upstreams[name]))]
+    if strange:
+        return f"{strange[0]} is not a Service: make one of type ExternalName"
+    return "it is in maintenance" if route.maintenance else ""
+
+
+def _rules(route: Route, table: Table) -> Iterator[Node]:
+    """A rule for each match, because only a rule with one path may replace it."""
+    exact = {} if any(path == REST or "{" in path for path in route.paths) else dict.fromkeys(route.paths)
+    for path in exact or (REST,):
+        for method in sorted(route.allowed) or [""]:
+            place = (
+                {"type": "Exact", "value": route.prefix + path}
+                if exact
+                else {"type": "PathPrefix", "value": route.prefix}
+            )
+            match: Node = {"path": place, **({"method": method} if method else {})}
+            replaced: Node = {"type": "ReplacePrefixMatch", "replacePrefixMatch": route.rewrite or "/"}
+            if exact:
+                replaced = {"type": "ReplaceFullPath", "replaceFullPath": route.rewrite + path or "/"}
+            filters = (
+                [{"type": "URLRewrite", "urlRewrite": {"path": replaced}}] if route.rewrite != route.prefix else []
+            )
+            filters += _edits("Request", route.request_headers) + _edits("Response", route.answer_headers)
+            for header, weights in _shares(route):
+                yield {
+                    "matches": [match | header],
+                    **({"filters": filters} if filters else {}),
+                    "backendRefs": [
+                        {**_service(table.upstreams[name]), **({"weight": weight} if len(weights) > 1 else {})}
+                        for name, weight in weights.items()
+                    ],
+                    "timeouts": {"request": _duration(route.timeout_ms)},
+                }
+
+
+def _shares(route: Route) -> Iterator[tuple[Node, dict[str, int]]]:
+    """The weights of the upstreams, by the header field that a request has."""
+    canary = route.canary
+    if not canary:
+        yield {}, {route.upstream: 1}
+        return
+    for value, name in (("always", canary.upstream), ("never", route.upstream)) if canary.header else ():
+        yield {"headers": [{"name": canary.header, "value": value}]}, {name: 1}
+    share = round(canary.percent * 100)
+    yield {}, {route.upstream: 10_000 - share, canary.upstream: share}
+
+
+def _edits(kind: str, edits: Edits) -> list[Node]:
+    found: dict[str, list[Any]] = {"set": [], "add": [], "remove": []}
+    for name, value in edits.added:
+        action = "set" if name in edits.dropped else "add"
+        found[action].append({"name": name.decode(), "value": value.decode()})
+    found["remove"] = sorted(name.decode() for name in edits.dropped - {name for name, _ in edits.added})
+    said = {action: given for action, given in found.items() if given}
+    return [{"type": f"{kind}HeaderModifier", f"{kind.lower()}HeaderModifier": said}] if said else []
+
+
+def _duration(milliseconds: int) -> str:
+    """A number has five digits at most."""
+    return f"{milliseconds}ms" if milliseconds < 100_000 else f"{milliseconds // 1000}s"
+
+
+def _host(upstream: Upstream) -> str:
+    return str(urlsplit(upstream.url).hostname)
+
+
+def _service(upstream: Upstream) -> Node:
+    parts, found = urlsplit(upstream.url), SERVICE.fullmatch(_host(upstream))
+    name, namespace = found.groups() if found else ("", None)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return {"name": name, **({"namespace": namespace} if namespace else {}), "port": port}
+
+
+def _unsaid(route: Route, table: Table, rules: int) -> Iterator[str]:
+    if set(route.paths) != {"", REST} and any(path == REST or "{" in path for path in route.paths):
+        yield f"paths {', '.join(map(repr, route.paths))}: everything below the prefix is admitted"
+    if rules > MOST_RULES:
+        yield f"{rules} rules, and an HTTPRoute may have {MOST_RULES}: list fewer paths or methods"
+    if route.canary and route.canary.cookie:
+        yield f"canary by the cookie {route.canary.cookie}"
+    for field in fields(route):
+        if field.name not in SAID and getattr(route, field.name) not in (field.default, None):
+            yield field.name
+    for upstream in (table.upstreams[name] for name in route.upstreams):
+        if upstream.url.startswith("https:"):
+            yield f"TLS to {upstream.name}: add a BackendTLSPolicy"
+        if "namespace" in _service(upstream):
+            yield f"{upstream.name} is in another namespace: add a ReferenceGrant there"

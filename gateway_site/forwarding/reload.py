@@ -7,7 +7,7 @@ from typing import Any
 from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.metrics import REFUSED
 from gateway_site.routes.reading import table
-from gateway_site.routes.source import Malformed
+from gateway_site.routes.source import Malformed, state_of
 
 logger = logging.getLogger(__name__)
 
@@ -24,17 +24,10 @@ class Reloader:
 
     def look(self) -> None:
         """Called twice a second. A file that changes is read once it has stayed the same from one call to the next."""
-        before, self._seen = self._seen, self._state()
+        before, self._seen = self._seen, state_of(self._path)
         if self._seen != self._read and before in (None, self._seen):
             self._read = self._seen
             self._reload()
-
-    def _state(self) -> object:
-        try:
-            found = self._path.stat()
-        except OSError as error:
-            return error.errno
-        return found.st_mtime_ns, found.st_size, found.st_ino
 
     def _reload(self) -> None:
         try:

@@ -15,6 +15,7 @@ from common.http.problem import Problem
 from common.http.response import Headers
 from common.observability import tracing
 from common.observability.notices import Notices
+from gateway_site.forwarding.certificates import Certificates
 from gateway_site.forwarding.circuit import Circuit, CircuitOpen, State
 from gateway_site.forwarding.metrics import ADDRESSES, CIRCUIT, EJECTIONS, RETRIES, observe_upstream
 from gateway_site.forwarding.retries import Outgoing, RetryBudget, may_repeat
@@ -65,6 +66,7 @@ class Service:
         self._client = Upstream(
             upstream.url,
             limits,
+            tls=Certificates(upstream.tls, upstream.name).context if upstream.tls else None,
             addresses=upstream.addresses,
             check=(upstream.health or DEFAULT_HEALTH).encode("ascii"),
             is_live=self._is_live,

@@ -43,6 +43,8 @@ class Reader:
             fields = self._parsed(name, {"name": name, **_object(given)}, {"name": values.name, **values.UPSTREAM})
             if "url" not in fields:
                 raise self._fault(name, f"upstream {name} has no url: set it to an address like http://{name}:3002")
+            if "tls" in fields and fields["url"].startswith("http:"):
+                raise self._fault(name, f"upstream {name} has tls, but its url is not https: change one of them")
             self.upstreams[name] = Upstream(**{**upstream, **fields})
         try:
             declared = values.listed(values.scope)(list(source.scopes))

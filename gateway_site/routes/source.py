@@ -32,6 +32,15 @@ class Source:
         return self.places.get(key, f"route {key + 1}" if isinstance(key, int) else f"upstream {key}")
 
 
+def state_of(path: Path) -> object:
+    """Changes when the file does."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        return error.errno
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 def is_file(text: str) -> bool:
     """Whether ROUTES is the path of a file, not pairs."""
     return text != "" and "=" not in text

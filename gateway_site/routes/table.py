@@ -1,5 +1,6 @@
 """Routes and upstreams as read at the start: plain values, without connections."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -20,6 +21,23 @@ REST = "/*"
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files: the authorities to trust instead of the system's, and what the gateway presents."""
+
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+
+    def context(self) -> ssl.SSLContext:
+        """Of the files as they are now. Raises OSError."""
+        made = ssl.create_default_context(cafile=self.ca or None)
+        made.set_alpn_protocols(["http/1.1"])
+        if self.cert:
+            made.load_cert_chain(self.cert, self.key, password="")  # without one, OpenSSL asks at the terminal
+        return made
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream:
     """A service behind the gateway. `name` is the label `service` of metrics; `health` is empty where any answer will do."""
 
@@ -30,6 +48,7 @@ class Upstream:
     max_timeouts: int = 3
     failure_rate: float = 0.5
     addresses: tuple[str, ...] = ()
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from gateway_site.forwarding.headers import CREDENTIALS, HOP_BY_HOP, IDENTITY, NOT_FORWARDED
 from gateway_site.guard import rate
-from gateway_site.routes.table import ANY, OPEN, REST, Cache, Canary, Compression, Edits
+from gateway_site.routes.table import ANY, OPEN, REST, Cache, Canary, Compression, Edits, Tls
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?(:\d{1,5})?")
 PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
@@ -165,6 +165,18 @@ def optional(kind: Callable[..., Any], parsers: dict[str, Callable[[Any], Any]])
     return parse
 
 
+def tls(value: Any) -> Tls:
+    made: Tls = optional(Tls, TLS)(value)
+    if bool(made.cert) != bool(made.key):
+        raise ValueError("a table of ca, cert and key; a cert has a key")
+    try:
+        made.context()
+    except OSError as error:
+        raise ValueError(f"PEM files that belong together ({error.strerror or error})") from None
+    return made
+
+
+TLS: dict[str, Callable[[Any], str]] = dict.fromkeys(("ca", "cert", "key"), matching(FILE, "the path of a PEM file"))
 COMPRESSION: dict[str, Callable[[Any], Any]] = {
     "min_bytes": number(1, 1 << 30),
     "codings": listed(matching(re.compile("br|gzip"), "br and gzip, or one of them")),
@@ -206,4 +218,5 @@ UPSTREAM: dict[str, Callable[[Any], Any]] = {
     "max_timeouts": number(1, 1000),
     "failure_rate": number(0.01, 1, float),
     "addresses": listed(address),
+    "tls": tls,
 }

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from ._errors import ConnectFailed, ConnectTimeout
 
+MakeContext = Callable[[], ssl.SSLContext]
+
 _P = TypeVar("_P", bound=asyncio.Protocol)
 _PORTS = {"http": 80, "https": 443}
 MAX_ADDRESSES = 64
@@ -24,7 +26,7 @@ class Address(NamedTuple):
 class Origin:
     """Scheme, host and port of `http[s]://host[:port]`. Raises ValueError for any other URL."""
 
-    def __init__(self, url: str, ca_file: str | None = None, addresses: Collection[str] = ()) -> None:
+    def __init__(self, url: str, tls: MakeContext | None = None, addresses: Collection[str] = ()) -> None:
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
             raise ValueError(f"not an http:// or https:// URL with a host: {url!r}")
@@ -37,7 +39,7 @@ class Origin:
         self.netloc = parts.netloc
         self.host_line = b"Host: " + parts.netloc.encode("ascii")
         self._given = [Address(address) for address in addresses]
-        self._ssl = _tls(ca_file) if parts.scheme == "https" else None
+        self._tls = (tls or _trusting_the_system()) if parts.scheme == "https" else None
 
     async def resolve(self, seconds: float) -> list[Address]:
         """The addresses of the name, of the preferred family first. Raises ConnectFailed, ConnectTimeout."""
@@ -62,11 +64,12 @@ class Origin:
         Raises ConnectFailed, ConnectTimeout.
         """
         loop = asyncio.get_running_loop()
-        name = self.host if self._ssl else None
+        name = self.host if self._tls else None
         try:
+            context = self._tls() if self._tls else None
             async with asyncio.timeout(seconds):
                 _, protocol = await loop.create_connection(
-                    factory, address, self.port, ssl=self._ssl, server_hostname=name
+                    factory, address, self.port, ssl=context, server_hostname=name
                 )
                 return protocol
         except TimeoutError as error:
@@ -75,7 +78,7 @@ class Origin:
             raise ConnectFailed(f"{self.netloc}: {error}") from error
 
 
-def _tls(ca_file: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file)
+def _trusting_the_system() -> MakeContext:
+    context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
-    return context
+    return lambda: context

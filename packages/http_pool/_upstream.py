@@ -17,7 +17,7 @@ from ._errors import (
     UpstreamTimeout,
 )
 from ._members import Member, Members
-from ._origin import Address, Origin
+from ._origin import Address, MakeContext, Origin
 from ._pool import Limits, Pool, Stats
 from ._request import REPEATABLE, Body, framing, serialize
 
@@ -31,7 +31,7 @@ class Upstream:
 
     A name may have several addresses. Each request goes to the less busy one of two. One that fails is ejected until a GET of
     `check` there gives an answer that `is_live`; `changed(address, reason)` is called then, with the reason "" for its return.
-    `addresses` replace those of the name, `ca_file` the system's store for `https://`.
+    `addresses` replace those of the name. `tls` gives the context of each new connection to `https://`, which may change.
     Raises ValueError for a URL that is not scheme, host and port.
     """
 
@@ -40,13 +40,13 @@ class Upstream:
         url: str,
         limits: Limits,
         *,
-        ca_file: str | None = None,
+        tls: MakeContext | None = None,
         addresses: Collection[str] = (),
         check: bytes = b"/",
         is_live: Check = lambda answer: answer.status < 500,
         changed: Callable[[str, str], None] = lambda address, reason: None,
     ) -> None:
-        self._origin = Origin(url, ca_file, addresses)
+        self._origin = Origin(url, tls, addresses)
         self._limits = limits
         self._check, self._is_live = check, is_live
         self._members = Members(self._pool_for, changed)

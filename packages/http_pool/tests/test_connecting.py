@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,11 @@ def certificate(tmp_path_factory) -> tuple[Path, Path]:
     return cert, key
 
 
+def trusting(cert: Path) -> Callable[[], ssl.SSLContext]:
+    context = ssl.create_default_context(cafile=cert)
+    return lambda: context
+
+
 @pytest.fixture
 def tls(certificate) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -144,7 +150,7 @@ def tls(certificate) -> ssl.SSLContext:
 async def test_tls_with_a_given_ca(hostile, client, certificate, tls):
     large = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1_000_000
     server = await hostile(forever(large), name="localhost", tls=tls)
-    upstream = client(server, ca_file=str(certificate[0]))
+    upstream = client(server, tls=trusting(certificate[0]))
     for _ in range(2):
         answer = await upstream.request(b"PUT", b"/", [], b"y" * 200_000, timeout=30)
         assert await read(answer) == b"x" * 1_000_000
@@ -168,7 +174,7 @@ async def test_unknown_certificate_is_connect_failed(hostile, client, tls):
 async def test_certificate_of_another_host_is_connect_failed(hostile, client, certificate, tls):
     server = await hostile(forever(), tls=tls)  # https://127.0.0.1
     with pytest.raises(ConnectFailed, match="CERTIFICATE_VERIFY_FAILED"):
-        await get(client(server, ca_file=str(certificate[0])))
+        await get(client(server, tls=trusting(certificate[0])))
     assert server.seen == []
 
 
@@ -192,6 +198,6 @@ async def test_handshake_that_never_comes_is_connect_timeout(hostile, client):
 
 async def test_tls_connection_closed_while_idle_is_noticed(hostile, client, certificate, tls):
     server = await hostile(always(b"HTTP/1.1 204 No Content\r\n\r\n"), name="localhost", tls=tls)
-    upstream = client(server, ca_file=str(certificate[0]))
+    upstream = client(server, tls=trusting(certificate[0]))
     for _ in range(2):
         assert (await get(upstream)).status == 204

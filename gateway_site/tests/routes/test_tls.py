@@ -1,0 +1,118 @@
+"""An upstream behind TLS that asks for a certificate; the gateway's is replaced while it runs."""
+
+import shutil
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from gateway_site.routes.source import Malformed
+from gateway_site.tests.routes.conftest import Tables
+from gateway_site.tests.routes.test_addresses import Handler, Server
+from tests.log_lines import lines
+from tests.serving import serving
+
+pytestmark = pytest.mark.slow
+
+SECONDS = 10
+ROUTES = (
+    "upstreams:\n  things: {{url: 'https://localhost:{port}', tls: {tls}}}\n"
+    "routes:\n- {{prefix: /things, upstream: things, retries: 0}}\n"
+)
+
+
+class AskingForACertificate(Handler):
+    """Answers with the name in the client's certificate; each connection has one request."""
+
+    def do_GET(self) -> None:
+        subject = self.connection.getpeercert()["subject"]
+        body = dict(pair for pairs in subject for pair in pairs)["commonName"].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate and a key of each of three names."""
+    folder = tmp_path_factory.mktemp("tls")
+    for name in ("localhost", "gateway-1", "gateway-2"):
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        command += ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-days", "2"]
+        command += ["-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.crt"]
+        subprocess.run(command, check=True, capture_output=True, timeout=30)
+    return folder
+
+
+@pytest.fixture
+def upstream(files: Path) -> Iterator[int]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files / "localhost.crt", files / "localhost.key")
+    for name in ("gateway-1", "gateway-2"):
+        context.load_verify_locations(files / f"{name}.crt")
+    context.verify_mode = ssl.CERT_REQUIRED
+    with Server(("127.0.0.1", 0), AskingForACertificate) as running:
+        running.handle_error = lambda *_: None  # type: ignore[method-assign]
+        running.socket = context.wrap_socket(running.socket, server_side=True)
+        threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True).start()
+        yield running.server_port
+        running.shutdown()
+
+
+def test_a_replaced_certificate_is_used_once_it_has_its_key(tmp_path: Path, files: Path, upstream: int) -> None:
+    cert, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    shutil.copy(files / "gateway-1.crt", cert)
+    shutil.copy(files / "gateway-1.key", key)
+    (tmp_path / "routes.yaml").write_text(
+        ROUTES.format(port=upstream, tls=f"{{ca: '{files}/localhost.crt', cert: '{cert}', key: '{key}'}}")
+    )
+    with serving("gateway_site", ROUTES=str(tmp_path / "routes.yaml")) as gateway:
+
+        def name() -> str:
+            answer = requests.get(f"{gateway.url}/things", timeout=SECONDS)
+            assert answer.status_code == 200
+            return answer.text
+
+        assert name() == "gateway-1"
+        shutil.copy(files / "gateway-2.crt", cert)
+        assert name() == "gateway-1", "the key does not belong to it"
+        assert [line["upstream"] for line in lines(gateway) if line["message"] == "certificates refused"] == ["things"]
+        shutil.copy(files / "gateway-2.key", key)
+        assert name() == "gateway-2"
+
+
+@pytest.mark.parametrize("tls", ["{ca: '%s/localhost.crt'}", "{cert: '%s/gateway-1.crt', key: '%s/gateway-1.key'}"])
+def test_neither_end_trusts_a_stranger(tmp_path: Path, files: Path, upstream: int, tls: str) -> None:
+    text = ROUTES.format(port=upstream, tls=tls.replace("%s", str(files)))
+    (tmp_path / "routes.yaml").write_text(text)
+    with serving("gateway_site", ROUTES=str(tmp_path / "routes.yaml")) as gateway:
+        answer = requests.get(f"{gateway.url}/things", timeout=SECONDS)
+    assert (answer.status_code, answer.json()["code"]) == (502, "bad-upstream")
+
+
+@pytest.mark.parametrize(
+    ("url", "tls", "line"),
+    [
+        ("http", "{{}}", "line 2: upstream things has tls, but its url is not https: change one of them"),
+        ("https", "{{ca: /nowhere}}", "set it to PEM files that belong together (No such file or directory)"),
+        (
+            "https",
+            "{{cert: '{f}/localhost.crt', key: '{f}/gateway-1.key'}}",
+            "set it to PEM files that belong together (",
+        ),
+        ("https", "{{cert: '{f}/localhost.crt'}}", "set it to a table of ca, cert and key; a cert has a key"),
+    ],
+)
+def test_files_that_cannot_be_used_are_refused_at_the_start(
+    tables: Tables, files: Path, url: str, tls: str, line: str
+) -> None:
+    text = ROUTES.format(port=1, tls=tls.format(f=files)).replace("https", url)
+    with pytest.raises(Malformed) as caught:
+        tables.read(text, ".yaml")
+    assert line in str(caught.value)

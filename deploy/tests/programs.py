@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,10 @@ def built_by_go() -> set[str]:
     return {Path(each["program"]).name for each in table["module"] if "program" in each}
 
 
-def run(*command: object, folder: Path = ROOT, text: str | None = None) -> subprocess.CompletedProcess[str]:
-    """The result of a program, the first word."""
+def run(
+    *command: object, folder: Path = ROOT, env: dict[str, str] | None = None, text: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The result of a program, the first word, within 120 s."""
     words = [program(str(command[0])), *map(str, command[1:])]
-    return subprocess.run(words, input=text, capture_output=True, text=True, check=False, timeout=100, cwd=folder)
+    options: Any = {"cwd": folder, "env": env, "input": text}
+    return subprocess.run(words, **options, capture_output=True, text=True, check=False, timeout=120)

@@ -15,6 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from deploy.tests.programs import run
 from tools.processes.service import free_port
 from tools.processes.valkey import valkey_server
 
@@ -88,14 +89,7 @@ class Pod:
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """Runs a probe's script, as the kubelet does."""
-        return subprocess.run(
-            ["sh", self.folder / "etc" / script],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
+        return run("sh", self.folder / "etc" / script, env=self.environment)
 
     def client(self, password: str | None = PASSWORDS["password"], username: str | None = None) -> redis.Redis:
         """A client of the server."""

@@ -9,7 +9,6 @@ import yaml
 from deploy.tests.combinations import OVERLAYS, Combination, combinations_of_components, components, name
 from deploy.tests.conftest import Load, Render
 from packages.preflight import check, render
-from packages.preflight.tests.mutants import MUTANTS, Mutant, Objects
 
 pytestmark = pytest.mark.slow
 
@@ -18,14 +17,6 @@ pytestmark = pytest.mark.slow
 def test_nothing_is_found(load: Load, combination: Combination):
     overlay, added = combination
     assert check(load(overlay, added)) == []
-
-
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_mutant_of_the_real_thing_is_found(load: Load, mutant: Mutant):
-    objects = Objects(load("prod", ("gateway-api", "monitoring", "tracing", "backup")))
-    mutant.mutate(objects)
-    found = check(objects.rendering)
-    assert [each for each in found if each.object.startswith(mutant.object) and mutant.reported in each.what + each.why]
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

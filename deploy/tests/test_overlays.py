@@ -7,7 +7,7 @@ import pytest
 from deploy.tests.combinations import OVERLAYS
 from deploy.tests.conftest import Load
 from packages.preflight import Manifest, Rendering
-from packages.preflight.objects import items, mapping
+from packages.preflight.objects import items
 
 BOUNDS = {
     "dev": {"api-gateway": (1, 2), "user-service": (1, 2)},
@@ -89,13 +89,6 @@ def test_has_what_it_needs_and_no_more(load: Load, overlay: str):
 
 
 @overlays
-def test_deployments_roll_without_a_gap(load: Load, overlay: str):
-    for deployment in load(overlay).of("Deployment"):
-        assert deployment.spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
-        assert "replicas" not in deployment.spec
-
-
-@overlays
 def test_probes_have_the_thresholds_that_were_decided(load: Load, overlay: str):
     decided = {
         "startupProbe": ("/health/live", 5, 5, 12, None),
@@ -118,22 +111,6 @@ def test_shutdown_fits_into_the_grace_period(load: Load, overlay: str):
         assert process.container.pre_stop_seconds == 5
         assert started.drain_seconds == 5
         assert taken < process.workload.grace_seconds == 30
-
-
-@overlays
-def test_pods_share_nothing_with_node_or_api(load: Load, overlay: str):
-    for workload in load(overlay).workloads:
-        assert workload.spec["enableServiceLinks"] is False
-        assert workload.spec["automountServiceAccountToken"] is False
-        assert workload.spec["serviceAccountName"] == workload.manifest.name
-        assert mapping(workload.spec, "securityContext")["seccompProfile"] == {"type": "RuntimeDefault"}
-
-
-@pytest.mark.parametrize("overlay", ["staging", "prod"])
-def test_user_service_waits_for_a_redis_that_lets_it_in(load: Load, overlay: str):
-    [waits] = [each for each in load(overlay).processes if each.container.is_init]
-    assert waits.container.data["args"][:2] == ["manage_users.py", "wait_for_redis"]
-    assert waits.environment["REDIS_PASSWORD_FILE"] == "/run/secrets/redis/password"
 
 
 def test_redis_gets_no_password_by_command_line_or_environment(load: Load):

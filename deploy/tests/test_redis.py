@@ -1,7 +1,6 @@
 """The store as its manifests start it: permissions, the password's place, the probes' answers."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +10,9 @@ import redis
 import requests
 from redis.exceptions import NoPermissionError
 
+from deploy.tests.programs import run
 from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod
-from tools.processes.service import ROOT, service
+from tools.processes.service import service
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +43,7 @@ def test_the_user_service_does_all_its_work_with_the_rights_it_has(tmp_path: Pat
             ["seed_users", "--count", "0", "--clear", "--yes", "--production"],
             ["import_users", file],
         ):
-            done = subprocess.run(
-                [sys.executable, "manage_users.py", *command],
-                cwd=ROOT,
-                env=os.environ | {"REDIS_URL": ""} | settings,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
+            done = run(sys.executable, "manage_users.py", *command, env={**os.environ, "REDIS_URL": "", **settings})
             assert done.returncode == 0, done.stderr
 
 

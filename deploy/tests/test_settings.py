@@ -1,7 +1,6 @@
 """The settings in manifests and compose.yaml against the services' own settings."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 import yaml
 
 from deploy.tests.conftest import DEPLOY
+from deploy.tests.programs import run
 from gateway_site.management.own_services import own_services
 from packages.preflight import Service
 
@@ -40,8 +40,7 @@ def _env_file(path: Path) -> dict[str, str]:
 def _settings(service: Service, environment: dict[str, str], folder: Path) -> dict[str, str]:
     """Every value of a site's settings under an environment; in an empty folder, so that no `.env` gets in."""
     environment = {"SECRET_KEY": "k" * 50, "PYTHONPATH": str(DEPLOY.parent), **environment}
-    command = [sys.executable, "-c", SHOW, SITES[service]]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    done = run(sys.executable, "-c", SHOW, SITES[service], folder=folder, env=environment)
     values: dict[str, str] = json.loads(done.stdout)
     return values
 
@@ -72,47 +71,6 @@ def test_compose_gives_settings_that_the_service_reads_and_takes(service: Servic
     environment = _compose_environment(service)
     assert {name for name in environment if not service.reads(name)} == set()
     assert service.start({**environment}).error is None
-
-
-@pytest.mark.parametrize(
-    ("service", "target"), [(GATEWAY, "gateway"), (USERS, "users")], ids=["api-gateway", "user-service"]
-)
-def test_compose_builds_and_restricts_what_the_manifests_run(service: Service, target: str):
-    found = _of_compose(service)
-    assert found["build"] == {"context": "..", "dockerfile": "deploy/Dockerfile", "target": target}
-    assert (found["read_only"], found["cap_drop"]) == (True, ["ALL"])
-    assert found["security_opt"] == ["no-new-privileges:true"]
-    grace = int(found["stop_grace_period"].removesuffix("s"))
-    started = service.start({**_compose_environment(service)})
-    assert started.drain_seconds + started.grace_seconds < grace
-    if "ports" in found:
-        assert found["ports"] == [f"${{GATEWAY_PORT:-{service.port}}}:{service.port}"]
-
-
-def test_compose_starts_each_after_what_it_needs_is_healthy():
-    waits = {name: found.get("depends_on", {}) for name, found in COMPOSE["services"].items()}
-    assert waits[GATEWAY.name] == {USERS.name: {"condition": "service_healthy"}}
-    assert waits[USERS.name] == {"redis": {"condition": "service_healthy"}}
-    assert "healthcheck" in COMPOSE["services"]["redis"]
-    environment = _compose_environment(GATEWAY) | _compose_environment(USERS)
-    assert environment["USER_SERVICE_URL"] == f"http://{USERS.name}:{USERS.port}"
-    assert environment["REDIS_HOST"] in COMPOSE["services"]
-
-
-def test_compose_names_no_file_and_no_config_that_is_not_there():
-    for name, found in COMPOSE["services"].items():
-        for config in found.get("configs", []):
-            assert config["source"] in COMPOSE["configs"], name
-        for volume in found.get("volumes", []):
-            source = volume.split(":")[0]
-            assert (DEPLOY / source).exists() if source.startswith(".") else source in COMPOSE["volumes"], name
-        for file in found.get("env_file", []):
-            assert (DEPLOY / file).is_file(), name
-        assert found.get("build") or not found["image"].endswith(":latest"), name
-        assert ":" in found["image"], name
-    assert {profile for found in COMPOSE["services"].values() for profile in found.get("profiles", [])} == {
-        "monitoring", "tracing",
-    }  # fmt: skip
 
 
 def test_compose_scrapes_with_the_labels_that_the_rules_select():

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import time
 import uuid
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from typing import Any
 
 import pytest
 import requests
+
+from deploy.tests.programs import run
 
 DEPLOY = Path(__file__).resolve().parents[2]
 TAG = os.environ.get("IMAGES")
@@ -24,7 +25,7 @@ collect_ignore_glob = [] if TAG else ["*"]  # no images, no tests of images
 
 def engine(*words: object, check: bool = True) -> str:
     """Runs the container engine; returns its output."""
-    done = subprocess.run([ENGINE, *map(str, words)], capture_output=True, text=True, timeout=120, check=False)
+    done = run(ENGINE, *words)
     if check and done.returncode:
         raise RuntimeError(f"{ENGINE} {words}: {done.stderr}")
     return done.stdout.strip()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import requests
 import yaml
 
 from deploy.tests.images.conftest import DEPLOY, ENGINE, TAG
+from deploy.tests.programs import run
 from tools.processes.service import free_port
 
 FILE = DEPLOY / "compose.yaml"
@@ -20,10 +20,7 @@ FILE = DEPLOY / "compose.yaml"
 def store(folder: Path) -> list[str]:
     """Where the image of Valkey cannot be pulled: a second file, with the store of these tests instead."""
     image = yaml.safe_load(FILE.read_text(encoding="utf-8"))["services"]["redis"]["image"]
-    if (
-        subprocess.run([ENGINE, "pull", "--quiet", image], capture_output=True, timeout=120, check=False).returncode
-        == 0
-    ):
+    if run(ENGINE, "pull", "--quiet", image).returncode == 0:
         return []
     file = folder / "store.yaml"
     services = {name: {"image": f"devops-challenge/store:{TAG}"} for name in ("redis", "volume")}
@@ -34,19 +31,20 @@ def store(folder: Path) -> list[str]:
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """The gateway's URL while everything runs."""
-    if subprocess.run([ENGINE, "compose", "version"], capture_output=True, timeout=30, check=False).returncode:
+    if run(ENGINE, "compose", "version").returncode:
         pytest.skip(f"{ENGINE} has no command compose")
     if TAG != "local":
         pytest.skip("compose.yaml runs the images tagged `local`")
     port = free_port()
     project = f"compose-{uuid.uuid4().hex[:8]}"
-    compose = [ENGINE, "compose", "--file", str(FILE), *store(tmp_path), "--project-name", project]
+    compose = (ENGINE, "compose", "--file", FILE, *store(tmp_path), "--project-name", project)
     environment = {**os.environ, "GATEWAY_PORT": str(port)}
     try:
-        subprocess.run([*compose, "up", "--detach", "--wait", "--no-build"], env=environment, timeout=180, check=True)
+        started = run(*compose, "up", "--detach", "--wait", "--no-build", env=environment)
+        assert started.returncode == 0, started.stderr + run(*compose, "logs", env=environment).stdout
         yield f"http://localhost:{port}"
     finally:
-        subprocess.run([*compose, "down", "--volumes", "--timeout", "20"], env=environment, timeout=120, check=False)
+        run(*compose, "down", "--volumes", "--timeout", "20", env=environment)
 
 
 def test_compose_serves_users(url: str):

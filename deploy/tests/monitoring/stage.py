@@ -16,6 +16,7 @@ import yaml
 from deploy.monitoring.observe import Observer, Ports
 from deploy.tests.monitoring.load import load
 from deploy.tests.monitoring.rule_files import ROOT, RULE_FILES, parsed
+from deploy.tests.programs import run
 from tests.http_server import Handler, http_server
 from tools.processes.service import Service, free_port, service
 from tools.processes.store import PASSWORD, Store, store
@@ -66,10 +67,9 @@ class Stage:
 
     def inhibited(self) -> set[str]:
         """The names of firing alerts that Alertmanager does not send."""
-        command = ["amtool", "alert", "query", "--inhibited", "--output=json"]
         url = f"--alertmanager.url=http://127.0.0.1:{self.observer.ports.alertmanager}"
-        said = subprocess.run([*command, url], capture_output=True, timeout=10, check=True).stdout
-        return {alert["labels"]["alertname"] for alert in json.loads(said)}
+        done = run("amtool", "alert", "query", "--inhibited", "--output=json", url)
+        return {alert["labels"]["alertname"] for alert in json.loads(done.stdout)}
 
 
 def start_again(running: Service) -> None:

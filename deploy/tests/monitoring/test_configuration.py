@@ -1,33 +1,27 @@
 """Prometheus and Alertmanager accept their configurations, as committed."""
 
-import subprocess
-
 import pytest
 
 from deploy.tests.monitoring.rule_files import MONITORING, RULE_FILES, parsed
 from deploy.tests.monitoring.test_rules import SEVERITIES
+from deploy.tests.programs import run
 
 
-@pytest.mark.program("promtool")
 def test_prometheus_accepts_its_configuration_and_finds_every_rule_file() -> None:
-    command = ["promtool", "check", "config", "prometheus.yaml"]
-    done = subprocess.run(command, cwd=MONITORING, capture_output=True, text=True, timeout=60, check=False)
+    done = run("promtool", "check", "config", MONITORING / "prometheus.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(RULE_FILES)} rule files found" in done.stdout
 
 
-@pytest.mark.program("amtool")
 def test_alertmanager_accepts_its_configuration() -> None:
-    command = ["amtool", "check-config", "alertmanager.yaml"]
-    done = subprocess.run(command, cwd=MONITORING, capture_output=True, text=True, timeout=60, check=False)
+    done = run("amtool", "check-config", MONITORING / "alertmanager.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.program("amtool")
 @pytest.mark.parametrize("severity", sorted(SEVERITIES))
 def test_each_severity_has_a_receiver_of_its_name(severity: str) -> None:
-    command = ["amtool", "config", "routes", "test", "--config.file=alertmanager.yaml", f"severity={severity}"]
-    done = subprocess.run(command, cwd=MONITORING, capture_output=True, text=True, timeout=60, check=False)
+    configuration = f"--config.file={MONITORING / 'alertmanager.yaml'}"
+    done = run("amtool", "config", "routes", "test", configuration, f"severity={severity}")
     assert done.stdout.strip() == severity, done.stdout + done.stderr
 
 

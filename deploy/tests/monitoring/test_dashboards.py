@@ -2,7 +2,6 @@
 
 import copy
 import json
-import subprocess
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import yaml
 
 from deploy.tests.monitoring.prometheus import filled_in
 from deploy.tests.monitoring.rule_files import DASHBOARDS, known_metrics, names_read, recorded
+from deploy.tests.programs import run
 
 pytestmark = pytest.mark.verify
 
@@ -25,13 +25,11 @@ def queries(dashboard: dict[str, Any]) -> list[str]:
     return [filled_in(query) for query in found + [mark["expr"] for mark in dashboard["annotations"]["list"]]]
 
 
-@pytest.mark.program("promtool")
 @by_dashboard
 def test_promtool_parses_every_query(dashboard: dict[str, Any], tmp_path: Path) -> None:
     rules = [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(queries(dashboard))]
     (tmp_path / "queries.yaml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
-    command = ["promtool", "check", "rules", str(tmp_path / "queries.yaml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = run("promtool", "check", "rules", tmp_path / "queries.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(rules)} rules found" in done.stdout
 

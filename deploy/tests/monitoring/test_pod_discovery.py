@@ -6,7 +6,6 @@ Debian's Prometheus is built without Kubernetes discovery: the tests feed the di
 import copy
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ import yaml
 
 from deploy.tests.conftest import Load
 from deploy.tests.monitoring.rule_files import MONITORING, parsed
+from deploy.tests.programs import run
 
-pytestmark = [pytest.mark.verify, pytest.mark.program("promtool")]
+pytestmark = pytest.mark.verify
 FILE = MONITORING / "prometheus-pods.yaml"
 
 
@@ -58,8 +58,8 @@ def discovered(tmp_path: Path, targets: list[dict[str, Any]]) -> list[dict[str, 
     del job["kubernetes_sd_configs"]
     job["static_configs"] = targets
     (tmp_path / "prometheus.yaml").write_text(yaml.safe_dump(config))
-    command = ["promtool", "check", "service-discovery", "--timeout=3s", "prometheus.yaml", job["job_name"]]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    file = tmp_path / "prometheus.yaml"
+    done = run("promtool", "check", "service-discovery", "--timeout=3s", file, job["job_name"])
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return [each["labels"] for each in found if each.get("labels")]
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from deploy.tests.monitoring.crowd import crowded
 from deploy.tests.monitoring.mutants import Mutant, mutants
 from deploy.tests.monitoring.rule_files import RULE_FILES, beside, parsed
+from deploy.tests.programs import run
 
 pytestmark = pytest.mark.verify
 
@@ -23,13 +23,11 @@ def survives(mutant: Mutant, path: Path, folder: Path) -> bool:
     folder.mkdir()
     (folder / path.name).write_text(json.dumps(mutant.document))
     (folder / beside(path).name).write_text(json.dumps(crowded(path)))
-    command = ["promtool", "test", "rules", beside(path).name]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    done = run("promtool", "test", "rules", folder / beside(path).name)
     assert "could not parse expression" not in done.stdout + done.stderr, f"{mutant.rule}: {mutant.what}"
     return done.returncode == 0
 
 
-@pytest.mark.program("promtool")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.name)
 def test_every_mutant_turns_the_tests_red(path: Path, tmp_path: Path) -> None:

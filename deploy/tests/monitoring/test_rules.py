@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from deploy.tests.monitoring.rule_files import (
     recorded,
     rules,
 )
+from deploy.tests.programs import run
 
 SEVERITIES = {"critical", "warning"}
 BASE = "https://github.com/devops-challenge/users-gateway/blob/main/docs/runbooks/"
@@ -35,20 +34,18 @@ by_alert = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.program("promtool")
 @by_file
 def test_promtool_accepts_the_rules(path: Path) -> None:
-    done = promtool("check", "rules", "--lint=all", "--lint-fatal", path)
+    done = run("promtool", "check", "rules", "--lint=all", "--lint-fatal", path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.program("promtool")
 @by_file
 def test_alerts_ring_for_the_failing_environment_alone(path: Path, tmp_path: Path) -> None:
     """The tests beside the rules pass while a healthy environment and a failing team share the Prometheus."""
     (tmp_path / path.name).write_text(path.read_text())
     (tmp_path / beside(path).name).write_text(json.dumps(crowded(path)))  # which is YAML, and ten times as fast
-    done = promtool("test", "rules", tmp_path / beside(path).name)
+    done = run("promtool", "test", "rules", tmp_path / beside(path).name)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -62,7 +59,6 @@ def test_each_alert_is_tried_beside_a_healthy_environment_and_a_failing_team(pat
         assert "another-team-" in series or path.name == "burn.rules.yaml", "its series are recorded, of ours alone"
 
 
-@pytest.mark.program("promtool")
 def test_an_environment_that_was_never_scraped_is_missed_by_its_own_rule(load: Load, tmp_path: Path) -> None:
     for overlay in ("dev", "prod"):
         (rule,) = load(overlay, ("monitoring",)).of("PrometheusRule")
@@ -81,13 +77,8 @@ def test_an_environment_that_was_never_scraped_is_missed_by_its_own_rule(load: L
     }
     document = {"rule_files": ["dev.rules.yaml", "prod.rules.yaml"], "evaluation_interval": "30s", "tests": [test]}
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
-    done = promtool("test", "rules", tmp_path / "test.yaml")
+    done = run("promtool", "test", "rules", tmp_path / "test.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def promtool(*words: object) -> subprocess.CompletedProcess[str]:
-    command = ["promtool", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 @by_file
@@ -152,11 +143,6 @@ def test_the_alert_says_what_and_where_to_look(path: Path, rule: dict[str, Any])
 
 
 @by_alert
-def test_the_alert_has_a_severity_that_alertmanager_routes(path: Path, rule: dict[str, Any]) -> None:
-    assert rule["labels"]["severity"] in SEVERITIES
-
-
-@by_alert
 def test_the_templates_use_no_label_that_only_the_rule_sets(path: Path, rule: dict[str, Any]) -> None:
     """`$labels` in an annotation are the series' own: a label that the rule adds is empty there."""
     used = set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"])))
@@ -173,12 +159,6 @@ def test_the_index_lists_every_runbook_with_its_severities() -> None:
     )
     severities = {page.stem: {r["labels"]["severity"] for _, r in ALERTS if r["alert"] == page.stem} for page in PAGES}
     assert {name: set(said.split(", ")) for name, link, said in listed if name == link} == severities
-
-
-def test_links_between_runbooks_lead_somewhere() -> None:
-    for page in PAGES:
-        for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
-            assert (RUNBOOKS / link).is_file(), f"{page.name}: {link}"
 
 
 HEADINGS = [
@@ -211,13 +191,3 @@ def test_the_rules_read_only_exported_metrics(path: Path) -> None:
 def test_nothing_is_declared_that_no_rule_and_no_panel_reads() -> None:
     everything = "".join(path.read_text() for path in (*RULE_FILES, *DASHBOARDS))
     assert not {name for name in known_metrics() if name.removesuffix("_sum").removesuffix("_count") not in everything}
-
-
-def test_each_series_is_recorded_once_for_each_objective() -> None:
-    names = Counter(
-        (rule["record"], *rule.get("labels", {}).values())
-        for path in RULE_FILES
-        for rule in rules(path)
-        if "record" in rule
-    )
-    assert not {name for name, count in names.items() if count > 1}

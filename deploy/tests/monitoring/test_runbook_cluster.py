@@ -4,7 +4,6 @@ that has prod's objects, as the faults leave them."""
 import copy
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +12,11 @@ from typing import Any
 import pytest
 
 from deploy.tests.conftest import Load
-from deploy.tests.monitoring.rule_files import ROOT
 from deploy.tests.monitoring.test_runbook_commands import PAGES, TROUBLESHOOTING, commands, everything, pod_template
 from deploy.tests.monitoring.test_runbook_faults import COMMANDS as RUN_INSIDE
 from deploy.tests.pipelines.api_server import api_server
 from deploy.tests.pipelines.cluster import ADMINISTRATOR, Cluster, plural
+from deploy.tests.programs import run
 
 pytestmark = [pytest.mark.verify, pytest.mark.program("kubectl")]
 
@@ -194,21 +193,14 @@ def test_the_command_shows_or_changes_what_the_page_says(
 ) -> None:
     before = copy.deepcopy(cluster.objects)
     command = command.replace("backup-now", "backup-now --dry-run=client")  # kubectl sends it as protobuf
-    done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {command}"],
-        cwd=ROOT,
-        env={
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(tmp_path),
-            "KUBECONFIG": str(cluster.kubeconfig(tmp_path / "config", ADMINISTRATOR, NS)),
-            "NS": NS,
-            "POD": "redis-0" if page == "RedisInstanceDown" else "user-service-pod",
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    settings = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "KUBECONFIG": str(cluster.kubeconfig(tmp_path / "config", ADMINISTRATOR, NS)),
+        "NS": NS,
+        "POD": "redis-0" if page == "RedisInstanceDown" else "user-service-pod",
+    }
+    done = run("bash", "-c", f"set -o pipefail; {command}", env=settings)
     assert done.returncode == 0, done.stderr
     assert [text for text in expected(command) if text not in done.stdout] == [], done.stdout[-3000:]
     is_change = re.search(r" (rollout (undo|restart)|patch|set|delete) ", command) is not None

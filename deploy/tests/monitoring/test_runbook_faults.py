@@ -6,7 +6,6 @@ A stand-in for kubectl prints the log of the process that a command names, or ru
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +16,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from deploy.tests.monitoring.rule_files import ROOT
 from deploy.tests.monitoring.test_runbook_commands import PAGES, TROUBLESHOOTING, commands
+from deploy.tests.programs import run
 from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod, shared_limit_pod
 from tests.log_lines import waited_for
 from tools.processes.service import Service, service, tree
@@ -120,15 +119,7 @@ class Cluster:
         settings |= {"LOGS": str(self.folder), "HOST": "", "LOG_LEVEL": "info"}
         if "routes" not in command:
             del settings["ROUTES"]  # another fault's
-        done = subprocess.run(
-            ["bash", "-c", f"set -o pipefail; {command}"],
-            cwd=ROOT,
-            env=settings,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run("bash", "-c", f"set -o pipefail; {command}", env=settings)
         return f"{done.stdout}{done.stderr}exit code {done.returncode}"
 
 

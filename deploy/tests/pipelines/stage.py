@@ -7,18 +7,19 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.tests.programs import run
+
 ROOT = Path(__file__).resolve().parents[3]
 BIN = ROOT / "deploy" / "bin"
 STAND_IN = Path(__file__).with_name("stand-in.sh")
-SECONDS = 60
-"""For one script; each takes a second or two."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An order to fail: the calls that match `call`, from one number to another. `kind`: fails, partly (fails after doing a
-    part)
-    or hangs."""
+    """An order to fail: the calls that match `call`, from one number to another.
+
+    `kind`: fails, partly (fails after doing a part) or hangs.
+    """
 
     call: str
     kind: str = "fails"
@@ -34,15 +35,7 @@ class Stage:
 
     def run(self, script: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         """Runs a script of deploy/bin with these settings and hardly any others."""
-        return subprocess.run(
-            [str(BIN / script), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS,
-            cwd=ROOT,
-            env=self.environment(**settings),
-        )
+        return run(BIN / script, *arguments, env=self.environment(**settings))
 
     def environment(self, **settings: str) -> dict[str, str]:
         """The script's environment: only PATH comes from ours."""

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from deploy.tests.pipelines.stage import ROOT
+from deploy.tests.programs import run
 from gateway_site.management.own_services import own_services
 from packages.preflight import check_paths, render
 
@@ -101,8 +102,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def promote(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "deploy/bin/promote.py", *arguments]
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, timeout=30)
+    return run(sys.executable, ROOT / "deploy/bin/promote.py", *arguments)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

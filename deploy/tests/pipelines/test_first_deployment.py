@@ -16,6 +16,7 @@ import yaml
 from deploy.tests.pipelines.api_server import api_server
 from deploy.tests.pipelines.cluster import ADMINISTRATOR, Cluster
 from deploy.tests.pipelines.stage import BIN, ROOT
+from deploy.tests.programs import run
 from deploy.tests.test_access import wanted
 from packages.preflight import render
 
@@ -43,15 +44,8 @@ class Account:
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """Runs commands as the administrator, in the checkout."""
-        return subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
-            cwd=self.folder / "checkout",
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        command = ("bash", "-euo", "pipefail", "-c", script)
+        return run(*command, folder=self.folder / "checkout", env=self.environment)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -80,14 +74,7 @@ class Account:
         settings = {"GATEWAY_DIGEST": f"sha256:{digit * 64}", "USERS_DIGEST": f"sha256:{digit * 64}"}
         settings |= {"CLUSTER": "users-gateway", "AWS_REGION": "eu-central-1", "SMOKE_URL": "https://api.example.test"}
         settings |= {"SMOKE_SECRET": f"{NAMESPACE}/smoke", "PYTHON": "service-python"}
-        return subprocess.run(
-            [self.folder / "checkout/deploy/bin/deploy.sh", "prod"],
-            env={**self.environment, **settings},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        return run(self.folder / "checkout/deploy/bin/deploy.sh", "prod", env={**self.environment, **settings})
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.tests.pipelines.stage import BIN
+from deploy.tests.programs import run
 
 
 @pytest.fixture
@@ -19,13 +20,11 @@ def script(tmp_path: Path) -> Path:
     return Path(shutil.copy2(BIN / "validators.py", folder))
 
 
-def run(script: Path, go: str) -> subprocess.CompletedProcess[str]:
+def build(script: Path, go: str) -> subprocess.CompletedProcess[str]:
     program = script.with_name("go")
     program.write_text(f"#!/bin/sh\n{go}\n", encoding="utf-8")
     program.chmod(0o755)
-    command = [sys.executable, str(script)]
-    path = {"PATH": f"{script.parent}:/usr/bin:/bin"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=path)
+    return run(sys.executable, script, env={"PATH": f"{script.parent}:/usr/bin:/bin"})
 
 
 @pytest.mark.parametrize(
@@ -36,15 +35,14 @@ def run(script: Path, go: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_a_module_that_cannot_be_trusted_is_one_line(script: Path, go: str, reason: str):
-    done = run(script, go)
+    done = build(script, go)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert reason in done.stderr
     assert not list((script.parents[2] / "build").iterdir())
 
 
 def test_without_go_they_are_skipped_by_name(script: Path):
-    command = [sys.executable, str(script)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env={"PATH": "/nowhere"})
+    done = run(sys.executable, script, env={"PATH": "/nowhere"})
     assert (done.returncode, done.stdout) == (0, "skipped without Go: kubeconform actionlint pint kube-score\n")
 
 
@@ -52,6 +50,6 @@ def test_what_is_built_is_not_built_again(script: Path):
     built = script.parents[2] / "build" / "validators"
     built.mkdir(parents=True)
     shutil.copy2(script.with_name("validators.toml"), built)
-    assert run(script, "exit 1").returncode == 0
+    assert build(script, "exit 1").returncode == 0
     (built / "validators.toml").write_text("another", encoding="utf-8")
-    assert run(script, "exit 1").returncode == 1
+    assert build(script, "exit 1").returncode == 1

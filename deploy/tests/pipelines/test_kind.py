@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from deploy.tests.pipelines.stage import Failure, Stage, stage
+from deploy.tests.programs import run
 from packages.preflight import render
 from tools.processes.service import Service, free_port
 
@@ -16,8 +17,7 @@ KIND = Path(__file__).with_name("kind")
 
 
 def caller(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-I", KIND / "caller.py", *arguments]
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, timeout=60)
+    return run(sys.executable, "-I", KIND / "caller.py", *arguments)
 
 
 def test_load_on_a_good_gateway_loses_nothing(gateway_service: Service):
@@ -68,12 +68,12 @@ def cluster(tmp_path: Path) -> Stage:
     return stage(tmp_path / "stage", "kind", "docker", "kubectl", "curl", "service-python")
 
 
-def run(cluster: Stage, **settings: str) -> subprocess.CompletedProcess[str]:
+def kind(cluster: Stage, **settings: str) -> subprocess.CompletedProcess[str]:
     return cluster.run("kind.sh", PYTHON="service-python", **settings)
 
 
 def test_everything_is_tried_in_order_and_cleaned_up(cluster: Stage):
-    done = run(cluster)
+    done = kind(cluster)
     assert done.returncode == 0, done.stdout + done.stderr
     order = [
         "kind create cluster", "docker build", "kind load docker-image", "apply -k", "rollout status statefulset/redis",
@@ -102,12 +102,12 @@ def test_everything_is_tried_in_order_and_cleaned_up(cluster: Stage):
 )
 def test_any_failure_fails_and_cleans_up(cluster: Stage, call: str):
     cluster.fail(Failure(call))
-    assert run(cluster).returncode != 0
+    assert kind(cluster).returncode != 0
     assert "kind delete cluster" in cluster.calls[-1]
 
 
 def test_kept_cluster_says_how_to_use_it(cluster: Stage):
-    done = run(cluster, KEEP="1")
+    done = kind(cluster, KEEP="1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "export KUBECONFIG=build/kind/kubeconfig" in done.stdout
     assert not [call for call in cluster.calls if "delete cluster" in call]
@@ -133,6 +133,6 @@ def basic_tools(folder: Path) -> Path:
 
 
 def test_job_that_fails_is_not_waited_for(cluster: Stage):
-    done = run(cluster, STUB_JOB="FailureTarget Failed")
+    done = kind(cluster, STUB_JOB="FailureTarget Failed")
     assert done.returncode != 0
     assert "the job smoke failed" in done.stderr

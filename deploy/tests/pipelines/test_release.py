@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.tests.pipelines.stage import BIN, ROOT, Failure, Stage, stage
+from deploy.tests.programs import run
 
 CHANGELOG = """\
 # Changelog
@@ -57,8 +58,7 @@ def tools(tmp_path: Path) -> Stage:
 
 
 def notes(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(checkout / "deploy/bin/release_notes.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    return run(sys.executable, checkout / "deploy/bin/release_notes.py", *arguments)
 
 
 def release(tools: Stage, checkout: Path) -> subprocess.CompletedProcess[str]:
@@ -67,9 +67,7 @@ def release(tools: Stage, checkout: Path) -> subprocess.CompletedProcess[str]:
         "REVISION": "0123456789abcdef",
         "REPOSITORY": "devops-challenge/users-gateway",
     }
-    script = str(checkout / "deploy/bin/release.sh")
-    environment = tools.environment(**settings)
-    return subprocess.run([script, "v1.2.3"], capture_output=True, text=True, check=False, timeout=60, env=environment)
+    return run(checkout / "deploy/bin/release.sh", "v1.2.3", env=tools.environment(**settings))
 
 
 def test_notes_are_the_section_of_the_version(checkout: Path):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from deploy.tests.pipelines.stage import BIN
+from deploy.tests.programs import run
 from tests.http_server import Handler, http_server
 from tools.processes.service import free_port
 
@@ -27,8 +28,7 @@ def sbom(folder: Path, *more: dict[str, Any]) -> None:
 
 
 def audit(folder: Path, url: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, BIN / "audit.py", "--folder", folder, "--osv-url", url]
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, timeout=100)
+    return run(sys.executable, BIN / "audit.py", "--folder", folder, "--osv-url", url)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ PACKAGES = {
     "prometheus-redis-exporter": "prometheus-redis-exporter",
 }
 SYSTEM = ("bash", "chmod", "cp", "dirname", "env", "sort")
-PROGRAMS = {"git", "ip", "make", "openssl", "chromium", "node", "npm", "kubectl", *PACKAGES}
+PROGRAMS = {"git", "ip", "make", "openssl", "chromium", "node", "npm", "haproxy", "kubectl", *PACKAGES}
 
 
 class Machine:
@@ -65,8 +65,8 @@ def machine(tmp_path: Path) -> Machine:
 def test_a_bare_machine_gets_everything(machine: Machine):
     assert machine.run().returncode == 0
     assert machine.installed == {
-        "git", "iproute2", "make", "openssl", "python3", "python3-venv", "chromium", "nodejs", "npm", "kubernetes-client",
-        *PACKAGES.values(),
+        "git", "iproute2", "make", "openssl", "python3", "python3-venv", "chromium", "nodejs", "npm", "haproxy",
+        "kubernetes-client", *PACKAGES.values(),
     }  # fmt: skip
     assert machine.calls.read_text().endswith("make --no-print-directory validators\n")
 

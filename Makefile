@@ -12,7 +12,7 @@ PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-c
 .PHONY: install-services test-site test-coverage validators verify-schema verify-deploy verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename verify-service
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 install: .venv/.requirements-run .venv/.requirements-dev ## creates .venv with everything for run, test and lint
 
@@ -75,10 +75,10 @@ docs: .venv/docs/.requirements-docs ## the pages of docs/ as a site in build/sit
 	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/python -m mkdocs build
 
 rename: .venv/.requirements-dev ## your names instead of the template's: make rename NAME=acme ORG=acme-inc
-	@$(PY) -m tools.rename "$(NAME)" "$(ORG)" && $(PY) -m ruff check --fix --quiet && $(PY) -m ruff format --quiet
+	@$(PY) -m tools.rename "$(NAME)" "$(ORG)" && $(PY) -m ruff check --fix-only --quiet && $(PY) -m ruff format --quiet
 
 new-service: .venv/.requirements-dev ## a third service behind the gateway, with tests and manifests: make new-service NAME=orders
-	@$(PY) -m tools.new_service "$(NAME)" && $(PY) deploy/bin/monitoring_component.py && $(PY) -m ruff check --fix --quiet && $(PY) -m ruff format --quiet && $(MAKE) --no-print-directory schema
+	@$(PY) -m tools.new_service "$(NAME)" && $(PY) deploy/bin/monitoring_component.py && $(PY) -m ruff check --fix-only --quiet && $(PY) -m ruff format --quiet && $(MAKE) --no-print-directory schema
 
 verify: docs verify-schema verify-deploy verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename verify-service ## slow checks: docs, manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing, rename, new service
 

@@ -56,6 +56,7 @@ class Command(BaseCommand):
             epilog=f"example:\n  {self.example}" if self.example else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             called_from_command_line=self.is_command_line,
+            allow_abbrev=False,
             **kwargs,
         )
         parser.add_argument("--traceback", action="store_true", help="show the stack of an error")

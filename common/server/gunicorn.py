@@ -40,9 +40,8 @@ def on_starting(arbiter: Any) -> None:
             socket.create_server(address, family=socket.AF_INET6 if ":" in address[0] else socket.AF_INET).close()
         except OSError as error:
             where = ":".join(map(str, address))
-            sys.exit(
-                f"{arbiter.cfg.proc_name}: cannot listen on {where} ({error.strerror}): set HOST and PORT, or free it"
-            )
+            reason = str(error.strerror).partition(" (while")[0]  # Python repeats the address
+            sys.exit(f"{arbiter.cfg.proc_name}: cannot listen on {where} ({reason}): set HOST and PORT, or free it")
 
 
 def when_ready(arbiter: Any) -> None:

@@ -253,7 +253,9 @@ def _release(version: dict[str, Any]) -> str:
 def _never_connected(error: requests.RequestException) -> bool:
     """Whether no connection was made, so that nothing can have been created."""
     cause = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError)
+    return isinstance(error, (requests.ConnectTimeout, requests.exceptions.SSLError)) or isinstance(
+        cause, NewConnectionError
+    )
 
 
 def _reason(error: requests.RequestException) -> str:

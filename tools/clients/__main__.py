@@ -18,6 +18,7 @@ from tools.run.services import ROOT
 SCHEMA = ROOT / "docs" / "openapi" / "gateway.yaml"
 SOURCES = Path(__file__).parent
 TARGET = ROOT / "build" / "clients"
+README = "# A generated client\n\nHow to use it: docs/how-to/clients.md in the repository that it comes from.\n"
 SECONDS = 600
 """For one step. The slowest downloads a build tool's plugins."""
 
@@ -40,7 +41,7 @@ def make_typescript(folder: Path) -> None:
     shutil.copytree(SOURCES / "typescript", folder)
     run(["npm", "ci", "--ignore-scripts"], folder)
     options = ["--default-non-nullable=false", "--enum=false"]  # a field with a default may be left out of a request
-    run(["npm", "exec", "--", "openapi-typescript", str(SCHEMA), "-o", "schema.d.ts", *options], folder)
+    run(["npm", "exec", "--", "openapi-typescript", str(SCHEMA), "-o", "schema.ts", *options], folder)
     run(["npm", "exec", "--", "openapi-ts", "-i", str(SCHEMA), "-o", "hey-api"], folder)
     (folder / "example.ts").write_text(program("typescript"))
     run(["npm", "exec", "--", "tsc"], folder)
@@ -93,6 +94,8 @@ def main() -> int:
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
             make(folder)
+            (folder / "README.md").write_text(README)
+            (folder / "git_push.sh").unlink(missing_ok=True)
         except NotMadeError as error:
             sys.stderr.write(f"error: {language}: {error}\n")
             failed = True

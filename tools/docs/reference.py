@@ -72,13 +72,14 @@ class Options:
     def add_argument(self, *names: str, **options: Any) -> None:
         """As argparse's method."""
         value = options.get("metavar") or "|".join(options.get("choices") or ()) or "VALUE"
+        value = value if isinstance(value, str) else " ".join(value)
         if not names[0].startswith("-"):
             argument = options.get("metavar") or names[0]
         else:
             argument = names[-1] if options.get("action") == "store_true" else f"{names[-1]} {value}"
         notes = [options.get("help") or "", "required" if options.get("required") else ""]
         default = options.get("default")
-        if default and f"{default}" not in notes[0]:
+        if default and f"{default}" not in notes[0] and "default: " not in notes[0]:
             notes.append(f"default: {default}")
         self.rows.append((argument, "; ".join(note for note in notes if note)))
 

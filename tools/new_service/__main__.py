@@ -4,26 +4,31 @@ NAME is the plural of what the service keeps: lower-case letters that end in s. 
 a Kustomize component, and enters the service where the others are named. Exit codes: 0 written, 1 it exists, 2 wrong usage.
 """
 
+import builtins
+import keyword
 import re
 import sys
 from pathlib import Path
 
-from tools.new_service.entries import enter
+from tools.new_service.entries import enter, singular
 from tools.run.services import further
 
 TEMPLATE = Path(__file__).parent / "template"
 FIRST_PORT = 3002
 LONGEST = 20
-TAKEN = {"users", "gateways", "redis", "metrics", "docs", "problems", "tests", "tools", "packages"}
+TAKEN = {"users", "gateways", "redis", "metrics", "docs", "problems", "tests", "tools", "packages", "urls", "settings"}
 
 
 def main(arguments: list[str]) -> int:
     """Writes into the working directory."""
     name = arguments[0] if len(arguments) == 1 else ""
-    if not re.fullmatch(r"[a-z]+s", name) or len(name) > LONGEST or name in TAKEN:
+    if not re.fullmatch(r"[a-z]+s", name) or len(name) > LONGEST:
         sys.stderr.write(
             f"error: give a plural of at most {LONGEST} lower-case letters that ends in s: make new-service NAME=orders\n"
         )
+        return 2
+    if name in TAKEN or any(keyword.iskeyword(word) or hasattr(builtins, word) for word in (name, singular(name))):
+        sys.stderr.write(f"error: Python or this project uses the name {name}: choose another, as in NAME=orders\n")
         return 2
     root = Path()
     if (root / f"{name}_site").exists():
@@ -38,10 +43,10 @@ def main(arguments: list[str]) -> int:
 
 def renamed(text: str, name: str, port: int) -> str:
     """The template's text for a service of this name."""
-    one = name.removesuffix("s")
-    for old, new in (("widget", one), ("Widget", one.title()), ("WIDGET", one.upper()), ("3999", str(port))):
-        text = text.replace(old, new)
-    return text
+    for old, new in (("widgets", name), ("widget", singular(name))):
+        for case in (str.lower, str.title, str.upper):
+            text = text.replace(case(old), case(new))
+    return text.replace("3999", str(port))
 
 
 def write(root: Path, name: str, port: int) -> None:
@@ -75,7 +80,7 @@ def like_users(text: str, name: str, port: int) -> str:
     text = re.sub(r" {6}initContainers:\n.*?(?= {6}containers:\n)", "", text, flags=re.DOTALL)
     text = text.replace("  - deployment.yaml\n", "  - deployment.yaml\n  - edges.yaml\n")
     text = text.replace("app.kubernetes.io/component: users", f"app.kubernetes.io/component: {name}")
-    return text.replace("user-service", f"{name.removesuffix('s')}-service").replace("3001", str(port))
+    return text.replace("user-service", f"{singular(name)}-service").replace("3001", str(port))
 
 
 def _write(path: Path, text: str) -> None:

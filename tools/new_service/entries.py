@@ -17,9 +17,14 @@ EXTERNAL = KUSTOMIZE / "components/external-secrets"
 Edit = Callable[[str], str]
 
 
+def singular(name: str) -> str:
+    """`company` of companies, `address` of addresses, `order` of orders."""
+    return re.sub("ie$", "y", re.sub("(?<=ss|ch|sh)e$|(?<=x)e$", "", name.removesuffix("s")))
+
+
 def enter(root: Path, name: str, port: int) -> None:
     """Edits the files. Raises ValueError for a file that has changed so much that an entry has no place in it."""
-    service, site = f"{name.removesuffix('s')}-service", f"{name}_site"
+    service, site = f"{singular(name)}-service", f"{name}_site"
     edits: dict[Path, Edit] = {
         Path("pyproject.toml"): lambda text: project(text, name, site),
         Path("deploy/Dockerfile"): lambda text: dockerfile(text, name, service, port),

@@ -21,7 +21,7 @@ _KILL_SECONDS = 5.0
 
 
 class StopRequestedError(Exception):
-    """SIGINT, SIGTERM or SIGHUP arrived."""
+    """SIGINT, SIGTERM, SIGHUP or SIGQUIT arrived."""
 
 
 class ProcessEndedError(Exception):
@@ -49,7 +49,7 @@ class Supervisor:
         self._stop_requested = False
 
     def __enter__(self) -> Self:
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN:  # nohup
                 signal.signal(signum, self._request_stop)
         return self

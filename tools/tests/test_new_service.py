@@ -10,17 +10,27 @@ from tests.tools import require
 from tools.new_service.__main__ import main
 
 
-@pytest.mark.parametrize("names", [[], ["orders", "x"], ["Orders"], ["order"], ["a_s"], ["a" * 20 + "s"], ["users"]])
+@pytest.mark.parametrize(
+    "names",
+    [[], ["orders", "x"], ["Orders"], ["order"], ["a_s"], ["a" * 20 + "s"], ["users"], ["class"], ["ids"], ["urls"]],
+)
 def test_wrong_name_is_refused_in_one_line(names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(names) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "make new-service NAME=orders" in line
+    assert "NAME=orders" in line
 
 
 def run(clone: Path, *command: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     return done
+
+
+@pytest.mark.parametrize("name", ["companies", "abcdefghijklmnopqrsts"[1:]])
+def test_python_of_a_long_name_is_clean_after_formatting(clone: Path, name: str) -> None:
+    run(clone, sys.executable, "-m", "tools.new_service", name)
+    for command in (["check", "--fix-only"], ["format"], ["check"]):
+        run(clone, sys.executable, "-m", "ruff", *command, "--quiet")
 
 
 def test_service_is_written_once_and_the_next_has_another_port(clone: Path) -> None:

@@ -30,9 +30,11 @@ manage_gateway.py check_manifests deploy/kustomize/overlays/prod
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="rendered YAML, or a folder to render")
         parser.add_argument(
-            "--only", nargs="+", default=(), choices=RULES, metavar="ID", help="check these rules alone"
+            "--only", nargs="+", default=(), choices=sorted(RULES), metavar="ID", help="check these rules alone"
         )
-        parser.add_argument("--skip", nargs="+", default=(), choices=RULES, metavar="ID", help="leave these rules out")
+        parser.add_argument(
+            "--skip", nargs="+", default=(), choices=sorted(RULES), metavar="ID", help="leave these rules out"
+        )
         parser.add_argument("--strict", action="store_true", help="show warnings too, and fail on them")
         add_format(parser)
         parser.add_argument("--list-rules", action="store_true", help="list the rules and exit")

@@ -34,14 +34,14 @@ manage_gateway.py create_api_key --name reporting --scopes users:read --expires 
             type=scopes,
             default=frozenset({READ}),
             metavar="S[,S]",
-            help=f"default: {READ}; of users: {ALL}",
+            help=f"default: {READ}; /api/users takes {ALL}",
         )
         parser.add_argument("--expires", type=expiry, metavar="WHEN", help="like 365d or 2027-12-31; default: never")
         add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if others := options["scopes"] - SCOPES:
-            self.say(f"Not scopes of users: {', '.join(sorted(others))}. A route of ROUTES must have them.")
+            self.say(f"/api/users does not ask for {', '.join(sorted(others))}: only a route of ROUTES can.")
         key, line = api_keys.create(options["name"], options["scopes"], options["expires"])
         if options["format"] == "json":
             self.write_json({"key": key, "line": line})

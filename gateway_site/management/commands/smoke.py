@@ -93,7 +93,9 @@ def origin(text: str) -> str:
         or parts.query
         or "@" in parts.netloc
     ):
-        raise ArgumentTypeError("give an address without path or password, like https://api.example.com")
+        raise ArgumentTypeError(
+            "give http:// or https:// and a host, without path or password, like https://api.example.com"
+        )
     return text.rstrip("/")
 
 

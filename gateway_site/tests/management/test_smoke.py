@@ -256,6 +256,12 @@ def test_gateway_that_is_away_fails_every_step_in_time() -> None:
     assert error
 
 
+def test_no_user_can_be_left_by_a_gateway_without_tls(gateway_service: Service) -> None:
+    report, _ = smoke(gateway_service.url.replace("http:", "https:"))
+    assert "no TLS" in report["steps"][0]["detail"]
+    assert "smoke-" not in str(report)
+
+
 @pytest.mark.parametrize("url", ["", "localhost:3000", "ftp://x", "http://", "http://x/api", "http://u:p@x"])
 def test_url_that_is_not_an_origin_is_wrong_usage(shell: Callable[..., Any], url: str) -> None:
     done = shell("smoke", f"--url={url}")

@@ -131,21 +131,6 @@ def _dockerfile_stage(name: str) -> str:
     return DOCKERFILE.split(f" AS {name}\n")[1].split("\nFROM ")[0]
 
 
-@pytest.mark.parametrize(("service", "target", "port"), [(GATEWAY, "gateway", 3000), (USERS, "users", 3001)])
-def test_ports_agree(load: Load, service: Service, target: str, port: int):
-    stage = _dockerfile_stage(target)
-    assert f"EXPOSE {port}\n" in stage
-    assert f"ENV PORT={port}\n" in stage
-    assert f"image.title={service.name} " in stage
-    assert f"{target}_site.server" in stage
-    assert service.port == port
-    process = next(each for each in load("prod").servers if each.service is service)
-    assert [each["containerPort"] for each in process.container.ports] == [process.port] == [port]
-    ports = load("prod").find("Service", service.name, process.workload.namespace)
-    assert ports is not None
-    assert [each["port"] for each in items(ports.spec, "ports")] == [port]
-
-
 def test_image_user_is_the_pods_user(load: Load):
     assert "\nUSER 1001:1001\n" in _dockerfile_stage("final")
     for workload in load("prod", components()).workloads:

@@ -102,11 +102,6 @@ def test_the_smoke_test_reads_its_key_from_a_private_file(deployed: Stage):
     assert deployed.text("smoke-key") == f"600 {API_KEY}"
 
 
-def test_settings_that_no_revision_mentions_are_deleted_after_a_deploy(deployed: Stage):
-    assert [call.split()[-1] for call in deployed.calls if " delete " in call] == ["configmap/settings-9999999999"]
-    assert position(deployed.calls, " delete ") > position(deployed.calls, SMOKE)
-
-
 def test_no_secret_is_in_output_arguments_or_messages(deployed: Stage):
     assert_no_secret(deployed, deployed.text("output"))
     assert HOOK in deployed.text("stdin"), "the hook goes through curl's standard input"
@@ -200,14 +195,6 @@ def test_settings_that_cannot_be_deleted_change_no_exit_code(running: Stage):
     done = deploy(running)
     assert done.returncode == 0
     assert "old settings could not be deleted" in done.stderr
-
-
-def test_new_deployment_starts_with_the_minimum_of_its_autoscaler(tmp_path: Path):
-    there = {name: "old" for name in WORKLOADS if name not in {"rate-limit", "user-service"}}
-    part = stage(tmp_path / "stage", *COMMANDS, cluster=there)
-    assert deploy(part).returncode == 0
-    (patch,) = [call for call in part.calls if " patch " in call]
-    assert patch.endswith('patch deployment/user-service --type merge --patch {"spec":{"replicas":2}}')
 
 
 def test_first_deploy_that_fails_has_nothing_to_go_back_to(tmp_path: Path):

@@ -66,7 +66,8 @@ test-coverage:
 	@$(MAKE) --no-print-directory test COVERAGE=1
 
 schema: .venv/.requirements-run ## writes docs/openapi and docs/reference from the code
-	@$(foreach site,gateway users $(FURTHER),$(call spectacular,$(site)) &&) $(PY) -m tools.docs.reference
+	@$(foreach site,gateway users $(FURTHER),$(call spectacular,$(site)) &&) \
+	$(foreach site,$(FURTHER),cp docs/openapi/$(site).yaml deploy/kustomize/components/$(site) &&) $(PY) -m tools.docs.reference
 
 client: .venv/.requirements-verify ## typed clients for Python, TypeScript, Go and Java in build/clients
 	@$(PY) -m tools.clients
@@ -119,7 +120,7 @@ verify-fuzz: .venv/.requirements-verify
 verify-rename: .venv/.requirements-dev
 	$(call verify,rename) tools/tests/test_rename.py
 
-verify-service: .venv/.requirements-dev
+verify-service: .venv/.requirements-verify
 	$(call verify,service) tools/tests/test_new_service.py
 
 render: ## one overlay's manifests: make render ENV=dev|staging|prod

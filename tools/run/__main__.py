@@ -39,7 +39,7 @@ def main() -> int:
         embedded = not (text("REDIS_URL") or text("REDIS_HOST"))
         ports = read_ports(embedded=embedded)
         drain = integer("DRAIN_SECONDS", 5, minimum=0, maximum=600)
-        own = EmbeddedStore(ports.redis, Path(text("DATA_DIR") or ".data").resolve()) if ports.redis else None
+        own = EmbeddedStore(ports.redis, _data_dir()) if ports.redis else None
         with ExitStack() as stack:
             if own:
                 stack.callback(own.withdraw)
@@ -56,13 +56,16 @@ def main() -> int:
     return 0
 
 
+def _data_dir() -> Path:
+    return Path(text("DATA_DIR") or ".data").resolve()
+
+
 def _start(supervisor: Supervisor, ports: Ports, own: EmbeddedStore | None) -> None:
     """Returns when both services are ready."""
     users = services.environment("users_site", ports.users, **({"REDIS_URL": own.url} if own else {}))
     upstream = f"http://127.0.0.1:{ports.users}"
     more = services.further()
-    routes = [text("ROUTES"), *(f"/api/{name}=http://127.0.0.1:{port}/{name}" for name, port in more.items())]
-    given = {"ROUTES": ",".join(filter(None, routes))} if more else {}
+    given = {"ROUTES": services.table(more, _data_dir())} if more and not text("ROUTES") else {}
     gateway = services.environment("gateway_site", ports.gateway, USER_SERVICE_URL=upstream, **given)
     if own:
         own.publish(users | {"USER_SERVICE_URL": upstream} | given)

@@ -1,6 +1,7 @@
 """The commands and environments of the two services: as in production, with required settings filled in."""
 
 import http.client
+import json
 import os
 import re
 import secrets
@@ -17,6 +18,21 @@ def further(root: Path = ROOT) -> dict[str, int]:
     """The services of `make new-service`, with their ports: what they keep, as in manage_orders.py."""
     names = sorted(path.stem.removeprefix("manage_") for path in root.glob("manage_*.py"))
     return {name: _port(root / f"{name}_site/settings.py") for name in names if name not in {"gateway", "users"}}
+
+
+def table(services: dict[str, int], folder: Path) -> str:
+    """Writes the routes of these services, with their schemas; returns the path for ROUTES."""
+    routes, upstreams = [], {}
+    for name, port in services.items():
+        service = f"{name.removesuffix('s')}-service"
+        upstreams[service] = {"url": f"http://127.0.0.1:{port}", "health": "/health/live"}
+        routes.append(
+            {"prefix": f"/api/{name}", "upstream": service, "schema": str(ROOT / f"docs/openapi/{name}.yaml")}
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "routes.yaml"
+    path.write_text(json.dumps({"upstreams": upstreams, "routes": routes}, indent=1), encoding="utf-8")
+    return str(path)
 
 
 def _port(settings: Path) -> int:

@@ -1,5 +1,6 @@
 """`make new-service`: wrong names are refused, and what it writes passes the checks at once."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from tests.tools import require
 from tools.new_service.__main__ import main
+from tools.tests.conftest import Start
 
 
 @pytest.mark.parametrize(
@@ -21,7 +23,11 @@ def test_wrong_name_is_refused_in_one_line(names: list[str], capsys: pytest.Capt
 
 
 def run(clone: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=400, check=False)
+    path = os.pathsep.join(
+        (str(Path(sys.executable).parent), os.environ["PATH"])
+    )  # the generator calls ruff by its name
+    environment = os.environ | {"PATH": path}
+    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     return done
 
@@ -49,12 +55,41 @@ def test_service_is_written_once_and_the_next_has_another_port(clone: Path) -> N
     assert left == []
 
 
+CLIENT = """
+import sys
+from users_gateway_client import Client
+from users_gateway_client.api.orders import create_order, list_orders
+from users_gateway_client.api.users import list_users
+from users_gateway_client.models import OrderRequest, Problem
+
+client = Client(sys.argv[1], raise_on_unexpected_status=True)
+order = create_order.sync(client=client, body=OrderRequest(name="Blue"))
+assert order.id in [each.id for each in list_orders.sync(client=client).results]
+assert len(list_users.sync(client=client).results) == 20
+refused = create_order.sync(client=client, body=OrderRequest(name=""))
+assert isinstance(refused, Problem), refused
+assert refused.code == "validation-error", refused
+"""
+
+
 @pytest.mark.verify
 @pytest.mark.timeout(900)
-def test_new_service_passes_its_checks(clone: Path) -> None:
+def test_new_service_passes_its_checks(clone: Path, start: Start) -> None:
     require("kubectl", "kubectl")
     (clone / ".venv").symlink_to(Path(sys.prefix))
     run(clone, "make", "new-service", "NAME=orders")
+    check(clone)
+    gateway = start(cwd=clone)
+    gateway.wait_ready()
+    url = f"http://127.0.0.1:{gateway.gateway}"
+    generate = ("openapi_python_client", "generate", "--url", f"{url}/api/openapi.json", "--fail-on-warning")
+    config = str(clone / "tools/clients/python/config.yaml")
+    run(clone, sys.executable, "-m", *generate, "--config", config, "--output-path", "client")
+    run(clone / "client", sys.executable, "-c", CLIENT, url)
+
+
+def check(clone: Path) -> None:
+    """What `make check` and `make verify` would say of the new service."""
     python = (sys.executable, "-m")
     run(clone, *python, "ruff", "check")
     run(clone, *python, "ruff", "format", "--check")

@@ -74,18 +74,24 @@ class Bulk:
         return home.epoch, pack(source.whole(1 + len(keys), home.epoch, *keys, self.layout.epoch, *args))
 
     def pipeline(self, operation: str, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """The replies of commands about one key each, in one write to each server."""
+        """The replies of commands about one key each, as they come: one write to each server before the first is read."""
         replies: list[Any] = [None] * len(commands)
-        for client, places in _grouped(range(len(commands)), lambda i: self.client(commands[i][1])):
+        asked: list[tuple[Redis, Any, list[int]]] = []
+        try:
             with self.errors(operation):
-                pipeline = client.pipeline(transaction=False)
-                for i in places:
-                    pipeline.execute_command(*commands[i])
-                found = pipeline.execute(raise_on_error=False)  # redis-py would add words before the reply's
-                for i, reply in zip(places, found, strict=True):
-                    if isinstance(reply, Exception):
-                        raise reply
-                    replies[i] = reply
+                for client, places in _grouped(range(len(commands)), lambda i: self.client(commands[i][1])):
+                    asked.append((client, client.connection_pool.get_connection(), places))
+                    asked[-1][1].send_packed_command([pack(commands[i]) for i in places])
+                for _, connection, places in asked:
+                    for i in places:
+                        replies[i] = connection.read_response()
+        except BaseException:
+            for _, connection, _ in asked:
+                connection.disconnect()  # replies that nobody read would answer the next command
+            raise
+        finally:
+            for client, connection, _ in asked:
+                client.connection_pool.release(connection)
         return replies
 
     def stream(
@@ -130,19 +136,21 @@ class Bulk:
     def read(self, keys: Sequence[Key]) -> list[bytes | None]:
         """The strings at these keys; None for a missing key or another type."""
         found: list[bytes | None] = [None] * len(keys)
-        for _, places in _grouped(range(len(keys)), lambda i: self._clients.slot(keys[i])):
-            some = [keys[i] for i in places]
-            for i, value in zip(places, self.call("read", "MGET", *some), strict=True):
+        groups = _grouped(range(len(keys)), lambda i: self._clients.slot(keys[i]))
+        commands = [("MGET", *(keys[i] for i in places)) for _, places in groups]
+        for (_, places), values in zip(groups, self.pipeline("read", commands), strict=True):
+            for i, value in zip(places, values, strict=True):
                 found[i] = value
         return found
 
     def scores(self, members: Sequence[tuple[Partition, Key]]) -> list[float | None]:
         """The scores in the index of ids with their partition."""
         found: list[float | None] = [None] * len(members)
-        for home, places in _grouped(range(len(members)), lambda i: members[i][0]):
-            reply = self.call("scores", "ZMSCORE", home.index, *[members[i][1] for i in places])
-            for i, score in zip(places, reply, strict=True):
-                found[i] = score
+        groups = _grouped(range(len(members)), lambda i: members[i][0])
+        commands = [("ZMSCORE", home.index, *(members[i][1] for i in places)) for home, places in groups]
+        for (_, places), scores in zip(groups, self.pipeline("scores", commands), strict=True):
+            for i, score in zip(places, scores, strict=True):
+                found[i] = None if score is None else float(score)
         return found
 
     def exist(self, keys: Sequence[Key]) -> list[bool]:

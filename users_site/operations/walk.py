@@ -1,9 +1,11 @@
 """Users of all partitions, in the order of their ids."""
 
-import heapq
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import repeat
+from operator import itemgetter
 
+from packages.redis_pipe import pack
 from users_site.operations.bulk import READ_BATCH, Bulk
 from users_site.operations.findings import known_keys
 from users_site.repository.keys import RECORD, Partition
@@ -35,11 +37,52 @@ def _newest(bulk: Bulk, limit: int) -> list[Place]:
 
 
 def walk(bulk: Bulk, after: str, until: str) -> Iterator[tuple[list[Place], list[bytes | None]]]:
-    """Ids above `after` ("": all) up to `until`, ascending, in batches with their documents."""
-    streams = [_ids(bulk, home, after, until) for home in bulk.layout.partitions]
-    merged = streams[0] if len(streams) == 1 else heapq.merge(*streams, key=lambda place: place[0])
-    while places := list(islice(merged, READ_BATCH)):
-        yield places, documents(bulk, places)
+    """Ids above `after` ("": all) up to `until`, ascending, in batches with their documents; while the caller works, the next
+    ones are read, from several partitions at a time."""
+    found: list[tuple[bytes, Partition, bytes | None]] = []
+    for (home, ids, is_last), documents in bulk.stream("read", _reads(bulk, after, until)):
+        found += zip(ids, repeat(home), documents, strict=False)
+        if is_last:
+            found.sort(key=itemgetter(0))
+            yield [row[:2] for row in found], [row[2] for row in found]
+            found = []
+
+
+def _reads(
+    bulk: Bulk, after: str, until: str
+) -> Iterator[tuple[tuple[Partition, list[bytes], bool], tuple[str, bytes]]]:
+    """For each batch and partition the command that reads its documents, with its ids and whether it is the batch's last."""
+    for batch in _batches(bulk, after, until):
+        parts = [(home, ids[i : i + READ_BATCH]) for home, ids in batch for i in range(0, len(ids), READ_BATCH)]
+        for number, (home, ids) in enumerate(parts, 1):
+            command = pack(("MGET", *(record(home, user_id) for user_id in ids)))
+            yield (home, ids, number == len(parts)), (home.index, command)
+
+
+def _batches(bulk: Bulk, after: str, until: str) -> Iterator[list[tuple[Partition, list[bytes]]]]:
+    """The ids of all partitions, ascending from batch to batch; some READ_BATCH of each partition at a time."""
+    waiting: dict[Partition, list[bytes]] = {home: [] for home in bulk.layout.partitions}
+    starts = dict.fromkeys(waiting, f"({after}".encode() if after else b"-")
+    while True:
+        short = [home for home in starts if len(waiting[home]) < READ_BATCH]
+        bounds = ("BYLEX", "LIMIT", 0, READ_BATCH)
+        commands = [("ZRANGE", home.index, starts[home], f"[{until}", *bounds) for home in short]
+        for home, ids in zip(short, bulk.pipeline("ids", commands), strict=True):
+            if ids:
+                waiting[home] += ids
+                starts[home] = b"(" + ids[-1]
+            else:
+                del starts[home]
+        # What lies behind the last id that was read of one partition may have others of it in between.
+        end = min((waiting[home][-1] for home in starts), default=None)
+        batch = []
+        for home, ids in waiting.items():
+            size = len(ids) if end is None else bisect_right(ids, end)
+            batch.append((home, ids[:size]))
+            waiting[home] = ids[size:]
+        if not any(ids for _, ids in batch):
+            return
+        yield batch
 
 
 def documents(bulk: Bulk, places: Sequence[Place]) -> list[bytes | None]:
@@ -69,14 +112,3 @@ def without_index(bulk: Bulk) -> Iterator[bytes]:
         for key, score in zip(known, scores, strict=True):
             if score != 0 and bulk.exist([key.raw])[0] and bulk.scores([(key.home, key.rest)])[0] != 0:
                 yield key.raw
-
-
-def _ids(bulk: Bulk, home: Partition, after: str, until: str) -> Iterator[Place]:
-    start = f"({after}".encode() if after else b"-"
-    while True:
-        bounds = (start, f"[{until}", "BYLEX", "LIMIT", 0, READ_BATCH)
-        ids: list[bytes] = bulk.call("ids", "ZRANGE", home.index, *bounds)
-        if not ids:
-            return
-        yield from ((user_id, home) for user_id in ids)
-        start = b"(" + ids[-1]

@@ -169,14 +169,16 @@ def test_ctrl_c_reports_the_position_and_resume_continues(
 def test_user_deleted_between_two_reads_is_left_out(
     run: Run, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user, read = put(redis, a_user(1)), Bulk.read
+    user, pipeline = put(redis, a_user(1)), Bulk.pipeline
 
-    def late(bulk: Bulk, key_list: Any) -> Any:
-        redis.delete(HOME.record(user.id), HOME.claim(user.email))
-        redis.zrem(HOME.index, user.id)
-        return read(bulk, key_list)
+    def late(bulk: Bulk, operation: str, commands: Any) -> Any:
+        replies = pipeline(bulk, operation, commands)
+        if operation == "ids":
+            redis.delete(HOME.record(user.id), HOME.claim(user.email))
+            redis.zrem(HOME.index, user.id)
+        return replies
 
-    monkeypatch.setattr(Bulk, "read", late)
+    monkeypatch.setattr(Bulk, "pipeline", late)
     run("export_users", str(tmp_path / "a"))
     assert len(lines_of(tmp_path / "a")) == 2
 

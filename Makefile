@@ -124,6 +124,7 @@ verify-service: .venv/.requirements-verify
 	$(call verify,service) tools/tests/test_new_service.py
 
 render: ## one overlay's manifests: make render ENV=dev|staging|prod
+	@[ -d "deploy/kustomize/overlays/$(ENV)" ] || { echo "error: no overlay $(ENV): set ENV to dev, staging or prod" >&2; exit 1; }
 	@kubectl kustomize "deploy/kustomize/overlays/$(ENV)"
 
 images: .venv/.requirements-dev ## both images with docker or podman, and their tests

@@ -10,6 +10,7 @@ cd "$(dirname "$0")/../.."
 tag=${1:-local}
 ENGINE=${ENGINE:-$(command -v docker || command -v podman || true)}
 [ -n "$ENGINE" ] || { echo "neither docker nor podman is on PATH: install one, or set ENGINE" >&2; exit 1; }
+[ -n "${BUILD:-}" ] || "$ENGINE" info >/dev/null 2>&1 || { echo "$ENGINE does not answer: start its daemon" >&2; exit 1; }
 version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' common/__init__.py)
 revision=${REVISION:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}
 source=$(git config --get remote.origin.url 2>/dev/null || true)

@@ -3,6 +3,7 @@
 On two stores of its own in a temporary folder. Exits 1 if a step fails, or if a restored byte differs.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from common.cli.console import whole
 from tools.processes.store import store
 from tools.run.services import ROOT, environment
 
@@ -24,12 +26,18 @@ class DrillError(Exception):
 
 def main() -> int:
     """Runs the drill; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="tools.drills.restore", description="Practises a restore, on stores of its own."
+    )
+    parser.add_argument(
+        "count", nargs="?", type=whole(1, 10_000_000), default=USERS, help=f"users (default: {USERS:,})"
+    )
+    count = parser.parse_args().count
     started = time.monotonic()
     try:
-        count = int(sys.argv[1]) if len(sys.argv) > 1 else USERS
         with tempfile.TemporaryDirectory(prefix="restore-drill-") as folder:
             digest = drill(count, Path(folder))
-    except (DrillError, RuntimeError, OSError, ValueError) as error:
+    except (DrillError, RuntimeError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     _say(f"restored: {count:,} users, every byte (sha256 {digest}), in {time.monotonic() - started:.1f} s")

@@ -90,11 +90,13 @@ def _prepare(supervisor: Supervisor, redis: Redis | None, env: dict[str, str]) -
             "No sample users in a cluster or behind a sentinel: add them by ./manage_users.py seed_users\n"
         )
         return
+    if not supervisor.wait(lambda: store.failure(redis) is None, 1):
+        sys.stderr.write(f"waiting up to {START_SECONDS} s for the store\n")
     if not supervisor.wait(lambda: store.failure(redis) is None, START_SECONDS):
         raise NotStartedError(f"the store does not answer after {START_SECONDS} s: {store.failure(redis)}")
     command = ["seed_users", "--count", str(SAMPLE_USERS)] if store.is_empty(redis) else ["wait_for_redis"]
     if supervisor.run([sys.executable, "manage_users.py", *command], env, ROOT, SEED_SECONDS) != 0:
-        raise NotStartedError("the store cannot be used: see the line above")
+        raise NotStartedError("the store cannot be prepared: see the line above")
 
 
 def _welcome(ports: Ports, seconds: float) -> str:

@@ -44,7 +44,12 @@ class EmbeddedStore:
             self.command = [str(valkey_server()), "valkey.conf"]
         except FileNotFoundError as error:
             raise StoreError(f"{error}: set REDIS_URL to a server of your own") from error
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"no folder can be made at {data_dir} ({error.strerror}): set DATA_DIR to another"
+            ) from error
         self.data_dir = data_dir
         lock = os.open(data_dir / "lock", os.O_WRONLY | os.O_CREAT, 0o600)  # held until this process ends
         try:
@@ -67,10 +72,10 @@ class EmbeddedStore:
 
 
 def external_client() -> redis.Redis | None:
-    """A client of the server that REDIS_URL or REDIS_HOST names; None for a scheme redis-py does not know."""
+    """A client of the server that REDIS_URL or REDIS_HOST names; None for a cluster or sentinels. Raises SettingError."""
     url = text("REDIS_URL")
     if url:
-        if url.split(":", 1)[0] not in {"redis", "rediss", "unix"}:
+        if url.split(":", 1)[0].endswith(("+sentinel", "+cluster")):
             return None
         try:
             return client(url)

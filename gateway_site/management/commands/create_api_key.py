@@ -46,7 +46,7 @@ manage_gateway.py create_api_key --name reporting --scopes users:read --expires 
         if options["format"] == "json":
             self.write_json({"key": key, "line": line})
             return
-        self.say(f"The key, shown this once:\n\n  {key}\n\nIts line for AUTH_API_KEYS_FILE:\n")
+        self.say(f"The key, shown this once:\n\n  {key}\n\nIts line for AUTH_API_KEYS_FILE is on stdout:\n")
         sys.stderr.flush()
         self.stdout.write(line)
 

@@ -31,7 +31,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+    protocol_version, wbufsize = "HTTP/1.1", -1  # one write an answer: a second one waits 40 ms
     wbufsize = 1 << 16  # one write per answer: two wait 40 ms for each other
     server: Server
 

@@ -24,7 +24,7 @@ QUIET = ("/health", "/metrics")
 def record(request: Request, status: int, sent: int, seconds: float) -> None:
     """Logs and counts one request: `status` as sent, `sent` bytes of body, `seconds` from head to last byte."""
     route = request.route
-    observe(request.method, route, status, seconds)
+    observe(request.method, route, status, seconds if request.seconds_to_head is None else request.seconds_to_head)
     level = logging.DEBUG if route.startswith(QUIET) else logging.ERROR if status >= 500 else logging.INFO
     if logger.isEnabledFor(level):
         write(orjson.dumps(_line(request, level, status, sent, seconds)))

@@ -25,6 +25,8 @@ async def deliver(request: Request, response: Response, send: ASGISendCallable) 
 async def _stream(response: StreamedResponse, send: ASGISendCallable) -> int:
     sent = 0
     try:
+        if response.is_live:
+            await send({"type": "http.response.body", "body": b"", "more_body": True})  # the head
         async for chunk in response.chunks:
             sent += len(chunk)
             await send({"type": "http.response.body", "body": chunk, "more_body": True})

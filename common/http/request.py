@@ -32,6 +32,9 @@ class Request:
     upstream_address: str | None = None
     """The address that answered, of an upstream with several; for the access line."""
 
+    seconds_to_head: float | None = None
+    """For metrics, in place of the whole duration: of an answer that has no end."""
+
     answer_fields: Fields = ()
     """Header fields that the answer carries in addition to its own."""
 

@@ -21,15 +21,21 @@ class RawResponse:
 
 
 class StreamedResponse(RawResponse):
-    """An answer whose body comes in chunks; `aclose` gives up the rest of it."""
+    """An answer whose body comes in chunks; `aclose` gives up the rest of it. `is_live`: the first chunk may come late."""
 
     streaming = True
 
     def __init__(
-        self, status: int, raw_headers: Headers, chunks: AsyncIterator[bytes], close: Callable[[], Awaitable[None]]
+        self,
+        status: int,
+        raw_headers: Headers,
+        chunks: AsyncIterator[bytes],
+        close: Callable[[], Awaitable[None]],
+        *,
+        is_live: bool = False,
     ) -> None:
         super().__init__(status, raw_headers)
-        self.chunks, self.aclose = chunks, close
+        self.chunks, self.aclose, self.is_live = chunks, close, is_live
 
 
 Response = RawResponse | HttpResponse

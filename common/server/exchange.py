@@ -24,6 +24,7 @@ class Exchange:
         self.body, self.more_body = bytearray(), True
         self.refusal: Refusal | None = None
         self.is_started = self.is_answered = self.is_chunked = self.is_bodiless = False
+        self.is_read = self.is_ending = False
         self.head, self.left = b"", -1
         self._arrived: asyncio.Future[None] | None = None
 
@@ -33,14 +34,23 @@ class Exchange:
         self.scope["extensions"] = {"refusal": {"status": refusal.status, "reason": refusal.reason}}
         self.wake()
 
+    def end(self) -> None:
+        """The server stops, or the client may be gone: an answer without an end should end."""
+        self.keep_alive, self.is_ending = False, True
+        self.wake()
+
     def wake(self) -> None:
         """`receive` checks its state again."""
         if self._arrived is not None and not self._arrived.done():
             self._arrived.set_result(None)
 
     async def receive(self) -> "ASGIReceiveEvent":
-        """The next piece of the body. Raises Refusal if the body is malformed."""
-        while not self.body and self.more_body and self.refusal is None and not self.is_answered:
+        """The next piece of the body; after the last one `http.disconnect`, once `end` was called.
+
+        Raises Refusal if the body is malformed."""
+        while not self.body and self.refusal is None and not self.is_answered:
+            if not self.more_body and (self.is_ending or not self.is_read):
+                break
             if self.expects_100 and not self.is_started:
                 self.expects_100 = False
                 self.protocol.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -49,8 +59,9 @@ class Exchange:
             await self._arrived
         if self.refusal is not None:
             raise self.refusal
-        if self.is_answered:
+        if self.is_answered or self.is_read:
             return {"type": "http.disconnect"}
+        self.is_read = not self.more_body
         piece, self.body = bytes(self.body), bytearray()
         return {"type": "http.request", "body": piece, "more_body": self.more_body}
 

@@ -84,12 +84,12 @@ class Protocol(asyncio.BufferedProtocol):
             self.reader.refuse(Refusal(503, "The server holds too many incomplete requests."))
 
     def eof_received(self) -> bool:
-        """A client that closed its sending side still gets the answers to its complete requests."""
+        """A client that closed its sending side still gets the answers to its complete requests, if they have an end."""
         self.is_half_closed = True
         if self.exchange is None or self.incoming is not None:
             self.transport.abort()
             return False
-        self.exchange.keep_alive = False  # nothing waits in the pipeline: else the connection would not be read
+        self.exchange.end()  # nothing waits in the pipeline: else the connection would not be read
         self.loop.call_later(PROBE_SECONDS, self._probe, self.exchange)
         return True
 
@@ -227,4 +227,4 @@ class Protocol(asyncio.BufferedProtocol):
         if self.exchange is None:
             self.transport.close()
         else:
-            self.exchange.keep_alive = False
+            self.exchange.end()

@@ -18,13 +18,15 @@ CEILING = 100.0
 
 
 class Outgoing(NamedTuple):
-    """A request to an upstream. `length`: of a body that streams, None where unknown."""
+    """A request to an upstream. `length`: of a body that streams, None where unknown. `idle`: its answer is passed on as it
+    arrives, with so many seconds for each piece."""
 
     method: str
     target: bytes
     headers: Headers
     body: bytes | AsyncIterator[bytes] = b""
     length: int | None = None
+    idle: float = 0
 
     @property
     def is_streamed(self) -> bool:

@@ -150,7 +150,9 @@ class Service:
 
     async def _send(self, request: Outgoing, attempt: int, left: float, avoided: Collection[str]) -> Answer:
         # The remaining time goes along, so that the service stops work for which a client has had a 504.
-        headers = [*request.headers, (b"x-request-timeout-ms", b"%d" % max(0, left * 1000))]
+        headers = request.headers
+        if not request.idle:
+            headers = [*headers, (b"x-request-timeout-ms", b"%d" % max(0, left * 1000))]
         if not tracing.is_on:
             return await self._request(request, headers, left, avoided)
         with tracing.client_span(tracing.name(request.method), self._attributes(request, attempt)) as span:
@@ -168,7 +170,14 @@ class Service:
     ) -> Coroutine[Any, Any, Answer]:
         length, method = request.length, request.method.encode("ascii")
         return self._client.request(
-            method, request.target, headers, request.body, content_length=length, timeout=left, avoided=avoided
+            method,
+            request.target,
+            headers,
+            request.body,
+            content_length=length,
+            timeout=left,
+            avoided=avoided,
+            idle=request.idle,
         )
 
     def _attributes(self, request: Outgoing, attempt: int) -> dict[str, Any]:

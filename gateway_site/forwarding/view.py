@@ -1,7 +1,9 @@
 """Forwards a route's requests to its upstream, unread: same status, body and end-to-end headers."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from common.http.body import chunks, read_body
 from common.http.problem import Problem
@@ -44,6 +46,7 @@ class Forward:
         self._removed, self._timeout, self._retries = route.removed, route.timeout_ms / 1000, route.retries
         self._max_body = max_body if route.max_body_bytes is None else route.max_body_bytes
         self._methods = route.allowed
+        self._idle = route.idle_timeout_ms / 1000 if route.stream else 0
 
     async def serve(self, request: Request, identity: Headers | None = None) -> Response:
         """The upstream's answer; `identity`: the fields that name the caller.
@@ -68,18 +71,29 @@ class Forward:
             answer = await service.ask(outgoing, started, self._timeout, self._retries)
         if answer.address:
             request.upstream_address = answer.address
-        if (
-            answer.status >= 500
-        ):  # its problem is not read: the access line of the same ID at the upstream has the cause
+        if answer.status >= 500:
+            # Its problem is not read: the access line of the same ID at the upstream has the cause.
             request.code, request.reason = "forwarded", f"{service.name} answered {answer.status}"
         fields = end_to_end(answer.headers, self._dropped_from_answer)
         fields += self._added_to_answer
         if answer.body is not None:
             return RawResponse(answer.status, fields, answer.body)
-        if int(dict(fields).get(b"content-length", b"0")) > self._max_answer:
+        return await self._stream(request, outgoing, service, answer, fields)
+
+    async def _stream(
+        self, request: Request, outgoing: Outgoing, service: Service, answer: Answer, fields: Headers
+    ) -> StreamedResponse:
+        if self._idle:
+            request.seconds_to_head = time.perf_counter() - request.started
+            chunks = answer.chunks() if outgoing.is_streamed else _until_gone(request, answer)
+        elif int(dict(fields).get(b"content-length", b"0")) > self._max_answer:
             await answer.aclose()
             raise _too_large(service)
-        return StreamedResponse(answer.status, fields, self._streamed(answer, outgoing, service), answer.aclose)
+        else:
+            chunks = self._counted(answer, service)
+        return StreamedResponse(
+            answer.status, fields, _explained(chunks, outgoing, service), answer.aclose, is_live=self._idle > 0
+        )
 
     async def _outgoing(self, request: Request, identity: Headers) -> tuple[Outgoing, float]:
         """The request for the upstream, and when its time began."""
@@ -91,25 +105,24 @@ class Forward:
         headers += identity
         method, length, target = request.method, request.content_length, self._target(request)
         if not request.has_body:
-            return Outgoing(method, target, headers), request.started
+            return Outgoing(method, target, headers, idle=self._idle), request.started
         # Of unknown length: buffered if no larger body is allowed, or a slow client would hold a pooled connection.
         if (self._max_body if length is None else length) > WHOLE_BODY_BYTES:
-            return Outgoing(method, target, headers, chunks(request, self._max_body), length), request.started
+            return Outgoing(
+                method, target, headers, chunks(request, self._max_body), length, self._idle
+            ), request.started
         body = await read_body(request, self._max_body)
         # The upstream's time must not be used up by a slow client.
-        return Outgoing(method, target, headers, body, length), time.perf_counter()
+        return Outgoing(method, target, headers, body, length, self._idle), time.perf_counter()
 
-    async def _streamed(self, answer: Answer, outgoing: Outgoing, service: Service) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises Problem when it breaks off or is larger than allowed."""
+    async def _counted(self, answer: Answer, service: Service) -> AsyncIterator[bytes]:
+        """The body as it arrives. Raises Problem when it is larger than allowed."""
         size = 0
-        try:
-            async for chunk in answer.chunks():
-                size += len(chunk)
-                if size > self._max_answer:
-                    raise _too_large(service)
-                yield chunk
-        except UpstreamError as error:
-            raise service.problem_for(error, outgoing) from error
+        async for chunk in answer.chunks():
+            size += len(chunk)
+            if size > self._max_answer:
+                raise _too_large(service)
+            yield chunk
 
     def _target(self, request: Request) -> bytes:
         """The request target with `rewrite` in place of the prefix, otherwise byte for byte.
@@ -127,6 +140,32 @@ class Forward:
 async def in_maintenance(text: str, request: Request, identity: Headers | None = None) -> Response:
     """The view of a route whose upstream is not asked. Raises Problem (503)."""
     raise Problem("upstream-unavailable", text, headers=MAINTENANCE_OVER, reason="maintenance")
+
+
+async def _explained(chunks: AsyncIterator[bytes], outgoing: Outgoing, service: Service) -> AsyncIterator[bytes]:
+    """Raises Problem when the body breaks off."""
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except UpstreamError as error:
+        raise service.problem_for(error, outgoing) from error
+
+
+async def _until_gone(request: Request, answer: Answer) -> AsyncIterator[bytes]:
+    """The body as it arrives, until the client leaves or the server stops."""
+
+    async def gone() -> None:
+        with suppress(Exception):  # what the client sends now is refused elsewhere
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+        answer.cut()
+
+    watching = asyncio.create_task(gone())
+    try:
+        async for chunk in answer.chunks():
+            yield chunk
+    finally:
+        watching.cancel()
 
 
 def _too_large(service: Service) -> Problem:

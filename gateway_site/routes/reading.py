@@ -126,6 +126,8 @@ class Reader:
             return f"{prefix} would hide {own}, which the gateway answers itself: use another prefix, e.g. /api/orders"
         if other := next((r.prefix for r in earlier if is_below(prefix, r.prefix) or is_below(r.prefix, prefix)), None):
             return f"{prefix} and {other} overlap: give one of them another prefix"
+        if route.stream and (route.compress or route.cache):
+            return "a stream is neither coded nor cached: leave out compress and cache, or stream"
         for name in route.upstreams:
             if name not in self.upstreams:
                 return f"there is no upstream {name}: add it, or use one of {', '.join(self.upstreams) or 'a URL'}"

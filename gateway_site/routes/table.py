@@ -108,6 +108,8 @@ class Route:
     max_body_bytes: int | None = None
     canary: Canary | None = None
     maintenance: str = ""
+    stream: bool = False
+    idle_timeout_ms: int = 60_000
     request_headers: Edits = Edits()
     answer_headers: Edits = Edits()
     compress: Compression | None = None

@@ -63,6 +63,12 @@ def number(minimum: float, maximum: float, kind: type[int] | type[float] = int) 
     return parse
 
 
+def flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
 def rewrite(value: Any) -> str:
     return "" if value in ("", "/") else prefix(value)
 
@@ -204,6 +210,8 @@ ROUTE: dict[str, Callable[[Any], Any]] = {
     "rate_limit": limit,
     "max_body_bytes": number(0, 1 << 40),
     "canary": canary,
+    "stream": flag,
+    "idle_timeout_ms": number(100, 3_600_000),
     "maintenance": matching(SENTENCE, "a sentence for clients of at most 200 characters"),
     "request_headers": edits(NOT_FORWARDED | CREDENTIALS | {b"idempotency-key"}, IDENTITY),
     "answer_headers": edits(HOP_BY_HOP | OURS_IN_ANSWERS, b"access-control-"),

@@ -53,6 +53,14 @@ class Stream:
             self._transport = None
             self._wake()
 
+    def cut(self) -> None:
+        """End the body here: what has arrived stays readable, the connection closes."""
+        self._ended = True
+        if self._transport is not None:
+            self._transport = None
+            self._drop(ConnectionReset("the answer was cut", sent=True))
+        self._wake()
+
     def abandon(self) -> None:
         """Drop unread bytes, and the connection unless the body was complete."""
         self._chunks.clear()
@@ -113,6 +121,11 @@ class Answer:
                 yield chunk
         finally:
             self._stream.abandon()
+
+    def cut(self) -> None:
+        """End the body with what has arrived."""
+        if self._stream is not None:
+            self._stream.cut()
 
     async def aclose(self) -> None:
         """Drop the rest of the body, and the connection if the body was not complete. Idempotent."""

@@ -1,13 +1,14 @@
 """One connection: an asyncio protocol that carries one exchange at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import cast
 
 from ._answer import Answer
 from ._body import send_body
 from ._errors import BadAnswer, BodyTimeout, ConnectionReset, UpstreamError, UpstreamTimeout
 from ._parser import AnswerParser
+from ._request import Message
 
 # A larger body becomes a stream.
 WHOLE_BODY = 64 * 1024
@@ -27,6 +28,7 @@ class Connection(asyncio.Protocol):
         "_deadline",
         "_drained",
         "_future",
+        "_idle",
         "_loop",
         "_lost",
         "_parser",
@@ -62,7 +64,7 @@ class Connection(asyncio.Protocol):
         self._sender: asyncio.Task[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = self._deadline = 0.0
+        self._timer_at = self._deadline = self._idle = 0.0
         self.netloc = netloc
         self.owned = False  # without an owner neither callback is called
         self.closed = False
@@ -71,16 +73,9 @@ class Connection(asyncio.Protocol):
 
     # ---- an exchange
 
-    async def exchange(
-        self,
-        head: bytes,
-        body: bytes | AsyncIterator[bytes],
-        deadline: float,
-        *,
-        is_head: bool,
-        length: int | None = None,
-    ) -> Answer:
+    async def exchange(self, message: Message, deadline: float) -> Answer:
         """Send one request and return its answer; `deadline` is a time of the loop's clock."""
+        head, body, length, is_head, _, self._idle = message
         self.requests += 1
         self._busy = True
         self._parser.reset(is_head=is_head)
@@ -209,7 +204,10 @@ class Connection(asyncio.Protocol):
             return
         if parser.complete:
             self._finish()
-        elif parser.body_size > WHOLE_BODY and parser.stream is None:
+            return
+        if self._idle and parser.status:
+            self._deadline = self._loop.time() + self._idle
+        if parser.stream is None and (parser.body_size > WHOLE_BODY or (self._idle and parser.status)):
             stream = parser.open_stream(self._loop, self._transport, self.drop)
             if not self._future.done():
                 self._future.set_result(Answer(parser.status, parser.headers, None, stream))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 Body = bytes | AsyncIterator[bytes]
 
@@ -21,6 +22,20 @@ _known_prefixes: dict[bytes, bytes] = {}
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 NO_CONTENT = b"\r\n"
+
+
+class Message(NamedTuple):
+    """A request, ready to be sent. `length`: of a body that is an iterator, None to send chunks.
+
+    `idle`: its answer is returned with the head, and each later piece may take as many seconds.
+    """
+
+    head: bytes
+    body: Body = b""
+    length: int | None = None
+    is_head: bool = False
+    may_repeat: bool = False
+    idle: float = 0
 
 
 def framing(method: bytes, body: Body, length: int | None = None) -> bytes:

@@ -19,7 +19,7 @@ from ._errors import (
 from ._members import Member, Members
 from ._origin import Address, MakeContext, Origin
 from ._pool import Limits, Pool, Stats
-from ._request import REPEATABLE, Body, framing, serialize
+from ._request import REPEATABLE, Body, Message, framing, serialize
 
 CHECK_SECONDS = 0.8
 
@@ -77,17 +77,21 @@ class Upstream:
         content_length: int | None = None,
         timeout: float,  # noqa: ASYNC109 a deadline for more than this coroutine: the answer's stream too
         avoided: Collection[str] = (),
+        idle: float = 0,
     ) -> Answer:
         """Send one request; return its answer, a body above 64 KiB as a stream.
 
         `timeout` bounds everything: the wait for a connection, sending, and the answer to its last byte.
         An iterator `body` is sent chunked, or unframed if `content_length` is given. An answer that is complete
-        before the body was sent ends the sending. `avoided`: addresses to use only if there is no other.
+        before the body was sent ends the sending. `avoided`: addresses to use only if there is no other. With `idle`,
+        `timeout` ends at the answer's head; its body is a stream, and each piece may take `idle` seconds.
 
         Raises UpstreamError; ValueError for a request that HTTP cannot carry, or a body that is not
         `content_length` bytes; and the iterator's own exceptions.
         """
         head = serialize(method, target, self._origin.host_line, headers, framing(method, body, content_length))
+        may_repeat = method in REPEATABLE and isinstance(body, bytes)
+        message = Message(head, body, content_length, method == b"HEAD", may_repeat, idle)
         loop = asyncio.get_running_loop()
         now = loop.time()
         deadline = now + timeout
@@ -99,35 +103,26 @@ class Upstream:
         connection = member.pool.take(now)
         if connection is None:
             member, connection = await self._connected(member, deadline, avoided)
-        answer = await self._exchanged(member, connection, method, head, body, deadline, content_length)
+        answer = await self._exchanged(member, connection, message, deadline)
         if len(self._members.all) > 1:
             answer.address = member.address.host
             self._members.answered(member, answer.status, loop.time())
         return answer
 
-    async def _exchanged(
-        self,
-        member: Member,
-        connection: Connection,
-        method: bytes,
-        head: bytes,
-        body: Body,
-        deadline: float,
-        length: int | None,
-    ) -> Answer:
-        is_head, first, timer = method == b"HEAD", connection, None
-        if len(self._members.all) > 1 and method in REPEATABLE:
+    async def _exchanged(self, member: Member, connection: Connection, message: Message, deadline: float) -> Answer:
+        first, timer = connection, None
+        if len(self._members.all) > 1 and message.may_repeat:
             loop = asyncio.get_running_loop()
             timer = loop.call_at((loop.time() + deadline) / 2, self._doubt, member, connection)
         try:
             try:
-                return await connection.exchange(head, body, deadline, is_head=is_head, length=length)
+                return await connection.exchange(message, deadline)
             except ConnectionReset as error:
-                if not error.reused or method not in REPEATABLE or not isinstance(body, bytes):
+                if not error.reused or not message.may_repeat:
                     raise
             # The server closed it while it was idle, as RFC 9112 §9.3.1 allows: one retry, on a fresh connection.
             connection = await member.pool.acquire(deadline, fresh=True)
-            return await connection.exchange(head, body, deadline, is_head=is_head)
+            return await connection.exchange(message, deadline)
         except UpstreamError as error:
             self._note(member, error)
             raise
@@ -246,7 +241,7 @@ class Upstream:
         deadline = loop.time() + CHECK_SECONDS
         try:
             connection = member.pool.take(loop.time()) or await member.pool.acquire(deadline)
-            answer = await connection.exchange(head, b"", deadline, is_head=False)
+            answer = await connection.exchange(Message(head), deadline)
             await answer.aclose()
             is_live = self._is_live(answer)
         except PoolFull:

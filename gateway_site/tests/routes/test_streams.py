@@ -1,0 +1,122 @@
+"""A route with `stream`: each piece is passed on as it arrives, for as long as there are pieces."""
+
+import http.client
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.log_lines import lines
+from tests.recording import Received, Recording, recording, wait_for_close
+from tools.processes.service import Service, service
+
+pytestmark = pytest.mark.slow
+
+SECONDS = 10
+TIMEOUT_MS, IDLE_MS = 400, 2000
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(text: str) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(text), text.encode())
+
+
+@pytest.fixture
+def upstream() -> Iterator[Recording]:
+    with recording() as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, upstream: Recording) -> Iterator[Service]:
+    times = f"timeout_ms: {TIMEOUT_MS}, idle_timeout_ms: {IDLE_MS}"
+    route = f"{{prefix: /events, upstream: '{upstream.url}', stream: true, {times}}}"
+    (tmp_path / "routes.yaml").write_text(f"routes:\n- {route}\n")
+    with service(
+        "gateway_site",
+        tmp_path,
+        ROUTES=str(tmp_path / "routes.yaml"),
+        USER_SERVICE_URL=upstream.url,
+        AUTH="none",
+    ) as running:
+        yield running
+
+
+@contextmanager
+def opened(gateway: Service) -> Iterator[http.client.HTTPResponse]:
+    with closing(http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=SECONDS)) as connection:
+        connection.request("GET", "/events")
+        with connection.getresponse() as answer:
+            yield answer
+
+
+class Talk:
+    """The upstream's end of a stream: sends what it is given, and records when the gateway closes it."""
+
+    def __init__(self) -> None:
+        self.socket: socket.socket | None = None
+
+    def __call__(self, request: Received, connection: socket.socket) -> None:
+        self.request, self.socket = request, connection
+        connection.sendall(HEAD)
+        wait_for_close(request, connection)
+
+    def say(self, data: bytes) -> None:
+        assert self.socket is not None
+        self.socket.sendall(data)
+
+
+@pytest.fixture
+def talk(upstream: Recording) -> Talk:
+    made = Talk()
+    upstream.default = made
+    return made
+
+
+def test_pieces_arrive_as_they_are_sent_beyond_the_time_of_the_route(
+    gateway: Service, talk: Talk, upstream: Recording
+) -> None:
+    with opened(gateway) as answer:
+        assert (answer.status, answer.getheader("content-type")) == (200, "text/event-stream"), "before the first event"
+        assert upstream.next().values(b"x-request-timeout-ms") == []
+        for number in range(4):
+            talk.say(chunk(f"data: {number}\n\n"))
+            assert answer.readline() + answer.readline() == f"data: {number}\n\n".encode()
+            time.sleep(TIMEOUT_MS / 1000 / 2)
+        assert "http_requests_in_flight 2.0" in requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text
+        talk.say(b"0\r\n\r\n")
+        assert answer.read() == b""
+    text = requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text
+    (within,) = [line for line in text.splitlines() if 'le="0.5"' in line and 'route="/events"' in line]
+    assert within.endswith(" 1.0"), "the time to its head"
+
+
+def test_silence_for_the_idle_time_ends_it(gateway: Service, talk: Talk) -> None:
+    with opened(gateway) as answer:
+        talk.say(chunk("data: 1\n\n"))
+        with pytest.raises(http.client.IncompleteRead):
+            answer.read()
+    assert talk.request.closed.wait(SECONDS)
+    (line,) = [line for line in lines(gateway) if line["message"] == "request" and line["path"] == "/events"]
+    assert (line["code"], line["reason"]) == ("upstream-timeout", "timeout")
+
+
+def test_a_client_that_leaves_ends_it_at_the_upstream(gateway: Service, talk: Talk) -> None:
+    with opened(gateway) as answer:
+        talk.say(chunk("data: 1\n\n"))
+        assert answer.readline() == b"data: 1\n"
+    assert talk.request.closed.wait(IDLE_MS / 1000 - 0.3)
+
+
+def test_a_stop_of_the_gateway_ends_it_as_complete(gateway: Service, talk: Talk) -> None:
+    with opened(gateway) as answer:
+        talk.say(chunk("data: 1\n\n"))
+        assert answer.readline() == b"data: 1\n"
+        gateway.process.terminate()
+        assert answer.read() == b"\n"
+    assert talk.request.closed.wait(SECONDS)
+    assert gateway.process.wait(SECONDS) == 0

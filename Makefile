@@ -142,7 +142,7 @@ sbom: .venv/.requirements-verify ## CycloneDX of the services' dependencies, in 
 audit: sbom ## licences and known vulnerabilities; fails if the vulnerability source is unreachable
 	@$(PY) deploy/bin/audit.py
 
-bench: .venv/.requirements-run ## load figures of this machine, into bench/results/; BENCH=guards: what the guards cost, BENCH=scale: what users and partitions cost
+bench: .venv/.requirements-run ## load figures of this machine, into bench/results/; BENCH=guards: what the guards cost, BENCH=scale: what users and partitions cost, BENCH=routes: what routes cost and a cache saves
 	@$(PY) -m bench.$(or $(BENCH),run) $(ARGS)
 
 drill: .venv/.requirements-dev ## fault drills: restarts, kills, cuts, floods; a table in build/drills

@@ -54,12 +54,14 @@ def test_soak_samples_memory_while_it_loads() -> None:
     assert bad == "bad answers: 0"
 
 
-def test_guards_compares_every_way_to_none() -> None:
+@pytest.mark.parametrize(
+    ("name", "ways"),
+    [
+        ("guards", ["no guard", "API key, local limit", "JWT", "API key, limit in Redis"]),
+        ("routes", ["one route", "ten routes", "from the cache"]),
+    ],
+)
+def test_every_way_is_compared_to_the_first(name: str, ways: list[str]) -> None:
     # A bound may be exceeded: one short round proves nothing.
-    out = bench("guards", "--seconds", "0.2", "--rounds", "1", "--users", "30", codes={0, 1})
-    assert [line[:26].strip() for line in out.splitlines()] == [
-        "no guard",
-        "API key, local limit",
-        "JWT",
-        "API key, limit in Redis",
-    ]
+    out = bench(name, "--seconds", "0.2", "--rounds", "1", "--users", "30", codes={0, 1})
+    assert [line[:26].strip() for line in out.splitlines()] == ways

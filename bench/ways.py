@@ -1,0 +1,67 @@
+"""Loads gateways that differ in their settings, in turn and in random order: CPU per read, as a ratio to the first."""
+
+import argparse
+import random
+import statistics
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from bench import processes
+from bench.measure import measure
+from tools.processes.service import free_port
+
+
+class Way(NamedTuple):
+    """A gateway's settings, the header field of its clients, and its largest ratio to the first way."""
+
+    name: str
+    settings: dict[str, str]
+    field: str = ""
+    bound: float = float("inf")
+
+
+def arguments(text: str | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=1, help="of each load")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--users", type=int, default=1000)
+    return parser.parse_args()
+
+
+def compare(
+    pair: processes.Pair, ways: list[Way], args: argparse.Namespace, behind: Mapping[str, processes.Process]
+) -> int:
+    """Prints the ways; returns 1 if one is above its bound. `behind`: the processes whose CPU counts too."""
+    ids, lanes = pair.seed(args.users), []
+    upstream = f"http://127.0.0.1:{pair.ports['users']}"
+    rows: list[list[float]] = []
+    with ExitStack() as stack:
+        for way in ways:
+            port = free_port()
+            gateway = processes.service("gateway", port, pair.folder, USER_SERVICE_URL=upstream, **way.settings)
+            stack.callback(gateway.stop)
+            lanes.append((way, port, gateway))
+        for _ in range(args.rounds):
+            found = {
+                way.name: _cost(way, port, {**behind, "gateway": gateway}, args, ids)
+                for way, port, gateway in random.sample(lanes, len(lanes))
+            }
+            rows.append([found[way.name] for way in ways])
+    exceeded = False
+    for index, way in enumerate(ways):
+        cost = statistics.median(row[index] for row in rows)
+        ratio = statistics.median(row[index] / row[0] for row in rows)
+        exceeded |= ratio > way.bound
+        sys.stdout.write(f"{way.name:<26}{cost:>6.0f} µs {ratio:>6.3f} of {ways[0].name}, at most {way.bound}\n")
+    return int(exceeded)
+
+
+def _cost(way: Way, port: int, running: dict[str, processes.Process], args: argparse.Namespace, ids: Path) -> float:
+    outcome = measure("read", port, running, args, ids, way.field)
+    if outcome["bad"]:
+        raise RuntimeError(f"{way.name}: {outcome['bad']} bad answers")
+    return float(sum(outcome["cpu_us"].values()))

@@ -4,6 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.tests.hostile.target import Target, statuses
+from tests.damaged import damaged
 from tests.site import COLLECTION
 
 SEEDS = (
@@ -31,22 +32,11 @@ EXPECTED = {200, 304, 400, 404, 405, 413, 414, 415, 417, 422, 431}
 """Never a 500, and at the gateway never a 502: the upstream answers every well-formed request."""
 
 
-@st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    """A request with up to four bytes or pieces removed, inserted or replaced."""
-    data = bytearray(draw(st.sampled_from(SEEDS)))
-    for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(data)))
-        piece = draw(st.one_of(st.sampled_from(PIECES), st.binary(max_size=4)))
-        data[at : at + draw(st.integers(0, 6))] = piece
-    return bytes(data)
-
-
 QUIET = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @QUIET
-@given(data=st.one_of(damaged(), st.binary(min_size=1, max_size=300)))
+@given(data=st.one_of(damaged(SEEDS, PIECES), st.binary(min_size=1, max_size=300)))
 def test_whatever_comes_is_answered_with_what_the_contract_has_or_not_at_all(target: Target, data: bytes) -> None:
     target.forget()
     answers, _ = target.all_answers(data, seconds=0.05)

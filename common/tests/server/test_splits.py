@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
 from common.server.protocol import Protocol
-from common.tests.hostile.test_fuzz import damaged
+from common.tests.hostile.test_fuzz import PIECES, SEEDS
 from common.tests.server.conftest import echo
+from tests.damaged import damaged
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +68,7 @@ def outcome(written: bytes) -> list[bytes]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(damaged(), st.data())
+@given(damaged(SEEDS, PIECES), st.data())
 def test_a_split_changes_no_answer(data: bytes, draw: st.DataObject) -> None:
     cuts = sorted(draw.draw(st.lists(st.integers(0, len(data)), max_size=6)))
     pieces = [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True) if start < end]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from packages.http_pool import BadAnswer
 from packages.http_pool._parser import AnswerParser
+from tests.damaged import damaged
 
 pytestmark = pytest.mark.slow
 
@@ -35,17 +36,6 @@ PIECES = (
 LIMIT = 1024
 
 
-@st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    """An answer with up to four bytes or pieces cut out, put in, or put in the place of others."""
-    data = bytearray(draw(st.sampled_from(SEEDS)))
-    for _ in range(draw(st.integers(0, 4))):
-        at = draw(st.integers(0, len(data)))
-        piece = draw(st.one_of(st.sampled_from(PIECES), st.binary(max_size=4)))
-        data[at : at + draw(st.integers(0, 6))] = piece
-    return bytes(data)
-
-
 def parse(pieces: list[bytes], *, is_head: bool) -> tuple[object, ...]:
     """What the parser made of it; after a BadAnswer the connection is closed, so nothing else of it counts."""
     parser = AnswerParser(LIMIT)
@@ -62,7 +52,7 @@ def parse(pieces: list[bytes], *, is_head: bool) -> tuple[object, ...]:
 
 
 @settings(max_examples=600, deadline=None)
-@given(data=st.one_of(damaged(), st.binary(max_size=200)), is_head=st.booleans())
+@given(data=st.one_of(damaged(SEEDS, PIECES), st.binary(max_size=200)), is_head=st.booleans())
 def test_nothing_but_a_bad_answer_is_raised(data: bytes, is_head: bool) -> None:
     found = parse([data], is_head=is_head)
     if found[0] is True:
@@ -77,7 +67,7 @@ def test_nothing_but_a_bad_answer_is_raised(data: bytes, is_head: bool) -> None:
 
 
 @settings(max_examples=600, deadline=None)
-@given(data=damaged(), is_head=st.booleans(), cuts=st.lists(st.integers(1, 120), max_size=5))
+@given(data=damaged(SEEDS, PIECES), is_head=st.booleans(), cuts=st.lists(st.integers(1, 120), max_size=5))
 def test_the_result_does_not_depend_on_the_pieces(data: bytes, is_head: bool, cuts: list[int]) -> None:
     bounds = [0, *sorted({cut for cut in cuts if cut < len(data)}), len(data)]
     pieces = [data[start:end] for start, end in pairwise(bounds)]
@@ -89,7 +79,7 @@ def test_the_result_does_not_depend_on_the_pieces(data: bytes, is_head: bool, cu
 
 
 @settings(max_examples=200, deadline=None)
-@given(first=damaged(), second=st.sampled_from(SEEDS[:3]))
+@given(first=damaged(SEEDS, PIECES), second=st.sampled_from(SEEDS[:3]))
 def test_remains_of_a_broken_answer_never_meet_the_next_request(first: bytes, second: bytes) -> None:
     """A connection is used again only after a complete answer."""
     parser = AnswerParser(LIMIT)

@@ -71,6 +71,14 @@ def test_a_bare_machine_gets_everything(machine: Machine):
     assert machine.calls.read_text().endswith("make --no-print-directory validators\n")
 
 
+def test_validators_that_cannot_be_built_fail_nothing_else(machine: Machine):
+    for program in {*PROGRAMS, "python3"}:
+        machine.put(program)
+    machine.put("make", "exit 2")
+    done = machine.run()
+    assert (done.returncode, done.stderr) == (0, "warning: no validators from Go modules\n")
+
+
 def test_packages_alone(machine: Machine):
     assert machine.run("packages").returncode == 0
     assert "make" in machine.installed

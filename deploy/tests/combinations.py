@@ -6,6 +6,9 @@ KUSTOMIZE = Path(__file__).resolve().parents[1] / "kustomize"
 OVERLAYS = ("dev", "staging", "prod")
 NEEDS = dict.fromkeys(("gateway-api/aws-nlb", "gateway-api/envoy-gateway"), ("gateway-api",))
 
+INSTEAD = {"redis-cluster": "redis-sentinel"}
+"""Either stands for the users' store, not both."""
+
 Combination = tuple[str, tuple[str, ...]]
 
 
@@ -17,11 +20,12 @@ def components() -> list[str]:
 
 def combinations_of_components() -> list[Combination]:
     """Each overlay alone, with each component, with all of them in either order; prod with all but one."""
-    names = components()
-    alone = [(*NEEDS.get(each, ()), each) for each in names]
+    alone = [(*NEEDS.get(each, ()), each) for each in components()]
+    names = [each for each in components() if each not in INSTEAD]
+    others = [tuple(each for each in components() if each != other) for other in INSTEAD.values()]
     found: list[Combination] = []
     for overlay in OVERLAYS:
-        found += [(overlay, added) for added in ((), *alone, tuple(names), tuple(reversed(names)))]
+        found += [(overlay, added) for added in ((), *alone, tuple(names), tuple(reversed(names)), *others)]
     found += [("prod", added) for left_out in names if (added := _without(names, left_out))]
     return list(dict.fromkeys((overlay, tuple(dict.fromkeys(added))) for overlay, added in found))
 

@@ -1,6 +1,7 @@
 """What the tests of manifests share: kubectl, and renderings."""
 
 import shutil
+import zlib
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -48,7 +49,7 @@ def rendered(tree: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: st
 
     @cache
     def cached(overlay: str, added: tuple[str, ...]) -> str:
-        name = "-".join((overlay, *(each.replace("/", "_") for each in added)))
+        name = f"{overlay}-{zlib.crc32(' '.join(added).encode())}" if added else overlay
         if not (file := shared / name).exists():
             draft = shared / f".{name}.{worker_id}"
             draft.write_text(rendering(tree / "overlays" / name, overlay, added), encoding="utf-8")

@@ -22,6 +22,7 @@ from tools.processes.valkey import valkey_server
 DEPLOY = Path(__file__).resolve().parents[1]
 BASE = DEPLOY / "kustomize" / "base" / "redis"
 SENTINEL = DEPLOY / "kustomize" / "components" / "redis-sentinel"
+CLUSTER = DEPLOY / "kustomize" / "components" / "redis-cluster"
 SHARED_LIMIT = DEPLOY / "kustomize" / "components" / "shared-rate-limit"
 PASSWORDS = {
     "password": 'p"a\\ss word',
@@ -35,14 +36,15 @@ START_SECONDS = 90
 # The wheel has the server only; this is the part of the client that the scripts use. sh hands the first lines to Python,
 # which reads them as a text: a path with a space cannot be an interpreter's.
 CLIENT = f"""#!/bin/sh
-'''exec' "{sys.executable}" "$0" "$@"
+'''exec' "{sys.executable}" -I -S "$0" "$@"
 ' '''
 import os, socket, sys
 words, options = sys.argv[1:], {{"-h": "127.0.0.1", "-p": "6379", "--user": "default"}}
 while words and words[0] in options:
     options[words[0]], words = words[1], words[2:]
+hosts = dict(line.split() for line in open(os.environ["HOSTS"])) if "HOSTS" in os.environ else {{}}
 try:
-    connection = socket.create_connection((options["-h"], int(options["-p"])), 2)
+    connection = socket.create_connection((hosts.get(options["-h"], options["-h"]), int(options["-p"])), 2)
 except OSError as error:
     sys.exit(f"Could not connect: {{error}}")
 stream = connection.makefile("rwb")
@@ -78,6 +80,7 @@ class Pod:
     environment: dict[str, str]
     script: str
     process: subprocess.Popen[bytes] | None = None
+    host: str = "127.0.0.1"
 
     def start(self) -> None:
         """Starts the container's command without waiting."""
@@ -87,13 +90,14 @@ class Pod:
                 command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
 
-    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs a probe's script, as the kubelet does."""
-        return run("sh", self.folder / "etc" / script, env=self.environment)
+        return run("sh", self.folder / "etc" / script, *words, env=self.environment)
 
     def client(self, password: str | None = PASSWORDS["password"], username: str | None = None) -> redis.Redis:
         """A client of the server."""
         return redis.Redis(
+            host=self.host,
             port=self.port,
             username=username,
             password=password,
@@ -228,3 +232,53 @@ def sentinel_pods(root: Path) -> Iterator[tuple[list[Pod], list[Pod]]]:
         for pod in servers:
             pod.wait()
         yield servers, sentinels
+
+
+class ClusterPods:
+    """The component's pods. Each has an address of its own; their names are in the file that stands for the cluster's DNS."""
+
+    def __init__(self, root: Path, count: int = 6) -> None:
+        self._names, self.all, ports = root / "hosts", list[Pod](), [free_port() for _ in range(count)]
+        peers = " ".join(f"node-{n}:{port}" for n, port in enumerate(ports))
+        for n, port in enumerate(ports):
+            settings = {"SELF": f"node-{n}:{port}", "PEERS": peers, "HOSTS": str(self._names)}
+            speed = {"NODE_TIMEOUT_MS": "1500", "HEAL_SECONDS": "1"}
+            self.all.append(_pod(root, f"node-{n}", port, "start.sh", (BASE, CLUSTER), **settings, **speed))
+            with (self.all[-1].folder / "etc" / "redis.conf").open("a", encoding="utf-8") as config:
+                config.write(f"cluster-port {free_port()}\n")
+            self.place(self.all[-1], n + 1)
+
+    def place(self, pod: Pod, number: int) -> None:
+        """Gives a stopped pod the address 127.0.1.<number>."""
+        config, host = pod.folder / "etc" / "redis.conf", f"127.0.1.{number}"
+        config.write_text(
+            config.read_text(encoding="utf-8").replace(f"bind {pod.host}\n", f"bind {host}\n"), encoding="utf-8"
+        )
+        pod.host = pod.environment["POD_IP"] = host
+        self._names.write_text("".join(f"{each.folder.name} {each.host}\n" for each in self.all), encoding="utf-8")
+
+    def start(self, *pods: Pod) -> None:
+        for pod in pods or self.all:
+            pod.start()
+        for pod in pods or self.all:
+            pod.wait()
+
+    @property
+    def running(self) -> list[Pod]:
+        return [pod for pod in self.all if pod.process is not None and pod.process.poll() is None]
+
+    @property
+    def url(self) -> str:
+        """The user service's REDIS_URL, without the password."""
+        return "redis+cluster://" + ",".join(f"{pod.host}:{pod.port}" for pod in self.all)
+
+
+@contextmanager
+def cluster_pods(root: Path) -> Iterator[ClusterPods]:
+    """The component's six nodes, all started at once."""
+    pods = ClusterPods(root)
+    with ExitStack() as stack:
+        for pod in pods.all:
+            stack.callback(pod.kill)
+        pods.start()
+        yield pods

@@ -35,7 +35,7 @@ NOT_IN_CONFIG_MAPS = {
     "SECRET_KEY": "a Secret, mounted",
     "REDIS_PASSWORD": "a Secret, mounted",
     "RATE_LIMIT_STORE_PASSWORD": "a Secret, mounted, and named by the component shared-rate-limit",
-    "REDIS_URL": "REDIS_HOST and REDIS_PORT here; the component redis-sentinel sets it",
+    "REDIS_URL": "REDIS_HOST and REDIS_PORT here; the components redis-sentinel and redis-cluster set it",
 }
 """Settings that the base leaves out of a service's ConfigMap, and why."""
 
@@ -86,6 +86,11 @@ SENTINEL = {
     ("redis-sentinel", "redis", 6379): "the sentinels watch the servers",
     ("redis-sentinel", "redis-sentinel", 26379): "the sentinels agree among themselves",
 }
+CLUSTER = {
+    ("redis-cluster", "redis-cluster", 6379): "replicas follow their primaries, node.sh asks its peers",
+    ("redis-cluster", "redis-cluster", 16379): "the bus",
+}
+OWN = {"redis-sentinel": SENTINEL, "redis-cluster": CLUSTER}
 """Connections that follow from Redis's own configuration, not from a setting of ours."""
 
 
@@ -100,9 +105,8 @@ def test_network_policies_open_what_the_settings_imply_and_nothing_else(
         for source, target, port, _ in implied(rendering)
         if isinstance(target, Workload)
     }
-    if "redis-sentinel" in added:
-        wanted |= set(SENTINEL)
-    else:
+    wanted |= {edge for each in added for edge in OWN.get(each, {})}
+    if "redis-sentinel" not in added:
         assert {("api-gateway", "user-service", 3001), ("user-service", "redis", 6379)} <= wanted
     assert _reachable(rendering) == wanted
 
@@ -123,7 +127,7 @@ def test_diagram_draws_each_connection_between_pods_and_no_other(load: Load):
             for source, port, target in zip(nodes[::2], nodes[1::2], nodes[2::2], strict=False)
             if source in pods and target in pods
         }
-    among_themselves = {edge for edge in SENTINEL if edge != ("redis-sentinel", "redis", 6379)}
+    among_themselves = {edge for edge in SENTINEL | CLUSTER if edge != ("redis-sentinel", "redis", 6379)}
     assert drawn == _reachable(rendering) - among_themselves
 
 

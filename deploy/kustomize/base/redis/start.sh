@@ -14,7 +14,7 @@ hash() {
 }
 
 # The commands of the repository and the management commands: tests run both against this list; everything else is denied.
-connection='+auth +hello +ping +echo +select +reset +quit +role +client|setinfo +client|setname +client|id'
+connection='+auth +hello +ping +echo +select +reset +quit +role +client|setinfo +client|setname +client|id +cluster|nodes +cluster|slots +asking'
 strings='+get +set +mget +mset +strlen +exists +del +unlink +expire +pexpire +pexpireat +pexpiretime +persist +ttl +pttl +type'
 index='+zadd +zrem +zrange +zcard +zcount +zlexcount +zscore +zmscore +zrank +sort_ro'
 scripts='+eval +eval_ro +evalsha +evalsha_ro +script|load +script|exists'
@@ -33,8 +33,9 @@ default=$(hash password)
     echo "user operator on #$operator ~* &* +@all"
   fi
 } >"$RUN/users.acl"
-# The component redis-sentinel adds this file: users for replication and monitoring, and the primary to follow.
+# The components redis-sentinel and redis-cluster add this file: users for replication and monitoring, and whom to follow.
+REPLICATE=${REPLICATE:-${CONFIG%/*}/replicate.sh}
 # shellcheck source=/dev/null
-[ ! -f "${CONFIG%/*}/replicate.sh" ] || . "${CONFIG%/*}/replicate.sh"
+[ ! -f "$REPLICATE" ] || . "$REPLICATE"
 # shellcheck disable=SC2086 # two words or none
 exec valkey-server "$CONFIG" ${MAXMEMORY:+--maxmemory "$MAXMEMORY"}

@@ -1,0 +1,154 @@
+"""The component redis-cluster, run for real on loopback: six servers that lose addresses, disks and primaries."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from deploy.tests.redis_server import PASSWORDS, ClusterPods, Pod, cluster_pods
+from deploy.tests.test_redis import does_all_its_work
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+KEY = "{users:test}:kept"
+
+
+def operator(pod: Pod, *command: str) -> Any:
+    return pod.client(PASSWORDS["operator-password"], "operator").execute_command(*command)
+
+
+def wait(what: str, until: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if until():
+                return
+        except (redis.RedisError, StopIteration):
+            pass
+        time.sleep(0.1)
+    pytest.fail(f"not within {seconds:g} s: {what}")
+
+
+def nodes(pod: Pod) -> list[list[str]]:
+    """The words of CLUSTER NODES: id, address, flags, primary, ping, pong, epoch, link, slots."""
+    return [line.split() for line in operator(pod, "CLUSTER", "NODES").splitlines()]
+
+
+def myself(pod: Pod) -> list[str]:
+    return next(words for words in nodes(pod) if "myself" in words[2])
+
+
+def is_primary(pod: Pod) -> bool:
+    return "master" in myself(pod)[2]
+
+
+def owner(pods: ClusterPods) -> Pod:
+    """The primary of the test's key."""
+    slot = operator(pods.all[0], "CLUSTER", "KEYSLOT", KEY)
+    for pod in pods.running:
+        ranges = [words.partition("-")[::2] for words in myself(pod)[8:]]
+        if is_primary(pod) and any(int(low) <= slot <= int(high) for low, high in ranges):
+            return pod
+    raise StopIteration
+
+
+def replica(pods: ClusterPods, primary: Pod) -> Pod:
+    return next(pod for pod in pods.running if myself(pod)[3] == myself(primary)[0])
+
+
+def is_whole(pods: ClusterPods) -> bool:
+    """Three primaries with all slots and a replica in step each, as every node says; none remembers a node that is gone."""
+    primaries = [pod for pod in pods.all if is_primary(pod)]
+    return (
+        len(primaries) == 3
+        and len({myself(pod)[3] for pod in pods.all}) == 4
+        and all(len(nodes(pod)) == 6 for pod in pods.all)
+        and all(pod.run("node.sh", "ready").returncode == 0 for pod in pods.all)
+        and all("cluster_slots_ok:16384" in operator(pod, "CLUSTER", "INFO") for pod in pods.all)
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterPods]:
+    with cluster_pods(tmp_path_factory.mktemp("cluster")) as pods:
+        assert pods.all[0].run("node.sh", "ready").returncode == 1, "ready before the cluster is made"
+        yield pods
+
+
+@pytest.fixture
+def pods(made: ClusterPods) -> ClusterPods:
+    """The cluster, whole, with a user's key in it."""
+    return filled(made)
+
+
+def filled(pods: ClusterPods) -> ClusterPods:
+    wait("a whole cluster", lambda: is_whole(pods))
+    primary = owner(pods)
+    primary.client().set(KEY, "kept")
+    assert primary.client().wait(1, 5000) == 1
+    return pods
+
+
+def is_kept(pods: ClusterPods) -> bool:
+    return owner(pods).client().get(KEY) == "kept"
+
+
+def test_user_service_works_over_16_partitions_with_the_rights_it_has(pods: ClusterPods, tmp_path: Path):
+    secret = pods.all[0].folder / "secrets" / "password"
+    does_all_its_work(tmp_path, {"REDIS_URL": pods.url, "REDIS_PASSWORD_FILE": str(secret), "PARTITIONS": "16"})
+
+
+def test_all_pods_come_back_with_other_addresses(pods: ClusterPods):
+    for pod in pods.all:
+        pod.kill()
+    for number, pod in enumerate(pods.all, start=101):
+        pods.place(pod, number)
+    pods.start()
+    wait("a whole cluster", lambda: is_whole(pods))
+    assert {words[1].partition(":")[0] for words in nodes(pods.all[0])} == {pod.host for pod in pods.all}
+    assert is_kept(pods)
+
+
+def test_primary_that_lost_its_disk_comes_back_as_a_replica_and_the_old_node_is_forgotten(pods: ClusterPods):
+    old = owner(pods)
+    old.kill()
+    wipe(old)
+    wait("its replica takes over", lambda: owner(pods) is not old)
+    pods.start(old)
+    wait("a whole cluster", lambda: is_whole(pods))
+    assert not is_primary(old)
+    assert is_kept(pods)
+
+
+def test_primary_that_stops_hands_over_without_losing_a_write(pods: ClusterPods):
+    old = owner(pods)
+    successor, started = replica(pods, old), time.monotonic()
+    assert old.run("node.sh", "hand-over").returncode == 0
+    assert owner(pods) is successor
+    assert time.monotonic() - started < 5
+    assert is_kept(pods)
+    assert old.run("node.sh", "hand-over").returncode == 0
+    assert owner(pods) is successor, "a replica that stops hands nothing over"
+
+
+def test_empty_node_does_not_take_the_slots_of_a_lost_one(tmp_path: Path):
+    with cluster_pods(tmp_path) as pods:
+        old = owner(filled(pods))
+        follower = replica(pods, old)
+        for pod in (follower, old):
+            pod.kill()
+            wipe(pod)
+        pods.start(old, follower)
+        wait("they join", lambda: all(sum("fail" not in words[2] for words in nodes(pod)) == 6 for pod in pods.all))
+        time.sleep(3)  # a few rounds of node.sh
+        assert "cluster_slots_ok:16384" not in operator(old, "CLUSTER", "INFO")
+        assert [myself(pod)[8:] for pod in (old, follower)] == [[], []]
+
+
+def wipe(pod: Pod) -> None:
+    shutil.rmtree(pod.folder / "data")
+    (pod.folder / "data").mkdir()

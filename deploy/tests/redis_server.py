@@ -242,7 +242,7 @@ class ClusterPods:
         peers = " ".join(f"node-{n}:{port}" for n, port in enumerate(ports))
         for n, port in enumerate(ports):
             settings = {"SELF": f"node-{n}:{port}", "PEERS": peers, "HOSTS": str(self._names)}
-            speed = {"NODE_TIMEOUT_MS": "1500", "HEAL_SECONDS": "1"}
+            speed = {"NODE_TIMEOUT_MS": "3000", "HEAL_SECONDS": "2"}
             self.all.append(_pod(root, f"node-{n}", port, "start.sh", (BASE, CLUSTER), **settings, **speed))
             with (self.all[-1].folder / "etc" / "redis.conf").open("a", encoding="utf-8") as config:
                 config.write(f"cluster-port {free_port()}\n")

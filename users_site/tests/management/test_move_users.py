@@ -19,6 +19,7 @@ from users_site.models import User
 from users_site.operations import moving
 from users_site.operations.changes import Changes
 from users_site.operations.moving import Move
+from users_site.repository.keys import Layout
 from users_site.tests.management.conftest import a_user, contents, put
 from users_site.tests.management.test_live_traffic import create, delete, move
 from users_site.tests.repository.people import HOME
@@ -134,25 +135,45 @@ def test_no_acknowledged_write_is_lost_under_writes(
     assert "everything agrees" in run("verify_users")
 
 
+@pytest.mark.parametrize("partitions", [1, 16])
 def test_killed_run_leaves_the_old_store_open_and_the_next_one_finishes(
-    run: Run, redis: Redis, target: Redis, urls: list[str], environment: dict[str, str]
+    run: Run,
+    redis: Redis,
+    target: Redis,
+    urls: list[str],
+    environment: dict[str, str],
+    settings: Any,
+    partitions: int,
 ) -> None:
+    """To a store with as many partitions, or with 16."""
+    layout = Layout(partitions)
     run("seed_users", count=8000)
-    process = subprocess.Popen([sys.executable, "manage_users.py", "move_users", *urls], cwd=ROOT, env=environment)
+    command = [sys.executable, "manage_users.py", "move_users", *urls]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment | {"PARTITIONS": str(partitions)})
     until = time.monotonic() + 30
-    while time.monotonic() < until and target.zcard(HOME.index) < 1000:
+    while time.monotonic() < until and _count(target, layout) < 1000:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait(10)
-    assert 1000 <= target.zcard(HOME.index) < 8000
+    assert 1000 <= _count(target, layout) < 8000
     assert not is_held(redis)
     first, second = (name.decode() for name in redis.zrange(HOME.index, 0, 1))
     document: Any = redis.get(HOME.record(first))
     delete(redis, User.from_document(document))  # copied already: it must be removed from the target
     other: Any = redis.get(HOME.record(second))
     redis.set(HOME.record(second), other.replace(b'"user"', b'"admin"'))
+    settings.PARTITIONS = partitions
     run("move_users", *urls)
-    assert users_of(target) == users_of(redis)
+    ids = [name.decode() for name in redis.zrange(HOME.index, 0, -1)]
+    assert _count(target, layout) == len(ids)
+    moved = target.mget([layout.of(user_id).record(user_id) for user_id in ids])
+    assert moved == redis.mget([HOME.record(user_id) for user_id in ids])
+    settings.REDIS_URL = urls[-1]
+    assert "everything agrees" in run("verify_users")
+
+
+def _count(redis: Redis, layout: Layout) -> int:
+    return sum(redis.zcard(home.index) for home in layout.partitions)
 
 
 def test_interrupted_hold_is_lifted(run: Run, redis: Redis, urls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ lonely_primary() { # number: the primary with too few replicas, a different one 
     }'
 }
 
-introduce() { # peer, and its view: MEET, unless this node knows it at its present address; forget what it was before
+introduce() { # peer, and its view: MEET, unless its present address is in the table; FORGET the ID that it had before
   # shellcheck disable=SC2046 # words are wanted
   set -- "${1%:*}" $(echo "$2" | myself)
   at=${3%%,*}

@@ -1,10 +1,11 @@
 # Sourced by start.sh: the users for replication and for node.sh, and the settings of a cluster's node.
 # Starts node.sh, which gives the node its place in the cluster.
 # In: SELF "host:port", POD_IP. nodes.conf, the node's identity, is beside its data: a node without data is another node.
+node='+auth +hello +ping +info +cluster|nodes +cluster|info +cluster|meet +cluster|addslotsrange +cluster|replicate +cluster|forget +cluster|failover'
 replication=$(hash replication-password)
 cat >>"$RUN/users.acl" <<ACL
 user replication on #$replication resetchannels -@all +psync +replconf +ping
-user node on #$replication resetchannels -@all +auth +hello +ping +info +cluster|nodes +cluster|info +cluster|meet +cluster|addslotsrange +cluster|replicate +cluster|forget +cluster|failover
+user node on #$replication resetchannels -@all $node
 ACL
 
 quoted=$(sed 's/[\\"]/\\&/g' "$SECRETS/replication-password")

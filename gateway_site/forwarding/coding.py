@@ -5,8 +5,7 @@ import re
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from functools import lru_cache, partial
-from typing import Protocol
+from functools import lru_cache
 
 from common.http.request import Request
 from common.http.response import Headers, RawResponse, StreamedResponse
@@ -27,39 +26,28 @@ LEFT_ALONE = frozenset(
 )
 """Fields that would become wrong."""
 
+Coder = tuple[Callable[[bytes], bytes], Callable[[], bytes]]
+"""What takes the next piece, and what ends. Equal bodies become equal bytes, however the pieces were cut, as a strong ETag
+demands."""
+
 VARY = (b"vary", b"Accept-Encoding")
 SUFFIX = re.compile(rb'~(?:gzip|br)"')
 """Of the ETag of a coded answer: `"x~gzip"` for the upstream's `"x"`. Apache's own `-gzip` is another."""
 
 
-class Coder(Protocol):
-    def step(self, chunk: bytes, *, at_once: bool) -> bytes: ...
-    def finish(self) -> bytes: ...
+def _gzip() -> Coder:
+    made = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)
+    return made.compress, made.flush
 
 
-class Gzip:
-    def __init__(self) -> None:
-        self._compressor = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)
-        self.finish = self._compressor.flush
+def _br() -> Coder:
+    import brotli  # 5 MB, for routes that ask for it
 
-    def step(self, chunk: bytes, *, at_once: bool) -> bytes:
-        coded = self._compressor.compress(chunk)
-        return coded + self._compressor.flush(zlib.Z_SYNC_FLUSH) if at_once else coded
+    made = brotli.Compressor(quality=BR_QUALITY)
+    return made.process, made.finish
 
 
-class Brotli:
-    def __init__(self) -> None:
-        import brotli  # 5 MB, for routes that ask for it
-
-        self._compressor = brotli.Compressor(quality=BR_QUALITY)
-        self.finish: Callable[[], bytes] = self._compressor.finish
-
-    def step(self, chunk: bytes, *, at_once: bool) -> bytes:
-        coded: bytes = self._compressor.process(chunk)
-        return coded + self._compressor.flush() if at_once else coded
-
-
-CODERS: dict[str, Callable[[], Coder]] = {"gzip": Gzip, "br": Brotli}
+CODERS = {"gzip": _gzip, "br": _br}
 
 
 class Coded:
@@ -109,25 +97,23 @@ class Coded:
             return RawResponse(answer.status_code, fields)
         coder = CODERS[coding]()
         if isinstance(answer, StreamedResponse):
-            # Equal bodies must be equal bytes where they have a strong ETag, however the chunks were cut.
-            chunks = self._chunks(answer.chunks, coder, at_once=tag is None)
-            return StreamedResponse(answer.status_code, fields, chunks, answer.aclose)
+            return StreamedResponse(answer.status_code, fields, self._chunks(answer.chunks, coder), answer.aclose)
         if len(answer.content) <= INLINE_BYTES:
             return RawResponse(answer.status_code, fields, _whole(coder, answer.content))
         body = await asyncio.get_running_loop().run_in_executor(self._threads, _whole, coder, answer.content)
         return RawResponse(answer.status_code, fields, body)
 
-    async def _chunks(self, chunks: AsyncIterator[bytes], coder: Coder, *, at_once: bool) -> AsyncIterator[bytes]:
-        loop = asyncio.get_running_loop()
+    async def _chunks(self, chunks: AsyncIterator[bytes], coder: Coder) -> AsyncIterator[bytes]:
+        loop, (step, finish) = asyncio.get_running_loop(), coder
         async for chunk in chunks:
-            coded = await loop.run_in_executor(self._threads, partial(coder.step, chunk, at_once=at_once))
-            if coded:
+            if coded := await loop.run_in_executor(self._threads, step, chunk):
                 yield coded
-        yield coder.finish()
+        yield await loop.run_in_executor(self._threads, finish)
 
 
 def _whole(coder: Coder, body: bytes) -> bytes:
-    return coder.step(body, at_once=False) + coder.finish()
+    step, finish = coder
+    return step(body) + finish()
 
 
 @lru_cache(maxsize=1024)

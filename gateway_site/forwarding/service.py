@@ -135,8 +135,9 @@ class Service:
 
     def _record(self, error: UpstreamError, request: Outgoing) -> None:
         is_timeout = isinstance(error, (UpstreamTimeout, ConnectTimeout))
-        # The time of a streamed body is its client's: slow clients must not open the circuit.
-        if isinstance(error, PoolFull) or (is_timeout and request.is_streamed):
+        # The time of a streamed body is its client's: slow clients must not open the circuit, nor must one address of several.
+        is_clients = is_timeout and request.is_streamed
+        if isinstance(error, PoolFull) or is_clients or self._client.is_out(error.address):
             self.circuit.ignored()
         else:
             self.circuit.failed(is_timeout=is_timeout)

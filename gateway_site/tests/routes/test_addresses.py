@@ -52,6 +52,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    do_POST = do_GET
+
     def log_message(self, *args):
         pass
 
@@ -79,7 +81,9 @@ def gateway(tmp_path: Path, three: list[Server], monkeypatch: pytest.MonkeyPatch
     upstream = f"{{url: 'http://things:{three[0].server_port}', addresses: {list(NAMES)}}}"
     path.write_text(f"upstreams:\n  things: {upstream}\nroutes:\n- {{prefix: /things, upstream: things}}\n")
     # A stall of this process, which serves all of them, must not look like addresses that accept no connection.
-    with serving("gateway_site", ROUTES=str(path), UPSTREAM_CONNECT_TIMEOUT_MS="4000") as running:
+    with serving(
+        "gateway_site", ROUTES=str(path), UPSTREAM_CONNECT_TIMEOUT_MS="4000", UPSTREAM_TIMEOUT_MS="4000"
+    ) as running:
         yield running
 
 
@@ -93,10 +97,13 @@ def test_one_sick_address_of_three_costs_no_read_of_a_burst(gateway: Served, thr
             three[1].shutdown()
             three[1].server_close()
         three[1].mode = mode if mode != "refuses" else "resets"
+        writes = [pool.submit(session.post, f"{gateway.url}/things", timeout=SECONDS) for _ in range(BURST // 3)]
         answers = pool.map(lambda n: session.get(f"{gateway.url}/things/{n}", timeout=SECONDS), range(2 * BURST))
         assert Counter(answer.status_code for answer in answers) == {200: 2 * BURST}
+        assert {write.result().status_code for write in writes} <= {200, 500, 502, 504}
         text = session.get(f"{gateway.url}/metrics", timeout=SECONDS).text
     assert 'upstream_ejections_total{reason="' in text
+    assert 'upstream_circuit_state{service="things"} 0.0' in text, "writes fail there, but not at the others"
     if mode in {"refuses", "hangs"}:  # else its checks bring it back
         assert 'upstream_addresses{service="things",state="ejected"} 1.0' in text
         assert 'upstream_addresses{service="things",state="ready"} 2.0' in text

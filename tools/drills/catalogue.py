@@ -17,12 +17,15 @@ from tools.drills.scenarios import (
     sentinel_failover,
     slow_clients,
     store_full,
+    upstreams,
 )
 
 DRILLS: tuple[Drill, ...] = (
     rolling_restart.USERS,
     rolling_restart.GATEWAY,
     replica_killed.DRILL,
+    upstreams.ADDRESS,
+    upstreams.UPSTREAM,
     redis_killed.DRILL,
     sentinel_failover.DRILL,
     partition_lost.DRILL,

@@ -27,7 +27,7 @@ class Service:
     `run_in` is put before its command."""
 
     def __init__(self, site: str, folder: Path, *arguments: str, run_in: Sequence[str] = (), **settings: str) -> None:
-        self.site, self.port = site, free_port()
+        self.site, self.port = site, int(settings.get("PORT", 0)) or free_port()
         self.host = settings.get("HOST", "127.0.0.1")
         self.url = f"http://{self.host}:{self.port}"
         self.log, self.errors = folder / f"{site}-{self.port}.log", folder / f"{site}-{self.port}.err"

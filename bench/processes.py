@@ -21,7 +21,7 @@ from tools.processes.valkey import valkey_server
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30
 PASSWORD = "only-for-this-benchmark"  # noqa: S105 - of a store on loopback that lives a minute
-DURABLE = {"appendonly": "yes", "requirepass": PASSWORD}
+DURABLE = {"appendonly": "yes", "requirepass": PASSWORD, "enable-debug-command": "local"}
 SLOTS = 16384
 
 

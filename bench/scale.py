@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+import uuid
 from contextlib import ExitStack
 from itertools import islice, product
 from pathlib import Path
@@ -67,8 +68,13 @@ def way(stack: ExitStack, users: int, partitions: int, primaries: int) -> tuple[
     lines = {name: folder / f"{name}.txt" for name in SCENARIOS}
     for name in SCENARIOS:
         lines[name].write_text("\n".join(line(name, user) for user in sample))
-    figures = {"bytes a user": (used - before) / users, "seeded a second": users / seeded["seconds"]}
-    return Way(users, partitions, sample, pair, lines), figures | {"exported a second": users / exported["seconds"]}
+    figures = {
+        "bytes a user": (used - before) / users,
+        "seeded a second": users / seeded["seconds"],
+        "exported a second": users / exported["seconds"],
+        **of_a_primary(stores(pair)[0]),
+    }
+    return Way(users, partitions, sample, pair, lines), figures
 
 
 def line(scenario: str, user: User) -> str:
@@ -89,14 +95,39 @@ def used_bytes(pair: processes.Pair) -> int:
     return sum(store.info("memory")["used_memory"] for store in stores(pair))
 
 
+def of_a_primary(store: Any) -> dict[str, float]:
+    """What the fork for the append-only file and the load after a restart take, and how many connections there are."""
+    store.bgrewriteaof()
+    settle_one(store)
+    mebibytes = store.info("memory")["used_memory"] / 2**20
+    fork, connections = store.info("stats")["latest_fork_usec"], store.info("clients")["connected_clients"] - 1
+    started = time.monotonic()
+    store.execute_command("DEBUG", "LOADAOF")
+    loaded = time.monotonic() - started
+    claims = list(islice(store.scan_iter("{*}:email:*", 1000), 100))
+    key = claims[0].partition(b"email:")[0] + b"idem:" + b"k" * 36
+    store.set(key, "f" * 32 + f"+{uuid.uuid4()} 2026-11-27T00:00:00.000000Z", ex=60)
+    return {
+        "fork, ms a GiB": fork / mebibytes * 1.024,
+        "load, s a GiB": loaded / mebibytes * 1024,
+        "connections": connections,
+        "bytes a claim": statistics.fmean(map(store.memory_usage, claims)),
+        "bytes a key": store.memory_usage(key),
+    }
+
+
 def settle(pair: processes.Pair) -> None:
     """Waits for the child that rewrites the append-only file after seeding: its CPU is not a request's. Raises TimeoutError."""
-    deadline = time.monotonic() + SETTLE_SECONDS
     for store in stores(pair):
-        while any(store.info("persistence")[key] for key in ("aof_rewrite_in_progress", "aof_rewrite_scheduled")):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"the append-only file is rewritten for more than {SETTLE_SECONDS} s")
-            time.sleep(0.2)
+        settle_one(store)
+
+
+def settle_one(store: Any) -> None:
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while any(store.info("persistence")[key] for key in ("aof_rewrite_in_progress", "aof_rewrite_scheduled")):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the append-only file is rewritten for more than {SETTLE_SECONDS} s")
+        time.sleep(0.2)
 
 
 def loaded(at: Way, scenario: str, args: Any) -> dict[str, float]:

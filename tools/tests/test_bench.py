@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.model import CARRIED
 from tools.processes.service import ROOT
 
 pytestmark = pytest.mark.verify
@@ -16,7 +17,11 @@ SCENARIOS = ["read", "list", "create", "mixed", "direct-read", "empty", "redis"]
 
 
 def bench(name: str, *arguments: str, codes: Container[int] = (0,)) -> str:
-    command = [sys.executable, "-m", f"bench.{name}", "--connections", "4", *arguments]
+    return bench_of(name, "--connections", "4", *arguments, codes=codes)
+
+
+def bench_of(name: str, *arguments: str, codes: Container[int] = (0,)) -> str:
+    command = [sys.executable, "-m", f"bench.{name}", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode in codes, done.stderr
     return done.stdout
@@ -45,6 +50,9 @@ def test_scale_compares_partitions_with_the_floors(tmp_path: Path) -> None:
         for of_all, of_store, floor in zip(rows[name], rows[f"{name}, store"], rows[f"{name}, floor"], strict=True):
             assert of_all > of_store > 0 < floor
     assert all(value > 0 for name in ("bytes a user", "seeded a second", "exported a second") for value in rows[name])
+    rules, cases = bench_of("model", str(figures)).split("\n\n")
+    assert "connections of a process to a primary, 16 partitions | 2 | 2 | 1.00" in rules
+    assert len(cases.splitlines()) == 2 + len(CARRIED)
 
 
 def test_soak_samples_memory_while_it_loads() -> None:

@@ -1,0 +1,102 @@
+"""Carries the figures of bench.scale to more users: what each primary and the services would need.
+
+`python -m bench.model FILE` (of `bench.scale --results FILE`) prints two Markdown tables: the model's rules against what was
+measured, and the rules carried on. The rules:
+
+- Memory, loading and forking of a primary grow with its users; the bytes of a user do not depend on their number.
+- A page costs a fixed part and one for each command: one for each partition, and one for each that has a user on the page.
+- A process has one connection to each primary, and one more to ask for the map of a cluster.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+CARRIED = ((40_000_000, 1, 1), (250_000_000, 16, 16), (100_000_000, 16, 4), (1_000_000_000, 64, 64))
+"""Users, partitions, primaries."""
+
+PODS, CREATES = 100, 1000
+"""Processes of the user service, and creates a second that carry an Idempotency-Key."""
+
+PAGE, DAY, GIB = 20, 86_400, 2**30
+
+
+class Figures:
+    """What was measured, by name, users and partitions."""
+
+    def __init__(self, measured: dict[str, Any]) -> None:
+        self.rows, self.users, self.partitions = measured["rows"], measured["users"], measured["partitions"]
+
+    def of(self, name: str, partitions: int, users: int | None = None) -> float:
+        column = self.users.index(users or self.users[-1]) * len(self.partitions) + self.partitions.index(partitions)
+        return float(self.rows[name][column])
+
+    def page(self, name: str, partitions: int) -> float:
+        """By the line through the costs of the fewest partitions and the second fewest."""
+        first, second = self.partitions[:2]
+        low, high = self.of(name, first), self.of(name, second)
+        return low + (high - low) * (commands(partitions) - commands(first)) / (commands(second) - commands(first))
+
+
+def commands(partitions: int) -> float:
+    """Those of a page; some partitions have several of its users."""
+    return partitions + partitions * (1 - (1 - 1 / partitions) ** PAGE)
+
+
+def checked(figures: Figures) -> list[list[str]]:
+    """The rules against figures that they were not made from."""
+    most, few, many = figures.partitions[-1], figures.users[0], figures.users[-1]
+    rows: list[tuple[str, float, float]] = [
+        (f"{name} over {most} partitions, µs", figures.page(name, most), figures.of(name, most))
+        for name in ("pages", "pages, store")
+        if len(figures.partitions) > 2  # else the line goes through it
+    ]
+    for count in figures.partitions:
+        name = f"bytes of {many:,} users in {count} partitions, from {few:,}"
+        size, measured = (figures.of("bytes a user", count, users) * many for users in (few, many))
+        if few < many:
+            rows.append((name, size, measured))
+        name = f"connections of a process to a primary, {count} partitions"
+        rows.append((name, 1 + (count > 1), figures.of("connections", count)))
+    return [[name, f"{model:,.0f}", f"{measured:,.0f}", f"{model / measured:.2f}"] for name, model, measured in rows]
+
+
+def carried(figures: Figures) -> list[list[str]]:
+    """What each case of CARRIED would need."""
+    rows = []
+    for users, partitions, primaries in CARRIED:
+        size = figures.of("bytes a user", partitions if partitions in figures.partitions else 1)
+        gib = users / primaries * size / GIB
+        in_store = figures.page("pages, store", partitions)
+        services = figures.page("pages", partitions) - in_store
+        cells = [
+            *(f"{number:,}" for number in (users, partitions, primaries)),
+            f"{gib:,.1f} GiB",
+            f"{gib * figures.of('fork, ms a GiB', 1):,.0f} ms",
+            f"{gib * figures.of('load, s a GiB', 1) / 60:,.1f} min",
+            f"{users / partitions * size / GIB:,.1f} GiB",
+            f"{users / primaries * figures.of('bytes a claim', 1) / GIB:,.1f} GiB",
+            f"{primaries * 1e6 / in_store:,.0f}",
+            f"{1e6 / services:,.0f}",
+            f"{PODS * (1 + (partitions > 1)):,}",
+            f"{CREATES * DAY * figures.of('bytes a key', 1) / primaries / GIB:,.1f} GiB",
+        ]
+        rows.append(cells)
+    return rows
+
+
+def table(head: str, rows: list[list[str]]) -> str:
+    lines = [f"| {head} |", "|" + "---|" * (head.count("|") + 1), *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    figures = Figures(json.loads(Path(sys.argv[1]).read_text()))
+    sys.stdout.write(table("rule | model | measured | ratio", checked(figures)) + "\n")
+    head = "users | partitions | primaries | a primary | fork | load | a slot | its claims | pages/s of the stores"
+    sys.stdout.write(table(f"{head} | pages/s a core | connections to a primary | keys of a day", carried(figures)))
+
+
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ from tools.drills.scenarios import (
     sentinel_failover,
     slow_clients,
     store_full,
+    store_moved,
     upstreams,
 )
 
@@ -39,6 +40,7 @@ DRILLS: tuple[Drill, ...] = (
     overload.DRILL,
     slow_clients.DRILL,
     memory.DRILL,
+    store_moved.DRILL,
     restore.DRILL,
     linearizable.DRILL,
 )

@@ -87,7 +87,7 @@ class Ledger:
             path = page["next"] and "/api/users" + page["next"].partition("/api/users")[2]
         client.close()
         lost = [tag for tag, entry in self.entries.items() if not set(found.get(tag, [None])) & entry.states]
-        doubled = [tag for tag, names in found.items() if len(names) > 1]
+        doubled = [tag for tag in self.entries if len(found.get(tag, ())) > 1]
         # Refused, but in the store.
         ghosts = [tag for tag in lost if self.entries[tag].states == {None} and not self.entries[tag].user_id]
         return Verdict([tag for tag in lost if tag not in ghosts], doubled + ghosts)

@@ -51,12 +51,12 @@ def drill(count: int, folder: Path) -> str:
         (folder / name).mkdir()
     with store(folder / "full") as source, store(folder / "restored") as target:
         full, restored = source.url, target.url
-        _step("seed", full, "seed_users", "--count", str(count))
-        exported = _step("export", full, "export_users", backup, "--format", "json")
-        imported = _step("import", restored, "import_users", backup, "--format", "json")
-        again = _step("export", restored, "export_users", f"{folder / 'again'}", "--format", "json")
+        step("seed", full, "seed_users", "--count", str(count))
+        exported = step("export", full, "export_users", backup, "--format", "json")
+        imported = step("import", restored, "import_users", backup, "--format", "json")
+        again = step("export", restored, "export_users", f"{folder / 'again'}", "--format", "json")
         for name, url in (("full", full), ("restored", restored)):
-            found = _step(f"verify {name}", url, "verify_users", "--format", "json")
+            found = step(f"verify {name}", url, "verify_users", "--format", "json")
             _require(
                 found["checked"]["records"] == count, f"the {name} store has {found['checked']['records']} records"
             )
@@ -67,13 +67,13 @@ def drill(count: int, folder: Path) -> str:
     return str(exported["sha256"])
 
 
-def _step(name: str, url: str, *command: str) -> dict[str, Any]:
+def step(name: str, url: str, *command: str, **settings: str) -> dict[str, Any]:
     """One management command on one store; returns its JSON output, if any. Raises DrillError."""
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "manage_users.py", *command],
         cwd=ROOT,
-        env=environment("users_site", 3001, REDIS_URL=url, DEBUG="false"),
+        env=environment("users_site", 3001, REDIS_URL=url, DEBUG="false", **settings),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

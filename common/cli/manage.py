@@ -77,11 +77,19 @@ def main(settings_module: str, **placeholders: str) -> None:
         sys.exit(f"{sys.argv[0]}: {error}")
 
 
+def _read_running() -> None:
+    """The settings of a running `make run`, without those of its store if another one is set."""
+    store = {name: environment.text(name) for name in ("REDIS_URL", "REDIS_HOST", "PARTITIONS")}
+    environment.read_dotenv(f"{environment.text('DATA_DIR') or '.data'}/run.env")
+    if store["REDIS_URL"] or store["REDIS_HOST"]:
+        os.environ.update(store)
+
+
 def _load_settings(placeholders: dict[str, str]) -> SettingError | None:
     """Loads Django's settings; with placeholders where the real ones are wrong, whose error it returns."""
     try:
         environment.read_dotenv()
-        environment.read_dotenv(f"{environment.text('DATA_DIR') or '.data'}/run.env")  # of a running `make run`
+        _read_running()
         if sys.argv[1:2] == ["runserver"] and not environment.text("DEBUG"):
             os.environ["DEBUG"] = "true"
         _ = settings.INSTALLED_APPS

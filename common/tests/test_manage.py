@@ -24,7 +24,7 @@ WRONG = {
 
 
 def manage(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if name == "PATH"}
+    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "DATA_DIR"}}
     command = [sys.executable, MANAGE, *words]
     return subprocess.run(
         command, cwd=ROOT, env={**inherited, **settings}, capture_output=True, text=True, timeout=30, check=False

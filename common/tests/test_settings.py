@@ -84,7 +84,7 @@ def test_a_file_that_cannot_be_read_is_named(site: str, tmp_path: Path) -> None:
 
 def start(command: list[str], folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """The end of a process that must not start."""
-    inherited = {name: value for name, value in os.environ.items() if name == "PATH"}
+    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "DATA_DIR"}}
     environment = {"PORT": str(free_port()), "PYTHONPATH": str(ROOT), **inherited, **REQUIRED, **settings}
     return subprocess.run(
         [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=30, check=False

@@ -15,7 +15,9 @@ COMMAND_SECONDS = 60
 @pytest.fixture
 def shell() -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """Runs `manage_gateway.py` as a shell does, without a terminal."""
-    environment = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"} or "COV" in name}
+    environment = {
+        name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "DATA_DIR"} or "COV" in name
+    }
     environment |= {"DEBUG": "false", "SECRET_KEY": "a key for tests only", "ALLOWED_HOSTS": "127.0.0.1"}
     environment |= {"USER_SERVICE_URL": "http://127.0.0.1:1", "AUTH": "none"}
 

@@ -81,7 +81,9 @@ def argv(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
 @pytest.fixture
 def environment(own_store: Store, redis: Redis) -> dict[str, str]:
     """What a shell's commands need."""
-    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"} or "COV" in name}
+    inherited = {
+        name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "DATA_DIR"} or "COV" in name
+    }
     return {
         **inherited,
         "REDIS_URL": own_store.url,

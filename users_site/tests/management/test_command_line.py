@@ -111,6 +111,20 @@ def test_missing_setting_is_one_line(shell: Any) -> None:
     assert "REDIS_HOST" in one_line(done.stderr)
 
 
+@pytest.mark.parametrize(
+    "own", [{"REDIS_URL": "redis://127.0.0.1:2/0"}, {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": "2"}]
+)
+def test_the_store_that_is_set_is_used_beside_make_run(shell: Any, tmp_path: Path, own: dict[str, str]) -> None:
+    (tmp_path / "run.env").write_text("REDIS_URL=redis://127.0.0.1:1/0\nPARTITIONS=16\n")
+    told = [
+        one_line(
+            shell("wait_for_redis", "--timeout", "1", **{"REDIS_URL": "", "DATA_DIR": str(tmp_path), **settings}).stderr
+        )
+        for settings in ({}, own)
+    ]
+    assert ["127.0.0.1:1" in told[0], "127.0.0.1:2" in told[1]] == [True, True]
+
+
 def test_debug_log_lines_stay_off_stdout(shell: Any) -> None:
     done = shell("seed_users", "--count", "1", "--print-ids", LOG_LEVEL="debug")
     assert len(done.stdout.splitlines()) == 1

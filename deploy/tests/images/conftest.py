@@ -53,8 +53,6 @@ class System:
         self.run("store", "redis", "--tmpfs=/data:mode=1777", "--tmpfs=/run/redis:mode=1777")
         self.run("user-service", "user-service", *self._settings("users"))
         self.run("api-gateway", "api-gateway", "--publish=127.0.0.1::3000", *self._settings("gateway"))
-        port = engine("port", self.container("api-gateway"), "3000").rpartition(":")[2]
-        self.url = f"http://localhost:{port}"  # a name of ALLOWED_HOSTS
         try:
             self.wait()
         except RuntimeError:
@@ -63,7 +61,9 @@ class System:
         return self
 
     def wait(self) -> None:
-        """Returns when the gateway is ready."""
+        """Returns when the gateway is ready. Docker publishes another port at each start."""
+        port = engine("port", self.container("api-gateway"), "3000").rpartition(":")[2]
+        self.url = f"http://localhost:{port}"  # a name of ALLOWED_HOSTS
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             try:

@@ -23,7 +23,9 @@ def store(folder: Path) -> list[str]:
     if run(ENGINE, "pull", "--quiet", image).returncode == 0:
         return []
     file = folder / "store.yaml"
-    services = {name: {"image": f"devops-challenge/store:{TAG}"} for name in ("redis", "volume")}
+    answers = ["CMD", "python", "-c", "import socket; socket.create_connection(('127.0.0.1', 6379))"]  # no valkey-cli
+    image = f"devops-challenge/store:{TAG}"
+    services = {"redis": {"image": image, "healthcheck": {"test": answers}}, "volume": {"image": image}}
     file.write_text(json.dumps({"services": services}), encoding="utf-8")
     return ["--file", str(file)]
 
@@ -50,4 +52,4 @@ def url(tmp_path: Path) -> Iterator[str]:
 def test_compose_serves_users(url: str):
     answer = requests.post(f"{url}/api/users", json={"name": "Ada", "email": "ada@example.com"}, timeout=10)
     assert answer.status_code == 201, answer.text
-    assert requests.get(answer.headers["Location"], timeout=10).json()["name"] == "Ada"
+    assert requests.get(f"{url}{answer.headers['Location']}", timeout=10).json()["name"] == "Ada"

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.in_process import REQUIRED
 from tools.processes.service import ROOT
 
 FOLDERS = ("common/config", "common/observability", "common/server", "common/cli", "packages", "users_site/repository")
@@ -16,6 +17,13 @@ MODULES = [
     if "tests" not in file.parts and file.name not in {"settings.py", "__init__.py"}
 ]
 """Not the modules that build on DRF, which reads its settings when it is imported."""
+
+SETTINGS = """
+import sys
+from importlib import import_module
+import_module(sys.argv[1])
+assert not {"prometheus_client", "django.http"} & sys.modules.keys()
+"""
 
 SCRIPT = """
 import sys
@@ -29,10 +37,20 @@ assert not settings.configured
 
 @pytest.mark.parametrize("names", [["users_site.asgi", "gateway_site.asgi"], MODULES], ids=["asgi", "modules"])
 def test_modules_are_imported_without_settings(names: list[str]) -> None:
+    run(SCRIPT, *names)
+
+
+@pytest.mark.parametrize("name", ["users_site.settings", "gateway_site.settings"])
+def test_settings_import_no_metrics(name: str) -> None:
+    """prometheus_client reads at its import whether there are several workers; the server says so after the settings."""
+    run(SETTINGS, name, **REQUIRED)
+
+
+def run(script: str, *names: str, **environment: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *names],
+        [sys.executable, "-c", script, *names],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
         text=True,
         timeout=60,

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from django.utils.http import parse_http_date_safe
 
 from common.http.response import Headers
-from gateway_site.forwarding.headers import SET_BY_US, joined
+from gateway_site.forwarding.headers import joined
+from gateway_site.routes.field_names import SET_BY_US
 from gateway_site.routes.table import Cache
 
 STORABLE = frozenset({200, 203, 301, 308, 404, 410})

@@ -3,10 +3,10 @@
 from typing import Protocol
 
 from common.http.request import Request
-from gateway_site.forwarding.headers import CREDENTIALS
 from gateway_site.guard import challenge
 from gateway_site.guard.api_keys import PREFIX
 from gateway_site.guard.principal import Principal
+from gateway_site.routes.field_names import CREDENTIALS
 
 AUTHORIZATION, API_KEY = b"authorization", b"x-api-key"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from common.http.response import Headers
-from gateway_site.forwarding.headers import IDENTITY
+from gateway_site.routes.field_names import IDENTITY
 
 READ, WRITE = "users:read", "users:write"
 SCOPES = frozenset({READ, WRITE})

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from common.http.response import Fields
 from gateway_site.guard.rate import Rate
 
 USERS, USER_SERVICE = "/api/users", "user-service"
@@ -67,7 +66,7 @@ class Edits:
     """Header fields with the names `dropped` are removed, then `added` are appended."""
 
     dropped: frozenset[bytes] = frozenset()
-    added: Fields = ()
+    added: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

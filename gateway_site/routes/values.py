@@ -6,8 +6,8 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway_site.forwarding.headers import CREDENTIALS, HOP_BY_HOP, IDENTITY, NOT_FORWARDED
 from gateway_site.guard import rate
+from gateway_site.routes.field_names import CREDENTIALS, HOP_BY_HOP, IDENTITY, NOT_FORWARDED, OURS_IN_ANSWERS
 from gateway_site.routes.table import ANY, OPEN, REST, Cache, Canary, Compression, Edits, Tls
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?(:\d{1,5})?")
@@ -20,20 +20,6 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 FIELD = re.compile(r"[A-Za-z0-9-]{1,64}")
 FIELD_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,1000}[\x21-\x7e])?")
 SENTENCE = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
-
-
-OURS_IN_ANSWERS = frozenset(
-    (
-        b"age",
-        b"content-encoding",
-        b"content-length",
-        b"content-range",
-        b"etag",
-        b"www-authenticate",
-        b"x-content-type-options",
-        b"x-request-id",
-    )
-)
 
 
 def matching(pattern: re.Pattern[str], wanted: str) -> Callable[[Any], str]:

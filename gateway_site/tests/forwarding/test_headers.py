@@ -6,15 +6,8 @@ from hypothesis import strategies as st
 
 from common.http.proxies import Origin
 from gateway_site.forwarding import headers
-from gateway_site.forwarding.headers import (
-    FROM_CLIENT,
-    HOP_BY_HOP,
-    IDENTITY,
-    NOT_FORWARDED,
-    Dropped,
-    end_to_end,
-    forwarded,
-)
+from gateway_site.forwarding.headers import FROM_CLIENT, Dropped, end_to_end, forwarded
+from gateway_site.routes.field_names import HOP_BY_HOP, IDENTITY, NOT_FORWARDED
 
 TOKENS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20).map(str.encode)
 NAMES = (

@@ -1,0 +1,55 @@
+"""Names of header fields, in lower case, that tables and forwarding treat alike."""
+
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+"""RFC 9110 §7.6.1, and fields that older peers still send."""
+
+IDENTITY = b"x-authenticated-"
+"""Prefix of the fields that name the caller (guard/principal.py). Only the gateway may set them."""
+
+SET_BY_US = frozenset(
+    (
+        b"host",
+        b"content-length",
+        b"expect",
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-real-ip",
+        b"x-request-id",
+        b"x-request-timeout-ms",
+    )
+)
+
+CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
+"""With AUTH these end here: the user service has no use for a secret."""
+
+NOT_FORWARDED = HOP_BY_HOP | SET_BY_US
+
+OURS_IN_ANSWERS = frozenset(
+    (
+        b"age",
+        b"content-encoding",
+        b"content-length",
+        b"content-range",
+        b"etag",
+        b"www-authenticate",
+        b"x-content-type-options",
+        b"x-request-id",
+    )
+)

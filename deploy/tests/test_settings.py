@@ -70,7 +70,7 @@ def _compose_environment(service: Service) -> dict[str, str]:
 def test_compose_gives_settings_that_the_service_reads_and_takes(service: Service):
     environment = _compose_environment(service)
     assert {name for name in environment if not service.reads(name)} == set()
-    assert service.start({**environment}).error is None
+    assert service.start({**environment}, {}).error is None
 
 
 def test_compose_scrapes_with_the_labels_that_the_rules_select():

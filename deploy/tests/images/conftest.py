@@ -5,6 +5,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,17 @@ def inspect(what: str, name: str) -> dict[str, Any]:
     return found
 
 
+def wait_until_ready(url: str) -> None:
+    """Raises TimeoutError."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(requests.RequestException):
+            if requests.get(f"{url}/health/ready", timeout=2).ok:
+                return
+        time.sleep(0.2)
+    raise TimeoutError
+
+
 class System:
     """The three containers on a separate network."""
 
@@ -64,16 +76,11 @@ class System:
         """Returns when the gateway is ready. Docker publishes another port at each start."""
         port = engine("port", self.container("api-gateway"), "3000").rpartition(":")[2]
         self.url = f"http://localhost:{port}"  # a name of ALLOWED_HOSTS
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                if requests.get(f"{self.url}/health/ready", timeout=2).ok:
-                    return
-            except requests.RequestException:
-                pass
-            time.sleep(0.2)
-        logs = "".join(engine("logs", self.container(name), check=False)[-2000:] for name in NAMES)
-        raise RuntimeError(f"not ready: {logs}")
+        try:
+            wait_until_ready(self.url)
+        except TimeoutError as error:
+            logs = "".join(engine("logs", self.container(name), check=False)[-2000:] for name in NAMES)
+            raise RuntimeError(f"not ready: {logs}") from error
 
     def __exit__(self, *_: object) -> None:
         for name in NAMES:

@@ -10,7 +10,7 @@ import pytest
 import requests
 import yaml
 
-from deploy.tests.images.conftest import DEPLOY, ENGINE, TAG
+from deploy.tests.images.conftest import DEPLOY, ENGINE, TAG, wait_until_ready
 from deploy.tests.programs import run
 from tools.processes.service import free_port
 
@@ -33,18 +33,18 @@ def store(folder: Path) -> list[str]:
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """The gateway's URL while everything runs."""
-    if run(ENGINE, "compose", "version").returncode:
-        pytest.skip(f"{ENGINE} has no command compose")
     if TAG != "local":
         pytest.skip("compose.yaml runs the images tagged `local`")
     port = free_port()
     project = f"compose-{uuid.uuid4().hex[:8]}"
-    compose = (ENGINE, "compose", "--file", FILE, *store(tmp_path), "--project-name", project)
+    command = (ENGINE, "compose") if run(ENGINE, "compose", "version").returncode == 0 else ("podman-compose",)
+    compose = (*command, "--file", FILE, *store(tmp_path), "--project-name", project)
     environment = {**os.environ, "GATEWAY_PORT": str(port)}
     try:
-        started = run(*compose, "up", "--detach", "--wait", "--no-build", env=environment)
+        started = run(*compose, "up", "--detach", "--no-build", env=environment)
         assert started.returncode == 0, started.stderr + run(*compose, "logs", env=environment).stdout
-        yield f"http://localhost:{port}"
+        wait_until_ready(url := f"http://localhost:{port}")
+        yield url
     finally:
         run(*compose, "down", "--volumes", "--timeout", "20", env=environment)
 

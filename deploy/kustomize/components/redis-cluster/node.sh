@@ -55,7 +55,7 @@ heal() {
   mine=$(ask "$SELF" cluster nodes)
   views="" number=0 answered=0
   for peer in $PEERS; do
-    [ "$peer" != "$SELF" ] || self=$number
+    [ "$peer" != "$SELF" ] || ordinal=$number
     number=$((number + 1))
     view=$(ask "$peer" cluster nodes)
     [ -n "$(echo "$view" | myself)" ] || continue
@@ -68,12 +68,12 @@ $view"
   echo "$mine" | myself | awk '$3 ~ /master/ && NF < 9 { ok = 1 } END { exit !ok }' || return 0
   [ "$answered" = "$number" ] || return 0
   primaries=${PRIMARIES:-3}
-  first=$((self * 16384 / primaries))
-  last=$(((self + 1) * 16384 / primaries - 1))
-  if [ "$self" -lt "$primaries" ] && ! echo "$views" | is_assigned "$first" "$last"; then
+  first=$((ordinal * 16384 / primaries))
+  last=$(((ordinal + 1) * 16384 / primaries - 1))
+  if [ "$ordinal" -lt "$primaries" ] && ! echo "$views" | is_assigned "$first" "$last"; then
     ask "$SELF" cluster addslotsrange "$first" "$last" >/dev/null
   elif echo "$mine" | is_whole; then
-    primary=$(echo "$mine" | lonely_primary "$self")
+    primary=$(echo "$mine" | lonely_primary "$ordinal")
     [ -z "$primary" ] || ask "$SELF" cluster replicate "$primary" >/dev/null
   fi
 }

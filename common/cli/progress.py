@@ -30,10 +30,10 @@ class Progress(tqdm):  # type: ignore[misc]
     def seconds(self) -> float:
         return float(self.format_dict["elapsed"])
 
-    def summary(self, count: int | None = None) -> str:
-        """The count, the time and the rate."""
+    def summary(self, count: int | None = None, what: str = "") -> str:
+        """The count, the time and the rate; of all that was counted, unless given."""
         done = self.n if count is None else count
-        return f"{done:,} {self.what} in {self.seconds:.1f} s ({done / max(self.seconds, 1e-6):,.0f}/s)"
+        return f"{done:,} {what or self.what} in {self.seconds:.1f} s ({done / max(self.seconds, 1e-6):,.0f}/s)"
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """tqdm's hook for other ways to show."""

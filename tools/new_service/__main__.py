@@ -32,7 +32,9 @@ def main(arguments: list[str]) -> int:
         return 2
     root = Path()
     if (root / f"{name}_site").exists():
-        sys.stderr.write(f"error: {name}_site exists: remove it first, or choose another name\n")
+        sys.stderr.write(
+            f"error: {name}_site exists: choose another name, or remove what was written (`git status` lists it)\n"
+        )
         return 1
     port = max([FIRST_PORT - 1, *further(root).values()]) + 1
     write(root, name, port)

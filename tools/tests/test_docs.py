@@ -54,15 +54,18 @@ def test_every_page_is_reachable_from_the_index() -> None:
 
 
 def test_changes_of_the_tutorials_fit_the_code() -> None:
-    """The lines that a `diff` block removes or keeps are in the file that is named before it."""
+    """The lines that a `diff` block removes or keeps are in the file that is named before it, or those that it adds or keeps:
+    the reader has followed the page."""
     for page in (ROOT / "docs/tutorials").glob("*.md"):
-        path, missing = "", []
+        path, missing = "", list[str]()
         for name, block in re.findall(
             r"`([\w/]+\.py)`|^```diff\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
         ):
             path = name or path
             code = (ROOT / path).read_text("utf-8").splitlines() if block else []
-            missing += [line for line in block.splitlines() if line[0] != "+" and line[1:] not in code]
+            lines = [line for line in block.splitlines() if line[1:] not in code]
+            before, after = ([line for line in lines if line[0] != other] for other in "+-")
+            missing += before if after else []
         assert missing == [], f"{page.name}: {path}"
 
 

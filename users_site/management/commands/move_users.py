@@ -19,7 +19,7 @@ Copies all users and idempotency entries from one store to an empty one while th
 the old store refuse writes (503 with Retry-After) and copies the last changes. Every user is compared byte for byte. From
 then on the service must use the new store. The old store stays closed for writes, so no write is lost.
 
-PARTITIONS is the number of the new store; the old store may have another one.
+Set PARTITIONS to the number of the new store; the old store may have another one.
 
 After an interruption, run the same command again: it copies what differs. An interrupted run leaves the old store open.
 --call-off opens the old store again after a finished move; changes made in the new store since then are not moved back.

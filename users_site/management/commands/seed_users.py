@@ -50,7 +50,7 @@ With DEBUG=false, a store with addresses of other domains counts as a production
             elif not options["production"] and not settings.DEBUG and has_real_people(bulk):
                 raise CommandError(f"{bulk.address} holds people with real addresses: give --production if you mean it")
             seed = secrets.token_hex(4) if options["seed"] is None else options["seed"]
-            progress, created = self.start_progress(options["count"], "users seeded"), 0
+            progress, created = self.start_progress(options["count"], "users"), 0
             for loaded in load(bulk, entries(islice(people(seed), options["count"]))):
                 progress.update(len(loaded.entries))
                 created += loaded.created
@@ -62,7 +62,8 @@ With DEBUG=false, a store with addresses of other domains counts as a production
             counts = {"seed": seed, "created": created, "skipped": skipped}
             self.write_json(counts | {"seconds": round(progress.seconds, 3)})
         note = f", {skipped:,} already there" if skipped else ""
-        self.say(f"{progress.summary(created)}{note}; --seed {seed}")
+        if options["count"] or not options["clear"]:
+            self.say(f"{progress.summary(created, 'users seeded')}{note}; --seed {seed}")
 
     def _clear(self, bulk: Bulk, options: dict[str, Any]) -> None:
         count = users_in(bulk)

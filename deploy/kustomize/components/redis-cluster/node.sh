@@ -34,7 +34,7 @@ lonely_primary() { # number: the primary with too few replicas, a different one 
       least = wanted
       for (id in host) if (replicas[id] + 0 < least) least = replicas[id] + 0
       for (id in host) if (replicas[id] + 0 == least && least < wanted) names[id] = host[id]
-      for (id in names) { rank[id] = 0; count++; for (other in names) rank[id] += names[other] < names[id] }
+      for (id in names) { rank[id] = 0; count++; for (other in names) rank[id] += (names[other] < names[id]) }
       for (id in names) if (rank[id] == number % count) print id
     }'
 }

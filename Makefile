@@ -78,7 +78,7 @@ docs: .venv/docs/.requirements-docs ## the pages of docs/ as a site in build/sit
 rename: .venv/.requirements-dev ## your names instead of the template's: make rename NAME=acme ORG=acme-inc
 	@$(PY) -m tools.rename "$(NAME)" "$(ORG)" && $(PY) -m ruff check --fix-only --quiet && $(PY) -m ruff format --quiet
 
-new-service: .venv/.requirements-dev ## a third service behind the gateway, with tests and manifests: make new-service NAME=orders
+new-service: .venv/.requirements-dev ## a service of your own behind the gateway, with tests and manifests: make new-service NAME=orders
 	@$(PY) -m tools.new_service "$(NAME)" && $(PY) deploy/bin/monitoring_component.py && $(PY) -m ruff check --fix-only --quiet && $(PY) -m ruff format --quiet && $(MAKE) --no-print-directory schema
 
 verify: docs verify-schema verify-deploy verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename verify-service ## slow checks: docs, manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing, rename, new service

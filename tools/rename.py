@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     valid = [word for word in arguments if _NAME.fullmatch(word) and len(word) <= LONGEST]
     if len(arguments) != 2 or len(valid) != 2:
         sys.stderr.write(
-            "error: give two names of lower-case letters, digits and single hyphens, at most "
+            "error: give two names of lower-case letters, digits and single hyphens that begin with a letter, at most "
             f"{LONGEST} characters each: make rename NAME=acme ORG=acme-inc\n"
         )
         return 2

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 PROBE_SECONDS = 0.25
+UNREAD_SECONDS = 0.05
+"""At the end, for a request that has arrived and is not read yet. uvicorn waits 0.1 s before it counts those in flight."""
 
 logger = logging.getLogger(__name__)
 
@@ -225,6 +227,10 @@ class Protocol(asyncio.BufferedProtocol):
         """Called by uvicorn after it has closed its listeners."""
         self.pipeline.clear()
         if self.exchange is None:
-            self.transport.close()
+            self.loop.call_later(UNREAD_SECONDS, self._close_if_idle)
         else:
             self.exchange.end()
+
+    def _close_if_idle(self) -> None:
+        if self.exchange is None:
+            self.transport.close()

@@ -1,5 +1,6 @@
 """Puts a changed file of ROUTES in force; one that is refused changes nothing but a metric and the log."""
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import Any
@@ -21,17 +22,19 @@ class Reloader:
         self._path = Path(source[0])
         self._seen: object = None
         self._read: object = None
+        self._reading: asyncio.Task[None] | None = None
 
     def look(self) -> None:
         """Called twice a second. A file that changes is read once it has stayed the same from one call to the next."""
         before, self._seen = self._seen, state_of(self._path)
-        if self._seen != self._read and before in (None, self._seen):
+        is_reading = self._reading is not None and not self._reading.done()
+        if self._seen != self._read and before in (None, self._seen) and not is_reading:
             self._read = self._seen
-            self._reload()
+            self._reading = asyncio.create_task(self._reload())
 
-    def _reload(self) -> None:
+    async def _reload(self) -> None:
         try:
-            found = table(*self._source)
+            found = await asyncio.to_thread(table, *self._source)  # a large one takes seconds
             if longest := next((route for route in found.routes if route.timeout_ms > self._longest_ms), None):
                 cure = f"the longest was {self._longest_ms} at the start; restart the gateway for a longer one"
                 raise Malformed(f"route {longest.prefix}: timeout_ms is {longest.timeout_ms}: {cure}")

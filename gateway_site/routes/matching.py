@@ -1,4 +1,4 @@
-"""Finds the route of a path: by two dictionaries where it is fixed or ends in one segment, else by a regular expression."""
+"""Finds the route of a path: by dictionaries where it is fixed or ends in one segment, else by its prefix."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -14,13 +14,14 @@ _SEGMENT = re.compile(r"\{[a-z_]+\}")
 
 
 class Matcher:
-    """`views`: each route with its view."""
+    """`views`: each route with its view. The cost of a path does not depend on the number of routes."""
 
     def __init__(self, views: Iterable[tuple[Route, Callable[..., Any]]]) -> None:
         self._fixed: dict[str, Match] = {}
         self._open: dict[str, Match] = {}
-        rest: list[tuple[str, Match]] = []
+        self._below: dict[str, tuple[re.Pattern[str], list[Match]]] = {}
         for route, view in views:
+            rest: list[tuple[str, Match]] = []
             for path, template in zip(route.paths, route.templates, strict=True):
                 match, whole = Match(view, {}, template), route.prefix + path
                 head, _, _ = whole.rpartition("/")
@@ -29,10 +30,12 @@ class Matcher:
                 elif "{" not in head and path != REST:
                     self._open[head] = match
                 else:
-                    rest.append((_pattern(whole), match))
-        rest.sort(key=lambda item: item[1].template.endswith("/{path}"))  # declared paths first
-        self._rest = [match for _, match in rest]
-        self._pattern = re.compile("|".join(f"({pattern})" for pattern, _ in rest) or r"(?!)")
+                    rest.append((_pattern(path), match))
+            if rest:
+                rest.sort(key=lambda item: item[1].template.endswith("/{path}"))  # declared paths first
+                pattern = re.compile("|".join(f"({pattern})" for pattern, _ in rest))
+                self._below[route.prefix] = pattern, [match for _, match in rest]
+        self._depths = sorted({prefix.count("/") for prefix in self._below})
 
     def find(self, path: str) -> Match | None:
         """The match of a decoded path, whose encoded slashes were refused; None where the table has no route."""
@@ -42,13 +45,21 @@ class Matcher:
         head, _, tail = path.rpartition("/")
         match = self._open.get(head) if tail else None
         if match is None:
-            found = self._pattern.fullmatch(path)
-            if found is None or found.lastindex is None:
-                return None
-            match = self._rest[found.lastindex - 1]
+            match = self._find_below(path)
         elif (tail[0] != "." and "\\" not in tail) or head == USERS:  # the user service normalises no path
             return match
-        return None if UNCLEAN.search(path) else match
+        return None if match is None or UNCLEAN.search(path) else match
+
+    def _find_below(self, path: str) -> Match | None:
+        """By the prefix, and the rest by that route's regular expression."""
+        segments = path.split("/", self._depths[-1] + 1) if self._depths else []
+        for depth in self._depths:
+            prefix = "/".join(segments[: depth + 1])
+            if prefix in self._below:
+                pattern, matches = self._below[prefix]
+                found = pattern.fullmatch(path, len(prefix))
+                return matches[found.lastindex - 1] if found and found.lastindex else None
+        return None
 
 
 def _pattern(path: str) -> str:

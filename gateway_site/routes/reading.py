@@ -13,6 +13,7 @@ from gateway_site.routes.table import OPEN, USER_SERVICE, USERS, Route, Table, U
 OWN = ("/health", "/metrics", "/version", "/problems", "/static", "/api/docs", "/api/openapi.json", "/api/openapi.yaml")
 """Paths that the gateway answers itself."""
 
+MOST_ROUTES = 1000
 USERS_PATHS = ["", "/{id}"]
 LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"}  # noqa: S104
 
@@ -116,15 +117,21 @@ class Reader:
 
     def check(self, port: int) -> None:
         """What only the whole table shows. Raises Malformed."""
+        if len(self.routes) > MOST_ROUTES:
+            raise Malformed(f"there are {len(self.routes)} routes: list at most {MOST_ROUTES}")
+        holders: dict[str, str] = {}
         for number, route in enumerate(self.routes):
-            if fault := self._fault_of(route, self.routes[:number], port):
+            heads = _heads(route.prefix)
+            other = holders.get(route.prefix) or next((each for each in heads if holders.get(each) == each), None)
+            if fault := self._fault_of(route, other, port):
                 raise self._fault(number, fault)
+            holders |= dict.fromkeys(heads, route.prefix)
 
-    def _fault_of(self, route: Route, earlier: list[Route], port: int) -> str | None:
+    def _fault_of(self, route: Route, other: str | None, port: int) -> str | None:
         prefix = route.prefix
         if own := next((path for path in OWN if is_below(path, prefix) or is_below(prefix, path)), None):
             return f"{prefix} would hide {own}, which the gateway answers itself: use another prefix, e.g. /api/orders"
-        if other := next((r.prefix for r in earlier if is_below(prefix, r.prefix) or is_below(r.prefix, prefix)), None):
+        if other:
             return f"{prefix} and {other} overlap: give one of them another prefix"
         if route.stream and (route.compress or route.cache):
             return "a stream is neither coded nor cached: leave out compress and cache, or stream"
@@ -141,6 +148,12 @@ class Reader:
                 close = get_close_matches(scope, self.scopes, 1)
                 return f"unknown scope {scope}: {f'did you mean {close[0]}? Else ' if close else ''}add it to scopes"
         return None
+
+
+def _heads(prefix: str) -> list[str]:
+    """The prefix and all that contain it: /api/orders and /api."""
+    segments = prefix.split("/")
+    return ["/".join(segments[:end]) for end in range(len(segments), 1, -1)]
 
 
 def is_below(path: str, prefix: str) -> bool:

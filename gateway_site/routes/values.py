@@ -10,6 +10,7 @@ from gateway_site.guard import rate
 from gateway_site.routes.field_names import CREDENTIALS, HOP_BY_HOP, IDENTITY, NOT_FORWARDED, OURS_IN_ANSWERS
 from gateway_site.routes.table import ANY, OPEN, REST, Cache, Canary, Compression, Edits, Tls
 
+LONGEST = 500
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?(:\d{1,5})?")
 PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 FILE = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
@@ -24,7 +25,7 @@ SENTENCE = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 
 def matching(pattern: re.Pattern[str], wanted: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
-        if not isinstance(value, str) or not pattern.fullmatch(value):
+        if not isinstance(value, str) or len(value) > LONGEST or not pattern.fullmatch(value):
             raise ValueError(wanted)
         return value
 

@@ -98,6 +98,9 @@ async def serving(application: Callable[..., Awaitable[None]] = echo) -> AsyncIt
         server.close()
         for connection in list(state.connections):
             connection.shutdown()
+        async with asyncio.timeout(SECONDS):
+            while any(connection.exchange is None for connection in state.connections):
+                await asyncio.sleep(0.01)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """One request of a connection, and its answer: ASGI's `scope`, `receive` and `send`."""
 
 import asyncio
+import math
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ class Exchange:
         self.body, self.more_body = bytearray(), True
         self.refusal: Refusal | None = None
         self.is_started = self.is_answered = self.is_chunked = self.is_bodiless = False
-        self.is_read = self.is_ending = False
+        self.is_read = self.is_ending = self.is_upgraded = False
         self.head, self.left = b"", -1
         self._arrived: asyncio.Future[None] | None = None
 
@@ -51,6 +52,8 @@ class Exchange:
         while not self.body and self.refusal is None and not self.is_answered:
             if not self.more_body and (self.is_ending or not self.is_read):
                 break
+            if self.is_upgraded and self.is_ending:
+                return {"type": "http.disconnect"}
             if self.expects_100 and not self.is_started:
                 self.expects_100 = False
                 self.protocol.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -94,6 +97,10 @@ class Exchange:
         return body
 
     def _head(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+        if status == HTTPStatus.SWITCHING_PROTOCOLS:
+            self.is_upgraded, self.keep_alive = True, False
+            self.protocol.deadline = math.inf
+            return _joined(status, headers)
         names: dict[bytes, Any] = dict(headers)
         is_old = self.scope["http_version"] == "1.0"
         self.is_bodiless = self.scope["method"] == "HEAD" or status in {204, 304}
@@ -114,11 +121,15 @@ class Exchange:
             headers.append((b"connection", b"keep-alive"))
         if b"date" not in names:
             headers += self.protocol.server_state.default_headers
-        head = b"\r\n".join([_status_line(status), *map(b": ".join, headers), b"\r\n"])
-        breaks = len(headers) + 2
-        if head.count(b"\n") != breaks or head.count(b"\r") != breaks:
-            raise RuntimeError("a header field of the answer has a line break")
-        return head
+        return _joined(status, headers)
+
+
+def _joined(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+    head = b"\r\n".join([_status_line(status), *map(b": ".join, headers), b"\r\n"])
+    breaks = len(headers) + 2
+    if head.count(b"\n") != breaks or head.count(b"\r") != breaks:
+        raise RuntimeError("a header field of the answer has a line break")
+    return head
 
 
 @lru_cache(maxsize=1000)

@@ -1,7 +1,7 @@
 """Parses the requests of a connection with httptools, and adds the checks and limits that httptools lacks."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import httptools
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _request_id = re.compile(rb"\r\nx-request-id:[ \t]*([\w.-]+)[ \t]*\r\n", re.IGNORECASE).search
 _method = re.compile(rb"[\r\n]*([A-Z][A-Z0-9-]{0,31})(?= )").match
+WEBSOCKET: Any = {"websocket": {}}
+"""The extension of a scope whose answer may be 101: then the bodies of request and answer are the frames, as they are."""
 FRAMING = (b"content-length", b"transfer-encoding")
 _http = re.compile(rb"http://([^/?#]*)", re.IGNORECASE).match
 
@@ -32,13 +34,17 @@ class Reader:
         self.method = b""  # set if httptools does not know it
         self.refusal: Refusal | None = None
         self.is_replay = False  # the fresh parser reads a head that has been read
+        self.is_websocket = self.is_raw = False  # raw: frames follow the head
 
     def stop(self) -> None:
         """Discards all further input."""
-        self.parser, self.in_head = None, False
+        self.parser, self.in_head, self.is_raw = None, False, False
 
     def feed(self, data: memoryview) -> None:
         """Parses the bytes of one read."""
+        if self.is_raw:
+            self.connection.body_arrived(bytes(data))
+            return
         self.is_new_head = False
         rest: memoryview | None = data
         while rest is not None and self.parser is not None:
@@ -55,6 +61,10 @@ class Reader:
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
+            if self.is_websocket:
+                self.is_raw, self.surplus = True, 0
+                self.connection.body_arrived(bytes(data[upgrade.args[0] :]))
+                return None
             return self._ignore_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserInvalidMethodError as error:
             unknown = _method(data)
@@ -139,7 +149,11 @@ class Reader:
             self.refuse(refusal)
             return
         self.in_head, self.surplus = False, 0
-        self.connection.request_began(self._scope(self.parser, version), keep_alive=self.parser.should_keep_alive())
+        scope = self._scope(self.parser, version)
+        self.is_websocket = self._asks_for_websocket(self.parser)
+        if self.is_websocket:
+            scope["extensions"] = WEBSOCKET
+        self.connection.request_began(scope, keep_alive=self.parser.should_keep_alive())
 
     def on_body(self, body: bytes) -> None:
         self.surplus -= 10 * len(body)  # a chunk of one byte has a frame of five
@@ -148,6 +162,14 @@ class Reader:
     def on_message_complete(self) -> None:
         if self.parser is None or not self.parser.should_upgrade():
             self.connection.request_ended()
+
+    def _asks_for_websocket(self, parser: httptools.HttpRequestParser) -> bool:
+        """Whether frames follow if the answer is 101 (RFC 6455 §4.1). With another answer the connection is closed."""
+        if not parser.should_upgrade() or parser.get_method() != b"GET":
+            return False
+        names = dict(self.fields)
+        is_framed = b"content-length" in names or b"transfer-encoding" in names
+        return not is_framed and names.get(b"upgrade", b"").lower() == b"websocket" and b"sec-websocket-key" in names
 
     def _head_refusal(self, version: str) -> Refusal | None:
         names = [name for name, _ in self.fields]

@@ -19,7 +19,7 @@ CEILING = 100.0
 
 class Outgoing(NamedTuple):
     """A request to an upstream. `length`: of a body that streams, None where unknown. `idle`: its answer is passed on as it
-    arrives, with so many seconds for each piece."""
+    arrives, with so many seconds for each piece. `upgrades`: it asks for a WebSocket."""
 
     method: str
     target: bytes
@@ -27,6 +27,7 @@ class Outgoing(NamedTuple):
     body: bytes | AsyncIterator[bytes] = b""
     length: int | None = None
     idle: float = 0
+    upgrades: bool = False
 
     @property
     def is_streamed(self) -> bool:

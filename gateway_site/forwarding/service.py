@@ -19,6 +19,7 @@ from gateway_site.forwarding.certificates import Certificates
 from gateway_site.forwarding.circuit import Circuit, CircuitOpen, State
 from gateway_site.forwarding.metrics import ADDRESSES, CIRCUIT, EJECTIONS, RETRIES, observe_upstream
 from gateway_site.forwarding.retries import Outgoing, RetryBudget, may_repeat
+from gateway_site.forwarding.websocket import Tunnels
 from gateway_site.routes import table
 from packages.http_pool import (
     Answer,
@@ -72,7 +73,7 @@ class Service:
             is_live=self._is_live,
             changed=self._address_changed,
         )
-        self._budget = RetryBudget()
+        self._budget, self.tunnels = RetryBudget(), Tunnels()
         self.circuit = Circuit(upstream.max_timeouts, upstream.failure_rate, changed=self._circuit_changed)
         CIRCUIT.labels(self.name).set(State.CLOSED)
 
@@ -81,6 +82,8 @@ class Service:
 
         Raises Problem (400, 502, 503, 504).
         """
+        if request.upgrades:
+            self.tunnels.admit()
         self._budget.earn()
         attempt, fate, sick = 1, None, set[str]()
         while True:
@@ -179,6 +182,7 @@ class Service:
             timeout=left,
             avoided=avoided,
             idle=request.idle,
+            upgrades=request.upgrades,
         )
 
     def _attributes(self, request: Outgoing, attempt: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from gateway_site.forwarding.canary import Split
 from gateway_site.forwarding.headers import FROM_UPSTREAM, Dropped, end_to_end, forwarded
 from gateway_site.forwarding.retries import Outgoing
 from gateway_site.forwarding.service import Service
+from gateway_site.forwarding.websocket import SWITCHED, is_asked
 from gateway_site.routes.table import Route
 from packages.http_pool import Answer, UpstreamError
 
@@ -25,6 +26,8 @@ ALLOWED = {
     "/api/users/{id}": "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
 }
 """The methods at these upstreams, for CONNECT, which cannot be forwarded."""
+
+SWITCHING_PROTOCOLS = 101
 
 MAINTENANCE_OVER: Headers = [(b"retry-after", b"60")]
 
@@ -46,7 +49,7 @@ class Forward:
         self._removed, self._timeout, self._retries = route.removed, route.timeout_ms / 1000, route.retries
         self._max_body = max_body if route.max_body_bytes is None else route.max_body_bytes
         self._methods = route.allowed
-        self._idle = route.idle_timeout_ms / 1000 if route.stream else 0
+        self._is_stream, self._has_websocket, self._idle = route.stream, route.websocket, route.idle_timeout_ms / 1000
 
     async def serve(self, request: Request, identity: Headers | None = None) -> Response:
         """The upstream's answer; `identity`: the fields that name the caller.
@@ -83,8 +86,12 @@ class Forward:
     async def _stream(
         self, request: Request, outgoing: Outgoing, service: Service, answer: Answer, fields: Headers
     ) -> StreamedResponse:
-        if self._idle:
+        if outgoing.idle:
             request.seconds_to_head = time.perf_counter() - request.started
+        if answer.status == SWITCHING_PROTOCOLS:
+            fields += SWITCHED
+            chunks = service.tunnels.passed(request, answer, self._max_body, self._max_answer)
+        elif outgoing.idle:
             chunks = answer.chunks() if outgoing.is_streamed else _until_gone(request, answer)
         elif int(dict(fields).get(b"content-length", b"0")) > self._max_answer:
             await answer.aclose()
@@ -92,7 +99,7 @@ class Forward:
         else:
             chunks = self._counted(answer, service)
         return StreamedResponse(
-            answer.status, fields, _explained(chunks, outgoing, service), answer.aclose, is_live=self._idle > 0
+            answer.status, fields, _explained(chunks, outgoing, service), answer.aclose, is_live=outgoing.idle > 0
         )
 
     async def _outgoing(self, request: Request, identity: Headers) -> tuple[Outgoing, float]:
@@ -104,16 +111,16 @@ class Forward:
         headers.append((b"x-request-id", request.request_id.encode("ascii")))
         headers += identity
         method, length, target = request.method, request.content_length, self._target(request)
+        upgrades = self._has_websocket and is_asked(request)
+        idle = self._idle if self._is_stream or upgrades else 0
         if not request.has_body:
-            return Outgoing(method, target, headers, idle=self._idle), request.started
+            return Outgoing(method, target, headers, idle=idle, upgrades=upgrades), request.started
         # Of unknown length: buffered if no larger body is allowed, or a slow client would hold a pooled connection.
         if (self._max_body if length is None else length) > WHOLE_BODY_BYTES:
-            return Outgoing(
-                method, target, headers, chunks(request, self._max_body), length, self._idle
-            ), request.started
+            return Outgoing(method, target, headers, chunks(request, self._max_body), length, idle), request.started
         body = await read_body(request, self._max_body)
         # The upstream's time must not be used up by a slow client.
-        return Outgoing(method, target, headers, body, length, self._idle), time.perf_counter()
+        return Outgoing(method, target, headers, body, length, idle), time.perf_counter()
 
     async def _counted(self, answer: Answer, service: Service) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises Problem when it is larger than allowed."""

@@ -133,8 +133,8 @@ class Reader:
             return f"{prefix} would hide {own}, which the gateway answers itself: use another prefix, e.g. /api/orders"
         if other:
             return f"{prefix} and {other} overlap: give one of them another prefix"
-        if route.stream and (route.compress or route.cache):
-            return "a stream is neither coded nor cached: leave out compress and cache, or stream"
+        if (route.stream or route.websocket) and (route.compress or route.cache):
+            return "a stream is neither coded nor cached: leave out compress and cache, or stream and websocket"
         for name in route.upstreams:
             if name not in self.upstreams:
                 return f"there is no upstream {name}: add it, or use one of {', '.join(self.upstreams) or 'a URL'}"

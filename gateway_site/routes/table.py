@@ -108,6 +108,7 @@ class Route:
     canary: Canary | None = None
     maintenance: str = ""
     stream: bool = False
+    websocket: bool = False
     idle_timeout_ms: int = 60_000
     request_headers: Edits = Edits()
     answer_headers: Edits = Edits()

@@ -198,6 +198,7 @@ ROUTE: dict[str, Callable[[Any], Any]] = {
     "max_body_bytes": number(0, 1 << 40),
     "canary": canary,
     "stream": flag,
+    "websocket": flag,
     "idle_timeout_ms": number(100, 3_600_000),
     "maintenance": matching(SENTENCE, "a sentence for clients of at most 200 characters"),
     "request_headers": edits(NOT_FORWARDED | CREDENTIALS | {b"idempotency-key"}, IDENTITY),

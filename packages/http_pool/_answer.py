@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from ._errors import ConnectionReset
 
@@ -93,9 +93,12 @@ class Answer:
     """A final answer. Header names are in lower case; order and duplicates are kept, trailers dropped.
 
     `body` is the whole body, or None: then read `chunks()` to its end, or call `aclose()`. `address`: who answered, of several.
+    `send`: after a 101, sends bytes on the connection.
     """
 
-    __slots__ = ("_stream", "address", "body", "headers", "status")
+    __slots__ = ("_stream", "address", "body", "headers", "send", "status")
+
+    send: Callable[[bytes], Awaitable[None]]
 
     def __init__(
         self, status: int, headers: list[tuple[bytes, bytes]], body: bytes | None, stream: Stream | None = None

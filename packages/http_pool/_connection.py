@@ -75,10 +75,10 @@ class Connection(asyncio.Protocol):
 
     async def exchange(self, message: Message, deadline: float) -> Answer:
         """Send one request and return its answer; `deadline` is a time of the loop's clock."""
-        head, body, length, is_head, _, self._idle = message
+        head, body, length, is_head, _, self._idle, upgrades = message
         self.requests += 1
         self._busy = True
-        self._parser.reset(is_head=is_head)
+        self._parser.reset(is_head=is_head, upgrades=upgrades)
         future: asyncio.Future[Answer] = self._loop.create_future()
         self._future = future
         # One timer for each connection, not for each request: arming and cancelling takes 2 µs (measured).
@@ -176,6 +176,8 @@ class Connection(asyncio.Protocol):
 
     async def _send(self, data: bytes) -> None:
         self._transport.write(data)
+        if self._idle and self._parser.status:
+            self._deadline = self._loop.time() + self._idle
         if self._drained is not None:
             await self._drained
 
@@ -210,7 +212,9 @@ class Connection(asyncio.Protocol):
         if parser.stream is None and (parser.body_size > WHOLE_BODY or (self._idle and parser.status)):
             stream = parser.open_stream(self._loop, self._transport, self.drop)
             if not self._future.done():
-                self._future.set_result(Answer(parser.status, parser.headers, None, stream))
+                answer = Answer(parser.status, parser.headers, None, stream)
+                answer.send = self._send
+                self._future.set_result(answer)
 
     def eof_received(self) -> None:
         self.closed = True

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from ._answer import Stream
 from ._errors import BadAnswer
@@ -21,10 +21,12 @@ class AnswerParser:
         "_llhttp",
         "_max_header_bytes",
         "_undigested",
+        "_upgrades",
         "body_size",
         "chunks",
         "complete",
         "headers",
+        "is_raw",
         "keep_alive",
         "status",
         "stream",
@@ -39,17 +41,18 @@ class AnswerParser:
     keep_alive: bool
     until_close: bool  # the body ends with the connection
     complete: bool
+    is_raw: bool  # after a 101
 
     def __init__(self, max_header_bytes: int) -> None:
         self._max_header_bytes = max_header_bytes
         self._llhttp = HttpResponseParser(self)
-        self._is_head = False
+        self._is_head = self.is_raw = False
 
-    def reset(self, *, is_head: bool) -> None:
+    def reset(self, *, is_head: bool, upgrades: bool = False) -> None:
         """Expect the answer to a new request."""
         if self._is_head:  # llhttp expects the body that the answer to HEAD announced
             self._llhttp = HttpResponseParser(self)
-        self._is_head = is_head
+        self._is_head, self._upgrades = is_head, upgrades
         self.status = self.body_size = self._undigested = 0
         self.headers = []
         self.chunks = []
@@ -58,10 +61,17 @@ class AnswerParser:
 
     def feed(self, data: bytes) -> None:
         """Raises BadAnswer for bytes that are not an answer, for a second answer, and for a head without end."""
+        if self.is_raw:
+            self.on_body(data)
+            return
         # Bytes since the last body byte: of heads, 1xx answers, chunk extensions and trailers.
         self._undigested += len(data)
         try:
             self._llhttp.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            self.is_raw = True
+            if rest := data[upgrade.args[0] :]:
+                self.on_body(rest)
         except HttpParserError as error:
             raise BadAnswer(str(error.__context__ or error)) from None
         if self._undigested > self._max_header_bytes and not self.complete:
@@ -97,8 +107,12 @@ class AnswerParser:
 
     def on_headers_complete(self) -> None:
         status = self._llhttp.get_status_code()
+        if status == 101 and self._upgrades and self._llhttp.should_upgrade():
+            self._check_head()
+            self.status, self.keep_alive, self.until_close = status, False, True
+            return
         if status < 200:
-            if status < 100 or status == 101:  # no request asks for an upgrade
+            if status < 100 or status == 101:  # nothing asked for this upgrade
                 raise BadAnswer(f"status {status}")
             self.headers = []
             return
@@ -138,5 +152,5 @@ class AnswerParser:
             self.chunks.append(chunk)
 
     def on_message_complete(self) -> None:
-        if self.status:  # else it was informational
+        if self.status and self.status != 101:  # else it was informational, or has just begun
             self.complete = True

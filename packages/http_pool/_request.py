@@ -20,6 +20,7 @@ _MAX_KNOWN_LENGTH = 64
 _KNOWN_METHODS = REPEATABLE | _EXPECT_CONTENT | {b"DELETE"}
 _known_prefixes: dict[bytes, bytes] = {}
 
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 NO_CONTENT = b"\r\n"
 
@@ -36,6 +37,7 @@ class Message(NamedTuple):
     is_head: bool = False
     may_repeat: bool = False
     idle: float = 0
+    upgrades: bool = False
 
 
 def framing(method: bytes, body: Body, length: int | None = None) -> bytes:

@@ -19,7 +19,7 @@ from ._errors import (
 from ._members import Member, Members
 from ._origin import Address, MakeContext, Origin
 from ._pool import Limits, Pool, Stats
-from ._request import REPEATABLE, Body, Message, framing, serialize
+from ._request import REPEATABLE, UPGRADE, Body, Message, framing, serialize
 
 CHECK_SECONDS = 0.8
 
@@ -78,20 +78,23 @@ class Upstream:
         timeout: float,  # noqa: ASYNC109 a deadline for more than this coroutine: the answer's stream too
         avoided: Collection[str] = (),
         idle: float = 0,
+        upgrades: bool = False,
     ) -> Answer:
         """Send one request; return its answer, a body above 64 KiB as a stream.
 
         `timeout` bounds everything: the wait for a connection, sending, and the answer to its last byte.
         An iterator `body` is sent chunked, or unframed if `content_length` is given. An answer that is complete
         before the body was sent ends the sending. `avoided`: addresses to use only if there is no other. With `idle`,
-        `timeout` ends at the answer's head; its body is a stream, and each piece may take `idle` seconds.
+        `timeout` ends at the answer's head; its body is a stream, and each piece may take `idle` seconds. `upgrades`: the
+        request asks for a WebSocket; the body of a 101 is what the server sends on the connection.
 
         Raises UpstreamError; ValueError for a request that HTTP cannot carry, or a body that is not
         `content_length` bytes; and the iterator's own exceptions.
         """
-        head = serialize(method, target, self._origin.host_line, headers, framing(method, body, content_length))
+        frame = UPGRADE if upgrades else framing(method, body, content_length)
+        head = serialize(method, target, self._origin.host_line, headers, frame)
         may_repeat = method in REPEATABLE and isinstance(body, bytes)
-        message = Message(head, body, content_length, method == b"HEAD", may_repeat, idle)
+        message = Message(head, body, content_length, method == b"HEAD", may_repeat, idle, upgrades)
         loop = asyncio.get_running_loop()
         now = loop.time()
         deadline = now + timeout

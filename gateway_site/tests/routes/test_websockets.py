@@ -1,0 +1,226 @@
+"""A route with `websocket`: a client and a server that are not ours (the library websockets), with the gateway between them."""
+
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import requests
+from websockets import exceptions
+from websockets.sync.client import ClientConnection, connect
+from websockets.sync.connection import Connection
+from websockets.sync.server import Server, ServerConnection, serve
+
+from gateway_site.forwarding import frames, websocket
+from tests.log_lines import lines
+from tests.wire import exchange, get
+from tools.processes.service import Service, service
+
+pytestmark = pytest.mark.slow
+
+SECONDS = 10
+IDLE_MS, MOST = 1500, 200_000
+ASKS = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+)
+
+
+class Upstream:
+    """Echoes messages; "bye" closes with 4000, "die" resets. `ends`: the code that each connection ended with."""
+
+    def __init__(self) -> None:
+        self.requests: list[dict[str, str]] = []
+        self.ends: list[int | None] = []
+        self.server: Server = serve(self.talk, "127.0.0.1", 0, max_size=None)
+        self.port = self.server.socket.getsockname()[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def talk(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        self.requests.append(dict(connection.request.headers.raw_items()))
+        with suppress(exceptions.ConnectionClosed):
+            for message in connection:
+                if message == "bye":
+                    connection.close(4000, "enough")
+                elif message == "die":
+                    connection.socket.shutdown(socket.SHUT_RDWR)
+                else:
+                    connection.send(message)
+        self.ends.append(connection.close_code)
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    running = Upstream()
+    yield running
+    running.server.shutdown()
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, upstream: Upstream) -> Iterator[Service]:
+    url = f"http://127.0.0.1:{upstream.port}"
+    bounds = f"timeout_ms: 8000, idle_timeout_ms: {IDLE_MS}, max_body_bytes: {MOST}"
+    (tmp_path / "routes.yaml").write_text(
+        f"routes:\n- {{prefix: /chat, upstream: '{url}', rewrite: /, websocket: true, {bounds}}}\n"
+        f"- {{prefix: /plain, upstream: '{url}', rewrite: /}}\n"
+    )
+    settings = {"ROUTES": str(tmp_path / "routes.yaml"), "USER_SERVICE_URL": url, "AUTH": "none"}
+    with service("gateway_site", tmp_path, **settings) as running:
+        yield running
+
+
+@pytest.fixture
+def chat(gateway: Service) -> Iterator[ClientConnection]:
+    with connect(f"ws://127.0.0.1:{gateway.port}/chat/room?x=1", max_size=None) as connection:
+        yield connection
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def closed(connection: Connection) -> int | None:
+    """The code that it ends with."""
+    with pytest.raises(exceptions.ConnectionClosed):
+        connection.recv(timeout=SECONDS)
+    return connection.close_code
+
+
+def test_messages_of_any_size_pass_in_both_directions(chat: ClientConnection, upstream: Upstream) -> None:
+    for size in (0, 1, 125, 126, 65_535, 65_536, MOST - 1000):
+        message = os.urandom(size)  # compressed, it is larger
+        chat.send(message)
+        assert chat.recv(timeout=SECONDS) == message
+    chat.send(["in ", "three ", "frames"])
+    assert chat.recv(timeout=SECONDS) == "in three frames"
+    assert chat.ping().wait(SECONDS)
+    assert upstream.requests[-1]["x-forwarded-prefix"] == "/chat"
+    assert "permessage-deflate" in str(chat.response and chat.response.headers["Sec-WebSocket-Extensions"])
+
+
+def test_both_ends_may_close_with_a_code_of_their_own(gateway: Service, upstream: Upstream) -> None:
+    url = f"ws://127.0.0.1:{gateway.port}/chat"
+    with connect(url) as first, connect(url) as second:
+        first.send("bye")
+        assert closed(first) == 4000
+        second.close(4001)
+        eventually(lambda: 4001 in upstream.ends)
+    (line, _) = [line for line in lines(gateway) if line["message"] == "request" and line["path"] == "/chat"]
+    assert (line["status_code"], line["route"], line["level"]) == (101, "/chat", "info")
+    text = requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text
+    assert 'http_requests_total{method="GET",route="/chat",status_code="101"} 2.0' in text
+    assert "http_requests_in_flight 1.0" in text
+
+
+def test_a_client_that_vanishes_ends_the_upstreams_connection(chat: ClientConnection, upstream: Upstream) -> None:
+    before = len(upstream.ends)
+    chat.socket.close()
+    eventually(lambda: len(upstream.ends) > before)
+
+
+def test_an_upstream_that_vanishes_is_a_bad_gateway(chat: ClientConnection) -> None:
+    chat.send("die")
+    assert closed(chat) == 1014
+
+
+def test_a_stop_of_the_gateway_is_going_away_for_both(
+    gateway: Service, chat: ClientConnection, upstream: Upstream
+) -> None:
+    chat.send("hello")
+    assert chat.recv(timeout=SECONDS) == "hello"
+    before = len(upstream.ends)
+    gateway.process.terminate()
+    assert closed(chat) == 1001
+    eventually(lambda: upstream.ends[before:] == [1001])
+    assert gateway.process.wait(SECONDS) == 0
+
+
+def test_silence_ends_it_and_one_direction_alone_is_no_silence(gateway: Service) -> None:
+    with connect(f"ws://127.0.0.1:{gateway.port}/chat", ping_interval=None) as chat:
+        for _ in range(4):
+            time.sleep(IDLE_MS / 1000 / 2)
+            chat.pong()  # nobody answers a pong
+        started = time.monotonic()
+        assert closed(chat) == 1001
+        assert IDLE_MS / 1000 * 0.5 < time.monotonic() - started
+
+
+def test_a_message_that_is_too_large_is_refused(gateway: Service) -> None:
+    with connect(f"ws://127.0.0.1:{gateway.port}/chat", compression=None) as chat:
+        chat.send([b"x" * (MOST // 2), b"x" * (MOST // 2)])
+        assert len(chat.recv(timeout=SECONDS)) == MOST // 2 * 2
+        with suppress(exceptions.ConnectionClosed):
+            chat.send([b"x" * (MOST // 2), b"x" * (MOST // 2), b"x"])
+        assert closed(chat) == 1009
+
+
+def test_no_more_than_half_of_the_connections_are_websockets(gateway: Service) -> None:
+    url = f"ws://127.0.0.1:{gateway.port}/chat"
+    opened = [connect(url) for _ in range(websocket.MOST)]
+    with pytest.raises(exceptions.InvalidStatus) as caught:
+        connect(url)
+    assert caught.value.response.status_code == 503
+    opened.pop().close()
+
+    def is_admitted() -> bool:
+        with suppress(exceptions.InvalidStatus):
+            opened.append(connect(url))
+            return True
+        return False
+
+    eventually(is_admitted)
+    for connection in opened:
+        connection.close()
+
+
+@pytest.mark.parametrize("path", ["/plain", "/version"])
+def test_elsewhere_the_upgrade_is_ignored(gateway: Service, path: str) -> None:
+    answer = exchange(gateway.port, get(path, *ASKS))
+    assert answer.status == (426 if path == "/plain" else 200)
+    assert answer.values("connection") == ["close"], "what follows are frames, not a request"
+
+
+def test_an_upstream_that_refuses_the_handshake_is_forwarded(gateway: Service) -> None:
+    answer = exchange(gateway.port, get("/chat", *ASKS[:2], "Sec-WebSocket-Version: 7", ASKS[3]))
+    assert answer.status in {400, 426}
+
+
+def test_frames_are_followed_however_they_are_split() -> None:
+    stream = b"".join(
+        bytes([opcode, len(payload)]) + payload
+        if len(payload) < 126
+        else bytes([opcode, 126]) + len(payload).to_bytes(2) + payload
+        for opcode, payload in ((1, b"a" * 300), (0x89, b"ping"), (0, b""), (0x80, b"b" * 125), (0x88, b"\3\xe9"))
+    )
+    for seed in range(50):
+        pieces, rest, chance = [], stream, random.Random(seed)
+        while rest:
+            size = chance.randrange(1, 60)
+            pieces.append(rest[:size])
+            rest = rest[size:]
+        followed = frames.Frames(425)
+        for piece in pieces:
+            followed.feed(piece)
+        assert followed.is_closed
+        assert followed.is_between
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [(b"\x89\x7e", 1002), (b"\x09\x00", 1002), (b"\x82\x7f" + b"\xff" * 8, 1009), (b"\x02\x05aaaaa\x80\x06", 1009)],
+)
+def test_frames_that_break_the_rules_are_refused(data: bytes, code: int) -> None:
+    with pytest.raises(frames.Violation) as caught:
+        frames.Frames(10).feed(data + b"\0\0")
+    assert caught.value.code == code

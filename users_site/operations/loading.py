@@ -68,11 +68,13 @@ def batches(layout: Layout, entries: Iterable[Entry], size: int = LOAD_BATCH) ->
     partition than they do make lists of their own."""
     waiting: list[list[Entry]] = [[] for _ in 2 * layout.partitions]
     for entry in entries:
-        place = layout.of(entry.id).number + layout.count * _is_far(layout, entry)
-        waiting[place].append(entry)
-        if len(waiting[place]) == size:
-            yield waiting[place]
-            waiting[place] = []
+        home = layout.of(entry.id)
+        is_far = layout.count > 1 and layout.of_email(entry.email) is not home
+        batch = waiting[home.number + layout.count * is_far]
+        batch.append(entry)
+        if len(batch) == size:
+            yield batch.copy()
+            batch.clear()
     yield from filter(None, waiting)
 
 

@@ -53,6 +53,8 @@ def test_scale_compares_partitions_with_the_floors(tmp_path: Path) -> None:
     rules, cases = bench_of("model", str(figures)).split("\n\n")
     assert "connections of a process to a primary, 16 partitions | 2 | 2 | 1.00" in rules
     assert len(cases.splitlines()) == 2 + len(CARRIED)
+    ratio = rows["pages"][1] / rows["pages"][0]
+    assert f"line [1.00, {ratio:.2f}]" in bench_of("curves", str(figures))
 
 
 def test_soak_samples_memory_while_it_loads() -> None:

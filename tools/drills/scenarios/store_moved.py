@@ -43,4 +43,6 @@ async def play(folder: Path, users: int = USERS) -> list[Outcome]:
     return [outcome]
 
 
-DRILL = Drill("store-moved", "move_users from one server to 16 partitions of a cluster under load", play)
+DRILL = Drill(
+    "store-moved", "move_users from one server to 16 partitions of a cluster under load", play, is_quick=False
+)

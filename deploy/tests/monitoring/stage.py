@@ -147,11 +147,7 @@ def stage(folder: Path) -> Iterator[Stage]:
         receiver = stack.enter_context(webhook())
         ports = Ports(gateway.port, users.port, free_port(), free_port(), stack.enter_context(exporter(primary)))
         observer = Observer(
-            folder / "observe",
-            ports,
-            quick_rules(folder / "rules"),
-            webhook=receiver.url,
-            interval="1s",
+            folder / "observe", ports, quick_rules(folder / "rules"), webhook=receiver.url, interval="1s"
         )
         stack.callback(observer.stop)
         observer.start()

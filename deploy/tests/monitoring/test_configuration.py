@@ -29,10 +29,7 @@ def test_each_severity_has_a_receiver_of_its_name(severity: str) -> None:
     "job", parsed(MONITORING / "prometheus.yaml")["scrape_configs"], ids=lambda job: job["job_name"]
 )
 def test_each_target_carries_the_label_that_the_rules_group_by(job: dict) -> None:
-    assert job["static_configs"][0]["labels"] == {
-        "service": job["job_name"],
-        "namespace": "devops-challenge-local",
-    }
+    assert job["static_configs"][0]["labels"] == {"service": job["job_name"], "namespace": "devops-challenge-local"}
 
 
 def test_the_services_own_service_label_survives_the_scrape() -> None:

@@ -1,12 +1,9 @@
 """Each environment: names, numbers, and which objects it has."""
 
-from typing import Any
-
 import pytest
 
 from deploy.tests.combinations import OVERLAYS
 from deploy.tests.conftest import Load
-from packages.preflight import Manifest, Rendering
 from packages.preflight.objects import items
 
 BOUNDS = {
@@ -25,10 +22,6 @@ ABSENT = {
 }
 
 overlays = pytest.mark.parametrize("overlay", OVERLAYS)
-
-
-def _servers(rendering: Rendering) -> list[Any]:
-    return rendering.servers
 
 
 @overlays
@@ -62,7 +55,7 @@ def test_autoscalers(load: Load, overlay: str):
 
 @overlays
 def test_settings_images_and_resources(load: Load, overlay: str):
-    for process in _servers(load(overlay)):
+    for process in load(overlay).servers:
         assert (process.environment["LOG_LEVEL"], process.environment["DEBUG"]) == SETTINGS[overlay]
         resources = process.container.data["resources"]
         assert resources["requests"] == {"cpu": CPU[overlay], "memory": "160Mi"}
@@ -95,8 +88,8 @@ def test_probes_have_the_thresholds_that_were_decided(load: Load, overlay: str):
         "livenessProbe": ("/health/live", 15, 20, 3, 5),
         "readinessProbe": ("/health/ready", 10, 10, 3, 3),
     }
-    assert len(_servers(load(overlay))) == 2
-    for process in _servers(load(overlay)):
+    assert len(load(overlay).servers) == 2
+    for process in load(overlay).servers:
         for name, expected in decided.items():
             probe = process.container.data[name]
             numbers = (probe[each] for each in ("initialDelaySeconds", "periodSeconds", "failureThreshold"))
@@ -105,7 +98,7 @@ def test_probes_have_the_thresholds_that_were_decided(load: Load, overlay: str):
 
 @overlays
 def test_shutdown_fits_into_the_grace_period(load: Load, overlay: str):
-    for process in _servers(load(overlay)):
+    for process in load(overlay).servers:
         started = process.started()
         taken = process.container.pre_stop_seconds + started.drain_seconds + started.grace_seconds
         assert process.container.pre_stop_seconds == 5
@@ -118,12 +111,8 @@ def test_redis_gets_no_password_by_command_line_or_environment(load: Load):
     [container] = store.containers
     assert container.command_line == ["sh", "/etc/redis/start.sh"]
     assert not items(container.data, "env")
-    [config] = [each for each in load("prod").of("ConfigMap") if _is_redis(each)]
+    [config] = [each for each in load("prod").of("ConfigMap") if each.name.startswith("redis-config")]
     settings = config.data["data"]["redis.conf"].splitlines()
     assert {"appendonly yes", "maxmemory 160mb", "maxmemory-policy noeviction", "aclfile /run/redis/users.acl"} <= set(
         settings
     )
-
-
-def _is_redis(config: Manifest) -> bool:
-    return config.name.startswith("redis-config")

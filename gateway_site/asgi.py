@@ -18,6 +18,7 @@ from gateway_site.forwarding.cache import Cached
 from gateway_site.forwarding.coding import Coded
 from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.headers import FROM_CLIENT, FROM_CLIENT_WITHOUT_CREDENTIALS
+from gateway_site.forwarding.names import look_up
 from gateway_site.forwarding.reload import Reloader
 from gateway_site.forwarding.service import Service
 from gateway_site.forwarding.view import Forward, in_maintenance
@@ -54,6 +55,7 @@ def build(settings: Any) -> Application:
         probes=door.probes,
         ready_when=any,
         on_stop=[guard.close, door.close],
+        background=[partial(look_up, settings.ROUTES.upstreams.values())],
         samplers=[guard.sample, *samplers],
         opening=Cors(settings.CORS_ALLOWED_ORIGINS).open if settings.CORS_ALLOWED_ORIGINS else None,
         in_force=_in_force(settings),

@@ -15,7 +15,7 @@ from django import conf
 from django.core.checks import CheckMessage, Tags, register
 
 from common.config.deployment import Fault, shared_faults, warnings
-from gateway_site.routes.reading import LOOPBACK
+from gateway_site.routes.values import is_loopback
 
 settings: Any = conf.settings  # mypy's plugin only has the user service's settings
 
@@ -76,7 +76,7 @@ def _faults() -> Iterator[Fault]:
 
 def _route_faults() -> Iterator[Fault]:
     for upstream in settings.ROUTES.upstreams.values():
-        if urlsplit(upstream.url).hostname in LOOPBACK:
+        if is_loopback(urlsplit(upstream.url).hostname or ""):
             yield (
                 18,
                 f"the upstream {upstream.name} is {upstream.url}: in a container that is the gateway's own",

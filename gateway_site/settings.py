@@ -1,5 +1,6 @@
 """The gateway's settings."""
 
+import socket
 from urllib.parse import quote, urlsplit
 
 from common.config import environment
@@ -30,7 +31,7 @@ from common.config.settings import (
 )
 from common.observability.json_logging import logging_settings
 from gateway_site.guard import rate
-from gateway_site.routes.reading import table
+from gateway_site.routes.reading import Own, table
 from gateway_site.routes.source import Malformed, is_file
 from gateway_site.routes.values import origin
 
@@ -108,12 +109,18 @@ if not environment.text("ROUTES"):
 USER_SERVICE_URL = environment.parsed(
     "USER_SERVICE_URL", "", lambda url: url and origin(url), "an address like http://user-service:3001"
 )
+_public = urlsplit(PUBLIC_URL or "")
+OWN = Own(
+    PORT,
+    frozenset((*ALLOWED_HOSTS, socket.gethostname().lower())),
+    (_public.hostname or "", _public.port or (443 if _public.scheme == "https" else 80)),
+)
 ROUTES_SOURCE = (
     environment.text("ROUTES"),
     USER_SERVICE_URL,
     {"timeout_ms": UPSTREAM_TIMEOUT_MS},
     {"connect_timeout_ms": UPSTREAM_CONNECT_TIMEOUT_MS, "max_timeouts": UPSTREAM_MAX_TIMEOUTS},
-    PORT,
+    OWN,
 )
 """What routes.reading.table makes the table of, also when its file changes."""
 try:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.metrics import REFUSED
+from gateway_site.forwarding.names import look_up
 from gateway_site.routes.reading import table
 from gateway_site.routes.source import Malformed, state_of
 
@@ -46,3 +47,4 @@ class Reloader:
         if found != self._door.table:
             self._door.apply(found)
             logger.info("routes changed", extra={"fields": {"routes": {r.prefix: r.upstream for r in found.routes}}})
+            await look_up(found.upstreams.values())

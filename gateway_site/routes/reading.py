@@ -1,7 +1,7 @@
 """Makes the table of a source, and refuses what would not work: one line with the place and the cure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,13 +15,25 @@ OWN = ("/health", "/metrics", "/version", "/problems", "/static", "/api/docs", "
 
 MOST_ROUTES = 1000
 USERS_PATHS = ["", "/{id}"]
-LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"}  # noqa: S104
 
 
-def table(text: str, user_service_url: str, route: Mapping[str, Any], upstream: Mapping[str, Any], port: int) -> Table:
+@dataclass(frozen=True)
+class Own:
+    """Where the gateway itself is: at its port on this machine and under its `names`, and at its public address."""
+
+    port: int
+    names: frozenset[str] = frozenset()
+    public: tuple[str, int] = ("", 0)
+
+    def is_at(self, host: str, port: int) -> bool:
+        is_here = values.is_loopback(host) or host in self.names
+        return (is_here and port == self.port) or (host, port) == self.public
+
+
+def table(text: str, user_service_url: str, route: Mapping[str, Any], upstream: Mapping[str, Any], own: Own) -> Table:
     """The routes that ROUTES (`text`) describes, and the users' if it has none.
 
-    `route` and `upstream`: the fields that the file leaves out. `port`: the gateway's own. Raises Malformed.
+    `route` and `upstream`: the fields that the file leaves out. `own`: the gateway's port and names. Raises Malformed.
     """
     source = read(text) if text else Source([])
     made = Reader(source, route, upstream)
@@ -29,7 +41,7 @@ def table(text: str, user_service_url: str, route: Mapping[str, Any], upstream: 
         made.add(len(made.routes), {"prefix": USERS, "upstream": user_service_url, "rewrite": "/users"})
     if all(route.prefix != USERS for route in made.routes):
         raise Malformed(f"no route has the prefix {USERS}: add one, or set USER_SERVICE_URL")
-    made.check(port)
+    made.check(own)
     return Table(tuple(made.routes), made.upstreams, made.scopes)
 
 
@@ -115,7 +127,7 @@ class Reader:
     def _fault(self, key: int | str, text: str) -> Malformed:
         return Malformed(f"{self.source.place(key)}: {text}")
 
-    def check(self, port: int) -> None:
+    def check(self, own: Own) -> None:
         """What only the whole table shows. Raises Malformed."""
         if len(self.routes) > MOST_ROUTES:
             raise Malformed(f"there are {len(self.routes)} routes: list at most {MOST_ROUTES}")
@@ -123,14 +135,16 @@ class Reader:
         for number, route in enumerate(self.routes):
             heads = _heads(route.prefix)
             other = holders.get(route.prefix) or next((each for each in heads if holders.get(each) == each), None)
-            if fault := self._fault_of(route, other, port):
+            if fault := self._fault_of(route, other, own):
                 raise self._fault(number, fault)
             holders |= dict.fromkeys(heads, route.prefix)
 
-    def _fault_of(self, route: Route, other: str | None, port: int) -> str | None:
+    def _fault_of(self, route: Route, other: str | None, own: Own) -> str | None:
         prefix = route.prefix
-        if own := next((path for path in OWN if is_below(path, prefix) or is_below(prefix, path)), None):
-            return f"{prefix} would hide {own}, which the gateway answers itself: use another prefix, e.g. /api/orders"
+        if hidden := next((path for path in OWN if is_below(path, prefix) or is_below(prefix, path)), None):
+            return (
+                f"{prefix} would hide {hidden}, which the gateway answers itself: use another prefix, e.g. /api/orders"
+            )
         if other:
             return f"{prefix} and {other} overlap: give one of them another prefix"
         if (route.stream or route.websocket) and (route.compress or route.cache):
@@ -139,7 +153,7 @@ class Reader:
             if name not in self.upstreams:
                 return f"there is no upstream {name}: add it, or use one of {', '.join(self.upstreams) or 'a URL'}"
             parts = urlsplit(self.upstreams[name].url)
-            if parts.hostname in LOOPBACK and (parts.port or 80) == port:
+            if own.is_at(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)):
                 return f"{parts.netloc} is this gateway: a request would go round in a loop; use the service's address"
         if route.cache and route.canary:
             return "cache and canary exclude each other, because each answers for the other: remove one of them"

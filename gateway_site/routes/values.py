@@ -12,6 +12,10 @@ from gateway_site.routes.table import ANY, OPEN, REST, Cache, Canary, Compressio
 
 LONGEST = 500
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?(:\d{1,5})?")
+HOST = re.compile(
+    r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.?"
+)
+NUMBER = re.compile(r"[0-9]+\Z|0x")
 PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 FILE = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
 PATH = re.compile(r"(/([A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{[a-z_]{1,32}\}))*")
@@ -96,17 +100,37 @@ def limit(value: Any) -> rate.Rate | None:
 def origin(url: Any) -> str:
     """Scheme, host and port."""
     wanted = "an address like http://order-service:3002"
-    if not isinstance(url, str) or not url.isascii() or url.split() != [url]:
+    if not isinstance(url, str) or len(url) > LONGEST or not url.isascii() or url.split() != [url]:
         raise ValueError(wanted)
     try:
         parts = urlsplit(url)
         surplus = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
-        is_good = parts.scheme in {"http", "https"} and parts.hostname and not surplus and parts.port != 0
+        is_good = (
+            parts.scheme in {"http", "https"} and is_host(parts.hostname or "") and not surplus and parts.port != 0
+        )
     except ValueError:
         is_good = False
     if not is_good:
         raise ValueError(wanted)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def is_host(name: str) -> bool:
+    """Whether it is a name, or an IP address in full: `127.1` and `2130706433` are addresses to a resolver only."""
+    try:
+        return bool(ip_address(name))
+    except ValueError:
+        return HOST.fullmatch(name) is not None and not NUMBER.match(name.rpartition(".")[2])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether it is this machine by its own spelling."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost")
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
 
 
 def canary(value: Any) -> Canary:

@@ -9,7 +9,7 @@ import pytest
 from django.core.checks import WARNING, run_checks
 
 from gateway_site.guard.rate import Rate
-from gateway_site.routes.reading import table
+from gateway_site.routes.reading import Own, table
 
 GOOD_KEY = "mV4x0bW2Zk1Q9sT7pR5uY3cN8aL6dF0g"
 
@@ -29,7 +29,7 @@ def good(settings: Any) -> Any:
     settings.DRAIN_SECONDS = 5
     settings.AUTH_JWKS_URL = "https://issuer.example/jwks.json"
     settings.AUTH, settings.STATUS_PAGE, settings.RATE_LIMIT = ("jwt",), False, Rate(100, 1, 200)
-    settings.ROUTES = table("", "http://user-service:3001", {}, {}, 3000)
+    settings.ROUTES = table("", "http://user-service:3001", {}, {}, Own(3000))
     return settings
 
 
@@ -62,7 +62,7 @@ def test_shared_mistake_has_its_id(good: Any, name: str, value: Any, expected: s
         ("UPSTREAM_TIMEOUT_MS", 60_000, {"gateway.W011"}),
         ("UPSTREAM_CONNECT_TIMEOUT_MS", 5000, {"gateway.W012"}),
         ("MAX_IN_FLIGHT", 60_000, {"gateway.W013"}),
-        ("ROUTES", table("", "http://127.0.0.1:3001", {}, {}, 3000), {"gateway.W018"}),
+        ("ROUTES", table("", "http://127.0.0.1:3001", {}, {}, Own(3000)), {"gateway.W018"}),
         ("TRUSTED_PROXIES", (ip_network("0.0.0.0/0"),), {"gateway.W014"}),
     ],
 )

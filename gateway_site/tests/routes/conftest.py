@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway_site.routes.reading import table
+from gateway_site.routes.reading import Own, table
 from gateway_site.routes.table import Table
 from gateway_site.tests.routes.scripted import Scripted, scripted
 
+OWN = Own(3000, frozenset({"api-gateway"}), ("api.example.com", 443))
 USERS = "http://user-service:3001"
 
 
@@ -24,7 +25,7 @@ class Tables:
     def read(self, text: str, suffix: str = ".toml", users: str = USERS) -> Table:
         """Of a file with this text; without a newline in it, of a setting."""
         source = str(self.file(text, suffix)) if "\n" in text else text
-        return table(source, users, {"timeout_ms": 5000}, {"connect_timeout_ms": 500}, 3000)
+        return table(source, users, {"timeout_ms": 5000}, {"connect_timeout_ms": 500}, OWN)
 
 
 @pytest.fixture

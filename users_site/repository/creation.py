@@ -61,7 +61,7 @@ class Creation:
 
     async def _create(self, user: User, entry: str = "", fingerprint: bytes = b"") -> tuple[bytes, list[Any]]:
         """The outcome of create.lua, and what it found."""
-        home = self.store.layout.of_email(user.email)
+        home = self.store.layout.of(user.id)  # that of the email, from which the id was made
         claim = home.claim(user.email)
         key_list, noted = [home.record(user.id), home.index, claim], tuple[Word, ...]()
         if entry:
@@ -96,7 +96,7 @@ class Creation:
             user = first_answer(reserved, user)
             if reserved[:1] == OPEN.encode() and (seconds := seconds_left(user, self.far.patience_ms)):
                 raise RequestInProgress(seconds)
-        marker = self.store.layout.of_email(user.email).made(user.id)
+        marker = self.store.layout.of(user.id).made(user.id)
         outcome, noted = await self._create(user, marker, fingerprint)
         is_made = outcome == b"created" or (outcome == b"replayed" and noted[0][:1] == CREATED.encode())
         if reserved[:1] == OPEN.encode():

@@ -11,7 +11,7 @@ from gateway_site.routes.table import REST, Edits, Route, Table, Upstream
 Node = dict[str, Any]
 
 SAID = {"prefix", "upstream", "rewrite", "paths", "methods", "schema", "timeout_ms", "retries", "scopes", "canary",
-        "request_headers", "answer_headers"}  # fmt: skip
+        "request_headers", "answer_headers", "stream", "websocket"}  # fmt: skip
 """Fields that the rules have, and those of which the first line of the unsaid reports."""
 MOST_RULES = 16
 SERVICE = re.compile(r"([a-z][a-z0-9-]{0,62})(?:\.([a-z0-9-]{1,63}))?(?:\.svc(?:\.cluster\.local)?)?")
@@ -73,7 +73,8 @@ def _rules(route: Route, table: Table) -> Iterator[Node]:
                         {**_service(table.upstreams[name]), **({"weight": weight} if len(weights) > 1 else {})}
                         for name, weight in weights.items()
                     ],
-                    "timeouts": {"request": _duration(route.timeout_ms)},
+                    # It would end with the answer's last byte, and a stream has none.
+                    "timeouts": {"request": _duration(0 if route.stream or route.websocket else route.timeout_ms)},
                 }
 
 

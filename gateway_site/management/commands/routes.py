@@ -98,6 +98,8 @@ def _explanation(method: str, target: str) -> str:
         lines["compress"] = f"{' or '.join(route.compress.codings)} from {route.compress.min_bytes} bytes"
     if route.cache:
         lines["cache"] = f"{route.cache.max_entries} answers, {route.cache.max_bytes} bytes"
+    if kinds := [kind for kind, is_on in (("streams", route.stream), ("WebSockets", route.websocket)) if is_on]:
+        lines["passed on"] = f"{' and '.join(kinds)}, with at most {route.idle_timeout_ms} ms of silence"
     if route.maintenance:
         lines["maintenance"] = f"503: {route.maintenance}"
     return "\n".join(f"{name + ':':20}{value}" for name, value in lines.items())

@@ -85,6 +85,17 @@ def test_a_malformed_table_is_one_line(shell: Shell) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_stream_is_explained_and_its_http_route_has_no_end(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "routes.yaml"
+    path.write_text("routes:\n- {prefix: /feed, upstream: 'http://feed', stream: true, websocket: true}\n")
+    done = shell("routes", "--explain", "GET", "/feed", ROUTES=str(path))
+    assert "passed on:          streams and WebSockets, with at most 60000 ms of silence" in done.stdout.splitlines()
+    done = shell("routes", "--http-routes", "public", ROUTES=str(path))
+    (feed,) = yaml.safe_load_all(done.stdout)
+    assert feed["spec"]["rules"][0]["timeouts"] == {"request": "0ms"}
+    assert "/feed" not in done.stderr
+
+
 def test_prints_http_routes_and_names_what_they_cannot_say(shell: Shell, orders: str) -> None:
     more = '[[routes]]\nprefix = "/shop"\nupstream = "http://shop.web"\npaths = ["", "/cart"]\nrewrite = ""\n'
     more += '[[routes]]\nprefix = "/ext"\nupstream = "http://a.example.com"\n'

@@ -5,7 +5,6 @@ import logging
 import random
 import time
 from collections.abc import Collection, Coroutine
-from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,16 +16,13 @@ from common.observability import tracing
 from common.observability.notices import Notices
 from gateway_site.forwarding.certificates import Certificates
 from gateway_site.forwarding.circuit import Circuit, CircuitOpen, State
+from gateway_site.forwarding.failures import problem_for
 from gateway_site.forwarding.metrics import ADDRESSES, CIRCUIT, EJECTIONS, RETRIES, observe_upstream
 from gateway_site.forwarding.retries import Outgoing, RetryBudget, may_repeat
 from gateway_site.forwarding.websocket import Tunnels
 from gateway_site.routes import table
 from packages.http_pool import (
     Answer,
-    BadAnswer,
-    BodyTimeout,
-    ConnectFailed,
-    ConnectionReset,
     ConnectTimeout,
     Limits,
     PoolFull,
@@ -47,8 +43,6 @@ IDLE_SECONDS = 50.0
 
 CONNECTIONS, CAPACITY = 128, 1152
 """Concurrent requests on connections, and with those that wait for one."""
-
-CHANGE_MAY_BE_MADE = " The change may have been made."
 
 logger = logging.getLogger(__name__)
 notices = Notices(logger)
@@ -99,7 +93,7 @@ class Service:
                 # A later attempt that was never sent does not undo what an earlier one may have done.
                 fate = error if error.sent or fate is None or not fate.sent else fate
                 if is_last or not may_repeat(error, request) or not self._may_spend(error.address):
-                    raise self.problem_for(fate, request) from error
+                    raise problem_for(fate, request, self.subject) from error
                 address, reason = error.address, error.reason
                 await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
             RETRIES.labels(self.name, reason).inc()
@@ -238,27 +232,3 @@ class Service:
             notices.warn("address ejected", upstream=self.name, address=address, reason=reason)
         else:
             notices.warn("address back", upstream=self.name, address=address)
-
-    def problem_for(self, error: UpstreamError, request: Outgoing) -> Problem:
-        """The client's problem. Never claims that nothing was done after a change was sent."""
-        code, text = PROBLEMS[type(error)]
-        detail = text.format(self.subject, self.subject.lower())
-        if error.sent and not request.is_safe and not isinstance(error, BodyTimeout):  # a partial body changes nothing
-            detail += CHANGE_MAY_BE_MADE
-        if isinstance(error, CircuitOpen):
-            retry_after = (b"retry-after", b"%d" % max(1, ceil(error.seconds)))
-            return Problem(code, detail, headers=[retry_after], reason=error.reason)
-        return Problem(code, detail, reason=error.reason)
-
-
-PROBLEMS: dict[type[UpstreamError], tuple[str, str]] = {
-    BodyTimeout: ("upstream-timeout", "The request's body did not arrive in time."),
-    UpstreamTimeout: ("upstream-timeout", "{0} did not answer in time."),
-    ConnectTimeout: ("upstream-timeout", "{0} accepted no connection in time."),
-    ConnectFailed: ("bad-upstream", "{0} accepts no connection."),
-    PoolFull: ("upstream-unavailable", "Too many requests wait for {1}."),
-    CircuitOpen: ("upstream-unavailable", "{0} fails; requests to it are paused."),
-    ConnectionReset: ("bad-upstream", "{0} closed the connection."),
-    BadAnswer: ("bad-upstream", "{0}'s answer was broken."),
-}
-"""Code and detail: without host and address."""

@@ -11,6 +11,7 @@ from common.http.request import Request
 from common.http.response import Headers, RawResponse, Response, StreamedResponse
 from common.http.views import method_not_allowed
 from gateway_site.forwarding.canary import Split
+from gateway_site.forwarding.failures import problem_for
 from gateway_site.forwarding.headers import FROM_UPSTREAM, Dropped, end_to_end, forwarded
 from gateway_site.forwarding.retries import Outgoing
 from gateway_site.forwarding.service import Service
@@ -155,7 +156,7 @@ async def _explained(chunks: AsyncIterator[bytes], outgoing: Outgoing, service: 
         async for chunk in chunks:
             yield chunk
     except UpstreamError as error:
-        raise service.problem_for(error, outgoing) from error
+        raise problem_for(error, outgoing, service.subject) from error
 
 
 async def _until_gone(request: Request, answer: Answer) -> AsyncIterator[bytes]:

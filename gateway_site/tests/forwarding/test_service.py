@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from common.http.problem import Problem
 from gateway_site.forwarding import service
 from gateway_site.forwarding.circuit import CircuitOpen, State
+from gateway_site.forwarding.failures import problem_for
 from gateway_site.forwarding.retries import Outgoing
 from gateway_site.forwarding.service import Service
 from gateway_site.routes.table import Upstream
@@ -248,7 +249,7 @@ async def test_the_return_of_the_service_closes_the_circuit_and_each_change_is_l
     ],
 )
 def test_every_upstream_error_is_a_problem_without_a_host(error: UpstreamError, kind: str, code: str) -> None:
-    problem = client("http://127.0.0.1:1").problem_for(error, Outgoing("GET", b"/users", []))
+    problem = problem_for(error, Outgoing("GET", b"/users", []), "The user service")
     assert (error.reason, problem.reason, problem.code) == (kind, kind, code)
     assert "h:1" not in problem.detail
     assert bool(problem.headers) is (code == "upstream-unavailable")

@@ -39,7 +39,12 @@ SET_BY_US = frozenset(
 CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
 """With AUTH these end here: the user service has no use for a secret."""
 
-NOT_FORWARDED = HOP_BY_HOP | SET_BY_US
+OVERRIDES = frozenset(
+    (b"x-http-method", b"x-http-method-override", b"x-method-override", b"x-original-url", b"x-rewrite-url")
+)
+"""Some frameworks act on these in place of the method or path that the guard has judged."""
+
+NOT_FORWARDED = HOP_BY_HOP | SET_BY_US | OVERRIDES
 
 OURS_IN_ANSWERS = frozenset(
     (

@@ -7,8 +7,8 @@ from typing import Any
 from common.http.routing import Match
 from gateway_site.routes.table import REST, USERS, Route
 
-UNCLEAN = re.compile(r"//|/\.\.?(?:[/;]|\Z)|[\\\x00-\x1f\x7f]")
-"""What servers read in different ways (RFC 3986 §6.2.2.3, `..;` of Tomcat): it could leave the prefix at the upstream."""
+UNCLEAN = re.compile(r"//|/\.\.? *(?:[/;]|\Z)|[\\\x00-\x1f\x7f]")
+"""What servers read in different ways (RFC 3986 §6.2.2.3, `..;` of Tomcat, `.. ` of Windows): it could leave the prefix."""
 
 _SEGMENT = re.compile(r"\{[a-z_]+\}")
 
@@ -46,7 +46,7 @@ class Matcher:
         match = self._open.get(head) if tail else None
         if match is None:
             match = self._find_below(path)
-        elif (tail[0] != "." and "\\" not in tail) or head == USERS:  # the user service normalises no path
+        elif (tail[0] != "." and "\\" not in tail and tail.isprintable()) or head == USERS:  # users normalises no path
             return match
         return None if match is None or UNCLEAN.search(path) else match
 

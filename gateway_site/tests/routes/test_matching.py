@@ -40,7 +40,7 @@ def model(path: str) -> tuple[str, str] | None:
         return None
     _, _, route, template = min(found, key=lambda item: item[:2])
     segments = path.split("/")
-    unclean = "" in segments[1:-1] or {".", ".."} & {segment.partition(";")[0] for segment in segments}
+    unclean = "" in segments[1:-1] or {".", ".."} & {segment.partition(";")[0].rstrip(" ") for segment in segments}
     if route.prefix != USERS and (unclean or re.search(r"[\\\x00-\x1f\x7f]", path)):
         return None
     return route.upstream, template
@@ -54,6 +54,10 @@ def model(path: str) -> tuple[str, str] | None:
 @example("/api/orders/%2e%2e/users")
 @example("/shop/%2e%2e/api/users")
 @example("/shop/..;/api/users")
+@example("/api/orders/%00")
+@example("/api/orders/a\n")
+@example("/api/orders/.. ")
+@example("/api/orders/é\u00a0")
 @example("/shop/a/")
 @example("/shop")
 @example("/shopping")

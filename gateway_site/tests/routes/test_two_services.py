@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from posixpath import normpath
+from urllib.parse import unquote
 
 import pytest
 import requests
@@ -101,6 +103,26 @@ def test_each_prefix_goes_to_its_service_with_its_rewrite(gateway: Served, users
 def test_a_path_that_could_leave_its_prefix_is_not_found(gateway: Served, path: str) -> None:
     answer = exchange(gateway.port, get(path))
     assert (answer.status, answer.json()["code"], answer.json()["instance"]) == (404, "not-found", path)
+
+
+HOSTILE = [
+    "/../x", "/.%2e/x", "/..;a=b/x", "/..%3b/x", "/..%2fx", "/..%20/x", "/..%09/x", "/.%00./x", "//x", "/%2f/x", "/x/../../y",
+    "/;/../../y", "/x/%2E%2E", "/@evil.example/x", "/http:x", "/%0d%0aHost:%20evil", "?x=/../../y", "#/../../y", "/...", "/;..",
+    "/%", "/%zz", "/{id}", "/%c0%ae%c0%ae/x", "/x;..", ":80/x", "%2f..",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("prefix", "rewrite"), [("/api/orders", "/orders"), ("/shop", "")])
+def test_a_hostile_target_stays_below_its_prefix_at_the_service(gateway: Served, prefix: str, rewrite: str) -> None:
+    overrides = ("X-Original-URL: /admin", "X_Rewrite_URL: /admin", "X-HTTP-Method-Override: DELETE")
+    answers = [exchange(gateway.port, get(prefix + suffix, *overrides)) for suffix in HOSTILE]
+    assert {answer.status for answer in answers} == {200, 404}
+    for answer in (answer.json() for answer in answers if answer.status == 200):
+        path = answer["target"].partition("?")[0]
+        assert not path.startswith("//")
+        assert f"{normpath(unquote(path))}/".startswith(f"{rewrite}/")
+        assert not {name for name in answer["fields"] if "original" in name or "rewrite" in name or "override" in name}
+    assert sum(answer.status == 200 for answer in answers) == 11
 
 
 def test_a_route_has_its_methods_and_its_size_of_body(gateway: Served) -> None:

@@ -5,6 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Collection, Coroutine
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,6 +64,7 @@ class Service:
             limits,
             tls=Certificates(upstream.tls, upstream.name).context if upstream.tls else None,
             addresses=upstream.addresses,
+            zones=[ip_network(zone) for zone in upstream.zones],
             check=(upstream.health or DEFAULT_HEALTH).encode("ascii"),
             is_live=self._is_live,
             changed=self._address_changed,

@@ -47,6 +47,7 @@ class Upstream:
     max_timeouts: int = 3
     failure_rate: float = 0.5
     addresses: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
     tls: Tls | None = None
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -171,6 +171,13 @@ def address(value: Any) -> str:
         raise ValueError("an IP address") from None
 
 
+def network(value: Any) -> str:
+    try:
+        return str(ip_network(value if isinstance(value, str) else ""))
+    except ValueError:
+        raise ValueError("networks like 10.0.0.0/18") from None
+
+
 def optional(kind: Callable[..., Any], parsers: dict[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
     """A table whose fields all have defaults."""
 
@@ -238,5 +245,6 @@ UPSTREAM: dict[str, Callable[[Any], Any]] = {
     "max_timeouts": number(1, 1000),
     "failure_rate": number(0.01, 1, float),
     "addresses": listed(address),
+    "zones": listed(network),
     "tls": tls,
 }

@@ -4,11 +4,13 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Collection
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from ._errors import ConnectFailed, ConnectTimeout
 
+Network = IPv4Network | IPv6Network
 MakeContext = Callable[[], ssl.SSLContext]
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
@@ -17,7 +19,7 @@ MAX_ADDRESSES = 64
 
 
 class Address(NamedTuple):
-    """An IP address. The other family than the resolver's first one is used only if no address of that one is up."""
+    """An IP address. Those that are not preferred are used only if no other is up."""
 
     host: str
     is_preferred: bool = True
@@ -26,7 +28,9 @@ class Address(NamedTuple):
 class Origin:
     """Scheme, host and port of `http[s]://host[:port]`. Raises ValueError for any other URL."""
 
-    def __init__(self, url: str, tls: MakeContext | None = None, addresses: Collection[str] = ()) -> None:
+    def __init__(
+        self, url: str, tls: MakeContext | None = None, addresses: Collection[str] = (), zones: Collection[Network] = ()
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
             raise ValueError(f"not an http:// or https:// URL with a host: {url!r}")
@@ -38,13 +42,33 @@ class Origin:
         self.port = parts.port or _PORTS[parts.scheme]
         self.netloc = parts.netloc
         self.host_line = b"Host: " + parts.netloc.encode("ascii")
-        self._given = [Address(address) for address in addresses]
+        self._given, self._zones = [Address(address) for address in addresses], zones
         self._tls = (tls or _trusting_the_system()) if parts.scheme == "https" else None
 
     async def resolve(self, seconds: float) -> list[Address]:
-        """The addresses of the name, of the preferred family first. Raises ConnectFailed, ConnectTimeout."""
-        if self._given:
-            return self._given
+        """The addresses, those of this process's zone and of the resolver's first family preferred.
+
+        Raises ConnectFailed, ConnectTimeout.
+        """
+        found = self._given or await self._looked_up(seconds)
+        zone = self._zone(found[0].host)
+        if zone is None:
+            return found
+        return [Address(host, is_preferred and ip_address(host) in zone) for host, is_preferred in found]
+
+    def _zone(self, host: str) -> Network | None:
+        """That of the address from which this process would reach the host."""
+        if not self._zones:
+            return None
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect((host, self.port))  # sends nothing
+            except OSError:
+                return None
+            own = ip_address(probe.getsockname()[0])
+        return next((zone for zone in self._zones if own in zone), None)
+
+    async def _looked_up(self, seconds: float) -> list[Address]:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(seconds):

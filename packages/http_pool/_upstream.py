@@ -17,7 +17,7 @@ from ._errors import (
     UpstreamTimeout,
 )
 from ._members import Member, Members
-from ._origin import Address, MakeContext, Origin
+from ._origin import Address, MakeContext, Network, Origin
 from ._pool import Limits, Pool, Stats
 from ._request import REPEATABLE, UPGRADE, Body, Message, framing, serialize
 
@@ -31,7 +31,8 @@ class Upstream:
 
     A name may have several addresses. Each request goes to the less busy one of two. One that fails is ejected until a GET of
     `check` there gives an answer that `is_live`; `changed(address, reason)` is called then, with the reason "" for its return.
-    `addresses` replace those of the name. `tls` gives the context of each new connection to `https://`, which may change.
+    `addresses` replace those of the name; those in the network of `zones` that has this process too are preferred.
+    `tls` gives the context of each new connection to `https://`.
     Raises ValueError for a URL that is not scheme, host and port.
     """
 
@@ -42,11 +43,12 @@ class Upstream:
         *,
         tls: MakeContext | None = None,
         addresses: Collection[str] = (),
+        zones: Collection[Network] = (),
         check: bytes = b"/",
         is_live: Check = lambda answer: answer.status < 500,
         changed: Callable[[str, str], None] = lambda address, reason: None,
     ) -> None:
-        self._origin = Origin(url, tls, addresses)
+        self._origin = Origin(url, tls, addresses, zones)
         self._limits = limits
         self._check, self._is_live = check, is_live
         self._members = Members(self._pool_for, changed)

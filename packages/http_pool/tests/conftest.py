@@ -38,7 +38,7 @@ async def client() -> AsyncIterator[Callable[..., Upstream]]:
 
     def make(server: Hostile | str, **options) -> Upstream:
         url = server if isinstance(server, str) else server.url
-        own = {name: options.pop(name) for name in ("tls", "addresses", "check", "changed") if name in options}
+        own = {name: options.pop(name) for name in ("tls", "addresses", "zones", "check", "changed") if name in options}
         # No connection expires within a test unless the test sets a limit.
         limits = Limits(**{"connect_timeout": 5.0, "idle_timeout": 600.0, "max_age": 600.0, **options})
         upstream = Upstream(url, limits, **own)

@@ -1,6 +1,7 @@
 """A name with several addresses: which one gets a request, and what happens to one that fails."""
 
 import asyncio
+from ipaddress import ip_network
 
 import pytest
 
@@ -230,6 +231,21 @@ async def test_a_name_whose_only_address_refuses_is_resolved_again_at_once(clien
         await get(upstream)
     resolver(NAMES[1])
     assert (await get(upstream)).status == 200
+
+
+async def test_addresses_of_the_own_zone_are_preferred_while_one_is_up(client, three):
+    servers = await three()
+    own, other = ip_network("127.0.0.1/32"), ip_network("127.0.0.2/31")
+    upstream = client(servers[0], zones=[other, own], check_interval=600)
+    assert {(await get(upstream)).address for _ in range(20)} == {NAMES[0]}
+    await servers[0].stop()
+    await eventually(lambda: upstream.stats.open == 0)
+    assert {(await get(upstream)).address for _ in range(20)} == set(NAMES[1:])
+
+
+async def test_in_no_zone_all_addresses_are_equal(client, three):
+    upstream = client((await three())[0], zones=[ip_network("127.0.0.2/31")])
+    assert {(await get(upstream)).address for _ in range(30)} == set(NAMES)
 
 
 async def test_given_addresses_replace_those_of_the_name(client, three, resolver):

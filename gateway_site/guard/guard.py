@@ -13,7 +13,7 @@ from gateway_site.guard.credentials import Credentials
 from gateway_site.guard.limit import Limiter, Store, client_of
 from gateway_site.guard.principal import Principal
 from gateway_site.guard.rate import Rate
-from gateway_site.routes.table import READING, Route
+from gateway_site.routes.table import ANY, OPEN, READING, Route
 
 
 class Guard:
@@ -38,22 +38,27 @@ class Guard:
     def protect(self, route: Route, view: View) -> View:
         """The view behind the guard, which passes it the fields that name the caller."""
         self._scopes.update(route.scopes.values())
-        limiters = [self._default] if self._default else []
-        if route.rate_limit:
-            key = route.prefix, route.rate_limit
-            if key not in self._limiters:  # else a new table would reset it
-                self._limiters[key] = self._limiter(route.rate_limit, route.prefix)
-            limiters.append(self._limiters[key])
-        if not (self._credentials or limiters):
+        limiters = {scope: self._limiters_of(route, scope) for scope in route.scopes.values()}
+        if not (self._credentials or any(limiters.values())):
             return view
         return partial(self._serve, route, view, limiters)
+
+    def _limiters_of(self, route: Route, scope: str) -> list[Limiter]:
+        limiters = [self._default] if self._default else []
+        if limited := route.limit_for(scope):
+            rate, name = route.rate_limit[limited], route.prefix if limited == ANY else f"{route.prefix} {limited}"
+            if (name, rate) not in self._limiters:  # else a new table would reset it
+                self._limiters[name, rate] = self._limiter(rate, name)
+            limiters.append(self._limiters[name, rate])
+        return limiters
 
     def _limiter(self, rate: Rate, name: str) -> Limiter:
         return Limiter(rate, self._store(rate, name), name)
 
-    async def _serve(self, route: Route, view: View, limiters: list[Limiter], request: Request) -> Response:
+    async def _serve(self, route: Route, view: View, limits: dict[str, list[Limiter]], request: Request) -> Response:
         """The view's answer; with credentials every write is audited. Raises Problem (400, 401, 403, 429, 503)."""
         scope = route.scope_for(request.method)
+        limiters = limits[scope or OPEN]
         if self._credentials is None or scope is None:
             await _count(request, limiters, client_of(request.remote_addr))
             answering = view(request)

@@ -124,7 +124,7 @@ def _unsaid(route: Route, table: Table, rules: int) -> Iterator[str]:
     if route.canary and route.canary.cookie:
         yield f"canary by the cookie {route.canary.cookie}"
     for field in fields(route):
-        if field.name not in SAID and getattr(route, field.name) not in (field.default, None):
+        if field.name not in SAID and getattr(route, field.name) not in (field.default, None, {}):
             yield field.name
     for upstream in (table.upstreams[name] for name in route.upstreams):
         if upstream.url.startswith("https:"):

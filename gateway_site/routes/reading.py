@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from gateway_site.routes import values
 from gateway_site.routes.source import Malformed, Source, content, read
-from gateway_site.routes.table import OPEN, USER_SERVICE, USERS, Route, Table, Upstream, scopes_of
+from gateway_site.routes.table import ANY, OPEN, USER_SERVICE, USERS, Route, Table, Upstream, scopes_of
 
 OWN = ("/health", "/metrics", "/version", "/problems", "/static", "/api/docs", "/api/openapi.json", "/api/openapi.yaml")
 """Paths that the gateway answers itself."""
@@ -157,7 +157,13 @@ class Reader:
                 return f"{parts.netloc} is this gateway: a request would go round in a loop; use the service's address"
         if route.cache and route.canary:
             return "cache and canary exclude each other, because each answers for the other: remove one of them"
-        for scope in route.scopes.values():
+        return self._fault_of_scopes(route)
+
+    def _fault_of_scopes(self, route: Route) -> str | None:
+        needed = sorted({*route.scopes.values()})
+        if unneeded := route.rate_limit.keys() - {ANY, *needed}:
+            return f"rate_limit has {min(unneeded)}, which no request here needs: use {', '.join(needed)} or {ANY}"
+        for scope in needed:
             if scope != OPEN and scope not in self.scopes:
                 close = get_close_matches(scope, self.scopes, 1)
                 return f"unknown scope {scope}: {f'did you mean {close[0]}? Else ' if close else ''}add it to scopes"

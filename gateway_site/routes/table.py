@@ -91,8 +91,8 @@ class Route:
     """Paths below `prefix` go to `upstream`, with `rewrite` in place of the prefix.
 
     `paths`: what exists below the prefix: "" is the prefix itself, `{name}` one segment, `/*` everything. They are the
-    metrics' `route` labels. `methods`: empty for all. `scopes`: by method. None: the gateway's own setting.
-    `schema`: its OpenAPI document as text, empty for none.
+    metrics' `route` labels. `methods`: empty for all. `scopes`: by method. `rate_limit`: by scope. None: the gateway's own
+    setting. `schema`: its OpenAPI document as text, empty for none.
     """
 
     prefix: str
@@ -104,7 +104,7 @@ class Route:
     scopes: Mapping[str, str] = field(default_factory=dict, hash=False)
     timeout_ms: int = 5000
     retries: int = 2
-    rate_limit: Rate | None = None
+    rate_limit: Mapping[str, Rate] = field(default_factory=dict, hash=False)
     max_body_bytes: int | None = None
     canary: Canary | None = None
     maintenance: str = ""
@@ -134,6 +134,10 @@ class Route:
     def removed(self) -> str:
         """X-Forwarded-Prefix: what the upstream must put before its own paths; empty where no prefix would do."""
         return self.prefix.removesuffix(self.rewrite) if self.prefix.endswith(self.rewrite) else ""
+
+    def limit_for(self, scope: str) -> str | None:
+        """The key in `rate_limit` for requests that need this scope."""
+        return next((key for key in (scope, ANY) if key in self.rate_limit), None)
 
     def scope_for(self, method: str) -> str | None:
         """The scope that a request needs; None where it needs no credential."""

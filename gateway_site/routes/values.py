@@ -90,11 +90,16 @@ def scopes(value: Any) -> dict[str, str]:
     return {ANY if key == ANY else method(key): scope(given) for key, given in value.items()}
 
 
-def limit(value: Any) -> rate.Rate | None:
+def limits(value: Any) -> dict[str, rate.Rate]:
+    """By scope."""
+    given = value if isinstance(value, dict) else {ANY: value}
     try:
-        return rate.parse(value if isinstance(value, str) else "?")
+        found = {scope(key) if key != ANY else ANY: rate.parse(str(text)) for key, text in given.items()}
     except ValueError:
-        raise ValueError(rate.WRITTEN) from None
+        raise ValueError(
+            f'{rate.WRITTEN}, or limits by scope like {{ "orders:write" = "10/s", "*" = "100/s" }}'
+        ) from None
+    return {key: limit for key, limit in found.items() if limit}
 
 
 def origin(url: Any) -> str:
@@ -225,7 +230,7 @@ ROUTE: dict[str, Callable[[Any], Any]] = {
     "scopes": scopes,
     "timeout_ms": number(1, 600_000),
     "retries": number(0, 5),
-    "rate_limit": limit,
+    "rate_limit": limits,
     "max_body_bytes": number(0, 1 << 40),
     "canary": canary,
     "stream": flag,

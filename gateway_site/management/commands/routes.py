@@ -10,8 +10,9 @@ from django.core.management.base import CommandError
 
 from common.cli.console import Command as BaseCommand
 from common.cli.console import table
+from gateway_site.guard.rate import Rate
 from gateway_site.routes.matching import Matcher
-from gateway_site.routes.table import Edits, Route
+from gateway_site.routes.table import OPEN, Edits, Route
 
 settings: Any = conf.settings  # mypy's plugin only has the user service's settings
 
@@ -59,6 +60,11 @@ def _row(route: Route, template: str) -> tuple[str, ...]:
     return template, upstream, forwarded, methods, scopes, str(route.timeout_ms), str(route.retries)
 
 
+def _rates(route: Route, method: str) -> list[Rate | None]:
+    limited = route.limit_for(route.scope_for(method) or OPEN)
+    return [settings.RATE_LIMIT, route.rate_limit[limited] if limited else None]
+
+
 def _explanation(method: str, target: str) -> str:
     """Raises CommandError for a path that the table does not have."""
     path, _, query = target.partition("?")
@@ -85,7 +91,7 @@ def _explanation(method: str, target: str) -> str:
         "scope": (route.scope_for(method) or "none") if settings.AUTH else "none: AUTH is none",
         "time": f"{route.timeout_ms} ms, {route.retries} retries included",
         "body": f"at most {body} bytes",
-        "limit": " and ".join(str(rate) for rate in (settings.RATE_LIMIT, route.rate_limit) if rate) or "none",
+        "limit": " and ".join(str(rate) for rate in _rates(route, method) if rate) or "none",
     }
     if route.canary:
         lines["canary"] = f"{route.canary.percent:g} % to {route.canary.upstream}"

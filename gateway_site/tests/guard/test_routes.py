@@ -19,6 +19,7 @@ routes:
 - {{prefix: /api/news, upstream: "{url}", scopes: none}}
 - {{prefix: /api/stock, upstream: "{url}", scopes: {{GET: "orders:read", "*": "stock:write"}}}}
 - {{prefix: /api/moving, upstream: "{url}", scopes: none, maintenance: Back at 14:00 UTC.}}
+- {{prefix: /api/parts, upstream: "{url}", rate_limit: {{"parts:write": 36/h;burst=1, "*": 36/h;burst=2}}}}
 - {{prefix: /api/closed, upstream: "{url}", maintenance: Back at 15:00 UTC.}}
 """
 
@@ -90,6 +91,15 @@ def test_a_route_has_its_own_limit(start: Start, table: str, limit_store: str) -
     assert "36 requests in 3600 s" in answers[2].json()["detail"]
     assert answers[1].values("ratelimit") == ['"default";r=98;t=72', '"/api/orders";r=0;t=200']
     assert other.values("ratelimit") == ['"default";r=96;t=144'], "all routes count for the limit of the gateway"
+
+
+def test_a_scope_of_a_route_has_its_own_limit(start: Start, table: str, limit_store: str) -> None:
+    methods = ["POST", "GET", "PUT", "GET", "HEAD"]
+    with start(ROUTES=table, RATE_LIMIT_STORE=limit_store) as gateway:
+        answers = [exchange(gateway.port, get("/api/parts", method=method), method) for method in methods]
+    assert [answer.status for answer in answers] == [200, 200, 429, 200, 429]
+    assert answers[0].values("ratelimit") == ['"/api/parts parts:write";r=0;t=100']
+    assert answers[3].values("ratelimit") == ['"/api/parts";r=0;t=200']
 
 
 def test_a_route_is_limited_without_a_limit_of_the_gateway(start: Start, table: str) -> None:

@@ -69,7 +69,7 @@ def test_a_file_has_every_field(tables: Tables, text: str, suffix: str) -> None:
     assert found.upstreams["orders"] == Upstream("orders", "http://orders:3002", "/ping", 500, 5, 0.3)
     assert orders.templates == ("/api/orders", "/api/orders/{id}", "/api/orders/{id}/items")
     assert (orders.rewrite, orders.removed, orders.methods) == ("/orders", "/api", ("GET", "POST"))
-    assert (orders.timeout_ms, orders.retries, orders.rate_limit) == (250, 0, Rate(10, 1, 20))
+    assert (orders.timeout_ms, orders.retries, orders.rate_limit) == (250, 0, {"*": Rate(10, 1, 20)})
     assert orders.max_body_bytes == 1000
     assert orders.canary == Canary("orders-next", 10, "x-canary", "canary")
     assert [orders.scope_for(method) for method in ("GET", "POST", "PUT")] == [
@@ -164,6 +164,8 @@ def test_a_bad_table_is_refused_with_its_place_and_the_cure(tables: Tables, text
         (f'{ROUTE}methods = "GET"\n', "set it to a list"),
         (f'{ROUTE}scopes = "order:read"\n', "unknown scope order:read: did you mean orders:read? Else add it to scopes"),
         (f'{ROUTE}rate_limit = "fast"\n', "set it to a limit like 100/s or 100/s;burst=200"),
+        (f'{ROUTE}rate_limit = {{ "*" = 5 }}\n', 'or limits by scope like { "orders:write" = "10/s", "*" = "100/s" }'),
+        (f'{ROUTE}rate_limit = {{ "a:rite" = "1/s" }}\n', "which no request here needs: use orders:read, orders:write or *"),
         (f'{ROUTE}maintenance = ""\n', "set it to a sentence for clients of at most 200 characters"),
         (f'{ROUTE}canary = {{ upstream = "next" }}\n', "set it to a table of upstream, percent, header, cookie"),
         (f'{ROUTE}canary = {{ upstream = "next", percent = 10 }}\n', "line 1: there is no upstream next: add it"),

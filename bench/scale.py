@@ -88,7 +88,9 @@ def line(scenario: str, user: User) -> str:
 
 
 def stores(pair: processes.Pair) -> list["redis.Redis"]:
-    return [redis.Redis(port=port, password=processes.PASSWORD) for port in pair.primaries()]
+    return [
+        redis.Redis(port=port, password=processes.PASSWORD, socket_timeout=SETTLE_SECONDS) for port in pair.primaries()
+    ]
 
 
 def used_bytes(pair: processes.Pair) -> int:

@@ -28,6 +28,10 @@ def enter(root: Path, name: str, port: int) -> None:
     edits: dict[Path, Edit] = {
         Path("pyproject.toml"): lambda text: project(text, name, site),
         Path("deploy/Dockerfile"): lambda text: dockerfile(text, name, service, port),
+        Path("deploy/compose.yaml"): lambda text: composed(text, name, service, port),
+        Path("deploy/bin/images.sh"): lambda text: text.replace(
+            "build store", f"build {name} devops-challenge/{service}\nbuild store"
+        ),
         OVERLAYS[0]: lambda text: dev(text, name, service),
         EXTERNAL / "kustomization.yaml": lambda text: text.replace(
             "  - user-service-secrets.yaml\n", f"  - user-service-secrets.yaml\n  - {service}-secrets.yaml\n"
@@ -52,6 +56,20 @@ def doubled(text: str, service: str) -> str:
     """Each line about the user service's image or secret, once more for this one."""
     line = r"^.*(?:name: user-service, newName|/user-service-secrets`).*\n"
     return re.sub(line, lambda found: found[0] + found[0].replace("user-service", service), text, flags=re.MULTILINE)
+
+
+def composed(text: str, name: str, service: str, port: int) -> str:
+    """The user service's container and scrape target once more, and the gateway's route to it."""
+
+    def copied(found: re.Match[str]) -> str:
+        copy = found[0].replace("user-service", service).replace("3001", str(port))
+        return found[0] + copy.replace("target: users", f"target: {name}").replace("base/users", f"base/{name}")
+
+    route = f"/api/{name}=http://{service}:{port}/{name}"
+    text = re.sub(r"^  user-service:\n(?:    .*\n)+\n|^.*user-service:3001.*\n", copied, text, flags=re.MULTILINE)
+    if "      ROUTES: " in text:
+        return re.sub(r"^      ROUTES: .*", lambda found: f"{found[0]},{route}", text, flags=re.MULTILINE)
+    return text.replace("      AUTH: none\n", f"      AUTH: none\n      ROUTES: {route}\n")
 
 
 def drawn(text: str, name: str, service: str, port: int) -> str:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.tools import require
 from tools.new_service.__main__ import main
@@ -47,6 +48,14 @@ def test_service_is_written_once_and_the_next_has_another_port(clone: Path) -> N
         for name, port in (("orders", "3002"), ("parcels", "3003"))
     ]
     assert ports == [1, 1]
+    compose = yaml.safe_load((clone / "deploy/compose.yaml").read_text())
+    services = compose["services"]
+    assert services["parcel-service"]["build"]["target"] == "parcels"
+    assert services["parcel-service"]["depends_on"] == services["user-service"]["depends_on"]
+    routes = "/api/orders=http://order-service:3002/orders,/api/parcels=http://parcel-service:3003/parcels"
+    assert services["api-gateway"]["environment"]["ROUTES"] == routes
+    assert '["parcel-service:3003"], labels: { service: parcel-service,' in compose["configs"]["prometheus"]["content"]
+    assert "\nbuild parcels devops-challenge/parcel-service\n" in (clone / "deploy/bin/images.sh").read_text()
     again = subprocess.run(
         [sys.executable, "-m", "tools.new_service", "orders"], cwd=clone, capture_output=True, text=True, check=False
     )

@@ -237,16 +237,24 @@ def sentinel_pods(root: Path) -> Iterator[tuple[list[Pod], list[Pod]]]:
 class ClusterPods:
     """The component's pods. Each has an address of its own; their names are in the file that stands for the cluster's DNS."""
 
-    def __init__(self, root: Path, count: int = 6) -> None:
-        self._names, self.all, ports = root / "hosts", list[Pod](), [free_port() for _ in range(count)]
+    def __init__(self, root: Path) -> None:
+        self._root, self._names, self.all = root, root / "hosts", list[Pod]()
+        self.add(6)
+
+    def add(self, count: int) -> list[Pod]:
+        """More pods, not started. Those that are there know nothing of them."""
+        added = range(len(self.all), len(self.all) + count)
+        ports = [*(pod.port for pod in self.all), *(free_port() for _ in added)]
         peers = " ".join(f"node-{n}:{port}" for n, port in enumerate(ports))
-        for n, port in enumerate(ports):
-            settings = {"SELF": f"node-{n}:{port}", "PEERS": peers, "HOSTS": str(self._names)}
+        for n in added:
+            settings = {"SELF": f"node-{n}:{ports[n]}", "PEERS": peers, "HOSTS": str(self._names)}
             speed = {"NODE_TIMEOUT_MS": "3000", "HEAL_SECONDS": "2"}
-            self.all.append(_pod(root, f"node-{n}", port, "start.sh", (BASE, CLUSTER), **settings, **speed))
-            with (self.all[-1].folder / "etc" / "redis.conf").open("a", encoding="utf-8") as config:
+            pod = _pod(self._root, f"node-{n}", ports[n], "start.sh", (BASE, CLUSTER), **settings, **speed)
+            self.all.append(pod)
+            with (pod.folder / "etc" / "redis.conf").open("a", encoding="utf-8") as config:
                 config.write(f"cluster-port {free_port()}\n")
-            self.place(self.all[-1], n + 1)
+            self.place(pod, n + 1)
+        return self.all[-count:]
 
     def place(self, pod: Pod, number: int) -> None:
         """Gives a stopped pod the address 127.0.1.<number>."""
@@ -278,7 +286,6 @@ def cluster_pods(root: Path) -> Iterator[ClusterPods]:
     """The component's six nodes, all started at once."""
     pods = ClusterPods(root)
     with ExitStack() as stack:
-        for pod in pods.all:
-            stack.callback(pod.kill)
+        stack.callback(lambda: [pod.kill() for pod in pods.all])
         pods.start()
         yield pods

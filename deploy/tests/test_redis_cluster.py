@@ -50,8 +50,8 @@ def owner(pods: ClusterPods) -> Pod:
     """The primary of the test's key."""
     slot = operator(pods.all[0], "CLUSTER", "KEYSLOT", KEY)
     for pod in pods.running:
-        ranges = [words.partition("-")[::2] for words in myself(pod)[8:]]
-        if is_primary(pod) and any(int(low) <= slot <= int(high) for low, high in ranges):
+        ranges = [words.partition("-")[::2] for words in myself(pod)[8:] if words[0] != "["]
+        if is_primary(pod) and any(int(low) <= slot <= int(high or low) for low, high in ranges):
             return pod
     raise StopIteration
 
@@ -158,6 +158,21 @@ def test_empty_node_takes_the_slots_of_a_lost_one_only_when_the_operator_gives_i
                 operator(pod, "CLUSTER", "FORGET", lost)
         wait("a whole cluster", lambda: is_whole(pods))
         works(tmp_path, settings(pods))
+
+
+def test_two_more_pods_join_without_slots_and_take_those_that_are_moved_to_them(tmp_path: Path):
+    with cluster_pods(tmp_path) as pods:
+        source = owner(filled(pods))
+        added = pods.add(2)
+        pods.start(*added)
+        wait("all know all", lambda: all(len(nodes(pod)) == 8 for pod in pods.all))
+        time.sleep(5)  # a few rounds of node.sh
+        assert [myself(pod)[8:] for pod in added] == [[], []]
+        slot, target = operator(source, "CLUSTER", "KEYSLOT", KEY), myself(added[0])[0]
+        operator(source, "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", target)
+        wait("the slot moves", lambda: owner(pods) is added[0])
+        assert is_kept(pods)
+        wait("the other new pod follows", lambda: myself(added[1])[3] == target)
 
 
 def wipe(pod: Pod) -> None:

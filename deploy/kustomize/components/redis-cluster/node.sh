@@ -17,7 +17,7 @@ ask() { # host:port command…
 myself() { awk '$3 ~ /myself/'; }
 
 is_assigned() { # first last, and the views on stdin: a node is named as the holder of a slot between them
-  awk -v first="$1" -v last="$2" '{ for (i = 9; i <= NF; i++) { n = split($i, slot, "-"); if (slot[1] + 0 <= last && slot[n] + 0 >= first) found = 1 } }
+  awk -v first="$1" -v last="$2" '{ for (i = 9; i <= NF; i++) if ($i !~ /^\[/) { n = split($i, slot, "-"); if (slot[1] + 0 <= last && slot[n] + 0 >= first) found = 1 } }
     END { exit !found }'
 }
 

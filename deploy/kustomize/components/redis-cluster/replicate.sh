@@ -2,9 +2,11 @@
 # Starts node.sh, which gives the node its place in the cluster.
 # In: SELF "host:port", POD_IP. nodes.conf, the node's identity, is beside its data: a node without data is another node.
 node='+auth +hello +ping +info +cluster|nodes +cluster|info +cluster|meet +cluster|addslotsrange +cluster|replicate +cluster|forget +cluster|failover'
+# A slot that moves is written by this user (Valkey 9), so it may write the service's keys.
+moves='+@write -@dangerous +cluster|syncslots +select +multi +exec'
 replication=$(hash replication-password)
 cat >>"$RUN/users.acl" <<ACL
-user replication on #$replication resetchannels -@all +psync +replconf +ping
+user replication on #$replication resetchannels ~{users:*}* ~{u??}:* $more-@all $moves +psync +replconf +ping
 user node on #$replication resetchannels -@all $node
 ACL
 

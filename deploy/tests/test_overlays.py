@@ -94,25 +94,3 @@ def test_probes_have_the_thresholds_that_were_decided(load: Load, overlay: str):
             probe = process.container.data[name]
             numbers = (probe[each] for each in ("initialDelaySeconds", "periodSeconds", "failureThreshold"))
             assert (probe["httpGet"]["path"], *numbers, probe.get("timeoutSeconds")) == expected, (process, name)
-
-
-@overlays
-def test_shutdown_fits_into_the_grace_period(load: Load, overlay: str):
-    for process in load(overlay).servers:
-        started = process.started()
-        taken = process.container.pre_stop_seconds + started.drain_seconds + started.grace_seconds
-        assert process.container.pre_stop_seconds == 5
-        assert started.drain_seconds == 5
-        assert taken < process.workload.grace_seconds == 30
-
-
-def test_redis_gets_no_password_by_command_line_or_environment(load: Load):
-    store = next(each for each in load("prod").workloads if each.manifest.name == "redis")
-    [container] = store.containers
-    assert container.command_line == ["sh", "/etc/redis/start.sh"]
-    assert not items(container.data, "env")
-    [config] = [each for each in load("prod").of("ConfigMap") if each.name.startswith("redis-config")]
-    settings = config.data["data"]["redis.conf"].splitlines()
-    assert {"appendonly yes", "maxmemory 160mb", "maxmemory-policy noeviction", "aclfile /run/redis/users.acl"} <= set(
-        settings
-    )

@@ -72,13 +72,6 @@ def test_what_a_workload_reads_comes_no_later(environment: str):
             assert number > gateway, name
 
 
-def test_dev_heals_and_prod_waits_for_a_sync():
-    assert application("apps/dev")["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
-    assert "automated" not in application("apps/prod")["spec"]["syncPolicy"]
-    assert application("apps/dev")["spec"]["source"]["targetRevision"] == "develop"
-    assert application("apps/prod")["spec"]["source"]["targetRevision"] == "main"
-
-
 def test_applications_point_at_what_is_there():
     project = application("apps/project")["spec"]
     for name in ("root", *(f"apps/{each}" for each in ENVIRONMENTS)):

@@ -26,9 +26,12 @@ Module = dict[str, Any]
 def run(*command: object, folder: Path, **settings: str) -> str:
     words = [str(word) for word in command]
     environment = os.environ | {"GOFLAGS": "-mod=readonly", "GOWORK": "off"} | settings
-    done = subprocess.run(
-        words, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
+    try:
+        done = subprocess.run(
+            words, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        sys.exit(f"error: `{' '.join(words)}` took more than {SECONDS} s: repeat it, or see `go env GOPROXY`")
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
         sys.exit(f"error: `{' '.join(words)}` failed: {lines[-1]}")
@@ -38,10 +41,7 @@ def run(*command: object, folder: Path, **settings: str) -> str:
 def source(of: Module, empty: Path) -> Path:
     """The folder of a module's source. `empty` has no go.mod that could choose another version."""
     name = f"{of['path']}@{of['version']}"
-    try:
-        found = json.loads(run("go", "mod", "download", "-json", name, folder=empty))
-    except subprocess.TimeoutExpired:
-        sys.exit(f"error: {name} did not arrive within {SECONDS} s: see `go env GOPROXY`")
+    found = json.loads(run("go", "mod", "download", "-json", name, folder=empty))
     if found["Sum"] != of["sum"]:
         sys.exit(
             f"error: {name} has the checksum {found['Sum']}, {TABLE.name} says {of['sum']}: find out which is right"

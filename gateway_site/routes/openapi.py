@@ -92,7 +92,7 @@ def add(document: Node, route: Route, ways: list[Any]) -> None:
     taken = {each.get("operationId") for each in _operations_of(document["paths"])}
     document["paths"] |= (ours := _renamed(items, names))
     for operation in _operations_of(ours):
-        if (known := operation.get("operationId")) in taken:
+        if (known := operation.get("operationId")) and known in taken:
             operation["operationId"] = _free(re.sub(r"\W+", "_", noun), f"_{known}", taken)
     for item in ours.values():
         for method in item.keys() - {"parameters"}:

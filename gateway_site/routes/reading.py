@@ -13,7 +13,7 @@ from gateway_site.routes.table import ANY, OPEN, USER_SERVICE, USERS, Route, Tab
 OWN = ("/health", "/metrics", "/version", "/problems", "/static", "/api/docs", "/api/openapi.json", "/api/openapi.yaml")
 """Paths that the gateway answers itself."""
 
-MOST_ROUTES = 1000
+MOST = 1000
 USERS_PATHS = ["", "/{id}"]
 
 
@@ -52,6 +52,9 @@ class Reader:
         self.source, self.route, self.upstream = source, route, upstream
         self.routes: list[Route] = []
         self.upstreams: dict[str, Upstream] = {}
+        for what, found in (("routes", source.routes), ("upstreams", source.upstreams)):
+            if len(found) > MOST:
+                raise Malformed(f"there are {len(found)} {what}: list at most {MOST}")
         for name, given in source.upstreams.items():
             fields = self._parsed(name, {"name": name, **_object(given)}, {"name": values.name, **values.UPSTREAM})
             if "url" not in fields:
@@ -129,8 +132,6 @@ class Reader:
 
     def check(self, own: Own) -> None:
         """What only the whole table shows. Raises Malformed."""
-        if len(self.routes) > MOST_ROUTES:
-            raise Malformed(f"there are {len(self.routes)} routes: list at most {MOST_ROUTES}")
         holders: dict[str, str] = {}
         for number, route in enumerate(self.routes):
             heads = _heads(route.prefix)

@@ -109,10 +109,9 @@ def origin(url: Any) -> str:
         raise ValueError(wanted)
     try:
         parts = urlsplit(url)
-        surplus = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
-        is_good = (
-            parts.scheme in {"http", "https"} and is_host(parts.hostname or "") and not surplus and parts.port != 0
-        )
+        surplus = parts.path.strip("/") or parts.query or parts.fragment or {"@", "%"} & set(parts.netloc)
+        is_web = parts.scheme in {"http", "https"} and is_host(parts.hostname or "")
+        is_good = is_web and not surplus and parts.port != 0 and not parts.netloc.endswith(":")
     except ValueError:
         is_good = False
     if not is_good:

@@ -71,6 +71,7 @@ routes:
     methods: [GET, POST]
     scopes: {GET: none, "*": users:write}
     schema: stock.yaml
+  - {prefix: /depot, upstream: "http://stock:2", rewrite: /v1/items, paths: ["/{id}", ""], schema: stock.yaml}
 """
 
 
@@ -115,6 +116,17 @@ def test_what_differs_under_one_name_gets_the_name_of_the_route(schema: Any) -> 
     assert schemas["Kind"]["properties"]["a"]["enum"] == ["on", "2026-11-28"]
     assert schemas["V1StockRole"]["enum"] == ["admin"]
     assert "V1StockProblemCode" not in schemas  # the gateway's has its one value
+
+
+def test_the_same_schema_serves_two_routes(schema: Any) -> None:
+    items, item = (schema["paths"][path] for path in ("/depot", "/depot/{item-id}"))
+    assert [items[method]["operationId"] for method in ("get", "post", "delete")] == [
+        "depot_list_users",
+        "depot_add_item",
+        "clear",
+    ]
+    assert "operationId" not in item["get"]
+    assert {"V1StockUser", "DepotUser", "Kind", "DepotKind"} <= schema["components"]["schemas"].keys()
 
 
 def test_the_doors_statuses_and_scopes_are_added(schema: Any) -> None:

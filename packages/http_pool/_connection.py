@@ -210,6 +210,8 @@ class Connection(asyncio.Protocol):
         if self._idle and parser.status:
             self._deadline = self._loop.time() + self._idle
         if parser.stream is None and (parser.body_size > WHOLE_BODY or (self._idle and parser.status)):
+            if self._deadline < self._timer_at:
+                self._arm(self._deadline)
             stream = parser.open_stream(self._loop, self._transport, self.drop)
             if not self._future.done():
                 answer = Answer(parser.status, parser.headers, None, stream)

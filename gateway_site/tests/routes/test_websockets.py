@@ -67,7 +67,7 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture
 def gateway(tmp_path: Path, upstream: Upstream) -> Iterator[Service]:
     url = f"http://127.0.0.1:{upstream.port}"
-    bounds = f"timeout_ms: 8000, idle_timeout_ms: {IDLE_MS}, max_body_bytes: {MOST}"
+    bounds = f"timeout_ms: 60000, idle_timeout_ms: {IDLE_MS}, max_body_bytes: {MOST}"
     (tmp_path / "routes.yaml").write_text(
         f"routes:\n- {{prefix: /chat, upstream: '{url}', rewrite: /, websocket: true, {bounds}}}\n"
         f"- {{prefix: /plain, upstream: '{url}', rewrite: /}}\n"

@@ -139,6 +139,7 @@ def test_primary_that_stops_hands_over_without_losing_a_write(pods: ClusterPods)
     assert owner(pods) is successor, "a replica that stops hands nothing over"
 
 
+@pytest.mark.verify
 def test_empty_node_takes_the_slots_of_a_lost_one_only_when_the_operator_gives_it_up(tmp_path: Path):
     """Both servers of a shard lose their disks; as the runbook PartitionDown says."""
     with cluster_pods(tmp_path) as pods:
@@ -160,6 +161,7 @@ def test_empty_node_takes_the_slots_of_a_lost_one_only_when_the_operator_gives_i
         works(tmp_path, settings(pods))
 
 
+@pytest.mark.verify
 def test_two_more_pods_join_without_slots_and_take_those_that_are_moved_to_them(tmp_path: Path):
     with cluster_pods(tmp_path) as pods:
         source = owner(filled(pods))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from gateway_site.forwarding.metrics import REFUSED
 from gateway_site.forwarding.names import look_up
 from gateway_site.routes.reading import table
 from gateway_site.routes.source import Malformed, state_of
+
+RETRY_SECONDS = 5.0
+"""Between two readings of a refused table, whose schemas may come later than itself."""
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +28,13 @@ class Reloader:
         self._seen: object = None
         self._read: object = None
         self._reading: asyncio.Task[None] | None = None
+        self._refused, self._refused_at = "", 0.0
 
     def look(self) -> None:
         """Called twice a second. A file that changes is read once it has stayed the same from one call to the next."""
-        before, self._seen = self._seen, state_of(self._path)
+        before, self._seen = self._seen, [state_of(path) for path in (self._path, *self._door.table.files)]
+        if self._refused and time.monotonic() > self._refused_at + RETRY_SECONDS:
+            self._read = None  # what it names may be there now
         is_reading = self._reading is not None and not self._reading.done()
         if self._seen != self._read and before in (None, self._seen) and not is_reading:
             self._read = self._seen
@@ -40,9 +47,12 @@ class Reloader:
                 cure = f"the longest was {self._longest_ms} at the start; restart the gateway for a longer one"
                 raise Malformed(f"route {longest.prefix}: timeout_ms is {longest.timeout_ms}: {cure}")
         except Malformed as error:
+            if str(error) != self._refused:
+                logger.error("routes refused: the old ones stay in force", extra={"fields": {"reason": str(error)}})
+            self._refused, self._refused_at = str(error), time.monotonic()
             REFUSED.set(1)
-            logger.error("routes refused: the old ones stay in force", extra={"fields": {"reason": str(error)}})
             return
+        self._refused = ""
         REFUSED.set(0)
         if found != self._door.table:
             self._door.apply(found)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,7 +43,7 @@ def table(text: str, user_service_url: str, route: Mapping[str, Any], upstream: 
     if all(route.prefix != USERS for route in made.routes):
         raise Malformed(f"no route has the prefix {USERS}: add one, or set USER_SERVICE_URL")
     made.check(own)
-    return Table(tuple(made.routes), made.upstreams, made.scopes)
+    return Table(tuple(made.routes), made.upstreams, made.scopes, tuple(made.files))
 
 
 class Reader:
@@ -52,6 +53,7 @@ class Reader:
         self.source, self.route, self.upstream = source, route, upstream
         self.routes: list[Route] = []
         self.upstreams: dict[str, Upstream] = {}
+        self.files: list[Path] = []
         for what, found in (("routes", source.routes), ("upstreams", source.upstreams)):
             if len(found) > MOST:
                 raise Malformed(f"there are {len(found)} {what}: list at most {MOST}")
@@ -94,7 +96,9 @@ class Reader:
         try:
             if route.prefix == USERS:
                 raise Malformed("the gateway describes users itself: remove it")
-            text = content(self.source.folder / route.schema, "mount the service's schema, or leave it out")
+            path = self.source.folder / route.schema
+            text = content(path, "mount the service's schema, or leave it out")
+            self.files.append(path)
             described = replace(route, schema=text)
             openapi.check(described)
         except Malformed as error:

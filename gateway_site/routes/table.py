@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
 from gateway_site.guard.rate import Rate
@@ -147,11 +148,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Prefixes do not overlap. `scopes`: all that a credential can have."""
+    """Prefixes do not overlap. `scopes`: all that a credential can have. `files`: read beside the table's own."""
 
     routes: tuple[Route, ...]
     upstreams: Mapping[str, Upstream]
     scopes: tuple[str, ...]
+    files: tuple[Path, ...] = field(default=(), compare=False)
 
     @property
     def users(self) -> Route:

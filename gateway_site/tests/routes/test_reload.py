@@ -109,6 +109,23 @@ def test_a_bad_file_leaves_the_old_routes_and_says_so(gateway: Service, tmp_path
     assert metric(gateway) == "routes_refused 0.0"
 
 
+def test_a_schema_that_comes_after_its_table_or_changes_is_read(
+    gateway: Service, tmp_path: Path, upstream: Recording
+) -> None:
+    def paths() -> set[str]:
+        found = requests.get(f"{gateway.url}/api/openapi.json", timeout=SECONDS).json()["paths"]
+        return {path for path in found if path.startswith("/a")} - {path for path in found if path.startswith("/api")}
+
+    assert paths() == set()
+    write(tmp_path, f'{table(a=upstream.url)}schema = "a.yaml"\n')
+    eventually(lambda: metric(gateway) == "routes_refused 1.0")
+    for name in ("x", "y"):
+        (tmp_path / "a.yaml").write_text(f"{{openapi: 3.1.0, paths: {{/a/{name}: {{get: {{responses: {{}}}}}}}}}}")
+        eventually(lambda name=name: paths() == {f"/a/{name}"})
+    assert metric(gateway) == "routes_refused 0.0"
+    assert sum(line["level"] == "error" for line in lines(gateway)) == 1
+
+
 def test_a_longer_time_than_the_drain_allows_needs_a_restart(
     gateway: Service, tmp_path: Path, upstream: Recording
 ) -> None:

@@ -2,6 +2,7 @@
 """The gateway's management commands. Outside a virtual environment they run in .venv."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ if __name__ == "__main__":
     if sys.prefix == sys.base_prefix and VENV_PYTHON.exists():
         os.execv(VENV_PYTHON, [str(VENV_PYTHON), *sys.argv])  # noqa: S606
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports; then main() has a handler
     from common.cli.manage import main
 
     main("gateway_site.settings", USER_SERVICE_URL="http://127.0.0.1:1")

@@ -5,6 +5,7 @@ placeholders, and their error is reported only by a command that needs them.
 """
 
 import os
+import signal
 import sys
 from difflib import get_close_matches
 from typing import Any
@@ -67,6 +68,7 @@ def main(settings_module: str, **placeholders: str) -> None:
     `placeholders`: values of the required settings for commands that need none. `runserver` is for daily work: DEBUG is true
     unless the environment or `.env` sets it.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["DJANGO_SETTINGS_MODULE"] = settings_module
     try:
         error = _load_settings(placeholders)

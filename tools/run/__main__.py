@@ -4,11 +4,15 @@ Exit codes: 0 after Ctrl-C or SIGTERM, 1 if a process cannot start or ends.
 """
 
 import os
+import signal
 import sys
 import time
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the slow imports; then the supervisor has a handler
 
 from django.core.exceptions import ImproperlyConfigured
 from redis import Redis

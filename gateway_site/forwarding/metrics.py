@@ -22,6 +22,7 @@ EJECTIONS = Counter("upstream_ejections", "Addresses ejected, by the failure", (
 CACHED = Counter(
     "cache_requests", "Requests of routes with a cache: hit, miss, revalidated, stale, bypass", ("route", "outcome")
 )
+STREAMS = Gauge("upstream_streams", "Open streams and WebSockets", ("service",), multiprocess_mode="livesum")
 REFUSED = Gauge(
     "routes_refused",
     "1 while the file of ROUTES is refused and the previous routes stay in force",

@@ -20,7 +20,7 @@ from gateway_site.forwarding.circuit import Circuit, CircuitOpen, State
 from gateway_site.forwarding.failures import problem_for
 from gateway_site.forwarding.metrics import ADDRESSES, CIRCUIT, EJECTIONS, RETRIES, observe_upstream
 from gateway_site.forwarding.retries import Outgoing, RetryBudget, may_repeat
-from gateway_site.forwarding.websocket import Tunnels
+from gateway_site.forwarding.streams import Streams
 from gateway_site.routes import table
 from packages.http_pool import (
     Answer,
@@ -58,7 +58,8 @@ class Service:
         parts = urlsplit(upstream.url)
         self._address = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         seconds = upstream.connect_timeout_ms / 1000
-        limits = Limits(seconds, CONNECTIONS, CAPACITY - CONNECTIONS, idle_timeout=IDLE_SECONDS)
+        most = CONNECTIONS + upstream.max_streams
+        limits = Limits(seconds, most, CAPACITY - CONNECTIONS, idle_timeout=IDLE_SECONDS)
         self._client = Upstream(
             upstream.url,
             limits,
@@ -69,7 +70,7 @@ class Service:
             is_live=self._is_live,
             changed=self._address_changed,
         )
-        self._budget, self.tunnels = RetryBudget(), Tunnels()
+        self._budget, self.streams = RetryBudget(), Streams(self.name, upstream.max_streams)
         self.circuit = Circuit(upstream.max_timeouts, upstream.failure_rate, changed=self._circuit_changed)
         CIRCUIT.labels(self.name).set(State.CLOSED)
 
@@ -78,8 +79,8 @@ class Service:
 
         Raises Problem (400, 502, 503, 504).
         """
-        if request.upgrades:
-            self.tunnels.admit()
+        if request.idle:
+            self.streams.admit()
         self._budget.earn()
         attempt, fate, sick = 1, None, set[str]()
         while True:

@@ -1,9 +1,7 @@
 """Forwards a route's requests to its upstream, unread: same status, body and end-to-end headers."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing
 
 from common.http.body import chunks, read_body
 from common.http.problem import Problem
@@ -15,7 +13,8 @@ from gateway_site.forwarding.failures import problem_for
 from gateway_site.forwarding.headers import FROM_UPSTREAM, Dropped, end_to_end, forwarded
 from gateway_site.forwarding.retries import Outgoing
 from gateway_site.forwarding.service import Service
-from gateway_site.forwarding.websocket import SWITCHED, is_asked
+from gateway_site.forwarding.streams import Chunks, until_gone
+from gateway_site.forwarding.websocket import SWITCHED, is_asked, passed
 from gateway_site.routes.table import Route
 from packages.http_pool import Answer, UpstreamError
 
@@ -91,17 +90,21 @@ class Forward:
             request.seconds_to_head = time.perf_counter() - request.started
         if answer.status == SWITCHING_PROTOCOLS:
             fields += SWITCHED
-            chunks = service.tunnels.passed(request, answer, self._max_body, self._max_answer)
+            chunks = service.streams.counted(passed(request, answer, self._max_body, self._max_answer))
         elif outgoing.idle:
-            chunks = answer.chunks() if outgoing.is_streamed else _until_gone(request, answer)
+            chunks = service.streams.counted(answer.chunks() if outgoing.is_streamed else until_gone(request, answer))
         elif int(dict(fields).get(b"content-length", b"0")) > self._max_answer:
             await answer.aclose()
             raise _too_large(service)
         else:
             chunks = self._counted(answer, service)
-        return StreamedResponse(
-            answer.status, fields, _explained(chunks, outgoing, service), answer.aclose, is_live=outgoing.idle > 0
-        )
+        pieces = _explained(chunks, outgoing, service)
+
+        async def close() -> None:
+            await pieces.aclose()
+            await answer.aclose()
+
+        return StreamedResponse(answer.status, fields, pieces, close, is_live=outgoing.idle > 0)
 
     async def _outgoing(self, request: Request, identity: Headers) -> tuple[Outgoing, float]:
         """The request for the upstream, and when its time began."""
@@ -123,7 +126,7 @@ class Forward:
         # The upstream's time must not be used up by a slow client.
         return Outgoing(method, target, headers, body, length, idle), time.perf_counter()
 
-    async def _counted(self, answer: Answer, service: Service) -> AsyncIterator[bytes]:
+    async def _counted(self, answer: Answer, service: Service) -> Chunks:
         """The body as it arrives. Raises Problem when it is larger than allowed."""
         size = 0
         async for chunk in answer.chunks():
@@ -150,30 +153,14 @@ async def in_maintenance(text: str, request: Request, identity: Headers | None =
     raise Problem("upstream-unavailable", text, headers=MAINTENANCE_OVER, reason="maintenance")
 
 
-async def _explained(chunks: AsyncIterator[bytes], outgoing: Outgoing, service: Service) -> AsyncIterator[bytes]:
+async def _explained(chunks: Chunks, outgoing: Outgoing, service: Service) -> Chunks:
     """Raises Problem when the body breaks off."""
     try:
-        async for chunk in chunks:
-            yield chunk
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
     except UpstreamError as error:
         raise problem_for(error, outgoing, service.subject) from error
-
-
-async def _until_gone(request: Request, answer: Answer) -> AsyncIterator[bytes]:
-    """The body as it arrives, until the client leaves or the server stops."""
-
-    async def gone() -> None:
-        with suppress(Exception):  # what the client sends now is refused elsewhere
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
-        answer.cut()
-
-    watching = asyncio.create_task(gone())
-    try:
-        async for chunk in answer.chunks():
-            yield chunk
-    finally:
-        watching.cancel()
 
 
 def _too_large(service: Service) -> Problem:

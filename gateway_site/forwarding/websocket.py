@@ -1,17 +1,13 @@
 """Passes the bytes of a WebSocket on in both directions, once its upstream has answered 101."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from common.http.problem import Problem
 from common.http.request import Request
 from common.http.response import Headers
 from gateway_site.forwarding.frames import Close, Frames, Violation, closing
+from gateway_site.forwarding.streams import Chunks
 from packages.http_pool import Answer, UpstreamError
-
-MOST = 64
-"""Open at a time for each upstream: half of its connections, so that its other requests have some."""
 
 SWITCHED: Headers = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
 
@@ -21,60 +17,47 @@ def is_asked(request: Request) -> bool:
     return "websocket" in (request.scope.get("extensions") or {})
 
 
-class Tunnels:
-    """Those of one upstream."""
+async def passed(request: Request, answer: Answer, most: int, most_down: int) -> Chunks:
+    """The bytes for the client; meanwhile sends those from it. `most`, `most_down`: bytes of a message from and to it.
 
-    def __init__(self) -> None:
-        self._open = 0
+    A Close frame ends what the gateway has to end: when it stops, for silence, for a message that is too large.
+    """
+    up, down, code = Frames(most), Frames(most_down), Close.BAD_GATEWAY
+    is_between = True
+    sending = asyncio.create_task(_sent(request, answer, up))
+    sending.add_done_callback(lambda _: answer.cut())
+    try:
+        async for chunk in answer.chunks():
+            down.feed(chunk)
+            yield chunk
+            is_between = down.is_between
+        if sending.done():
+            code = sending.result()
+    except Violation as error:
+        code = error.code
+    except UpstreamError as error:
+        request.reason = error.reason
+        code = Close.GOING_AWAY if error.reason == "timeout" else code
+    finally:
+        sending.cancel()
+    if is_between and not down.is_closed:
+        yield closing(code)
 
-    def admit(self) -> None:
-        """Raises Problem (503)."""
-        if self._open >= MOST:
-            fields = [(b"retry-after", b"5")]
-            raise Problem("upstream-unavailable", "Too many WebSockets are open.", headers=fields, reason="websockets")
 
-    async def passed(self, request: Request, answer: Answer, most: int, most_down: int) -> AsyncIterator[bytes]:
-        """The bytes for the client; meanwhile sends those from it. `most`, `most_down`: bytes of a message from and to it.
-
-        A Close frame ends what the gateway has to end: when it stops, for silence, for a message that is too large.
-        """
-        up, down, code = Frames(most), Frames(most_down), Close.BAD_GATEWAY
-        is_between = True
-        sending = asyncio.create_task(self._sent(request, answer, up))
-        sending.add_done_callback(lambda _: answer.cut())
-        self._open += 1
-        try:
-            async for chunk in answer.chunks():
-                down.feed(chunk)
-                yield chunk
-                is_between = down.is_between
-            if sending.done():
-                code = sending.result()
-        except Violation as error:
-            code = error.code
-        except UpstreamError as error:
-            request.reason = error.reason
-            code = Close.GOING_AWAY if error.reason == "timeout" else code
-        finally:
-            self._open -= 1
-            sending.cancel()
-        if is_between and not down.is_closed:
-            yield closing(code)
-
-    async def _sent(self, request: Request, answer: Answer, frames: Frames) -> Close:
-        """Until the client or the server ends; returns what to tell the other end of the connection."""
-        with suppress(Exception):  # of the server: the client sends too much at once
-            while True:
-                message = await request.receive()
-                if message["type"] != "http.request":
-                    break
-                data = message["body"]
-                try:
-                    frames.feed(data)
-                except Violation as error:
-                    return error.code
-                await answer.send(data)
-        if frames.is_between and not frames.is_closed:
-            await answer.send(closing(Close.GOING_AWAY, masked=True))
-            await asyncio.sleep(0)  # the event loop writes it before the connection is closed
-        return Close.GOING_AWAY
+async def _sent(request: Request, answer: Answer, frames: Frames) -> Close:
+    """Until the client or the server ends; returns what to tell the other end of the connection."""
+    with suppress(Exception):  # of the server: the client sends too much at once
+        while True:
+            message = await request.receive()
+            if message["type"] != "http.request":
+                break
+            data = message["body"]
+            try:
+                frames.feed(data)
+            except Violation as error:
+                return error.code
+            await answer.send(data)
+    if frames.is_between and not frames.is_closed:
+        await answer.send(closing(Close.GOING_AWAY, masked=True))
+        await asyncio.sleep(0)  # the event loop writes it before the connection is closed
+    return Close.GOING_AWAY

@@ -15,6 +15,9 @@ OWN = ("/health", "/metrics", "/version", "/problems", "/static", "/api/docs", "
 """Paths that the gateway answers itself."""
 
 MOST = 1000
+MAX_STREAMS = 256
+"""Of an upstream that has them: half of what the server takes with the default of 1,024 open files."""
+
 USERS_PATHS = ["", "/{id}"]
 
 
@@ -87,6 +90,9 @@ class Reader:
         fields.setdefault("rewrite", f"/{prefix.rpartition('/')[2]}")
         fields["scopes"] = scopes_of(prefix, fields.get("scopes", {}))
         route = Route(**{**self.route, **fields})
+        for name in route.upstreams if route.stream or route.websocket else ():
+            if name in self.upstreams and not self.upstreams[name].max_streams:
+                self.upstreams[name] = replace(self.upstreams[name], max_streams=MAX_STREAMS)
         self.routes.append(self._described(number, route) if route.schema else route)
 
     def _described(self, number: int, route: Route) -> Route:

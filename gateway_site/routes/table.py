@@ -50,6 +50,7 @@ class Upstream:
     addresses: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
     tls: Tls | None = None
+    max_streams: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,4 +251,5 @@ UPSTREAM: dict[str, Callable[[Any], Any]] = {
     "addresses": listed(address),
     "zones": listed(network),
     "tls": tls,
+    "max_streams": number(1, 4000),
 }

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 from ._errors import ConnectionReset
 
@@ -109,7 +109,7 @@ class Answer:
         self._stream = stream
         self.address = ""
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body, once, in pieces as they arrive.
 
         Raises BadAnswer when it breaks off, UpstreamTimeout at the request's deadline. Leaving the iteration

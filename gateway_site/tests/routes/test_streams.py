@@ -87,12 +87,15 @@ def test_pieces_arrive_as_they_are_sent_beyond_the_time_of_the_route(
             talk.say(chunk(f"data: {number}\n\n"))
             assert answer.readline() + answer.readline() == f"data: {number}\n\n".encode()
             time.sleep(TIMEOUT_MS / 1000 / 2)
-        assert "http_requests_in_flight 2.0" in requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text
+        text = requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text
+        assert "http_requests_in_flight 1.0" in text
+        assert 'upstream_streams{service="127.0.0.1"} 1.0' in text
         talk.say(b"0\r\n\r\n")
         assert answer.read() == b""
     text = requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text
     (within,) = [line for line in text.splitlines() if 'le="0.5"' in line and 'route="/events"' in line]
     assert within.endswith(" 1.0"), "the time to its head"
+    assert 'upstream_streams{service="127.0.0.1"} 0.0' in text
 
 
 def test_silence_for_the_idle_time_ends_it(gateway: Service, talk: Talk) -> None:

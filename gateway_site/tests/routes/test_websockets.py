@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.sync.connection import Connection
 from websockets.sync.server import Server, ServerConnection, serve
 
-from gateway_site.forwarding import frames, websocket
+from gateway_site.forwarding import frames
 from tests.log_lines import lines
 from tests.wire import exchange, get
 from tools.processes.service import Service, service
@@ -24,7 +24,7 @@ from tools.processes.service import Service, service
 pytestmark = pytest.mark.slow
 
 SECONDS = 10
-IDLE_MS, MOST = 1500, 200_000
+IDLE_MS, MOST, MOST_OPEN = 1500, 200_000, 10
 ASKS = (
     "Connection: Upgrade",
     "Upgrade: websocket",
@@ -69,7 +69,8 @@ def gateway(tmp_path: Path, upstream: Upstream) -> Iterator[Service]:
     url = f"http://127.0.0.1:{upstream.port}"
     bounds = f"timeout_ms: 60000, idle_timeout_ms: {IDLE_MS}, max_body_bytes: {MOST}"
     (tmp_path / "routes.yaml").write_text(
-        f"routes:\n- {{prefix: /chat, upstream: '{url}', rewrite: /, websocket: true, {bounds}}}\n"
+        f"upstreams:\n  chat: {{url: '{url}', max_streams: {MOST_OPEN}}}\n"
+        f"routes:\n- {{prefix: /chat, upstream: chat, rewrite: /, websocket: true, {bounds}}}\n"
         f"- {{prefix: /plain, upstream: '{url}', rewrite: /}}\n"
     )
     settings = {"ROUTES": str(tmp_path / "routes.yaml"), "USER_SERVICE_URL": url, "AUTH": "none"}
@@ -165,12 +166,15 @@ def test_a_message_that_is_too_large_is_refused(gateway: Service) -> None:
         assert closed(chat) == 1009
 
 
-def test_no_more_than_half_of_the_connections_are_websockets(gateway: Service) -> None:
+def test_their_number_is_bounded_and_they_are_not_load(gateway: Service) -> None:
     url = f"ws://127.0.0.1:{gateway.port}/chat"
-    opened = [connect(url) for _ in range(websocket.MOST)]
+    opened = [connect(url) for _ in range(MOST_OPEN)]
     with pytest.raises(exceptions.InvalidStatus) as caught:
         connect(url)
     assert caught.value.response.status_code == 503
+    text = requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text
+    assert f'upstream_streams{{service="chat"}} {MOST_OPEN}.0' in text
+    assert "http_requests_in_flight 1.0" in text
     opened.pop().close()
 
     def is_admitted() -> bool:

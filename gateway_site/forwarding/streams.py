@@ -1,0 +1,58 @@
+"""Streams and WebSockets of one upstream: bounded by a number of their own, because they last and are not load."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+
+from common.http.problem import Problem
+from common.http.request import Request
+from common.observability.load import in_flight
+from gateway_site.forwarding.metrics import STREAMS
+from packages.http_pool import Answer
+
+Chunks = AsyncGenerator[bytes, None]
+
+RETRY_AFTER = (b"retry-after", b"5")
+
+
+class Streams:
+    """`most`: open at a time. The upstream's pool has as many connections more."""
+
+    def __init__(self, upstream: str, most: int) -> None:
+        self._most, self._open = most, 0
+        self._gauge = STREAMS.labels(upstream)
+
+    def admit(self) -> None:
+        """Raises Problem (503)."""
+        if self._open >= self._most:
+            detail = "Too many streams are open."
+            raise Problem("upstream-unavailable", detail, headers=[RETRY_AFTER], reason="streams")
+
+    async def counted(self, chunks: Chunks) -> Chunks:
+        self._open += 1
+        self._gauge.set(self._open)
+        try:
+            with in_flight.paused():
+                async with aclosing(chunks) as pieces:
+                    async for piece in pieces:
+                        yield piece
+        finally:
+            self._open -= 1
+            self._gauge.set(self._open)
+
+
+async def until_gone(request: Request, answer: Answer) -> Chunks:
+    """The body as it arrives, until the client leaves or the server stops."""
+
+    async def gone() -> None:
+        with suppress(Exception):  # what the client sends now is refused elsewhere
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+        answer.cut()
+
+    watching = asyncio.create_task(gone())
+    try:
+        async for chunk in answer.chunks():
+            yield chunk
+    finally:
+        watching.cancel()

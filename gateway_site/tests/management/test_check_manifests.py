@@ -192,7 +192,8 @@ def test_paths_for_probes_are_served_by_both(gateway_service: Service, users_ser
 ROUTES = """
 routes:
   - {prefix: /api/orders, upstream: "http://user-service:3001", rewrite: /users, schema: orders.yaml} # not http://old:1
-  - {prefix: /shop, upstream: "https://shop.example.com"}
+  - {prefix: /shop, upstream: shop}
+upstreams: {shop: {url: "https://shop.example.com", tls: {ca: /run/secrets/shop/ca.crt}}}
 """
 SCHEMA = "{openapi: 3.1.0, paths: {/users: {get: {responses: {200: {description: All}}}}}}"
 

@@ -41,8 +41,11 @@ HEADERS = ("X-Request-ID", "RateLimit", "RateLimit-Policy")
 
 def load(text: str) -> Node:
     """Raises Malformed."""
-    found, _ = yaml_file.read(text)
-    document: Node = orjson.loads(orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS))  # the key 200 is "200"
+    try:
+        document: Node = orjson.loads(text)  # YAML 1.1 does not contain JSON with its escapes
+    except orjson.JSONDecodeError:
+        found, _ = yaml_file.read(text)
+        document = orjson.loads(orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS))  # the key 200 is "200"
     if not str(document.get("openapi")).startswith("3.1."):
         raise Malformed("is not OpenAPI 3.1: convert it")
     return {"components": {}, "tags": [], **document}

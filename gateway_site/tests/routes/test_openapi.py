@@ -9,6 +9,7 @@ import requests
 import yaml
 from openapi_spec_validator import validate
 
+from gateway_site.routes.openapi import load, operations
 from gateway_site.routes.source import Malformed
 from gateway_site.tests.routes.conftest import Tables
 from tests.serving import Served, serving
@@ -173,6 +174,13 @@ def test_a_bad_schema_is_refused_with_its_route_and_the_cure(tables: Tables, tex
     place, _, fault = str(caught.value).partition(": schema a.yaml: ")
     assert place.endswith("routes.yaml line 2")
     assert line.format(folder=tables.folder) in fault
+
+
+def test_json_is_read_with_its_escapes(tables: Tables) -> None:
+    text = r'{"openapi": "3.1.0", "paths": {"\/a": {"get": {"description": "\ud83d\ude00 \u000a", "responses": {}}}}}'
+    (tables.folder / "a.json").write_text(text)
+    found = tables.read("routes:\n  - {prefix: /b, rewrite: /a, upstream: 'http://h', schema: a.json}\n", ".yaml")
+    assert dict(operations(load(text), found.routes[0]))["/b"]["get"]["description"] == "😀 \n"
 
 
 def test_the_users_route_has_no_schema_of_its_own(tables: Tables) -> None:

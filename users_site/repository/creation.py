@@ -7,6 +7,7 @@
 Step 2 decides, once. A replay finishes what was left open.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from packages.redis_pipe import Reason, Word
@@ -24,7 +25,13 @@ from users_site.repository.entries import (
     first_answer,
     seconds_left,
 )
-from users_site.repository.errors import EmailTaken, IdempotencyKeyReused, RequestInProgress, StoreUnavailable
+from users_site.repository.errors import (
+    EmailTaken,
+    IdempotencyKeyReused,
+    RepositoryError,
+    RequestInProgress,
+    StoreUnavailable,
+)
 from users_site.repository.far import FarUsers
 from users_site.repository.keys import Partition
 from users_site.repository.store import Store
@@ -102,7 +109,8 @@ class Creation:
         if reserved[:1] == OPEN.encode():
             answered = fingerprint + answer(user, CREATED if is_made else TAKEN).encode()
             args = (fingerprint + reserved, answered, IDEMPOTENCY_SECONDS)
-            await self.store.write(key_home, "finish", scripts.FINISH, [entry], *args)
+            with suppress(RepositoryError):  # step 2 has decided; a replay finishes it
+                await self.store.write(key_home, "finish", scripts.FINISH, [entry], *args)
         if not is_made:
             raise EmailTaken(replayed=is_replay)
         return user, is_replay

@@ -46,7 +46,7 @@ class Matcher:
         match = self._open.get(head) if tail else None
         if match is None:
             match = self._find_below(path)
-        elif (tail[0] != "." and "\\" not in tail and tail.isprintable()) or head == USERS:  # users normalises no path
+        elif head == USERS or (tail[0] != "." and "\\" not in tail and tail.isprintable()):  # users normalises no path
             return match
         return None if match is None or UNCLEAN.search(path) else match
 

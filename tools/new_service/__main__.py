@@ -10,8 +10,8 @@ import re
 import sys
 from pathlib import Path
 
-from tools.new_service.entries import enter, singular
-from tools.run.services import further
+from tools.new_service.entries import enter
+from tools.run.services import further, singular
 
 TEMPLATE = Path(__file__).parent / "template"
 FIRST_PORT = 3002

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from tools.run.services import singular
+
 KUSTOMIZE = Path("deploy/kustomize")
 OVERLAYS = [KUSTOMIZE / f"overlays/{environment}/kustomization.yaml" for environment in ("dev", "staging", "prod")]
 RULES = Path("deploy/monitoring/rules/targets.rules.yaml")
@@ -15,11 +17,6 @@ NEEDED = {"requests.cpu": 1, "requests.memory": 1, "limits.cpu": 3, "limits.memo
 EXTERNAL = KUSTOMIZE / "components/external-secrets"
 
 Edit = Callable[[str], str]
-
-
-def singular(name: str) -> str:
-    """`company` of companies, `address` of addresses, `order` of orders."""
-    return re.sub("ie$", "y", re.sub("(?<=ss|ch|sh)e$|(?<=x)e$", "", name.removesuffix("s")))
 
 
 def enter(root: Path, name: str, port: int) -> None:

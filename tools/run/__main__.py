@@ -41,7 +41,7 @@ def main() -> int:
     try:
         read_dotenv()
         embedded = not (text("REDIS_URL") or text("REDIS_HOST"))
-        ports = read_ports(embedded=embedded)
+        ports = read_ports(services.further(), embedded=embedded)
         drain = integer("DRAIN_SECONDS", 5, minimum=0, maximum=600)
         own = EmbeddedStore(ports.redis, _data_dir()) if ports.redis else None
         with ExitStack() as stack:
@@ -68,7 +68,7 @@ def _start(supervisor: Supervisor, ports: Ports, own: EmbeddedStore | None) -> N
     """Returns when both services are ready."""
     users = services.environment("users_site", ports.users, **({"REDIS_URL": own.url} if own else {}))
     upstream = f"http://127.0.0.1:{ports.users}"
-    more = services.further()
+    more = ports.more
     given = {"ROUTES": services.table(more, _data_dir())} if more and not text("ROUTES") else {}
     gateway = services.environment("gateway_site", ports.gateway, USER_SERVICE_URL=upstream, **given)
     if own:
@@ -105,12 +105,13 @@ def _prepare(supervisor: Supervisor, redis: Redis | None, env: dict[str, str]) -
 
 def _welcome(ports: Ports, seconds: float) -> str:
     gateway, users = f"http://127.0.0.1:{ports.gateway}", f"http://127.0.0.1:{ports.users}"
+    more = "".join(f"  {gateway}/api/{name}\n" for name in ports.more)
     return f"""
 Ready after {seconds:.1f} s. Ctrl-C stops everything.
 
   {gateway}/                  start here
   {gateway}/api/users         the users, through the gateway
-  {gateway}/api/docs          the API, to try out
+{more}  {gateway}/api/docs          the API, to try out
   {gateway}/health/ready      the gateway's health
   {users}/users             the user service
 

@@ -9,16 +9,18 @@ from common.config.environment import SettingError, integer
 
 @dataclass(frozen=True)
 class Ports:
-    """`redis` is None without an embedded server."""
+    """`redis` is None without an embedded server. `more`: of the services of `make new-service`."""
 
     gateway: int
     users: int
     redis: int | None
+    more: dict[str, int]
 
 
-def read_ports(*, embedded: bool) -> Ports:
+def read_ports(more: dict[str, int], *, embedded: bool) -> Ports:
     """The ports of the environment. Raises SettingError for a port that is invalid, used twice or taken."""
     names = {"GATEWAY_PORT": 3000, "USERS_PORT": 3001} | ({"REDIS_PORT": 6379} if embedded else {})
+    names |= {f"{name.upper()}_PORT": port for name, port in more.items()}
     taken: dict[int, str] = {}
     for name, default in names.items():
         port = integer(name, default, minimum=1, maximum=65_535)
@@ -27,8 +29,9 @@ def read_ports(*, embedded: bool) -> Ports:
         taken[port] = name
     for port, name in taken.items():
         _require_free(port, name)
-    gateway, users, *rest = taken
-    return Ports(gateway, users, rest[0] if rest else None)
+    ports = {name: port for port, name in taken.items()}
+    own = {name: ports[f"{name.upper()}_PORT"] for name in more}
+    return Ports(ports["GATEWAY_PORT"], ports["USERS_PORT"], ports.get("REDIS_PORT"), own)
 
 
 def _require_free(port: int, name: str) -> None:

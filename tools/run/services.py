@@ -20,11 +20,16 @@ def further(root: Path = ROOT) -> dict[str, int]:
     return {name: _port(root / f"{name}_site/settings.py") for name in names if name not in {"gateway", "users"}}
 
 
+def singular(name: str) -> str:
+    """`company` of companies, `address` of addresses, `order` of orders."""
+    return re.sub("ie$", "y", re.sub("(?<=ss|ch|sh)e$|(?<=x)e$", "", name.removesuffix("s")))
+
+
 def table(services: dict[str, int], folder: Path) -> str:
     """Writes the routes of these services, with their schemas; returns the path for ROUTES."""
     routes, upstreams = [], {}
     for name, port in services.items():
-        service = f"{name.removesuffix('s')}-service"
+        service = f"{singular(name)}-service"
         upstreams[service] = {"url": f"http://127.0.0.1:{port}", "health": "/health/live"}
         routes.append(
             {"prefix": f"/api/{name}", "upstream": service, "schema": str(ROOT / f"docs/openapi/{name}.yaml")}

@@ -1,6 +1,7 @@
 """`make new-service`: wrong names are refused, and what it writes passes the checks at once."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from common.config.environment import SettingError
 from tests.tools import require
 from tools.new_service.__main__ import main
+from tools.processes.service import free_port
+from tools.run.__main__ import _welcome
+from tools.run.ports import read_ports
 from tools.tests.conftest import Start
 
 
@@ -31,6 +36,19 @@ def run(clone: Path, *command: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     return done
+
+
+def test_its_port_is_checked_and_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("ORDERS_PORT", str(taken.getsockname()[1]))
+        with pytest.raises(SettingError, match=r"^port \d+ is in use: .* set ORDERS_PORT to another port$"):
+            read_ports({"orders": 3002}, embedded=False)
+    for name in ("ORDERS_PORT", "GATEWAY_PORT", "USERS_PORT"):
+        monkeypatch.setenv(name, str(free_port()))
+    assert f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}/api/orders" in _welcome(
+        ports := read_ports({"orders": 3002}, embedded=False), 1.0
+    )
+    assert ports.more == {"orders": int(os.environ["ORDERS_PORT"])}
 
 
 @pytest.mark.parametrize("name", ["companies", "abcdefghijklmnopqrsts"[1:]])

@@ -39,7 +39,8 @@ def _env_file(path: Path) -> dict[str, str]:
 
 def _settings(service: Service, environment: dict[str, str], folder: Path) -> dict[str, str]:
     """Every value of a site's settings under an environment; in an empty folder, so that no `.env` gets in."""
-    environment = {"SECRET_KEY": "k" * 50, "PYTHONPATH": str(DEPLOY.parent), **environment}
+    # Sets are shown in the order of their hashes.
+    environment = {"SECRET_KEY": "k" * 50, "PYTHONPATH": str(DEPLOY.parent), "PYTHONHASHSEED": "0", **environment}
     done = run(sys.executable, "-c", SHOW, SITES[service], folder=folder, env=environment)
     values: dict[str, str] = json.loads(done.stdout)
     return values

@@ -129,14 +129,18 @@ def test_an_upgrade_is_ignored(site: Service) -> None:
     assert exchange(site.port, get("/version", *upgrade)).status == 200
 
 
-def test_a_websocket_is_ignored(site: Service) -> None:
+def test_a_websocket_is_ignored_and_nothing_behind_it_is_a_request(site: Service) -> None:
     fields = (
         "Connection: Upgrade",
         "Upgrade: websocket",
         "Sec-WebSocket-Version: 13",
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
     )
-    assert exchange(site.port, get("/version", *fields)).status == 200
+    with connect(site.port) as connection:
+        connection.sendall(get("/version", *fields) + get("/health/live"))
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answers.startswith(b"HTTP/1.1 200 ")
+    assert answers.count(b"HTTP/1.1 ") == 1
 
 
 def test_a_pipelined_second_request_is_answered(site: Service) -> None:

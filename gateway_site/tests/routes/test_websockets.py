@@ -195,6 +195,11 @@ def test_elsewhere_the_upgrade_is_ignored(gateway: Service, path: str) -> None:
     assert answer.values("connection") == ["close"], "what follows are frames, not a request"
 
 
+def test_http_1_0_cannot_switch(gateway: Service) -> None:
+    answer = exchange(gateway.port, get("/chat", *ASKS).replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert answer.status == 426
+
+
 def test_an_upstream_that_refuses_the_handshake_is_forwarded(gateway: Service) -> None:
     answer = exchange(gateway.port, get("/chat", *ASKS[:2], "Sec-WebSocket-Version: 7", ASKS[3]))
     assert answer.status in {400, 426}

@@ -5,6 +5,8 @@ import unicodedata
 
 def identity(email: str) -> str:
     """The same text for every spelling of an address: `Ada@BÜCHER.example` is `ada@xn--bcher-kva.example`."""
+    if email.isascii():
+        return email.lower()
     local, at, domain = email.rpartition("@")
     return _ascii_lower(local) + at + (domain.lower() if domain.isascii() else _a_labels(domain))
 

@@ -150,8 +150,8 @@ class Reader:
             return
         self.in_head, self.surplus = False, 0
         scope = self._scope(self.parser, version)
-        self.is_websocket = self._asks_for_websocket(self.parser)
-        if self.is_websocket:
+        if self.parser.should_upgrade() and self._asks_for_websocket(self.parser):
+            self.is_websocket = True
             scope["extensions"] = WEBSOCKET
         self.connection.request_began(scope, keep_alive=self.parser.should_keep_alive())
 
@@ -165,7 +165,7 @@ class Reader:
 
     def _asks_for_websocket(self, parser: httptools.HttpRequestParser) -> bool:
         """Whether frames follow if the answer is 101 (RFC 6455 §4.1). With another answer the connection is closed."""
-        if not parser.should_upgrade() or parser.get_method() != b"GET" or parser.get_http_version() != "1.1":
+        if parser.get_method() != b"GET" or parser.get_http_version() != "1.1":
             return False
         names = dict(self.fields)
         is_framed = b"content-length" in names or b"transfer-encoding" in names

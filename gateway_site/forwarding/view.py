@@ -118,7 +118,7 @@ class Forward:
         upgrades = self._has_websocket and is_asked(request)
         idle = self._idle if self._is_stream or upgrades else 0
         if not request.has_body:
-            return Outgoing(method, target, headers, idle=idle, upgrades=upgrades), request.started
+            return Outgoing(method, target, headers, b"", None, idle, upgrades), request.started
         # Of unknown length: buffered if no larger body is allowed, or a slow client would hold a pooled connection.
         if (self._max_body if length is None else length) > WHOLE_BODY_BYTES:
             return Outgoing(method, target, headers, chunks(request, self._max_body), length, idle), request.started

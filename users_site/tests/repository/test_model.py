@@ -1,6 +1,7 @@
 """All writes over 16 partitions against a dictionary, with crashes before any of their commands.
 
-A process that crashes sends nothing more: its write is found made or not made, never half. STEPS=20000 is a long run.
+A process that crashes sends nothing more: its write is found made or not made, never half. STEPS=20000 is a long run: give
+--timeout 0 too.
 """
 
 import asyncio

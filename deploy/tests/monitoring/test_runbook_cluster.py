@@ -46,6 +46,7 @@ CASES = {
     "get pods -o wide": ["api-gateway-pod", "redis-0", "user-service-pod"],
     "get pods -l app.kubernetes.io/name=redis ": ["redis-0"],
     "get pods -l app.kubernetes.io/name=redis-sentinel": ["redis-sentinel-0"],
+    "get pods -l app.kubernetes.io/name=redis-cluster": ["redis-cluster-0"],
     "get pods -l app.kubernetes.io/name=api-gateway": ["api-gateway-pod"],
     "get pods -l app.kubernetes.io/name=user-service": ["user-service-pod"],
     "get pods --field-selector=status.phase=Pending": ["redis-sentinel-0"],

@@ -8,6 +8,8 @@ import pytest
 from gateway_site.routes.reading import Own, table
 from gateway_site.routes.table import Table
 from gateway_site.tests.routes.scripted import Scripted, scripted
+from tests.serving import Served, serving
+from tests.wire import Answer, exchange, get
 
 OWN = Own(3000, frozenset({"api-gateway"}), ("api.example.com", 443))
 USERS = "http://user-service:3001"
@@ -38,3 +40,16 @@ def upstream(request: pytest.FixtureRequest) -> Iterator[Scripted]:
     """Each test that asks for it runs with both."""
     with scripted(request.param) as running:
         yield running
+
+
+@pytest.fixture
+def gateway(request: pytest.FixtureRequest, tmp_path: Path, upstream: Scripted) -> Iterator[Served]:
+    """With the TABLE of the test's module."""
+    path = tmp_path / "routes.toml"
+    path.write_text(request.module.TABLE.format(upstream=upstream.url))
+    with serving("gateway_site", ROUTES=str(path)) as running:
+        yield running
+
+
+def asked(gateway: Served, *fields: str, path: str = "/shop", method: str = "GET") -> Answer:
+    return exchange(gateway.port, get(path, *fields, method=method), method)

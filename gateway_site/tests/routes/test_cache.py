@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,10 @@ from gateway_site.forwarding.cache import Cached
 from gateway_site.forwarding.stored import Store, entry_of
 from gateway_site.guard import api_keys
 from gateway_site.routes.table import Cache
-from gateway_site.tests.routes.conftest import Tables
+from gateway_site.tests.routes.conftest import Tables, asked
 from gateway_site.tests.routes.scripted import Scripted
 from tests import in_process
 from tests.serving import Served, serving
-from tests.wire import Answer, exchange, get
 
 TABLE = """
 [[routes]]
@@ -35,18 +33,6 @@ compress = {{}}
 OUTCOMES = re.compile(r'cache_requests_total\{outcome="(\w+)",route="/(?:shop|coded)\b[^"]*"\} (\d+)')
 OLD, NEW = "Thu, 26 Nov 2026 08:00:00 GMT", "Fri, 27 Nov 2026 08:00:00 GMT"
 SECONDS = 10
-
-
-@pytest.fixture
-def gateway(tmp_path: Path, upstream: Scripted) -> Iterator[Served]:
-    path = tmp_path / "routes.toml"
-    path.write_text(TABLE.format(upstream=upstream.url))
-    with serving("gateway_site", ROUTES=str(path)) as running:
-        yield running
-
-
-def asked(gateway: Served, *fields: str, path: str = "/shop", method: str = "GET") -> Answer:
-    return exchange(gateway.port, get(path, *fields, method=method), method)
 
 
 def counted(gateway: Served) -> dict[str, int]:

@@ -3,9 +3,7 @@
 import gzip
 import json
 import random
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import brotli
 import pytest
@@ -13,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway_site.forwarding.coding import CODERS, acceptable
-from gateway_site.tests.routes.conftest import Tables
+from gateway_site.tests.routes.conftest import Tables, asked
 from gateway_site.tests.routes.scripted import Scripted
-from tests.serving import Served, serving
-from tests.wire import Answer, exchange, get
+from tests.serving import Served
 
 TABLE = """
 [[routes]]
@@ -32,18 +29,6 @@ JSON = {"content_type": "application/json"}
 BODY = json.dumps(["a line of text"] * 100)
 LONG = bytes(random.Random(7).choices(b"abcd", k=200_000))
 DECODED = {"gzip": gzip.decompress, "br": brotli.decompress}
-
-
-@pytest.fixture
-def gateway(tmp_path: Path, upstream: Scripted) -> Iterator[Served]:
-    path = tmp_path / "routes.toml"
-    path.write_text(TABLE.format(upstream=upstream.url))
-    with serving("gateway_site", ROUTES=str(path)) as running:
-        yield running
-
-
-def asked(gateway: Served, *fields: str, path: str = "/shop", method: str = "GET") -> Answer:
-    return exchange(gateway.port, get(path, *fields, method=method), method)
 
 
 @pytest.mark.slow

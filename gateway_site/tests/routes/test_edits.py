@@ -1,13 +1,10 @@
 """Header fields that a route adds, replaces and removes, on sockets."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from gateway_site.tests.routes.conftest import Tables
 from gateway_site.tests.routes.scripted import Scripted
-from tests.serving import Served, serving
+from tests.serving import Served
 from tests.wire import exchange, get
 
 TABLE = """
@@ -21,14 +18,6 @@ answer_headers = {{ set = {{ x-served-by = "shop" }}, add = {{ vary = "x-tenant"
 prefix = "/plain"
 upstream = "{upstream}"
 """
-
-
-@pytest.fixture
-def gateway(tmp_path: Path, upstream: Scripted) -> Iterator[Served]:
-    path = tmp_path / "routes.toml"
-    path.write_text(TABLE.format(upstream=upstream.url))
-    with serving("gateway_site", ROUTES=str(path)) as running:
-        yield running
 
 
 @pytest.mark.slow

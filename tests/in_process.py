@@ -62,6 +62,7 @@ def built(site: str, **given: str) -> Iterator[Application]:
     """The site's application under these settings, which hold in this process until the end."""
     with _own_secrets():
         found = _evaluated(site, **given)
+        del found["INSTALLED_APPS"]  # the other site's app would register its checks for good
         changed = {name: value for name, value in found.items() if value != getattr(settings, name, ...)}
         _forget_schema()
         try:

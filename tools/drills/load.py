@@ -3,9 +3,10 @@
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from time import monotonic
+from typing import Any
 
 import orjson
 
@@ -25,6 +26,18 @@ class Machine:
 
 def share_machine(drills: int) -> None:
     Machine.drills = drills
+
+
+@asynccontextmanager
+async def together(clients: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """The clients run until the end of the `with` block, which cancels them."""
+    tasks = [asyncio.create_task(client) for client in clients]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 MIX = (("read", 55), ("list", 10), ("create", 20), ("change", 10), ("delete", 5))

@@ -49,7 +49,7 @@ def main() -> int:
                 stack.callback(own.withdraw)
             supervisor = stack.enter_context(Supervisor(stop_seconds=drain + GRACE_SECONDS))
             _start(supervisor, ports, own)
-            sys.stdout.write(_welcome(ports, time.monotonic() - started))
+            sys.stdout.write(welcome(ports, time.monotonic() - started))
             sys.stdout.flush()
             supervisor.wait(lambda: False)
     except StopRequestedError:
@@ -103,7 +103,7 @@ def _prepare(supervisor: Supervisor, redis: Redis | None, env: dict[str, str]) -
         raise NotStartedError("the store cannot be prepared: see the line above")
 
 
-def _welcome(ports: Ports, seconds: float) -> str:
+def welcome(ports: Ports, seconds: float) -> str:
     gateway, users = f"http://127.0.0.1:{ports.gateway}", f"http://127.0.0.1:{ports.users}"
     more = "".join(f"  {gateway}/api/{name}\n" for name in ports.more)
     return f"""

@@ -13,7 +13,7 @@ from common.config.environment import SettingError
 from tests.tools import require
 from tools.new_service.__main__ import main
 from tools.processes.service import free_port
-from tools.run.__main__ import _welcome
+from tools.run.__main__ import welcome
 from tools.run.ports import read_ports
 from tools.tests.conftest import Start
 
@@ -45,7 +45,7 @@ def test_its_port_is_checked_and_can_be_chosen(monkeypatch: pytest.MonkeyPatch) 
             read_ports({"orders": 3002}, embedded=False)
     for name in ("ORDERS_PORT", "GATEWAY_PORT", "USERS_PORT"):
         monkeypatch.setenv(name, str(free_port()))
-    assert f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}/api/orders" in _welcome(
+    assert f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}/api/orders" in welcome(
         ports := read_ports({"orders": 3002}, embedded=False), 1.0
     )
     assert ports.more == {"orders": int(os.environ["ORDERS_PORT"])}

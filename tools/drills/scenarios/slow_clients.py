@@ -4,13 +4,11 @@ import asyncio
 import contextlib
 import random
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
 
 from tools.drills.ledger import Ledger
-from tools.drills.load import load
+from tools.drills.load import load, together
 from tools.drills.outcome import Drill, Outcome
 from tools.drills.stage import own_store, stage
 
@@ -42,7 +40,7 @@ async def play(folder: Path) -> list[Outcome]:
             await asyncio.sleep(1)
             for _ in range(ROUNDS):
                 calm.append(await p99(on.ledger))
-                async with slow_clients(gateway.port):
+                async with together(drip(gateway.port, kind) for _ in range(SLOW // len(KINDS)) for kind in KINDS):
                     disturbed.append(await p99(on.ledger))
         await outcome.verify(gateway.port)
     without = median(calm)
@@ -57,17 +55,6 @@ async def p99(ledger: Ledger) -> float:
     await asyncio.sleep(SECONDS)
     seconds = sorted(event.seconds for event in ledger.events[before:])
     return 1000 * seconds[int(0.99 * (len(seconds) - 1))]
-
-
-@asynccontextmanager
-async def slow_clients(port: int) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(drip(port, kind)) for _ in range(SLOW // len(KINDS)) for kind in KINDS]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def drip(port: int, kind: str) -> None:

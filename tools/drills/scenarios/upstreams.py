@@ -11,7 +11,7 @@ from time import monotonic
 
 from tools.drills.http_client import Broken, Client
 from tools.drills.ledger import Ledger
-from tools.drills.load import load
+from tools.drills.load import load, together
 from tools.drills.outcome import Drill, Outcome
 from tools.drills.scenarios.slow_clients import p99
 from tools.drills.stage import Stage, own_store, stage
@@ -90,7 +90,7 @@ async def one_upstream(folder: Path) -> list[Outcome]:
         gateway = await on.gateway(users.url, ROUTES=str(routes))
         outcome = Outcome("one upstream of 2 hangs", on.ledger)
         asked, calm, disturbed, good = Ledger(), list[float](), list[float](), 0
-        async with load(gateway.port, on.ledger), visits(gateway.port, asked):
+        async with load(gateway.port, on.ledger), together(visit(gateway.port, asked) for _ in range(CLIENTS)):
             await asyncio.sleep(SETTLE_SECONDS)
             for _ in range(ROUNDS):
                 calm.append(await p99(on.ledger))
@@ -108,19 +108,8 @@ async def one_upstream(folder: Path) -> list[Outcome]:
     return [outcome]
 
 
-@asynccontextmanager
-async def visits(port: int, ledger: Ledger) -> AsyncIterator[None]:
-    """Reads of the second upstream."""
-    tasks = [asyncio.create_task(visit(port, ledger)) for _ in range(CLIENTS)]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 async def visit(port: int, ledger: Ledger) -> None:
+    """Reads of the second upstream."""
     client = Client(port)
     try:
         while True:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rest_framework.exceptions import ValidationError
 
@@ -26,24 +26,19 @@ def test_without_a_header_there_is_no_key() -> None:
     assert idempotency.of(request(), FIELDS) is None
 
 
-@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255))
-def test_visible_ascii_is_kept(key: str) -> None:
-    assert of(key, FIELDS).key == key
+visible = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255)
 
 
-@given(st.text(st.characters(max_codepoint=255), max_size=300))
+@given(visible | st.text(st.characters(max_codepoint=255), max_size=300))
+@example("a" * 256)
+@example("~" * 255)
+@example("a\n")
 def test_any_header_is_a_key_or_a_validation_error(key: str) -> None:
     kept, refused = accepted_or_refused(lambda: of(key, FIELDS).key)
     if 1 <= len(key) <= 255 and all("!" <= character <= "~" for character in key):
         assert kept == key
     else:
         assert refused == {"Idempotency-Key": ["invalid"]}
-
-
-@pytest.mark.parametrize("key", ["", " ", "a b", "a" * 256, "\x7f", "é", "a\n", "a\x00"])
-def test_other_keys_are_refused(key: str) -> None:
-    with pytest.raises(ValidationError):
-        of(key, FIELDS)
 
 
 def test_two_keys_are_refused_even_if_they_are_equal() -> None:

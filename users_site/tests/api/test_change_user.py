@@ -2,7 +2,7 @@
 
 import pytest
 
-from users_site.tests.api.client import UNKNOWN, Users, faulty_fields, fresh_email, problem
+from users_site.tests.api.client import JSON, UNKNOWN, Users, faulty_fields, fresh_email, problem
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
@@ -15,21 +15,14 @@ def test_put_replaces_every_field(users: Users) -> None:
     assert (changed["name"], changed["email"], changed["role"]) == ("Grace", email, "user")
     assert (changed["id"], changed["created_at"]) == (user["id"], user["created_at"])
     assert changed["updated_at"] > user["updated_at"]
-    assert users.get(user["id"]).content == answer.content
+    read = users.get(user["id"])
+    assert (read.content, read.headers["ETag"]) == (answer.content, answer.headers["ETag"])
 
 
 def test_put_without_a_required_field_is_400_and_changes_nothing(users: Users) -> None:
     user = users.created()
     assert faulty_fields(users.put(user["id"], {"name": "Grace"})) == {"email": "required"}
     assert users.get(user["id"]).json() == user
-
-
-def test_put_moves_the_etag(users: Users) -> None:
-    user = users.created()
-    before = users.get(user["id"]).headers["ETag"]
-    after = users.put(user["id"], {"name": "Grace", "email": user["email"]}).headers["ETag"]
-    assert after != before
-    assert users.get(user["id"]).headers["ETag"] == after
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
@@ -84,18 +77,13 @@ def test_patch_that_changes_nothing_leaves_the_etag_and_the_time(users: Users, p
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_the_document_that_get_gave_is_accepted_and_changes_nothing(users: Users, method: str) -> None:
+def test_the_document_that_get_gave_changes_nothing_until_it_is_edited(users: Users, method: str) -> None:
     user = users.created(role="admin")
     before = users.get(user["id"])
     answer = getattr(users, method)(user["id"], before.json())
     assert (answer.status_code, answer.content, answer.headers["ETag"]) == (200, before.content, before.headers["ETag"])
-
-
-def test_the_document_that_get_gave_may_be_edited_and_put(users: Users) -> None:
-    user = users.created()
-    changed = users.put(user["id"], {**user, "name": "Grace"}).json()
-    assert {**changed, "updated_at": ""} == {**user, "name": "Grace", "updated_at": ""}
-    assert changed["updated_at"] > user["updated_at"]
+    edited = getattr(users, method)(user["id"], {**user, "name": "Grace"}).json()
+    assert {**edited, "updated_at": ""} == {**user, "name": "Grace", "updated_at": ""}
 
 
 def test_null_takes_a_field_back_to_its_default_or_is_400_where_there_is_none(users: Users) -> None:
@@ -104,31 +92,22 @@ def test_null_takes_a_field_back_to_its_default_or_is_400_where_there_is_none(us
     assert faulty_fields(users.patch(user["id"], {"name": None})) == {"name": "required"}
 
 
-def test_patch_accepts_merge_patch_too(users: Users) -> None:
+def test_patch_accepts_merge_patch_too_and_put_does_not(users: Users) -> None:
+    path = f"/{users.created()['id']}"
+    assert users.request("PATCH", path, data=b'{"name":"Grace"}', headers=MERGE).json()["name"] == "Grace"
+    problem(users.request("PUT", path, data=b"{}", headers=MERGE), 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'[{"op":"add","path":"/name","value":"x"}]'])
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_a_body_that_is_not_an_object_is_400(users: Users, method: str, body: bytes) -> None:
     user = users.created()
-    answer = users.request("PATCH", f"/{user['id']}", data=b'{"name":"Grace"}', headers=MERGE)
-    assert answer.json()["name"] == "Grace"
-
-
-def test_put_refuses_merge_patch(users: Users) -> None:
-    answer = users.request("PUT", f"/{users.created()['id']}", data=b"{}", headers=MERGE)
-    problem(answer, 415, "unsupported-media-type")
-
-
-@pytest.mark.parametrize("patch", [[], "x", 1, True, None, [{"op": "add", "path": "/name", "value": "x"}]])
-@pytest.mark.parametrize("method", ["put", "patch"])
-def test_a_body_that_is_not_an_object_is_400(users: Users, method: str, patch: object) -> None:
-    user = users.created()
-    body = b"null" if patch is None else None
-    options = {"data": body, "headers": {"Content-Type": "application/json"}} if body else {"json": patch}
-    answer = users.request(method.upper(), f"/{user['id']}", **options)
+    answer = users.request(method, f"/{user['id']}", data=body, headers=JSON)
     assert list(faulty_fields(answer)) == [""]
     assert users.get(user["id"]).json() == user
 
 
-@pytest.mark.parametrize(
-    "patch", [{"name": ""}, {"name": 7}, {"name": "a\nb"}, {"email": "x"}, {"role": "root"}, {"role": {"a": 1}}]
-)
+@pytest.mark.parametrize("patch", [{"name": ""}, {"email": "x"}, {"role": {"a": 1}}])
 def test_faulty_patch_is_400_and_changes_nothing(users: Users, patch: dict) -> None:
     user = users.created()
     assert faulty_fields(users.patch(user["id"], patch)).keys() == patch.keys()

@@ -39,8 +39,8 @@ def test_two_versions_never_share_an_etag(users: Users) -> None:
 def test_if_none_match_with_the_present_version_is_304_without_a_body(users: Users) -> None:
     user = users.created()
     tag = etag(users, user)
-    for value in (tag, f"W/{tag}", f"{OTHER}, {tag}", f"{OTHER},W/{tag}", "*"):
-        answer = users.get(user["id"], if_none_match=value)
+    for method, value in (("GET", tag), ("GET", f"{OTHER}, {tag}"), ("HEAD", tag)):
+        answer = users.request(method, f"/{user['id']}", headers={"If-None-Match": value})
         assert (answer.status_code, answer.content) == (304, b""), value
         assert answer.headers["ETag"] == tag
         assert "Content-Type" not in answer.headers
@@ -59,23 +59,12 @@ def test_connection_continues_after_a_304_and_a_204(users: Users) -> None:
         problem(session.get(url, timeout=10), 404, "user-not-found")
 
 
-def test_head_is_304_too(users: Users) -> None:
-    user = users.created()
-    head = users.request("HEAD", f"/{user['id']}", headers={"If-None-Match": etag(users, user)})
-    assert head.status_code == 304
-
-
-@pytest.mark.parametrize("value", [OTHER, f"W/{OTHER}", "", "x", '"', ",,,", '"*"'])
-def test_if_none_match_with_another_version_is_200(users: Users, value: str) -> None:
-    user = users.created()
-    assert users.get(user["id"], if_none_match=value).json() == user
-
-
-def test_if_none_match_of_an_older_version_is_200(users: Users) -> None:
+def test_if_none_match_with_another_version_is_200(users: Users) -> None:
     user = users.created()
     tag = etag(users, user)
-    users.patch(user["id"], {"name": "Grace"})
-    assert users.get(user["id"], if_none_match=tag).status_code == 200
+    changed = users.patch(user["id"], {"name": "Grace"}).json()
+    for value in (tag, OTHER, ""):
+        assert users.get(user["id"], if_none_match=value).json() == changed
 
 
 def test_if_none_match_does_not_make_an_unknown_user_304(users: Users) -> None:
@@ -83,30 +72,19 @@ def test_if_none_match_does_not_make_an_unknown_user_304(users: Users) -> None:
 
 
 @pytest.mark.parametrize("method", CHANGES)
-@pytest.mark.parametrize("form", ["{0}", "{1}, {0}", "{0},{1}", "*", 'W/"x", {0}'])
-def test_if_match_with_the_present_version_lets_the_change_through(users: Users, method: str, form: str) -> None:
+def test_if_match_with_the_present_version_lets_the_change_through(users: Users, method: str) -> None:
     user = users.created()
-    answer = change(users, method, user, if_match=form.format(etag(users, user), OTHER))
+    answer = change(users, method, user, if_match=f"{OTHER}, {etag(users, user)}")
     assert answer.status_code == (204 if method == "delete" else 200)
 
 
 @pytest.mark.parametrize("method", CHANGES)
-@pytest.mark.parametrize("value", [OTHER, f"{OTHER}, {OTHER}", "W/{0}", "", "x", '"*"', "{1}"])
-def test_if_match_with_another_version_is_412_and_changes_nothing(users: Users, method: str, value: str) -> None:
+@pytest.mark.parametrize(
+    ("header", "value"), [("if_match", OTHER), ("if_match", "W/{0}"), ("if_none_match", "{0}"), ("if_none_match", "*")]
+)
+def test_condition_that_fails_is_412_and_changes_nothing(users: Users, method: str, header: str, value: str) -> None:
     user = users.created()
-    tag = etag(users, user)
-    answer = change(users, method, user, if_match=value.format(tag, tag.strip('"')))
-    problem(answer, 412, "precondition-failed", f"/users/{user['id']}")
-    assert users.get(user["id"]).json() == user
-
-
-@pytest.mark.parametrize("method", CHANGES)
-@pytest.mark.parametrize("value", ["*", "{0}", "W/{0}", "{1}, {0}"])
-def test_if_none_match_with_the_present_version_is_412_and_changes_nothing(
-    users: Users, method: str, value: str
-) -> None:
-    user = users.created()
-    answer = change(users, method, user, if_none_match=value.format(etag(users, user), OTHER))
+    answer = change(users, method, user, **{header: value.format(etag(users, user))})
     problem(answer, 412, "precondition-failed", f"/users/{user['id']}")
     assert users.get(user["id"]).json() == user
 

@@ -20,12 +20,8 @@ def test_the_answer_is_the_whole_user(users: Users) -> None:
     assert (user["name"], user["email"], user["role"]) == ("Ada", email, "admin")
     assert TIME(user["created_at"])
     assert user["created_at"] == user["updated_at"]
-
-
-def test_id_is_a_lower_case_uuid_of_version_7(users: Users) -> None:
-    user_id = users.created()["id"]
-    assert user_id == user_id.lower()
-    assert (uuid.UUID(user_id).version, uuid.UUID(user_id).variant) == (7, uuid.RFC_4122)
+    parsed = uuid.UUID(user["id"])
+    assert (str(parsed), parsed.version, parsed.variant) == (user["id"], 7, uuid.RFC_4122)
 
 
 def test_location_and_etag_are_those_of_the_new_user(users: Users) -> None:
@@ -41,13 +37,10 @@ def test_location_is_what_a_client_behind_a_proxy_can_follow(users: Users) -> No
     assert created.headers["Location"] == f"/api/users/{created.json()['id']}"
 
 
-def test_role_defaults_to_user(users: Users) -> None:
-    assert users.created()["role"] == "user"
-
-
-def test_email_is_kept_as_given(users: Users) -> None:
+def test_role_defaults_to_user_and_email_is_kept_as_given(users: Users) -> None:
     email = fresh_email().replace("user", "USER").replace("example", "Example")
-    assert users.created(email=email)["email"] == email
+    user = users.created(email=email)
+    assert (user["role"], user["email"]) == ("user", email)
 
 
 @pytest.mark.parametrize(
@@ -68,31 +61,20 @@ def test_name_is_trimmed(users: Users) -> None:
     ("fields", "field", "code"),
     [
         ({"name": ""}, "name", "blank"),
-        ({"name": "   "}, "name", "blank"),
         ({"name": "a" * 201}, "name", "max_length"),
         ({"name": "a\x00b"}, "name", "control"),
-        ({"name": "a\nb"}, "name", "control"),
-        ({"name": "a\x1bb"}, "name", "control"),
-        ({"name": "a\x7fb"}, "name", "control"),
         ({"name": "a\x85b"}, "name", "control"),
         ({"name": None}, "name", "null"),
         ({"name": 1}, "name", "invalid"),
-        ({"name": True}, "name", "invalid"),
         ({"name": ["a"]}, "name", "invalid"),
         ({"name": {"a": "b"}}, "name", "invalid"),
         ({"email": ""}, "email", "invalid"),
-        ({"email": "nobody"}, "email", "invalid"),
-        ({"email": "a@b"}, "email", "invalid"),
-        ({"email": " a@example.org"}, "email", "invalid"),
         ({"email": "a@example.org\n"}, "email", "invalid"),
         ({"email": "a@example.org\x00"}, "email", "invalid"),
-        ({"email": "a@@example.org"}, "email", "invalid"),
         ({"email": None}, "email", "null"),
         ({"email": 1.5}, "email", "invalid"),
         ({"email": ["a@example.org"]}, "email", "invalid"),
         ({"role": "root"}, "role", "invalid_choice"),
-        ({"role": "Admin"}, "role", "invalid_choice"),
-        ({"role": ""}, "role", "invalid_choice"),
         ({"role": None}, "role", "null"),
         ({"role": 1}, "role", "invalid_choice"),
         ({"role": ["user"]}, "role", "invalid_choice"),

@@ -19,11 +19,3 @@ def test_broken_record_is_500_until_it_is_replaced_or_deleted(alone: Users, own_
         client.set(HOME.record(bad["id"]), "{bad")
     assert alone.delete(bad["id"]).status_code == 204
     assert alone.get(bad["id"]).status_code == 404
-
-
-def test_idempotency_key_of_another_caller_is_another_key(alone: Users) -> None:
-    answers = [
-        alone.post({"name": "Ada", "email": fresh_email()}, idempotency_key="k", x_authenticated_subject=caller)
-        for caller in ("apikey:a", "apikey:b")
-    ]
-    assert [answer.status_code for answer in answers] == [201, 201]

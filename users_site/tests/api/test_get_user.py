@@ -23,29 +23,12 @@ def test_unknown_id_is_404(users: Users) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "x",
-        "1",
-        "None",
-        "*",
-        "%20",
-        "%00",
-        "%ff%fe",
-        "%F0%9F%98%80",
-        "%7Busers:0%7D:ids",
-        "a" * 3000,
-        UNKNOWN.replace("-", ""),
-        UNKNOWN + "%0a",
-        UNKNOWN + "0",
-        "{" + UNKNOWN[1:-1] + "}",
-        "9" * 400,
-    ],
+    "text", ["x", "*", "%20", UNKNOWN.replace("-", ""), UNKNOWN + "%0a", "{" + UNKNOWN[1:-1] + "}"]
 )
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-def test_an_id_that_is_not_a_uuid_is_404(users: Users, method: str, text: str) -> None:
-    body = {"json": {"name": "Ada", "email": "a@example.org"}} if method in {"PUT", "PATCH"} else {}
-    problem(users.request(method, f"/{text}", **body), 404, "user-not-found")
+def test_an_id_that_is_not_a_uuid_is_404(users: Users, text: str) -> None:
+    body = {"name": "Ada", "email": "a@example.org"}
+    for method, options in {"GET": {}, "PUT": {"json": body}, "PATCH": {"json": body}, "DELETE": {}}.items():
+        problem(users.request(method, f"/{text}", **options), 404, "user-not-found")
 
 
 def test_head_has_the_head_of_get_and_no_body(users: Users) -> None:

@@ -26,10 +26,10 @@ def nodes() -> Iterator[Nodes]:
         yield nodes
 
 
-@pytest.fixture(params=["memory", "fsync"])
-def running(nodes: Nodes, request: pytest.FixtureRequest) -> Iterator[Served]:
+@pytest.fixture
+def running(nodes: Nodes) -> Iterator[Served]:
     nodes.restore()
-    with serving("users_site", REDIS_URL=nodes.url, PARTITIONS="16", DURABILITY=request.param) as running:
+    with serving("users_site", REDIS_URL=nodes.url, PARTITIONS="16", DURABILITY="fsync") as running:
         yield running
 
 

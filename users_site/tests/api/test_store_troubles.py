@@ -1,13 +1,12 @@
 """A store that is loading, was replaced, requires another password, lost its scripts, or uses TLS."""
 
+import asyncio
 import shutil
 import socket
-import ssl
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,8 @@ from tests.serving import Served, serving
 from tools.processes.store import PASSWORD, Store, store
 from users_site.tests.api.client import Users, fresh_email, problem
 
+pytest_plugins = ["tests.tls"]
+
 PROMPT, RECOVERY = 2.0, 4.0
 """The contract's bound, and twice that to recover: this machine may be busy."""
 
@@ -25,7 +26,10 @@ PROMPT, RECOVERY = 2.0, 4.0
 def pair(tmp_path: Path) -> Iterator[tuple[Store, Served, Users]]:
     """A healthy store and the service on it."""
     (tmp_path / "store").mkdir()
-    with store(tmp_path / "store") as redis, serving("users_site", REDIS_URL=redis.url) as running:
+    with (
+        store(tmp_path / "store", appendfsync="always") as redis,
+        serving("users_site", REDIS_URL=redis.url) as running,
+    ):
         users = Users(running.url)
         users.created()
         time.sleep(1.1)  # a connection that is lost sooner is a failed attempt
@@ -131,19 +135,6 @@ def test_a_wrong_password_is_503_without_naming_it(pair: tuple[Store, Served, Us
     assert_recovers(running, users)
 
 
-def test_flushed_scripts_are_sent_again_unnoticed(pair: tuple[Store, Served, Users]) -> None:
-    redis, _, users = pair
-    for _ in range(3):
-        user = users.created()
-        with redis.client() as client:
-            client.script_flush()
-        assert users.patch(user["id"], {"name": "Eve"}).status_code == 200
-        with redis.client() as client:
-            client.script_flush()
-        assert users.list().status_code == 200
-        assert users.delete(user["id"]).status_code == 204
-
-
 def test_connections_that_are_killed_are_replaced_and_no_write_is_doubled(pair: tuple[Store, Served, Users]) -> None:
     redis, running, users = pair
     emails, made = [fresh_email() for _ in range(60)], []
@@ -161,71 +152,26 @@ def test_connections_that_are_killed_are_replaced_and_no_write_is_doubled(pair: 
     assert is_ready(running)
 
 
-@pytest.fixture
-def tls_relay(tmp_path: Path) -> Iterator[tuple[Store, int, Path]]:
-    """A store, the port where a relay ends TLS before it, and the authority of the relay's certificate."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl makes the certificate")
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
-    (tmp_path / "store").mkdir()
-    with store(tmp_path / "store", appendfsync="always") as redis, ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        threading.Thread(target=relay, args=(listener, context, redis.port), daemon=True).start()
-        yield redis, listener.getsockname()[1], certificate
-        listener.shutdown(socket.SHUT_RDWR)
-
-
-def relay(listener: socket.socket, context: ssl.SSLContext, port: int) -> None:
-    with suppress(OSError):
-        while True:
-            near = listener.accept()[0]
-            threading.Thread(target=pump, args=(near, context, port), daemon=True).start()
-
-
-def pump(near: socket.socket, context: ssl.SSLContext, port: int) -> None:
-    """Both directions in one thread: two threads may not use a TLS socket at the same time."""
-    with suppress(OSError), context.wrap_socket(near, server_side=True) as inside:
-        inside.settimeout(0.002)
-        with socket.create_connection(("127.0.0.1", port)) as far:
-            far.settimeout(0.002)
-            while True:
-                for source, sink in ((inside, far), (far, inside)):
-                    try:
-                        data = source.recv(65536)
-                    except TimeoutError:
-                        continue
-                    if not data:
-                        return
-                    sink.sendall(data)
-
-
-def test_rediss_serves_and_recovers(tls_relay: tuple[Store, int, Path], tmp_path: Path) -> None:
-    redis, port, authority = tls_relay
-    url = f"rediss://:{PASSWORD}@localhost:{port}/0?ssl_ca_certs={authority}"
-    with serving("users_site", REDIS_URL=url, REDIS_CONNECT_TIMEOUT_MS="2000") as running:
-        users = Users(running.url)
-        user = users.created()
-        assert users.get(user["id"]).json() == user
-        time.sleep(1.1)
-        redis.kill()
-        problem(users.list(), 503, "store-unavailable")
-        assert not is_ready(running)
-        redis.start()
-        assert_recovers(running, users)
-        assert users.get(user["id"]).json() == user
-
-
-def test_rediss_to_an_authority_that_is_not_known_is_503_tls(
-    tls_relay: tuple[Store, int, Path], tmp_path: Path
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+async def test_rediss_serves_and_recovers_and_an_unknown_authority_is_503(
+    pair: tuple[Store, Served, Users], certificate: tuple[Path, Path], tls_proxy: Callable[[int], Awaitable[int]]
 ) -> None:
-    _, port, _ = tls_relay
-    url = f"rediss://:{PASSWORD}@localhost:{port}/0"
-    with serving("users_site", REDIS_URL=url, REDIS_CONNECT_TIMEOUT_MS="2000") as running:
-        users = Users(running.url)
-        assert "tls" in problem(users.list(), 503, "store-unavailable")["detail"]
-        assert not is_ready(running)
+    redis = pair[0]
+    url = f"rediss://:{PASSWORD}@localhost:{await tls_proxy(redis.port)}/0"
+
+    def check() -> None:
+        authority = f"{url}?ssl_ca_certs={certificate[0]}"
+        with serving("users_site", REDIS_URL=authority, REDIS_CONNECT_TIMEOUT_MS="2000") as running:
+            users = Users(running.url)
+            user = users.created()
+            time.sleep(1.1)
+            redis.kill()
+            problem(users.list(), 503, "store-unavailable")
+            assert not is_ready(running)
+            redis.start()
+            assert_recovers(running, users)
+            assert users.get(user["id"]).json() == user
+        with serving("users_site", REDIS_URL=url, REDIS_CONNECT_TIMEOUT_MS="2000") as running:
+            assert "tls" in problem(Users(running.url).list(), 503, "store-unavailable")["detail"]
+
+    await asyncio.to_thread(check)

@@ -8,8 +8,6 @@ import redis
 
 from tools.processes.store import Store
 
-READS = {"GET", "PING", "ZCARD", "EXISTS", "MGET", "ZRANGE", "ECHO"}
-
 
 class Watch:
     """The commands since it began, filled when it ends."""
@@ -19,12 +17,6 @@ class Watch:
         """Names of the commands that the service sent, one round trip each at most."""
         self.steps: list[str] = []
         """Names of the commands inside scripts, script by script."""
-
-    @property
-    def writes(self) -> list[str]:
-        """The commands that may change something: scripts that did, and all other commands but reads."""
-        changed = [step for step in self.steps if step not in READS]
-        return [name for name in self.commands if name not in READS and (name != "EVALSHA" or changed)]
 
 
 @contextmanager

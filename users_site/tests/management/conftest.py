@@ -4,8 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from typing import Any, NamedTuple
 
 import orjson
@@ -39,8 +38,26 @@ def redis(own_store: Store, settings: Any) -> Iterator[Redis]:
         yield client
 
 
+@pytest.fixture(scope="package")
+def target_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A second store, to move to."""
+    with store(tmp_path_factory.mktemp("target")) as running:
+        yield running
+
+
 @pytest.fixture
-def run(redis: Redis) -> Callable[..., str]:
+def target(target_store: Store) -> Iterator[Redis]:
+    """A client of it, empty."""
+    with target_store.client() as client:
+        client.flushall()
+        yield client
+
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(redis: Redis) -> Run:
     """Runs a command in this process; its stdout. Raises CommandError."""
 
     def call(*command: str, **options: Any) -> str:
@@ -58,22 +75,33 @@ class Done(NamedTuple):
     stdout: str
     stderr: str
 
+    @property
+    def line(self) -> str:
+        """The only line on stderr."""
+        [line] = self.stderr.splitlines()
+        return line
+
+
+Argv = Callable[..., Done]
+
 
 @pytest.fixture
-def argv(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+def argv(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Argv:
     """Runs a command in this process with the words of a shell: a tenth of the time of a process of its own."""
     monkeypatch.setattr(console, "_log_to_stderr", lambda: None)
     monkeypatch.setattr("common.cli.console.signal.signal", lambda number, handler: None)
 
-    def call(*command: str) -> Done:
-        out, errors = StringIO(), StringIO()
-        with redirect_stdout(out), redirect_stderr(errors):
-            told = load_command_class("users_site", command[0])  # takes the streams of now
+    def call(*command: str, stdin: str = "") -> Done:
+        given, out, errors = (TextIOWrapper(BytesIO(text.encode()), write_through=True) for text in (stdin, "", ""))
+        with monkeypatch.context() as patched:
+            for name, stream in (("stdin", given), ("stdout", out), ("stderr", errors)):
+                patched.setattr(sys, name, stream)
+            code = 0
             try:
-                told.run_from_argv(["manage_users.py", *command])
+                load_command_class("users_site", command[0]).run_from_argv(["manage_users.py", *command])
             except SystemExit as end:
-                return Done(int(end.code or 0), out.getvalue(), errors.getvalue())
-        return Done(0, out.getvalue(), errors.getvalue())
+                code = int(end.code or 0)
+        return Done(code, *(stream.buffer.getvalue().decode() for stream in (out, errors)))
 
     return call
 
@@ -94,11 +122,11 @@ def environment(own_store: Store, redis: Redis) -> dict[str, str]:
 
 
 @pytest.fixture
-def shell(environment: dict[str, str]) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+def shell(environment: dict[str, str]) -> Argv:
     """Runs `manage_users.py` as a shell does, without a terminal."""
 
-    def call(*command: str, stdin: str = "", **settings: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
+    def call(*command: str, stdin: str = "", **settings: str) -> Done:
+        done = subprocess.run(
             [sys.executable, "manage_users.py", *command],
             cwd=ROOT,
             env=environment | settings,
@@ -108,6 +136,7 @@ def shell(environment: dict[str, str]) -> Callable[..., "subprocess.CompletedPro
             timeout=COMMAND_SECONDS,
             check=False,
         )
+        return Done(done.returncode, done.stdout, done.stderr)
 
     return call
 

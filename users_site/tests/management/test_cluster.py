@@ -1,6 +1,6 @@
 """The commands on a Redis Cluster, and their errors for an unusable one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,8 @@ from tools.processes.cluster import RANGES, SLOT, Nodes, cluster, node_id, until
 from tools.processes.service import free_port
 from tools.processes.store import Store
 from users_site.repository.keys import Layout
+from users_site.tests.management.conftest import Argv, Run
 from users_site.tests.repository.people import HOME
-
-Run = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ def test_while_the_slot_is_moved_key_by_key_a_command_refuses(run: Run, nodes: N
     run("verify_users")
 
 
-def test_a_cluster_that_is_down_is_one_line(argv: Any, nodes: Nodes) -> None:
+def test_a_cluster_that_is_down_is_one_line(argv: Argv, nodes: Nodes) -> None:
     owner = nodes.owner
     for node in nodes.all:
         if node is not owner:
@@ -84,12 +83,11 @@ def test_a_cluster_that_is_down_is_one_line(argv: Any, nodes: Nodes) -> None:
     for command in (["verify_users"], ["seed_users", "--count=1"], ["wait_for_redis", "--timeout=2"]):
         done = argv(*command)
         assert (done.returncode, done.stdout) == (1, "")
-        [line] = done.stderr.splitlines()
-        assert "redis+cluster://:***@127.0.0.1" in line
-        assert "clusterdown" in line
+        assert "redis+cluster://:***@127.0.0.1" in done.line
+        assert "clusterdown" in done.line
 
 
-def test_a_wrong_password_is_reported_as_such(argv: Any, nodes: Nodes, settings: Any) -> None:
+def test_a_wrong_password_is_reported_as_such(argv: Argv, nodes: Nodes, settings: Any) -> None:
     settings.REDIS_URL = nodes.url.replace("p%40ss", "hush-hush")
     done = argv("verify_users")
     assert done.returncode == 1
@@ -97,7 +95,7 @@ def test_a_wrong_password_is_reported_as_such(argv: Any, nodes: Nodes, settings:
     assert "hush-hush" not in done.stderr
 
 
-def test_a_cluster_that_refuses_is_one_line(argv: Any, redis: Any, settings: Any) -> None:
+def test_a_cluster_that_refuses_is_one_line(argv: Argv, redis: Any, settings: Any) -> None:
     settings.REDIS_URL = url_of(free_port(), free_port())
     done = argv("verify_users")
     assert done.returncode == 1
@@ -132,7 +130,7 @@ def test_commands_reach_16_partitions_on_all_primaries(
     assert "everything agrees" in run("verify_users")
 
 
-def test_uncovered_slots_are_one_line(argv: Any, nodes: Nodes, settings: Any) -> None:
+def test_uncovered_slots_are_one_line(argv: Argv, nodes: Nodes, settings: Any) -> None:
     settings.PARTITIONS = 16
     other = nodes.another()
     first, last = RANGES[nodes.all.index(other)]
@@ -145,5 +143,4 @@ def test_uncovered_slots_are_one_line(argv: Any, nodes: Nodes, settings: Any) ->
     finally:
         other.command("CLUSTER", "ADDSLOTS", slot)
     assert (done.returncode, done.stdout) == (1, "")
-    [line] = done.stderr.splitlines()
-    assert "clusterdown" in line
+    assert "clusterdown" in done.line

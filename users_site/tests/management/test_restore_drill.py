@@ -11,26 +11,11 @@ from tools.drills import restore
 from tools.processes.service import ROOT
 
 
-def test_drill_restores_every_byte(environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.drills.restore", "500"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "restored: 500 users, every byte" in done.stdout
-    assert len(done.stdout.splitlines()) == 7
-
-
 @pytest.mark.verify
 def test_drill_on_a_hundred_thousand_users(environment: dict[str, str]) -> None:
     """In CI (`make verify-restore`), which shows its output."""
     command = [sys.executable, "-m", "tools.drills.restore", "100000"]
-    assert subprocess.run(command, cwd=ROOT, env=environment, timeout=280, check=False).returncode == 0
+    subprocess.run(command, cwd=ROOT, env=environment, timeout=280, check=True)
 
 
 def test_drill_fails_when_the_restored_store_is_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

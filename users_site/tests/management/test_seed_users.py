@@ -1,11 +1,9 @@
 """seed_users: which users it creates, what it keeps, and what it refuses."""
 
-from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-import orjson
 import pytest
 from django.core.management.base import CommandError
 from redis import Redis
@@ -13,10 +11,8 @@ from redis import Redis
 from users_contract.contracts import UserSerializer
 from users_site.models import User
 from users_site.operations.seed import people
-from users_site.tests.management.conftest import a_user, contents, parsed, put
+from users_site.tests.management.conftest import Argv, Run, a_user, contents, parsed, put
 from users_site.tests.repository.people import HOME
-
-Run = Callable[..., str]
 
 
 def users_in(redis: Redis) -> list[User]:
@@ -25,13 +21,11 @@ def users_in(redis: Redis) -> list[User]:
     return [User.from_document(document) for document in found]
 
 
-def test_summary_as_json(run: Any, argv: Any) -> None:
+def test_summary_as_json(run: Run) -> None:
     run("seed_users", count=3, seed="a")
-    done = argv("seed_users", "--count", "5", "--seed", "a", "--format", "json")
-    summary = parsed(done.stdout)
+    summary = parsed(run("seed_users", count=5, seed="a", format="json"))
     assert summary.pop("seconds") >= 0  # rounded to ms
     assert summary == {"seed": "a", "created": 2, "skipped": 3}
-    assert argv("seed_users", "--count", "1", "--print-ids", "--format", "json").returncode == 2
 
 
 def test_every_user_is_valid_indexed_and_claimed(run: Run, redis: Redis) -> None:
@@ -45,20 +39,17 @@ def test_every_user_is_valid_indexed_and_claimed(run: Run, redis: Redis) -> None
         assert dict(serializer.validated_data) == {"name": user.name, "email": user.email, "role": user.role}
         assert redis.get(HOME.claim(user.email)) == user.id.encode()
         assert redis.get(HOME.record(user.id)) == user.document()
-
-
-def test_created_at_is_of_the_ids_millisecond(run: Run, redis: Redis) -> None:
-    run("seed_users", count=300)
-    for user in users_in(redis):
         milliseconds = int(user.id.replace("-", "")[:12], 16)
         assert int(datetime.fromisoformat(user.created_at).timestamp() * 1_000_000 + 0.5) // 1000 == milliseconds
         assert user.updated_at == user.created_at
 
 
-def test_ids_are_in_the_order_of_creation(run: Run, redis: Redis) -> None:
-    printed = run("seed_users", count=220, print_ids=True).split()
-    assert printed == sorted(set(printed))
-    assert printed == [user.id for user in users_in(redis)]
+def test_stdout_is_ids_in_the_order_of_creation_and_nothing_else(argv: Argv, redis: Redis) -> None:
+    done = argv("seed_users", "--count", "220", "--print-ids")
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [user.id for user in users_in(redis)]
+    assert done.stdout.splitlines() == sorted(set(done.stdout.split()))
+    assert "220 users seeded" in done.stderr
 
 
 def test_same_seed_makes_the_same_people(run: Run, redis: Redis) -> None:
@@ -83,15 +74,11 @@ def test_names_and_roles_are_of_many_kinds() -> None:
     assert any(not name.isascii() for name, _, _ in made)
 
 
-def test_second_run_with_the_seed_changes_nothing_and_prints_the_same_ids(run: Run, redis: Redis) -> None:
-    first = run("seed_users", count=150, seed="s", print_ids=True)
+def test_second_run_with_the_seed_changes_nothing_and_a_longer_one_adds_the_others(run: Run, redis: Redis) -> None:
+    first = run("seed_users", count=130, seed="s", print_ids=True)
     before = contents(redis)
-    assert run("seed_users", count=150, seed="s", print_ids=True) == first
+    assert run("seed_users", count=130, seed="s", print_ids=True) == first
     assert contents(redis) == before
-
-
-def test_longer_run_with_the_seed_adds_only_the_others(run: Run, redis: Redis) -> None:
-    run("seed_users", count=130, seed="s")
     run("seed_users", count=170, seed="s")
     assert redis.zcard(HOME.index) == 170
 
@@ -105,19 +92,6 @@ def test_taken_email_is_left_to_its_holder(run: Run, redis: Redis) -> None:
     assert redis.zcard(HOME.index) == 3
 
 
-def test_without_a_seed_every_run_makes_others(run: Run, redis: Redis) -> None:
-    run("seed_users", count=50)
-    run("seed_users", count=50)
-    assert redis.zcard(HOME.index) == 100
-
-
-def test_stdout_is_ids_and_nothing_else(shell: Any, redis: Redis) -> None:
-    done = shell("seed_users", "--count", "7", "--print-ids")
-    assert done.returncode == 0
-    assert done.stdout.split("\n")[:-1] == [i.decode() for i in redis.zrange(HOME.index, 0, -1)]
-    assert "7 users seeded" in done.stderr
-
-
 def test_store_with_real_people_needs_production(run: Run, redis: Redis, settings: Any) -> None:
     settings.DEBUG = False
     put(redis, a_user(email="someone@somewhere.net"))
@@ -128,11 +102,13 @@ def test_store_with_real_people_needs_production(run: Run, redis: Redis, setting
     assert redis.zcard(HOME.index) == 2
 
 
-def test_store_with_made_up_people_may_get_more(run: Run, redis: Redis, settings: Any) -> None:
+def test_without_a_seed_every_run_makes_others_which_a_production_store_may_get(
+    run: Run, redis: Redis, settings: Any
+) -> None:
     settings.DEBUG = False
-    run("seed_users", count=3)
-    run("seed_users", count=3)
-    assert redis.zcard(HOME.index) == 6
+    for _ in range(2):
+        run("seed_users", count=50)
+    assert redis.zcard(HOME.index) == 100
 
 
 @pytest.mark.parametrize("told", [{}, {"yes": True}, {"production": True}])
@@ -144,9 +120,10 @@ def test_clear_of_a_production_store_needs_two_options(run: Run, redis: Redis, s
     assert redis.dbsize() == 3
 
 
-def test_clear_without_a_terminal_needs_yes(shell: Any, redis: Redis) -> None:
+def test_clear_without_a_terminal_needs_yes(argv: Argv, redis: Redis, settings: Any) -> None:
+    settings.DEBUG = True
     put(redis, a_user())
-    done = shell("seed_users", "--count", "0", "--clear", stdin="y\n", DEBUG="true")
+    done = argv("seed_users", "--count", "0", "--clear", stdin="y\n")
     assert done.returncode == 1
     assert "give --yes" in done.stderr
     assert redis.dbsize() == 3
@@ -161,10 +138,3 @@ def test_clear_deletes_the_layouts_keys_and_no_others(run: Run, redis: Redis, se
     assert redis.zcard(HOME.index) == 2
     assert redis.get("somebody-elses") == b"x"
     assert redis.dbsize() == 2 * 2 + 1 + 1
-
-
-def test_document_is_what_the_api_stores(run: Run, redis: Redis) -> None:
-    run("seed_users", count=1)
-    document = redis.get(HOME.record(users_in(redis)[0].id))
-    assert isinstance(document, bytes)
-    assert list(orjson.loads(document)) == ["id", "name", "email", "role", "created_at", "updated_at"]

@@ -7,6 +7,7 @@ An empty value counts as not set.
 import os
 import re
 from collections.abc import Callable, Collection
+from difflib import get_close_matches
 from io import StringIO
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -23,7 +24,7 @@ _HOST = re.compile(r"\.?[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\]|\*")
 _PUBLIC_HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _CHECK_ID = re.compile(r"[a-z0-9_]+\.[A-Z]\d{3}")
-_DOTENV_LINE = re.compile(r"(export )?[A-Za-z_0-9]+=.*|#.*|\s*")
+_DOTENV_LINE = re.compile(r"(?:export )?([A-Za-z_0-9]+)=.*|#.*|\s*")
 
 DOTENV = ".env"
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
@@ -33,6 +34,10 @@ LIBRARY_FILES = frozenset({"OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"})
 
 secrets: set[str] = set()
 """Values that no log line may show; `hide()` fills it."""
+
+
+_asked: set[str] = set()
+_in_dotenv: set[str] = set()
 
 
 class SettingError(ImproperlyConfigured):
@@ -73,13 +78,24 @@ def read_dotenv(path: str = "") -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"{path} cannot be read: make it UTF-8 and readable, or remove it") from error
     for number, line in enumerate(content.splitlines(), start=1):
-        if not _DOTENV_LINE.fullmatch(line):
+        found = _DOTENV_LINE.fullmatch(line)
+        if not found:
             raise SettingError(f"{path} line {number} is malformed: write NAME=value, or # before a comment")
+        if found[1] and path == DOTENV:
+            _in_dotenv.add(found[1])
     env.read_env(StringIO(content))
+
+
+def misspelt() -> list[str]:
+    """A sentence for each name in `.env` that no setting has and that resembles one, once the settings were read."""
+    unknown = sorted(name for name in _in_dotenv - _asked if name.removesuffix("_FILE") not in _asked)
+    near = [(name, get_close_matches(name, _asked, 1, 0.85)) for name in unknown]
+    return [f"{DOTENV} sets {name}, which is no setting: do you mean {found[0]}?" for name, found in near if found]
 
 
 def text(name: str, default: str = "") -> str:
     """The setting's value."""
+    _asked.add(name)
     return str(env.ENVIRON.get(name, default))
 
 

@@ -17,6 +17,8 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from common.config import environment
+
 KEEPALIVE_SECONDS = 75
 """Longer than the keep-alive time of any client in front (nginx: 60 s), so that the client closes first."""
 
@@ -46,6 +48,8 @@ def on_starting(arbiter: Any) -> None:
 
 def when_ready(arbiter: Any) -> None:
     """The application is loaded and no worker is forked: objects that the collector never visits again stay shared."""
+    for text in environment.misspelt():
+        arbiter.log.warning(text)
     forget_gauges(os.getpid())  # the arbiter has no state to show
     gc.collect()
     gc.freeze()

@@ -126,5 +126,14 @@ def test_a_malformed_env_file_stops_the_process(tmp_path: Path) -> None:
 
 
 def test_valid_settings_pass_the_check(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "UPSTREAM_TIMEOUT_MS=1\nREDIS_PASSWORD_FILE=\nDATABASE=x\n"
+    )  # none of them is misspelt
     done = start([str(ROOT / "manage_users.py"), "check"], tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_misspelt_name_in_the_env_file_is_shown_with_the_nearest_setting(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("REDIS_TIMEOT_MS=100\n")
+    done = start([str(ROOT / "manage_users.py"), "check"], tmp_path)
+    assert ".env sets REDIS_TIMEOT_MS, which is no setting: do you mean REDIS_TIMEOUT_MS?" in done.stdout

@@ -21,7 +21,7 @@ _KILL_SECONDS = 5.0
 
 
 class StopRequestedError(Exception):
-    """SIGINT, SIGTERM, SIGHUP or SIGQUIT arrived."""
+    """SIGINT, SIGTERM, SIGHUP or SIGQUIT arrived, or the terminal was closed."""
 
 
 class ProcessEndedError(Exception):
@@ -47,11 +47,14 @@ class Supervisor:
         self._stop_seconds = stop_seconds
         self._children: list[_Child] = []
         self._stop_requested = False
+        self._has_terminal = False
 
     def __enter__(self) -> Self:
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-            if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN:  # nohup
-                signal.signal(signum, self._request_stop)
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+            signal.signal(signum, self._request_stop)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
+            signal.signal(signal.SIGHUP, self._request_stop)
+            self._has_terminal = os.isatty(0)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -83,7 +86,8 @@ class Supervisor:
         """
         deadline = time.monotonic() + seconds
         while not condition():
-            if self._stop_requested:
+            # A terminal whose own command is make: SIGHUP reaches make, which waits for us.
+            if self._stop_requested or (self._has_terminal and not os.isatty(0)):
                 raise StopRequestedError
             for child in self._children:
                 if (returncode := child.process.poll()) is not None:

@@ -69,6 +69,20 @@ def test_signal_ends_the_wait(tmp_path, signum):
             supervisor.wait(lambda: False, 20)
 
 
+def test_a_closed_terminal_ends_the_wait_also_without_a_signal():
+    stdin, (ours, theirs) = os.dup(0), os.openpty()
+    os.dup2(theirs, 0)
+    try:
+        with Supervisor(stop_seconds=20) as supervisor:
+            assert not supervisor.wait(lambda: False, 0.2)
+            os.close(ours)
+            with pytest.raises(StopRequestedError):
+                supervisor.wait(lambda: False, 20)
+    finally:
+        os.dup2(stdin, 0)
+        os.close(theirs)
+
+
 def test_nohup_is_honoured():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with Supervisor(stop_seconds=20):

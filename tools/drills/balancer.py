@@ -3,22 +3,28 @@
 import asyncio
 import contextlib
 import itertools
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from typing import Self
 
 from tools.drills.http_client import Broken, Client
 from tools.drills.relay import Relay
+from tools.processes.service import Service
 
 PROBE_SECONDS = 0.2
+START_SECONDS = 20
 
 
 class Balancer(Relay):
-    """Polls the readiness of each replica."""
+    """Polls the readiness of each replica. `start` starts one."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Callable[[], Awaitable[Service]]) -> None:
         super().__init__()
+        self._start = start
         self._ready: dict[int, bool] = {}
         self._turn = itertools.count()
 
-    async def __aenter__(self) -> "Balancer":
+    async def __aenter__(self) -> Self:
         await super().__aenter__()
         self._probing = asyncio.create_task(self._probe())
         return self
@@ -28,12 +34,17 @@ class Balancer(Relay):
         await asyncio.gather(self._probing, return_exceptions=True)
         await super().__aexit__(*error)
 
-    def add(self, port: int) -> None:
-        """Adds a live replica; it gets connections when it is ready."""
-        self._ready[port] = False
+    async def add(self, count: int) -> list[Service]:
+        """Starts replicas; returns when they are ready. Raises TimeoutError."""
+        started = await asyncio.gather(*(self._start() for _ in range(count)))
+        self._ready |= {service.port: False for service in started}
+        async with asyncio.timeout(START_SECONDS):
+            while not all(self._ready[service.port] for service in started):
+                await asyncio.sleep(0.05)
+        return list(started)
 
-    def remove(self, port: int) -> None:
-        self._ready.pop(port, None)
+    def remove(self, replica: Service) -> None:
+        self._ready.pop(replica.port, None)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """To the next ready replica that accepts. Raises OSError."""
@@ -44,25 +55,15 @@ class Balancer(Relay):
                 return await asyncio.open_connection("127.0.0.1", ready[(first + offset) % len(ready)])
         raise ConnectionRefusedError("no replica is ready")
 
-    async def until_ready(self, replicas: int, seconds: float = 20.0) -> None:
-        """Raises TimeoutError."""
-        async with asyncio.timeout(seconds):
-            while sum(self._ready.values()) < replicas:
-                await asyncio.sleep(0.05)
-
     async def _probe(self) -> None:
         while True:
             await asyncio.gather(*(self._look(port) for port in list(self._ready)))
             await asyncio.sleep(PROBE_SECONDS)
 
     async def _look(self, port: int) -> None:
-        client = Client(port)
-        try:
+        is_ready = False
+        with closing(Client(port)) as client, contextlib.suppress(Broken, TimeoutError):
             async with asyncio.timeout(1):
                 is_ready = (await client.ask("GET", "/health/ready")).status == 200
-        except (Broken, TimeoutError):
-            is_ready = False
-        finally:
-            client.close()
         if port in self._ready:
             self._ready[port] = is_ready

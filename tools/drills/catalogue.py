@@ -1,46 +1,69 @@
-"""All drills, in the order in which they run."""
+"""All drills: the name of each, and what it plays, one after the other, each play on a stage of its own."""
 
-from tools.drills.outcome import Drill
+from collections.abc import Awaitable, Callable
+from functools import partial
+
 from tools.drills.scenarios import (
+    clients,
     clock,
-    cluster_grown,
-    disk_full,
     linearizable,
-    memory,
     network,
     overload,
-    partition_lost,
-    redis_killed,
-    replica_killed,
+    partitions,
+    replicas,
     restore,
-    rolling_restart,
-    sentinel_failover,
-    slow_clients,
-    store_full,
-    store_moved,
+    stores,
     upstreams,
 )
+from tools.drills.scenarios.network import BEFORE_REDIS, BETWEEN_SERVICES
+from tools.drills.stage import Stage
 
-DRILLS: tuple[Drill, ...] = (
-    rolling_restart.USERS,
-    rolling_restart.GATEWAY,
-    replica_killed.DRILL,
-    upstreams.ADDRESS,
-    upstreams.UPSTREAM,
-    redis_killed.DRILL,
-    sentinel_failover.DRILL,
-    partition_lost.DRILL,
-    cluster_grown.DRILL,
-    network.CUTS,
-    network.SERVICES,
-    network.REDIS,
-    store_full.DRILL,
-    disk_full.DRILL,
-    clock.DRILL,
-    overload.DRILL,
-    slow_clients.DRILL,
-    memory.DRILL,
-    store_moved.DRILL,
-    restore.DRILL,
-    linearizable.DRILL,
-)
+Play = Callable[[Stage], Awaitable[None]]
+
+# Those of CI: without root.
+QUICK: dict[str, list[Play]] = {
+    "rolling-restart-users": [partial(replicas.roll, site="users_site")],
+    "rolling-restart-gateway": [partial(replicas.roll, site="gateway_site")],
+    "replica-killed": [partial(replicas.kill, site="users_site"), partial(replicas.kill, site="gateway_site")],
+    "one-address": [upstreams.one_address],
+    "redis-killed": [
+        partial(stores.kill, durability="memory", appendfsync="everysec"),
+        partial(stores.kill, durability="fsync", appendfsync="everysec"),
+        partial(stores.kill, durability="fsync", appendfsync="always"),
+    ],
+    "sentinel-failover": [
+        partial(stores.fail_over, durability="replicated"),
+        partial(stores.fail_over, durability="memory"),
+    ],
+    "partition-lost": [
+        partial(partitions.lose, replicas=3, durability="replicated"),
+        partial(partitions.lose, replicas=1, durability="fsync"),
+    ],
+    "cluster-grown": [partitions.grow],
+    "network-cut": [network.cut],
+    "network-services": [partial(network.relayed, places=(BETWEEN_SERVICES,))],
+    "network-redis": [partial(network.relayed, places=(BEFORE_REDIS,))],
+    "clock": [clock.step_back],
+}
+DRILLS = QUICK | {
+    "one-upstream": [upstreams.one_upstream],
+    "store-full": [stores.fill],  # CI runs it as a test
+    "disk-full": [stores.fill_disk],
+    "overload": [overload.flood],
+    "slow-clients": [clients.slow],
+    "memory": [clients.floods],
+    "store-moved": [partitions.move],
+    "restore": [restore.play],
+    "linearizable": [
+        partial(linearizable.one_server, partitions="1"),
+        partial(linearizable.one_server, partitions="16"),
+        linearizable.failover,
+        linearizable.on_cluster,
+    ],
+}
+
+
+def says(name: str) -> str:
+    """The first line of the docstring of what it plays."""
+    play = DRILLS[name][0]
+    return str(getattr(play, "func", play).__doc__).partition("\n")[0].rstrip(".")

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import orjson
 
 from tools.drills.http_client import Answer, Broken, Client
-from tools.drills.ledger import is_uncertain
 from tools.drills.register import Claim, Operation, Outcome, Step, UndecidedError, is_linearizable
 
 USERS, CLIENTS, EMAILS, CONTENDERS = 8, 3, 3, 6
@@ -25,12 +24,12 @@ class Asked:
     def __init__(self, started: float, answer: Answer | None) -> None:
         self.started, self.ended, self.answer = started, monotonic(), answer
         self.outcome: Outcome | None = None if answer is None else OUTCOMES.get(answer.status)
-        if answer is None or is_uncertain(answer):
+        if answer is None or answer.is_uncertain:
             self.outcome, self.ended = "unknown", math.inf
 
     @property
     def document(self) -> dict[str, Any]:
-        found: dict[str, Any] = orjson.loads(self.answer.body) if self.answer and self.answer.status == 200 else {}
+        found: dict[str, Any] = self.answer.json() if self.answer and self.answer.status == 200 else {}
         return found
 
 
@@ -43,10 +42,6 @@ async def ask(client: Client, method: str, path: str, change: object = None, **h
     return Asked(started, answer)
 
 
-async def create(port: int, name: str) -> Answer:
-    return await Client(port).ask("POST", "/api/users", orjson.dumps({"name": name, "email": f"{name}@example.com"}))
-
-
 class User:
     """One user that several clients change, and the history of what they saw."""
 
@@ -57,8 +52,8 @@ class User:
         """The ETag of each name that was read or written."""
 
     async def create(self) -> None:
-        answer = await create(self.port, self.first)
-        self.path = f"/api/users/{orjson.loads(answer.body)['id']}"
+        answer = await Client(self.port).create(self.first)
+        self.path = f"/api/users/{answer.json()['id']}"
         self.tags[self.first] = answer.headers["etag"]
 
     async def use(self, number: int, ending: asyncio.Event) -> None:
@@ -104,8 +99,8 @@ class Contest:
         self.histories: dict[str, list[Claim]] = {f"prize-{number}@example.com": [] for number in range(EMAILS)}
 
     async def create(self) -> None:
-        answers = [await create(self.port, f"contender-{number}") for number in range(CONTENDERS)]
-        self.contenders = [orjson.loads(answer.body) for answer in answers]
+        answers = [await Client(self.port).create(f"contender-{number}") for number in range(CONTENDERS)]
+        self.contenders = [answer.json() for answer in answers]
 
     async def use(self, contender: dict[str, str], ending: asyncio.Event) -> None:
         """Takes an email, and gives it up: a user has one, so taking one gives up the others."""

@@ -1,10 +1,15 @@
-"""A keep-alive HTTP/1.1 connection without retries: each failure raises."""
+"""A keep-alive HTTP/1.1 connection to a service or gateway: each failure raises."""
 
 import asyncio
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import orjson
 
 SECONDS = 10.0
 """The gateway answers within 5 s."""
+
+AT_STAKE = ("may have been made", "was made")
+"""The detail of a 503 if the change is, or may be, in the store."""
 
 
 class Answer(NamedTuple):
@@ -12,20 +17,63 @@ class Answer(NamedTuple):
     headers: dict[str, str]
     body: bytes
 
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        try:
+            return str(self.json()["code"])
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            return "no problem document"
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether a write may have been made."""
+        if self.status in {500, 502, 504}:
+            return True
+        return self.status == 503 and any(text in self.body.decode() for text in AT_STAKE)
+
 
 class Broken(Exception):
     """No complete answer."""
 
 
 class Client:
-    """Connects for the first request, and again after `Connection: close` or a failure."""
+    """Connects for the first request, and again after `Connection: close` or a failure.
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    `retries_reads`: retries a GET on a new connection, as browsers do.
+    """
+
+    def __init__(self, port: int, *, retries_reads: bool = False) -> None:
+        self._port, self._retries_reads = port, retries_reads
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def create(self, name: str) -> Answer:
+        return await self.ask("POST", "/api/users", orjson.dumps({"name": name, "email": f"{name}@example.com"}))
+
+    async def users(self) -> list[dict[str, Any]]:
+        """Every user, as listed. Raises Broken, and RuntimeError if they cannot be read."""
+        found, path = list[dict[str, Any]](), "/api/users?limit=100"
+        while path:
+            answer = await self.ask("GET", path)
+            if answer.status != 200:
+                raise RuntimeError(f"the users cannot be read: {answer.status} {answer.code}")
+            page = answer.json()
+            found += page["results"]
+            path = page["next"] and "/api/users" + page["next"].partition("/api/users")[2]
+        return found
 
     async def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
         """Sends one request. Raises Broken."""
+        try:
+            return await self._ask(method, path, body, headers)
+        except Broken:
+            if not (self._retries_reads and method == "GET"):
+                raise
+            return await self._ask(method, path, body, headers)
+
+    async def _ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
         try:
             async with asyncio.timeout(SECONDS):
                 return await self._exchange(method, path, body, headers)

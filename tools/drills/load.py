@@ -10,12 +10,16 @@ from typing import Any
 
 import orjson
 
-from tools.drills.http_client import Answer, Broken, Client
+from tools.drills.http_client import Client
 from tools.drills.ledger import Entry, Ledger
 
 CLIENTS = 16
 PAUSE_SECONDS = 0.02
 """Mean pause of a client between requests: a steady load, far below capacity."""
+
+MIX = {"read": 55, "list": 10, "create": 20, "change": 10, "delete": 5}
+CREATE_TRIES = 3
+WATCH_SECONDS = 0.05
 
 
 class Machine:
@@ -40,26 +44,19 @@ async def together(clients: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterato
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-MIX = (("read", 55), ("list", 10), ("create", 20), ("change", 10), ("delete", 5))
-CREATE_TRIES = 3
-WATCH_SECONDS = 0.05
-
-
 class Visitor:
-    """One client and its users; `retries_reads`: retries a GET on a new connection, as browsers do."""
+    """One client and its users."""
 
-    def __init__(self, port: int, ledger: Ledger, name: str, *, retries_reads: bool) -> None:
-        self._client, self._ledger, self._name = Client(port), ledger, name
-        self._retries_reads = retries_reads
+    def __init__(self, client: Client, ledger: Ledger, name: str) -> None:
+        self._client, self._ledger, self._name = client, ledger, name
         self._mine: list[Entry] = []
         self._made = 0
 
     async def run(self, pause: float, ending: asyncio.Event) -> None:
         """Until `ending`, then to the end of the request in flight: its outcome belongs in the ledger."""
-        kinds, weights = zip(*MIX, strict=True)
         try:
             while not ending.is_set():
-                kind = random.choices(kinds, weights)[0]  # type: ignore[arg-type]
+                [kind] = random.choices(list(MIX), list(MIX.values()))
                 if kind in {"read", "change", "delete"} and not self._mine:
                     kind = "create"
                 await getattr(self, f"_{kind}")()
@@ -67,25 +64,11 @@ class Visitor:
         finally:
             self._client.close()
 
-    async def _ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer | None:
-        started, about = monotonic(), headers.get("Idempotency_Key", path)
-        for may_repeat in (self._retries_reads and method == "GET", False):
-            try:
-                answer = await self._client.ask(method, path, body, **headers)
-            except Broken as error:
-                if may_repeat:
-                    continue
-                self._ledger.note(method, started, None, str(error), about)
-                return None
-            self._ledger.note(method, started, answer, about=about)
-            return answer
-        return None
-
     async def _read(self) -> None:
-        await self._ask("GET", f"/api/users/{random.choice(self._mine).user_id}")
+        await self._ledger.ask(self._client, "GET", f"/api/users/{random.choice(self._mine).user_id}")
 
     async def _list(self) -> None:
-        await self._ask("GET", "/api/users?limit=20")
+        await self._ledger.ask(self._client, "GET", "/api/users?limit=20")
 
     async def _create(self) -> None:
         self._made += 1
@@ -94,10 +77,10 @@ class Visitor:
         body = orjson.dumps({"name": entry.tag, "email": f"{entry.tag}@example.com"})
         for _ in range(CREATE_TRIES):
             # With the same key until the outcome is known, as the contract describes.
-            answer = await self._ask("POST", "/api/users", body, Idempotency_Key=entry.tag)
+            answer = await self._ledger.ask(self._client, "POST", "/api/users", body, Idempotency_Key=entry.tag)
             self._ledger.wrote(entry, entry.tag, answer)
             if answer and answer.status == 201:
-                entry.user_id = orjson.loads(answer.body)["id"]
+                entry.user_id = answer.json()["id"]
                 self._mine.append(entry)
             if answer and len(entry.states) == 1:
                 return
@@ -106,37 +89,32 @@ class Visitor:
     async def _change(self) -> None:
         entry = random.choice(self._mine)
         wanted = f"{entry.tag} {secrets.token_hex(4)}"
-        body = orjson.dumps({"name": wanted})
-        self._ledger.wrote(entry, wanted, await self._ask("PATCH", f"/api/users/{entry.user_id}", body))
+        await self._write("PATCH", entry, wanted, orjson.dumps({"name": wanted}))
 
     async def _delete(self) -> None:
-        entry = self._mine.pop(random.randrange(len(self._mine)))
-        self._ledger.wrote(entry, None, await self._ask("DELETE", f"/api/users/{entry.user_id}"))
+        await self._write("DELETE", self._mine.pop(random.randrange(len(self._mine))), None)
+
+    async def _write(self, method: str, entry: Entry, wanted: str | None, body: bytes = b"") -> None:
+        answer = await self._ledger.ask(self._client, method, f"/api/users/{entry.user_id}", body)
+        self._ledger.wrote(entry, wanted, answer)
 
 
 @asynccontextmanager
 async def load(
-    port: int,
-    ledger: Ledger,
-    *,
-    clients: int = CLIENTS,
-    pause: float = PAUSE_SECONDS,
-    retries_reads: bool = False,
+    port: int, ledger: Ledger, *, clients: int = CLIENTS, pause: float = PAUSE_SECONDS, retries_reads: bool = False
 ) -> AsyncIterator[None]:
-    run = secrets.token_hex(3)
-    visitors = [Visitor(port, ledger, f"{run}-{n}", retries_reads=retries_reads) for n in range(clients)]
-    ending = asyncio.Event()
+    run, ending = secrets.token_hex(3), asyncio.Event()
+    visitors = [Visitor(Client(port, retries_reads=retries_reads), ledger, f"{run}-{n}") for n in range(clients)]
     tasks = [asyncio.create_task(visitor.run(pause * Machine.drills, ending)) for visitor in visitors]
-    watching = asyncio.create_task(watch_the_machine(ledger))
-    try:
-        yield
-        failed = [task for task in tasks if task.done()]
-        if failed:
-            raise RuntimeError("a client of the load ended") from failed[0].exception()
-    finally:
-        ending.set()
-        await asyncio.wait(tasks)
-        watching.cancel()
+    async with together([watch_the_machine(ledger)]):
+        try:
+            yield
+            failed = [task for task in tasks if task.done()]
+            if failed:
+                raise RuntimeError("a client of the load ended") from failed[0].exception()
+        finally:
+            ending.set()
+            await asyncio.wait(tasks)
 
 
 async def watch_the_machine(ledger: Ledger) -> None:
@@ -144,3 +122,11 @@ async def watch_the_machine(ledger: Ledger) -> None:
         started = monotonic()
         await asyncio.sleep(WATCH_SECONDS)
         ledger.stalled = max(ledger.stalled, monotonic() - started - WATCH_SECONDS)
+
+
+async def p99(ledger: Ledger, seconds: float) -> float:
+    """The p99 of the requests that end in this time, in milliseconds."""
+    before = len(ledger.events)
+    await asyncio.sleep(seconds)
+    took = sorted(event.seconds for event in ledger.events[before:])
+    return 1000 * took[int(0.99 * (len(took) - 1))]

@@ -15,20 +15,20 @@ def is_allowed() -> bool:
     if os.geteuid() != 0 or shutil.which("ip") is None:
         return False
     try:
-        with namespace("one"):
+        with namespace(one=False):
             return True
     except (OSError, subprocess.CalledProcessError):
         return False
 
 
 class Wire:
-    """One pair of interfaces: `near` is our address, `far` the namespace's."""
+    """One pair of interfaces: `near` is our address, `far` the namespace's. `calls_out`: connections come from inside."""
 
-    def __init__(self, inside: str, name: str) -> None:
+    def __init__(self, inside: str, name: str, *, calls_out: bool) -> None:
         network = f"198.18.{random.randrange(256)}.{4 * random.randrange(64)}"
         prefix, _, last = network.rpartition(".")
         self.near, self.far = f"{prefix}.{int(last) + 1}", f"{prefix}.{int(last) + 2}"
-        self._inside, self._name = inside, name
+        self._inside, self._name, self._calls_out = inside, name, calls_out
 
     def lay(self) -> None:
         ip("link", "add", self._name, "type", "veth", "peer", "name", self._name, "netns", self._inside)
@@ -36,10 +36,10 @@ class Wire:
         ip("-n", self._inside, "address", "add", f"{self.far}/30", "dev", self._name)
         self.mend()
 
-    def spoil(self, *, is_cut: bool, for_inside: bool = False) -> None:
+    def spoil(self, *, is_cut: bool) -> None:
         """Takes down the interface of the called side: the caller keeps its route, and its packets are lost."""
         if is_cut:
-            ip(*(() if for_inside else ("-n", self._inside)), "link", "set", self._name, "down")
+            ip(*(() if self._calls_out else ("-n", self._inside)), "link", "set", self._name, "down")
 
     def mend(self) -> None:
         ip("link", "set", self._name, "up")
@@ -55,14 +55,17 @@ class Namespace:
 
 
 @contextmanager
-def namespace(*wires: str) -> Iterator[Namespace]:
-    """With these wires, deleted at the end. Raises CalledProcessError."""
+def namespace(**wires: bool) -> Iterator[Namespace]:
+    """With these wires, each with its `calls_out`; deleted at the end. Raises CalledProcessError."""
     tag = f"{os.getpid() % 100_000}-{random.randrange(1000)}"
     name = f"drill-{tag}"
     with ExitStack() as stack:
         ip("netns", "add", name)
         stack.callback(ip, "netns", "delete", name)
-        laid = {wire: Wire(name, f"d{number}-{tag}") for number, wire in enumerate(wires)}
+        laid = {
+            wire: Wire(name, f"d{number}-{tag}", calls_out=calls_out)
+            for number, (wire, calls_out) in enumerate(wires.items())
+        }
         for wire in laid.values():
             wire.lay()
         ip("-n", name, "link", "set", "lo", "up")

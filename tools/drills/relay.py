@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from typing import Self
 
 CHUNK = 65_536
 
@@ -20,7 +21,7 @@ class Relay:
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
 
-    async def __aenter__(self) -> "Relay":
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self

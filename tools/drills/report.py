@@ -41,6 +41,12 @@ def causes(outcome: Outcome) -> str:
     return ", ".join(f"{count}x {method} {status} {why}" for (method, status, why), count in counted.most_common(6))
 
 
+def line(outcome: Outcome) -> str:
+    mark = "skipped" if outcome.skipped else "holds" if outcome.is_passed else "MISSED"
+    bad = causes(outcome)
+    return f"  {mark}: {outcome.name}: {row(outcome)[-1]}" + (f"\n    bad answers: {bad}" if bad else "")
+
+
 def write(outcomes: list[Outcome], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "table.md").write_text(table(outcomes))

@@ -1,4 +1,4 @@
-"""The processes of a drill: a store and replicas of both services."""
+"""What a drill starts (stores, replicas of both services, whatever is between them), its load and its outcomes."""
 
 import asyncio
 import os
@@ -6,16 +6,25 @@ import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    suppress,
+)
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
-from tools.drills.balancer import Balancer
-from tools.drills.ledger import Ledger
-from tools.processes.service import Service
-from tools.processes.store import Store
+from tools.drills.load import load
+from tools.drills.outcome import Outcome
+from tools.processes.service import Service, service, tree
+from tools.processes.store import Store, store
 
 END_SECONDS = 30
+
+Made = TypeVar("Made")
 
 
 @dataclass
@@ -23,34 +32,34 @@ class Stage:
     """`exits`: the exit codes of the services stopped by `stop`."""
 
     folder: Path
-    ledger: Ledger = field(default_factory=Ledger)
+    logs: Path
+    stack: AsyncExitStack
+    outcomes: list[Outcome] = field(default_factory=list)
     exits: list[int] = field(default_factory=list)
-    running: list[Service] = field(default_factory=list)
 
-    async def service(self, site: str, *, run_in: Sequence[str] = (), **settings: str) -> Service:
-        required = {"AUTH": "none"} if site == "gateway_site" else {}
-        service = Service(site, self.folder, run_in=run_in, **required, **settings)
-        self.running.append(service)
-        await asyncio.to_thread(service.wait_until_live)
-        return service
+    async def start(self, process: AbstractContextManager[Made]) -> Made:
+        """Until the end of the drill."""
+        return await asyncio.to_thread(self.stack.enter_context, process)
 
-    async def users(self, url: str, *, run_in: Sequence[str] = (), **settings: str) -> Service:
-        return await self.service("users_site", run_in=run_in, REDIS_URL=url, **settings)
+    async def enter(self, net: AbstractAsyncContextManager[Made]) -> Made:
+        """Until the end of the drill."""
+        return await self.stack.enter_async_context(net)
 
-    async def gateway(self, url: str, **settings: str) -> Service:
-        return await self.service("gateway_site", USER_SERVICE_URL=url, **settings)
+    async def store(self, name: str = "store", **settings: str) -> Store:
+        folder = self.folder / name
+        folder.mkdir()
+        return await self.start(store(folder, **settings))
+
+    async def users(self, store_url: str, *, run_in: Sequence[str] = (), **settings: str) -> Service:
+        return await self.start(service("users_site", self.logs, run_in=run_in, REDIS_URL=store_url, **settings))
+
+    async def gateway(self, users_url: str = "", **settings: str) -> Service:
+        required = {"USER_SERVICE_URL": users_url, "AUTH": "none"}
+        return await self.start(service("gateway_site", self.logs, **required, **settings))
 
     async def pair(self, store_url: str, **settings: str) -> tuple[Service, Service]:
         users = await self.users(store_url, **settings)
         return users, await self.gateway(users.url, **settings)
-
-    async def replicas(self, balancer: Balancer, site: str, url: str, count: int, **settings: str) -> list[Service]:
-        start = self.users if site == "users_site" else self.gateway
-        started = await asyncio.gather(*(start(url, **settings) for _ in range(count)))
-        for service in started:
-            balancer.add(service.port)
-        await balancer.until_ready(count)
-        return list(started)
 
     async def stop(self, service: Service) -> None:
         """SIGTERM; records the exit code."""
@@ -64,40 +73,35 @@ class Stage:
 
     def signal(self, service: Service, number: signal.Signals) -> None:
         """To the server and its worker."""
-        pid = service.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for process in (pid, *map(int, children)):
+        for process in tree(service.process.pid):
             with suppress(ProcessLookupError):
                 os.kill(process, number)
 
-    def end(self) -> None:
-        for service in self.running:
-            if service.process.poll() is None:
-                service.stop()
+    def outcome(self, name: str) -> Outcome:
+        """A new row of the table."""
+        self.outcomes.append(Outcome(name))
+        return self.outcomes[-1]
+
+    @asynccontextmanager
+    async def loaded(self, name: str, port: int, *, may_lose: bool = False, **options: Any) -> AsyncIterator[Outcome]:
+        """A load on a gateway; at its end the ledger is compared with the store."""
+        outcome = self.outcome(name)
+        async with load(port, outcome.ledger, **options):
+            yield outcome
+        await outcome.verify(port, may_lose=may_lose)
 
 
 @asynccontextmanager
 async def stage(folder: Path) -> AsyncIterator[Stage]:
-    """An empty stage; its processes are stopped at the end. Logs go to /dev/shm: fsyncs of the stores must not delay the
-    services, whose stdout is a pipe in a container."""
+    """An empty stage; what it starts is stopped at the end, the last one first.
+
+    Logs go to /dev/shm: fsyncs of the stores must not delay the services, whose stdout is a pipe in a container.
+    """
     shared_memory = Path("/dev/shm")  # noqa: S108
-    with tempfile.TemporaryDirectory(
-        prefix="drill-logs-", dir=shared_memory if shared_memory.is_dir() else folder
-    ) as logs:
-        made = Stage(Path(logs))
+    where = shared_memory if shared_memory.is_dir() else folder
+    with tempfile.TemporaryDirectory(prefix="drill-logs-", dir=where) as logs:
         try:
-            yield made
+            async with AsyncExitStack() as stack:
+                yield Stage(folder, Path(logs), stack)
         finally:
-            await asyncio.to_thread(made.end)
             shutil.copytree(logs, folder / "services", dirs_exist_ok=True)
-
-
-@asynccontextmanager
-async def own_store(folder: Path, **settings: str) -> AsyncIterator[Store]:
-    folder.mkdir(parents=True, exist_ok=True)
-    running = Store(folder, **settings)
-    try:
-        await asyncio.to_thread(running.start)
-        yield running
-    finally:
-        await asyncio.to_thread(running.stop)

@@ -93,9 +93,9 @@ def pss_mib(pid: int) -> float:
 
 
 @contextmanager
-def service(site: str, folder: Path, **settings: str) -> Iterator[Service]:
+def service(site: str, folder: Path, *, run_in: Sequence[str] = (), **settings: str) -> Iterator[Service]:
     """A live service, stopped at the end."""
-    running = Service(site, folder, **settings)
+    running = Service(site, folder, run_in=run_in, **settings)
     try:
         running.wait_until_live()
         yield running

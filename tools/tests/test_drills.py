@@ -13,12 +13,14 @@ import pytest
 
 from tools.drills import __main__ as command
 from tools.drills import load, report
+from tools.drills.catalogue import DRILLS, says
 from tools.drills.http_client import Answer, Broken, Client
-from tools.drills.ledger import Entry, Event, Ledger, is_uncertain
+from tools.drills.ledger import Entry, Event, Ledger
 from tools.drills.namespace import is_allowed, namespace
-from tools.drills.outcome import Drill, Outcome
+from tools.drills.outcome import Outcome
 from tools.drills.relay import Relay
-from tools.drills.scenarios import store_full
+from tools.drills.scenarios import stores
+from tools.drills.stage import Stage
 from tools.processes.service import free_port
 
 CREATED, GONE = Answer(201, {}, b""), Answer(204, {}, b"")
@@ -48,11 +50,9 @@ def port_of(server: asyncio.Server) -> int:
 
 async def test_the_ledger_finds_what_was_lost_doubled_and_made_though_refused() -> None:
     ledger = Ledger()
-    kept, lost, deleted, undead, unsure, doubled, ghost, stale = (
-        Entry(tag) for tag in ("kept", "lost", "deleted", "undead", "unsure", "doubled", "ghost", "stale")
-    )
-    for entry in (kept, lost, deleted, undead, unsure, doubled, ghost, stale):
-        ledger.entries[entry.tag] = entry
+    tags = ("kept", "lost", "deleted", "undead", "unsure", "doubled", "ghost", "stale")
+    ledger.entries = {tag: Entry(tag) for tag in tags}
+    kept, lost, deleted, undead, unsure, doubled, ghost, stale = ledger.entries.values()
     for entry in (kept, lost, deleted, undead, doubled, stale):
         ledger.wrote(entry, entry.tag, CREATED)
         entry.user_id = entry.tag
@@ -61,6 +61,7 @@ async def test_the_ledger_finds_what_was_lost_doubled_and_made_though_refused() 
     ledger.wrote(unsure, "unsure", UNCERTAIN)
     ledger.wrote(ghost, "ghost", REFUSED)
     ledger.wrote(kept, "kept 2", None)  # broken off: either will do
+    ledger.wrote(lost, None, Answer(404, {}, b""))  # changes nothing
     ledger.wrote(stale, "stale 2", Answer(200, {}, b""))
     server = await page(["kept", "undead", "doubled", "doubled", "ghost", "stale"])
     async with server:
@@ -69,19 +70,12 @@ async def test_the_ledger_finds_what_was_lost_doubled_and_made_though_refused() 
     assert sorted(verdict.doubled) == ["doubled", "ghost"]
 
 
-def test_a_write_to_a_missing_user_changes_no_state() -> None:
-    entry, ledger = Entry("a", {"a"}), Ledger()
-    for wanted in (None, "a 2"):
-        ledger.wrote(entry, wanted, Answer(404, {}, b""))
-    assert entry.states == {"a"}
-
-
 @pytest.mark.parametrize(
     ("answer", "uncertain"),
     [(REFUSED, False), (UNCERTAIN, True), (Answer(502, {}, b""), True), (Answer(409, {}, b""), False)],
 )
 def test_only_some_refusals_leave_a_write_uncertain(answer: Answer, uncertain: bool) -> None:
-    assert is_uncertain(answer) is uncertain
+    assert answer.is_uncertain is uncertain
 
 
 async def test_the_relay_cuts_delays_resets_and_recovers() -> None:
@@ -105,7 +99,6 @@ async def test_the_relay_cuts_delays_resets_and_recovers() -> None:
 
 def test_an_outcome_measures_outages_and_a_missed_bound_fails_it() -> None:
     ledger = Ledger()
-    ledger.started = 0.0
     ledger.events = [Event(at, 0.1, method, status) for at, method, status in SEEN]
     outcome = Outcome("a drill", ledger)
     assert (outcome.bad, outcome.bad_reads) == (2, 1)
@@ -134,39 +127,32 @@ SEEN = [
 ]
 
 
-def test_a_drill_that_breaks_off_is_a_missed_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def play(folder: object) -> list[Outcome]:
-        raise RuntimeError("no store")
+async def broken(on: Stage) -> None:
+    (on.folder / "valkey.log").write_text("what happened")
+    raise RuntimeError("no store")
 
-    [outcome] = command.run(Drill("broken", "breaks off", play))
+
+def test_a_drill_that_breaks_off_is_a_missed_one_and_its_logs_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "REPORTS", tmp_path)
+    [outcome] = command.run("broken", broken)
     assert not outcome.is_passed
     assert "no store" in report.row(outcome)[-1]
+    assert (tmp_path / "logs/broken/valkey.log").read_text() == "what happened"
 
 
-def test_what_the_processes_of_a_missed_drill_said_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def play(folder: Path) -> list[Outcome]:
-        (folder / "store").mkdir()
-        (folder / "store/valkey.log").write_text("what happened")
-        outcome = Outcome("missed")
-        outcome.require("failures", 1, 0)
-        return [outcome]
-
-    monkeypatch.setattr(command, "REPORTS", tmp_path)
-    command.run(Drill("missed", "does not hold", play))
-    assert (tmp_path / "logs/missed/store/valkey.log").read_text() == "what happened"
+async def first(on: Stage) -> None:
+    on.outcome("first").note = str(load.Machine.drills)
 
 
-async def first(folder: Path) -> list[Outcome]:
-    return [Outcome("first", note=str(load.Machine.drills))]
+async def second(on: Stage) -> None:
+    on.outcome("second").note = str(load.Machine.drills)
 
 
-async def second(folder: Path) -> list[Outcome]:
-    return [Outcome("second", note=str(load.Machine.drills))]
-
-
-def test_concurrent_drills_share_the_load_and_report_in_order() -> None:
-    drills = [Drill("first", "…", first), Drill("second", "…", second)]
-    outcomes = command.run_all(drills, jobs=2)
+def test_concurrent_drills_share_the_load_and_report_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DRILLS, "both", [first, second])
+    outcomes = command.run_all(["both"], jobs=2)
     assert [(outcome.name, outcome.note) for outcome in outcomes] == [("first", "2"), ("second", "2")]
 
 
@@ -183,7 +169,7 @@ async def test_a_stalled_machine_is_reported() -> None:
 
 @pytest.mark.skipif(not is_allowed(), reason="network namespaces take root and iproute2")
 def test_packets_on_a_cut_link_arrive_after_its_repair() -> None:
-    with namespace("wire") as alone, ExitStack() as stack:
+    with namespace(wire=False) as alone, ExitStack() as stack:
         wire, port = alone.wires["wire"], free_port()
         server = [*alone.run_in, sys.executable, "-m", "http.server", "--bind", wire.far, str(port)]
         running = stack.enter_context(subprocess.Popen(server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
@@ -212,17 +198,21 @@ def connected(host: str, port: int) -> socket.socket:
             time.sleep(0.05)
 
 
-def test_an_unknown_name_is_wrong_usage(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "argv", ["drills", "no-such-drill"])
+@pytest.mark.parametrize(("word", "code"), [("no-such-drill", 2), ("--help", 0)])
+def test_an_unknown_name_is_wrong_usage_and_help_describes_each(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], word: str, code: int
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["drills", word])
     with pytest.raises(SystemExit) as caught:
         command.main()
-    assert caught.value.code == 2
-    assert "store-full" in capsys.readouterr().err
+    assert caught.value.code == code
+    shown = "".join(capfd.readouterr())
+    assert all(name in shown for name in DRILLS)
+    assert code or all(len(says(name)) > 20 and says(name) in shown for name in DRILLS)
 
 
 def test_a_whole_drill_holds() -> None:
-    [outcome] = command.run(store_full.DRILL)
+    [outcome] = command.run("store-full", stores.fill)
     assert outcome.is_passed, report.table([outcome])
-    assert outcome.ledger is not None
     assert outcome.ledger.acknowledged > 20
     assert outcome.bad > 0

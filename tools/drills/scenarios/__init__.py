@@ -1,1 +1,1 @@
-"""One file per drill."""
+"""What the drills play, by the thing that fails."""

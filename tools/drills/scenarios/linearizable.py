@@ -8,14 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from tools.drills.clock import Clock
 from tools.drills.histories import Crowd
-from tools.drills.outcome import Drill, Outcome
 from tools.drills.relay import Relay
 from tools.drills.sentinels import group
-from tools.drills.stage import Stage, own_store, stage
+from tools.drills.stage import Stage
 from tools.processes.cluster import Nodes, cluster
 from tools.processes.service import Service
 from tools.processes.store import Store
@@ -41,14 +39,63 @@ class Rig:
         self.gateway: Service = await self.on.gateway(self.net.url, **self.settings)
         self.front.target = self.gateway.port
 
+    async def kill_services(self) -> None:
+        """One after the other; each is started again."""
+        for service, start in ((self.users, self.start_users), (self.gateway, self.start_gateway)):
+            self.on.kill(service)
+            await start()
+            await asyncio.sleep(2 * CALM_SECONDS)
+
 
 @asynccontextmanager
-async def rig(folder: Path, url: str, **settings: str) -> AsyncIterator[Rig]:
-    async with stage(folder) as on, Relay() as front, Relay() as net:
-        made = Rig(on, url, settings, front, net)
-        await made.start_users()
-        await made.start_gateway()
-        yield made
+async def crowded(on: Stage, name: str, url: str, **settings: str) -> AsyncIterator[Rig]:
+    """Clients use the pair during the block; then their histories are judged."""
+    it = Rig(on, url, settings, await on.enter(Relay()), await on.enter(Relay()))
+    await it.start_users()
+    await it.start_gateway()
+    crowd = Crowd(it.front.port)
+    await crowd.create()
+    async with crowd.load():
+        yield it
+    judge(on, f"linearizable histories {name}", crowd)
+
+
+def judge(on: Stage, name: str, crowd: Crowd) -> None:
+    """The verdict on every history, and on the same histories with a violation planted: the checker must find it."""
+    outcome, found = on.outcome(name), crowd.judge()
+    missed = [name + (" (undecided)" if is_good is None else "") for name, is_good, _ in found if not is_good]
+    outcome.require("histories that no order explains", len(missed), 0)
+    outcome.require("planted violations that were not found", sum(planted is not False for *_, planted in found), 0)
+    counted = Counter(each.outcome for each in crowd.steps())
+    outcome.note = "; ".join([", ".join(f"{count} {name}" for name, count in sorted(counted.items())), *missed])
+
+
+async def one_server(on: Stage, partitions: str) -> None:
+    """Concurrent changes of the same users and emails under faults; the histories are checked.
+
+    With 16 partitions, users and the emails that they take mostly lie in different ones.
+    """
+    clock, store = Clock(on.folder / "clock"), await on.store(appendfsync="always")
+    settings = {"DURABILITY": "fsync", "PARTITIONS": partitions} | clock.settings
+    async with crowded(on, f"under 14 faults, PARTITIONS={partitions}", store.url, **settings) as it:
+        await inflict(it, store, clock)
+
+
+async def failover(on: Stage) -> None:
+    redis = await group(on)
+    async with crowded(on, "under a Sentinel failover", redis.url, DURABILITY="replicated"):
+        await asyncio.sleep(CALM_SECONDS)
+        await asyncio.to_thread(redis.kill_primary)
+        await redis.elected()
+        await asyncio.sleep(5 * CALM_SECONDS)
+
+
+async def on_cluster(on: Stage) -> None:
+    """Users and the emails that they take lie in different partitions, on three primaries."""
+    nodes = await on.start(cluster("appendfsync always"))
+    settings = {"DURABILITY": "fsync", "PARTITIONS": "16"}
+    async with crowded(on, "over 16 partitions of a cluster", nodes.url, **settings) as it:
+        await inflict_on_cluster(it, nodes)
 
 
 async def spell(begin: Callable[[], object], end: Callable[[], object]) -> None:
@@ -73,54 +120,7 @@ async def inflict(it: Rig, store: Store, clock: Clock) -> None:
     for step in (-3600, 3600):
         await spell(partial(clock.step, step), partial(clock.step, 0))
     await spell(store.kill, store.start)
-    for service, start in ((it.users, it.start_users), (it.gateway, it.start_gateway)):
-        it.on.kill(service)
-        await start()
-        await asyncio.sleep(2 * CALM_SECONDS)
-
-
-async def play(folder: Path) -> list[Outcome]:
-    servers = [await one_server(folder / partitions, partitions) for partitions in ("1", "16")]
-    return [*servers, await failover(folder / "failover"), await on_cluster(folder / "cluster")]
-
-
-async def one_server(folder: Path, partitions: str) -> Outcome:
-    """With 16 partitions, users and the emails that they take mostly lie in different ones."""
-    folder.mkdir()
-    clock = Clock(folder / "clock")
-    async with (
-        own_store(folder / "store", appendfsync="always") as store,
-        rig(folder, store.url, DURABILITY="fsync", PARTITIONS=partitions, **clock.settings) as it,
-    ):
-        crowd = Crowd(it.front.port)
-        await crowd.create()
-        async with crowd.load():
-            await inflict(it, store, clock)
-    return judged(f"linearizable histories under 14 faults, PARTITIONS={partitions}", crowd)
-
-
-async def failover(folder: Path) -> Outcome:
-    async with group(folder / "redis") as redis, rig(folder, redis.url, DURABILITY="replicated") as it:
-        crowd = Crowd(it.front.port)
-        await crowd.create()
-        async with crowd.load():
-            await asyncio.sleep(CALM_SECONDS)
-            await asyncio.to_thread(redis.kill_primary)
-            await redis.elected()
-            await asyncio.sleep(5 * CALM_SECONDS)
-    return judged("linearizable histories under a Sentinel failover", crowd)
-
-
-async def on_cluster(folder: Path) -> Outcome:
-    """Users and the emails that they take lie in different partitions, on three primaries."""
-    folder.mkdir()
-    with cluster("appendfsync always") as nodes:
-        async with rig(folder, nodes.url, DURABILITY="fsync", PARTITIONS="16") as it:
-            crowd = Crowd(it.front.port)
-            await crowd.create()
-            async with crowd.load():
-                await inflict_on_cluster(it, nodes)
-        return judged("linearizable histories over 16 partitions of a cluster", crowd)
+    await it.kill_services()
 
 
 async def inflict_on_cluster(it: Rig, nodes: Nodes) -> None:
@@ -135,29 +135,4 @@ async def inflict_on_cluster(it: Rig, nodes: Nodes) -> None:
     nodes.replica.command("CLUSTER", "FAILOVER")
     await asyncio.sleep(CALM_SECONDS)
     await spell(partial(it.net.spoil, drops_answers=True), it.net.mend)
-    for service, start in ((it.users, it.start_users), (it.gateway, it.start_gateway)):
-        it.on.kill(service)
-        await start()
-        await asyncio.sleep(2 * CALM_SECONDS)
-
-
-def judged(name: str, crowd: Crowd) -> Outcome:
-    """The verdict on every history, and on the same histories with a violation planted: the checker must find it."""
-    outcome = Outcome(name)
-    found = crowd.judge()
-    missed = ", ".join(
-        name + (" (undecided)" if is_explained is None else "") for name, is_explained, _ in found if not is_explained
-    )
-    outcome.require("histories that no order explains", sum(not is_explained for _, is_explained, _ in found), 0)
-    outcome.require("planted violations that were not found", sum(planted is not False for *_, planted in found), 0)
-    counted = Counter(each.outcome for each in crowd.steps())
-    outcome.note = ", ".join(f"{count} {name}" for name, count in sorted(counted.items())) + (missed and f"; {missed}")
-    return outcome
-
-
-DRILL = Drill(
-    "linearizable",
-    "concurrent changes of the same users and emails under faults, histories checked",
-    play,
-    is_quick=False,
-)
+    await it.kill_services()

@@ -1,21 +1,16 @@
-"""The restore drill, as `make drill` runs it: from a full store into an empty one, and it can fail."""
+"""The restore drill: from a full store into an empty one, and it can fail."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tools.drills import restore
-from tools.processes.service import ROOT
+from tools.drills.scenarios import restore
 
 
-@pytest.mark.verify
-def test_drill_on_a_hundred_thousand_users(environment: dict[str, str]) -> None:
-    """In CI (`make verify-restore`), which shows its output."""
-    command = [sys.executable, "-m", "tools.drills.restore", "100000"]
-    subprocess.run(command, cwd=ROOT, env=environment, timeout=280, check=True)
+@pytest.mark.parametrize("count", [500, pytest.param(100_000, marks=[pytest.mark.verify, pytest.mark.timeout(280)])])
+def test_drill_restores_every_byte(tmp_path: Path, count: int) -> None:
+    assert len(restore.restore(count, tmp_path)) == 64
 
 
 def test_drill_fails_when_the_restored_store_is_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -28,5 +23,5 @@ def test_drill_fails_when_the_restored_store_is_another(monkeypatch: pytest.Monk
         return result
 
     monkeypatch.setattr(restore, "step", step)
-    with pytest.raises(restore.DrillError, match="51 records"):
-        restore.drill(50, tmp_path)
+    with pytest.raises(restore.StepError, match="51 records"):
+        restore.restore(50, tmp_path)

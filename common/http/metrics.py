@@ -11,6 +11,7 @@ from common.http.request import Request
 from common.http.response import Response
 from common.http.views import View, safe
 from common.observability import metrics
+from common.observability.durations import MULTIPROCESS
 
 
 def metrics_view(before_scrape: Sequence[Callable[[], Awaitable[None]]]) -> View:
@@ -29,7 +30,7 @@ def metrics_view(before_scrape: Sequence[Callable[[], Awaitable[None]]]) -> View
 def _export(request: Request) -> HttpResponse:
     accept = request.header(b"accept") or ""
     is_plain = "openmetrics" not in accept
-    if is_plain and not metrics.MULTIPROCESS:
+    if is_plain and not MULTIPROCESS:
         response: HttpResponse = ExportToDjangoView(request.django)
         return response
     # OpenMetrics has the exemplars. With several workers our own collectors must be in the registry too.

@@ -4,14 +4,21 @@ from functools import lru_cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from common.observability.durations import SHARED, durations
 from common.observability.methods import METHODS
 from common.observability.metrics import BUCKETS
 
-UPSTREAM_DURATION = Histogram(
-    "upstream_request_duration_seconds",
-    "Time until the head and the first bytes of the answer",
-    ("service", "method", "status_code"),
-    buckets=BUCKETS,
+LABELS = ("service", "method", "status_code")
+UPSTREAM_DURATION = durations(
+    Histogram(
+        "upstream_request_duration_seconds",
+        "Time until the head and the first bytes of the answer",
+        LABELS,
+        buckets=BUCKETS,
+        registry=SHARED,
+    ),
+    LABELS,
+    BUCKETS,
 )
 RETRIES = Counter("upstream_retries", "Retries, by the previous failure", ("service", "reason"))
 CIRCUIT = Gauge("upstream_circuit_state", "0 closed, 1 half-open, 2 open", ("service",), multiprocess_mode="livemax")
@@ -30,14 +37,9 @@ REFUSED = Gauge(
 )
 
 
-@lru_cache(maxsize=2048)
-def _child(service: str, method: str, outcome: str) -> Histogram:
-    return UPSTREAM_DURATION.labels(service, method, outcome)
-
-
-def observe_upstream(service: str, method: str, outcome: str, seconds: float) -> None:
+def observe_upstream(service: str, method: str, outcome: str | int, seconds: float) -> None:
     """Counts one upstream request; `outcome` is its status, or the kind of failure without one."""
-    _child(service, method if method in METHODS else "OTHER", outcome).observe(seconds)
+    UPSTREAM_DURATION.observe((service, method if method in METHODS else "OTHER", outcome), seconds)
 
 
 @lru_cache(maxsize=2048)

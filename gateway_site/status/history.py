@@ -6,11 +6,11 @@ own.
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from prometheus_client import Histogram
+from prometheus_client.metrics_core import Metric
 
 from common.observability.metrics import BUCKETS, DURATION
 
@@ -62,11 +62,17 @@ class Interval(NamedTuple):
         return lower + (BUCKETS[position] - lower) * ((wanted - below) / within if within else 0.0)
 
 
-def read(histogram: Histogram, at: float) -> Sample:
+class Collects(Protocol):
+    """A histogram."""
+
+    def collect(self) -> Iterable[Metric]: ...
+
+
+def read(histogram: Collects, at: float) -> Sample:
     """The sum over the API's routes."""
     requests = failures = 0.0
     buckets = [0.0] * len(POSITIONS)
-    (family,) = histogram.collect()
+    family, *_ = histogram.collect()
     for name, labels, value, *_ in family.samples:
         if not labels["route"].startswith(ROUTES):
             continue
@@ -81,7 +87,7 @@ def read(histogram: Histogram, at: float) -> Sample:
 class History:
     """The samples, oldest first."""
 
-    def __init__(self, histogram: Histogram = DURATION, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, histogram: Collects = DURATION, clock: Callable[[], float] = time.monotonic) -> None:
         self._histogram, self._clock = histogram, clock
         self.started = clock()
         self._samples = deque([read(histogram, self.started)], maxlen=SLOTS + 1)

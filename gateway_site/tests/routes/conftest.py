@@ -1,6 +1,8 @@
-"""Tables from text, as the settings read them."""
+"""Tables from text, as the settings read them, and gateways with them."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,10 @@ import pytest
 from gateway_site.routes.reading import Own, table
 from gateway_site.routes.table import Table
 from gateway_site.tests.routes.scripted import Scripted, scripted
+from tests.recording import Recording, recording
 from tests.serving import Served, serving
 from tests.wire import Answer, exchange, get
+from tools.processes.service import Service, service
 
 OWN = Own(3000, frozenset({"api-gateway"}), ("api.example.com", 443))
 USERS = "http://user-service:3001"
@@ -49,6 +53,35 @@ def gateway(request: pytest.FixtureRequest, tmp_path: Path, upstream: Scripted) 
     path.write_text(request.module.TABLE.format(upstream=upstream.url))
     with serving("gateway_site", ROUTES=str(path)) as running:
         yield running
+
+
+@pytest.fixture
+def recorded() -> Iterator[Recording]:
+    """An upstream that records."""
+    with recording() as running:
+        yield running
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Starts a gateway of its own process with the routes of a text, which lie in `routes.toml`."""
+    with ExitStack() as started:
+
+        def run(text: str, **settings: str) -> Service:
+            (tmp_path / "routes.toml").write_text(text)
+            given = {"USER_SERVICE_URL": "http://127.0.0.1:1", "AUTH": "none", **settings}
+            return started.enter_context(
+                service("gateway_site", tmp_path, ROUTES=str(tmp_path / "routes.toml"), **given)
+            )
+
+        yield run
+
+
+def eventually(condition: Callable[[], object], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def asked(gateway: Served, *fields: str, path: str = "/shop", method: str = "GET") -> Answer:

@@ -4,15 +4,16 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import requests
 
+from gateway_site.tests.routes.conftest import eventually
 from tests.log_lines import lines
 from tests.recording import Recording, recording
-from tools.processes.service import Service, service
+from tools.processes.service import Service
 
 pytestmark = pytest.mark.slow
 
@@ -23,25 +24,9 @@ def table(**prefixes: str) -> str:
     return "".join(f'[[routes]]\nprefix = "/{name}"\nupstream = "{url}"\n' for name, url in prefixes.items())
 
 
-def eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @pytest.fixture
-def upstream() -> Iterator[Recording]:
-    with recording() as running:
-        yield running
-
-
-@pytest.fixture
-def gateway(tmp_path: Path, upstream: Recording) -> Iterator[Service]:
-    write(tmp_path, table(a=upstream.url))
-    settings = {"ROUTES": str(tmp_path / "routes.toml"), "USER_SERVICE_URL": upstream.url, "AUTH": "none"}
-    with service("gateway_site", tmp_path, DRAIN_SECONDS="1", **settings) as running:
-        yield running
+def gateway(start: Callable[..., Service], recorded: Recording) -> Service:
+    return start(table(a=recorded.url), USER_SERVICE_URL=recorded.url, DRAIN_SECONDS="1")
 
 
 def write(folder: Path, text: str) -> None:
@@ -61,7 +46,7 @@ def metric(gateway: Service) -> str:
 
 @pytest.mark.parametrize("signalled", [False, True], ids=["file", "SIGHUP"])
 def test_a_change_takes_effect_without_a_lost_request(
-    gateway: Service, tmp_path: Path, upstream: Recording, signalled: bool
+    gateway: Service, tmp_path: Path, recorded: Recording, signalled: bool
 ) -> None:
     statuses: list[int] = []
     stop = threading.Event()
@@ -74,7 +59,7 @@ def test_a_change_takes_effect_without_a_lost_request(
     for thread in threads:
         thread.start()
     with recording() as second:
-        write(tmp_path, table(a=upstream.url, b=second.url))
+        write(tmp_path, table(a=recorded.url, b=second.url))
         if signalled:
             os.kill(gateway.process.pid, signal.SIGHUP)
         eventually(lambda: status(gateway, "/b") == 200)
@@ -90,9 +75,9 @@ def test_a_change_takes_effect_without_a_lost_request(
     assert status(gateway, "/api/users") == 200
 
 
-def test_a_bad_file_leaves_the_old_routes_and_says_so(gateway: Service, tmp_path: Path, upstream: Recording) -> None:
+def test_a_bad_file_leaves_the_old_routes_and_says_so(gateway: Service, tmp_path: Path, recorded: Recording) -> None:
     assert metric(gateway) == "routes_refused 0.0"
-    write(tmp_path, table(b=upstream.url, health=upstream.url))
+    write(tmp_path, table(b=recorded.url, health=recorded.url))
     eventually(lambda: metric(gateway) == "routes_refused 1.0")
     assert (status(gateway, "/a"), status(gateway, "/b"), status(gateway, "/health")) == (200, 404, 200)
     (refused,) = [line for line in lines(gateway) if line["level"] == "error"]
@@ -104,20 +89,20 @@ def test_a_bad_file_leaves_the_old_routes_and_says_so(gateway: Service, tmp_path
     os.kill(gateway.process.pid, signal.SIGHUP)  # a worker that starts meanwhile has the old routes too
     eventually(lambda: "stopped" in [line["message"] for line in lines(gateway)])
     assert status(gateway, "/a") == 200
-    write(tmp_path, table(b=upstream.url))
+    write(tmp_path, table(b=recorded.url))
     eventually(lambda: status(gateway, "/b") == 200)
     assert metric(gateway) == "routes_refused 0.0"
 
 
 def test_a_schema_that_comes_after_its_table_or_changes_is_read(
-    gateway: Service, tmp_path: Path, upstream: Recording
+    gateway: Service, tmp_path: Path, recorded: Recording
 ) -> None:
     def paths() -> set[str]:
         found = requests.get(f"{gateway.url}/api/openapi.json", timeout=SECONDS).json()["paths"]
         return {path for path in found if path.startswith("/a")} - {path for path in found if path.startswith("/api")}
 
     assert paths() == set()
-    write(tmp_path, f'{table(a=upstream.url)}schema = "a.yaml"\n')
+    write(tmp_path, f'{table(a=recorded.url)}schema = "a.yaml"\n')
     eventually(lambda: metric(gateway) == "routes_refused 1.0")
     for name in ("x", "y"):
         (tmp_path / "a.yaml").write_text(f"{{openapi: 3.1.0, paths: {{/a/{name}: {{get: {{responses: {{}}}}}}}}}}")
@@ -127,8 +112,8 @@ def test_a_schema_that_comes_after_its_table_or_changes_is_read(
 
 
 def test_a_longer_time_than_the_drain_allows_needs_a_restart(
-    gateway: Service, tmp_path: Path, upstream: Recording
+    gateway: Service, tmp_path: Path, recorded: Recording
 ) -> None:
-    write(tmp_path, table(b=upstream.url) + "timeout_ms = 60000\n")
+    write(tmp_path, table(b=recorded.url) + "timeout_ms = 60000\n")
     eventually(lambda: metric(gateway) == "routes_refused 1.0")
     assert status(gateway, "/a") == 200

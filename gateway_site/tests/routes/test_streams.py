@@ -3,21 +3,28 @@
 import http.client
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import pytest
 import requests
 
 from tests.log_lines import lines
-from tests.recording import Received, Recording, recording, wait_for_close
-from tools.processes.service import Service, service
+from tests.recording import Received, Recording, wait_for_close
+from tools.processes.service import Service
 
 pytestmark = pytest.mark.slow
 
 SECONDS = 10
 TIMEOUT_MS, IDLE_MS = 400, 2000
+TABLE = f"""
+[[routes]]
+prefix = "/events"
+upstream = "{{upstream}}"
+stream = true
+timeout_ms = {TIMEOUT_MS}
+idle_timeout_ms = {IDLE_MS}
+"""
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -26,24 +33,8 @@ def chunk(text: str) -> bytes:
 
 
 @pytest.fixture
-def upstream() -> Iterator[Recording]:
-    with recording() as running:
-        yield running
-
-
-@pytest.fixture
-def gateway(tmp_path: Path, upstream: Recording) -> Iterator[Service]:
-    times = f"timeout_ms: {TIMEOUT_MS}, idle_timeout_ms: {IDLE_MS}"
-    route = f"{{prefix: /events, upstream: '{upstream.url}', stream: true, {times}}}"
-    (tmp_path / "routes.yaml").write_text(f"routes:\n- {route}\n")
-    with service(
-        "gateway_site",
-        tmp_path,
-        ROUTES=str(tmp_path / "routes.yaml"),
-        USER_SERVICE_URL=upstream.url,
-        AUTH="none",
-    ) as running:
-        yield running
+def gateway(start: Callable[..., Service], recorded: Recording) -> Service:
+    return start(TABLE.format(upstream=recorded.url))
 
 
 @contextmanager
@@ -71,18 +62,18 @@ class Talk:
 
 
 @pytest.fixture
-def talk(upstream: Recording) -> Talk:
+def talk(recorded: Recording) -> Talk:
     made = Talk()
-    upstream.default = made
+    recorded.default = made
     return made
 
 
 def test_pieces_arrive_as_they_are_sent_beyond_the_time_of_the_route(
-    gateway: Service, talk: Talk, upstream: Recording
+    gateway: Service, talk: Talk, recorded: Recording
 ) -> None:
     with opened(gateway) as answer:
         assert (answer.status, answer.getheader("content-type")) == (200, "text/event-stream"), "before the first event"
-        assert upstream.next().values(b"x-request-timeout-ms") == []
+        assert recorded.next().values(b"x-request-timeout-ms") == []
         for number in range(4):
             talk.say(chunk(f"data: {number}\n\n"))
             assert answer.readline() + answer.readline() == f"data: {number}\n\n".encode()

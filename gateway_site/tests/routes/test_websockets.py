@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 import requests
@@ -17,14 +16,34 @@ from websockets.sync.connection import Connection
 from websockets.sync.server import Server, ServerConnection, serve
 
 from gateway_site.forwarding import frames
+from gateway_site.tests.routes.conftest import eventually
 from tests.log_lines import lines
 from tests.wire import exchange, get
-from tools.processes.service import Service, service
+from tools.processes.service import Service
 
 pytestmark = pytest.mark.slow
 
 SECONDS = 10
 IDLE_MS, MOST, MOST_OPEN = 1500, 200_000, 10
+TABLE = f"""
+[upstreams.chat]
+url = "{{url}}"
+max_streams = {MOST_OPEN}
+
+[[routes]]
+prefix = "/chat"
+upstream = "chat"
+rewrite = "/"
+websocket = true
+timeout_ms = 60000
+idle_timeout_ms = {IDLE_MS}
+max_body_bytes = {MOST}
+
+[[routes]]
+prefix = "/plain"
+upstream = "{{url}}"
+rewrite = "/"
+"""
 ASKS = (
     "Connection: Upgrade",
     "Upgrade: websocket",
@@ -65,30 +84,14 @@ def upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture
-def gateway(tmp_path: Path, upstream: Upstream) -> Iterator[Service]:
-    url = f"http://127.0.0.1:{upstream.port}"
-    bounds = f"timeout_ms: 60000, idle_timeout_ms: {IDLE_MS}, max_body_bytes: {MOST}"
-    (tmp_path / "routes.yaml").write_text(
-        f"upstreams:\n  chat: {{url: '{url}', max_streams: {MOST_OPEN}}}\n"
-        f"routes:\n- {{prefix: /chat, upstream: chat, rewrite: /, websocket: true, {bounds}}}\n"
-        f"- {{prefix: /plain, upstream: '{url}', rewrite: /}}\n"
-    )
-    settings = {"ROUTES": str(tmp_path / "routes.yaml"), "USER_SERVICE_URL": url, "AUTH": "none"}
-    with service("gateway_site", tmp_path, **settings) as running:
-        yield running
+def gateway(start: Callable[..., Service], upstream: Upstream) -> Service:
+    return start(TABLE.format(url=f"http://127.0.0.1:{upstream.port}"))
 
 
 @pytest.fixture
 def chat(gateway: Service) -> Iterator[ClientConnection]:
     with connect(f"ws://127.0.0.1:{gateway.port}/chat/room?x=1", max_size=None) as connection:
         yield connection
-
-
-def eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def closed(connection: Connection) -> int | None:

@@ -4,13 +4,13 @@ from math import ceil
 
 from common.http.problem import Problem
 from gateway_site.forwarding.circuit import CircuitOpen
-from gateway_site.forwarding.retries import Outgoing
 from packages.http_pool import (
     BadAnswer,
     BodyTimeout,
     ConnectFailed,
     ConnectionReset,
     ConnectTimeout,
+    Outgoing,
     PoolFull,
     UpstreamError,
     UpstreamTimeout,

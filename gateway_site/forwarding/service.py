@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,13 +19,14 @@ from gateway_site.forwarding.certificates import Certificates
 from gateway_site.forwarding.circuit import Circuit, CircuitOpen, State
 from gateway_site.forwarding.failures import problem_for
 from gateway_site.forwarding.metrics import ADDRESSES, CIRCUIT, EJECTIONS, RETRIES, observe_upstream
-from gateway_site.forwarding.retries import Outgoing, RetryBudget, may_repeat
+from gateway_site.forwarding.retries import RetryBudget, may_repeat
 from gateway_site.forwarding.streams import Streams
 from gateway_site.routes import table
 from packages.http_pool import (
     Answer,
     ConnectTimeout,
     Limits,
+    Outgoing,
     PoolFull,
     Upstream,
     UpstreamError,
@@ -57,6 +58,7 @@ class Service:
         self.subject = "The user service" if upstream.name == table.USER_SERVICE else "The service"
         parts = urlsplit(upstream.url)
         self._address = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        self._health = (upstream.health or DEFAULT_HEALTH).encode("ascii")
         seconds = upstream.connect_timeout_ms / 1000
         most = CONNECTIONS + upstream.max_streams
         limits = Limits(seconds, most, CAPACITY - CONNECTIONS, idle_timeout=IDLE_SECONDS)
@@ -66,7 +68,7 @@ class Service:
             tls=Certificates(upstream.tls, upstream.name).context if upstream.tls else None,
             addresses=upstream.addresses,
             zones=[ip_network(zone) for zone in upstream.zones],
-            check=(upstream.health or DEFAULT_HEALTH).encode("ascii"),
+            check=self._health,
             is_live=self._is_live,
             changed=self._address_changed,
         )
@@ -110,13 +112,19 @@ class Service:
 
     async def _attempt(self, request: Outgoing, attempt: int, left: float, avoided: Collection[str]) -> Answer:
         self.circuit.admit()
-        started, outcome = time.perf_counter(), "cancelled"
+        started = time.perf_counter()
+        outcome: str | int = "cancelled"
         try:
             if self.circuit.state is State.HALF_OPEN:
                 await self._check_live()
                 left -= time.perf_counter() - started
-            answer = await self._send(request, attempt, left, avoided)
-            outcome = str(answer.status)
+            # The remaining time goes along, so that the service stops work for which a client has had a 504.
+            more = [] if request.idle else [(b"x-request-timeout-ms", b"%d" % max(0, left * 1000))]
+            if tracing.is_on:
+                answer = await self._traced(request, attempt, left, more, avoided)
+            else:
+                answer = await self._client.request(request, left, more, avoided)
+            outcome = answer.status
             self.circuit.succeeded()
         except UpstreamError as error:
             outcome = error.reason
@@ -149,38 +157,19 @@ class Service:
         except (UpstreamError, RuntimeError) as error:
             raise CircuitOpen(0.0) from error
 
-    async def _send(self, request: Outgoing, attempt: int, left: float, avoided: Collection[str]) -> Answer:
-        # The remaining time goes along, so that the service stops work for which a client has had a 504.
-        headers = request.headers
-        if not request.idle:
-            headers = [*headers, (b"x-request-timeout-ms", b"%d" % max(0, left * 1000))]
-        if not tracing.is_on:
-            return await self._request(request, headers, left, avoided)
+    async def _traced(
+        self, request: Outgoing, attempt: int, left: float, more: Headers, avoided: Collection[str]
+    ) -> Answer:
         with tracing.client_span(tracing.name(request.method), self._attributes(request, attempt)) as span:
             # The upstream continues our span, not the client's.
-            traced = [field for field in headers if field[0] not in {b"traceparent", b"tracestate"}]
-            answer = await self._request(request, traced + tracing.injected(span), left, avoided)
+            kept = [field for field in request.headers if field[0] not in {b"traceparent", b"tracestate"}]
+            request = request._replace(headers=kept + tracing.injected(span))
+            answer = await self._client.request(request, left, more, avoided)
             if answer.address:
                 span.set_attribute("network.peer.address", answer.address)
             # For a client, 4xx is an error too.
             tracing.set_status(span, answer.status, error=str(answer.status) if answer.status >= 400 else None)
             return answer
-
-    def _request(
-        self, request: Outgoing, headers: Headers, left: float, avoided: Collection[str]
-    ) -> Coroutine[Any, Any, Answer]:
-        length, method = request.length, request.method.encode("ascii")
-        return self._client.request(
-            method,
-            request.target,
-            headers,
-            request.body,
-            content_length=length,
-            timeout=left,
-            avoided=avoided,
-            idle=request.idle,
-            upgrades=request.upgrades,
-        )
 
     def _attributes(self, request: Outgoing, attempt: int) -> dict[str, Any]:
         """OpenTelemetry's, without the query: it may hold an e-mail address."""
@@ -200,11 +189,9 @@ class Service:
 
         Raises UpstreamError, RuntimeError.
         """
-        path = self.upstream.health or DEFAULT_HEALTH
-        answer = await self._client.request(b"GET", path.encode("ascii"), [], timeout=PROBE_SECONDS)
-        await answer.aclose()
+        answer = await self._get(self._health)
         if not self._is_live(answer):
-            raise RuntimeError(f"{path} answered {answer.status}")
+            raise RuntimeError(f"{self._health.decode()} answered {answer.status}")
 
     def _is_live(self, answer: Answer) -> bool:
         return answer.status == 200 if self.upstream.health else answer.status < 500
@@ -212,12 +199,16 @@ class Service:
     async def document(self, path: bytes) -> dict[str, Any] | None:
         """The JSON object at a path, whatever its status; None without one within PROBE_SECONDS."""
         try:
-            answer = await self._client.request(b"GET", path, [], timeout=PROBE_SECONDS)
-            await answer.aclose()
+            answer = await self._get(path)
             value = orjson.loads(answer.body or b"")
         except (UpstreamError, orjson.JSONDecodeError):
             return None
         return value if isinstance(value, dict) else None
+
+    async def _get(self, path: bytes) -> Answer:
+        answer = await self._client.request(Outgoing("GET", path, []), PROBE_SECONDS)
+        await answer.aclose()
+        return answer
 
     async def close(self) -> None:
         await self._client.close()

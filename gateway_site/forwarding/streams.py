@@ -7,6 +7,7 @@ from contextlib import aclosing, suppress
 from common.http.problem import Problem
 from common.http.request import Request
 from common.observability.load import in_flight
+from common.server.refusal import Refusal
 from gateway_site.forwarding.metrics import STREAMS
 from packages.http_pool import Answer
 
@@ -45,7 +46,7 @@ async def until_gone(request: Request, answer: Answer) -> Chunks:
     """The body as it arrives, until the client leaves or the server stops."""
 
     async def gone() -> None:
-        with suppress(Exception):  # what the client sends now is refused elsewhere
+        with suppress(Refusal):  # a malformed request follows: the server closes the connection
             while (await request.receive())["type"] != "http.disconnect":
                 pass
         answer.cut()

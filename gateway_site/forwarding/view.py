@@ -11,12 +11,11 @@ from common.http.views import method_not_allowed
 from gateway_site.forwarding.canary import Split
 from gateway_site.forwarding.failures import problem_for
 from gateway_site.forwarding.headers import FROM_UPSTREAM, Dropped, end_to_end, forwarded
-from gateway_site.forwarding.retries import Outgoing
 from gateway_site.forwarding.service import Service
 from gateway_site.forwarding.streams import Chunks, until_gone
 from gateway_site.forwarding.websocket import SWITCHED, is_asked, passed
 from gateway_site.routes.table import Route
-from packages.http_pool import Answer, UpstreamError
+from packages.http_pool import Answer, Outgoing, UpstreamError
 
 WHOLE_BODY_BYTES = 65_536
 """A body up to this size is buffered, and may be sent again; a larger one streams through."""
@@ -60,7 +59,9 @@ class Forward:
             raise method_not_allowed(", ".join(sorted(self._methods)))
         if request.method == "CONNECT":  # an answer to it would be the start of a tunnel (RFC 9110 §9.3.6)
             raise method_not_allowed(ALLOWED.get(request.route, EVERY_METHOD))
-        outgoing, started = await self._outgoing(request, identity or [])
+        outgoing, started = self._outgoing(request, identity or []), request.started
+        if request.has_body:
+            outgoing, started = await self._with_body(request, outgoing)
         service = self._service
         if self._split is not None and self._split.takes(request):
             service = self._split.service
@@ -106,25 +107,27 @@ class Forward:
 
         return StreamedResponse(answer.status, fields, pieces, close, is_live=outgoing.idle > 0)
 
-    async def _outgoing(self, request: Request, identity: Headers) -> tuple[Outgoing, float]:
-        """The request for the upstream, and when its time began."""
+    def _outgoing(self, request: Request, identity: Headers) -> Outgoing:
+        """The request for the upstream, without its body."""
         fields, proxies = request.fields, request.site.proxies
         headers = end_to_end(fields, self._dropped)
         headers += self._added
         headers += forwarded(proxies.chain(fields, request.peer), request.origin, self._removed)
         headers.append((b"x-request-id", request.request_id.encode("ascii")))
         headers += identity
-        method, length, target = request.method, request.content_length, self._target(request)
         upgrades = self._has_websocket and is_asked(request)
         idle = self._idle if self._is_stream or upgrades else 0
-        if not request.has_body:
-            return Outgoing(method, target, headers, b"", None, idle, upgrades), request.started
+        return Outgoing(request.method, self._target(request), headers, b"", None, idle, upgrades)
+
+    async def _with_body(self, request: Request, outgoing: Outgoing) -> tuple[Outgoing, float]:
+        """The request with its body, and when its time began."""
+        length = request.content_length
         # Of unknown length: buffered if no larger body is allowed, or a slow client would hold a pooled connection.
         if (self._max_body if length is None else length) > WHOLE_BODY_BYTES:
-            return Outgoing(method, target, headers, chunks(request, self._max_body), length, idle), request.started
+            return outgoing._replace(body=chunks(request, self._max_body), length=length), request.started
         body = await read_body(request, self._max_body)
         # The upstream's time must not be used up by a slow client.
-        return Outgoing(method, target, headers, body, length, idle), time.perf_counter()
+        return outgoing._replace(body=body), time.perf_counter()
 
     async def _counted(self, answer: Answer, service: Service) -> Chunks:
         """The body as it arrives. Raises Problem when it is larger than allowed."""

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from common.http.request import Request
 from common.http.response import Headers
+from common.server.refusal import Refusal
 from gateway_site.forwarding.frames import Close, Frames, Violation, closing
 from gateway_site.forwarding.streams import Chunks
 from packages.http_pool import Answer, UpstreamError
@@ -46,18 +47,15 @@ async def passed(request: Request, answer: Answer, most: int, most_down: int) ->
 
 async def _sent(request: Request, answer: Answer, frames: Frames) -> Close:
     """Until the client or the server ends; returns what to tell the other end of the connection."""
-    with suppress(Exception):  # of the server: the client sends too much at once
-        while True:
-            message = await request.receive()
-            if message["type"] != "http.request":
-                break
-            data = message["body"]
-            try:
-                frames.feed(data)
-            except Violation as error:
-                return error.code
-            await answer.send(data)
-    if frames.is_between and not frames.is_closed:
-        await answer.send(closing(Close.GOING_AWAY, masked=True))
-        await asyncio.sleep(0)  # the event loop writes it before the connection is closed
+    with suppress(UpstreamError):  # `passed` meets it too
+        with suppress(Refusal):  # the client sends too much at once
+            while (message := await request.receive())["type"] == "http.request":
+                try:
+                    frames.feed(message["body"])
+                except Violation as error:
+                    return error.code
+                await answer.send(message["body"])
+        if frames.is_between and not frames.is_closed:
+            await answer.send(closing(Close.GOING_AWAY, masked=True))
+            await asyncio.sleep(0)  # the event loop writes it before the connection is closed
     return Close.GOING_AWAY

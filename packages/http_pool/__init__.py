@@ -12,6 +12,7 @@ from ._errors import (
     UpstreamTimeout,
 )
 from ._pool import Limits, Stats
+from ._request import Outgoing
 from ._upstream import Upstream
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ConnectTimeout",
     "ConnectionReset",
     "Limits",
+    "Outgoing",
     "PoolFull",
     "Stats",
     "Upstream",

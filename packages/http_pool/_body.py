@@ -18,10 +18,10 @@ async def send_body(send: Send, body: AsyncIterator[bytes], length: int | None) 
     while left:
         piece = await anext(body, None)
         if piece is None:
-            raise ValueError("the body is shorter than its content_length")
+            raise ValueError("the body is shorter than its length")
         left -= len(piece)
         if left < 0:
-            raise ValueError("the body is longer than its content_length")
+            raise ValueError("the body is longer than its length")
         await send(piece)
 
 

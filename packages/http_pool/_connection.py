@@ -8,7 +8,7 @@ from ._answer import Answer
 from ._body import send_body
 from ._errors import BadAnswer, BodyTimeout, ConnectionReset, UpstreamError, UpstreamTimeout
 from ._parser import AnswerParser
-from ._request import Message
+from ._request import Outgoing
 
 # A larger body becomes a stream.
 WHOLE_BODY = 64 * 1024
@@ -73,12 +73,11 @@ class Connection(asyncio.Protocol):
 
     # ---- an exchange
 
-    async def exchange(self, message: Message, deadline: float) -> Answer:
+    async def exchange(self, request: Outgoing, head: bytes, deadline: float) -> Answer:
         """Send one request and return its answer; `deadline` is a time of the loop's clock."""
-        head, body, length, is_head, _, self._idle, upgrades = message
         self.requests += 1
-        self._busy = True
-        self._parser.reset(is_head=is_head, upgrades=upgrades)
+        self._busy, self._idle, body = True, request.idle, request.body
+        self._parser.reset(is_head=request.method == "HEAD", upgrades=request.upgrades)
         future: asyncio.Future[Answer] = self._loop.create_future()
         self._future = future
         # One timer for each connection, not for each request: arming and cancelling takes 2 µs (measured).
@@ -87,7 +86,7 @@ class Connection(asyncio.Protocol):
             self._arm(deadline)
         if not isinstance(body, bytes):
             self._transport.write(head)
-            self._sender = self._loop.create_task(send_body(self._send, body, length))
+            self._sender = self._loop.create_task(send_body(self._send, body, request.length))
             self._sender.add_done_callback(self._sender_done)
         elif len(body) <= _ONE_WRITE:
             self._transport.write(head + body)
@@ -175,6 +174,8 @@ class Connection(asyncio.Protocol):
     # ---- back-pressure of the request's body
 
     async def _send(self, data: bytes) -> None:
+        if self.closed:
+            raise ConnectionReset(f"{self.netloc}: closed while it was sent to", sent=True)
         self._transport.write(data)
         if self._idle and self._parser.status:
             self._deadline = self._loop.time() + self._idle

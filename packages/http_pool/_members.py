@@ -53,20 +53,22 @@ class Members:
         self._make, self._changed = make, changed
         self.all: list[Member] = []
         self._ready: list[Member] = []
+        self.retired: list[Pool] = []
 
     @property
     def ready(self) -> int:
         return sum(member.ejected_until is None for member in self.all)
 
-    def set(self, addresses: list[Address]) -> list[Pool]:
-        """The addresses from now on. Returns the pools of others, whose requests in flight finish."""
+    def set(self, addresses: list[Address]) -> None:
+        """The addresses from now on. Requests in flight to others finish."""
         known = {member.address: member for member in self.all}
         kept = {address: known.pop(address) for address in addresses if address in known}
         self.all = [kept.get(address) or Member(address, self._make(address)) for address in addresses]
-        for member in known.values():
-            member.pool.retire()
+        gone = [member.pool for member in known.values()]
+        for pool in gone:
+            pool.retire()
+        self.retired = [pool for pool in (*self.retired, *gone) if pool.stats.open]
         self._recount()
-        return [member.pool for member in known.values()]
 
     def choose(self, avoided: Collection[str] = ()) -> Member:
         """The less busy one of two that chance chooses: better than the least busy of all, which every gateway would choose."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from ._answer import Answer
+from ._checks import Checks, IsLive
 from ._connection import Connection
 from ._errors import (
     BodyTimeout,
@@ -19,11 +20,7 @@ from ._errors import (
 from ._members import Member, Members
 from ._origin import Address, MakeContext, Network, Origin
 from ._pool import Limits, Pool, Stats
-from ._request import REPEATABLE, UPGRADE, Body, Message, framing, serialize
-
-CHECK_SECONDS = 0.8
-
-Check = Callable[[Answer], bool]
+from ._request import Fields, Outgoing, serialize
 
 
 class Upstream:
@@ -45,15 +42,13 @@ class Upstream:
         addresses: Collection[str] = (),
         zones: Collection[Network] = (),
         check: bytes = b"/",
-        is_live: Check = lambda answer: answer.status < 500,
+        is_live: IsLive = lambda answer: answer.status < 500,
         changed: Callable[[str, str], None] = lambda address, reason: None,
     ) -> None:
         self._origin = Origin(url, tls, addresses, zones)
         self._limits = limits
-        self._check, self._is_live = check, is_live
         self._members = Members(self._pool_for, changed)
-        self._retired: list[Pool] = []
-        self._doubted: set[Connection] = set()
+        self._checks = Checks(self._members, self._origin.host_line, check, is_live)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._look_at = -math.inf
         self._looking: asyncio.Task[None] | None = None
@@ -71,32 +66,21 @@ class Upstream:
 
     async def request(
         self,
-        method: bytes,
-        target: bytes,
-        headers: list[tuple[bytes, bytes]],
-        body: Body = b"",
-        *,
-        content_length: int | None = None,
+        request: Outgoing,
         timeout: float,  # noqa: ASYNC109 a deadline for more than this coroutine: the answer's stream too
+        more: Fields = (),
         avoided: Collection[str] = (),
-        idle: float = 0,
-        upgrades: bool = False,
     ) -> Answer:
-        """Send one request; return its answer, a body above 64 KiB as a stream.
+        """Send one request, with `more` header fields; return its answer, a body above 64 KiB as a stream.
 
-        `timeout` bounds everything: the wait for a connection, sending, and the answer to its last byte.
-        An iterator `body` is sent chunked, or unframed if `content_length` is given. An answer that is complete
-        before the body was sent ends the sending. `avoided`: addresses to use only if there is no other. With `idle`,
-        `timeout` ends at the answer's head; its body is a stream, and each piece may take `idle` seconds. `upgrades`: the
-        request asks for a WebSocket; the body of a 101 is what the server sends on the connection.
+        `timeout` bounds everything: the wait for a connection, sending, and the answer to its last byte; of a request with
+        `idle`, to its head. An answer that is complete before the body was sent ends the sending. `avoided`: addresses to use
+        only if there is no other.
 
-        Raises UpstreamError; ValueError for a request that HTTP cannot carry, or a body that is not
-        `content_length` bytes; and the iterator's own exceptions.
+        Raises UpstreamError; ValueError for a request that HTTP cannot carry, or a body that is not `length` bytes; and the
+        iterator's own exceptions.
         """
-        frame = UPGRADE if upgrades else framing(method, body, content_length)
-        head = serialize(method, target, self._origin.host_line, headers, frame)
-        may_repeat = method in REPEATABLE and isinstance(body, bytes)
-        message = Message(head, body, content_length, method == b"HEAD", may_repeat, idle, upgrades)
+        head = serialize(request, self._origin.host_line, more)
         loop = asyncio.get_running_loop()
         now = loop.time()
         deadline = now + timeout
@@ -108,46 +92,44 @@ class Upstream:
         connection = member.pool.take(now)
         if connection is None:
             member, connection = await self._connected(member, deadline, avoided)
-        answer = await self._exchanged(member, connection, message, deadline)
         if len(self._members.all) > 1:
-            answer.address = member.address.host
-            self._members.answered(member, answer.status, loop.time())
-        return answer
+            return await self._watched(member, connection, request, head, deadline)
+        try:
+            return await connection.exchange(request, head, deadline)
+        except ConnectionReset as error:
+            return await self._repeated(error, member, request, head, deadline)
 
-    async def _exchanged(self, member: Member, connection: Connection, message: Message, deadline: float) -> Answer:
-        first, timer = connection, None
-        if len(self._members.all) > 1 and message.may_repeat:
-            loop = asyncio.get_running_loop()
-            timer = loop.call_at((loop.time() + deadline) / 2, self._doubt, member, connection)
+    async def _repeated(
+        self, error: ConnectionReset, member: Member, request: Outgoing, head: bytes, deadline: float
+    ) -> Answer:
+        """The server closed the connection while it was idle, as RFC 9112 §9.3.1 allows: one retry, on a fresh one."""
+        if not error.reused or not request.is_safe or request.is_streamed:
+            raise error
+        connection = await member.pool.acquire(deadline, fresh=True)
+        return await connection.exchange(request, head, deadline)
+
+    async def _watched(
+        self, member: Member, connection: Connection, request: Outgoing, head: bytes, deadline: float
+    ) -> Answer:
+        """The answer of one address of several."""
+        loop, timer = asyncio.get_running_loop(), None
+        if request.is_safe and not request.is_streamed:
+            timer = loop.call_at((loop.time() + deadline) / 2, self._checks.doubt, member, connection)
         try:
             try:
-                return await connection.exchange(message, deadline)
+                answer = await connection.exchange(request, head, deadline)
             except ConnectionReset as error:
-                if not error.reused or not message.may_repeat:
-                    raise
-            # The server closed it while it was idle, as RFC 9112 §9.3.1 allows: one retry, on a fresh connection.
-            connection = await member.pool.acquire(deadline, fresh=True)
-            return await connection.exchange(message, deadline)
+                answer = await self._repeated(error, member, request, head, deadline)
         except UpstreamError as error:
             self._note(member, error)
             raise
         finally:
             if timer is not None:
                 timer.cancel()
-                self._doubted.discard(first)
-
-    def _doubt(self, member: Member, connection: Connection) -> None:
-        """Half of a request's time is over: check its address, and end the request there if that fails."""
-
-        def end(check: asyncio.Task[bool]) -> None:
-            if connection in self._doubted and not check.cancelled() and not check.result():
-                self._members.failed(member, "check", asyncio.get_running_loop().time(), at_once=True)
-                connection.drop(ConnectionReset(f"{member.address.host}: it answers no check either", sent=True))
-
-        self._doubted.add(connection)
-        if member.check is None or member.check.done():
-            member.check = asyncio.get_running_loop().create_task(self._check_one(member))
-        member.check.add_done_callback(end)
+                self._checks.trust(connection)
+        answer.address = member.address.host
+        self._members.answered(member, answer.status, loop.time())
+        return answer
 
     async def _connected(self, member: Member, deadline: float, avoided: Collection[str]) -> tuple[Member, Connection]:
         """A connection to this address, or to another one where no connection can be made: nothing was sent."""
@@ -189,7 +171,7 @@ class Upstream:
         for task in (self._looking, *(member.check for member in self._members.all)):
             if task is not None:
                 task.cancel()
-        pools = [*(member.pool for member in self._members.all), *self._retired]
+        pools = [*(member.pool for member in self._members.all), *self._members.retired]
         await asyncio.gather(*(pool.close() for pool in pools))
 
     # ---- the addresses
@@ -230,28 +212,11 @@ class Upstream:
         )
         if self._closed:
             raise ConnectFailed(f"{self._origin.netloc}: the pool is closed")
-        gone = self._members.set(found)
-        self._retired = [pool for pool in (*self._retired, *gone) if pool.stats.open]
+        self._members.set(found)
 
     async def _look_again(self) -> None:
         """Resolve the name again, and check its addresses if there are several."""
         with suppress(ConnectFailed):  # the addresses so far are better than none
             await self._resolve(math.inf)
         if len(self._members.all) > 1:
-            await asyncio.gather(*(self._check_one(member) for member in self._members.all))
-
-    async def _check_one(self, member: Member) -> bool:
-        loop = asyncio.get_running_loop()
-        head = serialize(b"GET", self._check, self._origin.host_line, [], framing(b"GET", b""))
-        deadline = loop.time() + CHECK_SECONDS
-        try:
-            connection = member.pool.take(loop.time()) or await member.pool.acquire(deadline)
-            answer = await connection.exchange(Message(head), deadline)
-            await answer.aclose()
-            is_live = self._is_live(answer)
-        except PoolFull:
-            return True  # it is busy: requests will tell
-        except UpstreamError:
-            is_live = False
-        self._members.checked(member, is_live, loop.time())
-        return is_live
+            await self._checks.all()

@@ -6,12 +6,13 @@ import pytest
 
 from gateway_site.forwarding import retries
 from gateway_site.forwarding.circuit import CircuitOpen
-from gateway_site.forwarding.retries import Outgoing, RetryBudget, may_repeat
+from gateway_site.forwarding.retries import RetryBudget, may_repeat
 from packages.http_pool import (
     BadAnswer,
     ConnectFailed,
     ConnectionReset,
     ConnectTimeout,
+    Outgoing,
     PoolFull,
     UpstreamError,
     UpstreamTimeout,

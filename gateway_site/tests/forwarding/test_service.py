@@ -12,7 +12,6 @@ from common.http.problem import Problem
 from gateway_site.forwarding import service
 from gateway_site.forwarding.circuit import CircuitOpen, State
 from gateway_site.forwarding.failures import problem_for
-from gateway_site.forwarding.retries import Outgoing
 from gateway_site.forwarding.service import Service
 from gateway_site.routes.table import Upstream
 from packages.http_pool import (
@@ -21,6 +20,7 @@ from packages.http_pool import (
     ConnectFailed,
     ConnectionReset,
     ConnectTimeout,
+    Outgoing,
     PoolFull,
     UpstreamError,
     UpstreamTimeout,
@@ -162,14 +162,6 @@ async def test_a_timeout_is_504(impatient: Client, own_upstream: Recording, meth
     problem = await ask(impatient, method)
     assert isinstance(problem, Problem)
     assert (problem.code, problem.detail.endswith(MAY_BE_MADE)) == ("upstream-timeout", may_be_made)
-
-
-async def test_a_refused_connection_is_502_and_nothing_was_done() -> None:
-    nowhere = client("http://127.0.0.1:1")
-    problem = await ask(nowhere, "PUT")
-    await nowhere.close()
-    assert isinstance(problem, Problem)
-    assert (problem.code, MAY_BE_MADE in problem.detail) == ("bad-upstream", False)
 
 
 async def test_the_remaining_time_goes_with_each_attempt(users: Client, own_upstream: Recording) -> None:

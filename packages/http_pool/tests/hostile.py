@@ -4,8 +4,10 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import NamedTuple
+
+from packages.http_pool import Answer, Outgoing, Upstream
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -144,9 +146,24 @@ def forever(answer: bytes = OK) -> Script:
     return script
 
 
-async def get(upstream, target: bytes = b"/", timeout: float = 10.0):  # noqa: ASYNC109
+async def ask(
+    upstream: Upstream,
+    method: str,
+    headers: list[tuple[bytes, bytes]] | None = None,
+    body: bytes | AsyncIterator[bytes] = b"",
+    length: int | None = None,
+    *,
+    target: bytes = b"/",
+    timeout: float = 10.0,  # noqa: ASYNC109
+    avoided: Collection[str] = (),
+) -> Answer:
+    """A request's answer."""
+    return await upstream.request(Outgoing(method, target, headers or [], body, length), timeout, avoided=avoided)
+
+
+async def get(upstream: Upstream, target: bytes = b"/", timeout: float = 10.0) -> Answer:  # noqa: ASYNC109
     """A GET's answer."""
-    return await upstream.request(b"GET", target, [], timeout=timeout)
+    return await ask(upstream, "GET", target=target, timeout=timeout)
 
 
 async def read(answer) -> bytes:

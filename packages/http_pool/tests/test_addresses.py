@@ -7,7 +7,7 @@ import pytest
 
 from packages.http_pool import ConnectFailed, ConnectionReset
 
-from .hostile import OK, Hostile, Peer, eventually, forever, get
+from .hostile import OK, Hostile, Peer, ask, eventually, forever, get
 
 NAMES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 UNAVAILABLE = OK.replace(b"200 OK", b"503 No")
@@ -82,7 +82,7 @@ async def test_a_refusing_address_costs_no_request_not_even_a_post(client, three
     changes = []
     upstream = client(servers[1], changed=lambda *change: changes.append(change))
     for _ in range(20):
-        assert (await upstream.request(b"POST", b"/", [], b"x", timeout=5)).status == 200
+        assert (await ask(upstream, "POST", body=b"x")).status == 200
     assert (changes, upstream.addresses) == ([(NAMES[0], "refused")], (3, 2))
 
 
@@ -143,7 +143,7 @@ async def test_a_get_at_a_hung_address_ends_while_another_has_time_for_it(client
     changes = []
     upstream = client(servers[0], check_interval=600, changed=lambda *change: changes.append(change))
     with pytest.raises(ConnectionReset) as caught:
-        await upstream.request(b"GET", b"/", [], timeout=4, avoided=NAMES[1:])
+        await ask(upstream, "GET", timeout=4, avoided=NAMES[1:])
     assert (caught.value.address, caught.value.sent) == (NAMES[0], True)
     assert changes == [(NAMES[0], "check")]
 
@@ -157,7 +157,7 @@ async def test_a_slow_get_at_an_address_that_answers_checks_has_all_its_time(cli
 
     servers = await three(slow)
     upstream = client(servers[0], check_interval=600)
-    answer = await upstream.request(b"GET", b"/slow", [], timeout=1.2, avoided=NAMES[1:])
+    answer = await ask(upstream, "GET", target=b"/slow", timeout=1.2, avoided=NAMES[1:])
     assert (answer.status, answer.address, upstream.addresses) == (200, NAMES[0], (3, 3))
     assert len(servers[0].seen) == 2, "the request and the check"
 
@@ -166,9 +166,9 @@ async def test_avoided_addresses_are_used_only_if_there_is_no_other(client, thre
     servers = await three()
     upstream = client(servers[0])
     for _ in range(20):
-        answer = await upstream.request(b"GET", b"/", [], timeout=5, avoided=NAMES[:2])
+        answer = await ask(upstream, "GET", avoided=NAMES[:2])
         assert answer.address == NAMES[2]
-    assert (await upstream.request(b"GET", b"/", [], timeout=5, avoided=NAMES)).status == 200
+    assert (await ask(upstream, "GET", avoided=NAMES)).status == 200
 
 
 async def test_errors_of_one_address_eject_it_but_not_those_of_all(client, three):

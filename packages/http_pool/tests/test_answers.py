@@ -2,7 +2,7 @@
 
 import pytest
 
-from .hostile import OK, Peer, always, forever, get, read
+from .hostile import OK, Peer, always, ask, forever, get, read
 
 LARGE = bytes(range(256)) * 1024  # 256 KiB
 
@@ -71,7 +71,7 @@ async def test_head_answer_has_no_body_whatever_it_announces(hostile, client, he
 
     upstream = client(await hostile(script))
     for _ in range(2):
-        answer = await upstream.request(b"HEAD", b"/", [], timeout=5)
+        answer = await ask(upstream, "HEAD")
         assert (answer.status, answer.body) == (200, b"")
         assert (await get(upstream)).body == b"ok"
 

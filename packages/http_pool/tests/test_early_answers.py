@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from .hostile import Peer, eventually
+from .hostile import Peer, ask, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ async def test_answer_before_the_body_was_sent_ends_the_sending(hostile, client,
     taken: list[int] = []
     body = PIECE * PIECES if kind == "bytes" else pieces(taken)
     length = PIECES * len(PIECE) if kind == "sized" else None
-    answer = await upstream.request(b"POST", b"/", [], body, content_length=length, timeout=60)
+    answer = await ask(upstream, "POST", body=body, length=length, timeout=60)
     assert (answer.status, answer.body) == (413, b"long")
     assert len(taken) < PIECES
     await eventually(lambda: upstream.stats.open == 0)
@@ -47,7 +47,7 @@ async def test_refusal_of_a_server_that_closes_with_unread_data_arrives(hostile,
         await peer.send(REFUSED)
 
     upstream = client(await hostile(script))
-    answer = await upstream.request(b"POST", b"/", [], b"x" * 100_000, timeout=60)
+    answer = await ask(upstream, "POST", body=b"x" * 100_000, timeout=60)
     assert answer.status == 413
 
 
@@ -67,7 +67,7 @@ async def test_answer_while_the_body_stalls_is_delivered(hostile, client):
         await peer.until_closed()
 
     upstream = client(await hostile(script))
-    answer = await upstream.request(b"POST", b"/", [], stalls(), timeout=60)
+    answer = await ask(upstream, "POST", body=stalls(), timeout=60)
     assert answer.status == 413
     await asyncio.wait_for(left.wait(), 10)
     await eventually(lambda: upstream.stats.open == 0)

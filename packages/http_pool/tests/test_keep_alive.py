@@ -7,9 +7,9 @@ import pytest
 
 from packages.http_pool import ConnectionReset
 
-from .hostile import OK, Peer, always, eventually, forever, get
+from .hostile import OK, Peer, always, ask, eventually, forever, get
 
-REPEATABLE = [b"GET", b"HEAD", b"OPTIONS"]
+REPEATABLE = ["GET", "HEAD", "OPTIONS"]
 
 
 async def test_connection_serves_request_after_request(hostile, client):
@@ -26,7 +26,7 @@ async def test_idle_connection_that_was_closed_is_not_used(hostile, client):
     upstream = client(server)
     await get(upstream)
     await eventually(lambda: upstream.stats.open == 0)
-    answer = await upstream.request(b"POST", b"/", [], b"x", timeout=5)
+    answer = await ask(upstream, "POST", body=b"x")
     assert answer.body == b"ok"
     assert len(server.seen) == 2
 
@@ -53,7 +53,7 @@ async def test_safe_request_is_repeated_on_a_fresh_connection(hostile, client, m
     server = await hostile(closes_when_asked_again(with_reset))
     upstream = client(server, max_connections=1)
     await get(upstream)
-    answer = await upstream.request(method, b"/again", [], timeout=5)
+    answer = await ask(upstream, method, target=b"/again")
     assert answer.status == 204
     assert server.connections == 2
     assert [seen.line.split()[1] for seen in server.seen] == [b"/", b"/again", b"/again"]
@@ -66,14 +66,14 @@ async def streamed() -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize(
     ("method", "sent"),
-    [(b"POST", b"x"), (b"PATCH", b"x"), (b"PUT", b"x"), (b"DELETE", b""), (b"GET", None), (b"PURGE", b"")],
+    [("POST", b"x"), ("PATCH", b"x"), ("PUT", b"x"), ("DELETE", b""), ("GET", None), ("PURGE", b"")],
 )
 async def test_other_requests_are_never_sent_twice(hostile, client, method, sent):
     server = await hostile(closes_when_asked_again(with_reset=False))
     upstream = client(server)
     await get(upstream)
     with pytest.raises(ConnectionReset) as caught:
-        await upstream.request(method, b"/", [], streamed() if sent is None else sent, timeout=5)
+        await ask(upstream, method, body=streamed() if sent is None else sent)
     assert caught.value.sent
     assert caught.value.reused
     assert len(server.seen) == 2

@@ -7,7 +7,7 @@ import pytest
 
 from packages.http_pool import ConnectFailed, ConnectionReset, PoolFull, UpstreamTimeout
 
-from .hostile import OK, Peer, eventually, forever, get
+from .hostile import OK, Peer, ask, eventually, forever, get
 
 
 class Gate:
@@ -190,7 +190,7 @@ async def test_waiter_whose_connection_is_lost_gets_another(hostile, client):
     (held,) = pool._idle
     pool._idle.clear()  # as if in use
     # POST: it would not be sent again, had it been sent on a connection that is lost.
-    waiting = asyncio.create_task(upstream.request(b"POST", b"/", [], b"x", timeout=10))
+    waiting = asyncio.create_task(ask(upstream, "POST", body=b"x"))
     await eventually(lambda: upstream.stats.waiting == 1)
     pool._release(held)
     held.abort()

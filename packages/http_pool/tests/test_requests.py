@@ -7,7 +7,7 @@ import pytest
 
 from packages.http_pool import ConnectFailed, Limits, Upstream, _request
 
-from .hostile import Hostile, forever
+from .hostile import Hostile, ask, forever, get
 
 
 async def pieces(*bodies: bytes) -> AsyncIterator[bytes]:
@@ -23,7 +23,7 @@ async def server(hostile) -> Hostile:
 
 async def test_request_arrives_as_given_and_host_is_the_urls(server, client):
     headers = [(b"Accept", b"*/*"), (b"X-A", b"1"), (b"x-a", b"\xe9"), (b"x-empty", b"")]
-    await client(server).request(b"GET", b"/a%20b?q=\xc3\xa9", headers, timeout=5)
+    await ask(client(server), "GET", headers, target=b"/a%20b?q=\xc3\xa9")
     seen = server.seen[0]
     assert seen.line == b"GET /a%20b?q=\xc3\xa9 HTTP/1.1"
     assert seen.headers == [(b"Host", server.url.removeprefix("http://").encode()), *headers]
@@ -32,17 +32,17 @@ async def test_request_arrives_as_given_and_host_is_the_urls(server, client):
 @pytest.mark.parametrize(
     ("method", "body", "lengths"),
     [
-        (b"GET", b"", []),
-        (b"DELETE", b"", []),
-        (b"POST", b"", [b"0"]),
-        (b"PUT", b"", [b"0"]),
-        (b"PATCH", b"", [b"0"]),
-        (b"GET", b"body", [b"4"]),
-        (b"POST", b"b" * 100_000, [b"100000"]),
+        ("GET", b"", []),
+        ("DELETE", b"", []),
+        ("POST", b"", [b"0"]),
+        ("PUT", b"", [b"0"]),
+        ("PATCH", b"", [b"0"]),
+        ("GET", b"body", [b"4"]),
+        ("POST", b"b" * 100_000, [b"100000"]),
     ],
 )
 async def test_bytes_are_sent_with_their_length(server, client, method, body, lengths):
-    await client(server).request(method, b"/", [], body, timeout=5)
+    await ask(client(server), method, body=body)
     assert server.seen[0].values(b"content-length") == lengths
     assert server.seen[0].values(b"transfer-encoding") == []
     assert server.seen[0].body == body
@@ -51,7 +51,7 @@ async def test_bytes_are_sent_with_their_length(server, client, method, body, le
 async def test_iterator_is_sent_chunked(server, client):
     upstream = client(server)
     for _ in range(2):
-        await upstream.request(b"POST", b"/", [], pieces(b"ab", b"", b"c" * 20), timeout=5)
+        await ask(upstream, "POST", body=pieces(b"ab", b"", b"c" * 20))
     assert server.connections == 1
     assert server.seen[1].values(b"transfer-encoding") == [b"chunked"]
     assert server.seen[1].values(b"content-length") == []
@@ -61,7 +61,7 @@ async def test_iterator_is_sent_chunked(server, client):
 async def test_iterator_of_known_length_is_sent_as_it_is(server, client):
     upstream = client(server)
     for _ in range(2):
-        await upstream.request(b"PUT", b"/", [], pieces(b"ab", b"c"), content_length=3, timeout=5)
+        await ask(upstream, "PUT", body=pieces(b"ab", b"c"), length=3)
     assert server.connections == 1
     assert server.seen[1].values(b"content-length") == [b"3"]
     assert server.seen[1].body == b"abc"
@@ -69,25 +69,25 @@ async def test_iterator_of_known_length_is_sent_as_it_is(server, client):
 
 async def test_empty_iterator_is_an_empty_body(server, client):
     upstream = client(server)
-    await upstream.request(b"POST", b"/", [], pieces(), timeout=5)
-    await upstream.request(b"POST", b"/", [], pieces(), content_length=0, timeout=5)
+    await ask(upstream, "POST", body=pieces())
+    await ask(upstream, "POST", body=pieces(), length=0)
     assert [seen.body for seen in server.seen] == [b"", b""]
 
 
 @pytest.mark.parametrize("length", [1, 5, -1])
 async def test_iterator_of_another_length_ends_the_request_and_its_connection(server, client, length):
     upstream = client(server)
-    await upstream.request(b"GET", b"/", [], timeout=5)
-    with pytest.raises(ValueError, match="content_length"):
-        await upstream.request(b"POST", b"/", [], pieces(b"ab", b"c"), content_length=length, timeout=5)
-    assert (await upstream.request(b"GET", b"/", [], timeout=5)).body == b"ok"
+    await get(upstream)
+    with pytest.raises(ValueError, match="length"):
+        await ask(upstream, "POST", body=pieces(b"ab", b"c"), length=length)
+    assert (await get(upstream)).body == b"ok"
     assert server.connections == (2 if length > 0 else 1)
     assert b"abc" not in [seen.body for seen in server.seen]
 
 
 async def test_bytes_of_another_length_are_refused(server, client):
-    with pytest.raises(ValueError, match="content_length"):
-        await client(server).request(b"POST", b"/", [], b"abc", content_length=2, timeout=5)
+    with pytest.raises(ValueError, match="length"):
+        await ask(client(server), "POST", body=b"abc", length=2)
     assert server.connections == 0
 
 
@@ -98,47 +98,47 @@ async def test_an_exception_of_the_iterator_reaches_the_caller(server, client):
 
     upstream = client(server)
     with pytest.raises(LookupError, match="the client went away"):
-        await upstream.request(b"POST", b"/", [], breaks(), timeout=5)
-    assert (await upstream.request(b"GET", b"/", [], timeout=5)).body == b"ok"
+        await ask(upstream, "POST", body=breaks())
+    assert (await get(upstream)).body == b"ok"
     assert server.connections == 2
 
 
 @pytest.mark.parametrize(
     ("method", "target", "headers"),
     [
-        (b"GET", b"/", [(b"a", b"b\r\nEvil: yes")]),
-        (b"GET", b"/", [(b"a", b"b\nEvil: yes")]),
-        (b"GET", b"/", [(b"a", b"b\rc")]),
-        (b"GET", b"/", [(b"a", b"b\0c")]),
-        (b"GET", b"/", [(b"a\r\nEvil", b"yes")]),
-        (b"GET", b"/", [(b"a: b", b"c")]),
-        (b"GET", b"/", [(b"a ", b"c")]),
-        (b"GET", b"/", [(b"", b"c")]),
-        (b"GET", b"/", [(b"Host", b"elsewhere")]),
-        (b"GET", b"/", [(b"content-length", b"5")]),
-        (b"GET", b"/", [(b"Transfer-Encoding", b"chunked")]),
-        (b"GET", b"/", [(b"connection", b"close")]),
-        (b"GET", b"/a b", []),
-        (b"GET", b"/a\r\nEvil: yes", []),
-        (b"GET", b"/\0", []),
-        (b"GET", b"/\x0b", []),
-        (b"GET", b"", []),
-        (b"GET / HTTP/1.1\r\nEvil:", b"/", []),
-        (b"", b"/", []),
-        (b"CONNECT", b"host:443", []),
+        ("GET", b"/", [(b"a", b"b\r\nEvil: yes")]),
+        ("GET", b"/", [(b"a", b"b\nEvil: yes")]),
+        ("GET", b"/", [(b"a", b"b\rc")]),
+        ("GET", b"/", [(b"a", b"b\0c")]),
+        ("GET", b"/", [(b"a\r\nEvil", b"yes")]),
+        ("GET", b"/", [(b"a: b", b"c")]),
+        ("GET", b"/", [(b"a ", b"c")]),
+        ("GET", b"/", [(b"", b"c")]),
+        ("GET", b"/", [(b"Host", b"elsewhere")]),
+        ("GET", b"/", [(b"content-length", b"5")]),
+        ("GET", b"/", [(b"Transfer-Encoding", b"chunked")]),
+        ("GET", b"/", [(b"connection", b"close")]),
+        ("GET", b"/a b", []),
+        ("GET", b"/a\r\nEvil: yes", []),
+        ("GET", b"/\0", []),
+        ("GET", b"/\x0b", []),
+        ("GET", b"", []),
+        ("GET / HTTP/1.1\r\nEvil:", b"/", []),
+        ("", b"/", []),
+        ("CONNECT", b"host:443", []),
     ],
 )
 async def test_request_that_could_be_read_as_another_is_refused(server, client, method, target, headers):
     upstream = client(server)
     for _ in range(2):  # the second time it is no longer a new name
         with pytest.raises(ValueError):  # noqa: PT011 each has its own words
-            await upstream.request(method, target, headers, timeout=5)
+            await ask(upstream, method, headers, target=target)
     assert server.connections == 0
 
 
 async def test_the_cache_of_field_names_is_bounded(server, client):
     headers = [(b"x-%d" % number, b"v") for number in range(2000)]
-    await client(server).request(b"GET", b"/", headers, timeout=5)
+    await ask(client(server), "GET", headers)
     assert server.seen[0].headers[1:] == headers
     assert len(_request._known_prefixes) <= 1024
 
@@ -165,6 +165,6 @@ def test_upstream_belongs_to_one_loop():
     upstream = Upstream("http://127.0.0.1:9", Limits(connect_timeout=1))
 
     with pytest.raises(ConnectFailed):
-        asyncio.run(upstream.request(b"GET", b"/", [], timeout=1))
+        asyncio.run(get(upstream, timeout=1))
     with pytest.raises(RuntimeError, match="one event loop"):
-        asyncio.run(upstream.request(b"GET", b"/", [], timeout=1))
+        asyncio.run(get(upstream, timeout=1))

@@ -8,7 +8,7 @@ import pytest
 
 from packages.http_pool import ConnectionReset
 
-from .hostile import OK, Peer, always, eventually, forever, get, read
+from .hostile import OK, Peer, always, ask, eventually, forever, get, read
 
 PIECE = bytes(range(256)) * 256  # 64 KiB
 PIECES = 1024  # 64 MiB
@@ -73,7 +73,7 @@ async def test_memory_stays_constant_both_ways(hostile, client):
     length = PIECES * len(PIECE)
     tracemalloc.start()
     try:
-        answer = await upstream.request(b"POST", b"/", [], pieces(), content_length=length, timeout=60)
+        answer = await ask(upstream, "POST", body=pieces(), length=length, timeout=60)
         size = 0
         async for chunk in answer.chunks():
             size += len(chunk)
@@ -107,9 +107,7 @@ async def test_large_request_waits_for_the_server(hostile, client, length):
     server = await hostile(script)
     upstream = client(server)
     taken: list[int] = []
-    request = asyncio.create_task(
-        upstream.request(b"PUT", b"/", [], pieces(taken=taken), content_length=length, timeout=60)
-    )
+    request = asyncio.create_task(ask(upstream, "PUT", body=pieces(taken=taken), length=length, timeout=60))
     await eventually(lambda: bool(taken))
     await asyncio.sleep(0.2)
     assert len(taken) * len(PIECE) < IN_BETWEEN, "it was sent without a reader"
@@ -209,7 +207,7 @@ async def test_body_that_was_cancelled_elsewhere_ends_the_request(hostile, clien
 
     upstream = client(await hostile(forever()))
     with pytest.raises(ConnectionReset, match="cancelled"):
-        await upstream.request(b"POST", b"/", [], cancelled(), timeout=60)
+        await ask(upstream, "POST", body=cancelled(), timeout=60)
 
 
 async def test_reset_while_sending_is_a_reset(hostile, client):
@@ -220,7 +218,7 @@ async def test_reset_while_sending_is_a_reset(hostile, client):
 
     upstream = client(await hostile(script))
     with pytest.raises(ConnectionReset) as caught:
-        await upstream.request(b"PUT", b"/", [], pieces(), timeout=60)
+        await ask(upstream, "PUT", body=pieces(), timeout=60)
     assert caught.value.sent
 
 

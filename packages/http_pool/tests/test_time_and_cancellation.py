@@ -8,7 +8,7 @@ import pytest
 from packages.http_pool import UpstreamTimeout
 from packages.http_pool._parser import AnswerParser
 
-from .hostile import OK, Peer, eventually, forever, get, read
+from .hostile import OK, Peer, ask, eventually, forever, get, read
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ async def test_answer_that_does_not_end_in_time_is_a_timeout(hostile, client, sc
 async def test_request_to_a_server_that_does_not_read_is_a_timeout(hostile, client):
     upstream = client(await hostile(unread))
     with pytest.raises(UpstreamTimeout):
-        await upstream.request(b"PUT", b"/", [], endless(), timeout=0.3)
+        await ask(upstream, "PUT", body=endless(), timeout=0.3)
     await eventually(lambda: upstream.stats.open == 0)
 
 
@@ -154,7 +154,7 @@ async def test_cancelled_request_releases_its_body(hostile, client):
 
     server = await hostile(silence)
     upstream = client(server)
-    task = asyncio.create_task(upstream.request(b"POST", b"/", [], stalls(), timeout=60))
+    task = asyncio.create_task(ask(upstream, "POST", body=stalls(), timeout=60))
     await eventually(lambda: len(server.seen) == 1)
     task.cancel()
     await asyncio.wait_for(left.wait(), 10)

@@ -1,15 +1,12 @@
 #!/usr/bin/env bash
-# Builds one image for this machine's platform and pushes it without a name: deploy/bin/build_image.sh gateway|users amd64|arm64
+# Builds one image for this machine's platform and pushes it without a name: deploy/bin/build_image.sh STAGE amd64|arm64
 # Attaches SBOM and provenance. Writes its digest to build/digests/IMAGE-PLATFORM; publish_images.sh names both platforms.
 #   IMAGES    ghcr.io/OWNER
 #   REVISION  the commit
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-case ${1:-} in
-  gateway) image=api-gateway ;;
-  users) image=user-service ;;
-  *) echo "error: give a target, gateway or users, and a platform" >&2 && exit 2 ;;
-esac
+image=$(deploy/bin/image_names.sh | awk -v stage="${1:-}" '$1 == stage { print $2 }')
+[ -n "$image" ] || { echo "error: give a stage of deploy/Dockerfile, like gateway, and a platform" >&2 && exit 2; }
 [[ ${2:-} =~ ^(amd64|arm64)$ ]] || { echo "error: give a platform, amd64 or arm64" >&2 && exit 2; }
 IMAGES=${IMAGES:?ghcr.io/OWNER} REVISION=${REVISION:?the commit}
 name=${IMAGES,,}/$image # registries accept lower case only

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Reports both sites' coverage together, and fails below the floor of pyproject.toml: deploy/bin/combine_coverage.sh FOLDER
+# Reports the sites' coverage together, and fails below the floor of pyproject.toml: deploy/bin/combine_coverage.sh FOLDER
 # FOLDER contains the results of test_site.sh at any depth; the HTML pages go to FOLDER/html.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

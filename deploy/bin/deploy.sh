@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Deploys two images to an environment, and rolls back on failure: deploy/bin/deploy.sh dev|staging|prod
+# Deploys images to an environment, and rolls back on failure: deploy/bin/deploy.sh dev|staging|prod
 #
-#   GATEWAY_DIGEST, USERS_DIGEST  sha256:… of the images
+#   DIGESTS                       every image: api-gateway@sha256:… user-service@sha256:…
 #   SMOKE_URL                     the public address for the smoke test; without it: a forwarded port
 #   CLUSTER, AWS_REGION           the EKS cluster; without CLUSTER: the current context of kubectl
 #   SMOKE_SECRET                  the secret in AWS Secrets Manager with the API key of the smoke test; without it: no key
@@ -42,12 +42,10 @@ main() {
 }
 
 settings() {
-  local name
   [ "$#" -eq 1 ] && [[ $1 =~ ^(dev|staging|prod)$ ]] || usage "give one environment: dev, staging or prod"
   environment=$1 namespace=devops-challenge-$1
-  for name in GATEWAY_DIGEST USERS_DIGEST; do
-    [[ ${!name:-} =~ ^sha256:[0-9a-f]{64}$ ]] || usage "$name must be a digest: sha256: and 64 hexadecimal digits"
-  done
+  [[ ${DIGESTS:-} =~ ^[a-z-]+@sha256:[0-9a-f]{64}(\ [a-z-]+@sha256:[0-9a-f]{64})*$ ]] ||
+    usage "DIGESTS must be images by digest: api-gateway@sha256:… user-service@sha256:…"
   [[ ${SMOKE_URL:-https://} =~ ^https?:// ]] || usage "SMOKE_URL must be an address: https://api.example.com"
   [ -z "${CLUSTER:-}${SMOKE_SECRET:-}" ] || [ -n "${AWS_REGION:-}" ] || usage "AWS_REGION must go with CLUSTER and SMOKE_SECRET"
   ROLLOUT_SECONDS=${ROLLOUT_SECONDS:-330}
@@ -117,7 +115,9 @@ revision() { # workload: the number of its revision, nothing when it is not ther
 set_images() {
   cp -R deploy "$work/deploy"
   manifests=deploy/argocd/environments/$environment
-  python3 deploy/bin/promote.py "$environment" "$GATEWAY_DIGEST" "$USERS_DIGEST" --root "$work"
+  local digests
+  read -ra digests <<<"$DIGESTS"
+  python3 deploy/bin/promote.py "$environment" "${digests[@]}" --root "$work"
 }
 
 apply() {

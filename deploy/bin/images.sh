@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds both images and tests them: deploy/bin/images.sh [TAG]
+# Builds the images and tests them: deploy/bin/images.sh [TAG]
 #
 #   ENGINE        docker or podman; the first that is there
 # BUILD         the build command, if it is not "$ENGINE build"
@@ -22,7 +22,8 @@ build() { # target name
     ${PYTHON_BASE:+--build-arg PYTHON_BASE="$PYTHON_BASE"} .
 }
 
-build gateway devops-challenge/api-gateway
-build users devops-challenge/user-service
+deploy/bin/image_names.sh | while read -r target name; do
+  build "$target" "devops-challenge/$name" </dev/null
+done
 build store devops-challenge/store
 ENGINE=$ENGINE IMAGES=$tag exec "${PYTHON:-.venv/bin/python}" -m pytest --ds=gateway_site.settings deploy/tests/images

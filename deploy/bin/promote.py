@@ -1,7 +1,7 @@
-"""Sets the images of an environment: promote.py dev|staging|prod GATEWAY_DIGEST USERS_DIGEST [--root FOLDER].
+"""Sets the images of an environment: promote.py dev|staging|prod IMAGE@DIGEST... [--root FOLDER].
 
-Writes the two digests into deploy/argocd/environments/ENVIRONMENT/kustomization.yaml and nothing else. A commit of the
-file is a promotion (docs/how-to/deploying.md); deploy.sh does it in a copy and applies that.
+Writes the digest of every image into deploy/argocd/environments/ENVIRONMENT/kustomization.yaml and nothing else. A commit
+of the file is a promotion (docs/how-to/deploying.md); deploy.sh does it in a copy and applies that.
 Exit codes: 0 written, 1 not, 2 wrong usage.
 """
 
@@ -10,22 +10,20 @@ import re
 import sys
 from pathlib import Path
 
-DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+IMAGE = re.compile(r"([a-z-]+)@(sha256:[0-9a-f]{64})")
+ENTRY = re.compile(r"(newName: \S+/(\S+)\n +digest: )sha256:[0-9a-f]{64}$", re.MULTILINE)
 
 
 def main() -> int:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("environment", choices=("dev", "staging", "prod"))
-    parser.add_argument("gateway", type=digest)
-    parser.add_argument("users", type=digest)
+    parser.add_argument("images", nargs="+", type=image, metavar="IMAGE@DIGEST")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2], help="of the checkout")
     asked = parser.parse_args()
     file = asked.root / "deploy/argocd/environments" / asked.environment / "kustomization.yaml"
     try:
-        text = file.read_text(encoding="utf-8")
-        for image, wanted in (("api-gateway", asked.gateway), ("user-service", asked.users)):
-            text = promoted(text, image, wanted)
+        text = promoted(file.read_text(encoding="utf-8"), asked.images)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
@@ -33,19 +31,19 @@ def main() -> int:
     return 0
 
 
-def promoted(text: str, image: str, wanted: str) -> str:
-    """`text` with another digest for `image`. Raises ValueError unless it names that image's digest exactly once."""
-    entry = re.compile(rf"(newName: \S+/{image}\n +digest: ){DIGEST.pattern}$", re.MULTILINE)
-    text, count = entry.subn(rf"\g<1>{wanted}", text)
-    if count != 1:
-        raise ValueError(f"the kustomization must name one digest of {image} and names {count}")
-    return text
+def promoted(text: str, images: list[tuple[str, str]]) -> str:
+    """`text` with these digests. Raises ValueError unless it names exactly these images, each once."""
+    named, given = (sorted(names) for names in ([name for _, name in ENTRY.findall(text)], dict(images)))
+    if named != given:
+        raise ValueError(f"the kustomization has {', '.join(named)}, the command {', '.join(given)}: name each image once")
+    return ENTRY.sub(lambda entry: entry[1] + dict(images)[entry[2]], text)
 
 
-def digest(text: str) -> str:
-    if not DIGEST.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no digest: sha256: and 64 hexadecimal digits")
-    return text
+def image(text: str) -> tuple[str, str]:
+    """Name and digest."""
+    if not (found := IMAGE.fullmatch(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no image by digest: NAME@sha256: and 64 hexadecimal digits")
+    return found[1], found[2]
 
 
 if __name__ == "__main__":

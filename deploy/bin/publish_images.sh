@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
 # From pushed platforms to signed, named images: deploy/bin/publish_images.sh merge | sign | find TAG
 #
-#   merge     one image of both platforms (build/digests), named sha-<7>; its digest becomes an output
-# sign      keyless signature, then the public names: the branch, and `latest` on main
-#   find TAG  the digests behind a tag, as outputs
+#   merge     each image of both platforms (build/digests), named sha-<7>; their digests become the output
+#   sign      keyless signature, then the public names: the branch, and `latest` on main
+#   find TAG  the digests behind a tag, as the output
 #
-#   IMAGES, REVISION, BRANCH       ghcr.io/OWNER, the commit, where it is
-#   GATEWAY_DIGEST, USERS_DIGEST   what to sign
+#   IMAGES, REVISION, BRANCH   ghcr.io/OWNER, the commit, where it is
+#   DIGESTS                    what to sign, as in the output: api-gateway@sha256:… user-service@sha256:…
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 IMAGES=${IMAGES:?ghcr.io/OWNER}
 IMAGES=${IMAGES,,}
+mapfile -t images < <(deploy/bin/image_names.sh | cut -d ' ' -f 2)
 
 merge() {
   local image sources
-  for image in api-gateway user-service; do
+  for image in "${images[@]}"; do
     sources=()
     for platform in amd64 arm64; do
       sources+=("$IMAGES/$image@$(<"build/digests/$image-$platform")")
@@ -25,8 +26,12 @@ merge() {
 }
 
 find_digests() { # tag
-  output gateway "$(digest "$IMAGES/api-gateway:$1")"
-  output users "$(digest "$IMAGES/user-service:$1")"
+  local image found digests=""
+  for image in "${images[@]}"; do
+    found=$(digest "$IMAGES/$image:$1")
+    digests+="${digests:+ }$image@$found"
+  done
+  echo "digests=$digests" | tee -a "${GITHUB_OUTPUT:-/dev/null}"
 }
 
 digest() { # image:tag
@@ -36,23 +41,18 @@ digest() { # image:tag
   echo "$found"
 }
 
-output() { # name, value
-  [ -n "$2" ] || return 1
-  echo "$1=$2" | tee -a "${GITHUB_OUTPUT:-/dev/null}"
-}
-
 sign() {
-  local pair image tag
+  local pairs pair tag
+  read -ra pairs <<<"${DIGESTS:?}"
   # As a tag beside the image, the form that cosign 2 and 3 and Kyverno read. cosign 3's own form is a bundle among the referrers:
   # ghcr has no referrers API, and its fallback is not found again (sigstore/cosign#4641, kyverno/kyverno#15327).
-  for pair in "api-gateway@${GATEWAY_DIGEST:?}" "user-service@${USERS_DIGEST:?}"; do
+  for pair in "${pairs[@]}"; do
     cosign sign --yes --new-bundle-format=false --use-signing-config=false "$IMAGES/$pair"
   done
   # A branch may have any name; a tag has no slash.
-  for pair in "api-gateway@$GATEWAY_DIGEST" "user-service@$USERS_DIGEST"; do
-    image=${pair%@*}
+  for pair in "${pairs[@]}"; do
     for tag in "$(tr -c 'A-Za-z0-9_.\n-' '-' <<<"${BRANCH:?}")" $([ "$BRANCH" != main ] || echo latest); do
-      docker buildx imagetools create --tag "$IMAGES/$image:$tag" "$IMAGES/$pair"
+      docker buildx imagetools create --tag "$IMAGES/${pair%@*}:$tag" "$IMAGES/$pair"
     done
   done
 }

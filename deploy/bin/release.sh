@@ -11,10 +11,7 @@ rm -rf "$folder" && mkdir -p "$folder"
 
 python3 deploy/bin/release_notes.py "$tag" >"$folder/notes.md"
 GITHUB_OUTPUT="$folder/digests" deploy/bin/publish_images.sh find "sha-${REVISION:0:7}"
-# shellcheck source=/dev/null # two lines: gateway=sha256:…, users=sha256:…
-. "$folder/digests"
-# shellcheck disable=SC2154 # from that file
-images=("api-gateway@$gateway" "user-service@$users")
+read -ra images < <(sed -n 's/^digests=//p' "$folder/digests")
 
 for image in "${images[@]}"; do
   cosign verify --new-bundle-format=false "${IMAGES,,}/$image" --certificate-oidc-issuer https://token.actions.githubusercontent.com \
@@ -25,8 +22,9 @@ for image in "${images[@]}"; do
   docker buildx imagetools create --tag "${IMAGES,,}/${image%@*}:${tag#v}" "${IMAGES,,}/$image"
 done
 
-cp docs/openapi/gateway.yaml "$folder/openapi-gateway.yaml"
-cp docs/openapi/users.yaml "$folder/openapi-users.yaml"
+for schema in docs/openapi/*.yaml; do
+  cp "$schema" "$folder/openapi-${schema##*/}"
+done
 cp build/supply-chain/users-gateway.cdx.json "$folder/"
 for client in python typescript; do
   tar -czf "$folder/client-$client.tar.gz" --exclude node_modules --exclude .mypy_cache -C build/clients "$client"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Scans both images at the published digests for known vulnerabilities: deploy/bin/scan_images.sh report | gate
+# Scans the images at DIGESTS (as publish_images.sh outputs them) for known vulnerabilities: deploy/bin/scan_images.sh report | gate
 #
 # report   writes everything as SARIF to build/scan
 # gate     fails on critical or high findings that have a fix (others cannot be acted on)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 IMAGES=${IMAGES:?ghcr.io/OWNER}
-images=("api-gateway@${GATEWAY_DIGEST:?}" "user-service@${USERS_DIGEST:?}")
+read -ra images <<<"${DIGESTS:?}"
 
 scan() { # image, options
   trivy image --scanners vuln --timeout 10m "${@:2}" "${IMAGES,,}/$1"

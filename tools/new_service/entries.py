@@ -15,6 +15,8 @@ NEEDED = {"requests.cpu": 1, "requests.memory": 1, "limits.cpu": 3, "limits.memo
 """Of the service with every pod of its autoscaler and one surge pod: CPUs, GiB, pods."""
 
 EXTERNAL = KUSTOMIZE / "components/external-secrets"
+ENVIRONMENTS = [Path(f"deploy/argocd/environments/{name}/kustomization.yaml") for name in ("dev", "staging", "prod")]
+WORKFLOWS = [Path(f".github/workflows/{name}.yaml") for name in ("ci", "images")]
 
 Edit = Callable[[str], str]
 
@@ -26,9 +28,6 @@ def enter(root: Path, name: str, port: int) -> None:
         Path("pyproject.toml"): lambda text: project(text, name, site),
         Path("deploy/Dockerfile"): lambda text: dockerfile(text, name, service, port),
         Path("deploy/compose.yaml"): lambda text: composed(text, name, service, port),
-        Path("deploy/bin/images.sh"): lambda text: text.replace(
-            "build store", f"build {name} devops-challenge/{service}\nbuild store"
-        ),
         OVERLAYS[0]: lambda text: dev(text, name, service),
         EXTERNAL / "kustomization.yaml": lambda text: text.replace(
             "  - user-service-secrets.yaml\n", f"  - user-service-secrets.yaml\n  - {service}-secrets.yaml\n"
@@ -39,6 +38,8 @@ def enter(root: Path, name: str, port: int) -> None:
     }
     edits |= dict.fromkeys(OVERLAYS[1:], lambda text: doubled(text, service))
     edits |= dict.fromkeys(QUOTAS, roomier)
+    edits |= dict.fromkeys(ENVIRONMENTS, lambda text: promotable(text, service))
+    edits |= dict.fromkeys(WORKFLOWS, lambda text: re.sub(r"((?:site|target): \[[a-z, ]+)", rf"\1, {name}", text))
     secret = (root / EXTERNAL / "user-service-secrets.yaml").read_text("utf-8")
     (root / EXTERNAL / f"{service}-secrets.yaml").write_text(secret.replace("user-service", service), encoding="utf-8")
     for path, edit in edits.items():
@@ -53,6 +54,13 @@ def doubled(text: str, service: str) -> str:
     """Each line about the user service's image or secret, once more for this one."""
     line = r"^.*(?:name: user-service, newName|/user-service-secrets`).*\n"
     return re.sub(line, lambda found: found[0] + found[0].replace("user-service", service), text, flags=re.MULTILINE)
+
+
+def promotable(text: str, service: str) -> str:
+    """An environment with the service's image too, never promoted."""
+    never = f"sha256:{0:064}"
+    entry = re.compile(r"^  - name: \S+/user-service\n.*\n    digest: (\S+)\n", re.MULTILINE)
+    return entry.sub(lambda found: found[0] + found[0].replace("user-service", service).replace(found[1], never), text)
 
 
 def composed(text: str, name: str, service: str, port: int) -> str:

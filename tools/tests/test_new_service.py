@@ -1,6 +1,7 @@
 """`make new-service`: wrong names are refused, and what it writes passes the checks at once."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -73,7 +74,14 @@ def test_service_is_written_once_and_the_next_has_another_port(clone: Path) -> N
     routes = "/api/orders=http://order-service:3002/orders,/api/parcels=http://parcel-service:3003/parcels"
     assert services["api-gateway"]["environment"]["ROUTES"] == routes
     assert '["parcel-service:3003"], labels: { service: parcel-service,' in compose["configs"]["prometheus"]["content"]
-    assert "\nbuild parcels devops-challenge/parcel-service\n" in (clone / "deploy/bin/images.sh").read_text()
+    names = run(clone, "deploy/bin/image_names.sh").stdout.split()
+    assert names == ["gateway", "api-gateway", "users", "user-service", *"orders order-service parcels parcel-service".split()]
+    digests = (clone / "deploy/argocd/environments/prod/kustomization.yaml").read_text()
+    assert re.findall(r"newName: \S+/(\S+)\n    digest: sha256:0{64}\n", digests)[1:] == [
+        "user-service",
+        "parcel-service",
+        "order-service",
+    ]
     again = subprocess.run(
         [sys.executable, "-m", "tools.new_service", "orders"], cwd=clone, capture_output=True, text=True, check=False
     )
@@ -128,6 +136,7 @@ def check(clone: Path) -> None:
     rooms = (
         "deploy/tests/test_combinations.py",
         "deploy/tests/test_agreements.py",
+        "deploy/tests/pipelines/test_workflows.py",
         "deploy/tests/monitoring/test_rules.py",
     )
     run(

@@ -94,30 +94,33 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
+GATEWAY, USERS = f"api-gateway@sha256:{'1f' * 32}", f"user-service@sha256:{'2e' * 32}"
+
+
 def promote(*arguments: object) -> subprocess.CompletedProcess[str]:
     return run(sys.executable, ROOT / "deploy/bin/promote.py", *arguments)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_promotion_writes_two_digests_and_nothing_else(copy: Path, environment: str):
-    gateway, users = f"sha256:{'1f' * 32}", f"sha256:{'2e' * 32}"
     file = copy / "deploy/argocd/environments" / environment / "kustomization.yaml"
     before = file.read_text(encoding="utf-8").splitlines()
-    assert promote(environment, gateway, users, "--root", copy).returncode == 0
+    assert promote(environment, USERS, GATEWAY, "--root", copy).returncode == 0
     after = file.read_text(encoding="utf-8").splitlines()
     changed = [new.strip() for old, new in zip(before, after, strict=True) if old != new]
-    assert changed == [f"digest: {gateway}", f"digest: {users}"]
+    assert changed == [f"digest: {each.partition('@')[2]}" for each in (GATEWAY, USERS)]
 
 
 def test_promotion_that_finds_no_digest_changes_nothing(copy: Path):
     file = copy / "deploy/argocd/environments/prod/kustomization.yaml"
     text = file.read_text(encoding="utf-8").replace("newName: ghcr.io/devops-challenge/user-service", "newName: other")
     file.write_text(text, encoding="utf-8")
-    done = promote("prod", f"sha256:{'1f' * 32}", f"sha256:{'2e' * 32}", "--root", copy)
+    done = promote("prod", GATEWAY, USERS, "--root", copy)
     assert done.returncode == 1
     assert "user-service" in done.stderr
     assert file.read_text(encoding="utf-8") == text
 
 
-def test_promotion_of_a_tag_is_refused(copy: Path):
-    assert promote("prod", "latest", f"sha256:{'2e' * 32}", "--root", copy).returncode == 2
+@pytest.mark.parametrize(("images", "code"), [((GATEWAY,), 1), ((GATEWAY, "user-service:latest"), 2)])
+def test_promotion_of_a_tag_or_of_one_image_is_refused(copy: Path, images: tuple[str, ...], code: int):
+    assert promote("prod", *images, "--root", copy).returncode == code

@@ -23,8 +23,7 @@ WORKLOADS = ["redis", "redis-sentinel", "rate-limit", "user-service", "api-gatew
 OLD = dict.fromkeys(WORKLOADS, "old")
 NEW = dict.fromkeys(OLD, "new")
 SETTINGS = {
-    "GATEWAY_DIGEST": f"sha256:{'a1' * 32}",
-    "USERS_DIGEST": f"sha256:{'b2' * 32}",
+    "DIGESTS": f"api-gateway@sha256:{'a1' * 32} user-service@sha256:{'b2' * 32}",
     "CLUSTER": "users-gateway",
     "AWS_REGION": "us-east-1",
     "SMOKE_URL": "https://api.example.test",
@@ -95,7 +94,7 @@ def test_branch_name_is_not_markup(deployed: Stage):
 
 def test_each_image_gets_its_own_digest(deployed: Stage):
     images = re.findall(r"newName: \S+/(\S+)\n +digest: (\S+)", deployed.text("applied"))
-    assert images == [("api-gateway", SETTINGS["GATEWAY_DIGEST"]), ("user-service", SETTINGS["USERS_DIGEST"])]
+    assert " ".join(f"{name}@{digest}" for name, digest in images) == SETTINGS["DIGESTS"]
 
 
 def test_the_smoke_test_reads_its_key_from_a_private_file(deployed: Stage):
@@ -129,7 +128,7 @@ def test_every_call_is_bounded_and_goes_to_the_cluster_that_was_named(running: S
 
 def test_the_job_gets_that_slack_was_notified(deployed: Stage, running: Stage, tmp_path: Path):
     assert deployed.text("job") == "told=true\n"
-    assert deploy(running, GATEWAY_DIGEST="", GITHUB_OUTPUT=str(tmp_path / "other")).returncode == 2
+    assert deploy(running, DIGESTS="", GITHUB_OUTPUT=str(tmp_path / "other")).returncode == 2
     assert not (tmp_path / "other").exists(), "the workflow tells of what was not even tried"
 
 
@@ -250,10 +249,10 @@ def test_interrupted_deploy_is_reported(running: Stage):
     [
         ((), {}, "one environment"),
         (("production",), {}, "one environment"),
-        (("prod",), {"GATEWAY_DIGEST": "sha-0123456"}, "GATEWAY_DIGEST"),
-        (("prod",), {"GATEWAY_DIGEST": f"sha256:{'a1' * 31}"}, "GATEWAY_DIGEST"),
-        (("prod",), {"USERS_DIGEST": f"sha256:{'a1' * 33}"}, "USERS_DIGEST"),
-        (("prod",), {"USERS_DIGEST": ""}, "USERS_DIGEST"),
+        (("prod",), {"DIGESTS": ""}, "DIGESTS"),
+        (("prod",), {"DIGESTS": "api-gateway:sha-0123456"}, "DIGESTS"),
+        (("prod",), {"DIGESTS": f"api-gateway@sha256:{'a1' * 31}"}, "DIGESTS"),
+        (("prod",), {"DIGESTS": f"api-gateway@sha256:{'a1' * 33}"}, "DIGESTS"),
         (("prod",), {"SMOKE_URL": "api.example.test"}, "SMOKE_URL"),
         (("prod",), {"AWS_REGION": ""}, "AWS_REGION"),
         (("prod",), {"ROLLOUT_SECONDS": "5m"}, "ROLLOUT_SECONDS"),

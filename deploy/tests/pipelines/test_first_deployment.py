@@ -71,7 +71,7 @@ class Account:
 
     def deploy(self, digit: str) -> subprocess.CompletedProcess[str]:
         """Deploys as the pipeline does, with the role that the page created."""
-        settings = {"GATEWAY_DIGEST": f"sha256:{digit * 64}", "USERS_DIGEST": f"sha256:{digit * 64}"}
+        settings = {"DIGESTS": " ".join(f"{image}@sha256:{digit * 64}" for image in ("api-gateway", "user-service"))}
         settings |= {"CLUSTER": "users-gateway", "AWS_REGION": "eu-central-1", "SMOKE_URL": "https://api.example.test"}
         settings |= {"SMOKE_SECRET": f"{NAMESPACE}/smoke", "PYTHON": "service-python"}
         return run(self.folder / "checkout/deploy/bin/deploy.sh", "prod", env={**self.environment, **settings})

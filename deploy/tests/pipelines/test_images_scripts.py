@@ -12,7 +12,7 @@ from deploy.tests.pipelines.stage import ROOT, Failure, Stage, stage
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 REGISTRY = {"IMAGES": "ghcr.io/DevOps-Challenge", "REVISION": REVISION}
 GATEWAY, USERS = f"sha256:{'a1' * 32}", f"sha256:{'b2' * 32}"
-DIGESTS = {"GATEWAY_DIGEST": GATEWAY, "USERS_DIGEST": USERS}
+DIGESTS = {"DIGESTS": f"api-gateway@{GATEWAY} user-service@{USERS}"}
 TOKEN = "ghs_wJalrXUtnFEMI"
 
 
@@ -71,7 +71,7 @@ def test_merge_names_the_commit_and_outputs_digests(tools: Stage, tmp_path: Path
         ["ghcr.io/devops-challenge/user-service:sha-0123456"],
     ]
     assert all(len(re.findall(r"@sha256:", call)) == 2 for call in created), "both platforms"
-    assert re.fullmatch(r"gateway=sha256:\w{64}\nusers=sha256:\w{64}\n", output.read_text())
+    assert re.fullmatch(r"digests=api-gateway@sha256:\w{64} user-service@sha256:\w{64}\n", output.read_text())
 
 
 def test_merge_without_one_platform_publishes_nothing(tools: Stage):

@@ -5,8 +5,9 @@ import re
 
 import yaml
 
-from deploy.tests.pipelines.stage import ROOT
+from deploy.tests.pipelines.stage import BIN, ROOT
 from deploy.tests.pipelines.workflows import FOLDER, jobs, make_targets, steps, workflows
+from deploy.tests.programs import run
 
 USES = re.compile(r"^\s*(?:- )?uses: (?P<what>\S+)(?P<comment>.*)$", re.MULTILINE)
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
@@ -67,6 +68,13 @@ def test_every_run_is_one_plain_line_that_exists():
             assert os.access(ROOT / script, os.X_OK), f"{name}: {script}"
         for target in make_targets(command):
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{name}: make {target}"
+
+
+def test_every_image_is_published_and_its_site_tested():
+    stages = {line.split()[0] for line in run(BIN / "image_names.sh").stdout.splitlines()}
+    assert stages >= {"gateway", "users"}
+    for job, name in (("images/build", "target"), ("ci/test", "site")):
+        assert {*dict(jobs())[job]["strategy"]["matrix"][name]} == stages
 
 
 def test_all_green_waits_for_every_other_job():

@@ -114,6 +114,7 @@ OWN = Own(
     PORT,
     frozenset((*ALLOWED_HOSTS, socket.gethostname().lower())),
     (_public.hostname or "", _public.port or (443 if _public.scheme == "https" else 80)),
+    has_neighbours=environment.boolean("LOOPBACK_UPSTREAMS", default=True),
 )
 ROUTES_SOURCE = (
     environment.text("ROUTES"),

@@ -35,7 +35,9 @@ def promoted(text: str, images: list[tuple[str, str]]) -> str:
     """`text` with these digests. Raises ValueError unless it names exactly these images, each once."""
     named, given = (sorted(names) for names in ([name for _, name in ENTRY.findall(text)], dict(images)))
     if named != given:
-        raise ValueError(f"the kustomization has {', '.join(named)}, the command {', '.join(given)}: name each image once")
+        raise ValueError(
+            f"the kustomization has {', '.join(named)}, the command {', '.join(given)}: name each image once"
+        )
     return ENTRY.sub(lambda entry: entry[1] + dict(images)[entry[2]], text)
 
 

@@ -1,5 +1,6 @@
 """Makes the table of a source, and refuses what would not work: one line with the place and the cure."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -23,11 +24,15 @@ USERS_PATHS = ["", "/{id}"]
 
 @dataclass(frozen=True)
 class Own:
-    """Where the gateway itself is: at its port on this machine and under its `names`, and at its public address."""
+    """Where the gateway itself is: at its port on this machine and under its `names`, and at its public address.
+
+    `has_neighbours`: whether other ports of this machine may be upstreams.
+    """
 
     port: int
     names: frozenset[str] = frozenset()
     public: tuple[str, int] = ("", 0)
+    has_neighbours: bool = True
 
     def is_at(self, host: str, port: int) -> bool:
         is_here = values.is_loopback(host) or host in self.names
@@ -42,6 +47,7 @@ def table(text: str, user_service_url: str, route: Mapping[str, Any], upstream: 
     source = read(text) if text else Source([])
     made = Reader(source, route, upstream)
     if user_service_url and all(route.prefix != USERS for route in made.routes):
+        source.places[len(made.routes)] = "USER_SERVICE_URL"
         made.add(len(made.routes), {"prefix": USERS, "upstream": user_service_url, "rewrite": "/users"})
     if all(route.prefix != USERS for route in made.routes):
         raise Malformed(f"no route has the prefix {USERS}: add one, or set USER_SERVICE_URL")
@@ -61,7 +67,9 @@ class Reader:
             if len(found) > MOST:
                 raise Malformed(f"there are {len(found)} {what}: list at most {MOST}")
         for name, given in source.upstreams.items():
-            fields = self._parsed(name, {"name": name, **_object(given)}, {"name": values.name, **values.UPSTREAM})
+            fields = self._parsed(name, {"name": name}, {"name": values.name}) | self._parsed(
+                name, given, values.UPSTREAM
+            )
             if "url" not in fields:
                 raise self._fault(name, f"upstream {name} has no url: set it to an address like http://{name}:3002")
             if "tls" in fields and fields["url"].startswith("http:"):
@@ -79,7 +87,7 @@ class Reader:
         )
 
     def add(self, number: int, given: Any) -> None:
-        fields = self._parsed(number, _object(given), values.ROUTE)
+        fields = self._parsed(number, given, values.ROUTE)
         prefix, upstream = fields.get("prefix"), fields.get("upstream")
         if not prefix or not upstream:
             raise self._fault(number, "the route has no prefix or no upstream: set both")
@@ -122,9 +130,9 @@ class Reader:
                 return name
         raise Malformed(f"two upstreams are called {parts.netloc}: give one another name in upstreams")
 
-    def _parsed(
-        self, key: int | str, given: dict[str, Any], parsers: Mapping[str, Callable[[Any], Any]]
-    ) -> dict[str, Any]:
+    def _parsed(self, key: int | str, given: Any, parsers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+        if not isinstance(given, dict):
+            raise self._fault(key, f"{json.dumps(given, default=str)[:60]} is no table: give it fields")
         fields = {}
         for name, value in given.items():
             if name not in parsers:
@@ -134,7 +142,7 @@ class Reader:
             try:
                 fields[name] = parsers[name](value)
             except ValueError as error:
-                raise self._fault(key, f"{name} is {str(value)[:60]!r}: set it to {error}") from None
+                raise self._fault(key, f"{name} is {json.dumps(value, default=str)[:60]}: set it to {error}") from None
         return fields
 
     def _fault(self, key: int | str, text: str) -> Malformed:
@@ -164,8 +172,11 @@ class Reader:
             if name not in self.upstreams:
                 return f"there is no upstream {name}: add it, or use one of {', '.join(self.upstreams) or 'a URL'}"
             parts = urlsplit(self.upstreams[name].url)
-            if own.is_at(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)):
+            host = parts.hostname or ""
+            if own.is_at(host, parts.port or (443 if parts.scheme == "https" else 80)):
                 return f"{parts.netloc} is this gateway: a request would go round in a loop; use the service's address"
+            if not own.has_neighbours and values.is_loopback(host):
+                return f"{parts.netloc} is this container: use the service's name, or set LOOPBACK_UPSTREAMS=true"
         if route.cache and route.canary:
             return "cache and canary exclude each other, because each answers for the other: remove one of them"
         return self._fault_of_scopes(route)
@@ -190,7 +201,3 @@ def _heads(prefix: str) -> list[str]:
 def is_below(path: str, prefix: str) -> bool:
     """Whether the prefix contains the path."""
     return path == prefix or path.startswith(prefix + "/")
-
-
-def _object(given: Any) -> dict[str, Any]:
-    return given if isinstance(given, dict) else {"?": given}

@@ -70,6 +70,8 @@ def _start(supervisor: Supervisor, ports: Ports, own: EmbeddedStore | None) -> N
     upstream = f"http://127.0.0.1:{ports.users}"
     more = ports.more
     given = {"ROUTES": services.table(more, _data_dir())} if more and not text("ROUTES") else {}
+    if more and not given:
+        sys.stderr.write(f"ROUTES is set: it replaces the routes that the gateway would get to {', '.join(more)}\n")
     gateway = services.environment("gateway_site", ports.gateway, USER_SERVICE_URL=upstream, **given)
     if own:
         own.publish(users | {"USER_SERVICE_URL": upstream} | given)
@@ -105,7 +107,7 @@ def _prepare(supervisor: Supervisor, redis: Redis | None, env: dict[str, str]) -
 
 def welcome(ports: Ports, seconds: float) -> str:
     gateway, users = f"http://127.0.0.1:{ports.gateway}", f"http://127.0.0.1:{ports.users}"
-    more = "".join(f"  {gateway}/api/{name}\n" for name in ports.more)
+    more = "".join(f"  {gateway}/api/{name}\n" for name in ports.more if not text("ROUTES"))
     return f"""
 Ready after {seconds:.1f} s. Ctrl-C stops everything.
 

@@ -115,9 +115,9 @@ def test_open_scopes_need_no_credential_and_a_star_leaves_no_default(tables: Tab
     [
         ("/api/orders", "/api/orders cannot be read (No such file or directory): mount a TOML or YAML file"),
         ("/api/orders=orders:3002", "'/api/orders=orders:3002': write it like /api/orders=http://order-service:3002/orders"),
-        ("/api/orders=ftp://orders/", "route /api/orders: upstream is 'ftp://orders': set it to an address like http://"),
-        ("/api/orders/=http://orders", "route /api/orders/: prefix is '/api/orders/': set it to a path like /api/orders"),
-        ("/a/../b=http://orders", "route /a/../b: prefix is '/a/../b': set it to a path like /api/orders"),
+        ("/api/orders=ftp://orders/", 'route /api/orders: upstream is "ftp://orders": set it to an address like http://'),
+        ("/api/orders/=http://orders", 'route /api/orders/: prefix is "/api/orders/": set it to a path like /api/orders'),
+        ("/a/../b=http://orders", 'route /a/../b: prefix is "/a/../b": set it to a path like /api/orders'),
         ("/a=http://h,/a/b=http://i", "route /a/b: /a/b and /a overlap: give one of them another prefix"),
         ("/a/b=http://h,/a=http://i", "route /a: /a and /a/b overlap: give one of them another prefix"),
         ("/a=http://h,/a=http://i", "route /a: /a and /a overlap: give one of them another prefix"),
@@ -133,7 +133,7 @@ def test_open_scopes_need_no_credential_and_a_star_leaves_no_default(tables: Tab
         ("/a=http://[::ffff:127.0.0.1]:3000", "is this gateway"),
         ("/a=http://api-gateway:3000", "is this gateway"),
         ("/a=https://api.example.com/x", "is this gateway"),
-        ("/a=http://127.1:3001", "upstream is 'http://127.1:3001': set it to an address like http://order-service:3002"),
+        ("/a=http://127.1:3001", 'upstream is "http://127.1:3001": set it to an address like http://order-service:3002'),
         ("/a=http://2130706433", "set it to an address like"),
         ("/a=http://0x7f000001", "set it to an address like"),
         ("/a=http://a..b", "set it to an address like"),
@@ -158,8 +158,8 @@ def test_a_bad_table_is_refused_with_its_place_and_the_cure(tables: Tables, text
         ('\n[[routes]]\nprefix = "/a"\n', "line 2: the route has no prefix or no upstream: set both"),
         (f"{ROUTE}time_out = 5\n", "line 1: unknown field 'time_out': did you mean timeout_ms?"),
         (f'{ROUTE}\n[[ routes ]]\nprefix = "/b"\nupstream = "b"\n', "line 5: there is no upstream b: add it, or use one of"),
-        (f"{ROUTE}retries = true\n", "line 1: retries is 'True': set it to a whole number from 0 to 5"),
-        (f"{ROUTE}timeout_ms = 0\n", "line 1: timeout_ms is '0': set it to a whole number from 1 to 600000"),
+        (f"{ROUTE}retries = true\n", "line 1: retries is true: set it to a whole number from 0 to 5"),
+        (f"{ROUTE}timeout_ms = 0\n", "line 1: timeout_ms is 0: set it to a whole number from 1 to 600000"),
         (f'{ROUTE}paths = ["/a/"]\n', 'set it to a path below the prefix like "", "/{id}" or "/*"'),
         (f"{ROUTE}paths = []\n", "set it to paths below the prefix, each once"),
         (f'{ROUTE}methods = ["get"]\n', "set it to a method in capital letters"),
@@ -171,7 +171,7 @@ def test_a_bad_table_is_refused_with_its_place_and_the_cure(tables: Tables, text
         (f'{ROUTE}maintenance = ""\n', "set it to a sentence for clients of at most 200 characters"),
         (f'{ROUTE}canary = {{ upstream = "next" }}\n', "set it to a table of upstream, percent, header, cookie"),
         (f'{ROUTE}canary = {{ upstream = "next", percent = 10 }}\n', "line 1: there is no upstream next: add it"),
-        ('\n[upstreams.orders]\nhealth = "/"\n', "line 2: health is '/': set it to a path like"),
+        ('\n[upstreams.orders]\nhealth = "/"\n', 'line 2: health is "/": set it to a path like'),
         ('\n[upstreams.orders]\nmax_timeouts = 3\n', "line 2: upstream orders has no url: set it to an address like"),
         ("\nroute = []\n", "line 1: the file has routes, upstreams and scopes, and nothing else"),
         ("\nroutes = 3\n", "line 1: make routes a list, and upstreams a table of names"),
@@ -193,10 +193,11 @@ def test_a_bad_file_is_refused_with_its_line_and_the_cure(tables: Tables, text: 
             "routes:\n  - {prefix: /a, upstream: 'http://h'}\n  - {prefix: /a, upstream: 'http://i'}\n",
             "line 3: /a and /a",
         ),
-        ("upstreams:\n  a: {url: 'http://h'}\n  b: {url: nowhere}\n", "line 3: url is 'nowhere': set it to an address"),
+        ("upstreams:\n  a: {url: 'http://h'}\n  b: {url: nowhere}\n", 'line 3: url is "nowhere": set it to an address'),
         ("routes:\n  - prefix: [\n", "line 3 is not YAML: "),
         ("- a\n- b\n", "line 1: the file has routes, upstreams and scopes, and nothing else"),
-        ("routes: [3]\n", "line 1: unknown field '?'"),
+        ("routes: [3]\n", "line 1: 3 is no table: give it fields"),
+        ("upstreams:\n  a: {name: b, url: 'http://h'}\n", "line 2: unknown field 'name'"),
     ],
 )
 def test_a_bad_yaml_file_is_refused_with_its_line(tables: Tables, text: str, line: str) -> None:
@@ -212,5 +213,9 @@ def test_the_settings_stop_the_start_with_that_line_or_ask_for_the_users(tables:
         Exception, match=r"^ROUTES: no route has the prefix /api/users: add one, or set USER_SERVICE_URL$"
     ):
         evaluated("gateway_site", ROUTES="/a=http://h", USER_SERVICE_URL="")
+    with pytest.raises(
+        Exception, match=r"^ROUTES: USER_SERVICE_URL: localhost:3001 is this container: use the service's"
+    ):
+        evaluated("gateway_site", USER_SERVICE_URL="http://localhost:3001", LOOPBACK_UPSTREAMS="false")
     found = evaluated("gateway_site", ROUTES="/api/users=http://u:1/users,/slow=http://h", USER_SERVICE_URL="")
     assert found["USER_SERVICE_URL"] == "http://u:1"

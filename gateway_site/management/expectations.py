@@ -42,18 +42,6 @@ def require_problem(answer: requests.Response, status: int, code: str, path: str
     return problem
 
 
-def require_headers(answer: requests.Response, request_id: str) -> None:
-    """Checks the fields of every answer through the gateway. Raises Disappointment."""
-    for name, value in {
-        "X-Request-ID": request_id,
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-store",
-        "Content-Type": "application/json",
-    }.items():
-        given = answer.headers.get(name, "absent")
-        require(given.startswith(value), f"{name} is {given}, not {value}")
-
-
 def as_object(answer: requests.Response) -> dict[str, Any]:
     """The answer's JSON object; an empty one for any other body."""
     try:
@@ -61,3 +49,16 @@ def as_object(answer: requests.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def reason(error: requests.RequestException) -> str:
+    """Why there was no answer, without the URL, which may hold credentials."""
+    if isinstance(error, requests.ConnectTimeout):
+        return "no connection in time"
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the certificate is not trusted, or there is no TLS"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection: refused, reset, or no such host"
+    return type(error).__name__

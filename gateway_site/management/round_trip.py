@@ -17,8 +17,8 @@ from urllib3.exceptions import NewConnectionError
 from gateway_site.management.expectations import (
     Disappointment,
     as_object,
+    reason,
     require,
-    require_headers,
     require_problem,
     require_status,
 )
@@ -57,41 +57,37 @@ class RoundTrip:
         self._email, self._request_id = f"smoke-{token}@example.com", f"smoke-{token}"
         self._path = self._etag = ""
         self._user: dict[str, Any] = {}
-        self._is_there = self._may_be_there = False
-        self._version = ""
-        self.taken_steps: list[Step] = []
+        self._may_be_there = False
+        self.steps: list[Step] = []
 
     def run(self) -> list[Step]:
         """Every step with its outcome; raises nothing."""
-        inside = [self.live, self.health, self.ready, self.version_skew]
-        life = [self.create, self.read, self.not_modified, self.find, self.list, self.taken, self.change]
-        life += [self.stale_change, self.delete]
-        steps = [
-            Step(_name(m), detail="not reachable at the public address") if self._door else self._take(m)
-            for m in inside
-        ]
-        steps += [self._take(method) for method in (self.unknown_user, self.invalid_user)]
+        for method in (self.live, self.health, self.ready, self.version_skew):
+            self._take(method, skip_because="not reachable at the public address" if self._door else "")
+        for method in (self.unknown_user, self.invalid_user):
+            self._take(method)
+        life = (self.read, self.not_modified, self.find, self.list, self.taken, self.change, self.stale_change)
         try:
-            created = self._take(life[0])
-            steps.append(created)
-            steps += [self._take(m) if self._is_there else Step(_name(m), detail="no user") for m in life[1:]]
+            self._take(self.create)
+            for method in (*life, self.delete):
+                self._take(method, skip_because="" if self._path else "no user")
         finally:
             if self._may_be_there:
-                steps.append(self._take(self.clean_up))
-        return steps
+                self._take(self.clean_up)
+        return self.steps
 
-    def _take(self, method: Callable[[], str | None]) -> Step:
-        step = Step(_name(method), "ok")
-        started = time.perf_counter()
-        try:
-            step.detail = method() or ""
-        except Disappointment as error:
-            step.outcome, step.detail = "failed", str(error)
-        except requests.RequestException as error:
-            step.outcome, step.detail = "failed", _reason(error)
-        step.milliseconds = round((time.perf_counter() - started) * 1000, 1)
-        self.taken_steps.append(step)
-        return step
+    def _take(self, method: Callable[[], str | None], skip_because: str = "") -> None:
+        step = Step(method.__name__.replace("_", " "), detail=skip_because)
+        if not skip_because:
+            started = time.perf_counter()
+            try:
+                step.outcome, step.detail = "ok", method() or ""
+            except Disappointment as error:
+                step.outcome, step.detail = "failed", str(error)
+            except requests.RequestException as error:
+                step.outcome, step.detail = "failed", reason(error)
+            step.milliseconds = round((time.perf_counter() - started) * 1000, 1)
+        self.steps.append(step)
 
     def _ask(self, method: str, path: str, base: str = "", **options: Any) -> requests.Response:
         headers = {"X-Request-ID": self._request_id, **options.pop("headers", {})}
@@ -115,8 +111,7 @@ class RoundTrip:
         body = as_object(answer)
         require(body.get("status") == "healthy", f"status is {body.get('status')!r}")
         require(body.get("service") == "api-gateway", f"the service is {body.get('service')!r}, not api-gateway")
-        self._version = str(body.get("version"))
-        return f"api-gateway {self._version}"
+        return f"api-gateway {body.get('version')}"
 
     def ready(self) -> str:
         """GET /health/ready."""
@@ -163,7 +158,6 @@ class RoundTrip:
         require_status(answer, 201)
         self._user = as_object(answer)
         self._path, self._etag = f"{USERS}/{self._user.get('id')}", answer.headers.get("ETag", "")
-        self._is_there = True
         fields = {"id", "name", "email", "role", "created_at", "updated_at"}
         require(self._user.keys() == fields, f"its fields are {', '.join(self._user)}")
         location = answer.headers.get("Location", "")
@@ -175,7 +169,10 @@ class RoundTrip:
         """GET."""
         answer = self._ask("GET", self._path)
         require_status(answer, 200)
-        require_headers(answer, self._request_id)
+        fields = {"X-Request-ID": self._request_id, "Content-Type": "application/json"}
+        for name, value in {**fields, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}.items():
+            given = answer.headers.get(name, "absent")
+            require(given.startswith(value), f"{name} is {given}, not {value}")
         require(as_object(answer) == self._user, "the user differs from the created one")
         require(answer.headers.get("ETag") == self._etag, "the ETag differs from the one of the creation")
 
@@ -242,10 +239,6 @@ class RoundTrip:
         return bool(found)
 
 
-def _name(method: Callable[[], Any]) -> str:
-    return method.__name__.replace("_", " ")
-
-
 def _release(version: dict[str, Any]) -> str:
     return f"{version.get('version')} ({version.get('revision')})"
 
@@ -256,16 +249,3 @@ def _never_connected(error: requests.RequestException) -> bool:
     return isinstance(error, (requests.ConnectTimeout, requests.exceptions.SSLError)) or isinstance(
         cause, NewConnectionError
     )
-
-
-def _reason(error: requests.RequestException) -> str:
-    """The error without the URL, which may hold credentials."""
-    if isinstance(error, requests.ConnectTimeout):
-        return f"no connection within {CONNECT_SECONDS:.0f} s"
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the certificate is not trusted, or there is no TLS"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection: refused, reset, or no such host"
-    return type(error).__name__

@@ -11,40 +11,43 @@ from gateway_site.routes.field_names import CREDENTIALS, HOP_BY_HOP, IDENTITY, N
 from gateway_site.routes.table import ANY, OPEN, REST, Cache, Canary, Compression, Edits, Tls
 
 LONGEST = 500
-NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?(:\d{1,5})?")
 HOST = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.?"
 )
+SCOPE = "[A-Za-z0-9_.:-]{1,64}"
 NUMBER = re.compile(r"[0-9]+\Z|0x")
-PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
-FILE = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
-PATH = re.compile(r"(/([A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{[a-z_]{1,32}\}))*")
-SCOPE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-METHOD = re.compile(r"[A-Z]{1,20}")
-TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
-FIELD = re.compile(r"[A-Za-z0-9-]{1,64}")
-FIELD_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,1000}[\x21-\x7e])?")
-SENTENCE = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+FILE = r"[^\x00-\x1f\x7f]{1,500}"
+
+Parser = Callable[[Any], Any]
 
 
-def matching(pattern: re.Pattern[str], wanted: str) -> Callable[[Any], str]:
+def matching(pattern: str, wanted: str) -> Callable[[Any], str]:
+    whole = re.compile(pattern)
+
     def parse(value: Any) -> str:
-        if not isinstance(value, str) or len(value) > LONGEST or not pattern.fullmatch(value):
+        if not isinstance(value, str) or len(value) > LONGEST or not whole.fullmatch(value):
             raise ValueError(wanted)
         return value
 
     return parse
 
 
-prefix = matching(PREFIX, "a path like /api/orders, without a slash at its end")
-name = matching(NAME, "the name of an upstream: lower-case letters, digits, dots and hyphens")
-method = matching(METHOD, "a method in capital letters")
+prefix = matching(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", "a path like /api/orders, without a slash at its end")
+name = matching(
+    r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?(:\d{1,5})?",
+    "the name of an upstream: lower-case letters, digits, dots and hyphens",
+)
+method = matching("[A-Z]{1,20}", "a method in capital letters")
 scope = matching(SCOPE, "a scope like orders:read, or none")
-path = matching(PATH, 'a path below the prefix like "", "/{id}" or "/*"')
-token = matching(TOKEN, "a name of letters, digits and hyphens")
+path = matching(
+    r"(/([A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{[a-z_]{1,32}\}))*", 'a path below the prefix like "", "/{id}" or "/*"'
+)
+token = matching("[A-Za-z0-9_-]{1,64}", "a name of letters, digits and hyphens")
+field = matching("[A-Za-z0-9-]{1,64}", "names of letters, digits and hyphens")
+field_value = matching(r"[\x21-\x7e](?:[\x20-\x7e]{0,1000}[\x21-\x7e])?", "values of printable ASCII")
 
 
-def number(minimum: float, maximum: float, kind: type[int] | type[float] = int) -> Callable[[Any], Any]:
+def number(minimum: float, maximum: float, kind: type[int] | type[float] = int) -> Parser:
     def parse(value: Any) -> float:
         allowed = int if kind is int else (int, float)
         if isinstance(value, bool) or not isinstance(value, allowed) or not minimum <= value <= maximum:
@@ -137,17 +140,11 @@ def is_loopback(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def canary(value: Any) -> Canary:
-    if not isinstance(value, dict) or not {"upstream", "percent"} <= value.keys() <= CANARY.keys():
-        raise ValueError(f"a table of {', '.join(CANARY)}, with upstream and percent")
-    return Canary(**{key: CANARY[key](given) for key, given in value.items()})
-
-
 def edits(kept: frozenset[bytes], kept_prefix: bytes) -> Callable[[Any], Edits]:
     """`kept`: names that no table may change; with `kept_prefix` all that begin so."""
 
     def field_name(value: Any) -> bytes:
-        found = matching(FIELD, "names of letters, digits and hyphens")(value).lower().encode("ascii")
+        found = field(value).lower().encode("ascii")
         if found in kept or found.startswith(kept_prefix):
             raise ValueError(f"fields other than {found.decode()}, which the gateway or its security depends on")
         return found
@@ -155,8 +152,7 @@ def edits(kept: frozenset[bytes], kept_prefix: bytes) -> Callable[[Any], Edits]:
     def fields(value: Any) -> list[tuple[bytes, bytes]]:
         if not isinstance(value, dict):
             raise ValueError('fields like { x-shop = "eu" }')
-        text = matching(FIELD_VALUE, "values of printable ASCII")
-        return [(field_name(name), text(given).encode("ascii")) for name, given in value.items()]
+        return [(field_name(name), field_value(given).encode("ascii")) for name, given in value.items()]
 
     def parse(value: Any) -> Edits:
         if not isinstance(value, dict) or not value or not value.keys() <= {"remove", "set", "add"}:
@@ -168,34 +164,33 @@ def edits(kept: frozenset[bytes], kept_prefix: bytes) -> Callable[[Any], Edits]:
     return parse
 
 
-def address(value: Any) -> str:
-    try:
-        return str(ip_address(value if isinstance(value, str) else ""))
-    except ValueError:
-        raise ValueError("an IP address") from None
-
-
-def network(value: Any) -> str:
-    try:
-        return str(ip_network(value if isinstance(value, str) else ""))
-    except ValueError:
-        raise ValueError("networks like 10.0.0.0/18") from None
-
-
-def optional(kind: Callable[..., Any], parsers: dict[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
-    """A table whose fields all have defaults."""
-
-    def parse(value: Any) -> Any:
-        if not isinstance(value, dict) or not value.keys() <= parsers.keys():
-            raise ValueError(f"a table of {', '.join(parsers)}, each optional")
-        return kind(**{key: parsers[key](given) for key, given in value.items()})
+def ip(kind: Callable[[str], Any], wanted: str) -> Parser:
+    def parse(value: Any) -> str:
+        try:
+            return str(kind(value if isinstance(value, str) else ""))
+        except ValueError:
+            raise ValueError(wanted) from None
 
     return parse
 
 
-def tls(value: Any) -> Tls:
-    made: Tls = optional(Tls, TLS)(value)
-    if bool(made.cert) != bool(made.key):
+def table(kind: Callable[..., Any], needed: frozenset[str] = frozenset(), **fields: Parser) -> Parser:
+    """The fields of a smaller table within a route or an upstream; those that are not `needed` have defaults."""
+    wanted = (
+        f"a table of {', '.join(fields)}{', with ' + ' and '.join(sorted(needed)) if needed else ', each optional'}"
+    )
+
+    def parse(value: Any) -> Any:
+        if not isinstance(value, dict) or not needed <= value.keys() <= fields.keys():
+            raise ValueError(wanted)
+        return kind(**{key: fields[key](given) for key, given in value.items()})
+
+    return parse
+
+
+def tls(ca: str = "", cert: str = "", key: str = "") -> Tls:
+    made = Tls(ca, cert, key)
+    if bool(cert) != bool(key):
         raise ValueError("a table of ca, cert and key; a cert has a key")
     try:
         made.context()
@@ -204,22 +199,8 @@ def tls(value: Any) -> Tls:
     return made
 
 
-TLS: dict[str, Callable[[Any], str]] = dict.fromkeys(("ca", "cert", "key"), matching(FILE, "the path of a PEM file"))
-COMPRESSION: dict[str, Callable[[Any], Any]] = {
-    "min_bytes": number(1, 1 << 30),
-    "codings": listed(matching(re.compile("br|gzip"), "br and gzip, or one of them")),
-}
-CACHE: dict[str, Callable[[Any], Any]] = {
-    "max_bytes": number(1 << 20, 1 << 32),
-    "max_entries": number(1, 10_000_000),
-}
-CANARY: dict[str, Callable[[Any], Any]] = {
-    "upstream": name,
-    "percent": number(0, 100, float),
-    "header": lambda value: token(value).lower(),
-    "cookie": token,
-}
-ROUTE: dict[str, Callable[[Any], Any]] = {
+pem = matching(FILE, "the path of a PEM file")
+ROUTE: dict[str, Parser] = {
     "prefix": prefix,
     "upstream": lambda value: origin(value) if isinstance(value, str) and "/" in value else name(value),
     "rewrite": rewrite,
@@ -231,25 +212,34 @@ ROUTE: dict[str, Callable[[Any], Any]] = {
     "retries": number(0, 5),
     "rate_limit": limits,
     "max_body_bytes": number(0, 1 << 40),
-    "canary": canary,
+    "canary": table(
+        Canary,
+        frozenset({"upstream", "percent"}),
+        upstream=name,
+        percent=number(0, 100, float),
+        header=lambda value: token(value).lower(),
+        cookie=token,
+    ),
     "stream": flag,
     "websocket": flag,
     "idle_timeout_ms": number(100, 3_600_000),
-    "maintenance": matching(SENTENCE, "a sentence for clients of at most 200 characters"),
+    "maintenance": matching(r"[^\x00-\x1f\x7f]{1,200}", "a sentence for clients of at most 200 characters"),
     "request_headers": edits(NOT_FORWARDED | CREDENTIALS | {b"idempotency-key"}, IDENTITY),
     "answer_headers": edits(HOP_BY_HOP | OURS_IN_ANSWERS, b"access-control-"),
-    "compress": optional(Compression, COMPRESSION),
-    "cache": optional(Cache, CACHE),
+    "compress": table(
+        Compression, min_bytes=number(1, 1 << 30), codings=listed(matching("br|gzip", "br and gzip, or one of them"))
+    ),
+    "cache": table(Cache, max_bytes=number(1 << 20, 1 << 32), max_entries=number(1, 10_000_000)),
 }
 """The fields of a route in the file."""
-UPSTREAM: dict[str, Callable[[Any], Any]] = {
+UPSTREAM: dict[str, Parser] = {
     "url": origin,
     "health": prefix,
     "connect_timeout_ms": number(1, 60_000),
     "max_timeouts": number(1, 1000),
     "failure_rate": number(0.01, 1, float),
-    "addresses": listed(address),
-    "zones": listed(network),
-    "tls": tls,
+    "addresses": listed(ip(ip_address, "an IP address")),
+    "zones": listed(ip(ip_network, "networks like 10.0.0.0/18")),
+    "tls": table(tls, ca=pem, cert=pem, key=pem),
     "max_streams": number(1, 4000),
 }

@@ -7,6 +7,7 @@ own.
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
@@ -22,35 +23,30 @@ ROUTES = "/api/users"
 POSITIONS = {bound: position for position, bound in enumerate((*BUCKETS, float("inf")))}
 
 
-class Sample(NamedTuple):
-    """Counters since the start: requests, those that ended in 5xx, and for each bucket those within its bound."""
-
-    at: float
-    requests: float
-    failures: float
-    buckets: tuple[float, ...]
-
-
 class Interval(NamedTuple):
-    """The difference of two samples. Rates per second; durations in seconds, None without requests."""
+    """Some seconds: requests, those that ended in 5xx, and for each bucket those within its bound."""
 
     seconds: float
     requests: float
     failures: float
     buckets: tuple[float, ...]
 
+    def since(self, earlier: "Interval") -> "Interval":
+        buckets = tuple(new - old for new, old in zip(self.buckets, earlier.buckets, strict=True))
+        return Interval(
+            self.seconds - earlier.seconds, self.requests - earlier.requests, self.failures - earlier.failures, buckets
+        )
+
     @property
     def rate(self) -> float:
-        """Requests a second."""
         return self.requests / self.seconds
 
     @property
     def failure_share(self) -> float:
-        """The share of requests that ended in 5xx; 0 to 1."""
         return self.failures / self.requests if self.requests else 0.0
 
     def quantile(self, share: float) -> float | None:
-        """The duration that this share of the requests did not exceed, as PromQL's histogram_quantile has it."""
+        """The seconds that this share of the requests did not exceed, as PromQL's histogram_quantile has it."""
         if not self.requests:
             return None
         wanted = share * self.buckets[-1]
@@ -68,8 +64,8 @@ class Collects(Protocol):
     def collect(self) -> Iterable[Metric]: ...
 
 
-def read(histogram: Collects, at: float) -> Sample:
-    """The sum over the API's routes."""
+def read(histogram: Collects, at: float) -> Interval:
+    """From the start to `at`: the sum over the API's routes."""
     requests = failures = 0.0
     buckets = [0.0] * len(POSITIONS)
     family, *_ = histogram.collect()
@@ -81,41 +77,33 @@ def read(histogram: Collects, at: float) -> Sample:
         elif name.endswith("_count"):
             requests += value
             failures += value if labels["status_code"].startswith("5") else 0.0
-    return Sample(at, requests, failures, tuple(buckets))
+    return Interval(at, requests, failures, tuple(buckets))
 
 
 class History:
-    """The samples, oldest first."""
+    """What was counted up to each of the last SLOTS steps."""
 
     def __init__(self, histogram: Collects = DURATION, clock: Callable[[], float] = time.monotonic) -> None:
         self._histogram, self._clock = histogram, clock
-        self.started = clock()
-        self._samples = deque([read(histogram, self.started)], maxlen=SLOTS + 1)
+        self._started = clock()
+        self._samples = deque([read(histogram, self._started)], maxlen=SLOTS + 1)
 
     def sample(self) -> None:
         """Takes a sample if it is time for one; may be called more often."""
         now = self._clock()
-        if now - self._samples[-1].at >= STEP_SECONDS:
+        if now - self._samples[-1].seconds >= STEP_SECONDS:
             self._samples.append(read(self._histogram, now))
 
     def intervals(self) -> list[Interval]:
         """At most SLOTS, oldest first; empty until the first is over."""
-        return [_between(earlier, later) for earlier, later in pairwise(self._samples)]
+        return [later.since(earlier) for earlier, later in pairwise(self._samples)]
 
     def latest(self, seconds: float) -> Interval | None:
         """The last `seconds` or slightly more as one; None before the first sample."""
-        last = self._samples[-1]
-        first = next((s for s in reversed(self._samples) if s.at <= last.at - seconds), self._samples[0])
-        return _between(first, last) if last is not first else None
+        *older, last = self._samples
+        first = next((each for each in reversed(older) if each.seconds <= last.seconds - seconds), self._samples[0])
+        return last.since(first) if older else None
 
     @property
-    def uptime(self) -> float:
-        """Seconds since the start."""
-        return self._clock() - self.started
-
-
-def _between(earlier: Sample, later: Sample) -> Interval:
-    buckets = tuple(new - old for old, new in zip(earlier.buckets, later.buckets, strict=True))
-    return Interval(
-        later.at - earlier.at, later.requests - earlier.requests, later.failures - earlier.failures, buckets
-    )
+    def uptime(self) -> timedelta:
+        return timedelta(seconds=int(self._clock() - self._started))

@@ -18,7 +18,7 @@ from gateway_site.forwarding.circuit import State
 from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.service import Service
 from gateway_site.status import chart, wording
-from gateway_site.status.dependencies import Dependency, Look, look
+from gateway_site.status.dependencies import Dependency, look
 from gateway_site.status.history import STEP_SECONDS, History, Interval
 
 REFRESH_SECONDS = 5
@@ -55,7 +55,7 @@ class StatusPage:
             return response
         async with self._rendering:
             if time.monotonic() >= self._until:
-                content = self.describe(request.site, await look(self._users))
+                content = self.describe(request.site, *await look(self._users))
                 self._bodies = {
                     live: render("gateway/status.html", request, content | {"is_live": live}) for live in (True, False)
                 }
@@ -66,12 +66,12 @@ class StatusPage:
             answer.raw_headers.append((b"refresh", b"%d" % REFRESH_SECONDS))
         return answer
 
-    def describe(self, site: Site, seen: Look) -> dict[str, Any]:
+    def describe(self, site: Site, dependencies: list[Dependency], version: dict[str, Any]) -> dict[str, Any]:
         """The template's context."""
         self._history.sample()
         intervals = self._history.intervals()
         circuit = CIRCUIT[self._users.circuit.state]
-        level, headline = verdict(seen.dependencies, circuit)
+        level, headline = verdict(dependencies, circuit)
         return {
             "service": site.service,
             "level": level,
@@ -85,10 +85,10 @@ class StatusPage:
             ],
             "step": int(STEP_SECONDS),
             "workers": self._workers,
-            "dependencies": [row(dependency) for dependency in seen.dependencies],
+            "dependencies": [row(dependency) for dependency in dependencies],
             "circuit": circuit,
-            "releases": [release for release in (about(), seen.version) if release],
-            "uptime": wording.age(self._history.uptime),
+            "releases": [release for release in (about(), version) if release],
+            "uptime": self._history.uptime,
             "links": {name: path for name, path in pages.LINKS.items() if site.debug or name != "users"},
         }
 
@@ -106,7 +106,6 @@ def verdict(dependencies: list[Dependency], circuit: tuple[str, str, str]) -> tu
 
 
 def row(dependency: Dependency) -> dict[str, str]:
-    """A dependency in the table."""
     answered = f"answered in {wording.duration(dependency.seconds)}" if dependency.seconds is not None else ""
     level = {"up": "up", "down": "down"}.get(dependency.state, "warn")
     return {"name": dependency.name, "level": level, "state": dependency.state, "note": answered}

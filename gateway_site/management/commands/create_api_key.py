@@ -64,7 +64,7 @@ def name(text: str) -> str:
 def scopes(text: str) -> frozenset[str]:
     """The argparse type of scopes, separated by commas or spaces."""
     found = frozenset(text.replace(",", " ").split())
-    if not found or not all(scope in SCOPES or (":" in scope and SCOPE.fullmatch(scope)) for scope in found):
+    if not found or not all(scope in SCOPES or (":" in scope and re.fullmatch(SCOPE, scope)) for scope in found):
         raise ArgumentTypeError(f"give some of {ALL}, or scopes of your routes, like orders:read")
     return found
 

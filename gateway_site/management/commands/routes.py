@@ -10,7 +10,6 @@ from django.core.management.base import CommandError
 
 from common.cli.console import Command as BaseCommand
 from common.cli.console import table
-from gateway_site.guard.rate import Rate
 from gateway_site.routes.matching import Matcher
 from gateway_site.routes.table import OPEN, Edits, Route
 
@@ -51,28 +50,39 @@ manage_gateway.py routes
 
 
 def _row(route: Route, template: str) -> tuple[str, ...]:
-    scopes = ", ".join(route.scope_for(method) or "none" for method in ("GET", "POST")) if settings.AUTH else "no AUTH"
     upstream = route.upstream
     if route.canary:
         upstream += f", {route.canary.percent:g} % {route.canary.upstream}"
     forwarded = (route.rewrite + template.removeprefix(route.prefix)) or "/"
-    methods = " ".join(route.methods) or "all"
-    return template, upstream, forwarded, methods, scopes, str(route.timeout_ms), str(route.retries)
-
-
-def _rates(route: Route, method: str) -> list[Rate | None]:
-    limited = route.limit_for(route.scope_for(method) or OPEN)
-    return [settings.RATE_LIMIT, route.rate_limit[limited] if limited else None]
+    scopes = ", ".join(route.scope_for(method) or "none" for method in ("GET", "POST")) if settings.AUTH else "no AUTH"
+    return (
+        template,
+        upstream,
+        forwarded,
+        " ".join(route.methods) or "all",
+        scopes,
+        str(route.timeout_ms),
+        str(route.retries),
+    )
 
 
 def _explanation(method: str, target: str) -> str:
-    """Raises CommandError for a path that the table does not have."""
     path, _, query = target.partition("?")
-    found = (
-        None
-        if "%2f" in path.lower()
-        else Matcher((route, route) for route in settings.ROUTES.routes).find(unquote(path))
-    )
+    route, template = _taken(method, path)
+    forwarded = (route.rewrite + path.removeprefix(route.prefix) or "/") + (f"?{query}" if query else "")
+    lines = {
+        "route": template,
+        "upstream": f"{route.upstream} at {settings.ROUTES.upstreams[route.upstream].url}",
+        "forwarded as": f"{method} {forwarded}",
+        **_terms(route, method),
+    }
+    return "\n".join(f"{name + ':':20}{value}" for name, value in lines.items() if value)
+
+
+def _taken(method: str, path: str) -> tuple[Route, str]:
+    """The route that this request takes and its template. Raises CommandError if there is none."""
+    matcher = Matcher((route, route) for route in settings.ROUTES.routes)
+    found = None if "%2f" in path.lower() else matcher.find(unquote(path))
     route: Any = found.view if found else None
     if found is None or not path.startswith(route.prefix):
         raise CommandError(
@@ -80,35 +90,29 @@ def _explanation(method: str, target: str) -> str:
         )
     if route.methods and method not in route.allowed:
         raise CommandError(f"{found.template} has {', '.join(route.methods)}: the answer is 405", returncode=1)
-    url = settings.ROUTES.upstreams[route.upstream].url
-    forwarded = (route.rewrite + path.removeprefix(route.prefix) or "/") + (f"?{query}" if query else "")
+    return route, found.template
+
+
+def _terms(route: Route, method: str) -> dict[str, str]:
+    canary, compress, cache = route.canary, route.compress, route.cache
+    passed = " and ".join(kind for kind, is_on in (("streams", route.stream), ("WebSockets", route.websocket)) if is_on)
     body = settings.MAX_BODY_BYTES if route.max_body_bytes is None else route.max_body_bytes
-    lines = {
-        "route": found.template,
-        "upstream": f"{route.upstream} at {url}",
-        "forwarded as": f"{method} {forwarded}",
+    scope = route.scope_for(method)
+    own_limit = route.rate_limit.get(route.limit_for(scope or OPEN) or "")
+    return {
         "X-Forwarded-Prefix": route.removed or "none",
-        "scope": (route.scope_for(method) or "none") if settings.AUTH else "none: AUTH is none",
+        "scope": (scope or "none") if settings.AUTH else "none: AUTH is none",
         "time": f"{route.timeout_ms} ms, {route.retries} retries included",
         "body": f"at most {body} bytes",
-        "limit": " and ".join(str(rate) for rate in _rates(route, method) if rate) or "none",
+        "limit": " and ".join(str(rate) for rate in (settings.RATE_LIMIT, own_limit) if rate) or "none",
+        "canary": f"{canary.percent:g} % to {canary.upstream}" if canary else "",
+        "request headers": _edits(route.request_headers),
+        "answer headers": _edits(route.answer_headers),
+        "compress": f"{' or '.join(compress.codings)} from {compress.min_bytes} bytes" if compress else "",
+        "cache": f"{cache.max_entries} answers, {cache.max_bytes} bytes" if cache else "",
+        "passed on": f"{passed}, with at most {route.idle_timeout_ms} ms of silence" if passed else "",
+        "maintenance": f"503: {route.maintenance}" if route.maintenance else "",
     }
-    if route.canary:
-        lines["canary"] = f"{route.canary.percent:g} % to {route.canary.upstream}"
-    lines |= {
-        name: _edits(edits)
-        for name, edits in (("request headers", route.request_headers), ("answer headers", route.answer_headers))
-        if edits != Edits()
-    }
-    if route.compress:
-        lines["compress"] = f"{' or '.join(route.compress.codings)} from {route.compress.min_bytes} bytes"
-    if route.cache:
-        lines["cache"] = f"{route.cache.max_entries} answers, {route.cache.max_bytes} bytes"
-    if kinds := [kind for kind, is_on in (("streams", route.stream), ("WebSockets", route.websocket)) if is_on]:
-        lines["passed on"] = f"{' and '.join(kinds)}, with at most {route.idle_timeout_ms} ms of silence"
-    if route.maintenance:
-        lines["maintenance"] = f"503: {route.maintenance}"
-    return "\n".join(f"{name + ':':20}{value}" for name, value in lines.items())
 
 
 def _edits(edits: Edits) -> str:

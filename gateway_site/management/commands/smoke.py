@@ -13,6 +13,7 @@ from common.cli.console import add_format, table, whole
 from common.config import environment
 from gateway_site.management.expectations import as_object
 from gateway_site.management.round_trip import RoundTrip, Step
+from gateway_site.routes import values
 
 VISIBLE_SECONDS = 2.0
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -67,7 +68,7 @@ manage_gateway.py smoke --url http://localhost:3000
 
     def position(self) -> str:
         """The last step before Ctrl-C: the deletion of the user, if one was created."""
-        steps = self.trip.taken_steps if self.trip is not None else []
+        steps = self.trip.steps if self.trip else []
         return f" after {len(steps)} steps, the last: {steps[-1].name} {steps[-1].outcome}" if steps else ""
 
 
@@ -85,18 +86,11 @@ def visible_users_url(url: str) -> str:
 
 def origin(text: str) -> str:
     """The argparse type of a URL without a path."""
-    parts = urlsplit(text)
-    if (
-        parts.scheme not in {"http", "https"}
-        or not parts.hostname
-        or parts.path.strip("/")
-        or parts.query
-        or "@" in parts.netloc
-    ):
-        raise ArgumentTypeError(
-            "give http:// or https:// and a host, without path or password, like https://api.example.com"
-        )
-    return text.rstrip("/")
+    try:
+        return values.origin(text)
+    except ValueError:
+        cure = "give http:// or https:// and a host, without path or password, like https://api.example.com"
+        raise ArgumentTypeError(cure) from None
 
 
 def _row(step: Step) -> tuple[str, str, str, str]:

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from common.cli.console import Command as BaseCommand
 from common.cli.console import whole
+from gateway_site.management.expectations import reason
 
 settings: Any = conf.settings  # mypy's plugin only has the user service's settings
 
@@ -18,8 +19,6 @@ ANSWER_SECONDS = 2.0
 
 
 class Command(BaseCommand):
-    """Waits for the user service."""
-
     help = """\
 Waits until the user service is ready, its store included (/health/ready at USER_SERVICE_URL). Exits 1 if it is not in time.
 The gateway needs no such wait: without the user service it starts, and answers 502."""
@@ -49,10 +48,6 @@ def _what_is_missing(seconds: float) -> str:
     url = f"{settings.USER_SERVICE_URL}/health/ready"
     try:
         answer = requests.get(url, timeout=seconds, allow_redirects=False)
-    except requests.Timeout:
-        return "no answer in time"
-    except requests.ConnectionError:
-        return "no connection"
     except requests.RequestException as error:
-        return type(error).__name__
+        return reason(error)
     return "" if answer.status_code == requests.codes.ok else f"/health/ready answered {answer.status_code}"

@@ -81,11 +81,6 @@ def test_in_production_browsers_get_links_unless_the_setting_says_otherwise(
     assert "<svg" in page(production)
 
 
-def test_setting_turns_it_off_in_dev() -> None:
-    with serving("gateway_site", DEBUG="true", STATUS_PAGE="false") as gateway:
-        assert "<svg" not in page(gateway)
-
-
 def test_shows_versions_and_that_everything_works(production: Served) -> None:
     assert headline(production) == "Everything works"
     text = page(production)

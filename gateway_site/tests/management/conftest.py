@@ -1,15 +1,24 @@
-"""A way to run the gateway's commands as a shell does."""
+"""Ways to run the gateway's commands: in this process, and as a shell does."""
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
+from django.core.management import call_command
 
 from tools.processes.service import ROOT
 
 COMMAND_SECONDS = 60
+
+
+def called(*words: str) -> tuple[str, str]:
+    """What the command writes to stdout and stderr. Raises CommandError."""
+    out, err = io.StringIO(), io.StringIO()
+    call_command(*words, stdout=out, stderr=err)
+    return out.getvalue(), err.getvalue()
 
 
 @pytest.fixture

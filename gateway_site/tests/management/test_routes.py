@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
+from django.core.management import CommandError
 
-Shell = Callable[..., Any]
+from gateway_site.guard import rate
+from gateway_site.routes.reading import Own, table
+from gateway_site.tests.management.conftest import called
 
 ORDERS = """
 [upstreams.orders]
@@ -28,16 +31,25 @@ compress = {}
 
 
 @pytest.fixture
-def orders(tmp_path: Path) -> str:
-    path = tmp_path / "routes.toml"
-    path.write_text(ORDERS)
-    return str(path)
+def orders(settings: Any, tmp_path: Path) -> Callable[..., None]:
+    """Puts a table in force: ORDERS, or another."""
+
+    def put(text: str = ORDERS, **others: Any) -> None:
+        path = tmp_path / "routes.toml"
+        path.write_text(text)
+        settings.ROUTES = table(str(path), "http://user-service:3001", {}, {}, Own(3000))
+        for name, value in others.items():
+            setattr(settings, name, value)
+
+    put()
+    return put
 
 
-def test_prints_the_table(shell: Shell, orders: str) -> None:
-    done = shell("routes", ROUTES=orders, AUTH="apikey", AUTH_API_KEYS_FILE="/nowhere")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [" ".join(line.split()) for line in done.stdout.splitlines()[2:]] == [
+def test_prints_the_table(orders: Callable[..., None]) -> None:
+    orders(AUTH=("apikey",))
+    printed, said = called("routes")
+    assert said == ""
+    assert [" ".join(line.split()) for line in printed.splitlines()[2:]] == [
         "/api/orders orders, 2.5 % next / GET PUT orders:read, orders:write 200 2",
         "/api/orders/{path} orders, 2.5 % next /{path} GET PUT orders:read, orders:write 200 2",
         "/api/users user-service /users all users:read, users:write 5000 2",
@@ -45,9 +57,9 @@ def test_prints_the_table(shell: Shell, orders: str) -> None:
     ]
 
 
-def test_explains_a_request(shell: Shell, orders: str) -> None:
-    done = shell("routes", "--explain", "get", "/api/orders/7%20a?x=1", ROUTES=orders, RATE_LIMIT="5/s")
-    assert done.stdout.splitlines() == [
+def test_explains_a_request(orders: Callable[..., None]) -> None:
+    orders(AUTH=(), RATE_LIMIT=rate.parse("5/s"))
+    assert called("routes", "--explain", "get", "/api/orders/7%20a?x=1")[0].splitlines() == [
         "route:              /api/orders/{path}",
         "upstream:           orders at http://orders:3002",
         "forwarded as:       GET /7%20a?x=1",
@@ -63,45 +75,43 @@ def test_explains_a_request(shell: Shell, orders: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "line"),
+    ("method", "path", "line"),
     [
-        (("GET", "/api/users/1/2"), "error: no route has /api/users/1/2: the gateway answers it itself, or with 404; "),
-        (("GET", "/api/users%2f1"), "error: no route has /api/users%2f1: "),
-        (("GET", "/api/%75sers/1"), "error: no route has /api/%75sers/1: "),
-        (("POST", "/api/orders"), "error: /api/orders has GET, PUT: the answer is 405"),
+        ("GET", "/api/users/1/2", "no route has /api/users/1/2: the gateway answers it itself, or with 404; "),
+        ("GET", "/api/users%2f1", "no route has /api/users%2f1: "),
+        ("GET", "/api/%75sers/1", "no route has /api/%75sers/1: "),
+        ("POST", "/api/orders", "/api/orders has GET, PUT: the answer is 405"),
     ],
 )
-def test_a_request_without_a_route_exits_1(shell: Shell, orders: str, request_: tuple[str, str], line: str) -> None:
-    done = shell("routes", "--explain", *request_, ROUTES=orders)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(line)
-    assert len(done.stderr.splitlines()) == 1
+def test_a_request_without_a_route_fails(orders: object, method: str, path: str, line: str) -> None:
+    with pytest.raises(CommandError, match="^" + line) as caught:
+        called("routes", "--explain", method, path)
+    assert caught.value.returncode == 1
 
 
-def test_a_malformed_table_is_one_line(shell: Shell) -> None:
+def test_a_malformed_table_is_one_line(shell: Callable[..., Any]) -> None:
     done = shell("routes", ROUTES="/health=http://h")
     assert done.returncode == 1
     assert "ROUTES: route /health: /health would hide /health" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_stream_is_explained_and_its_http_route_has_no_end(shell: Shell, tmp_path: Path) -> None:
-    path = tmp_path / "routes.yaml"
-    path.write_text("routes:\n- {prefix: /feed, upstream: 'http://feed', stream: true, websocket: true}\n")
-    done = shell("routes", "--explain", "GET", "/feed", ROUTES=str(path))
-    assert "passed on:          streams and WebSockets, with at most 60000 ms of silence" in done.stdout.splitlines()
-    done = shell("routes", "--http-routes", "public", ROUTES=str(path))
-    (feed,) = yaml.safe_load_all(done.stdout)
+def test_a_stream_is_explained_and_its_http_route_has_no_end(orders: Callable[..., None]) -> None:
+    orders('[[routes]]\nprefix = "/feed"\nupstream = "http://feed"\nstream = true\nwebsocket = true\n')
+    explained, _ = called("routes", "--explain", "GET", "/feed")
+    assert "passed on:          streams and WebSockets, with at most 60000 ms of silence" in explained.splitlines()
+    printed, said = called("routes", "--http-routes", "public")
+    feed = next(yaml.safe_load_all(printed))
     assert feed["spec"]["rules"][0]["timeouts"] == {"request": "0ms"}
-    assert "/feed" not in done.stderr
+    assert "/feed" not in said
 
 
-def test_prints_http_routes_and_names_what_they_cannot_say(shell: Shell, orders: str) -> None:
+def test_prints_http_routes_and_names_what_they_cannot_say(orders: Callable[..., None]) -> None:
     more = '[[routes]]\nprefix = "/shop"\nupstream = "http://shop.web"\npaths = ["", "/cart"]\nrewrite = ""\n'
     more += '[[routes]]\nprefix = "/ext"\nupstream = "http://a.example.com"\n'
-    Path(orders).write_text(ORDERS.replace("percent = 2.5", 'percent = 2.5, header = "x-canary", cookie = "c"') + more)
-    done = shell("routes", "--http-routes", "public", ROUTES=orders, USER_SERVICE_URL="http://user-service:3001")
-    objects = list(yaml.safe_load_all(done.stdout))
+    orders(ORDERS.replace("percent = 2.5", 'percent = 2.5, header = "x-canary", cookie = "c"') + more)
+    printed, said = called("routes", "--http-routes", "public")
+    objects = list(yaml.safe_load_all(printed))
     assert [each["metadata"]["name"] for each in objects] == ["api-orders", "shop", "api-users"]
     get, head, put = [objects[0]["spec"]["rules"][number : number + 3] for number in (0, 3, 6)]
     assert [rule["matches"][0]["method"] for rule in (get[0], head[0], put[0])] == ["GET", "HEAD", "PUT"]
@@ -123,7 +133,7 @@ def test_prints_http_routes_and_names_what_they_cannot_say(shell: Shell, orders:
         for path in ("", "/cart")
     ]
     assert objects[1]["spec"]["rules"][0]["backendRefs"] == [{"name": "shop", "namespace": "web", "port": 80}]
-    assert [line.removeprefix("not in the HTTPRoutes: ") for line in done.stderr.splitlines()][1:] == [
+    assert [line.removeprefix("not in the HTTPRoutes: ") for line in said.splitlines()][1:] == [
         "/api/orders: canary by the cookie c",
         "/api/orders: max_body_bytes",
         "/api/orders: compress",

@@ -31,8 +31,3 @@ def test_user_service_without_its_store_is_not_ready(shell: Shell, tmp_path: Pat
         done = shell("wait_for_upstream", "--timeout", "2", USER_SERVICE_URL=running.url)
     assert done.returncode == 1
     assert "503" in done.stderr
-
-
-def test_help_has_an_example(shell: Shell) -> None:
-    for command in ("wait_for_upstream", "smoke"):
-        assert f"example:\n  manage_gateway.py {command}" in shell(command, "--help").stdout

@@ -11,6 +11,7 @@ import requests
 from common import __version__
 from gateway_site.status import history
 from gateway_site.status import page as status_page
+from tests.in_process import evaluated
 from tests.recording import Recording, recording
 from tests.serving import Served, serving
 from tools.processes.service import Service
@@ -79,6 +80,7 @@ def test_in_production_browsers_get_links_unless_the_setting_says_otherwise(
     assert 'href="/api/docs"' in reduced
     assert "<svg" not in reduced
     assert "<svg" in page(production)
+    assert evaluated("gateway_site", DEBUG="true", STATUS_PAGE="false")["STATUS_PAGE"] is False
 
 
 def test_shows_versions_and_that_everything_works(production: Served) -> None:

@@ -11,7 +11,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 IMAGES=${IMAGES:?ghcr.io/OWNER}
 IMAGES=${IMAGES,,}
-mapfile -t images < <(deploy/bin/image_names.sh | cut -d ' ' -f 2)
+names=$(deploy/bin/image_names.sh | cut -d ' ' -f 2)
+mapfile -t images <<<"$names"
 
 merge() {
   local image sources

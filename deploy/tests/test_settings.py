@@ -19,7 +19,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(enc
 SITES = {GATEWAY: "gateway_site.settings", USERS: "users_site.settings"}
 
 OWN = {
-    GATEWAY: {"ALLOWED_HOSTS", "USER_SERVICE_URL", "AUTH", "AUTH_API_KEYS_FILE"},
+    GATEWAY: {"ALLOWED_HOSTS", "USER_SERVICE_URL", "LOOPBACK_UPSTREAMS", "AUTH", "AUTH_API_KEYS_FILE"},
     USERS: {"ALLOWED_HOSTS", "REDIS_HOST"},
 }
 """Settings for which the base has another value; every other one repeats the default, to be visible."""

@@ -124,7 +124,7 @@ def _shown(module: str, environment: frozenset[tuple[str, str | None]], files: f
             variables[name] = str(secret) if is_file else PLACEHOLDER if value is None else value
             if name in TABLES and variables[name].startswith("/"):
                 known = variables[name] in dict(files)  # else from a Secret
-                variables[name] = folder + variables[name] if known else "/api/users=http://placeholder/users"
+                variables[name] = folder + variables[name] if known else "/api/users=http://known.to.the.cluster/users"
         variables["DJANGO_SETTINGS_MODULE"] = f"{module}.settings"
         command = [sys.executable, "-c", WITHOUT_FILES.get(module, "") + SHOW]
         done = subprocess.run(

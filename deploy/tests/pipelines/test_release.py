@@ -36,6 +36,7 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
     (folder / "deploy").mkdir(parents=True)
     shutil.copytree(BIN, folder / "deploy/bin")
+    shutil.copy(ROOT / "deploy/Dockerfile", folder / "deploy")
     for name, text in {
         "common/__init__.py": '__version__ = "1.2.3"\n',
         "CHANGELOG.md": CHANGELOG,

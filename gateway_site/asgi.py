@@ -22,8 +22,8 @@ from gateway_site.forwarding.names import look_up
 from gateway_site.forwarding.reload import Reloader
 from gateway_site.forwarding.service import Service
 from gateway_site.forwarding.view import Forward, in_maintenance
+from gateway_site.guard.build import build_guard
 from gateway_site.guard.cors import Cors
-from gateway_site.guard.late import LateGuard
 from gateway_site.guard.scrape import closed_to_proxies
 from gateway_site.routes.table import Route
 
@@ -31,7 +31,7 @@ from gateway_site.routes.table import Route
 def build(settings: Any) -> Application:
     """Opens no connection. Raises ImproperlyConfigured."""
     dropped = FROM_CLIENT_WITHOUT_CREDENTIALS if settings.AUTH else FROM_CLIENT
-    guard = LateGuard(settings)
+    guard = build_guard(settings)
     threads = ThreadPoolExecutor(1, "coding")  # as many jobs wait as requests are in flight, at most
 
     def view(route: Route, services: dict[str, Service]) -> View:
@@ -56,7 +56,7 @@ def build(settings: Any) -> Application:
         ready_when=any,
         on_stop=[guard.close, door.close],
         background=[partial(look_up, settings.ROUTES.upstreams.values())],
-        samplers=[guard.sample, *samplers],
+        samplers=[*guard.samplers, *samplers],
         opening=Cors(settings.CORS_ALLOWED_ORIGINS).open if settings.CORS_ALLOWED_ORIGINS else None,
         in_force=_in_force(settings),
     )

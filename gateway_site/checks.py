@@ -26,12 +26,10 @@ CLIENT_TIMEOUT_MS = 60_000
 @register(Tags.security, deploy=True)
 def settings_in_production(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Settings that are wrong in production."""
-    return warnings("gateway", shared_faults()) + warnings("gateway", chain(_faults(), _route_faults()))
+    return warnings("gateway", chain(shared_faults(), _open_doors(), _bounds(), _loopback_upstreams()))
 
 
-def _faults() -> Iterator[Fault]:
-    from gateway_site.forwarding.service import CAPACITY  # plain `check` and the start do not need it
-
+def _open_doors() -> Iterator[Fault]:
     if not settings.AUTH:
         yield 10, "AUTH is none: every caller may read and write every user", "set AUTH, unless a proxy in front checks"
     if settings.RATE_LIMIT is None:
@@ -48,6 +46,17 @@ def _faults() -> Iterator[Fault]:
             "AUTH_JWKS_URL is not https: an attacker in the network can replace the keys and sign tokens",
             "use https, unless the issuer is in the same cluster and its network is policed",
         )
+    if wide := [str(network) for network in settings.TRUSTED_PROXIES if network.prefixlen == 0]:
+        yield (
+            14,
+            f"TRUSTED_PROXIES holds {', '.join(wide)}: every client can forge its address",
+            "list only the addresses of your proxies",
+        )
+
+
+def _bounds() -> Iterator[Fault]:
+    from gateway_site.forwarding.service import CAPACITY  # plain `check` and the start do not need it
+
     if settings.UPSTREAM_TIMEOUT_MS >= CLIENT_TIMEOUT_MS:
         yield (
             11,
@@ -66,15 +75,9 @@ def _faults() -> Iterator[Fault]:
             f"MAX_IN_FLIGHT is {settings.MAX_IN_FLIGHT}, but the pool carries {CAPACITY} requests",
             f"set MAX_IN_FLIGHT to {CAPACITY} or less: requests above it only wait to be refused",
         )
-    if wide := [str(network) for network in settings.TRUSTED_PROXIES if network.prefixlen == 0]:
-        yield (
-            14,
-            f"TRUSTED_PROXIES holds {', '.join(wide)}: every client can forge its address",
-            "list only the addresses of your proxies",
-        )
 
 
-def _route_faults() -> Iterator[Fault]:
+def _loopback_upstreams() -> Iterator[Fault]:
     for upstream in settings.ROUTES.upstreams.values():
         if is_loopback(urlsplit(upstream.url).hostname or ""):
             yield (

@@ -1,32 +1,30 @@
 """How many requests this process serves now."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
-class Step:
-    """A context in which the count differs by `step`. Holds no state of its own, so all requests share it."""
-
-    def __init__(self, load: "Load", step: int) -> None:
-        self._load, self._step = load, step
-
-    def __enter__(self) -> None:
-        self._load.count += self._step
-
-    def __exit__(self, *error: Any) -> None:
-        self._load.count -= self._step
-
-
-class Load(Step):
+class Load:
     """`with in_flight:` counts a request. A plain int, because the limit compares it on every request."""
 
     def __init__(self) -> None:
-        super().__init__(self, 1)
         self.count = 0
-        self._paused = Step(self, -1)
 
-    def paused(self) -> Step:
-        """`with in_flight.paused():` while a request waits for its client or for its refusal: waiting is not load."""
-        return self._paused
+    def __enter__(self) -> None:
+        self.count += 1
+
+    def __exit__(self, *error: Any) -> None:
+        self.count -= 1
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """While a request waits for its client or for its refusal: waiting is not load."""
+        self.count -= 1
+        try:
+            yield
+        finally:
+            self.count += 1
 
 
 in_flight = Load()

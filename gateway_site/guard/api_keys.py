@@ -113,7 +113,7 @@ class ApiKeys:
         self._path, self._scopes, self._clock = path, scopes, clock
         self._seen = self._version()
         self._entries = self._read()
-        self._met: dict[bytes, Entry] = {}  # valid keys as they were sent: at most one for each entry
+        self._verified: dict[bytes, Entry] = {}  # valid keys as they were sent: at most one for each entry
         self._look_at = time.monotonic() + LOOK_SECONDS
 
     async def check(self, key: bytes) -> Principal:
@@ -124,10 +124,10 @@ class ApiKeys:
         """
         if time.monotonic() >= self._look_at:
             self._look()
-        entry = self._met.get(key) or self._entries.get(hashlib.sha256(key).digest())
+        entry = self._verified.get(key) or self._entries.get(hashlib.sha256(key).digest())
         if entry is None:
             raise challenge.invalid("unknown_key", "The API key is not known")
-        self._met[key] = entry
+        self._verified[key] = entry
         if self._clock() >= entry.expires:
             raise challenge.invalid("expired", "The API key has expired")
         return entry.principal
@@ -139,7 +139,7 @@ class ApiKeys:
             return
         self._seen = version
         try:
-            self._entries, self._met = self._read(), {}
+            self._entries, self._verified = self._read(), {}
         except (OSError, ValueError) as error:
             KEY_FILE_READS.labels("failed").inc()
             notices.warn("AUTH_API_KEYS_FILE cannot be read, the previous keys stay", reason=why(error))

@@ -1,6 +1,5 @@
-"""Wires the guard."""
+"""Wires the guard. PyJWT and redis-py are imported only if a setting needs them."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +7,7 @@ from common.config.environment import SettingError
 from gateway_site.guard.api_keys import ApiKeys, why
 from gateway_site.guard.credentials import Credentials
 from gateway_site.guard.guard import Guard
-from gateway_site.guard.limit import LocalStore, Store
+from gateway_site.guard.limit import LocalStore
 from gateway_site.guard.rate import Rate
 
 if TYPE_CHECKING:
@@ -21,21 +20,12 @@ def build_guard(settings: Any) -> Guard:
     keys = _keys(settings, scopes) if "apikey" in settings.AUTH else None
     tokens = _tokens(settings, scopes) if "jwt" in settings.AUTH else None
     credentials = Credentials(keys, tokens) if settings.AUTH else None
-    store: Callable[[Rate, str], Store] = _local
-    samplers = []
-    if settings.RATE_LIMIT_STORE != "local":
-        from gateway_site.guard.limit_store import RedisStores  # redis-py: 10 MB
+    if settings.RATE_LIMIT_STORE == "local":
+        return Guard(credentials, settings.RATE_LIMIT, _local, scopes=scopes)
+    from gateway_site.guard.limit_store import RedisStores  # redis-py: 10 MB
 
-        stores = RedisStores(settings.RATE_LIMIT_STORE)
-        store, samplers = stores.make, [stores.sample]
-    return Guard(
-        credentials,
-        settings.RATE_LIMIT,
-        store,
-        scopes=scopes,
-        on_stop=[tokens.keys.close] if tokens is not None else [],
-        samplers=samplers,
-    )
+    stores = RedisStores(settings.RATE_LIMIT_STORE)
+    return Guard(credentials, settings.RATE_LIMIT, stores.make, scopes=scopes, samplers=[stores.sample])
 
 
 def _tokens(settings: Any, scopes: set[str]) -> "Tokens":
@@ -58,5 +48,5 @@ def _keys(settings: Any, scopes: set[str]) -> ApiKeys:
         raise SettingError(f"AUTH_API_KEYS_FILE cannot be used ({why(error)}): {cure}") from None
 
 
-def _local(rate: Rate, name: str) -> Store:
+def _local(rate: Rate, name: str) -> LocalStore:
     return LocalStore(rate)

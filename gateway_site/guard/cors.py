@@ -1,7 +1,7 @@
 """CORS (Fetch standard §3.3): pages of exact origins may call from a browser; no wildcard, no cookies."""
 
 from common.http.request import Request
-from common.http.response import Fields, RawResponse
+from common.http.response import RawResponse
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 FIELDS = (
@@ -12,8 +12,11 @@ EXPOSED = (
     b"Allow, ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
     b"X-Durability, X-Request-ID"
 )
-MAX_AGE_SECONDS = b"600"
-
+PREFLIGHT = (
+    (b"access-control-allow-methods", METHODS),
+    (b"access-control-allow-headers", FIELDS),
+    (b"access-control-max-age", b"600"),
+)
 VARY = (b"vary", b"Origin")
 
 
@@ -30,21 +33,9 @@ class Cors:
         if origin not in self._origins:
             request.answer_fields += (VARY,)
             return None
+        allow = (b"access-control-allow-origin", origin)
         if request.method == "OPTIONS" and b"access-control-request-method" in given:
-            request.answer_fields += self._preflight(origin)
+            request.answer_fields += (allow, *PREFLIGHT, VARY)
             return RawResponse(204, [])
-        request.answer_fields += (_allow(origin), (b"access-control-expose-headers", EXPOSED), VARY)
+        request.answer_fields += (allow, (b"access-control-expose-headers", EXPOSED), VARY)
         return None
-
-    def _preflight(self, origin: bytes) -> Fields:
-        return (
-            _allow(origin),
-            (b"access-control-allow-methods", METHODS),
-            (b"access-control-allow-headers", FIELDS),
-            (b"access-control-max-age", MAX_AGE_SECONDS),
-            VARY,
-        )
-
-
-def _allow(origin: bytes) -> tuple[bytes, bytes]:
-    return b"access-control-allow-origin", origin

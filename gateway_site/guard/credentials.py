@@ -1,26 +1,23 @@
 """Finds the one credential of a request and checks it."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from common.http.request import Request
 from gateway_site.guard import challenge
-from gateway_site.guard.api_keys import PREFIX
+from gateway_site.guard.api_keys import PREFIX, ApiKeys
 from gateway_site.guard.principal import Principal
 from gateway_site.routes.field_names import CREDENTIALS
 
+if TYPE_CHECKING:
+    from gateway_site.guard.tokens import Tokens
+
 AUTHORIZATION, API_KEY = b"authorization", b"x-api-key"
-
-
-class Checker(Protocol):
-    """API keys or tokens."""
-
-    async def check(self, credential: bytes) -> Principal: ...
 
 
 class Credentials:
     """`keys` and `tokens`: the accepted kinds, at least one."""
 
-    def __init__(self, keys: Checker | None, tokens: Checker | None) -> None:
+    def __init__(self, keys: ApiKeys | None, tokens: "Tokens | None") -> None:
         self._keys, self._tokens = keys, tokens
 
     async def check(self, request: Request) -> Principal:
@@ -38,10 +35,14 @@ class Credentials:
         credential = key if key is not None else bearer
         if credential is None:
             raise challenge.missing()
-        is_key = key is not None or self._tokens is None or (bearer is not None and bearer.startswith(PREFIX))
-        checker = self._keys if is_key and self._keys is not None else self._tokens
-        assert checker is not None  # noqa: S101 - there is at least one
-        return await checker.check(credential)
+        if self._keys is not None and (key is not None or self._tokens is None or credential.startswith(PREFIX)):
+            return await self._keys.check(credential)
+        assert self._tokens is not None  # noqa: S101 - there is at least one
+        return await self._tokens.check(credential)
+
+    async def close(self) -> None:
+        if self._tokens is not None:
+            await self._tokens.keys.close()
 
 
 def token(authorization: bytes) -> bytes | None:

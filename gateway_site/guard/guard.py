@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from common.http.health import Step
 from common.http.problem import Problem
 from common.http.request import Request
 from common.http.response import Response
@@ -17,26 +16,26 @@ from gateway_site.routes.table import ANY, OPEN, READING, Route
 
 
 class Guard:
-    """Without `credentials` every caller may do everything. `default` limits all routes together; `store` makes the numbers
-    of a limit with a name. `scopes`: all there are; those of new routes are added. `samplers`: see Application."""
+    """Without `credentials` every caller may do everything. `default` limits all routes together; `make_store` makes the
+    store of a limit from its rate and name. `scopes`: all there are; those of new routes are added. `samplers`: see
+    Application."""
 
     def __init__(
         self,
         credentials: Credentials | None,
         default: Rate | None,
-        store: Callable[[Rate, str], Store],
+        make_store: Callable[[Rate, str], Store],
         *,
         scopes: set[str],
-        on_stop: Sequence[Step],
-        samplers: Sequence[Callable[[], None]],
+        samplers: Sequence[Callable[[], None]] = (),
     ) -> None:
-        self._credentials, self._store, self._scopes, self._on_stop = credentials, store, scopes, on_stop
+        self._credentials, self._make_store, self._scopes = credentials, make_store, scopes
         self.samplers = samplers
-        self._default = self._limiter(default, "default") if default else None
         self._limiters: dict[tuple[str, Rate], Limiter] = {}
+        self._everywhere = [self._limiter("default", default)] if default else []
 
     def protect(self, route: Route, view: View) -> View:
-        """The view behind the guard, which passes it the fields that name the caller."""
+        """The view behind the guard, which passes it the fields that name the caller; the view alone if nothing guards it."""
         self._scopes.update(route.scopes.values())
         limiters = {scope: self._limiters_of(route, scope) for scope in route.scopes.values()}
         if not (self._credentials or any(limiters.values())):
@@ -44,16 +43,17 @@ class Guard:
         return partial(self._serve, route, view, limiters)
 
     def _limiters_of(self, route: Route, scope: str) -> list[Limiter]:
-        limiters = [self._default] if self._default else []
-        if limited := route.limit_for(scope):
-            rate, name = route.rate_limit[limited], route.prefix if limited == ANY else f"{route.prefix} {limited}"
-            if (name, rate) not in self._limiters:  # else a new table would reset it
-                self._limiters[name, rate] = self._limiter(rate, name)
-            limiters.append(self._limiters[name, rate])
-        return limiters
+        limited = route.limit_for(scope)
+        if not limited:
+            return self._everywhere
+        name = route.prefix if limited == ANY else f"{route.prefix} {limited}"
+        return [*self._everywhere, self._limiter(name, route.rate_limit[limited])]
 
-    def _limiter(self, rate: Rate, name: str) -> Limiter:
-        return Limiter(rate, self._store(rate, name), name)
+    def _limiter(self, name: str, rate: Rate) -> Limiter:
+        """Kept, because a new table of routes must not reset the limits of the old one."""
+        if (name, rate) not in self._limiters:
+            self._limiters[name, rate] = Limiter(rate, self._make_store(rate, name), name)
+        return self._limiters[name, rate]
 
     async def _serve(self, route: Route, view: View, limits: dict[str, list[Limiter]], request: Request) -> Response:
         """The view's answer; with credentials every write is audited. Raises Problem (400, 401, 403, 429, 503)."""
@@ -81,9 +81,10 @@ class Guard:
         return response
 
     async def close(self) -> None:
-        limiters = [self._default] if self._default else []
-        for step in (*self._on_stop, *(limiter.close for limiter in (*limiters, *self._limiters.values()))):
-            await step()
+        if self._credentials is not None:
+            await self._credentials.close()
+        for limiter in self._limiters.values():
+            await limiter.store.close()
 
 
 async def _identify(request: Request, credentials: Credentials, limiters: list[Limiter]) -> Principal:

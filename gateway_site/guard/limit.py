@@ -90,7 +90,7 @@ class Limiter:
     """One rate for every client, and the header fields that show it under `name` (draft-ietf-httpapi-ratelimit-headers)."""
 
     def __init__(self, rate: Rate, store: Store, name: str = "default") -> None:
-        self._store = store
+        self.store = store
         self._interval, tolerance = nanoseconds(rate)
         self._tolerance = tolerance + min(ROUNDED, self._interval // 2)
         quoted = b'"%b"' % name.encode("ascii")
@@ -105,15 +105,12 @@ class Limiter:
 
     async def count(self, request: Request, client: str) -> None:
         """Counts the request and adds the fields to its answer. Raises Problem (429)."""
-        full_in, early = await self._store.take(client)
+        full_in, early = await self.store.take(client)
         request.answer_fields += self._fields((self._tolerance - full_in) // self._interval, -(-full_in // SECOND))
         if early > 0:
             RATE_LIMITED.inc()
             retry_after = (b"retry-after", b"%d" % -(-early // SECOND))
             raise Problem("too-many-requests", self._refusal, headers=[retry_after])
-
-    async def close(self) -> None:
-        await self._store.close()
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""The guard's metrics. Only a gateway with a guard imports and shows them."""
+"""The guard's metrics."""
 
 from prometheus_client import Counter
 

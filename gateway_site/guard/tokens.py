@@ -32,7 +32,7 @@ TYPES = frozenset({None, "jwt", "at+jwt", "application/at+jwt"})
 _SUBJECT = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 """At most 255 ASCII characters (OpenID Connect Core §2), valid in a header."""
 
-REFUSALS: tuple[tuple[type[Exception], str, str], ...] = (
+FAULTS: tuple[tuple[type[Exception], str, str], ...] = (
     (exceptions.ExpiredSignatureError, "expired", "The token has expired"),
     (exceptions.ImmatureSignatureError, "not_yet", "The token is not valid yet"),
     (exceptions.MissingRequiredClaimError, "claims", "The token lacks a claim"),
@@ -120,7 +120,7 @@ class Tokens:
         except NoKeys:
             raise Problem("upstream-unavailable", "The issuer's keys are not available.") from None
         except Exception as error:  # a hostile token can make a parser raise anything
-            reason, text = next((reason, text) for kind, reason, text in REFUSALS if isinstance(error, kind))
+            reason, text = next((reason, text) for kind, reason, text in FAULTS if isinstance(error, kind))
             raise challenge.invalid(reason, text) from error
 
     def _decoded(self, token: bytes, key: Any, algorithm: str) -> Verified:

@@ -15,6 +15,8 @@ from tests.recording import Recording, recording
 from tests.serving import Served, serving
 
 Start = Callable[..., AbstractContextManager[Served]]
+Keys = dict[str, tuple[str, str]]
+"""A key and its line in the file, by name."""
 
 
 @pytest.fixture(autouse=True)
@@ -55,8 +57,8 @@ def trusted_issuer(running_issuer: Issuer) -> Iterator[Issuer]:
 
 
 @pytest.fixture(scope="session")
-def keys() -> dict[str, tuple[str, str]]:
-    """API keys and their lines: one with all scopes, one that may only read."""
+def keys() -> Keys:
+    """One with all scopes, one that may only read."""
     return {
         "writer": api_keys.create("writer", frozenset({READ, WRITE}), None),
         "reader": api_keys.create("reader", frozenset({READ}), None),
@@ -64,7 +66,7 @@ def keys() -> dict[str, tuple[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def key_file(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, tuple[str, str]]) -> Path:
+def key_file(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Path:
     """The file with both keys."""
     path = tmp_path_factory.mktemp("keys") / "api-keys.txt"
     path.write_text("# test keys\n\n" + "\n".join(line for _, line in keys.values()) + "\n")

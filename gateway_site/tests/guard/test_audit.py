@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway_site.tests.guard.conftest import Keys
 from gateway_site.tests.guard.issuer import token
 from tests.in_process import built, call
 from tests.log_lines import Line, access_lines, lines, waited_for
@@ -12,7 +13,6 @@ from tests.recording import Recording
 from tests.serving import Served, logged
 from tests.wire import exchange, get
 
-Keys = dict[str, tuple[str, str]]
 USER = "01900000-0000-7000-8000-000000000000"
 FIELDS = {"action", "principal", "user_id", "remote_addr", "status_code", "result", "request_id"}
 

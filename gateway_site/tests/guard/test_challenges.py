@@ -2,13 +2,12 @@
 
 import pytest
 
-from gateway_site.tests.guard.conftest import Start
+from gateway_site.tests.guard.conftest import Keys, Start
 from gateway_site.tests.guard.issuer import Issuer, token
 from tests.recording import Recording
 from tests.serving import Served
 from tests.wire import exchange, get
 
-Keys = dict[str, tuple[str, str]]
 USER = "/api/users/01900000-0000-7000-8000-000000000000"
 
 

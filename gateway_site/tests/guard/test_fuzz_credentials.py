@@ -5,6 +5,7 @@ import time
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway_site.tests.guard.conftest import Keys
 from gateway_site.tests.guard.issuer import EC_KEY, Issuer, token
 from tests.recording import Recording
 from tests.serving import Served
@@ -33,7 +34,7 @@ def asked(gateway: Served, credential: bytes) -> int:
 @QUIET
 @given(data=st.data())
 def test_no_damaged_credential_passes(
-    guarded: Served, upstream: Recording, trusted_issuer: Issuer, keys: dict[str, tuple[str, str]], data: st.DataObject
+    guarded: Served, upstream: Recording, trusted_issuer: Issuer, keys: Keys, data: st.DataObject
 ) -> None:
     good = data.draw(st.sampled_from([b"Bearer " + TOKEN, b"Bearer " + keys["writer"][0].encode()]))
     credential = data.draw(damaged(good))
@@ -61,6 +62,6 @@ def says_the_same(credential: bytes, good: bytes) -> bool:
     return scheme.lower() == b"bearer" and (value == said or (bool(signed) and value.rpartition(b".")[0] == signed))
 
 
-def test_undamaged_credentials_pass(guarded: Served, trusted_issuer: Issuer, keys: dict[str, tuple[str, str]]) -> None:
+def test_undamaged_credentials_pass(guarded: Served, trusted_issuer: Issuer, keys: Keys) -> None:
     assert asked(guarded, b"Bearer " + TOKEN) == 200
     assert asked(guarded, b"bearer  " + keys["writer"][0].encode()) == 200

@@ -2,13 +2,12 @@
 
 import pytest
 
+from gateway_site.tests.guard.conftest import Keys
 from gateway_site.tests.guard.issuer import token
 from tests.log_lines import access_lines, lines
 from tests.recording import Recording
 from tests.serving import Served
 from tests.wire import exchange, get
-
-Keys = dict[str, tuple[str, str]]
 
 FORGED = [
     "X-Authenticated-Subject: jwt:root",

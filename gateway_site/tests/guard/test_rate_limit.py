@@ -1,8 +1,6 @@
 """RATE_LIMIT: the rate of a client, the header fields, which requests count as one client, and bounded memory."""
 
 import re
-import time
-import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -10,17 +8,16 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_site.guard.limit import MAX_CLIENTS, LocalStore, client_of
+from gateway_site.guard.limit import LocalStore, client_of
 from gateway_site.guard.rate import Rate, parse
-from gateway_site.tests.guard.conftest import Start
+from gateway_site.tests.guard.conftest import Keys, Start
 from gateway_site.tests.guard.issuer import Issuer, token
-from tests.log_lines import access_lines, waited_for
+from tests.log_lines import waited_for
 from tests.recording import OK, Recording
 from tests.serving import Served
 from tests.wire import Answer, exchange, get
 from tools.processes.store import store as running_store
 
-Keys = dict[str, tuple[str, str]]
 FORWARDED = "X-Forwarded-For: {}"
 
 
@@ -107,32 +104,11 @@ def test_guessing_is_limited_by_address_and_harms_no_other_client(limited: Serve
     assert ask(limited, good, FORWARDED.format("198.51.100.7")).status == 200
 
 
-def test_refused_requests_are_logged_with_their_address(limited: Served) -> None:
-    ask(limited, FORWARDED.format("198.51.100.50"), "X-Request-ID: refused-here")
-    (line,) = access_lines(limited, "refused-here")
-    assert line["remote_addr"] == "198.51.100.50"
-
-
 def test_only_a_trusted_proxy_sets_the_clients_address(start: Start, upstream: Recording) -> None:
     with start(RATE_LIMIT="36/h;burst=3") as gateway:
         answers = [ask(gateway, FORWARDED.format(f"203.0.113.{number}")).status for number in range(5)]
         assert exchange(gateway.port, get("/health")).status == 200
     assert answers == [200, 200, 200, 429, 429]
-
-
-def test_each_address_has_its_own_limit(start: Start, upstream: Recording) -> None:
-    with start(RATE_LIMIT="36/h;burst=1", TRUSTED_PROXIES="127.0.0.1/32") as gateway:
-        answers = [ask(gateway, FORWARDED.format(f"203.0.113.{number}")).status for number in (1, 2, 1, 2)]
-    assert answers == [200, 200, 429, 429]
-
-
-def test_the_limit_recovers_with_time(start: Start, upstream: Recording) -> None:
-    with start(RATE_LIMIT="2/s;burst=2") as gateway:
-        deadline = time.monotonic() + 10
-        while ask(gateway).status == 200:
-            assert time.monotonic() < deadline
-        time.sleep(1.2)
-        assert ask(gateway).status == 200
 
 
 @pytest.mark.parametrize(
@@ -150,7 +126,7 @@ def test_a_client_is_an_address_or_a_network_of_one_subscriber(address: str, cli
     assert client_of(address) == client
 
 
-def test_ten_thousand_clients_fit_and_a_million_take_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ten_thousand_clients_fit_and_a_million_take_no_more() -> None:
     now = [1]
     known = LocalStore(Rate(1, 3600, 1), max_clients=20_000, clock=lambda: now[0])
     for number in range(10_000):
@@ -163,19 +139,6 @@ def test_ten_thousand_clients_fit_and_a_million_take_no_more(monkeypatch: pytest
     for number in range(15_000):
         known.take_now(f"addr:later-{number}")
     assert len(known) <= 15_000, "clients with a whole burst are evicted"
-
-
-def test_a_crowd_takes_five_megabytes() -> None:
-    tracemalloc.start()
-    try:
-        known = LocalStore(Rate(1, 3600, 1))
-        for number in range(MAX_CLIENTS + 5_000):
-            known.take_now(f"addr:2001:db8:1234:{number:x}::/64")
-        taken, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert len(known) == MAX_CLIENTS
-    assert taken < 7e6
 
 
 RATES = st.builds(Rate, st.integers(1, 1000), st.sampled_from([1, 60, 3600]), st.integers(1, 50))

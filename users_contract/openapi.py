@@ -18,7 +18,6 @@ from common.openapi.components import (
     GIVEN_REQUEST_ID,
     always_sent,
     header,
-    parser_refusals,
     problem_responses,
     sent,
 )
@@ -237,7 +236,7 @@ def _operation(
     parameters: list[Any],
     **options: Any,
 ) -> Any:
-    responses = {**ok, **problem_responses((*EVERYWHERE, *codes, *extra_codes)), **parser_refusals()}
+    responses = {**ok, **problem_responses((*EVERYWHERE, *codes, *extra_codes))}
     statuses = sorted({str(key[0] if isinstance(key, tuple) else key) for key in responses})
     retried = [status for status in statuses if status in {"409", "429", "503"}]
     carried = [

@@ -8,7 +8,7 @@ When a client disconnects, the server cancels the task.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from common.http.deadline import HEADER as DEADLINE
 from common.http.deadline import start as start_deadline
 from common.http.delivery import deliver
 from common.http.forwarded import is_allowed
+from common.http.health import Step
 from common.http.overload import refuse
 from common.http.problem import Problem
 from common.http.request import ClientGone, Request
@@ -41,7 +42,6 @@ CLIENT_CLOSED_REQUEST = 499
 UNGUARDED = ("/health", "/metrics")
 """Probes answer whatever the Host header (kubernetes/kubernetes#14713) and however many requests are in flight."""
 
-Step = Callable[[], Awaitable[None]]
 Task = Callable[[], Coroutine[Any, Any, None]]
 
 

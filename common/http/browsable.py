@@ -28,9 +28,8 @@ class PageRenderer(BrowsableAPIRenderer):
         """DRF's context with the table and the forms."""
         context: dict[str, Any] = super().get_context(data, accepted_media_type, renderer_context)
         context |= renderer_context["page"]
-        context["response_headers"]["Content-Type"] = renderer_context[
-            "content_type"
-        ]  # the answer's, not the renderer's
+        # The answer's, not the renderer's.
+        context["response_headers"]["Content-Type"] = renderer_context["content_type"]
         return context
 
     def show_form_for_method(self, *args: Any) -> bool:

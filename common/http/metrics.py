@@ -1,12 +1,13 @@
 """GET /metrics: django-prometheus's export, in a thread because it takes milliseconds."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from django.http import HttpResponse
 from django_prometheus.exports import ExportToDjangoView
 from prometheus_client.exposition import choose_encoder
 
+from common.http.health import Step
 from common.http.request import Request
 from common.http.response import Response
 from common.http.views import View, safe
@@ -14,7 +15,7 @@ from common.observability import metrics
 from common.observability.durations import MULTIPROCESS
 
 
-def metrics_view(before_scrape: Sequence[Callable[[], Awaitable[None]]]) -> View:
+def metrics_view(before_scrape: Sequence[Step]) -> View:
     """The view. `before_scrape` is awaited first; each bounds its own time and raises nothing."""
 
     @safe

@@ -25,19 +25,15 @@ class StrictSerializer(serializers.Serializer[Any]):
             except serializers.SkipField:
                 continue
         if not self.writable.keys() >= data.keys():
-            errors |= self.refusals(data)
+            errors |= {name[:100]: [self._fault(name)] for name in data if name not in self.writable}
         if errors:
             raise serializers.ValidationError(errors)
         return validated
 
-    def refusals(self, data: dict[str, Any]) -> dict[str, Any]:
-        """The error for each field that a client may not write."""
-        texts = {True: ("This field is read-only.", "read_only"), False: ("This field is not known.", "unknown")}
-        return {
-            name[:100]: [serializers.ErrorDetail(*texts[name in self.fields])]
-            for name in data
-            if name not in self.writable
-        }
+    def _fault(self, name: str) -> serializers.ErrorDetail:
+        if name in self.fields:
+            return serializers.ErrorDetail("This field is read-only.", "read_only")
+        return serializers.ErrorDetail("This field is not known.", "unknown")
 
     @cached_property
     def writable(self) -> dict[str, Any]:
@@ -49,12 +45,11 @@ def given_text(field: serializers.Field[Any, Any, Any, Any], data: Any) -> str:
     """`data` if it is a string. Raises ValidationError with DRF's words if it is missing, null or of another type."""
     if isinstance(data, str):
         return data
-    if data is serializers.empty and not field.required:
-        raise serializers.SkipField
-    if data is serializers.empty:
+    if data is not serializers.empty:
+        field.fail("null" if data is None else "invalid")
+    if field.required:
         field.fail("required")
-    raise_for = "null" if data is None else "invalid"
-    return field.fail(raise_for)
+    raise serializers.SkipField
 
 
 class WholeNumberField(serializers.IntegerField):

@@ -1,7 +1,6 @@
 """The server span of a request, named as OpenTelemetry's semantic conventions have it. Used only where a site traces."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.http.request import split_domain_port
@@ -11,8 +10,7 @@ from common.observability import tracing
 from common.observability.methods import METHODS
 
 
-@contextmanager
-def server_span(request: Request) -> Iterator[Any]:
+def server_span(request: Request) -> AbstractContextManager[Any]:
     """The span of a request; continues the client's trace (W3C Trace Context). `finish` sets its name and status."""
     server, port = split_domain_port(request.origin.host)
     attributes: dict[str, Any] = {
@@ -30,8 +28,7 @@ def server_span(request: Request) -> Iterator[Any]:
         attributes["http.request.method_original"] = request.method[:32]
     carried = ((name, request.header(name.encode())) for name in ("traceparent", "tracestate"))
     parent = {name: value for name, value in carried if value is not None}
-    with tracing.server_span(tracing.name(request.method), attributes, parent) as span:
-        yield span
+    return tracing.server_span(tracing.name(request.method), attributes, parent)
 
 
 def finish(span: Any, request: Request, status: int | None) -> None:

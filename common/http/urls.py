@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from django.urls import URLPattern, path
 
 from common.http import health, static, version
+from common.http.health import Step
 from common.http.metrics import metrics_view
 
 
 def service_urlpatterns(
-    probes: Mapping[str, health.Step],
+    probes: Mapping[str, Step],
     ready_when: Callable[[Iterable[bool]], bool],
-    before_scrape: Sequence[health.Step],
+    before_scrape: Sequence[Step],
 ) -> list[URLPattern]:
     """Health, metrics and version; with DEBUG the static files too."""
     return [

@@ -1,4 +1,4 @@
-"""The methods that a view allows."""
+"""What a view is, and the methods that it allows."""
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
@@ -17,21 +17,14 @@ def method_not_allowed(allowed: str) -> Problem:
     return Problem("method-not-allowed", f"This path has {allowed}.", headers=[(b"allow", allowed.encode())])
 
 
-def allow(*methods: str) -> Callable[[View], View]:
-    """Refuses every other method with a 405 problem and `Allow`."""
-    allowed = ", ".join(methods)
+def safe(view: View) -> View:
+    """Refuses every method but GET and HEAD."""
 
-    def decorate(view: View) -> View:
-        @wraps(view)
-        async def checked(request: Request, *args: Any, **kwargs: Any) -> Response:
-            if request.method not in methods:
-                raise method_not_allowed(allowed)
-            response: Response = await view(request, *args, **kwargs)
-            return response
+    @wraps(view)
+    async def checked(request: Request, *args: Any, **kwargs: Any) -> Response:
+        if request.method not in {"GET", "HEAD"}:
+            raise method_not_allowed("GET, HEAD")
+        response: Response = await view(request, *args, **kwargs)
+        return response
 
-        return checked
-
-    return decorate
-
-
-safe = allow("GET", "HEAD")
+    return checked

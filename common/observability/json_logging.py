@@ -86,10 +86,6 @@ class JSONFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, masked."""
-        return self.to_bytes(record).decode()
-
-    def to_bytes(self, record: logging.LogRecord) -> bytes:
-        """The line, masked, UTF-8, without its newline."""
         entry: dict[str, Any] = {
             "timestamp": clock.text(record.created),
             "level": LEVELS.get(record.levelname, "info"),
@@ -106,7 +102,7 @@ class JSONFormatter(logging.Formatter):
             entry.update(masked(fields))
         if record.exc_info and record.exc_info[1] is not None:
             entry.update(masked(exception_fields(record.exc_info[1])))
-        return orjson.dumps(entry)
+        return orjson.dumps(entry).decode()
 
 
 def exception_fields(error: BaseException) -> dict[str, str]:
@@ -124,8 +120,7 @@ class StdoutHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Never raises; what cannot be formatted is reported on stderr."""
         try:
-            if isinstance(self.formatter, JSONFormatter):
-                write(self.formatter.to_bytes(record))
+            write(self.format(record).encode())
         except Exception:
             self.handleError(record)
 

@@ -25,9 +25,7 @@ class Stdout:
     def __init__(self) -> None:
         self.dropped = 0
         self._unreported = 0
-        self._lock = (
-            threading.RLock()
-        )  # the exporter of traces logs from its thread, and a poll object serves one thread
+        self._lock = threading.RLock()  # the exporter of traces logs from its own thread
         self._poll = select.poll()
         self._poll.register(1, select.POLLOUT)
 

@@ -15,7 +15,6 @@ REQUEST_ID = "0b7ab6e2-5f0c-4c7e-9a43-3e8a4f4f2c11"
 PROBLEM = "application/problem+json"
 INSTANCE = "/api/users"
 
-
 EXAMPLES: dict[str, Any] = {
     "Allow": "GET, HEAD, OPTIONS",
     "RateLimit": '"default";r=99;t=1',
@@ -24,7 +23,7 @@ EXAMPLES: dict[str, Any] = {
     "WWW-Authenticate": 'Bearer realm="api-gateway"',
     "X-Request-ID": REQUEST_ID,
 }
-"""A class for each parameter and header that operations share."""
+"""One for each parameter and header that operations share."""
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
@@ -73,47 +72,30 @@ def always_sent(statuses: list[str]) -> list[OpenApiParameter]:
 GIVEN_REQUEST_ID = header("X-Request-ID", "An ID of 1-128 characters of `A-Za-z0-9._-` is kept; any other is replaced.")
 
 
-def problem_example(code: str) -> dict[str, Any]:
-    """A problem document as a client may receive it."""
-    errors = [{"field": "email", "code": "invalid", "detail": "Enter a valid email address."}]
-    return document(Problem(code, errors=errors if code == "validation-error" else None), INSTANCE, REQUEST_ID)
-
-
-def problem_response(status: int, codes: tuple[str, ...]) -> OpenApiResponse:
-    """The answer with one of these codes."""
-    texts = [f"`{code}`: {KINDS[code].title.lower()}" for code in codes]
-    return OpenApiResponse(
-        ProblemSerializer,
-        description="; ".join(texts) + ".",
-        examples=[
-            OpenApiExample(code, value=problem_example(code), response_only=True, status_codes=[str(status)])
-            for code in codes
-        ],
-    )
-
-
 def problem_responses(codes: tuple[str, ...]) -> dict[tuple[int, str], OpenApiResponse]:
-    """Answers by status and media type, for all codes that an operation may end in."""
+    """Answers by status and media type, for all codes that an operation may end in and for what the HTTP parser refuses."""
     by_status: dict[int, list[str]] = {}
     for code in dict.fromkeys(codes):
         by_status.setdefault(KINDS[code].status, []).append(code)
-    return {(status, PROBLEM): problem_response(status, tuple(found)) for status, found in sorted(by_status.items())}
-
-
-def parser_refusals() -> dict[tuple[int, str], OpenApiResponse]:
-    """The answers to requests that the HTTP parser refuses."""
-    return {
-        (status, PROBLEM): OpenApiResponse(
-            ProblemSerializer,
-            description=f"`malformed-request`: {what}.",
-            examples=[
-                OpenApiExample(
-                    "malformed-request",
-                    value={**problem_example("malformed-request"), "status": status},
-                    response_only=True,
-                    status_codes=[str(status)],
-                )
-            ],
-        )
-        for status, what in ((414, "the URL is too long"), (431, "the header is too large"))
+    answers = {
+        status: _answer(status, found, "; ".join(f"`{code}`: {KINDS[code].title.lower()}" for code in found))
+        for status, found in sorted(by_status.items())
     }
+    for status, what in ((414, "the URL is too long"), (431, "the header is too large")):
+        answers[status] = _answer(status, ["malformed-request"], f"`malformed-request`: {what}")
+    return {(status, PROBLEM): answer for status, answer in answers.items()}
+
+
+def _answer(status: int, codes: list[str], description: str) -> OpenApiResponse:
+    examples = [
+        OpenApiExample(code, value=_document(code, status), response_only=True, status_codes=[str(status)])
+        for code in codes
+    ]
+    return OpenApiResponse(ProblemSerializer, description=f"{description}.", examples=examples)
+
+
+def _document(code: str, status: int) -> dict[str, Any]:
+    """A problem as a client may receive it."""
+    errors = [{"field": "email", "code": "invalid", "detail": "Enter a valid email address."}]
+    problem = Problem(code, errors=errors if code == "validation-error" else None)
+    return {**document(problem, INSTANCE, REQUEST_ID), "status": status}

@@ -7,9 +7,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
-from common.openapi.components import GIVEN_REQUEST_ID, always_sent, parser_refusals, problem_responses
-
-UP = {"redis": "up"}
+from common.openapi.components import GIVEN_REQUEST_ID, always_sent, problem_responses
 
 
 class HealthSerializer(serializers.Serializer[Any]):
@@ -55,7 +53,6 @@ def operation(operation_id: str, summary: str, serializer: type, *answers: tuple
         )
         for status, description, example in answers
     } | problem_responses(codes)
-    responses |= parser_refusals()
     statuses = sorted({str(status) for status, _ in responses})
 
     class View(APIView):
@@ -90,7 +87,7 @@ urlpatterns = [
             "get_ready",
             "Readiness",
             ReadySerializer,
-            (200, "Ready", {"status": "ready", "dependencies": UP}),
+            (200, "Ready", {"status": "ready", "dependencies": {"redis": "up"}}),
             (503, "Not ready", {"status": "not ready", "dependencies": {"redis": "down"}}),
         ),
     ),

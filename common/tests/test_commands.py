@@ -1,5 +1,6 @@
 """Every command: help with an example that names it, and one line for wrong usage."""
 
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,16 @@ from tools.processes.service import ROOT
 
 APPS = ("common", SITE)
 OURS = sorted(name for name, app in get_commands().items() if app in APPS)
+MANAGE = f"manage_{SITE.removesuffix('_site')}.py"
+
+
+def manage(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, with no other setting."""
+    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "DATA_DIR"}}
+    command = [sys.executable, MANAGE, *words]
+    return subprocess.run(
+        command, cwd=ROOT, env={**inherited, **settings}, capture_output=True, text=True, timeout=30, check=False
+    )
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -25,7 +36,7 @@ def test_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> N
     assert end.value.code == 0
     options, _, example = capsys.readouterr().out.partition("example:\n")
     assert not re.search(r"^  --[a-z-]+( \S+)?\n  -", options, re.MULTILINE), "an option without a word about it"
-    assert f"manage.py {name}" in example or f"manage_{SITE.removesuffix('_site')}.py {name}" in example
+    assert f"manage.py {name}" in example or f"{MANAGE} {name}" in example
 
 
 def test_the_list_is_that_of_the_files() -> None:
@@ -35,16 +46,6 @@ def test_the_list_is_that_of_the_files() -> None:
 
 def test_schema_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     nowhere = tmp_path / "none" / "schema.yaml"
-    manage = f"manage_{SITE.removesuffix('_site')}.py"
-    settings = {"DEBUG": "true", "USER_SERVICE_URL": "http://127.0.0.1:1", "REDIS_URL": "redis://127.0.0.1:1"}
-    done = subprocess.run(
-        [sys.executable, manage, "spectacular", "--file", str(nowhere)],
-        cwd=ROOT,
-        env=settings,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = manage("spectacular", "--file", str(nowhere))
     assert done.returncode == 1
     assert done.stderr == f"error: {nowhere} cannot be written: No such file or directory\n"

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import django
+import pytest
 import requests
 
 from common import __version__
@@ -60,19 +61,15 @@ def test_not_ready_when_the_dependency_refuses(debug_site: Service) -> None:
     assert requests.get(f"{debug_site.url}/health/live", timeout=10).status_code == 200
 
 
-def test_not_ready_within_a_second_when_the_dependency_hangs(held_up: Service) -> None:
-    started = time.monotonic()
-    answer = requests.get(f"{held_up.url}/health/ready", timeout=10)
-    seconds = time.monotonic() - started
-    assert (answer.status_code, answer.json()["dependencies"]) == (503, {DEPENDENCY: "down"})
-    assert seconds < 1.8, "the contract has 1 s; the rest is for a noisy machine"
-
-
-def test_ready_again_once_the_dependency_answers(patient_site: tuple[Service, Dependency]) -> None:
+def test_not_ready_within_a_second_while_the_dependency_hangs(patient_site: tuple[Service, Dependency]) -> None:
     service, dependency = patient_site
     dependency.pause()
     try:
-        assert requests.get(f"{service.url}/health/ready", timeout=10).status_code == 503
+        started = time.monotonic()
+        answer = requests.get(f"{service.url}/health/ready", timeout=10)
+        seconds = time.monotonic() - started
+        assert (answer.status_code, answer.json()["dependencies"]) == (503, {DEPENDENCY: "down"})
+        assert seconds < 1.8, "the contract has 1 s; the rest is for a noisy machine"
     finally:
         dependency.resume()
     deadline = time.monotonic() + 10
@@ -88,9 +85,5 @@ def test_live_answers_while_requests_hang(held_up: Service) -> None:
             answers = list(pool.map(lambda _: requests.get(f"{held_up.url}/health/live", timeout=5), range(8)))
         assert {answer.status_code for answer in answers} == {200}
         first.settimeout(0.1)
-        with_answer = True
-        try:
+        with pytest.raises(TimeoutError):
             read(first)
-        except TimeoutError:
-            with_answer = False
-        assert not with_answer, "the request did not hang"

@@ -24,7 +24,8 @@ def head(path: str, *hosts: str, version: str = "1.1") -> bytes:
 
 @pytest.mark.parametrize("host", WRONG)
 def test_another_host_is_400(site: Service, host: str) -> None:
-    answer = exchange(site.port, head("/version", host))
+    request = head("/version", host).replace(b"\r\n\r\n", b"\r\nX-Forwarded-Host: 127.0.0.1\r\n\r\n")
+    answer = exchange(site.port, request)
     assert (answer.status, answer.json()["code"], answer.json()["instance"]) == (400, "malformed-request", "/version")
     assert answer.json()["errors"] == []
 

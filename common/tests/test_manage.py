@@ -1,18 +1,12 @@
 """Wrong usage of `manage_*.py`: one line on stderr and exit code 2, for every command."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from common import __version__
-from common.tests.test_commands import OURS
-from tests.site import SITE
-from tools.processes.service import ROOT
+from common.tests.test_commands import MANAGE, OURS, manage
 
-MANAGE = f"manage_{SITE.removesuffix('_site')}.py"
 WRONG = {
     "a command that is close to one": (["runservr"], "do you mean runserver?"),
     "a command like no other": (["xyzzy"], f"{MANAGE} help"),
@@ -21,14 +15,6 @@ WRONG = {
     "a file without a name": (["spectacular", "--file"], "--file"),
     "help for nothing": (["help", "xyzzy"], "xyzzy"),
 }
-
-
-def manage(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "DATA_DIR"}}
-    command = [sys.executable, MANAGE, *words]
-    return subprocess.run(
-        command, cwd=ROOT, env={**inherited, **settings}, capture_output=True, text=True, timeout=30, check=False
-    )
 
 
 @pytest.mark.parametrize(("words", "wanted"), WRONG.values(), ids=WRONG)

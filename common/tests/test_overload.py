@@ -46,7 +46,3 @@ def test_one_more_with_a_body_is_shed_and_its_body_is_not_read(full: Service) ->
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/metrics"])
 def test_probes_answer(full: Service, path: str) -> None:
     assert requests.get(full.url + path, timeout=5).status_code == 200
-
-
-def test_a_shed_request_is_accepted_later(held_up: Service) -> None:
-    assert requests.get(f"{held_up.url}/version", timeout=5).status_code == 200

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -12,9 +11,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.log_lines import lines, waited_for
-from tests.site import IS_GATEWAY, NOWHERE, SITE
-from tools.processes.service import ROOT, Service, free_port, service
+from tests.log_lines import waited_for
+from tests.site import NOWHERE, SITE
+from tools.processes.service import Service, service
 
 SECONDS = 30
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc on this system")
@@ -36,16 +35,6 @@ AS_PID_1 = ["sh", "-c", 'trap "" TERM; exec "$@"', "sh"]
 
 def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def started(**settings: str) -> "subprocess.CompletedProcess[str]":
-    """A start that must fail."""
-    command = [sys.executable, "-m", f"{SITE}.server"]
-    environment = {"PATH": os.environ["PATH"], "SECRET_KEY": "for tests", "ALLOWED_HOSTS": "a", "HOST": "127.0.0.1"}
-    environment |= {"PORT": str(free_port()), **NOWHERE, **settings}
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
 
 
 @needs_proc
@@ -143,35 +132,3 @@ def test_a_worker_whose_event_loop_hangs_is_killed_with_a_traceback(tmp_path: Pa
     finally:
         stuck.process.kill()
         stuck.process.wait()
-
-
-def test_a_port_in_use_is_one_line_at_once() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        failed = started(PORT=str(taken.getsockname()[1]))
-    assert failed.returncode == 1
-    (line,) = failed.stderr.splitlines()
-    assert "in use" in line
-
-
-BROKEN = (
-    {"AUTH": "apikey", "AUTH_API_KEYS_FILE": "/nowhere"} if IS_GATEWAY else {"REDIS_URL": "redis+sentinel://h:26379"}
-)
-
-
-def test_what_the_application_cannot_be_built_from_is_one_line_before_it_listens() -> None:
-    failed = started(**BROKEN)
-    assert (failed.returncode, failed.stdout) == (1, "")
-    (line,) = failed.stderr.splitlines()
-    assert list(BROKEN)[-1] in line
-
-
-def test_a_number_of_workers_that_is_none_is_one_line() -> None:
-    failed = started(WEB_CONCURRENCY="many")
-    assert (failed.returncode, failed.stdout) == (1, "")
-    (line,) = failed.stderr.splitlines()
-    assert "WEB_CONCURRENCY" in line
-
-
-def test_the_first_lines_are_json(tmp_path: Path) -> None:
-    with service(SITE, tmp_path, **NOWHERE) as running:
-        assert {"service", "timestamp", "level"} <= lines(running)[0].keys()

@@ -40,16 +40,3 @@ def test_it_is_on_every_answer_once(site: Service, path: str, method: str) -> No
     assert answer.values("x-request-id") == ["mine"]
     if "problem" in answer.values("content-type")[-1] and method != "HEAD":
         assert answer.json()["request_id"] == "mine"
-
-
-def test_a_request_that_the_parser_refuses_has_one_too(site: Service) -> None:
-    answer = exchange(site.port, b"NONSENSE\r\n\r\n")
-    (chosen,) = answer.values("x-request-id")
-    assert answer.json()["request_id"] == chosen
-
-
-def test_a_request_refused_for_its_framing_keeps_its_id(site: Service) -> None:
-    head = get("/health", "X-Request-ID: mine", "Content-Length: 1", "Transfer-Encoding: chunked", method="POST")
-    answer = exchange(site.port, head)
-    assert answer.status == 400
-    assert answer.values("x-request-id") == ["mine"]

@@ -1,6 +1,7 @@
 """A setting that is missing or malformed ends the process at start: one line on stderr that names it and the cure."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -101,6 +102,7 @@ def start(command: list[str], folder: Path, **settings: str) -> subprocess.Compl
             "REDIS_URL is malformed: set it to ",
         ),
         (["-m", "users_site.server"], {"REDIS_URL": "redis+sentinel://h:26379"}, "REDIS_URL"),
+        (["-m", "gateway_site.server"], {"AUTH": "apikey", "AUTH_API_KEYS_FILE": "/nowhere"}, "AUTH_API_KEYS_FILE"),
         (["-m", "users_site.server"], {"WEB_CONCURRENCY": "many"}, "WEB_CONCURRENCY is 'many': set it to "),
         ([str(ROOT / "manage_gateway.py"), "check"], {"AUTH": ""}, "AUTH is not set: "),
     ],
@@ -114,6 +116,14 @@ def test_the_process_ends_with_one_line_before_it_listens(
     (line,) = done.stderr.splitlines()
     assert named in line
     assert PASSWORD not in line
+
+
+def test_a_port_in_use_is_one_line_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = start(["-m", "gateway_site.server"], tmp_path, HOST="127.0.0.1", PORT=str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "in use" in line
 
 
 def test_a_malformed_env_file_stops_the_process(tmp_path: Path) -> None:

@@ -2,43 +2,32 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import requests
 
-from tools.processes.service import ROOT, free_port
+from tests.wire import connect, get, read
+from tools.processes.service import ROOT, Service
 
 
-def start(port: int, tmp_path: Path) -> tuple["subprocess.Popen[bytes]", int]:
-    reader, writer = os.pipe()
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PORT": str(port),
-        "HOST": "127.0.0.1",
-        "SECRET_KEY": "for tests",
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "DRAIN_SECONDS": "0",
-        "REDIS_URL": "redis://127.0.0.1:1/0",
-    }
-    command = [sys.executable, "-m", "gunicorn", "-c", "python:users_site.server"]
-    with (tmp_path / "stderr").open("wb") as errors:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=writer, stderr=errors)
-    os.close(writer)
-    return process, reader
-
-
-def wait_until_live(url: str) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            requests.get(f"{url}/health/live", timeout=5)
-            return
-        except requests.ConnectionError:
-            time.sleep(0.05)
+@pytest.fixture
+def piped(tmp_path: Path) -> Iterator[tuple[Service, int]]:
+    """A service, and the reading end of its stdout."""
+    pipe = tmp_path / "stdout"
+    os.mkfifo(pipe)
+    redirected = ["sh", "-c", 'exec "$@" >"$0"', str(pipe)]
+    running = Service("users_site", tmp_path, run_in=redirected, REDIS_URL="redis://127.0.0.1:1/0")
+    reader = os.open(pipe, os.O_RDONLY)
+    try:
+        running.wait_until_live()
+        yield running, reader
+    finally:
+        status = running.stop()
+    assert (status, running.errors.read_text()) == (0, "")
 
 
 def lost_lines(session: requests.Session, url: str) -> float:
@@ -46,51 +35,30 @@ def lost_lines(session: requests.Session, url: str) -> float:
     return float(next(line.split()[1] for line in metrics.splitlines() if line.startswith("log_lines_dropped_total")))
 
 
-def test_a_reader_that_is_gone_fails_no_request_and_breaks_no_connection(tmp_path: Path) -> None:
-    port = free_port()
-    process, reader = start(port, tmp_path)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_live(url)
-        os.close(reader)
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-            for _ in range(20):
-                assert exchange_on(connection).startswith(b"HTTP/1.1 404 ")
-        with requests.Session() as session:
-            assert lost_lines(session, url) >= 20
-    finally:
-        process.terminate()
-        process.wait(30)
-    assert process.returncode == 0
-    assert (tmp_path / "stderr").read_text() == ""
+def test_a_reader_that_is_gone_fails_no_request_and_breaks_no_connection(piped: tuple[Service, int]) -> None:
+    running, reader = piped
+    os.close(reader)
+    with connect(running.port) as connection:
+        for _ in range(20):
+            connection.sendall(get("/users/nobody"))
+            assert read(connection).status == 404
+    with requests.Session() as session:
+        assert lost_lines(session, running.url) >= 20
 
 
-def exchange_on(connection: socket.socket) -> bytes:
-    connection.sendall(b"GET /users/nobody HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-    return connection.recv(1 << 16)
-
-
-def test_a_stalled_reader_delays_no_request_and_gets_the_number_of_dropped_lines(tmp_path: Path) -> None:
-    port = free_port()
-    process, reader = start(port, tmp_path)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_until_live(url)
-        with requests.Session() as session:
-            for _ in range(600):  # some 200 kB of lines into a pipe of 64
-                assert session.get(f"{url}/users/nobody", timeout=5).status_code == 404
-            lost = lost_lines(session, url)
-            assert lost > 100
-            text = os.read(reader, 1 << 20)
-            session.get(f"{url}/users/nobody", timeout=5)
-        text += os.read(reader, 1 << 20)
-        entries = [json.loads(line) for line in text.splitlines()]
-        assert [entry["dropped"] for entry in entries if entry["message"] == "log lines dropped"] == [lost]
-    finally:
-        process.terminate()
-        process.wait(30)
-        os.close(reader)
-    assert process.returncode == 0
+def test_a_stalled_reader_delays_no_request_and_gets_the_number_of_dropped_lines(piped: tuple[Service, int]) -> None:
+    running, reader = piped
+    with requests.Session() as session:
+        for _ in range(600):  # some 200 kB of lines into a pipe of 64
+            assert session.get(f"{running.url}/users/nobody", timeout=5).status_code == 404
+        lost = lost_lines(session, running.url)
+        assert lost > 100
+        text = os.read(reader, 1 << 20)
+        session.get(f"{running.url}/users/nobody", timeout=5)
+    text += os.read(reader, 1 << 20)
+    entries = [json.loads(line) for line in text.splitlines()]
+    assert [entry["dropped"] for entry in entries if entry["message"] == "log lines dropped"] == [lost]
+    os.close(reader)
 
 
 PROGRAM = """

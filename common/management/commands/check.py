@@ -1,5 +1,6 @@
 """`check [--deploy]`: Django's checks, their findings on stdout for people or programs."""
 
+from logging import getLevelName
 from typing import Any
 
 from django.apps import apps
@@ -36,12 +37,13 @@ deliberate choices in SILENCED_SYSTEM_CHECKS. Exits 1 for a finding of --fail-le
             if not checks.tag_exists(tag, include_deployment_checks=options["deploy"]):
                 raise CommandError(f"there is no check with the tag {tag}", returncode=2)
         found = checks.run_checks(configs, tags=options["tags"], include_deployment_checks=options["deploy"])
-        shown = [as_object(message) for message in found if not message.is_silenced()]
+        found = [message for message in found if not message.is_silenced()]
+        shown = [as_object(message) for message in found]
         if options["format"] == "json":
             self.write_json(shown)
         for finding in shown if options["format"] == "text" else ():
             self.stdout.write("{id} {level}: {what}\n    {cure}".format_map(finding).rstrip())
-        bad = sum(LEVELS[finding["level"]] >= LEVELS[options["fail_level"].lower()] for finding in shown)
+        bad = sum(message.level >= getattr(checks, options["fail_level"]) for message in found)
         if bad:
             raise CommandError(f"{bad} of {len(shown)} findings are of level {options['fail_level']} or above")
         if shown:
@@ -50,10 +52,7 @@ deliberate choices in SILENCED_SYSTEM_CHECKS. Exits 1 for a finding of --fail-le
             self.stdout.write("nothing found")
 
 
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-NAMES = {number: name for name, number in LEVELS.items()}
-
-
 def as_object(message: checks.CheckMessage) -> dict[str, Any]:
     """A finding for JSON."""
-    return {"id": message.id, "level": NAMES[message.level], "what": message.msg, "cure": message.hint or ""}
+    level = getLevelName(message.level).lower()  # Django's levels are those of logging
+    return {"id": message.id, "level": level, "what": message.msg, "cure": message.hint or ""}

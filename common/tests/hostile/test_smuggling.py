@@ -85,6 +85,7 @@ def test_what_can_be_read_in_two_ways_is_refused_and_ends_the_connection(target:
     assert closed, "what follows on this connection could be anything"
     assert len(found) == 1, found
     assert found[0] == 400
+    assert b"application/problem+json" in answers
     assert not target.was_smuggled()
     assert target.forwarded() == []
 

@@ -14,6 +14,7 @@ from common.server.protocol import Protocol
 from common.server.refusal import Refusal
 
 SECONDS = 5
+Application = Callable[..., Awaitable[None]]
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -30,6 +31,17 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     text = f"{scope['method']} {scope['path']} ".encode() + body
     await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"%d" % len(text))]})
     await send({"type": "http.response.body", "body": text})
+
+
+def answering(status: int, *headers: tuple[bytes, bytes], body: bytes = b"", after: float = 0) -> Application:
+    """Answers every request like this, after so many seconds."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(after)
+        await send({"type": "http.response.start", "status": status, "headers": list(headers)})
+        await send({"type": "http.response.body", "body": body})
+
+    return application
 
 
 class Client:
@@ -85,7 +97,7 @@ class Running:
 
 
 @asynccontextmanager
-async def serving(application: Callable[..., Awaitable[None]] = echo) -> AsyncIterator[Running]:
+async def serving(application: Application = echo) -> AsyncIterator[Running]:
     """A server on a free port."""
     config = uvicorn.Config(application, http="common.server.protocol:Protocol", lifespan="off", log_config=None)
     config.load()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from common.server import limits
-from common.tests.server.conftest import Running, serving
+from common.tests.server.conftest import Running, answering, serving
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n"
 POST = GET.replace(b"GET", b"POST")
@@ -15,25 +15,15 @@ JUDGED = {
     "a target of the limit": (b"GET /" + b"a" * 8189 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 200),
     "a target above the limit": (b"GET /" + b"a" * 8190 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
     "a target with a fragment": (b"GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-    "a target with raw UTF-8": ("GET /ä HTTP/1.1\r\nHost: x\r\n\r\n".encode(), 400),
     "a field of the limit": (GET + b"A: " + b"a" * 8185 + b"\r\n\r\n", 200),
     "a field above the limit": (GET + b"A: " + b"a" * 8186 + b"\r\n\r\n", 431),
     "100 fields": (GET + b"A: b\r\n" * 99 + b"\r\n", 200),
     "101 fields": (GET + b"A: b\r\n" * 100 + b"\r\n", 431),
     "HTTP/0.9": (b"GET /a HTTP/0.9\r\nHost: x\r\n\r\n", 400),
-    "HTTP/2.0": (b"GET /a HTTP/2.0\r\nHost: x\r\n\r\n", 400),
     "HTTP/1.0 without Host": (b"GET /a HTTP/1.0\r\n\r\n", 200),
-    "no Host": (b"GET /a HTTP/1.1\r\n\r\n", 400),
-    "two Hosts": (GET + b"Host: x\r\n\r\n", 400),
     "chunked": (POST + b"Transfer-Encoding: CHUNKED\r\n\r\n" + CHUNKS + b"\r\n", 200),
     "chunked in HTTP/1.0": (b"POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS + b"\r\n", 400),
-    "two codings in two lines": (POST + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS, 400),
     "a trailer": (POST + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKS + b"A: b\r\n\r\n", 200),
-    "a trailer that frames": (
-        POST + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKS + b"Content-Length: 1\r\n\r\n",
-        400,
-    ),
-    "another one": (POST + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKS + b"transfer-encoding: chunked\r\n\r\n", 400),
 }
 
 
@@ -107,11 +97,7 @@ async def test_a_client_is_asked_for_the_body_that_it_holds_back(server: Running
 
 
 async def test_an_unread_body_closes_the_connection_without_a_reset() -> None:
-    async def refusing(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
-        await send({"type": "http.response.body"})
-
-    async with serving(refusing) as server, server.client() as client:
+    async with serving(answering(413, (b"content-length", b"0"))) as server, server.client() as client:
         client.send(POST + b"Content-Length: 3000000\r\n\r\n" + b"a" * 1_000_000)
         head, _ = await client.answer()
         assert b"\r\nconnection: close\r\n" in head
@@ -120,26 +106,12 @@ async def test_an_unread_body_closes_the_connection_without_a_reset() -> None:
 
 
 async def test_a_client_that_half_closed_gets_the_answers_to_all_its_requests() -> None:
-    async def slow(scope: Any, receive: Any, send: Any) -> None:
-        await asyncio.sleep(0.1)
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
-
-    async with serving(slow) as server, server.client() as client:
+    async with serving(answering(204, after=0.1)) as server, server.client() as client:
         client.send((GET + b"\r\n") * 3)
         client.writer.write_eof()
         assert (await client.rest()).count(b" 204 ") == 3
         async with asyncio.timeout(1):
             await server.until(lambda: not server.state.connections)
-
-
-async def test_a_client_that_closes_its_sending_side_gets_its_answer(server: Running) -> None:
-    async with server.client() as client:
-        client.send(GET + b"\r\n")
-        client.writer.write_eof()
-        head, body = await client.answer()
-        assert (status(head), body) == (200, b"GET /a ")
-        assert await client.rest() == b""
 
 
 async def test_http_1_0_connections_are_kept_if_asked(server: Running) -> None:
@@ -185,7 +157,7 @@ async def test_a_body_in_tiny_chunks_is_read(server: Running) -> None:
         assert (await client.answer())[1] == b"POST /a " + b"a" * 60_000
 
 
-@pytest.mark.parametrize("length", [b"9" * 5000, b"18446744073709551616", b"0x10"])
+@pytest.mark.parametrize("length", [b"9" * 5000, b"18446744073709551616"])
 async def test_an_absurd_length_is_400(server: Running, length: bytes) -> None:
     async with server.client() as client:
         client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: " + length + b"\r\n\r\n")
@@ -235,25 +207,12 @@ async def test_too_many_pipelined_requests_end_with_400(server: Running) -> None
     assert [int(answer[:3]) for answer in answers] == [200] * (limits.PIPELINED + 1) + [400]
 
 
-async def test_what_follows_the_last_request_is_discarded(server: Running) -> None:
-    async with server.client() as client:
-        client.send(GET + b"Connection: close\r\n\r\n" + GET + b"\r\n" + b"\0\0")
-        assert (await client.rest()).count(b"HTTP/1.1") == 1
-
-
 async def test_a_malformed_chunk_refuses_a_request_that_is_being_read(server: Running) -> None:
     async with server.client() as client:
         client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
         await server.until(lambda: bool(server.state.tasks))
         client.send(b"nonsense\r\n")
         await server.until(lambda: not server.state.tasks)
-
-
-@pytest.mark.parametrize("coding", [b"gzip, chunked", b"chunked\r\nTransfer-Encoding: gzip", b"identity"])
-async def test_other_transfer_codings_are_400(server: Running, coding: bytes) -> None:
-    async with server.client() as client:
-        client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + coding + b"\r\n\r\n0\r\n\r\n")
-        assert status((await client.answer())[0]) == 400
 
 
 async def test_an_answer_to_head_has_no_body(server: Running) -> None:

@@ -12,7 +12,7 @@ from tools.drills.stage import Stage
 from tools.processes.store import store
 from tools.run.services import ROOT, environment
 
-USERS = 20_000
+USERS = 100_000
 STEP_SECONDS = 600
 
 
@@ -21,7 +21,7 @@ class StepError(Exception):
 
 
 async def play(on: Stage) -> None:
-    """20,000 users are exported, restored into an empty store, compared and verified."""
+    """100,000 users are exported, restored into an empty store, compared and verified."""
     digest = await asyncio.to_thread(restore, USERS, on.folder)
     outcome = on.outcome("restore from a backup")
     outcome.note = f"{USERS:,} users, every byte: sha256 {digest[:12]}…"

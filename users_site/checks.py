@@ -8,6 +8,7 @@ users.W003 ALLOWED_HOSTS      W010 more requests than       W013 time-outs of Re
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +19,14 @@ from common.config.deployment import Fault, shared_faults, warnings
 GATEWAY_TIMEOUT_MS = 5000
 """The gateway's default UPSTREAM_TIMEOUT_MS."""
 
-LIVE_SECONDS = 2.0
+
+@register()
+def address_of_the_store(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Raises SettingError for a REDIS_URL that is malformed."""
+    from users_site import repository
+
+    repository.address_of(settings)
+    return []
 
 
 @register(Tags.security, deploy=True)
@@ -63,32 +71,33 @@ def _store_faults() -> Iterator[Fault]:
 
 def _server_faults() -> Iterator[Fault]:
     from users_site import repository
-    from users_site.operations.server import server_facts
+    from users_site.operations.bulk import Bulk
     from users_site.repository.errors import RepositoryError
 
     address = repository.address_of(settings)
     try:
-        server = server_facts(LIVE_SECONDS)
+        with closing(Bulk(is_checked=False)) as bulk:
+            info = bulk.info()
     except RepositoryError as error:
         yield 20, f"{address} was not checked: {error}", "run this where the service runs; the rest was checked"
         return
-    if server.eviction_policy != "noeviction":
+    if (policy := info.get("maxmemory_policy", "unknown")) != "noeviction":
         yield (
             21,
-            f"Redis deletes users when memory is full: its maxmemory-policy is {server.eviction_policy}",
+            f"Redis deletes users when memory is full: its maxmemory-policy is {policy}",
             "set maxmemory-policy noeviction: writes are refused with 503 instead",
         )
-    if not server.has_aof:
+    if not info.get("aof_enabled"):
         yield 22, "Redis keeps no append-only file: a restart loses users", "set appendonly yes, on a volume"
-    if server.max_memory == 0:
+    if not info.get("maxmemory"):
         yield (
             23,
             "Redis has no maxmemory: it grows until the kernel kills it, in place of refusing writes",
             "set maxmemory to three quarters of the container's limit: the rest is for forks and buffers",
         )
-    if server.role != "master":
-        yield 24, f"Redis is a {server.role}: it takes no writes", "point REDIS_URL at the primary, or at the sentinels"
-    if server.is_of_cluster and not address.is_cluster:
+    if (role := info.get("role", "unknown")) != "master":
+        yield 24, f"Redis is a {role}: it takes no writes", "point REDIS_URL at the primary, or at the sentinels"
+    if info.get("cluster_enabled") and not address.is_cluster:
         yield (
             25,
             "Redis is a node of a cluster, which may give the users' slot to another node",

@@ -1,5 +1,6 @@
 """The user service's settings."""
 
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from common.config import environment
@@ -38,36 +39,15 @@ LOGGING = logging_settings(SERVICE, APP_VERSION, LOG_LEVEL)
 SCHEMA_MODULE = "users_site.schema"
 SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"]["Role"] = "users_contract.contracts.ROLES"
 
-SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
-
-
-def _store_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in SCHEMES or not (parts.netloc or parts.path):
-        raise ValueError(url)
-    # Stops the most frequent mistakes before the service listens; the repository parses the whole grammar.
-    if parts.scheme in {"redis", "rediss"} and not (parts.hostname and parts.port != 0 and _is_database(parts.path)):
-        raise ValueError(url)
-    return url
-
-
-def _is_database(path: str) -> bool:
-    number = path.strip("/")
-    return not number or (number.isascii() and number.isdigit())
-
 
 def _redis_url() -> str:
-    """REDIS_URL, or one made of REDIS_HOST, REDIS_PORT and REDIS_PASSWORD."""
-    wanted = "redis://:password@host:6379/0 (or rediss://, unix://, redis+sentinel://, redis+cluster://)"
+    """REDIS_URL, which the repository parses, or one made of REDIS_HOST and REDIS_PORT."""
     url = environment.text("REDIS_URL")
     if url:
-        try:
+        with suppress(ValueError):
             environment.hide(urlsplit(url).password or "")
-            return _store_url(url)
-        except ValueError:
-            # Without the value: it may hold the password.
-            raise environment.SettingError(f"REDIS_URL is malformed: set it to {wanted}") from None
-    host = environment.required("REDIS_HOST", f"set it, or REDIS_URL to {wanted}")
+        return url
+    host = environment.required("REDIS_HOST", "set it, or REDIS_URL to redis://:password@host:6379/0")
     port = environment.integer("REDIS_PORT", 6379, minimum=1, maximum=65_535)
     return f"redis://{host}:{port}/0"
 

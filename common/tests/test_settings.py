@@ -49,8 +49,6 @@ GATEWAYS = [
 ]
 USER_SERVICES = [
     *((name, value) for name in ("REDIS_TIMEOUT_MS", "REDIS_CONNECT_TIMEOUT_MS") for value in ("many", "-1")),
-    *(("REDIS_URL", url) for url in ("redis:6379", "http://redis", "redis://", "redis://h:port", "redis://h:99999")),
-    *(("REDIS_URL", url) for url in ("redis://[::1", "redis://h/zero", f"redis://:{PASSWORD}@h:port/0")),
     ("TRUSTED_PROXIES", "everyone"),
     ("DURABILITY", "eternal"),
 ]
@@ -99,11 +97,12 @@ def start(command: list[str], folder: Path, **settings: str) -> subprocess.Compl
         (
             ["-m", "users_site.server"],
             {"REDIS_URL": f"redis://:{PASSWORD}@h:port/0"},
-            "REDIS_URL is malformed: set it to ",
+            "REDIS_URL has a malformed host or port: write ",
         ),
         (["-m", "users_site.server"], {"REDIS_URL": "redis+sentinel://h:26379"}, "REDIS_URL"),
         (["-m", "gateway_site.server"], {"AUTH": "apikey", "AUTH_API_KEYS_FILE": "/nowhere"}, "AUTH_API_KEYS_FILE"),
         (["-m", "users_site.server"], {"WEB_CONCURRENCY": "many"}, "WEB_CONCURRENCY is 'many': set it to "),
+        ([str(ROOT / "manage_users.py"), "check"], {"REDIS_URL": "redis://h:port"}, "REDIS_URL has a malformed host"),
         ([str(ROOT / "manage_gateway.py"), "check"], {"AUTH": ""}, "AUTH is not set: "),
     ],
     ids=str,

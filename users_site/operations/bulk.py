@@ -169,6 +169,12 @@ class Bulk:
         """Those of every server."""
         return self._clients.every()
 
+    def info(self) -> dict[str, Any]:
+        """A server's INFO: CONFIG is forbidden to most users and by most providers."""
+        with self.errors("info"):
+            found: dict[str, Any] = self.clients()[0].info()
+            return found
+
     def scan(self, kind: str = "") -> Iterator[list[bytes]]:
         """The keys of the layout, of one kind if given, in batches: one that exists all the time appears at least once."""
         pattern = f"{self.layout.pattern}:{kind}:*" if kind else f"{self.layout.pattern}*"

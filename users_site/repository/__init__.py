@@ -23,11 +23,11 @@ CLIENT_NAME = "user-service"
 logger = logging.getLogger(__name__)
 
 
-def connect(settings: Any, *, timeout: float | None = None, is_quiet: bool = False) -> UserRepository:
+def connect(settings: Any, *, is_quiet: bool = False) -> UserRepository:
     """The repository on the store of the settings; connects for the first command. Raises SettingError."""
     address = address_of(settings)
     layout = Layout(settings.PARTITIONS)
-    timeout = timeout or settings.REDIS_TIMEOUT_MS / 1000
+    timeout = settings.REDIS_TIMEOUT_MS / 1000
     notices = Notices(logger)
 
     def connection() -> Pipe | Place:

@@ -150,11 +150,6 @@ class UserRepository:
         """How many users there are."""
         return await self.store.count()
 
-    async def info(self) -> bytes:
-        """The server's INFO."""
-        text: bytes = await self.store.reply(self.store.pipe.execute("info", b"INFO"))
-        return text
-
     async def probe(self) -> None:
         """Returns if Redis serves users, and can make writes durable if required. Of several partitions one is enough: not
         to be ready in all services would take the users of the others away."""

@@ -1,5 +1,6 @@
 """`wait_for_redis`: returns when the store can be used."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -7,9 +8,8 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from common.cli.console import whole
-from users_site.operations.server import ready
+from users_site import repository
 from users_site.operations.store import StoreCommand
-from users_site.repository import address_of
 from users_site.repository.errors import RepositoryError, WrongLayout
 
 PAUSE_SECONDS = 0.2
@@ -27,10 +27,10 @@ class Command(StoreCommand):
         """Raises CommandError with the last reason."""
         self.started = time.monotonic()
         deadline = self.started + options["timeout"]
-        address = address_of(settings)
+        address = repository.address_of(settings)
         while True:
             try:
-                ready()
+                asyncio.run(_probe())
             except WrongLayout as error:  # which no waiting changes
                 raise CommandError(str(error)) from error
             except RepositoryError as error:
@@ -45,3 +45,11 @@ class Command(StoreCommand):
     def position(self) -> str:
         """How long it has waited."""
         return f" after {time.monotonic() - self.started:.1f} s"
+
+
+async def _probe() -> None:
+    users = repository.connect(settings, is_quiet=True)
+    try:
+        await users.probe()
+    finally:
+        await users.close()

@@ -17,7 +17,6 @@ METHODS: dict[str, Callable[[UserRepository], Awaitable[object]]] = {
     "create": lambda users: users.create("Ada", "a@example.org", "user"),
     "update": lambda users: users.update(UNKNOWN, to(name="Grace")),
     "delete": lambda users: users.delete(UNKNOWN),
-    "info": lambda users: users.info(),
     "probe": lambda users: users.probe(),
     "count": lambda users: users.count(),
 }

@@ -3,9 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tools.processes.service import Service, service
 from tools.processes.store import Store, store
+
+# One slow example on a busy machine is not a failure.
+settings.register_profile("busy machine", deadline=None)
+if settings.get_current_profile_name() == "default":
+    settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session")

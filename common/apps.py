@@ -9,5 +9,4 @@ class CommonConfig(AppConfig):
     name = "common"
 
     def ready(self) -> None:
-        """Importing registers."""
         from common.config import checks  # noqa: F401

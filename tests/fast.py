@@ -12,7 +12,7 @@ from hypothesis import settings
 PROCESS_EVENTS = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.system"}
 
 
-settings.register_profile("fast", max_examples=10)
+settings.register_profile("fast", max_examples=10, deadline=None)
 settings.load_profile("fast")
 
 _running = False

@@ -67,7 +67,6 @@ class Command(BaseCommand):
         return parser
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """Runs the command of a terminal. Exits 1 with one line where it failed."""
         self.is_command_line = True
         _log_to_stderr()
         signal.signal(signal.SIGTERM, _interrupt)
@@ -78,7 +77,6 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Runs the command; an error becomes one line. Raises SystemExit (1) or CommandError."""
         if self.needs_settings and self.setting_error is not None:
             raise self.setting_error
         try:
@@ -118,7 +116,6 @@ class Command(BaseCommand):
         return f" after {self.progress.position()}" if self.progress is not None else ""
 
     def write_json(self, result: Any) -> None:
-        """One JSON document on stdout."""
         self.stdout.write(orjson.dumps(result, option=orjson.OPT_INDENT_2).decode())
 
     def _show(self, text: str) -> None:
@@ -135,7 +132,6 @@ class Command(BaseCommand):
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:
-    """Adds `--format`, which every command with a result has."""
     parser.add_argument(
         "--format", choices=FORMATS, default="text", help="of the result: text for people, json for programs"
     )

@@ -22,7 +22,6 @@ class Progress(tqdm):  # type: ignore[misc]
         )
 
     def position(self) -> str:
-        """The position."""
         of = f" of {self.total:,}" if self.total is not None else ""
         return f"{self.n:,}{of} {self.what}"
 

@@ -94,7 +94,6 @@ def misspelt() -> list[str]:
 
 
 def text(name: str, default: str = "") -> str:
-    """The setting's value."""
     _asked.add(name)
     return str(env.ENVIRON.get(name, default))
 
@@ -134,7 +133,6 @@ def boolean(name: str, *, default: bool) -> bool:
 
 
 def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
-    """A whole number within bounds."""
     wanted = f"a whole number from {minimum} to {maximum}"
     return parsed(name, str(default), int, wanted, range(minimum, maximum + 1))
 
@@ -184,7 +182,6 @@ def _listed(pattern: re.Pattern[str], least: int = 0) -> Callable[[str], list[st
 
 
 def choice(name: str, default: str, choices: Collection[str], wanted: str = "") -> str:
-    """One of `choices`, in any case."""
     return parsed(name, default, str.lower, wanted or "one of " + ", ".join(choices), choices)
 
 

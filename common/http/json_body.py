@@ -46,7 +46,6 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        """The parsed body. Raises ParseError."""
         return parse_json(stream.read())
 
 

@@ -39,12 +39,10 @@ def render(template: str, request: Request, content: dict[str, Any]) -> bytes:
 
 
 def page(template: str, request: Request, content: dict[str, Any]) -> RawResponse:
-    """A rendered template as an answer."""
     return html(render(template, request, content))
 
 
 def html(body: bytes) -> RawResponse:
-    """A rendered page as an answer."""
     return RawResponse(200, [HTML, policy(), VARY], body)
 
 

@@ -48,7 +48,6 @@ class Proxies:
         self._public = Origin(parts.scheme, parts.netloc, parts.path) if public_url else None
 
     def origin(self, fields: Headers, peer: str, scheme: str, host: bytes) -> Origin:
-        """How the client addressed the site."""
         if self._public is not None:
             return self._extended(self._public, fields, peer)
         own = _own(scheme, host[: forwarded.MAX_HOST])
@@ -64,7 +63,6 @@ class Proxies:
         return public._replace(prefix=prefix) if prefix.startswith(public.prefix) else public
 
     def trusts(self, peer: str) -> bool:
-        """Whether X-Forwarded-* of this peer count."""
         return self._hops > 0 or is_trusted(peer, self._networks)
 
     def client(self, fields: Headers, peer: str) -> str:

@@ -78,7 +78,6 @@ class Request:
 
     @property
     def client_path(self) -> str:
-        """The path that the client requested."""
         return self.origin.prefix + self.scope["raw_path"].decode("latin-1")
 
     @property

@@ -42,5 +42,4 @@ Response = RawResponse | HttpResponse
 
 
 def json_answer(content: object, status: int = 200) -> RawResponse:
-    """A small JSON answer."""
     return RawResponse(status, [JSON], orjson.dumps(content))

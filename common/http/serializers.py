@@ -37,7 +37,6 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     @cached_property
     def writable(self) -> dict[str, Any]:
-        """The fields that a client may send."""
         return {name: field for name, field in self.fields.items() if not field.read_only}
 
 
@@ -56,7 +55,6 @@ class WholeNumberField(serializers.IntegerField):
     """A whole number in a query: digits. DRF accepts `1_0`, ` 10` and `1.0` too."""
 
     def to_internal_value(self, data: Any) -> int:
-        """The number. Raises ValidationError."""
         if not (data.isascii() and data.removeprefix("-").isdigit()):
             self.fail("invalid")
         return super().to_internal_value(data)

@@ -23,5 +23,4 @@ def about() -> dict[str, str]:
 
 @safe
 async def version(request: Request) -> RawResponse:
-    """The same for a client."""
     return json_answer(about())

@@ -69,5 +69,4 @@ class AsyncViewSet(GenericViewSet[Any]):
 
     @property
     def allow(self) -> str:
-        """The methods of this path."""
         return ", ".join(sorted(method.upper() for method in {*self.action_map, "options"}))

@@ -58,7 +58,6 @@ class Clock:
     second, prefix = 0, ""
 
     def text(self, seconds: float) -> str:
-        """`seconds` since 1970 as text."""
         second = int(seconds)
         if second != self.second:
             self.second = second
@@ -85,7 +84,6 @@ class JSONFormatter(logging.Formatter):
         self.constants = {"service": service, "version": version}
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, masked."""
         entry: dict[str, Any] = {
             "timestamp": clock.text(record.created),
             "level": LEVELS.get(record.levelname, "info"),
@@ -115,8 +113,6 @@ def exception_fields(error: BaseException) -> dict[str, str]:
 
 
 class StdoutHandler(logging.Handler):
-    """Each record as a line on stdout."""
-
     def emit(self, record: logging.LogRecord) -> None:
         """Never raises; what cannot be formatted is reported on stderr."""
         try:

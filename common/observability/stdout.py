@@ -20,8 +20,6 @@ NOTICE = b'{"level":"warning","message":"log lines dropped","logger":"stdout","d
 
 
 class Stdout:
-    """This process's stdout."""
-
     def __init__(self) -> None:
         self.dropped = 0
         self._unreported = 0

@@ -93,7 +93,6 @@ def client_span(name: str, attributes: dict[str, Any]) -> Iterator[Any]:
 
 @contextmanager
 def store_span(operation: str, command: str) -> Iterator[Any]:
-    """The span of one Redis command."""
     attributes = {"db.system.name": "redis", "db.operation.name": command, "users.operation": operation}
     with client_span(command, attributes) as span:
         yield span
@@ -116,7 +115,6 @@ def name(method: str) -> str:
 
 
 def known(method: str) -> str:
-    """The method as an attribute, from a closed set."""
     return method if method in METHODS else "_OTHER"
 
 

@@ -21,8 +21,6 @@ def siblings() -> list[int]:
 
 
 class WorkersCollector(Collector):
-    """One family for each `process_*` metric."""
-
     def collect(self) -> Iterator[Metric]:
         """Reads /proc of every worker now; one that has just ended is left out."""
         values: dict[str, list[float]] = {}

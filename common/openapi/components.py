@@ -57,7 +57,6 @@ def header(name: str, description: str, **options: Any) -> OpenApiParameter:
 
 
 def sent(name: str, description: str, statuses: list[str], **options: Any) -> OpenApiParameter:
-    """A response header."""
     return header(name, description, response=statuses, **options)
 
 
@@ -95,7 +94,6 @@ def _answer(status: int, codes: list[str], description: str) -> OpenApiResponse:
 
 
 def _document(code: str, status: int) -> dict[str, Any]:
-    """A problem as a client may receive it."""
     errors = [{"field": "email", "code": "invalid", "detail": "Enter a valid email address."}]
     problem = Problem(code, errors=errors if code == "validation-error" else None)
     return {**document(problem, INSTANCE, REQUEST_ID), "status": status}

@@ -48,7 +48,6 @@ def schema(form: str, given: Callable[[], tuple[Hashable, ...]]) -> View:
 
 @safe
 async def docs(request: Request) -> RawResponse:
-    """Swagger UI."""
     return RawResponse(200, [HTML, (b"content-security-policy", POLICY)], render("common/docs.html", request, {}))
 
 

@@ -71,7 +71,6 @@ def _enumerate(component: dict[str, Any]) -> None:
 
 @lru_cache(maxsize=2)
 def text(form: str, *given: Hashable) -> bytes:
-    """The document as `json` or `yaml`."""
     if form == "json":
         return orjson.dumps(schema(*given), option=orjson.OPT_INDENT_2) + b"\n"
     tree = orjson.loads(text("json", *given))  # nothing in it is shared, so YAML needs no aliases

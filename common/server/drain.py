@@ -10,5 +10,4 @@ def start() -> None:
 
 
 def is_on() -> bool:
-    """Whether the process drains."""
     return _draining

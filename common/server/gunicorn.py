@@ -58,7 +58,6 @@ def when_ready(arbiter: Any) -> None:
 
 
 def child_exit(arbiter: Any, worker: Any) -> None:
-    """A worker has ended."""
     forget_gauges(worker.pid)
     restart(arbiter)
 
@@ -102,7 +101,6 @@ def load(site: str) -> Any:
 
 
 def gunicorn_settings(site: str) -> dict[str, Any]:
-    """gunicorn's settings for one site."""
     settings = site_settings(site)
     from common.observability.json_logging import log_everything  # reads settings
 

@@ -41,7 +41,6 @@ class Reader:
         self.parser, self.in_head, self.is_raw = None, False, False
 
     def feed(self, data: memoryview) -> None:
-        """Parses the bytes of one read."""
         if self.is_raw:
             self.connection.body_arrived(bytes(data))
             return

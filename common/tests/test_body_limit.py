@@ -15,7 +15,6 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 def limited(patient_site: tuple[Service, Dependency]) -> Service:
-    """The site with a limit of 1,000 bytes."""
     return patient_site[0]
 
 

@@ -43,7 +43,6 @@ LEAKS = [
 
 
 def line(message: object, *args: object, error: BaseException | None = None, **fields: Any) -> bytes:
-    """A log line as it goes out."""
     info = (type(error), error, error.__traceback__) if error else None
     record = logging.LogRecord("any", logging.ERROR, "file", 1, message, args or None, info)
     if fields:

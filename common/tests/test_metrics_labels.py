@@ -13,7 +13,6 @@ ROUTE = UNKNOWN_USER.rpartition("/")[0] + "/{id}"
 
 
 def samples(service: Service, name: str) -> list[Sample]:
-    """The samples of one name."""
     text = requests.get(f"{service.url}/metrics", timeout=10).text
     return [
         sample for family in text_string_to_metric_families(text) for sample in family.samples if sample.name == name
@@ -21,7 +20,6 @@ def samples(service: Service, name: str) -> list[Sample]:
 
 
 def counted(service: Service, **labels: str) -> float:
-    """How many requests with these labels were counted."""
     found = samples(service, "http_requests_total")
     return sum(sample.value for sample in found if labels.items() <= sample.labels.items())
 

@@ -20,7 +20,6 @@ MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"
 
 
 def assert_problem(answer: Answer | None, status: int, code: str, instance: str) -> None:
-    """Checks that the answer is exactly this problem."""
     assert answer is not None
     body = answer.json()
     assert answer.values("content-type") == ["application/problem+json"]

@@ -99,7 +99,6 @@ def test_an_edit_is_served_whichever_process_had_loaded_the_file(checkout: Path)
 
 
 def replace(path: Path, old: str, new: str) -> None:
-    """Edits a file."""
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))

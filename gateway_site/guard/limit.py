@@ -56,7 +56,6 @@ class LocalStore:
         return len(self._full_at)
 
     async def take(self, client: str) -> State:
-        """Counts one request, if the limit allows it."""
         return self.take_now(client)
 
     def take_now(self, client: str) -> State:

@@ -26,7 +26,6 @@ class Rate:
 
     @property
     def interval(self) -> float:
-        """Seconds for one request."""
         return self.period / self.count
 
     @property

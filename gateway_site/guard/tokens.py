@@ -86,7 +86,6 @@ class Tokens:
         self.keys = KeySet(url, changed=self._forget)
 
     async def check(self, token: bytes) -> Principal:
-        """The token's owner. Raises Problem (401; 503 without keys)."""
         verified = self._cache.get(token)
         if verified is None:
             verified = await self._verify(token)

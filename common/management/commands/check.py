@@ -20,7 +20,6 @@ deliberate choices in SILENCED_SYSTEM_CHECKS. Exits 1 for a finding of --fail-le
     example = "%(prog)s --deploy --fail-level WARNING\n  %(prog)s --deploy --format json"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Django's arguments, and --format."""
         super().add_arguments(parser)
         console.add_format(parser)
 
@@ -53,6 +52,5 @@ deliberate choices in SILENCED_SYSTEM_CHECKS. Exits 1 for a finding of --fail-le
 
 
 def as_object(message: checks.CheckMessage) -> dict[str, Any]:
-    """A finding for JSON."""
     level = getLevelName(message.level).lower()  # Django's levels are those of logging
     return {"id": message.id, "level": level, "what": message.msg, "cure": message.hint or ""}

@@ -26,7 +26,6 @@ class Command(BaseCommand):
     example = "%(prog)s\n  %(prog)s 0.0.0.0:8000"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The address is optional."""
         parser.add_argument("addrport", nargs="?", default="", help="port or address:port (default: 127.0.0.1:PORT)")
 
     def handle(self, *args: Any, addrport: str, **options: Any) -> None:

@@ -16,11 +16,9 @@ class Command(BaseCommand):
     example = "%(prog)s --file schema.yaml"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The file to write."""
         parser.add_argument("--file", help="the file to write")
 
     def handle(self, *args: Any, file: str | None = None, **options: Any) -> None:
-        """Generates and writes."""
         from common.openapi.generate import text
 
         content = text("json" if file and file.endswith(".json") else "yaml")

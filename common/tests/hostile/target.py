@@ -28,7 +28,6 @@ class Target:
         self.port = service.port
 
     def forget(self) -> None:
-        """Before a test."""
         if self.upstream is not None:
             self.upstream.reset()
         else:
@@ -43,7 +42,6 @@ class Target:
         return list(self.upstream.received.queue)
 
     def was_smuggled(self) -> bool:
-        """Whether the hidden request was served."""
         if self.upstream is not None:
             return any(request.line.startswith(b"POST") for request in self.forwarded())
         return bool(self._found())

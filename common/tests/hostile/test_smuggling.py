@@ -18,7 +18,6 @@ def lengths(*fields: bytes) -> bytes:
 
 
 def chunks(body: bytes) -> bytes:
-    """This chunked body, then the hidden request."""
     return START + CHUNKED + b"\r\n" + body + SMUGGLED
 
 

@@ -34,7 +34,6 @@ class Operation(NamedTuple):
 
 
 def operations(schema: dict[str, Any]) -> dict[str, Operation]:
-    """Every operation by its ID."""
     found = [Operation(*entry) for entry in _walk(inlined(schema))]
     return {operation.id: operation for operation in found}
 

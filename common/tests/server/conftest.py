@@ -45,8 +45,6 @@ def answering(status: int, *headers: tuple[bytes, bytes], body: bytes = b"", aft
 
 
 class Client:
-    """A connection to the server."""
-
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
 
@@ -74,7 +72,6 @@ class Running:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
-        """A connected one."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             yield Client(reader, writer)
@@ -92,13 +89,11 @@ class Running:
             connection.expire(time.monotonic() + seconds)
 
     def connections(self) -> list[Protocol]:
-        """The open ones."""
         return list(cast("set[Protocol]", self.state.connections))
 
 
 @asynccontextmanager
 async def serving(application: Application = echo) -> AsyncIterator[Running]:
-    """A server on a free port."""
     config = uvicorn.Config(application, http="common.server.protocol:Protocol", lifespan="off", log_config=None)
     config.load()
     state = ServerState()
@@ -117,6 +112,5 @@ async def serving(application: Application = echo) -> AsyncIterator[Running]:
 
 @pytest.fixture
 async def server() -> AsyncIterator[Running]:
-    """A server that echoes."""
     async with serving() as running:
         yield running

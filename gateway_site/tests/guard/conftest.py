@@ -28,7 +28,6 @@ def fresh_notices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def running_upstream() -> Iterator[Recording]:
-    """The upstream of all gateways."""
     with recording() as running:
         yield running
 
@@ -43,7 +42,6 @@ def upstream(running_upstream: Recording) -> Iterator[Recording]:
 
 @pytest.fixture(scope="session")
 def running_issuer() -> Iterator[Issuer]:
-    """The issuer of tokens."""
     with issuer() as running:
         yield running
 
@@ -67,7 +65,6 @@ def keys() -> Keys:
 
 @pytest.fixture(scope="session")
 def key_file(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Path:
-    """The file with both keys."""
     path = tmp_path_factory.mktemp("keys") / "api-keys.txt"
     path.write_text("# test keys\n\n" + "\n".join(line for _, line in keys.values()) + "\n")
     return path
@@ -75,8 +72,6 @@ def key_file(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Path:
 
 @pytest.fixture(scope="session")
 def start(running_upstream: Recording) -> Start:
-    """Serves a gateway with settings of its own."""
-
     def starting(**settings: str) -> AbstractContextManager[Served]:
         # A busy machine must not make an answer late.
         patient = {"UPSTREAM_CONNECT_TIMEOUT_MS": "10000", "UPSTREAM_TIMEOUT_MS": "20000"}
@@ -87,7 +82,6 @@ def start(running_upstream: Recording) -> Start:
 
 @pytest.fixture(scope="module")
 def guarded(start: Start, running_issuer: Issuer, key_file: Path) -> Iterator[Served]:
-    """A gateway that accepts tokens and keys."""
     settings = {**running_issuer.settings, "AUTH": "jwt,apikey", "AUTH_API_KEYS_FILE": str(key_file)}
     with start(**settings) as running:
         yield running
@@ -95,6 +89,5 @@ def guarded(start: Start, running_issuer: Issuer, key_file: Path) -> Iterator[Se
 
 @pytest.fixture(scope="module")
 def open_gateway(start: Start) -> Iterator[Served]:
-    """A gateway without a guard."""
     with start() as running:
         yield running

@@ -76,7 +76,6 @@ class Issuer:
         }
 
     def reset(self) -> None:
-        """Restores it."""
         self.keys = [jwk(RSA_KEY, "rsa", alg="RS256"), jwk(EC_KEY, "ec"), jwk(ED_KEY, "ed")]
         self.status, self.body = 200, None
         self.open.set()
@@ -84,7 +83,6 @@ class Issuer:
 
 @contextmanager
 def issuer() -> Iterator[Issuer]:
-    """A running one."""
     running = Issuer()
     thread = threading.Thread(target=running.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

@@ -16,7 +16,6 @@ LIMIT = 1 << 20
 
 @pytest.fixture(scope="module")
 def bounded(start: Start) -> Iterator[Served]:
-    """A gateway with a limit of 1 MiB."""
     with start(MAX_ANSWER_BYTES=str(LIMIT)) as running:
         yield running
 

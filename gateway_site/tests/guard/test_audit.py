@@ -22,7 +22,6 @@ def audited(gateway: Served, request_id: str) -> list[Line]:
 
 
 def write(gateway: Served, method: str, path: str, credential: str, request_id: str) -> Line:
-    """The one audit line of a write."""
     fields = ["Content-Type: application/json", "Content-Length: 0", f"X-Request-ID: {request_id}"]
     exchange(gateway.port, get(path, credential, *fields, method=method), method)
     (line,) = audited(gateway, request_id)

@@ -20,7 +20,6 @@ FORGED = [
 
 
 def identity(upstream: Recording) -> list[tuple[bytes, bytes]]:
-    """The fields that look like ours."""
     received = upstream.next().fields
     return [(name, value) for name, value in received if name.replace(b"_", b"-").startswith(b"x-authenticated")]
 

@@ -23,7 +23,6 @@ NEW_KEY = rsa.generate_private_key(65537, 2048)
 
 @pytest.fixture
 def own_issuer() -> Iterator[Issuer]:
-    """An issuer for one test."""
     with issuer() as running:
         yield running
 

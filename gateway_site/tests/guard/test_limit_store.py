@@ -29,7 +29,6 @@ from tools.processes.store import Store, store
 
 @pytest.fixture
 def own_store(tmp_path: Path) -> Iterator[Store]:
-    """A Redis that a test may stop."""
     with store(tmp_path) as running:
         yield running
 

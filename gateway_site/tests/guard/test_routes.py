@@ -33,7 +33,6 @@ def table(tmp_path: Path, upstream: Recording) -> str:
 
 @pytest.fixture
 def key() -> tuple[str, str]:
-    """With its line for the file."""
     return create("shop", frozenset({"orders:read", "stock:write"}), None)
 
 

@@ -85,39 +85,21 @@ def test_no_page_has_a_barrier(visit: Open, dev_gateway: Service) -> None:
         assert found.violations_count == 0, path + found.generate_report()
 
 
-def test_user_is_created_with_the_form(visit: Open, dev_gateway: Service) -> None:
-    seen = visit(dev_gateway)
-    seen.open("/api/users")
-    email = f"{uuid.uuid4()}@example.com"
-    send(seen, "POST", {"name": "Ana Gómez", "email": email})
-    assert "HTTP 201" in seen.text()
-    assert email in seen.text()
-    found = requests.get(f"{dev_gateway.url}/api/users", params={"email": email}, timeout=10).json()
-    assert found["count"] == 1
-    assert seen.errors == []
-
-
-def test_refused_form_shows_the_problem(visit: Open, dev_gateway: Service) -> None:
-    seen = visit(dev_gateway)
-    seen.open("/api/users")
-    send(seen, "POST", {"name": "", "email": "nobody"})
-    assert "HTTP 400" in seen.text()
-    assert "validation-error" in seen.text()
-
-
-def test_raw_form_holds_what_may_be_edited(visit: Open, dev_gateway: Service) -> None:
-    user = fresh(dev_gateway)
-    seen = visit(dev_gateway)
-    seen.open(f"/api/users/{user['id']}")
-    content = json.loads(seen.page.locator("textarea[name=_content]").input_value())
-    assert content == {name: user[name] for name in ("name", "email", "role")}
-
-
-def test_form_for_a_new_user_holds_its_fields(visit: Open, dev_gateway: Service) -> None:
+def test_raw_form_shows_the_problem_then_creates(visit: Open, dev_gateway: Service) -> None:
     seen = visit(dev_gateway)
     seen.open("/api/users")
     content = json.loads(seen.page.locator("textarea[name=_content]").input_value())
     assert content == {"name": "", "email": "", "role": "user"}
+    send(seen, "POST", {"name": "", "email": "nobody"})
+    assert "HTTP 400" in seen.text()
+    assert "validation-error" in seen.text()
+    seen.errors.clear()
+    email = f"{uuid.uuid4()}@example.com"
+    send(seen, "POST", {"name": "Ana Gómez", "email": email})
+    assert "HTTP 201" in seen.text()
+    found = requests.get(f"{dev_gateway.url}/api/users", params={"email": email}, timeout=10).json()
+    assert found["count"] == 1
+    assert seen.errors == []
 
 
 @pytest.mark.parametrize(("method", "role"), [("PUT", "user"), ("PATCH", "admin")])
@@ -127,6 +109,8 @@ def test_user_is_edited_with_the_raw_form(visit: Open, dev_gateway: Service, met
         requests.patch(f"{dev_gateway.url}/api/users/{user['id']}", json={"role": "admin"}, timeout=10)
     seen = visit(dev_gateway)
     seen.open(f"/api/users/{user['id']}")
+    content = json.loads(seen.page.locator("textarea[name=_content]").input_value())
+    assert content == {"name": user["name"], "email": user["email"], "role": role}
     body = {"name": "Grace", "email": user["email"]} if method == "PUT" else {"name": "Grace"}
     send(seen, method, body)
     assert "HTTP 200" in seen.text()
@@ -146,14 +130,3 @@ def test_paging_controls_lead_to_older_users_and_back(visit: Open, dev_gateway: 
         assert seen.page.url.startswith(f"{dev_gateway.url}/api/users?")
         assert shown["id"] in seen.text()
     assert seen.errors == []
-
-
-def test_links_of_the_page_stay_at_the_gateway(visit: Open, dev_gateway: Service) -> None:
-    seen = visit(dev_gateway)
-    seen.open(f"/api/users/{fresh(dev_gateway)['id']}")
-    hrefs = seen.page.eval_on_selector_all("a[href], form[action]", "all => all.map(e => e.href || e.action)")
-    own = [href for href in hrefs if href.startswith(dev_gateway.url) and "#" not in href]
-    for href in own:
-        answer = requests.get(href, headers={"Accept": "text/html"}, timeout=10)
-        assert answer.status_code == 200, href
-    assert own

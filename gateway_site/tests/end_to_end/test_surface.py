@@ -4,6 +4,7 @@ import re
 from urllib.parse import urljoin
 
 import pytest
+import yaml
 
 from gateway_site.tests.end_to_end.client import Client, new_user
 
@@ -18,9 +19,29 @@ def test_it_is_live_healthy_and_ready(client: Client) -> None:
     assert (version["service"], version["version"]) == ("api-gateway", health["version"])
 
 
-def test_the_schema_is_this_versions(client: Client) -> None:
+def test_the_schema_is_this_versions_in_both_forms(client: Client) -> None:
     assert client.schema["openapi"].startswith("3.1")
     assert client.schema["info"]["version"] == client.ask("GET", "/version").json()["version"]
+    text = client.ask("GET", "/api/openapi.yaml")
+    assert text.headers["Content-Type"] == "application/yaml"
+    assert yaml.safe_load(text.text) == client.ask("GET", "/api/openapi.json").json()
+
+
+def test_every_operation_of_the_schema_answers_as_documented(client: Client) -> None:
+    user = client.create()
+    found = [
+        (m, path, each)
+        for path, item in client.schema["paths"].items()
+        for m, each in item.items()
+        if "responses" in each
+    ]
+    assert len(found) > 8
+    for method, path, operation in sorted(found, key=lambda each: each[0] == "delete"):
+        body = new_user() if "requestBody" in operation else None
+        answer = client.ask(method.upper(), path.replace("{id}", user["id"]), json=body)
+        assert answer.ok, (method, path)
+        if answer.status_code == 201:
+            client.users.add(answer.json()["id"])
 
 
 def test_the_page_of_the_schema_loads_only_from_the_gateway(client: Client) -> None:

@@ -1,15 +1,19 @@
 """check --deploy: every mistake has its ID and a hint; a good deployment has none."""
 
-import re
+import io
 from ipaddress import ip_network
 from typing import Any
 
 import orjson
 import pytest
 from django.core.checks import WARNING, run_checks
+from django.core.management import CommandError, call_command
 
+from common.config.environment import SettingError
 from gateway_site.guard.rate import Rate
 from gateway_site.routes.reading import Own, table
+from gateway_site.tests.management.conftest import called
+from tests.in_process import evaluated
 
 GOOD_KEY = "mV4x0bW2Zk1Q9sT7pR5uY3cN8aL6dF0g"
 
@@ -71,34 +75,26 @@ def test_mistake_has_its_id(good: Any, name: str, value: Any, expected: set[str]
     assert ids() == expected
 
 
-def test_deploy_check_can_fail_a_pipeline(shell: Any) -> None:
-    done = shell("check", "--deploy", "--fail-level", "WARNING")
-    assert done.returncode == 1
-    assert "gateway.W010 warning: AUTH is none" in done.stdout
-    assert re.fullmatch(r"error: \d+ of \d+ findings are of level WARNING or above\n", done.stderr)
+def test_the_command_fails_at_a_level_and_silences_what_is_accepted(good: Any) -> None:
+    good.AUTH, good.RATE_LIMIT = (), None
+    good.SILENCED_SYSTEM_CHECKS = [*good.SILENCED_SYSTEM_CHECKS, "gateway.W015"]
+    out = io.StringIO()
+    with pytest.raises(CommandError, match=r"^\d+ of \d+ findings are of level WARNING or above$"):
+        call_command("check", deploy=True, fail_level="WARNING", stdout=out)
+    assert "gateway.W010 warning: AUTH is none" in out.getvalue()
+    assert "gateway.W015" not in out.getvalue()
 
 
-def test_deploy_check_can_be_read_by_a_program(shell: Any) -> None:
-    done = shell("check", "--deploy", "--format", "json")
-    assert done.returncode == 0
-    found = {finding["id"]: finding for finding in orjson.loads(done.stdout)}
+def test_the_command_can_be_read_by_a_program_and_checks_the_deployment_on_request(good: Any) -> None:
+    good.AUTH = ()
+    text, said = called("check", "--deploy", "--format", "json")
+    found = {finding["id"]: finding for finding in orjson.loads(text)}
     assert found["gateway.W010"].keys() == {"id", "level", "what", "cure"}
     assert all(finding["cure"] for finding in found.values())
-    assert done.stderr == f"{len(found)} findings, none of level ERROR or above\n"
+    assert said == f"{len(found)} findings, none of level ERROR or above\n"
+    assert called("check") == ("nothing found\n", "")
 
 
-def test_an_accepted_finding_can_be_silenced(shell: Any) -> None:
-    done = shell("check", "--deploy", "--format", "json", SILENCED_SYSTEM_CHECKS="gateway.W010, gateway.W015")
-    assert not {"gateway.W010", "gateway.W015"} & {finding["id"] for finding in orjson.loads(done.stdout)}
-
-
-def test_a_silenced_check_must_be_an_id(shell: Any) -> None:
-    done = shell("check", SILENCED_SYSTEM_CHECKS="W010")
-    assert done.returncode == 1
-    assert "SILENCED_SYSTEM_CHECKS" in done.stderr
-
-
-def test_plain_check_does_not_check_the_deployment(shell: Any) -> None:
-    done = shell("check")
-    assert done.returncode == 0
-    assert (done.stdout, done.stderr) == ("nothing found\n", "")
+def test_a_silenced_check_must_be_an_id() -> None:
+    with pytest.raises(SettingError, match=r"^SILENCED_SYSTEM_CHECKS"):
+        evaluated("gateway_site", SILENCED_SYSTEM_CHECKS="W010")

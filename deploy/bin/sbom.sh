@@ -11,7 +11,9 @@ trap 'rm -rf "$work"' EXIT
 "$PY" -m venv --without-pip "$work/environment"
 "$PY" -m pip --python "$work/environment/bin/python" install --quiet --disable-pip-version-check --only-binary :all: \
   --require-hashes -r requirements.txt
-"$PY" deploy/bin/root_component.py >"$work/pyproject.toml"
+# cyclonedx-py reads no dynamic version.
+version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' common/__init__.py)
+sed "s/^dynamic = .*/version = \"${version:?common/__init__.py has no __version__}\"/" pyproject.toml >"$work/pyproject.toml"
 "$PY" -m cyclonedx_py environment --pyproject "$work/pyproject.toml" --output-reproducible --spec-version 1.6 \
   --output-file "$target/users-gateway.cdx.json" "$work/environment/bin/python"
 echo "$target/users-gateway.cdx.json"

@@ -8,19 +8,18 @@ Exit codes: 0 stopped, 1 something is missing or has ended.
 
 import os
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from common.config.environment import SettingError, integer
+from tools.run.ports import require_free
+from tools.run.processes import ProcessEndedError, StopRequestedError, Supervisor
 
 HERE = Path(__file__).resolve().parent
 START_SECONDS = 20
@@ -29,30 +28,25 @@ CURE = "install it (Debian: apt-get install --no-install-recommends prometheus p
 
 
 class ObserveError(Exception):
-    """A program cannot be started, or has ended; the text says which, and the cure."""
+    """A program cannot be started; the text says which, and the cure."""
 
 
 @dataclass(frozen=True)
 class Ports:
-    """The loopback ports; `redis_exporter` is None without one."""
+    """The loopback ports; `redis_exporter` is 0 without one."""
 
-    gateway: int = 3000
-    users: int = 3001
-    prometheus: int = 9090
-    alertmanager: int = 9093
-    redis_exporter: int | None = None
+    gateway: int
+    users: int
+    prometheus: int
+    alertmanager: int
+    redis_exporter: int
 
     @classmethod
     def read(cls) -> "Ports":
-        """The ports of the environment. Raises ObserveError."""
-        given = {}
-        for name in ("gateway", "users", "prometheus", "alertmanager", "redis_exporter"):
-            value = os.environ.get(f"{name.upper()}_PORT", "")
-            if value and not (value.isascii() and value.isdigit() and 0 < int(value) < 65_536):
-                raise ObserveError(f"{name.upper()}_PORT is {value!r}: set it to a port from 1 to 65535")
-            if value:
-                given[name] = int(value)
-        return cls(**given)
+        """The ports of the environment. Raises SettingError."""
+        defaults = {"GATEWAY": 3000, "USERS": 3001, "PROMETHEUS": 9090, "ALERTMANAGER": 9093}
+        given = [integer(f"{name}_PORT", default, minimum=1, maximum=65_535) for name, default in defaults.items()]
+        return cls(*given, integer("REDIS_EXPORTER_PORT", 0, minimum=0, maximum=65_535))
 
 
 @dataclass
@@ -64,19 +58,19 @@ class Observer:
     rules: Path = HERE / "rules"
     webhook: str | None = None
     interval: str = "5s"
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.ports.prometheus}"
 
-    def start(self) -> None:
-        """Returns when both answer. Raises ObserveError."""
+    def start(self, supervisor: Supervisor) -> None:
+        """Returns when both answer. Raises ObserveError, and what the supervisor raises."""
         self.folder.mkdir(parents=True, exist_ok=True)
         alertmanager, prometheus = binary("prometheus-alertmanager", "alertmanager"), binary("prometheus")
         self._write("alertmanager.yaml", self.alertmanager_config())
         self._write("prometheus.yaml", self.prometheus_config())
         self._run(
+            supervisor,
             alertmanager,
             self.ports.alertmanager,
             f"--config.file={self.folder}/alertmanager.yaml",
@@ -84,6 +78,7 @@ class Observer:
             "--cluster.listen-address=",  # no gossip: it has no peers, and the port would be open to the network
         )
         self._run(
+            supervisor,
             prometheus,
             self.ports.prometheus,
             f"--config.file={self.folder}/prometheus.yaml",
@@ -91,20 +86,6 @@ class Observer:
             "--storage.tsdb.retention.time=31d",  # the error budgets cover 30 days
             f"--rules.alert.resend-delay={self.interval}",
         )
-
-    def stop(self) -> None:
-        """SIGTERM, then SIGKILL; Prometheus first, so that it does not miss its Alertmanager."""
-        for process in reversed(self.processes.values()):
-            if process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(STOP_SECONDS)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
-
-    def ended(self) -> str | None:
-        return next((name for name, process in self.processes.items() if process.poll() is not None), None)
 
     def prometheus_config(self) -> dict[str, Any]:
         config: dict[str, Any] = yaml.safe_load((HERE / "prometheus.yaml").read_text())
@@ -118,9 +99,8 @@ class Observer:
             job["static_configs"][0]["targets"] = [f"127.0.0.1:{ports[job['job_name']]}"]
         config["global"] |= dict.fromkeys(config["global"], self.interval)
         config["rule_files"] = [f"{self.rules}/*.rules.yaml"]
-        config["alerting"] = {
-            "alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{self.ports.alertmanager}"]}]}]
-        }
+        alertmanager = {"static_configs": [{"targets": [f"127.0.0.1:{self.ports.alertmanager}"]}]}
+        config["alerting"] = {"alertmanagers": [alertmanager]}
         return config
 
     def alertmanager_config(self) -> dict[str, Any]:
@@ -136,40 +116,26 @@ class Observer:
     def _write(self, name: str, config: dict[str, Any]) -> None:
         (self.folder / name).write_text(yaml.safe_dump(config, sort_keys=False))
 
-    def _run(self, command: str, port: int, *options: str) -> None:
-        """Returns when it answers on `port`. Raises ObserveError."""
+    def _run(self, supervisor: Supervisor, command: str, port: int, *options: str) -> None:
+        """Returns when it answers on `port`: another server's answer must not pass for its."""
         name = Path(command).name
-        require_free(name, port)
+        require_free(port, "PROMETHEUS_PORT" if name == "prometheus" else "ALERTMANAGER_PORT")
         log = self.folder / f"{name}.log"
-        with log.open("wb") as out:
-            # A session of its own: a terminal's Ctrl-C reaches only us, and we stop both in order.
-            self.processes[name] = subprocess.Popen(
-                [command, f"--web.listen-address=127.0.0.1:{port}", *options],
-                stdout=out,
-                stderr=out,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self.ended() is None:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=2):
-                    return
-            except OSError:
-                time.sleep(0.1)
-        last = (log.read_text(errors="replace").splitlines() or ["nothing was logged"])[-1]
-        raise ObserveError(f"{name} does not start (more: {log}): {last}")
-
-
-def require_free(name: str, port: int) -> None:
-    """Raises ObserveError for a port in use: the other server's answer would pass for ours."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listen = f"--web.listen-address=127.0.0.1:{port}"
+        supervisor.start(name, [command, listen, *options], os.environ, self.folder, log=log)
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            setting = "PROMETHEUS_PORT" if name == "prometheus" else "ALERTMANAGER_PORT"
-            raise ObserveError(f"port {port} is in use: stop what listens there, or set {setting}") from error
+            is_up = supervisor.wait(lambda: answers(port), START_SECONDS)
+        except ProcessEndedError:
+            is_up = False
+        if not is_up:
+            last = (log.read_text(errors="replace").splitlines() or ["nothing was logged"])[-1]
+            raise ObserveError(f"{name} does not start (more: {log}): {last}")
+
+
+def answers(port: int) -> bool:
+    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=2):
+        return True
+    return False
 
 
 def binary(*names: str) -> str:
@@ -180,35 +146,21 @@ def binary(*names: str) -> str:
     raise ObserveError(f"{names[0]} is not installed: {CURE}")
 
 
-@contextmanager
-def until_signal() -> Iterator[list[int]]:
-    signals: list[int] = []
-    with ExitStack() as stack:
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            before = signal.signal(signum, lambda number, _frame: signals.append(number))
-            stack.callback(signal.signal, signum, before)
-        yield signals
-
-
 def main() -> int:
     """Runs until SIGINT or SIGTERM; returns the exit code."""
-    with until_signal() as signals:
-        try:
-            folder = Path(os.environ.get("DATA_DIR") or ".data").resolve() / "observe"
-            observer = Observer(folder, Ports.read(), webhook=os.environ.get("ALERT_WEBHOOK_URL"))
-            try:
-                observer.start()
-                sys.stdout.write(welcome(observer))
-                sys.stdout.flush()
-                while not signals and not (name := observer.ended()):
-                    time.sleep(0.2)
-            finally:
-                observer.stop()
-            if not signals:
-                raise ObserveError(f"{name} has ended (more: {folder}/{name}.log)")
-        except (ObserveError, OSError) as error:
-            sys.stderr.write(f"error: {error}\n")
-            return 1
+    try:
+        folder = Path(os.environ.get("DATA_DIR") or ".data").resolve() / "observe"
+        observer = Observer(folder, Ports.read(), webhook=os.environ.get("ALERT_WEBHOOK_URL"))
+        with Supervisor(STOP_SECONDS) as supervisor:
+            observer.start(supervisor)
+            sys.stdout.write(welcome(observer))
+            sys.stdout.flush()
+            supervisor.wait(lambda: False)
+    except StopRequestedError:
+        return 0
+    except (ObserveError, ProcessEndedError, SettingError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
     return 0
 
 

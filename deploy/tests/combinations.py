@@ -13,7 +13,6 @@ Combination = tuple[str, tuple[str, ...]]
 
 
 def components() -> list[str]:
-    """Every component, the nested ones by their path."""
     folder = KUSTOMIZE / "components"
     return sorted(str(file.parent.relative_to(folder)) for file in folder.rglob("kustomization.yaml"))
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,8 +73,6 @@ print("\\n".join(receive()))
 
 @dataclass
 class Pod:
-    """One server as its container starts it."""
-
     folder: Path
     port: int
     environment: dict[str, str]
@@ -82,8 +80,12 @@ class Pod:
     process: subprocess.Popen[bytes] | None = None
     host: str = "127.0.0.1"
 
+    def configure(self, old: str, new: str) -> None:
+        """Replaces a text of its configuration."""
+        config = self.folder / "etc" / "redis.conf"
+        config.write_text(config.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
     def start(self) -> None:
-        """Starts the container's command without waiting."""
         with (self.folder / "log").open("ab") as log:
             command = ["sh", str(self.folder / "etc" / self.script)]
             self.process = subprocess.Popen(
@@ -95,7 +97,6 @@ class Pod:
         return run("sh", self.folder / "etc" / script, *words, env=self.environment)
 
     def client(self, password: str | None = PASSWORDS["password"], username: str | None = None) -> redis.Redis:
-        """A client of the server."""
         return redis.Redis(
             host=self.host,
             port=self.port,
@@ -107,7 +108,6 @@ class Pod:
         )
 
     def wait(self, password: str | None = PASSWORDS["password"]) -> None:
-        """Returns when it answers PING."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process is not None and self.process.poll() is None:
             try:
@@ -119,11 +119,9 @@ class Pod:
         raise RuntimeError(self.log())
 
     def log(self) -> str:
-        """Its output."""
         return (self.folder / "log").read_text(encoding="utf-8")
 
     def kill(self) -> None:
-        """Kills it."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(START_SECONDS)
@@ -150,47 +148,35 @@ def _pod(root: Path, name: str, port: int, script: str, sources: tuple[Path, ...
     for key, password in PASSWORDS.items():
         (folder / "secrets" / key).write_text(password + "\n", encoding="utf-8")
     paths = {"SECRETS": "secrets", "RUN": "run", "DATA": "data", "CONFIG": "etc/redis.conf"}
-    config = folder / "etc" / "redis.conf"
-    if config.exists():
-        text = (
-            config.read_text(encoding="utf-8")
-            .replace("port 6379", f"port {port}")
-            .replace("bind * -::*", "bind 127.0.0.1")
-        )
-        text = text.replace("/run/redis/users.acl", str(folder / "run" / "users.acl")).replace(
-            "dir /data", f"dir {folder}/data"
-        )
-        config.write_text(text, encoding="utf-8")
     variables = {key: str(folder / path) for key, path in paths.items()}
-    return Pod(folder, port, {"PATH": _binaries(root / "bin"), "PORT": str(port), **variables, **environment}, script)
+    pod = Pod(folder, port, {"PATH": _binaries(root / "bin"), "PORT": str(port), **variables, **environment}, script)
+    if (folder / "etc" / "redis.conf").exists():
+        pod.configure("port 6379", f"port {port}")
+        pod.configure("bind * -::*", "bind 127.0.0.1")
+        pod.configure("/run/redis/users.acl", str(folder / "run" / "users.acl"))
+        pod.configure("dir /data", f"dir {folder}/data")
+    return pod
 
 
 @contextmanager
-def redis_pod(root: Path) -> Iterator[Pod]:
-    """The base's one Redis."""
-    pod = _pod(root, "redis", free_port(), "start.sh", (BASE,))
+def _running(pod: Pod, password: str) -> Iterator[Pod]:
     try:
         pod.start()
-        pod.wait()
+        pod.wait(PASSWORDS[password])
         yield pod
     finally:
         pod.kill()
 
 
-@contextmanager
-def shared_limit_pod(root: Path, memory: str = "32mb") -> Iterator[Pod]:
+def redis_pod(root: Path) -> AbstractContextManager[Pod]:
+    return _running(_pod(root, "redis", free_port(), "start.sh", (BASE,)), "password")
+
+
+def shared_limit_pod(root: Path, memory: str = "32mb") -> AbstractContextManager[Pod]:
     """The component's store of the rate limit."""
     pod = _pod(root, "rate-limit", free_port(), "start.sh", (SHARED_LIMIT,))
-    config = pod.folder / "etc" / "redis.conf"
-    config.write_text(
-        config.read_text(encoding="utf-8").replace("maxmemory 32mb", f"maxmemory {memory}"), encoding="utf-8"
-    )
-    try:
-        pod.start()
-        pod.wait(PASSWORDS["rate-limit-password"])
-        yield pod
-    finally:
-        pod.kill()
+    pod.configure("maxmemory 32mb", f"maxmemory {memory}")
+    return _running(pod, "rate-limit-password")
 
 
 @contextmanager
@@ -199,32 +185,13 @@ def sentinel_pods(root: Path) -> Iterator[tuple[list[Pod], list[Pod]]]:
     ports = [free_port() for _ in range(6)]
     first = f"127.0.0.1 {ports[0]}"
     names = " ".join(f"127.0.0.1:{port}" for port in ports[3:])
-    servers = [
-        _pod(
-            root,
-            f"redis-{n}",
-            port,
-            "start.sh",
-            (BASE, SENTINEL),
-            SELF=f"127.0.0.1 {port}",
-            FIRST=first,
-            SENTINELS=names,
-        )
-        for n, port in enumerate(ports[:3])
-    ]
-    sentinels = [
-        _pod(
-            root,
-            f"sentinel-{n}",
-            port,
-            "sentinel.sh",
-            (SENTINEL,),
-            SELF=f"127.0.0.1 {port}",
-            FIRST=first,
-            DOWN_AFTER_MS="2000",  # not below the second in which Sentinel asks: it would fail over twice
-        )
-        for n, port in enumerate(ports[3:])
-    ]
+    servers, sentinels = [], []
+    for n, (port, sentinel) in enumerate(zip(ports[:3], ports[3:], strict=True)):
+        known = {"FIRST": first, "SENTINELS": names, "SELF": f"127.0.0.1 {port}"}
+        servers.append(_pod(root, f"redis-{n}", port, "start.sh", (BASE, SENTINEL), **known))
+        # Not below the second in which Sentinel asks: it would fail over twice.
+        asking = {"FIRST": first, "DOWN_AFTER_MS": "2000", "SELF": f"127.0.0.1 {sentinel}"}
+        sentinels.append(_pod(root, f"sentinel-{n}", sentinel, "sentinel.sh", (SENTINEL,), **asking))
     with ExitStack() as stack:
         for pod in (*servers, *sentinels):
             stack.callback(pod.kill)
@@ -232,6 +199,13 @@ def sentinel_pods(root: Path) -> Iterator[tuple[list[Pod], list[Pod]]]:
         for pod in servers:
             pod.wait()
         yield servers, sentinels
+
+
+def wiped(pod: Pod) -> Pod:
+    """A stopped pod that has lost its disk."""
+    shutil.rmtree(pod.folder / "data")
+    (pod.folder / "data").mkdir()
+    return pod
 
 
 class ClusterPods:
@@ -258,10 +232,8 @@ class ClusterPods:
 
     def place(self, pod: Pod, number: int) -> None:
         """Gives a stopped pod the address 127.0.1.<number>."""
-        config, host = pod.folder / "etc" / "redis.conf", f"127.0.1.{number}"
-        config.write_text(
-            config.read_text(encoding="utf-8").replace(f"bind {pod.host}\n", f"bind {host}\n"), encoding="utf-8"
-        )
+        host = f"127.0.1.{number}"
+        pod.configure(f"bind {pod.host}\n", f"bind {host}\n")
         pod.host = pod.environment["POD_IP"] = host
         self._names.write_text("".join(f"{each.folder.name} {each.host}\n" for each in self.all), encoding="utf-8")
 

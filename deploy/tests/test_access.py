@@ -26,13 +26,11 @@ environments = pytest.mark.parametrize("environment", OVERLAYS)
 
 @cache
 def access(environment: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The Role and the RoleBinding of the pipeline."""
     role, binding = yaml.safe_load_all(render(DEPLOY / "argocd" / "access" / environment))
     return role, binding
 
 
 def rights(environment: str) -> dict[Right, set[str]]:
-    """The verbs of the Role."""
     return {
         (group, resource): set(rule["verbs"])
         for rule in access(environment)[0]["rules"]
@@ -42,13 +40,11 @@ def rights(environment: str) -> dict[Right, set[str]]:
 
 
 def needed(objects: list[dict[str, Any]]) -> dict[Right, set[str]]:
-    """The calls of `kubectl apply` for these objects."""
     found = {(each["apiVersion"].rpartition("/")[0], plural(each["kind"])) for each in objects}
     return {right: {"get"} if right in ADMINISTRATORS else {"get", "create", "patch"} for right in found}
 
 
 def lacking(environment: str, objects: list[dict[str, Any]]) -> set[Right]:
-    """The calls of an apply that would be refused."""
     may = rights(environment)
     return {right for right, verbs in needed(objects).items() if not verbs <= may.get(right, set())}
 

@@ -3,7 +3,8 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -12,19 +13,17 @@ import requests
 from redis.exceptions import NoPermissionError
 
 from deploy.tests.programs import run
-from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod
+from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod, shared_limit_pod
 from tools.processes.service import service
 
 
 @pytest.fixture(scope="module")
 def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
-    """The base's Redis."""
     with redis_pod(tmp_path_factory.mktemp("redis")) as running:
         yield running
 
 
 def connection(pod: Pod) -> dict[str, str]:
-    """The settings of a service of this store."""
     secret = pod.folder / "secrets" / "password"
     return {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(pod.port), "REDIS_PASSWORD_FILE": str(secret)}
 
@@ -53,7 +52,6 @@ def does_all_its_work(tmp_path: Path, settings: dict[str, str]) -> None:
 
 
 def works(tmp_path: Path, settings: dict[str, str]) -> None:
-    """Every request of the API is answered."""
     with service("users_site", tmp_path, **settings) as running, requests.Session() as client:
         deadline = time.monotonic() + 10
         while (ready := client.get(f"{running.url}/health/ready", timeout=5)).status_code != 200:
@@ -130,11 +128,17 @@ def test_neither_ready_nor_alive_when_it_is_gone(tmp_path: Path):
         assert mortal.run("live.sh").returncode != 0
 
 
-def test_empty_password_stops_the_start_with_the_cure(tmp_path: Path):
-    with redis_pod(tmp_path) as mortal:
+@pytest.mark.parametrize(
+    ("start", "key", "secret"),
+    [(redis_pod, "password", "redis-auth"), (shared_limit_pod, "rate-limit-password", "api-gateway-secrets")],
+)
+def test_empty_password_stops_the_start_with_the_cure(
+    tmp_path: Path, start: Callable[[Path], AbstractContextManager[Pod]], key: str, secret: str
+):
+    with start(tmp_path) as mortal:
         mortal.kill()
-        (mortal.folder / "secrets" / "password").write_text("\n", encoding="utf-8")
+        (mortal.folder / "secrets" / key).write_text("\n", encoding="utf-8")
         mortal.start()
         assert mortal.process is not None
         assert mortal.process.wait(20) != 0
-        assert "fill that key of the Secret redis-auth" in mortal.log()
+        assert f"fill that key of the Secret {secret}" in mortal.log()

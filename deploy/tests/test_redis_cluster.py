@@ -1,16 +1,16 @@
 """The component redis-cluster, run for real on loopback: six servers that lose addresses, disks and primaries."""
 
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
-from deploy.tests.redis_server import PASSWORDS, ClusterPods, Pod, cluster_pods
+from deploy.tests.redis_server import PASSWORDS, ClusterPods, Pod, cluster_pods, wiped
 from deploy.tests.test_redis import does_all_its_work, works
+from tools.processes.cluster import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -21,16 +21,7 @@ def operator(pod: Pod, *command: str) -> Any:
     return pod.client(PASSWORDS["operator-password"], "operator").execute_command(*command)
 
 
-def wait(what: str, until: Callable[[], bool], seconds: float = 100) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if until():
-                return
-        except (redis.RedisError, StopIteration):
-            pass
-        time.sleep(0.1)
-    pytest.fail(f"not within {seconds:g} s: {what}")
+wait = partial(until, seconds=100)
 
 
 def nodes(pod: Pod) -> list[list[str]]:
@@ -47,7 +38,6 @@ def is_primary(pod: Pod) -> bool:
 
 
 def owner(pods: ClusterPods) -> Pod:
-    """The primary of the test's key."""
     slot = operator(pods.all[0], "CLUSTER", "KEYSLOT", KEY)
     for pod in pods.running:
         ranges = [words.partition("-")[::2] for words in myself(pod)[8:] if words[0] != "["]
@@ -86,7 +76,7 @@ def pods(made: ClusterPods) -> ClusterPods:
 
 
 def filled(pods: ClusterPods) -> ClusterPods:
-    wait("a whole cluster", lambda: is_whole(pods))
+    wait(lambda: is_whole(pods))
     primary = owner(pods)
     primary.client().set(KEY, "kept")
     assert primary.client().wait(1, 5000) == 1
@@ -112,7 +102,7 @@ def test_all_pods_come_back_with_other_addresses(pods: ClusterPods):
     for number, pod in enumerate(pods.all, start=101):
         pods.place(pod, number)
     pods.start()
-    wait("a whole cluster", lambda: is_whole(pods))
+    wait(lambda: is_whole(pods))
     assert {words[1].partition(":")[0] for words in nodes(pods.all[0])} == {pod.host for pod in pods.all}
     assert is_kept(pods)
 
@@ -120,10 +110,10 @@ def test_all_pods_come_back_with_other_addresses(pods: ClusterPods):
 def test_primary_that_lost_its_disk_comes_back_as_a_replica_and_the_old_node_is_forgotten(pods: ClusterPods):
     old = owner(pods)
     old.kill()
-    wipe(old)
-    wait("its replica takes over", lambda: owner(pods) is not old)
+    wiped(old)
+    wait(lambda: owner(pods) is not old)
     pods.start(old)
-    wait("a whole cluster", lambda: is_whole(pods))
+    wait(lambda: is_whole(pods))
     assert not is_primary(old)
     assert is_kept(pods)
 
@@ -149,15 +139,15 @@ def test_empty_node_takes_the_slots_of_a_lost_one_only_when_the_operator_gives_i
         ids = [myself(pod)[0] for pod in gone]
         for pod in gone:
             pod.kill()
-            wipe(pod)
+            wiped(pod)
         pods.start(*gone)
-        wait("they join", lambda: all(sum("fail" not in words[2] for words in nodes(pod)) == 6 for pod in pods.all))
+        wait(lambda: all(sum("fail" not in words[2] for words in nodes(pod)) == 6 for pod in pods.all))
         time.sleep(3)  # a few rounds of node.sh
         assert [myself(pod)[8:] for pod in gone] == [[], []]
         for pod in pods.all:
             for lost in {words[0] for words in nodes(pod)} & {*ids}:
                 operator(pod, "CLUSTER", "FORGET", lost)
-        wait("a whole cluster", lambda: is_whole(pods))
+        wait(lambda: is_whole(pods))
         works(tmp_path, settings(pods))
 
 
@@ -167,16 +157,11 @@ def test_two_more_pods_join_without_slots_and_take_those_that_are_moved_to_them(
         source = owner(filled(pods))
         added = pods.add(2)
         pods.start(*added)
-        wait("all know all", lambda: all(len(nodes(pod)) == 8 for pod in pods.all))
+        wait(lambda: all(len(nodes(pod)) == 8 for pod in pods.all))
         time.sleep(5)  # a few rounds of node.sh
         assert [myself(pod)[8:] for pod in added] == [[], []]
         slot, target = operator(source, "CLUSTER", "KEYSLOT", KEY), myself(added[0])[0]
         operator(source, "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", target)
-        wait("the slot moves", lambda: owner(pods) is added[0])
+        wait(lambda: owner(pods) is added[0])
         assert is_kept(pods)
-        wait("the other new pod follows", lambda: myself(added[1])[3] == target)
-
-
-def wipe(pod: Pod) -> None:
-    shutil.rmtree(pod.folder / "data")
-    (pod.folder / "data").mkdir()
+        wait(lambda: myself(added[1])[3] == target)

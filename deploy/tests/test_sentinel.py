@@ -1,31 +1,22 @@
 """The component redis-sentinel, run for real on loopback: three servers, three sentinels, the primary killed."""
 
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-import redis
 import requests
 from redis.exceptions import NoPermissionError
 
-from deploy.tests.redis_server import Pod, sentinel_pods
+from deploy.tests.redis_server import Pod, sentinel_pods, wiped
+from tools.processes.cluster import until
 from tools.processes.service import service
 
 pytestmark = pytest.mark.slow
 
 
-def _wait(what: str, until: Callable[[], bool], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if until():
-                return
-        except redis.RedisError:
-            pass
-        time.sleep(0.1)
-    pytest.fail(f"not within {seconds:g} s: {what}")
+_wait = partial(until, seconds=90)
 
 
 def _primary(sentinel: Pod) -> int:
@@ -37,8 +28,6 @@ def _role(pod: Pod) -> str:
 
 
 class Cluster:
-    """The component's pods."""
-
     def __init__(self, servers: list[Pod], sentinels: list[Pod]) -> None:
         self.servers, self.sentinels = servers, sentinels
 
@@ -50,8 +39,8 @@ class Cluster:
             named = next(each for each in self.servers if each.port in found)
             return len(found) == 1 and named.client().info("replication").get("connected_slaves") == 2
 
-        _wait("all sentinels know all servers", lambda: all(_knows_all(each) for each in self.sentinels))
-        _wait("one primary, two replicas in step", settled)
+        _wait(lambda: all(_knows_all(each) for each in self.sentinels))
+        _wait(settled)
         return next(each for each in self.servers if each.port == _primary(self.sentinels[0]))
 
     def fail_over(self, dead: Pod) -> Pod:
@@ -61,9 +50,9 @@ class Cluster:
             found = {_primary(each) for each in self.sentinels}
             return len(found) == 1 and dead.port not in found
 
-        _wait("another is named", agreed)
+        _wait(agreed)
         elected = next(each for each in self.servers if each.port == _primary(self.sentinels[0]))
-        _wait("it takes writes", lambda: bool(elected.client().set("{users:0}:user:new", "new")))
+        _wait(lambda: bool(elected.client().set("{users:0}:user:new", "new")))
         return elected
 
 
@@ -89,7 +78,7 @@ def test_a_replica_takes_over_and_the_old_primary_follows_it(cluster: Cluster):
     assert elected.client().get("{users:0}:user:1") == "kept"
     old.start()
     old.wait()
-    _wait("the old one follows", lambda: _role(old) == "slave" and old.client().get("{users:0}:user:new") == "new")
+    _wait(lambda: _role(old) == "slave" and old.client().get("{users:0}:user:new") == "new")
 
 
 def test_primary_that_lost_its_disk_waits_until_another_is_elected(cluster: Cluster):
@@ -97,11 +86,9 @@ def test_primary_that_lost_its_disk_waits_until_another_is_elected(cluster: Clus
     old.client().set("{users:0}:user:2", "kept")
     assert old.client().wait(2, 5000) == 2
     old.kill()
-    shutil.rmtree(old.folder / "data")
-    (old.folder / "data").mkdir()
-    old.start()
+    wiped(old).start()
     old.wait()
-    _wait("it follows, and has it again", lambda: old.client().get("{users:0}:user:2") == "kept")
+    _wait(lambda: old.client().get("{users:0}:user:2") == "kept")
     assert _role(old) == "slave"
 
 
@@ -115,7 +102,7 @@ def test_primary_that_stops_hands_over_without_losing_a_write(cluster: Cluster):
     elected = next(each for each in cluster.servers if _role(each) == "master")
     assert elected.client().get("{users:0}:user:3") == "kept"
     assert time.monotonic() - started < 5
-    _wait("every sentinel names it", lambda: {_primary(each) for each in cluster.sentinels} == {elected.port})
+    _wait(lambda: {_primary(each) for each in cluster.sentinels} == {elected.port})
 
 
 def test_replica_that_stops_hands_nothing_over(cluster: Cluster):

@@ -17,7 +17,6 @@ PASSWORD = PASSWORDS["rate-limit-password"]
 
 @pytest.fixture(scope="module")
 def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
-    """The store, as its container starts it."""
     with shared_limit_pod(tmp_path_factory.mktemp("shared-limit")) as running:
         yield running
 
@@ -73,13 +72,3 @@ def test_full_store_evicts_the_least_limited_instead_of_refusing(tmp_path: Path)
         client = small.client(PASSWORD)
         assert None in [client.get(f"ratelimit:addr:10.0.{n}") for n in range(100)], "some are forgotten"
         assert script(keys=busy, args=rate)[1] > 0
-
-
-def test_empty_password_stops_the_start_with_the_cure(tmp_path: Path):
-    with shared_limit_pod(tmp_path) as mortal:
-        mortal.kill()
-        (mortal.folder / "secrets" / "rate-limit-password").write_text("\n", encoding="utf-8")
-        mortal.start()
-        assert mortal.process is not None
-        assert mortal.process.wait(20) != 0
-        assert "fill that key of the Secret api-gateway-secrets" in mortal.log()

@@ -43,10 +43,9 @@ def _value(rendering: "Rendering", workload: Workload, variable: dict[str, Any],
 
 def mounted_files(rendering: "Rendering", workload: Workload, container: Container) -> Files:
     """The files of all ConfigMaps that are mounted."""
-    volumes = {text(each, "name"): mapping(each, "configMap") for each in items(workload.spec, "volumes")}
     found: dict[str, Any] = {}
     for mount in items(container.data, "volumeMounts"):
-        volume = volumes.get(text(mount, "name"), {})
+        volume = mapping(workload.volumes.get(text(mount, "name")), "configMap")
         config = rendering.find("ConfigMap", text(volume, "name"), workload.namespace)
         data = mapping(config and config.data, "data")
         chosen = {text(each, "path"): data.get(text(each, "key"), "") for each in items(volume, "items")} or data
@@ -59,16 +58,16 @@ def missing_file(rendering: "Rendering", workload: Workload, container: Containe
     """Why `path` is not a file in this container; None if it is, or may be."""
     path = normpath(path)
     for mount in sorted(items(container.data, "volumeMounts"), key=lambda each: -len(text(each, "mountPath"))):
-        folder = normpath(text(mount, "mountPath"))
-        if path == folder and text(mount, "subPath"):
-            return _missing_key(rendering, workload, text(mount, "name"), text(mount, "subPath"))
-        if path.startswith(folder.rstrip("/") + "/"):
-            return _missing_key(rendering, workload, text(mount, "name"), path[len(folder.rstrip("/")) + 1 :])
+        folder, part = normpath(text(mount, "mountPath")), text(mount, "subPath")
+        relative = part if part and path == folder else path.removeprefix(folder.rstrip("/") + "/")
+        if relative != path:
+            return missing_key(rendering, workload, text(mount, "name"), relative)
     return None if path.startswith(TOKEN) else NO_MOUNT
 
 
-def _missing_key(rendering: "Rendering", workload: Workload, name: str, relative: str) -> str | None:
-    volume = next((each for each in items(workload.spec, "volumes") if text(each, "name") == name), {})
+def missing_key(rendering: "Rendering", workload: Workload, name: str, relative: str) -> str | None:
+    """Why a volume has no such file; None if it has, or may have."""
+    volume = workload.volumes.get(name, {})
     filled = {text(mount, "name") for each in workload.containers for mount in items(each.data, "volumeMounts")
               if each.is_init}  # fmt: skip
     if volume and not set(volume) - {"name", "emptyDir"} and name not in filled:
@@ -76,6 +75,6 @@ def _missing_key(rendering: "Rendering", workload: Workload, name: str, relative
     for kind, field, name_field in (("Secret", "secret", "secretName"), ("ConfigMap", "configMap", "name")):
         if source := mapping(volume, field):
             keys = rendering.keys(kind, text(source, name_field), workload.namespace)
-            paths = {text(item, "path") for item in items(source, "items")} or keys or {"*"}  # a missing object: M401
+            paths = {text(item, "path") for item in items(source, "items")} or keys or {"*"}  # a missing object: M300
             return None if paths & {relative, "*"} else f"{text(source, name_field)} has no key {relative!r} mounted"
     return None

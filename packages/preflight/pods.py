@@ -20,6 +20,7 @@ class Container:
         self.name, self.image, self.ports = text(data, "name"), text(data, "image"), items(data, "ports")
         self.repository = self.image.split("@")[0].rpartition("/")[2].split(":")[0]
         self.command_line = texts(data, "command") + texts(data, "args")
+        self.is_never_pulled = text(data, "imagePullPolicy") == "Never"
 
     @property
     def pre_stop_seconds(self) -> float:
@@ -58,6 +59,10 @@ class Workload:
     def running(self) -> list[Container]:
         """The containers that run while the pod does, sidecars among them."""
         return [container for container in self.containers if not container.is_init]
+
+    @cached_property
+    def volumes(self) -> dict[str, dict[str, Any]]:
+        return {text(each, "name"): each for each in items(self.spec, "volumes")}
 
     @cached_property
     def ports(self) -> list[dict[str, Any]]:

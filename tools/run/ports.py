@@ -28,13 +28,14 @@ def read_ports(more: dict[str, int], *, embedded: bool) -> Ports:
             raise SettingError(f"{taken[port]} and {name} are both {port}: set them to different ports")
         taken[port] = name
     for port, name in taken.items():
-        _require_free(port, name)
+        require_free(port, name)
     ports = {name: port for port, name in taken.items()}
     own = {name: ports[f"{name.upper()}_PORT"] for name in more}
     return Ports(ports["GATEWAY_PORT"], ports["USERS_PORT"], ports.get("REDIS_PORT"), own)
 
 
-def _require_free(port: int, name: str) -> None:
+def require_free(port: int, name: str) -> None:
+    """Raises SettingError for a port in use, which the setting `name` gave."""
     with socket.socket() as listener:
         # As the servers do: connections of the last run in TIME_WAIT do not block the port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -62,10 +62,20 @@ class Supervisor:
         self._stop(child.process for child in self._children if child.stop_last)
 
     def start(
-        self, name: str, command: list[str], env: Mapping[str, str], cwd: Path, *, stop_last: bool = False
+        self,
+        name: str,
+        command: list[str],
+        env: Mapping[str, str],
+        cwd: Path,
+        *,
+        stop_last: bool = False,
+        log: Path | None = None,
     ) -> None:
-        """Starts a process that should keep running."""
-        process = subprocess.Popen(command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, start_new_session=True)
+        """Starts a process that should keep running; what it prints goes to our output, or into the file `log`."""
+        with log.open("wb") if log else nullcontext() as out:
+            process = subprocess.Popen(
+                command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
         self._children.append(_Child(name, process, stop_last))
 
     def run(self, command: list[str], env: Mapping[str, str], cwd: Path, seconds: float) -> int | None:

@@ -25,7 +25,6 @@ collect_ignore_glob = [] if TAG else ["*"]  # no images, no tests of images
 
 
 def engine(*words: object, check: bool = True) -> str:
-    """Runs the container engine; returns its output."""
     done = run(ENGINE, *words)
     if check and done.returncode:
         raise RuntimeError(f"{ENGINE} {words}: {done.stderr}")
@@ -33,7 +32,6 @@ def engine(*words: object, check: bool = True) -> str:
 
 
 def inspect(what: str, name: str) -> dict[str, Any]:
-    """The engine's description of an image or a container."""
     found: dict[str, Any] = json.loads(engine(what, "inspect", name))[0]
     return found
 
@@ -50,8 +48,6 @@ def wait_until_ready(url: str) -> None:
 
 
 class System:
-    """The three containers on a separate network."""
-
     def __init__(self, folder: Path) -> None:
         self.name = f"users-gateway-{uuid.uuid4().hex[:8]}"
         self.secrets = folder
@@ -97,19 +93,16 @@ class System:
         return [f"--env-file={DEPLOY}/kustomize/base/{folder}/settings.env", *(f"--env={each}" for each in values)]
 
     def run(self, image: str, name: str, *options: str) -> None:
-        """Starts one container."""
         place = ["--network", self.name, "--network-alias", name, "--hostname", name]
         secrets = ["--volume", f"{self.secrets}:/run/secrets/redis:ro"]
         image = f"devops-challenge/{image}:{TAG}"
         engine("run", "--detach", "--name", self.container(name), *place, *RESTRICTED, *secrets, *options, image)
 
     def container(self, name: str) -> str:
-        """A container's name for the engine."""
         return f"{self.name}-{name}"
 
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Both services and a store, ready."""
     with System(tmp_path_factory.mktemp("secrets")) as running:
         yield running

@@ -32,7 +32,6 @@ def store(folder: Path) -> list[str]:
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    """The gateway's URL while everything runs."""
     if TAG != "local":
         pytest.skip("compose.yaml runs the images tagged `local`")
     port = free_port()

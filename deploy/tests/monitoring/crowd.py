@@ -20,7 +20,6 @@ Series = dict[str, str]
 
 @cache
 def crowded(path: Path) -> dict[str, Any]:
-    """The test file beside a rule file, crowded."""
     document = copy.deepcopy(parsed(beside(path)))
     plain = parsed(beside(path))["tests"]
     for test, own in zip(document["tests"], plain, strict=True):

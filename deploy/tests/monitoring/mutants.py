@@ -25,15 +25,12 @@ MATCHER = re.compile(r'(?<=[{ ])(?!namespace=)\w+ ?(?:=~|!~|!=|=)"[^"]*"(?:, )?'
 
 @dataclass(frozen=True)
 class Mutant:
-    """One rule with one mistake: `what` says which, `document` is the rule file that has it."""
-
     rule: str
     what: str
     document: dict[str, Any]
 
 
 def mutants(document: dict[str, Any]) -> Iterator[Mutant]:
-    """Every mutant of a parsed rule file, in a fixed order."""
     for group_at, group in enumerate(document["groups"]):
         for rule_at, rule in enumerate(group["rules"]):
             for what, changed in changed_rules(rule):
@@ -49,7 +46,6 @@ def name(rule: dict[str, Any]) -> str:
 
 
 def changed_rules(rule: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """One rule, once with each mistake."""
     for what, expression in dict(changed_expressions(rule["expr"])).items():
         yield what, {**rule, "expr": expression}
     if OURS in rule["expr"]:
@@ -90,11 +86,9 @@ def near(number: str) -> list[str]:
 
 
 def doubled(duration: str) -> str:
-    """`5m` -> `10m`."""
     return f"{int(duration[:-1]) * 2}{duration[-1]}"
 
 
 def one_less(labels: str) -> list[str]:
-    """The list of labels without each of them in turn."""
     given = labels.split(", ")
     return [", ".join(label for label in given if label != dropped) for dropped in given]

@@ -8,14 +8,12 @@ VARIABLES = {"$namespace": ".*", "$service": "api-gateway|user-service"}
 
 
 def get(url: str, path: str, **parameters: Any) -> Any:
-    """The data of an answer. Raises AssertionError with Prometheus' error."""
     answer = requests.get(f"{url}/api/v1/{path}", params=parameters, timeout=10).json()
     assert answer["status"] == "success", answer
     return answer["data"]
 
 
 def filled_in(query: str) -> str:
-    """A dashboard's query with its variables at All."""
     for name, value in VARIABLES.items():
         query = query.replace(name, value)
     return query

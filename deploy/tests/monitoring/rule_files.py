@@ -25,12 +25,10 @@ def parsed(path: Path) -> dict[str, Any]:
 
 
 def beside(path: Path) -> Path:
-    """The tests beside a rule file."""
     return path.with_name(path.name.replace(".rules.yaml", ".rules.test.yaml"))
 
 
 def rules(path: Path) -> list[dict[str, Any]]:
-    """All rules of a file."""
     return [rule for group in parsed(path)["groups"] for rule in group["rules"]]
 
 
@@ -41,7 +39,6 @@ def alerts() -> list[tuple[Path, dict[str, Any]]]:
 
 @cache
 def recorded() -> set[str]:
-    """Every series that a rule records."""
     return {rule["record"] for path in RULE_FILES for rule in rules(path) if "record" in rule}
 
 
@@ -55,7 +52,6 @@ def known_metrics() -> set[str]:
 
 
 def names_read(query: str) -> set[str]:
-    """The metrics that a PromQL expression reads."""
     bare = re.sub(r"\b(?:by|on|without|ignoring|group_left|group_right)\s*\([^)]*\)", " ", query)
     bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\b\d+[smhd]\b", " ", bare)
     return {name for name in NAME.findall(bare) if name not in KEYWORDS}

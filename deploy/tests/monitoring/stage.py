@@ -13,13 +13,14 @@ from pathlib import Path
 
 import yaml
 
-from deploy.monitoring.observe import Observer, Ports
+from deploy.monitoring.observe import STOP_SECONDS, Observer, Ports
 from deploy.tests.monitoring.load import load
 from deploy.tests.monitoring.rule_files import ROOT, RULE_FILES, parsed
 from deploy.tests.programs import run
 from tests.http_server import Handler, http_server
 from tools.processes.service import Service, free_port, service
 from tools.processes.store import PASSWORD, Store, store
+from tools.run.processes import Supervisor
 
 MAX_MEMORY = "256mb"
 WAIT_SECONDS = 45
@@ -35,7 +36,6 @@ class Webhook:
     url: str = ""
 
     def has(self, status: str, receiver: str, **labels: str) -> bool:
-        """Whether such a notification has arrived."""
         return any(
             (status, receiver) == (got_status, got_receiver) and labels.items() <= got.items()
             for got_status, got_receiver, got in self.received
@@ -66,7 +66,6 @@ class Stage:
         self.times[what] = time.time()
 
     def inhibited(self) -> set[str]:
-        """The names of firing alerts that Alertmanager does not send."""
         url = f"--alertmanager.url=http://127.0.0.1:{self.observer.ports.alertmanager}"
         done = run("amtool", "alert", "query", "--inhibited", "--output=json", url)
         return {alert["labels"]["alertname"] for alert in json.loads(done.stdout)}
@@ -119,7 +118,6 @@ def exporter(target: Store) -> Iterator[int]:
 
 @contextmanager
 def webhook() -> Iterator[Webhook]:
-    """A receiver of alerts on loopback."""
     webhook = Webhook()
 
     class Notification(Handler):
@@ -134,7 +132,6 @@ def webhook() -> Iterator[Webhook]:
 
 @contextmanager
 def stage(folder: Path) -> Iterator[Stage]:
-    """Everything, under load; ended in order."""
     for name in ("primary", "replica", "services"):
         (folder / name).mkdir()
     with ExitStack() as stack:
@@ -149,7 +146,6 @@ def stage(folder: Path) -> Iterator[Stage]:
         observer = Observer(
             folder / "observe", ports, quick_rules(folder / "rules"), webhook=receiver.url, interval="1s"
         )
-        stack.callback(observer.stop)
-        observer.start()
+        observer.start(stack.push(Supervisor(STOP_SECONDS)))  # its signal handlers are for a process of its own
         stack.enter_context(load(gateway.port))
         yield Stage(primary, users, gateway, observer, receiver)

@@ -31,7 +31,6 @@ PANELS = [
 
 @pytest.fixture(scope="module")
 def incident(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The stage after the incident."""
     with stage(tmp_path_factory.mktemp("stage")) as running:
         seen = running.webhook.has
         time.sleep(CALM_SECONDS)
@@ -87,7 +86,6 @@ def test_every_alert_that_came_is_one_of_ours(incident: Stage) -> None:
 
 
 def series(incident: Stage, query: str) -> list[dict[str, Any]]:
-    """The query's series over the whole incident."""
     start, end = incident.times["calm"] - CALM_SECONDS, time.time()
     filled_in = prometheus.filled_in(query)
     found = prometheus.get(incident.observer.url, "query_range", query=filled_in, start=start, end=end, step=1)

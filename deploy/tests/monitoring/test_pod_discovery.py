@@ -52,7 +52,6 @@ def plain(name: str) -> str:
 
 
 def discovered(tmp_path: Path, targets: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """The target's labels after the job's relabelling, by promtool."""
     config = copy.deepcopy(parsed(FILE))
     (job,) = config["scrape_configs"]
     del job["kubernetes_sd_configs"]

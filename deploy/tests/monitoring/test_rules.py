@@ -87,13 +87,11 @@ def test_the_test_file_tests_this_rule_file_alone(path: Path) -> None:
 
 
 def firing(case: dict[str, Any], rule: dict[str, Any]) -> bool:
-    """Whether the case expects an alert of exactly this rule."""
     expected = [alert["exp_labels"] for alert in case["exp_alerts"]]
     return case["alertname"] == rule["alert"] and any(rule["labels"].items() <= labels.items() for labels in expected)
 
 
 def cases(path: Path, alert: str) -> list[list[dict[str, Any]]]:
-    """The cases of an alert, by test, in order of time."""
     found = [
         [case for case in test.get("alert_rule_test", []) if case["alertname"] == alert]
         for test in parsed(beside(path))["tests"]

@@ -103,25 +103,21 @@ def pod(owner: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def thing(version: str, kind: str, name: str, labels: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
-    """An object."""
     meta = {"name": name, "namespace": NS, "labels": labels or {}, "creationTimestamp": "2026-01-01T00:00:00Z"}
     return {"apiVersion": version, "kind": kind, "metadata": meta, **fields}
 
 
 def event(kind: str, name: str, reason: str, message: str) -> dict[str, Any]:
-    """An event about an object."""
     about = {"kind": kind, "name": name, "namespace": NS, "uid": f"uid of {name}"}
     said = {"reason": reason, "message": message, "lastTimestamp": "2026-01-01T00:00:00Z", "type": "Warning"}
     return thing("v1", "Event", f"{name}.{reason.lower()}", involvedObject=about, **said)
 
 
 def condition(kind: str, status: str, reason: str, message: str = "") -> dict[str, Any]:
-    """A condition of a custom resource, or of an autoscaler."""
     return {"type": kind, "status": status, "reason": reason, "message": message}
 
 
 def faults(objects: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The objects that the cluster and its operators make, after every fault."""
     for each in objects:
         name, kind = each["metadata"]["name"], each["kind"]
         if kind in {"Deployment", "StatefulSet"}:
@@ -152,7 +148,6 @@ def faults(objects: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def objects(load: Load) -> list[dict[str, Any]]:
-    """Prod's objects, of every component; each Deployment twice, as two releases; autoscalers at their maximum."""
     found = [copy.deepcopy(manifest.data) for manifest in load("prod", everything())]
     releases = copy.deepcopy([each for each in found if each["kind"] in {"Deployment", "StatefulSet"}])
     for each in releases:
@@ -166,7 +161,6 @@ def objects(load: Load) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def cluster(objects: list[dict[str, Any]]) -> Iterator[Cluster]:
-    """A cluster for one command, which may change it."""
     with api_server({(each["apiVersion"], each["kind"]) for each in objects}) as cluster:
         for each in copy.deepcopy(objects):
             group = each["apiVersion"].rpartition("/")[0]

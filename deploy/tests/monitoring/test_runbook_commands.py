@@ -46,12 +46,10 @@ INSIDE = [
 
 
 def everything() -> tuple[str, ...]:
-    """All components but keda, which replaces the autoscalers."""
     return tuple(each for each in components() if each != "keda")
 
 
 def pod_template(data: dict[str, Any]) -> dict[str, Any]:
-    """The template of the pods that this object makes."""
     spec = data["spec"].get("jobTemplate", {}).get("spec", data["spec"])
     template: dict[str, Any] = spec["template"]
     return template

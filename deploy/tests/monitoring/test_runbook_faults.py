@@ -7,8 +7,7 @@ import os
 import re
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from deploy.tests.monitoring.test_runbook_commands import PAGES, TROUBLESHOOTING
 from deploy.tests.programs import run
 from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod, shared_limit_pod
 from tests.log_lines import waited_for
+from tools.processes.cluster import until
 from tools.processes.service import Service, service, tree
 
 pytestmark = pytest.mark.slow
@@ -103,7 +103,6 @@ class Cluster:
     gateway: Service
 
     def run(self, command: str) -> str:
-        """What the command prints, and its exit code."""
         pod = self.limit if "rate-limit" in command else self.replica if "redis-1" in command else self.redis
         for there, here in (
             ("/run/secrets/redis/", f"{pod.folder}/secrets/"),
@@ -124,16 +123,8 @@ class Cluster:
         return f"{done.stdout}{done.stderr}exit code {done.returncode}"
 
 
-def until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """After all faults; Redis answers again."""
     root = tmp_path_factory.mktemp("cluster")
     (root / "kubectl").write_text(KUBECTL)
     (root / "kubectl").chmod(0o755)
@@ -230,14 +221,12 @@ def lose_redis(cluster: Cluster) -> None:
 
 
 def refuse_to_start(cluster: Cluster) -> None:
-    """A pod with a malformed setting."""
     pod = Service("users_site", cluster.folder, REDIS_URL="redis://host:port")
     pod.process.wait(30)
     (cluster.folder / "--previous.log").symlink_to(pod.errors)
 
 
 def expected(page: str, command: str) -> list[str]:
-    """What the command's output must contain."""
     [found] = [texts for (name, part), texts in CASES.items() if name == page and part in command]
     return found
 

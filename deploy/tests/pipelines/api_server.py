@@ -158,7 +158,6 @@ def _field(item: Any, path: str) -> Any:
 
 @contextmanager
 def api_server(kinds: set[tuple[str, str]]) -> Iterator[Cluster]:
-    """An empty cluster that serves these kinds."""
     cluster = Cluster(kinds | TO_KNOW)
     with http_server(type("Handler", (_Handler,), {"cluster": cluster})) as cluster.url:
         yield cluster

@@ -40,8 +40,6 @@ def plural(kind: str) -> str:
 
 
 class Call(NamedTuple):
-    """A question to the authorizer."""
-
     group: str
     verb: str
     resource: str
@@ -62,7 +60,6 @@ class Cluster:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def kubeconfig(self, file: Path, group: str, namespace: str = "default") -> Path:
-        """The kubeconfig of a member of the group."""
         context = {"cluster": "stub", "user": "caller", "namespace": namespace}
         file.write_text(
             json.dumps(
@@ -79,7 +76,6 @@ class Cluster:
         return file
 
     def of(self, resource: str, namespace: str) -> list[Object]:
-        """Every object of a resource in a namespace, or in all of them."""
         return [
             each for (_, what, where, _), each in self.objects.items() if what == resource and namespace in {"", where}
         ]

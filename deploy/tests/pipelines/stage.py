@@ -29,8 +29,6 @@ class Failure:
 
 @dataclass(frozen=True)
 class Stage:
-    """A folder with the stand-ins and their records."""
-
     folder: Path
 
     def run(self, script: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -43,13 +41,11 @@ class Stage:
         return {"PATH": path, "HOME": str(self.folder), "STAGE": str(self.folder), **settings}
 
     def fail(self, *orders: Failure) -> None:
-        """Adds an order."""
         lines = (f"{each.first} {each.last} {each.kind} {each.call}\n" for each in orders)
         (self.folder / "failures").write_text("".join(lines), encoding="utf-8")
 
     @property
     def calls(self) -> list[str]:
-        """Every call of a stand-in, in order."""
         return self.text("calls").splitlines()
 
     @property
@@ -59,7 +55,6 @@ class Stage:
 
     @property
     def message(self) -> str:
-        """The message to Slack, empty without one."""
         body = self.text("message")
         return str(json.loads(body)["text"]) if body else ""
 

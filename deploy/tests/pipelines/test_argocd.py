@@ -86,7 +86,6 @@ def test_applications_point_at_what_is_there():
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The kustomizations of the environments alone."""
     for name in ENVIRONMENTS:
         file = tmp_path / "deploy/argocd/environments" / name / "kustomization.yaml"
         file.parent.mkdir(parents=True)

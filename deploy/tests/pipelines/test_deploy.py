@@ -51,7 +51,6 @@ LOST = "the rollback failed too"
 
 @pytest.fixture
 def running(tmp_path: Path) -> Stage:
-    """An environment that runs the old version."""
     return stage(tmp_path / "stage", *COMMANDS, cluster=OLD)
 
 
@@ -300,7 +299,6 @@ def test_nothing_is_left_behind(running: Stage, tmp_path: Path):
 
 
 def processes(of: Stage) -> list[bytes]:
-    """The running processes of a stage's stand-ins."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):

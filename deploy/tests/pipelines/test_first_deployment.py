@@ -43,7 +43,6 @@ class Account:
     cluster: Cluster
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Runs commands as the administrator, in the checkout."""
         command = ("bash", "-euo", "pipefail", "-c", script)
         return run(*command, folder=self.folder / "checkout", env=self.environment)
 
@@ -65,7 +64,6 @@ class Account:
         return found
 
     def policy(self, name: str) -> dict[str, Any]:
-        """A policy as sent to AWS."""
         found: dict[str, Any] = json.loads((self.folder / "policies" / f"{name}.json").read_text())
         return found
 

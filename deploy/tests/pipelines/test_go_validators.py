@@ -13,7 +13,6 @@ from deploy.tests.programs import run
 
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
-    """A copy of the script in a checkout of its own."""
     folder = tmp_path / "deploy" / "bin"
     folder.mkdir(parents=True)
     shutil.copy2(BIN / "validators.toml", folder)

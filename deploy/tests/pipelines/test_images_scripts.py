@@ -18,7 +18,6 @@ TOKEN = "ghs_wJalrXUtnFEMI"
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Stage:
-    """Stand-ins for what talks to a registry."""
     return stage(tmp_path / "stage", "docker", "cosign", "trivy")
 
 

@@ -124,7 +124,6 @@ def test_missing_program_is_named_before_anything_starts(tmp_path: Path, missing
 
 
 def basic_tools(folder: Path) -> Path:
-    """The programs of the script's first lines, in a separate folder."""
     tools = folder / "tools"
     tools.mkdir()
     for name in ("bash", "env", "dirname", "mkdir"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.tests.pipelines.stage import ROOT
+from deploy.tests.programs import ROOT, run
 
 PACKAGES = {
     "promtool": "prometheus",
@@ -16,7 +16,7 @@ PACKAGES = {
     "prometheus-redis-exporter": "prometheus-redis-exporter",
 }
 SYSTEM = ("bash", "chmod", "cp", "dirname", "env", "sort")
-PROGRAMS = {"git", "ip", "make", "openssl", "chromium", "node", "npm", "haproxy", "kubectl", *PACKAGES}
+PROGRAMS = {"git", "ip", "make", "openssl", "chromium", "node", "npm", "haproxy", "kubectl", "python3", *PACKAGES}
 
 
 class Machine:
@@ -40,16 +40,7 @@ class Machine:
         self.folder.joinpath(name).chmod(0o755)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs .ci/tools there."""
-        environment = {"PATH": str(self.folder)}
-        return subprocess.run(
-            [str(ROOT / ".ci/tools"), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-            env=environment,
-        )
+        return run(ROOT / ".ci/tools", *arguments, env={"PATH": str(self.folder)})
 
     @property
     def installed(self) -> set[str]:
@@ -71,40 +62,10 @@ def test_a_bare_machine_gets_everything(machine: Machine):
     assert machine.calls.read_text().endswith("make --no-print-directory validators\n")
 
 
-def test_validators_that_cannot_be_built_fail_nothing_else(machine: Machine):
-    for program in {*PROGRAMS, "python3"}:
-        machine.put(program)
-    machine.put("make", "exit 2")
-    done = machine.run()
-    assert (done.returncode, done.stderr) == (0, "warning: no validators from Go modules\n")
-
-
 def test_packages_alone(machine: Machine):
     assert machine.run("packages").returncode == 0
     assert "make" in machine.installed
     assert "validators" not in machine.calls.read_text()
-
-
-def test_what_is_there_is_left_alone(machine: Machine):
-    for program in {*PROGRAMS, "python3"}:
-        machine.put(program)
-    assert machine.run().returncode == 0
-    assert machine.calls.read_text() == ""
-
-
-def test_one_that_is_missing_is_installed_alone(machine: Machine):
-    for program in {*PROGRAMS, "python3"} - {"amtool"}:
-        machine.put(program)
-    assert machine.run().returncode == 0
-    assert machine.installed == {"prometheus-alertmanager"}
-
-
-def test_python_without_venv_gets_it(machine: Machine):
-    for program in PROGRAMS:
-        machine.put(program)
-    machine.put("python3", "exit 1")
-    assert machine.run().returncode == 0
-    assert machine.installed == {"python3-venv"}
 
 
 def test_who_is_not_root_asks_sudo(machine: Machine):
@@ -113,16 +74,43 @@ def test_who_is_not_root_asks_sudo(machine: Machine):
     assert "sudo apt-get update -qq" in machine.calls.read_text().splitlines()
 
 
-def test_kubectl_that_cannot_render_is_one_line(machine: Machine):
-    for program in {*PROGRAMS, "python3"}:
-        machine.put(program)
-    machine.put("kubectl", "echo 'Error: json: unknown field components' >&2; exit 1")
-    done = machine.run()
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert f"error: {machine.folder}/kubectl cannot render deploy/kustomize" in done.stderr
-
-
 def test_installation_that_fails_fails(machine: Machine):
     machine.put("apt-get", "exit 100")
     assert machine.run().returncode == 100
+
+
+@pytest.fixture
+def full(machine: Machine) -> Machine:
+    for program in PROGRAMS:
+        machine.put(program)
+    return machine
+
+
+def test_what_is_there_is_left_alone(full: Machine):
+    assert full.run().returncode == 0
+    assert full.calls.read_text() == ""
+
+
+def test_one_that_is_missing_is_installed_alone(full: Machine):
+    (full.folder / "amtool").unlink()
+    assert full.run().returncode == 0
+    assert full.installed == {"prometheus-alertmanager"}
+
+
+def test_python_without_venv_gets_it(full: Machine):
+    full.put("python3", "exit 1")
+    assert full.run().returncode == 0
+    assert full.installed == {"python3-venv"}
+
+
+def test_validators_that_cannot_be_built_fail_nothing_else(full: Machine):
+    full.put("make", "exit 2")
+    done = full.run()
+    assert (done.returncode, done.stderr) == (0, "warning: no validators from Go modules\n")
+
+
+def test_kubectl_that_cannot_render_is_one_line(full: Machine):
+    full.put("kubectl", "echo 'Error: json: unknown field components' >&2; exit 1")
+    done = full.run()
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert f"error: {full.folder}/kubectl cannot render deploy/kustomize" in done.stderr

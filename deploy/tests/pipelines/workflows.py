@@ -27,19 +27,16 @@ def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def steps() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each step of each job."""
     for name, job in jobs():
         for step in job.get("steps", ()):
             yield name, step
 
 
 def scripts() -> list[Path]:
-    """The shell scripts that are ours to check."""
     return sorted(
         [*(ROOT / "deploy" / "bin").glob("*.sh"), *Path(__file__).parent.glob("*.sh"), *(ROOT / ".ci").iterdir()]
     )
 
 
 def make_targets(command: str) -> list[str]:
-    """The targets that a `run` line asks make for."""
     return [word for call in re.findall(r"\bmake ([a-z -]+)", command) for word in call.split()]

@@ -65,7 +65,7 @@ def test_only_and_skip_choose_rules():
 def test_strict_shows_warnings():
     path = FOLDER / "strangers" / "podinfo.yaml"
     assert "nothing found" in run(path)
-    assert "[M601]" in failing(path, "--strict")[0]
+    assert "[M611]" in failing(path, "--strict")[0]
 
 
 def test_rules_are_listed_with_id_severity_and_title():

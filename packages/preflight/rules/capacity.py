@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from packages.preflight.demand import container_limits, demand, most_pods, of_pod, surge
+from packages.preflight.demand import amount, container_limits, demand, most_pods, of_pod, surge
 from packages.preflight.objects import Manifest, dig, items, mapping, text, texts
 from packages.preflight.pods import Container, Workload
-from packages.preflight.quantity import amount
 from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 from packages.preflight.services import Process
@@ -78,8 +77,7 @@ def quota_below_the_workloads(rendering: Rendering) -> Hits:
     for quota, name, allowed in _bounds(rendering):
         needed = _needed(rendering, quota.namespace, name)
         if allowed < needed:
-            is_bytes = "memory" in name or "storage" in name
-            written = f"{needed / 1024**2:.0f}Mi" if is_bytes else f"{needed.normalize():f}"
+            written = f"{needed / 1024**2:.0f}Mi" if "memory" in name else f"{needed.normalize():f}"
             what = f"{name} {dig(quota.spec, 'hard', name)} is below the {written} of every workload at its maximum"
             yield Hit(what, f"set it to {written} or more", on=quota)
 
@@ -90,20 +88,7 @@ def _needed(rendering: Rendering, namespace: str, name: str) -> Decimal:
         return sum((of_pod(rendering, each, *compute) * most_pods(rendering, each) for each in pods), Decimal(0))
     if name in {"pods", "count/pods"}:
         return Decimal(sum(most_pods(rendering, each) for each in pods))
-    if name in {"services", "services.loadbalancers", "services.nodeports"}:
-        types = [text(each.spec, "type") for each in rendering.of("Service", namespace=namespace)]
-        counted = {"LoadBalancer": types.count("LoadBalancer"), "NodePort": types.count("NodePort")}
-        nodes = sum(counted.values())
-        return Decimal(
-            {"services.loadbalancers": counted["LoadBalancer"], "services.nodeports": nodes}.get(name, len(types))
-        )
-    claims = [(each.spec, 1) for each in rendering.of("PersistentVolumeClaim", namespace=namespace)]
-    claims += [(mapping(claim, "spec"), rendering.replicas(each)[1])
-               for each in pods for claim in items(each.manifest.spec, "volumeClaimTemplates")]  # fmt: skip
-    if name == "persistentvolumeclaims":
-        return Decimal(sum(count for _, count in claims))
-    sizes = ((amount(spec, "resources", "requests", "storage") or Decimal(0)) * count for spec, count in claims)
-    return sum(sizes, Decimal(0)) if name == "requests.storage" else Decimal(0)
+    return Decimal(0)
 
 
 @rule("M404")

@@ -10,7 +10,6 @@ from packages.preflight.pods import Workload, workload
 from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 
-MOST_BYTES = 1024**2
 _BUILT_IN_KINDS = frozenset(kind for kinds in GROUPS.values() for kind in kinds)
 
 
@@ -45,12 +44,6 @@ def corrected(rendering: Rendering) -> Rendering:
         close = [] if manifest.kind in names else get_close_matches(manifest.kind, names, n=1)
         manifests.append(Manifest({**manifest.data, "kind": close[0]}, manifest.source) if close else manifest)
     return Rendering(manifests, rendering.services)
-
-
-@rule("M004", "manifests", cure="name it")
-def object_without_a_name(_: Rendering, manifest: Manifest) -> Hits:
-    if not manifest.name and not text(manifest.data, "metadata", "generateName"):
-        yield "has no metadata.name"
 
 
 @rule("M005", why="the later one overwrites the earlier", cure="rename or remove one")
@@ -91,16 +84,6 @@ def number_or_boolean_where_text_must_stand(_: Rendering, manifest: Manifest) ->
                 yield Hit(f"{where} {key} is {shown}, which YAML does not read as text", f'write "{shown}"')
 
 
-@rule("M008", "ConfigMap", "Secret", cure="split it, or put the content into an image or a volume")
-def more_than_one_mebibyte(_: Rendering, manifest: Manifest) -> Hits:
-    encoded = mapping(manifest.data, "data" if manifest.kind == "Secret" else "binaryData")
-    plain = mapping(manifest.data, "stringData" if manifest.kind == "Secret" else "data")
-    size = sum(len(str(each).encode()) for each in plain.values())
-    size += sum(len(str(each)) * 3 // 4 for each in encoded.values())  # base64
-    if size > MOST_BYTES:
-        yield f"holds {size} bytes, more than {MOST_BYTES}"
-
-
 @rule("M009", "RoleBinding", "ClusterRoleBinding", why="it grants nothing")
 def role_binding_without_its_role_or_subject(rendering: Rendering, binding: Manifest) -> Hits:
     kind, name = text(binding.data, "roleRef", "kind"), text(binding.data, "roleRef", "name")
@@ -110,10 +93,7 @@ def role_binding_without_its_role_or_subject(rendering: Rendering, binding: Mani
         account, namespace = text(subject, "name"), text(subject, "namespace") or binding.namespace
         # The accounts of a namespace whose pods are elsewhere are elsewhere too.
         is_rendered = rendering.pods(namespace) and not namespace.startswith("kube-")
-        if not namespace:
-            what, cure = f"its subject ServiceAccount {account!r} has no namespace", "set the namespace of the subject"
-            yield Hit(what, cure, "the API server refuses it")
-        elif is_rendered and not rendering.is_known("ServiceAccount", account, namespace):
+        if is_rendered and not rendering.is_known("ServiceAccount", account, namespace):
             yield Hit(f"ServiceAccount {account!r} does not exist", "render it, or correct the name")
 
 
@@ -126,18 +106,3 @@ def account_or_priority_class_that_does_not_exist(rendering: Rendering, each: Wo
         name = text(each.spec, field)
         if name and not rendering.is_known(kind, name, namespace):
             yield f"{kind} {name!r} does not exist"
-
-
-@rule("M011", why="which of them answers depends on the controller", cure="keep one")
-def two_ingresses_for_one_host_and_path(rendering: Rendering) -> Hits:
-    seen: dict[tuple[str, ...], Manifest] = {}
-    for ingress in rendering.of("Ingress"):
-        if any("canary" in str(key) for key in ingress.annotations):
-            continue
-        kind = text(ingress.spec, "ingressClassName") or text(ingress.annotations, "kubernetes.io/ingress.class")
-        for each in items(ingress.spec, "rules"):
-            for path in items(each, "http", "paths"):
-                where = (kind, text(each, "host") or "*", text(path, "path") or "/", text(path, "pathType"))
-                if where in seen:
-                    yield Hit(f"host {where[1]} and path {where[2]} belong to {seen[where]} already", on=ingress)
-                seen.setdefault(where, ingress)

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
-from itertools import zip_longest
 
 from packages.preflight.edges import implied
 from packages.preflight.objects import Manifest, items, mapping, text, texts
-from packages.preflight.pods import Container, Workload
+from packages.preflight.pods import Workload
 from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 from packages.preflight.services import Process
@@ -95,43 +94,19 @@ def grace_period_shorter_than_the_shutdown(rendering: Rendering, process: Proces
         yield Hit(f"stops listening {listens:g} s after its pod is deleted", cure, why)
 
 
-@rule("M711", "containers", why="SIGKILL comes before SIGTERM", cure="raise terminationGracePeriodSeconds")
-def hook_longer_than_the_grace_period(_: Rendering, workload: Workload, container: Container) -> Hits:
-    if container.pre_stop_seconds >= max(workload.grace_seconds, 1):
-        yield f"preStop sleeps {container.pre_stop_seconds:g} s, the grace period is {workload.grace_seconds}"
-
-
 TARGET_LABELS = {
     "__name__", "job", "instance", "namespace", "pod", "service", "container", "endpoint", "node", "cluster", "le", "quantile",
 }  # fmt: skip
-_WORDS = {
-    "and", "or", "unless", "by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset", "inf", "nan",
-    "start", "end", "atan2",
-}  # fmt: skip
-_GROUPING = {"by", "without", "on", "ignoring", "group_left", "group_right"}
-_TOKEN = re.compile(
-    r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|\#[^\n]*|[a-zA-Z_:][a-zA-Z0-9_:]*|[0-9][0-9a-zA-Z_.:]*|\S"""
-)
+_TEXT = re.compile(r""""(?:\\.|[^"\\]){0,500}"|'(?:\\.|[^'\\]){0,500}'|`[^`]{0,500}`|\#[^\n]*""")
+_SELECTOR = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\s{0,9}\{([^{}]{0,2000})\})?")
+_MATCHER = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)\s{0,9}[=!]")
 
 
-def metrics_in(expression: str) -> dict[str, set[str]]:
-    """The metric names of a PromQL expression, each with the labels that its matchers name."""
-    words = [word for word in _TOKEN.findall(expression) if word[0] != "#"]
+def selectors_in(expression: str) -> dict[str, set[str]]:
+    """The words of a PromQL expression, metric names among them, each with the labels that its matchers name."""
     found: dict[str, set[str]] = {}
-    closing = name = ""
-    for word, following in zip_longest(words, words[1:], fillvalue=""):
-        is_name = word[0].isalpha() or word[0] in "_:"
-        if closing:
-            if closing == "}" and is_name and following in {"=", "!"}:
-                found.get(name, set()).add(word)
-            if word == closing:
-                closing = name = ""
-        elif word in {"{", "["} or (word == "(" and name.lower() in _GROUPING):
-            closing = {"{": "}", "[": "]", "(": ")"}[word]
-        else:
-            name = word
-            if is_name and word.lower() not in _WORDS and following not in {"(", "by", "without"}:
-                found.setdefault(word, set())
+    for name, matchers in _SELECTOR.findall(_TEXT.sub('""', expression)):
+        found.setdefault(name, set()).update(_MATCHER.findall(matchers))
     return found
 
 
@@ -140,7 +115,7 @@ def metric_or_label_of_ours_that_does_not_exist(rendering: Rendering, manifest: 
     known = {name: labels for service in rendering.services for name, labels in service.metrics.items()}
     # Outside our namespaces, and by other names, metrics are not ours.
     for place, expression in _expressions(manifest) if manifest.namespace in rendering.own_namespaces else []:
-        for name, labels in metrics_in(expression).items():
+        for name, labels in selectors_in(expression).items():
             similar = get_close_matches(name, known, 1, 0.9)
             unknown = sorted(labels - known.get(name, frozenset(labels)) - TARGET_LABELS)
             if name not in known and similar and ":" not in name:

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from packages.preflight.edges import backends, connections
-from packages.preflight.environment import EXPANSION, NO_MOUNT, missing_file
+from packages.preflight.environment import NO_MOUNT, missing_file, missing_key
 from packages.preflight.objects import Manifest, items, mapping, number, text, texts
 from packages.preflight.pods import Container, Workload
 from packages.preflight.registry import Hit, Hits, Severity, rule, warning_unless
@@ -112,7 +112,7 @@ def secret_store_or_account_that_does_not_exist(rendering: Rendering, each: Mani
         yield f"ServiceAccount {account!r} does not exist"
 
 
-@rule("M304", "Ingress", "Gateway", "Secret", why="clients see a certificate error")
+@rule("M304", "Ingress", "Gateway", why="clients see a certificate error")
 def tls_secret_that_does_not_exist_or_has_another_type(rendering: Rendering, each: Manifest) -> Hits:
     for name in tls_secrets(each):
         secret = rendering.find("Secret", name, each.namespace)
@@ -123,25 +123,6 @@ def tls_secret_that_does_not_exist_or_has_another_type(rendering: Rendering, eac
         elif secret and text(secret.data, "type") != "kubernetes.io/tls":
             what = f"its {secret} for TLS has the type {text(secret.data, 'type') or 'Opaque'}"
             yield Hit(what, "set type: kubernetes.io/tls, with tls.crt and tls.key")
-    if text(each.data, "type") == "kubernetes.io/tls":
-        missing = {"tls.crt", "tls.key"} - set(mapping(each.data, "data")) - set(mapping(each.data, "stringData"))
-        if missing:
-            yield Hit(f"lacks {', '.join(sorted(missing))}", "add the keys", "the API server refuses it")
-
-
-@rule("M305", "containers", why="the process gets the text $(NAME)")
-def variable_that_is_not_set_where_it_is_used(rendering: Rendering, workload: Workload, container: Container) -> Hits:
-    variables = items(container.data, "env")
-    known = rendering.environment(workload, container) if any("$(" in text(each, "value") for each in variables) else {}
-    before = set(known) - {text(each, "name") for each in variables}
-    sources = [text(source, field, "name") for source in items(container.data, "envFrom") for field in source]
-    is_open = any("*" in (rendering.keys("Secret", name, workload.namespace) or "") for name in sources)
-    for variable in variables:
-        for name in EXPANSION.findall(text(variable, "value").replace("$$", "")):
-            if name not in before and not is_open and "_SERVICE_" not in name:  # Kubernetes sets these
-                what = f"{text(variable, 'name')} uses $({name}), which is not set before it"
-                yield Hit(what, f"set {name} above it")
-        before.add(text(variable, "name"))
 
 
 @rule("M306", "containers", why="the process cannot read it", cure="mount it there, with that key")
@@ -156,20 +137,19 @@ def file_setting_without_its_file(rendering: Rendering, workload: Workload, cont
 
 
 @rule("M307", "containers", why="the container gets an empty folder instead of the file", cure="name a key that exists")
-def file_that_its_config_map_does_not_have(rendering: Rendering, workload: Workload, container: Container) -> Hits:
-    volumes = {text(each, "name"): mapping(each, "configMap") for each in items(workload.spec, "volumes")}
+def file_that_its_config_map_or_secret_does_not_have(
+    rendering: Rendering, workload: Workload, container: Container
+) -> Hits:
     for mount in items(container.data, "volumeMounts"):
-        config, wanted = volumes.get(text(mount, "name")) or {}, text(mount, "subPath")
-        keys = rendering.keys("ConfigMap", text(config, "name"), workload.namespace) if config else None
-        paths = {text(item, "path") for item in items(config, "items")} or keys
-        if wanted and paths is not None and not paths & {wanted, "*"}:
-            has = f"ConfigMap {text(config, 'name')}, which has {', '.join(sorted(paths)) or 'none'}"
-            yield f"mounts subPath {wanted!r} of {has}"
+        name, part = text(mount, "name"), text(mount, "subPath")
+        is_filled_here = {"configMap", "secret"} & set(workload.volumes.get(name, ()))
+        if part and is_filled_here and (reason := missing_key(rendering, workload, name, part)):
+            yield f"mounts subPath {part!r}: {reason}"
 
 
 @rule("M308", "workloads")
 def volume_or_claim_that_does_not_exist(rendering: Rendering, workload: Workload) -> Hits:
-    volumes = {text(volume, "name") for volume in items(workload.spec, "volumes")}
+    volumes = set(workload.volumes)
     volumes |= {text(claim, "metadata", "name") for claim in items(workload.manifest.spec, "volumeClaimTemplates")}
     for container in workload.containers:
         for name in sorted({text(mount, "name") for mount in items(container.data, "volumeMounts")} - volumes):

@@ -2,11 +2,10 @@
 
 from packages.preflight.demand import demand, share
 from packages.preflight.kinds import BUILT_IN
-from packages.preflight.objects import Manifest, dig, items, mapping, text
+from packages.preflight.objects import Manifest, dig, items, text
 from packages.preflight.pods import Workload
 from packages.preflight.registry import Hit, Hits, rule, warning_unless
 from packages.preflight.rendering import SCALERS, Rendering, scale_bounds, scale_target
-from packages.preflight.services import Process
 
 
 @rule("M450", *SCALERS, why="it never scales")
@@ -67,18 +66,8 @@ def disruption_budget_that_allows_no_eviction(rendering: Rendering, workload: Wo
             yield Hit(f"{written} of {workload}, which may have {least} pods", on=budget)
 
 
-@rule("M454", "servers", why="a drain may take all pods at once", cure="render one with minAvailable: 1")
-def server_of_ours_without_a_disruption_budget(rendering: Rendering, process: Process) -> Hits:
-    if rendering.replicas(process.workload)[0] > 1 and not rendering.budgets[process.workload]:
-        yield "no PodDisruptionBudget selects its pods"
-
-
-@rule("M455", "workloads", cure="set replicas to 2, or leave it to an autoscaler", severity="warning")
-def workload_without_pods(rendering: Rendering, workload: Workload) -> Hits:
-    strategy = mapping(workload.manifest.spec, "strategy")
+@rule("M455", "workloads", why="nothing runs: every request is refused", severity="warning",
+      cure="set replicas to 2, or leave it to an autoscaler")  # fmt: skip
+def workload_without_pods(_: Rendering, workload: Workload) -> Hits:
     if dig(workload.manifest.spec, "replicas") == 0 and workload.is_long_running:
-        yield Hit("replicas is 0", why="nothing runs: every request is refused")
-    is_all = text(strategy, "type") == "Recreate" or str(dig(strategy, "rollingUpdate", "maxUnavailable")) == "100%"
-    if is_all and workload.kind == "Deployment" and rendering.scalers(workload):
-        cure = "use RollingUpdate with maxSurge: 1, maxUnavailable: 0"
-        yield Hit("its update stops every pod before it starts one", cure, "each deploy is an outage")
+        yield "replicas is 0"

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import pairwise
 
+from packages.preflight.demand import amount
 from packages.preflight.edges import addresses, implied, target
-from packages.preflight.objects import dig, items, mapping, text
+from packages.preflight.environment import mounted_files
+from packages.preflight.objects import dig
 from packages.preflight.pods import Container, Workload
-from packages.preflight.quantity import amount
 from packages.preflight.registry import Hit, Hits, rule, warning_unless
 from packages.preflight.rendering import Rendering
 
@@ -16,30 +17,22 @@ MEMORY_SHARE = Decimal("0.75")
 """Of a container's memory; the rest is for the fork that rewrites the AOF, for clients and for scripts."""
 
 
-def _files(rendering: Rendering, workload: Workload) -> dict[str, str]:
-    """The files of the ConfigMaps that it mounts."""
-    found: dict[str, str] = {}
-    for volume in items(workload.spec, "volumes"):
-        config = rendering.find("ConfigMap", text(volume, "configMap", "name"), workload.namespace)
-        found |= {str(name): str(content) for name, content in mapping(config and config.data, "data").items()}
-    return found
-
-
-def _redis_servers(rendering: Rendering) -> Iterator[tuple[Workload, Container, dict[str, str]]]:
-    """Each Redis server and its settings, by configuration and command line."""
+def _redis_servers(rendering: Rendering) -> Iterator[tuple[Workload, Container, dict[str, str], str]]:
+    """Each Redis server, its settings, and its whole command line and configuration."""
     for workload, container in rendering.containers:
         words = container.command_line
         if container.repository in {"redis", "valkey", "keydb"} and not any("sentinel" in word for word in words):
-            files = _files(rendering, workload).items()
-            lines = [line for name, content in files if name.endswith(".conf") for line in content.splitlines()]
+            files = mounted_files(rendering, workload, container)
+            lines = [line for name, content in files.items() if name.endswith(".conf") for line in content.splitlines()]
             lines += [f"{name[2:]} {value}" for name, value in pairwise(words) if name.startswith("--")]
             split = (line.strip().partition(" ") for line in lines)
-            yield workload, container, {name.lower(): value.strip() for name, _, value in split}
+            settings = {name.lower(): value.strip() for name, _, value in split}
+            yield workload, container, settings, "\n".join([*words, *files.values()])
 
 
 @rule("M810", why="it is OOMKilled before it refuses a write", cure="set maxmemory to 60 % of the limit")
 def redis_whose_maxmemory_does_not_fit_its_container(rendering: Rendering) -> Hits:
-    for workload, container, settings in _redis_servers(rendering):
+    for workload, container, settings, _ in _redis_servers(rendering):
         limit, most = amount(container.data, "resources", "limits", "memory"), _bytes(settings.get("maxmemory", "0"))
         # Without maxmemory, a stranger's small cache may stay below its limit.
         if limit is not None and (not most or most > limit * MEMORY_SHARE):
@@ -59,7 +52,7 @@ def store_of_ours_that_loses_data(rendering: Rendering) -> Hits:
     clients: dict[object, set[Workload]] = {}
     for source, peer, *_ in implied(rendering):
         clients.setdefault(peer, set()).add(source)
-    for workload, _, settings in _redis_servers(rendering):
+    for workload, _, settings, _ in _redis_servers(rendering):
         # Behind sentinels no setting names the servers. A Redis of other clients alone is a cache.
         is_near = workload.namespace in {keeper.namespace for keeper in keepers}
         if is_near and clients.get(workload, keepers) & keepers:
@@ -72,8 +65,7 @@ def store_of_ours_that_loses_data(rendering: Rendering) -> Hits:
 
 @rule("M812", why="the store refuses every command: NOAUTH")
 def store_with_a_password_and_client_without_one(rendering: Rendering) -> Hits:
-    stores = _redis_servers(rendering)
-    closed = {workload for workload, _, settings in stores if _is_closed(rendering, workload, settings)}
+    closed = {workload for workload, _, settings, written in _redis_servers(rendering) if _is_closed(settings, written)}
     for workload, container in rendering.containers if closed else []:
         variables = rendering.environment(workload, container)
         given = {name.removesuffix("_FILE") for name, value in variables.items() if value != ""}
@@ -87,11 +79,9 @@ def store_with_a_password_and_client_without_one(rendering: Rendering) -> Hits:
                 yield Hit(what, f"set {name}_FILE to a mounted Secret", on=workload)
 
 
-def _is_closed(rendering: Rendering, workload: Workload, settings: dict[str, str]) -> bool:
-    words = " ".join(word for container in workload.running for word in container.command_line)
-    files = "\n".join(_files(rendering, workload).values())
-    is_set = settings.get("requirepass", "").strip("\"'") or "--requirepass" in words or "--requirepass" in files
-    return bool(is_set or ("aclfile" in settings and "nopass" not in files))
+def _is_closed(settings: dict[str, str], written: str) -> bool:
+    is_set = settings.get("requirepass", "").strip("\"'") or "--requirepass" in written
+    return bool(is_set or ("aclfile" in settings and "nopass" not in written))
 
 
 def _has_own_way(rendering: Rendering, workload: Workload) -> bool:

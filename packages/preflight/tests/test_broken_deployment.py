@@ -34,15 +34,6 @@ def test_mistake_is_named(reported: str):
     assert [each for each in check_paths([BROKEN], SERVICES) if reported in each.what]
 
 
-def test_violation_is_one_line_of_object_what_why_cure_and_rule():
-    for violation in check_paths([BROKEN], SERVICES):
-        line = str(violation)
-        assert "\n" not in line
-        assert line.startswith(f"{violation.object}: {violation.what} — ")
-        assert line.endswith(f" [{violation.rule}]")
-        assert len(line.split(" — ")) == 3
-
-
 KINDS = """
 {apiVersion: extensions/v1beta1, kind: Ingress} write apiVersion: networking.k8s.io/v1
 {apiVersion: app/v1, kind: Deployment} write apiVersion: apps/v1

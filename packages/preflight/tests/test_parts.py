@@ -6,12 +6,11 @@ from decimal import Decimal
 import pytest
 
 from packages.preflight import Manifest, Rendering
+from packages.preflight.demand import amount
 from packages.preflight.edges import Address, addresses
 from packages.preflight.network import Outside, is_open
 from packages.preflight.objects import matches
 from packages.preflight.pods import Workload
-from packages.preflight.quantity import amount
-from packages.preflight.rules.own import metrics_in
 
 
 @pytest.mark.parametrize(
@@ -25,19 +24,6 @@ def test_quantity(written: object, number: str):
 @pytest.mark.parametrize("written", ["256MB", "", "ten", None, True, "1 Gi", "--1"])
 def test_no_quantity(written: object):
     assert amount({"a": written}, "a") is None
-
-
-@pytest.mark.parametrize(
-    ("expression", "metrics"),
-    [
-        ('sum by (service) (rate(a_total{x="1", y!~"up{2}"}[5m])) / on (service) group_left (z) b > 0.5', {"a_total": {"x", "y"}, "b": set()}),
-        ("histogram_quantile(0.99, sum without (pod, le) (rate(c_bucket[5m] offset 1h)))", {"c_bucket": set()}),
-        ("a:b:rate5m > bool 1e3 and up == 1 # comment d", {"a:b:rate5m": set(), "up": set()}),
-        ("absent(e) or vector(1) unless Inf", {"e": set()}),
-    ],
-)  # fmt: skip
-def test_metrics_of_an_expression(expression: str, metrics: dict[str, set[str]]):
-    assert metrics_in(expression) == metrics
 
 
 def test_addresses_that_settings_name():

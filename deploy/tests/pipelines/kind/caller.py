@@ -19,7 +19,6 @@ CONNECT_SECONDS = 3
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code."""
     if arguments[0] == "load":
         return load(arguments[1], int(arguments[2]), float(arguments[3]))
     return denied(arguments[1:])

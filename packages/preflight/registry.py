@@ -11,20 +11,16 @@ Severity = Literal["error", "warning"]
 
 
 class Hit(NamedTuple):
-    """What a rule yields, where a text is not enough; the rest replaces the defaults of its rule."""
+    """What a rule yields, where a text is not enough; `cure`, `why` and `on` replace the defaults of its rule."""
 
     what: str
     cure: str = ""
     why: str = ""
-    severity: Severity | None = None
+    is_certain: bool = True
     on: Any = None
 
 
 Hits = Iterator[str | Hit]
-
-
-def warning_unless(is_certain: object) -> Severity | None:
-    return None if is_certain else "warning"
 
 
 @dataclass(frozen=True, order=True)
@@ -44,7 +40,9 @@ class Violation:
 
 @dataclass(frozen=True)
 class Rule:
-    """A check with its ID. In the namespaces of the caller's services each hit is an error, elsewhere of `severity`."""
+    """A check with its ID. In the namespaces of the caller's services each hit is an error, elsewhere each certain one
+    is of `severity`.
+    """
 
     id: str
     check: Callable[..., Hits]
@@ -68,7 +66,8 @@ class Rule:
             for found in self.check(rendering, *arguments):
                 hit = Hit(found) if isinstance(found, str) else found
                 on = hit.on or arguments[0]
-                severity = hit.severity or ("error" if rendering.is_ours(on) else self.severity)
+                certain = self.severity if hit.is_certain else "warning"
+                severity = "error" if rendering.is_ours(on) else certain
                 what = hit.what if hit.on else _place(*arguments) + hit.what
                 yield Violation(str(on), what, hit.why or self.why, hit.cure or self.cure, self.id, severity)
 

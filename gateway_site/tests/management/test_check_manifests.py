@@ -63,9 +63,9 @@ def test_only_and_skip_choose_rules():
 
 
 def test_strict_shows_warnings():
-    path = FOLDER / "strangers" / "podinfo.yaml"
+    path = FOLDER / "strangers" / "kube-prometheus.yaml"
     assert "nothing found" in run(path)
-    assert "[M611]" in failing(path, "--strict")[0]
+    assert "[M602]" in failing(path, "--strict")[0]
 
 
 def test_rules_are_listed_with_id_severity_and_title():
@@ -82,17 +82,18 @@ def test_folder_is_read_as_one(tmp_path: Path):
     assert "select labels that a pod has: app=backend" in failing(tmp_path)[0]
 
 
-def test_missing_path_is_one_line(tmp_path: Path):
-    assert "does not exist: name rendered YAML" in str(failing(tmp_path / "nowhere")[1])
-
-
-def test_empty_folder_is_one_line(tmp_path: Path):
-    assert "holds no YAML" in str(failing(tmp_path)[1])
-
-
-def test_bytes_that_are_not_text_are_one_line(tmp_path: Path):
-    (tmp_path / "x.yaml").write_bytes(b"\xff\xfe")
-    assert "cannot be read" in str(failing(tmp_path / "x.yaml")[1])
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("nowhere", None, "does not exist: name rendered YAML"),
+        ("", None, "holds no YAML"),
+        ("x.yaml", b"\xff\xfe", "cannot be read"),
+    ],
+)
+def test_path_that_holds_no_manifests_is_one_line(tmp_path: Path, name: str, content: bytes | None, says: str):
+    if content:
+        (tmp_path / name).write_bytes(content)
+    assert says in str(failing(tmp_path / name)[1])
 
 
 @pytest.fixture
@@ -122,15 +123,13 @@ def test_overlays_are_rendered_without_their_bases_and_components(tmp_path: Path
     assert (tmp_path / "rendered").read_text().split() == [str(tmp_path / "all/overlays/one")] * 2
 
 
-def test_error_of_kubectl_is_one_line(tmp_path: Path, kubectl: Path):
+def test_error_of_kubectl_and_a_missing_one_are_one_line(
+    tmp_path: Path, kubectl: Path, monkeypatch: pytest.MonkeyPatch
+):
     kubectl.write_text("#!/bin/sh\nprintf 'no such\\nbase' >&2; exit 1\n", encoding="utf-8")
     (tmp_path / "kustomization.yaml").write_text("resources: []\n", encoding="utf-8")
     assert "does not render: no such base" in str(failing(tmp_path)[1])
-
-
-def test_missing_kubectl_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    (tmp_path / "kustomization.yaml").write_text("resources: []\n", encoding="utf-8")
     assert "there is no kubectl" in str(failing(tmp_path)[1])
 
 

@@ -65,7 +65,7 @@ def object_in_a_namespace_that_is_not_created(rendering: Rendering) -> Hits:
         # A namespace unlike those made here (kube-system, monitoring) is made elsewhere.
         if manifest.namespace == "default" or get_close_matches(manifest.namespace, made, 1, 0.8):
             what = f"is in namespace {manifest.namespace!r}, the rendering creates {', '.join(made)}"
-            yield Hit(what, f"set its namespace to {made[0]}", severity="error" if is_own else "warning", on=manifest)
+            yield Hit(what, f"set its namespace to {made[0]}", is_certain=is_own, on=manifest)
 
 
 @rule("M007", "manifests")

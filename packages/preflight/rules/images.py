@@ -3,7 +3,7 @@
 import re
 
 from packages.preflight.pods import Container, Workload
-from packages.preflight.registry import Hit, Hits, rule, warning_unless
+from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 from packages.preflight.services import Process
 
@@ -14,12 +14,12 @@ _MOVING = re.compile(
 
 @rule("M611", "containers", why="two pods of one deployment may run different code, and a rollback may not roll back",
       cure="name a version, the commit's sha- tag, or a digest")  # fmt: skip
-def image_by_a_moving_tag(rendering: Rendering, workload: Workload, container: Container) -> Hits:
+def image_by_a_moving_tag(_: Rendering, workload: Workload, container: Container) -> Hits:
     image, tag = container.image, container.image.rpartition("/")[2].partition(":")[2]
     if image and "@" not in image and not container.is_never_pulled and (not tag or _MOVING.fullmatch(tag)):
         is_certain = tag in {"", "latest"} and workload.is_long_running and workload.kind != "Pod"
         what = f"image {image} has {'the moving tag ' + tag if tag else 'no tag, so latest'}"
-        yield Hit(what, severity=warning_unless(is_certain or rendering.is_ours(workload)))
+        yield Hit(what, is_certain=is_certain)
 
 
 @rule("M612", "processes")
@@ -30,6 +30,9 @@ def image_that_is_not_the_one_meant(rendering: Rendering, process: Process) -> H
     if image and not container.is_never_pulled and not has_registry:
         cure = "write it in full, like ghcr.io/owner/name:sha-abc1234, or set imagePullPolicy: Never"
         yield Hit(f"image {image} names no registry", cure, "the node looks for it at Docker Hub: ImagePullBackOff")
+    if container.is_never_pulled and has_registry and first != "localhost":
+        why = "a node without it stays in ErrImageNeverPull"
+        yield Hit(f"image {image} is never pulled", "set imagePullPolicy: IfNotPresent", why)
     for other in rendering.services:
         if other is not process.service and other.name in {container.name, process.workload.name}:
             what = f"container {container.name} runs the image of {process.service.name}"

@@ -6,7 +6,7 @@ from typing import Any
 from packages.preflight.edges import target_port
 from packages.preflight.objects import Manifest, dig, items, mapping, number, text, texts
 from packages.preflight.pods import Container, Workload
-from packages.preflight.registry import Hit, Hits, rule, warning_unless
+from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 from packages.preflight.services import Process
 
@@ -36,30 +36,28 @@ def container_port_that_our_service_does_not_use(_: Rendering, process: Process)
 
 
 @rule("M250", "containers", why="a short stall under load restarts the container", cure="set failureThreshold: 3")
-def liveness_without_a_second_chance(rendering: Rendering, workload: Workload, container: Container) -> Hits:
+def liveness_without_a_second_chance(_: Rendering, __: Workload, container: Container) -> Hits:
     probe = mapping(container.data, "livenessProbe")
     threshold, period = number(probe, "failureThreshold", default=3), number(probe, "periodSeconds", default=10)
-    severity = warning_unless(rendering.is_ours(workload))
     if probe and threshold <= 1:
         why = "one lost packet restarts it: no second chance"
         yield Hit(f"livenessProbe has failureThreshold {threshold}", why=why)
     elif probe and threshold * period < PATIENCE_SECONDS:
-        yield Hit(f"livenessProbe gives up after {threshold * period} s", "set periodSeconds: 20", severity=severity)
+        yield Hit(f"livenessProbe gives up after {threshold * period} s", "set periodSeconds: 20", is_certain=False)
     if probe and period < 3:
         cure, why = "set periodSeconds: 20", "the probes become a load of their own"
-        yield Hit(f"livenessProbe has periodSeconds {period}", cure, why, severity)
+        yield Hit(f"livenessProbe has periodSeconds {period}", cure, why, is_certain=False)
 
 
 @rule("M251", "containers", cure="use a port that the container declares")
-def probe_of_a_port_that_is_not_declared(rendering: Rendering, workload: Workload, container: Container) -> Hits:
+def probe_of_a_port_that_is_not_declared(_: Rendering, __: Workload, container: Container) -> Hits:
     declared = [each.get(key) for each in container.ports for key in ("containerPort", "name")]
     for kind, probe in container.probes():
         for wanted in (dig(probe, handler, "port") for handler in ("httpGet", "tcpSocket", "grpc")):
             if wanted is not None and wanted not in declared and (declared or isinstance(wanted, str)):
                 have = ", ".join(str(each) for each in declared if each) or "none"
                 why = f"the container declares {have}: it always fails"
-                severity = warning_unless(isinstance(wanted, str) or rendering.is_ours(workload))
-                yield Hit(f"{kind} uses port {wanted}", why=why, severity=severity)
+                yield Hit(f"{kind} uses port {wanted}", why=why, is_certain=isinstance(wanted, str))
 
 
 @rule("M252", "containers", why="an outage of the dependency restarts every pod at once and fixes nothing",
@@ -69,8 +67,7 @@ def liveness_that_depends_on_another_workload(rendering: Rendering, workload: Wo
     path, readiness = text(probe, "httpGet", "path"), text(container.data, "readinessProbe", "httpGet", "path")
     if path and (path == readiness or "ready" in path.lower()):
         # Strangers often use one path for both.
-        severity = warning_unless("ready" in path.lower() or rendering.is_ours(workload))
-        yield Hit(f"livenessProbe requests {path}, the readiness path", severity=severity)
+        yield Hit(f"livenessProbe requests {path}, the readiness path", is_certain="ready" in path.lower())
     hosts = {text(probe, handler, "host") for handler in ("httpGet", "tcpSocket")}
     for host in sorted(hosts | set(_HOST.findall(" ".join(texts(probe, "exec", "command"))))):
         service = rendering.find("Service", host, workload.namespace)

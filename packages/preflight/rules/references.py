@@ -8,7 +8,7 @@ from packages.preflight.edges import backends, connections
 from packages.preflight.environment import NO_MOUNT, missing_file, missing_key
 from packages.preflight.objects import Manifest, items, mapping, number, text, texts
 from packages.preflight.pods import Container, Workload
-from packages.preflight.registry import Hit, Hits, Severity, rule, warning_unless
+from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 from packages.preflight.secrets import tls_secrets
 
@@ -22,19 +22,18 @@ def config_map_or_secret_that_does_not_exist(rendering: Rendering, workload: Wor
     for kind, name, key, where in dict.fromkeys(_wanted(workload)):
         keys = rendering.keys(kind, name, workload.namespace)
         if keys is None and key is None:
-            severity = _severity(rendering, workload.namespace, kind, name)
+            is_certain = _is_certain(rendering, workload.namespace, kind, name)
             what = f"{where} needs {kind} {name!r}, which does not exist"
-            yield Hit(what, f"render {name}, or correct the name", severity=severity)
+            yield Hit(what, f"render {name}, or correct the name", is_certain=is_certain)
         elif keys is not None and key is not None and not keys & {key, "*"}:
             what = f"{where} needs key {key!r} of {kind} {name}, which has {', '.join(sorted(keys)) or 'none'}"
             yield Hit(what, f"add the key to {name}")
 
 
-def _severity(rendering: Rendering, namespace: str, kind: str, name: str) -> Severity:
+def _is_certain(rendering: Rendering, namespace: str, kind: str, name: str) -> bool:
     """A stranger's Secret may be made by hand, if this rendering makes none and has none of a similar name."""
-    is_ours = namespace in rendering.own_namespaces
     similar = get_close_matches(name, [each.name for each in rendering.of("Secret")], 1, 0.8)
-    return "error" if kind != "Secret" or is_ours or rendering.makes_all_secrets(namespace) or similar else "warning"
+    return kind != "Secret" or rendering.makes_all_secrets(namespace) or bool(similar)
 
 
 def _wanted(workload: Workload) -> Iterator[Wanted]:
@@ -66,12 +65,12 @@ def governing_service_that_does_not_fit_its_stateful_set(rendering: Rendering, e
         return
     service = rendering.find("Service", name, each.namespace)
     # One pod is reached by the Service's own name; only several need names.
-    severity = warning_unless(rendering.replicas(each)[1] > 1 or rendering.is_ours(each))
+    is_certain = rendering.replicas(each)[1] > 1
     cure = f"render a headless Service {name} that selects its pods"
     if service is None:
-        yield Hit(f"its governing Service {name!r} does not exist", cure, severity=severity)
+        yield Hit(f"its governing Service {name!r} does not exist", cure, is_certain=is_certain)
     elif text(service.spec, "clusterIP") != "None":
-        yield Hit(f"its governing {service} is not headless", cure, severity=severity)
+        yield Hit(f"its governing {service} is not headless", cure, is_certain=is_certain)
     elif mapping(service.spec, "selector") and each not in rendering.behind(service):
         yield Hit(f"its governing {service} selects other pods", cure)
 
@@ -117,9 +116,9 @@ def tls_secret_that_does_not_exist_or_has_another_type(rendering: Rendering, eac
     for name in tls_secrets(each):
         secret = rendering.find("Secret", name, each.namespace)
         if rendering.keys("Secret", name, each.namespace) is None:
-            severity = _severity(rendering, each.namespace, "Secret", name)
+            is_certain = _is_certain(rendering, each.namespace, "Secret", name)
             cure = "annotate it with cert-manager.io/cluster-issuer, or render a Certificate"
-            yield Hit(f"Secret {name!r} for TLS does not exist", cure, severity=severity)
+            yield Hit(f"Secret {name!r} for TLS does not exist", cure, is_certain=is_certain)
         elif secret and text(secret.data, "type") != "kubernetes.io/tls":
             what = f"its {secret} for TLS has the type {text(secret.data, 'type') or 'Opaque'}"
             yield Hit(what, "set type: kubernetes.io/tls, with tls.crt and tls.key")

@@ -4,7 +4,7 @@ from packages.preflight.demand import demand, share
 from packages.preflight.kinds import BUILT_IN
 from packages.preflight.objects import Manifest, dig, items, text
 from packages.preflight.pods import Workload
-from packages.preflight.registry import Hit, Hits, rule, warning_unless
+from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import SCALERS, Rendering, scale_bounds, scale_target
 
 
@@ -33,7 +33,7 @@ def autoscaler_that_competes_for_the_replicas(rendering: Rendering, workload: Wo
     if scalers and "replicas" in workload.manifest.spec:
         what = f"sets replicas {dig(workload.manifest.spec, 'replicas')} and is scaled by {scalers[0]}"
         why = "each apply discards the number that the load demanded"
-        yield Hit(what, "leave replicas out", why, warning_unless(rendering.is_ours(workload)))
+        yield Hit(what, "leave replicas out", why, is_certain=False)
 
 
 @rule("M452", "workloads", why="utilisation is a share of the request: it never scales")

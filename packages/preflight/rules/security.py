@@ -2,7 +2,7 @@
 
 from packages.preflight.objects import dig, items, mapping, text, texts
 from packages.preflight.pods import Container, Workload
-from packages.preflight.registry import Hit, Hits, rule, warning_unless
+from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
@@ -29,12 +29,12 @@ def security_context_that_is_loosened(rendering: Rendering, workload: Workload, 
     context = {**mapping(workload.spec, "securityContext"), **mapping(container.data, "securityContext")}
     is_restricted, is_ours = _is_restricted(rendering, workload), rendering.is_ours(workload)
     # Agents of nodes, and containers that prepare volumes, have their reasons.
-    severity = warning_unless(is_ours or not (container.is_init or workload.kind == "DaemonSet"))
+    is_certain = not (container.is_init or workload.kind == "DaemonSet")
     for field, loose, is_loose_unset, why, cure in _LOOSE:
         value = dig(context, *field.split("."))
         if (value, type(value)) == (loose, type(loose)):
             shown = value if isinstance(value, str) else str(value).lower()
-            yield Hit(f"{field} is {shown}", cure, why, severity)
+            yield Hit(f"{field} is {shown}", cure, why, is_certain)
         elif value is None and is_loose_unset and is_restricted:
             yield Hit(f"{field} is not set", cure, why)
     if is_ours and context.get("readOnlyRootFilesystem") is not True:
@@ -56,14 +56,14 @@ def _beyond_restricted(container: Container, capabilities: dict[str, object]) ->
 
 @rule("M602", "workloads")
 def pod_that_shares_the_namespaces_or_files_of_its_node(rendering: Rendering, workload: Workload) -> Hits:
-    severity = warning_unless(_is_restricted(rendering, workload))
+    is_certain = _is_restricted(rendering, workload)
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         if workload.spec.get(key) is True:
-            yield Hit(f"{key} is true", "remove it", "it sees the node's own, past every network policy", severity)
+            yield Hit(f"{key} is true", "remove it", "it sees the node's own, past every network policy", is_certain)
     for volume in items(workload.spec, "volumes"):
         if kinds := set(volume) - {"name"} - _RESTRICTED_VOLUMES:
             what = f"volume {text(volume, 'name')} is a {', '.join(sorted(kinds))}"
-            yield Hit(what, "use an emptyDir or a claim", "it reaches past its container", severity)
+            yield Hit(what, "use an emptyDir or a claim", "it reaches past its container", is_certain)
 
 
 @rule("M603", "workloads", why="Kubernetes sets REDIS_PORT=tcp://… in it", cure="set enableServiceLinks: false")

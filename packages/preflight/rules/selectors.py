@@ -4,7 +4,7 @@ from typing import Any
 
 from packages.preflight.objects import Manifest, dig, items, mapping, matches, text, written
 from packages.preflight.pods import CONTROLLERS, Workload
-from packages.preflight.registry import Hit, Hits, rule, warning_unless
+from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 from packages.preflight.services import Process
 
@@ -43,8 +43,8 @@ def service_without_endpoints(rendering: Rendering, service: Manifest) -> Hits:
     given = {text(each.labels, "kubernetes.io/service-name") for each in slices}
     given |= {each.name for each in rendering.of("Endpoints", namespace=service.namespace)}
     if not written(selector) and text(service.spec, "type") != "ExternalName" and service.name not in given:
-        severity = warning_unless(rendering.is_ours(service))  # a controller may fill them
-        yield Hit("has no selector and no EndpointSlice", "select labels that a pod has", severity=severity)
+        # A controller may fill them.
+        yield Hit("has no selector and no EndpointSlice", "select labels that a pod has", is_certain=False)
 
 
 @rule("M103", "servers", why="its name does not resolve", cure="render a Service that selects its pods")

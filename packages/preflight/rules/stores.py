@@ -10,7 +10,7 @@ from packages.preflight.edges import addresses, implied, target
 from packages.preflight.environment import mounted_files
 from packages.preflight.objects import dig
 from packages.preflight.pods import Container, Workload
-from packages.preflight.registry import Hit, Hits, rule, warning_unless
+from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 
 MEMORY_SHARE = Decimal("0.75")
@@ -38,7 +38,7 @@ def redis_whose_maxmemory_does_not_fit_its_container(rendering: Rendering) -> Hi
         if limit is not None and (not most or most > limit * MEMORY_SHARE):
             shown = f"the memory limit {dig(container.data, 'resources', 'limits', 'memory')}"
             what = f"maxmemory {settings.get('maxmemory', 'is not set')} does not fit {shown}"
-            yield Hit(what, severity=warning_unless(most or rendering.is_ours(workload)), on=workload)
+            yield Hit(what, is_certain=bool(most), on=workload)
 
 
 def _bytes(value: str) -> int:

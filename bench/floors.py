@@ -4,14 +4,15 @@ import asyncio
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
 import hiredis
 
 from bench import processes
-from packages.redis_pipe import Address, Connection, Script, Word, connect, pack, slot_of
+from packages.redis_pipe import Address, Connection, Options, Words, connect, pack, slot_of
+from tools.processes.cluster import SLOTS
 from users_site.models import User
 from users_site.repository.keys import Layout
 from users_site.repository.pages import Position, Side
@@ -25,31 +26,27 @@ Sent = list[tuple[int, bytes]]
 """Slots and commands."""
 
 
-class Recording:
-    """A connection that notes what it sends."""
+class Recording(Connection):
+    """Notes what it sends."""
 
     def __init__(self, connection: Connection, slot: int, sent: Sent) -> None:
         self.connection, self.slot, self.sent = connection, slot, sent
-        self.max_waiting, self.close = connection.max_waiting, connection.close
 
     def at(self, key: str) -> "Recording":
         return Recording(self.connection.at(key), slot_of(key), self.sent)
 
-    def execute(self, operation: str, *words: Word, timeout: float | None = None) -> Any:
+    def issue(self, operation: str, words: Words, fallback: Words | None, timeout: float | None) -> Awaitable[Any]:
         self.sent.append((self.slot, pack(words)))
-        return self.connection.execute(operation, *words, timeout=timeout)
+        return self.connection.issue(operation, words, fallback, timeout)
 
-    def run(
-        self, operation: str, script: Script, keys: Sequence[Any], args: Sequence[Word], timeout: float | None = None
-    ) -> Any:
-        self.sent.append((self.slot, pack(script.by_hash(len(keys), *keys, *args))))
-        return self.connection.run(operation, script, keys, args, timeout)
+    async def close(self) -> None:
+        await self.connection.close()
 
 
 async def recorded(url: str, partitions: int, scenario: str, sample: list[User]) -> Sent:
     """The commands of the operation on each user; what they change is changed back, so that they can be sent again."""
     layout, sent = Layout(partitions), Sent()
-    pipe = connect(Address.from_url(url), layout.partitions[0].index, timeout=5, connect_timeout=5)
+    pipe = connect(Address.from_url(url), layout.partitions[0].index, Options(5, 5))
     users = UserRepository(Store(Recording(pipe, slot_of(layout.partitions[0].index), sent), layout=layout))
     await users.count()
     sent.clear()
@@ -80,12 +77,13 @@ async def recorded(url: str, partitions: int, scenario: str, sample: list[User])
 
 def replayed(pair: processes.Pair, commands: Sent, writes: int) -> float:
     """Sends them in so many writes to each primary; the CPU of this thread and of the store, in seconds."""
-    primaries = pair.primaries()
-    sockets = [socket.create_connection(("127.0.0.1", port), 10) for port in primaries]
+    primaries = pair.primaries
+    sockets = [socket.create_connection(("127.0.0.1", server.port), 10) for server in primaries]
     readers = [hiredis.Reader() for _ in sockets]
 
     def cpu_seconds() -> float:
-        return time.thread_time() + sum(processes.cpu_seconds(process.pid) for process in primaries.values())
+        in_stores = sum(processes.cpu_seconds(pid) for name, pid in pair.running.items() if "redis" in name)
+        return time.thread_time() + in_stores
 
     def exchange(parts: list[list[bytes]]) -> None:
         for connection, words in zip(sockets, parts, strict=True):
@@ -97,10 +95,10 @@ def replayed(pair: processes.Pair, commands: Sent, writes: int) -> float:
                 if isinstance(reply, Exception):
                     raise reply
 
-    exchange([[pack(("AUTH", processes.PASSWORD))] for _ in sockets])
+    exchange([[pack(("AUTH", server.password))] for server in primaries])
     batches: list[list[list[bytes]]] = [[[] for _ in sockets] for _ in range(writes)]
     for i, (slot, command) in enumerate(commands):
-        batches[i * writes // len(commands)][slot * len(sockets) // processes.SLOTS].append(command)
+        batches[i * writes // len(commands)][slot * len(sockets) // SLOTS].append(command)
     started = cpu_seconds()
     for batch in batches:
         exchange(batch)

@@ -45,8 +45,7 @@ def _store_faults() -> Iterator[Fault]:
     from users_site import repository
 
     address = repository.address_of(settings)
-    room = repository.connect(settings).store.pipe.max_waiting
-    if room < settings.MAX_IN_FLIGHT:
+    if (room := repository.MAX_WAITING) < settings.MAX_IN_FLIGHT:
         yield (
             10,
             f"MAX_IN_FLIGHT is {settings.MAX_IN_FLIGHT}, but only {room} commands may wait",

@@ -2,11 +2,12 @@
 of Django."""
 
 from ._address import TLS_OPTIONS, Address
-from ._cluster import Connection, Place, connect
-from ._command import Observe, Script, Word, pack
+from ._cluster import Place, connect
+from ._command import Script, Word, Words, pack
+from ._connection import Connection, Options
 from ._durability import Durability, DurableWrites
 from ._opening import Opener
-from ._pipe import OnState, Pipe
+from ._pipe import Pipe
 from ._slots import slot_of
 from .errors import NotDurable, PipeError, Reason, Refused, Unavailable
 
@@ -17,9 +18,8 @@ __all__ = [
     "Durability",
     "DurableWrites",
     "NotDurable",
-    "Observe",
-    "OnState",
     "Opener",
+    "Options",
     "Pipe",
     "PipeError",
     "Place",
@@ -28,6 +28,7 @@ __all__ = [
     "Script",
     "Unavailable",
     "Word",
+    "Words",
     "connect",
     "pack",
     "slot_of",

@@ -7,19 +7,20 @@ being moved key by key) is sent again every RETRY_SECONDS, all within the comman
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import replace
 from functools import partial
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from ._address import Address, Node
-from ._command import Command, Observe, Script, Word, pack
+from ._command import Command, Words
+from ._connection import Connection, Options
 from ._discovery import WATCH_SECONDS
 from ._opening import Opener
-from ._pipe import OnState, Pipe
+from ._pipe import Pipe
 from ._slots import slot_of
 from .errors import Reason, Unavailable, reason_of
 
@@ -28,114 +29,37 @@ PAUSE_SECONDS = 0.05  # between two queries for the map, whatever happens
 HOPS = 2  # redirections that are followed at once, before a command waits
 
 
-class Connection(Protocol):
-    """What Pipe, Place and a wrapper of theirs have in common."""
-
-    @property
-    def max_waiting(self) -> int: ...
-
-    def at(self, key: str) -> "Connection":
-        """The connection to the server that holds a key; the same object each time."""
-
-    def execute(self, operation: str, *words: Word, timeout: float | None = None) -> Awaitable[Any]:
-        """One command's reply. Raises Unavailable, Refused."""
-
-    def run(
-        self,
-        operation: str,
-        script: Script,
-        keys: Sequence[bytes | str],
-        args: Sequence[Word],
-        timeout: float | None = None,
-    ) -> Awaitable[Any]:
-        """A script's answer. Raises Unavailable, Refused."""
-
-    async def close(self) -> None:
-        """Close the connections."""
-
-
-class Place:
-    """One slot, wherever it is; used like a Pipe, and leads to the other slots."""
+class Place(Connection):
+    """One slot, wherever it is; leads to the other slots."""
 
     def __init__(self, cluster: "Cluster", slot: int) -> None:
-        self.cluster = cluster
-        self.slot = slot
+        self.cluster, self.options, self.slot = cluster, cluster.options, slot
         self.pipe: Pipe | None = None
         self.down: Reason | None = None  # why there is no pipe, once that is known
 
-    @property
-    def max_waiting(self) -> int:
-        """How many commands may wait for one primary."""
-        return self.cluster.max_waiting
-
     def at(self, key: str) -> "Place":
-        """The slot of a key; the same object each time."""
         return self.cluster.at(key)
 
     async def owner(self, key: str) -> Pipe:
-        """The pipe to the owner of a key's slot. Raises Unavailable."""
+        """The pipe to the owner of a key's slot; waits until it is known. Raises Unavailable."""
         return await self.cluster.owner(key)
 
     async def close(self) -> None:
-        """Close the connections to all primaries."""
         await self.cluster.close()
 
-    def execute(self, operation: str, *words: Word, timeout: float | None = None) -> asyncio.Future[Any]:
-        """As Pipe.execute."""
-        return self._issue(operation, words, None, timeout)
-
-    def run(
-        self,
-        operation: str,
-        script: Script,
-        keys: Sequence[bytes | str],
-        args: Sequence[Word],
-        timeout: float | None = None,
-    ) -> asyncio.Future[Any]:
-        """As Pipe.run."""
-        words = (len(keys), *keys, *args)
-        return self._issue(operation, script.by_hash(*words), script.whole(*words), timeout)
-
-    def _issue(
-        self, operation: str, words: tuple[Word, ...], fallback: tuple[Word, ...] | None, timeout: float | None
-    ) -> asyncio.Future[Any]:
-        loop, now = asyncio.get_running_loop(), monotonic()
-        command = Command(operation, pack(words), loop.create_future(), now, self.cluster.deadline(now, timeout))
-        command.fallback, command.place = fallback, self
-        self.cluster.send(command, loop, now)
+    def issue(self, operation: str, words: Words, fallback: Words | None, timeout: float | None) -> asyncio.Future[Any]:
+        command = self.options.command(operation, words, fallback, timeout)
+        command.place = self
+        (self.pipe or self.cluster).take(command)
         return command.future
 
 
 class Cluster:
     """Takes what Pipe takes; each bound holds for one primary."""
 
-    def __init__(
-        self,
-        address: Address,
-        *,
-        timeout: float,
-        connect_timeout: float,
-        time_left: Callable[[float], float] = float,
-        max_waiting: int = 8192,
-        observe: Observe | None = None,
-        on_state: OnState | None = None,
-        client_name: str = "redis-pipe",
-        password: Callable[[], str | None] | None = None,
-    ) -> None:
-        self.max_waiting = max_waiting
-        self._address = address
-        self._timeout, self._time_left = timeout, time_left
-        self._observe, self._on_state = observe, on_state
-        self._opener = Opener(address, connect_timeout, client_name=client_name, password=password)
-        self._make_pipe = partial(
-            Pipe,
-            timeout=timeout,
-            connect_timeout=connect_timeout,
-            max_waiting=max_waiting,
-            observe=observe,
-            client_name=client_name,
-            password=password,
-        )
+    def __init__(self, address: Address, options: Options) -> None:
+        self.options, self._address = options, address
+        self._opener = Opener(address, options)
         self._context = Context()
         self._places: dict[int, Place] = {}
         self._reset()
@@ -162,23 +86,16 @@ class Cluster:
             self._wake.set()
         return self._places[slot]
 
-    def deadline(self, now: float, timeout: float | None) -> float:
-        """Of a command that is issued now."""
-        return now + self._time_left(self._timeout if timeout is None else timeout)
-
-    def send(self, command: Command, loop: asyncio.AbstractEventLoop, now: float) -> None:
-        """To the owner of its slot; held until one is known."""
-        pipe = command.place.pipe
-        if pipe is not None:
-            pipe.take(command, loop, now)
-        elif command.place.down is not None:
-            command.fail(Unavailable(command.place.down), now, self._observe)
+    def take(self, command: Command) -> None:
+        """For a slot without a pipe: hold the command until the map is known."""
+        if command.place.down is not None:
+            command.fail(Unavailable(command.place.down), self.options.observe)
         else:
-            self._start(loop)
-            self._hold(command, Reason.TIMEOUT, now)
+            self._start(command.future.get_loop())
+            self._hold(command, Reason.TIMEOUT)
 
     async def owner(self, key: str) -> Pipe:
-        """The pipe to the owner of a key's slot; waits until it is known. Raises Unavailable."""
+        """As Place.owner."""
         place = self.at(key)
         while place.pipe is None:
             if place.down is not None:
@@ -188,7 +105,7 @@ class Cluster:
         return place.pipe
 
     async def close(self) -> None:
-        """Fail what waits and close the connections. The next command would connect again."""
+        """As Connection.close."""
         if self._loop is not asyncio.get_running_loop():
             return
         held, pipes, tasks = self._held, [*self._pipes.values()], [*self._tasks]
@@ -198,7 +115,7 @@ class Cluster:
         for task in tasks:
             task.cancel()
         for command, _ in held:
-            command.fail(Unavailable(Reason.CLOSED), monotonic(), self._observe)
+            command.fail(Unavailable(Reason.CLOSED), self.options.observe)
         await asyncio.gather(*(pipe.close() for pipe in pipes), *tasks, return_exceptions=True)
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -262,11 +179,9 @@ class Cluster:
 
     def _pipe_to(self, node: Node) -> Pipe:
         if node not in self._pipes:
-            scheme = "rediss" if self._address.is_tls else "redis"
-            address = replace(self._address, scheme=scheme, nodes=(node,))
-            self._pipes[node] = self._make_pipe(
-                address, on_state=partial(self._state, node), redirect=partial(self._redirected, node)
-            )
+            address = replace(self._address, scheme="rediss" if self._address.is_tls else "redis", nodes=(node,))
+            options = replace(self.options, on_state=partial(self._state, node))
+            self._pipes[node] = Pipe(address, options, partial(self._redirected, node))
         return self._pipes[node]
 
     def _state(self, node: Node, reason: Reason | None) -> None:
@@ -281,8 +196,8 @@ class Cluster:
         self._lost.pop(node, None)
         if reason is not None:
             self._lost[node] = reason
-        if bool(self._lost) != were_lost and self._on_state is not None:
-            self._on_state(reason)
+        if bool(self._lost) != were_lost and self.options.on_state is not None:
+            self.options.on_state(reason)
 
     # Redirections
 
@@ -293,32 +208,32 @@ class Cluster:
         target = self._pipe_to(named) if named is not None and named in self._known else None
         if code == "MOVED":
             self._wake.set()
-        place, now = command.place, monotonic()
+        place = command.place
         if place is None:
             return False
         if code == "MOVED" and target is not None and words[0] == str(place.slot):
             place.pipe = target
         command.hops += 1
         if target is None or command.hops % (HOPS + 1) == 0:
-            self._hold(command, Reason.MOVED if code == "MOVED" else Reason.TRYAGAIN, now)
+            self._hold(command, Reason.MOVED if code == "MOVED" else Reason.TRYAGAIN)
         elif code == "ASK":
             self._asked.add(target)
-            target.take_asking(command, asyncio.get_running_loop(), now)
+            target.take_asking(command)
         else:
-            target.take(command, asyncio.get_running_loop(), now)
+            target.take(command)
         return True
 
     def _resend(self, commands: Iterable[Command]) -> None:
         for command in commands:
             if command.place is not None:
-                self._hold(command, Reason.MOVED, monotonic())
+                self._hold(command, Reason.MOVED)
             else:
-                command.fail(Unavailable(Reason.MOVED), monotonic(), self._observe)
+                command.fail(Unavailable(Reason.MOVED), self.options.observe)
 
-    def _hold(self, command: Command, reason: Reason, now: float) -> None:
+    def _hold(self, command: Command, reason: Reason) -> None:
         """Send it again a little later."""
-        if len(self._held) >= self.max_waiting:
-            command.fail(Unavailable(Reason.QUEUE_FULL), now, self._observe)
+        if len(self._held) >= self.options.max_waiting:
+            command.fail(Unavailable(Reason.QUEUE_FULL), self.options.observe)
             return
         self._held.append((command, reason))
         if self._retry is None and self._loop is not None:
@@ -332,14 +247,14 @@ class Cluster:
         now = monotonic()
         for command, reason in held:
             if command.deadline <= now + RETRY_SECONDS:  # sent now, its fate might stay unknown
-                command.fail(Unavailable(reason), now, self._observe)
-            elif not command.future.done() and self._loop is not None:
-                self.send(command, self._loop, now)
+                command.fail(Unavailable(reason), self.options.observe)
+            elif not command.future.done():
+                (command.place.pipe or self).take(command)
 
 
-def connect(address: Address, slot_key: str, **options: Any) -> Pipe | Place:
-    """The connection to a server, to the primary behind Sentinel, or to a key's slot in a cluster; `options`: Pipe's."""
-    return Cluster(address, **options).at(slot_key) if address.is_cluster else Pipe(address, **options)
+def connect(address: Address, slot_key: str, options: Options) -> Pipe | Place:
+    """The connection to a server, to the primary behind Sentinel, or to a key's slot in a cluster."""
+    return Cluster(address, options).at(slot_key) if address.is_cluster else Pipe(address, options)
 
 
 def _named(text: str, asked: Node) -> Node | None:

@@ -5,6 +5,7 @@ import math
 from asyncio import Future
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, cast
 
 import hiredis
@@ -12,12 +13,13 @@ import hiredis
 from .errors import PipeError, Reason, Unavailable
 
 Word = bytes | str | int
+Words = tuple[Word, ...]
 
 # observe(operation, status, seconds), once for each command when it ends; status: "ok", "error", "timeout".
 Observe = Callable[[str, str, float], None]
 
 
-def pack(words: tuple[Word, ...]) -> bytes:
+def pack(words: Words) -> bytes:
     """A command as RESP."""
     packed: bytes = hiredis.pack_command(cast(Any, words))  # its stub says: a tuple of exactly one
     return packed
@@ -36,11 +38,11 @@ class Script:
         digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
         object.__setattr__(self, "sha1", digest)
 
-    def by_hash(self, *words: Word) -> tuple[Word, ...]:
+    def by_hash(self, *words: Word) -> Words:
         """A call that a server answers with NOSCRIPT until it has seen the source."""
         return "EVALSHA_RO" if self.read_only else "EVALSHA", self.sha1, *words
 
-    def whole(self, *words: Word) -> tuple[Word, ...]:
+    def whole(self, *words: Word) -> Words:
         """A call that carries the source."""
         return "EVAL_RO" if self.read_only else "EVAL", self.source, *words
 
@@ -55,19 +57,27 @@ class Command:
         "deadline", "fallback", "follower", "future", "hops", "moved", "operation", "payload", "place", "started"
     )  # fmt: skip
 
-    def __init__(self, operation: str, payload: bytes, future: Future[Any], started: float, deadline: float) -> None:
+    def __init__(
+        self,
+        operation: str,
+        words: Words,
+        future: Future[Any],
+        started: float,
+        deadline: float,
+        fallback: Words | None = None,
+    ) -> None:
         self.operation = operation
-        self.payload = payload
+        self.payload = pack(words)
         self.future = future
         self.started = started
         self.deadline = deadline
-        self.fallback: tuple[Word, ...] | None = None  # sent once, after NOSCRIPT
+        self.fallback = fallback  # sent once, after NOSCRIPT
         self.follower: Command | None = None  # sent right behind, in the same write; then its own follower
         self.moved = False  # no further retry over another connection
         self.place: Any = None  # the slot of a cluster that it is for
         self.hops = 0  # redirections so far, in a cluster
 
-    def fail(self, error: PipeError, now: float, observe: Observe | None) -> None:
+    def fail(self, error: PipeError, observe: Observe | None) -> None:
         """End the command with an error, unless it has ended; one whose caller gave up is only counted."""
         status = "error"
         if not self.future.done():
@@ -77,7 +87,7 @@ class Command:
         elif not self.future.cancelled():
             return
         if observe is not None:
-            observe(self.operation, status, now - self.started)
+            observe(self.operation, status, monotonic() - self.started)
 
 
 def expire(commands: Iterable[Command], now: float, observe: Observe | None, *, uncertain: bool) -> float:
@@ -87,7 +97,7 @@ def expire(commands: Iterable[Command], now: float, observe: Observe | None, *, 
         if command.future.done():
             continue
         if command.deadline <= now:
-            command.fail(Unavailable(Reason.TIMEOUT, uncertain=uncertain), now, observe)
+            command.fail(Unavailable(Reason.TIMEOUT, uncertain=uncertain), observe)
         elif command.deadline < nearest:
             nearest = command.deadline
     return nearest

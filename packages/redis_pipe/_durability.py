@@ -18,8 +18,9 @@ from enum import StrEnum
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
-from ._cluster import RETRY_SECONDS, Connection, Place
-from ._command import Script, Word
+from ._cluster import RETRY_SECONDS, Place
+from ._command import Script, Word, Words
+from ._connection import Connection
 from ._pipe import Pipe
 from .errors import NotDurable, PipeError, Reason, Refused, Unavailable
 
@@ -51,23 +52,11 @@ class Durability(StrEnum):
 
 class DurableWrites:
     """Runs scripts that write. `has_written` decides from an answer whether anything must become durable; other answers are
-    returned immediately. `time_left` shortens a wait to the caller's remaining time. In a cluster, each primary has rounds
-    of its own, and a write that a node redirects joins a round of another one."""
+    returned immediately. In a cluster, each primary has rounds of its own, and a write that a node redirects joins a round of
+    another one."""
 
-    def __init__(
-        self,
-        pipe: Pipe | Place,
-        durability: Durability,
-        *,
-        timeout: float,
-        has_written: Callable[[Any], bool],
-        time_left: Callable[[float], float] = float,
-    ) -> None:
-        self._pipe = pipe
-        self._durability = durability
-        self._timeout = timeout
-        self._has_written = has_written
-        self._time_left = time_left
+    def __init__(self, pipe: Pipe | Place, durability: Durability, has_written: Callable[[Any], bool]) -> None:
+        self._pipe, self._durability, self._has_written = pipe, durability, has_written
         self._rounds: WeakKeyDictionary[Pipe, _Rounds] = WeakKeyDictionary()
 
     async def run(self, operation: str, script: Script, keys: Sequence[bytes | str], args: Sequence[Word]) -> Any:
@@ -77,7 +66,7 @@ class DurableWrites:
         sent: _Sent | None = None
         is_written = False
         try:
-            async with asyncio.timeout(self._time_left(WRITE_SECONDS)):
+            async with asyncio.timeout(self._pipe.options.time_left(WRITE_SECONDS)):
                 while True:
                     sent = (await self._rounds_for(str(keys[0]))).join(operation, words)
                     reply, is_durable = await sent
@@ -122,19 +111,19 @@ class DurableWrites:
     async def _rounds_for(self, key: str) -> "_Rounds":
         pipe = await self._pipe.owner(key)
         if pipe not in self._rounds:
-            self._rounds[pipe] = _Rounds(ref(pipe), self._durability, self._timeout)
+            self._rounds[pipe] = _Rounds(pipe, self._durability)
         return self._rounds[pipe]
 
 
 class _Rounds:
     """Of one connection, which it does not keep alive."""
 
-    def __init__(self, pipe: ref[Pipe], durability: Durability, timeout: float) -> None:
-        self._pipe, self._durability, self._timeout = pipe, durability, timeout
-        self._queue: deque[tuple[str, tuple[Word, ...], _Sent]] = deque()
+    def __init__(self, pipe: Pipe, durability: Durability) -> None:
+        self._pipe, self._durability, self._timeout = ref(pipe), durability, pipe.options.timeout
+        self._queue: deque[tuple[str, Words, _Sent]] = deque()
         self._task: asyncio.Task[None] | None = None
 
-    def join(self, operation: str, words: tuple[Word, ...]) -> _Sent:
+    def join(self, operation: str, words: Words) -> _Sent:
         """Put a write into the next round."""
         loop = asyncio.get_running_loop()
         sent: _Sent = loop.create_future()
@@ -149,7 +138,7 @@ class _Rounds:
             writes = [self._queue.popleft() for _ in range(min(len(self._queue), ROUND_WRITES))]
             await self._round([write for write in writes if not write[2].done()])
 
-    async def _round(self, writes: list[tuple[str, tuple[Word, ...], _Sent]]) -> None:
+    async def _round(self, writes: list[tuple[str, Words, _Sent]]) -> None:
         pipe = self._pipe()
         if not writes or pipe is None:
             return
@@ -171,5 +160,5 @@ class _Rounds:
         is_durable.set_result((reached[0] if isinstance(reached, list) else reached) >= 1)
 
 
-def _wait_words(durability: Durability, milliseconds: int) -> tuple[Word, ...]:
+def _wait_words(durability: Durability, milliseconds: int) -> Words:
     return ("WAITAOF", 1, 0, milliseconds) if durability is Durability.FSYNC else ("WAIT", 1, milliseconds)

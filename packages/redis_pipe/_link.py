@@ -24,12 +24,11 @@ class Link:
     def __init__(
         self,
         opener: Opener,
-        timeout: float,
         on_open: Callable[[Stream], None],
         on_failure: Callable[[Reason], None],
         context: Context,
     ) -> None:
-        self._opener, self._timeout = opener, timeout
+        self._opener = opener
         self._on_open, self._on_failure = on_open, on_failure
         self._context = context
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -76,7 +75,7 @@ class Link:
 
     async def _open(self) -> None:
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._opener.options.connect_timeout):
                 stream, primary = await self._opener.open()
         except Exception as error:
             self._connecting = None

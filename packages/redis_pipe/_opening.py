@@ -2,9 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
 
 from ._address import Address, Node
+from ._connection import Options
 from ._discovery import Sentinels
 from ._slots import Slots, slot_of
 from ._stream import Stream
@@ -12,25 +12,12 @@ from .errors import ErrorReply, Reason, Unavailable
 
 
 class Opener:
-    """Opens connections to one address.
+    """Opens connections to one address."""
 
-    `timeout` (seconds) is for one node of several; the caller bounds the whole. `password` is
-    called for each connection, where the address has none: a rotated one is found.
-    """
-
-    def __init__(
-        self,
-        address: Address,
-        timeout: float,
-        *,
-        client_name: str = "redis-pipe",
-        password: Callable[[], str | None] | None = None,
-    ) -> None:
-        self.address = address
-        # Half of the time, so that one silent node leaves the other half for the primary.
-        self._timeout = timeout / 2
-        self._client_name = client_name
-        self._password = password
+    def __init__(self, address: Address, options: Options) -> None:
+        self.address, self.options = address, options
+        # Half of the time, so that one silent node leaves the other half for the primary; the caller bounds the whole.
+        self._timeout = options.connect_timeout / 2
 
     async def open(self) -> tuple[Stream, Node | None]:
         """Connect, authenticate and select; behind Sentinel, to the current primary, which is returned too.
@@ -72,7 +59,8 @@ class Opener:
         return Sentinels(self.address.nodes, self._connect_sentinel, self._timeout, self.address.service)
 
     async def _connect(self, node: Node | None) -> Stream:
-        password = self.address.password or (self._password() if self._password is not None else None)
+        current = self.options.password
+        password = self.address.password or (current() if current is not None else None)
         return await self._log_in(node, self.address.username, password)
 
     async def _connect_sentinel(self, node: Node) -> Stream:
@@ -98,7 +86,7 @@ class Opener:
 
     async def _set_up(self, stream: Stream) -> None:
         try:
-            await stream.ask("CLIENT", "SETNAME", self._client_name)
+            await stream.ask("CLIENT", "SETNAME", self.options.client_name)
         except ErrorReply as error:
             if not str(error).startswith("NOPERM"):  # a name is a courtesy: an ACL may forbid it
                 raise

@@ -7,7 +7,7 @@ from typing import Any, Protocol, cast
 
 import hiredis
 
-from ._command import Command, Observe, Word, pack
+from ._command import Command, Observe, Word
 from ._sweeper import NEVER
 from .errors import ErrorReply, Reason
 
@@ -18,7 +18,7 @@ CHUNK_BYTES = 256 * 1024  # joined into one write, before the transport's flow c
 class Owner(Protocol):
     """Keeps the queue and handles failures, once the set-up is done."""
 
-    def error_received(self, stream: "Stream", command: Command, text: str, now: float) -> None: ...
+    def error_received(self, stream: "Stream", command: Command, text: str) -> None: ...
     def flush(self) -> None: ...
     def stream_retired(self, stream: "Stream") -> None: ...
     def stream_lost(self, stream: "Stream", reason: Reason) -> None: ...
@@ -55,7 +55,7 @@ class Stream(asyncio.Protocol):
         if self.is_lost:
             future.set_exception(ConnectionResetError())
             return future
-        self.sent.append(Command("setup", pack(words), future, self._opened_at, NEVER))
+        self.sent.append(Command("setup", words, future, self._opened_at, NEVER))
         self._transport.write(self.sent[-1].payload)
         return future
 
@@ -93,7 +93,7 @@ class Stream(asyncio.Protocol):
                 self.head_since = now
                 future = command.future
                 if type(reply) is ErrorReply:
-                    self._error_received(command, reply, now)
+                    self._error_received(command, reply)
                     continue
                 if not future.done():
                     future.set_result(reply)
@@ -107,9 +107,9 @@ class Stream(asyncio.Protocol):
         if self.retiring:
             self.retire()
 
-    def _error_received(self, command: Command, reply: ErrorReply, now: float) -> None:
+    def _error_received(self, command: Command, reply: ErrorReply) -> None:
         if self._owner is not None:
-            self._owner.error_received(self, command, str(reply), now)
+            self._owner.error_received(self, command, str(reply))
         elif not command.future.done():
             command.future.set_exception(reply)
 
@@ -118,9 +118,10 @@ class Stream(asyncio.Protocol):
         `timeout` seconds. NEVER, if no reply is due."""
         return max(self.head_since + timeout, self.sent[0].deadline) if self.sent else NEVER
 
-    def age(self, now: float) -> float:
+    @property
+    def age(self) -> float:
         """Seconds since the connection was opened."""
-        return now - self._opened_at
+        return monotonic() - self._opened_at
 
     def pause_writing(self) -> None:
         self.paused = True

@@ -26,11 +26,11 @@ class Sweeper:
         self._has_waited = False
         self.at = NEVER
 
-    def arm(self, loop: asyncio.AbstractEventLoop, now: float, at: float) -> None:
+    def arm(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
         """Replace the armed time."""
         self.cancel()
         self.at = at
-        self._timer = loop.call_later(at - now, self._fire, loop, context=self._context)
+        self._timer = loop.call_later(at - monotonic(), self._fire, loop, context=self._context)
 
     def cancel(self) -> None:
         if self._timer is not None:
@@ -44,9 +44,9 @@ class Sweeper:
         self.cancel()
         if late > LATE and not self._has_waited:
             self._has_waited = True
-            self.arm(loop, now, now + GRACE)
+            self.arm(loop, now + GRACE)
             return
         self._has_waited = False
         again = self._sweep(now)
         if again < self.at:
-            self.arm(loop, now, max(again, now + GRAIN))
+            self.arm(loop, max(again, now + GRAIN))

@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.retry import Retry
 
-from packages.redis_pipe import TLS_OPTIONS, Address, Opener, Reason, slot_of
+from packages.redis_pipe import TLS_OPTIONS, Address, Opener, Options, Reason, slot_of
 from packages.redis_pipe.errors import error_from_reply, reason_of
 from users_site.repository import CLIENT_NAME, address_of, current_password
 from users_site.repository.errors import RepositoryError, StoreUnavailable, from_pipe
@@ -154,7 +154,8 @@ def _client(address: Address, node: tuple[str, int]) -> redis.Redis:
 
 
 async def _primary(address: Address, slot_key: str) -> tuple[str, int]:
-    return await Opener(address, CONNECT_SECONDS, password=lambda: _password(address)).primary(slot_key)
+    options = Options(REPLY_SECONDS, CONNECT_SECONDS, password=lambda: _password(address))
+    return await Opener(address, options).primary(slot_key)
 
 
 def _require_whole_slot(client: redis.Redis, slot: int) -> None:

@@ -10,7 +10,7 @@ from common.config.environment import SettingError
 from common.http import deadline
 from common.observability.notices import Notices
 from packages import redis_pipe
-from packages.redis_pipe import Address, Connection, Durability, DurableWrites, Pipe, Place, Reason
+from packages.redis_pipe import Address, Connection, Durability, DurableWrites, Options, Reason
 from users_site.repository.keys import Layout
 from users_site.repository.metrics import observe_redis
 from users_site.repository.replicas import ReplicaCheck
@@ -19,6 +19,7 @@ from users_site.repository.traced import Traced
 from users_site.repository.users import UserRepository
 
 CLIENT_NAME = "user-service"
+MAX_WAITING = Options.max_waiting
 
 logger = logging.getLogger(__name__)
 
@@ -27,28 +28,19 @@ def connect(settings: Any, *, is_quiet: bool = False) -> UserRepository:
     """The repository on the store of the settings; connects for the first command. Raises SettingError."""
     address = address_of(settings)
     layout = Layout(settings.PARTITIONS)
-    timeout = settings.REDIS_TIMEOUT_MS / 1000
     notices = Notices(logger)
-
-    def connection() -> Pipe | Place:
-        return redis_pipe.connect(
-            address,
-            layout.partitions[0].index,
-            timeout=timeout,
-            connect_timeout=settings.REDIS_CONNECT_TIMEOUT_MS / 1000,
-            time_left=deadline.left,
-            observe=observe_redis,
-            on_state=None if is_quiet else partial(_log_state, notices),
-            client_name=CLIENT_NAME,
-            password=partial(current_password, settings),
-        )
-
-    durable = None
+    options = Options(
+        timeout=settings.REDIS_TIMEOUT_MS / 1000,
+        connect_timeout=settings.REDIS_CONNECT_TIMEOUT_MS / 1000,
+        time_left=deadline.left,
+        observe=observe_redis,
+        on_state=None if is_quiet else partial(_log_state, notices),
+        client_name=CLIENT_NAME,
+        password=partial(current_password, settings),
+    )
+    connection = partial(redis_pipe.connect, address, layout.partitions[0].index, options)
     durability = Durability(settings.DURABILITY)
-    if durability is not Durability.MEMORY:
-        durable = DurableWrites(
-            connection(), durability, timeout=timeout, has_written=has_written, time_left=deadline.left
-        )
+    durable = None if durability is Durability.MEMORY else DurableWrites(connection(), durability, has_written)
     reads: Connection = Traced(connection()) if settings.TRACES else connection()
     replicas = ReplicaCheck() if settings.READS_REQUIRE_REPLICA else None
     return UserRepository(Store(reads, durable, layout), replicas)

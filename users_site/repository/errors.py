@@ -24,32 +24,29 @@ class RepositoryError(Exception):
     """The base of all errors of the repository."""
 
 
-class UserNotFound(RepositoryError):
-    """There is no user with this id."""
+class UserNotFound(RepositoryError): ...
 
 
 class EmailTaken(RepositoryError):
-    """Another user has this email; `replayed`: this is the first answer to the Idempotency-Key, repeated."""
+    """`replayed`: this is the first answer to the Idempotency-Key, repeated."""
 
     def __init__(self, *, replayed: bool = False) -> None:
         super().__init__()
         self.replayed = replayed
 
 
-class VersionMismatch(RepositoryError):
-    """The user has changed since the version that the caller named."""
+class VersionMismatch(RepositoryError): ...
 
 
-class IdempotencyKeyReused(RepositoryError):
-    """The idempotency key belongs to a request with another content."""
+class IdempotencyKeyReused(RepositoryError): ...
 
 
 class RecordBroken(RepositoryError):
-    """The record is damaged: it is logged, and never served."""
+    """The record is logged, and never served."""
 
 
 class StoreUnavailable(RepositoryError):
-    """Redis cannot serve now; with `uncertain` the command may have been executed."""
+    """With `uncertain` the command may have been executed."""
 
     def __init__(self, reason: Reason, *, uncertain: bool = False) -> None:
         super().__init__(str(redis_pipe.Unavailable(reason, uncertain=uncertain)))
@@ -58,15 +55,13 @@ class StoreUnavailable(RepositoryError):
 
 
 class WrongLayout(StoreUnavailable):
-    """The store was made with another number of partitions: nothing was done."""
-
     def __init__(self, ours: str, theirs: str) -> None:
         super().__init__(Reason.EPOCH)
         self.args = (f"PARTITIONS is {ours}, but the store was made with {theirs}: set PARTITIONS={theirs}",)
 
 
 class RequestInProgress(RepositoryError):
-    """The first request with this idempotency key has not been answered; it may be for `seconds` longer."""
+    """It may be for `seconds` longer."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__()
@@ -78,7 +73,7 @@ class NotDurable(RepositoryError):
 
 
 class StoreError(RepositoryError):
-    """Redis answered `operation` with an error that only a bug of ours explains; `code` is its first word."""
+    """Redis's answer to `operation`; `code` is its first word."""
 
     def __init__(self, operation: str, code: str) -> None:
         super().__init__(f"Redis refused {operation!r} with {code}")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from packages.redis_pipe import Address, Pipe, Place
+from packages.redis_pipe import Address, Options, Pipe, Place
 from packages.redis_pipe import connect as connect_to
 from packages.redis_pipe.tests.hostile import Hostile
 from tools.processes.valkey import Valkey, valkey
@@ -39,7 +39,8 @@ async def connect():
 
     def make(target: str | Valkey | Hostile, **options: Any) -> Any:
         url = target if isinstance(target, str) else target.url
-        made.append(connect_to(Address.from_url(url), SLOT_KEY, **{"timeout": 5.0, "connect_timeout": 5.0} | options))
+        limits = Options(**{"timeout": 5.0, "connect_timeout": 5.0} | options)
+        made.append(connect_to(Address.from_url(url), SLOT_KEY, limits))
         return made[-1]
 
     yield make

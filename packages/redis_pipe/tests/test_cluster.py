@@ -82,15 +82,10 @@ class Load:
         assert members == count
 
 
-async def test_the_owner_is_found_behind_nodes_that_are_gone(connect, nodes):
-    connection = connect(url_of(free_port(), nodes.another().port))
-    await connection.execute("set", "SET", KEY, "v")
-    assert nodes.owner.command("GET", KEY) == b"v"
-
-
-async def test_a_replica_names_the_owner(connect, nodes):
-    await connect(url_of(nodes.replica.port)).execute("set", "SET", KEY, "v")
-    assert nodes.owner.command("GET", KEY) == b"v"
+async def test_the_owner_is_found_behind_nodes_that_are_gone_and_by_a_replica(connect, nodes):
+    for node in nodes.another(), nodes.replica:
+        await connect(url_of(free_port(), node.port)).execute("append", "APPEND", KEY, "v")
+    assert nodes.owner.command("GET", KEY) == b"vv"
 
 
 async def test_a_silent_node_costs_half_of_the_time_to_connect(connect, nodes):
@@ -178,38 +173,47 @@ async def test_a_slot_that_is_moved_at_once_takes_no_write_with_it(connect, node
     assert load.longest_gap < 2
 
 
+class Moving:
+    """The users' slot on its way to another primary, key by key."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self.source, self.target = nodes.owner, nodes.another()
+        self.target.command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", node_id(self.source))
+        self.source.command("CLUSTER", "SETSLOT", SLOT, "MIGRATING", node_id(self.target))
+
+    def migrate(self, key: str) -> None:
+        to = ("127.0.0.1", self.target.port, "", 0, 5000, "AUTH", PASSWORD, "KEYS", key)
+        assert self.source.command("MIGRATE", *to) == b"OK"
+
+    def finish(self) -> None:
+        for node in (self.target, self.source):
+            node.command("CLUSTER", "SETSLOT", SLOT, "NODE", node_id(self.target))
+
+
 async def test_a_slot_moved_key_by_key_serves_single_keys_and_holds_scripts_until_it_is_done(connect, nodes):
-    source, target = nodes.owner, nodes.another()
     async with Load(connect(nodes.url, timeout=5.0, connect_timeout=0.5)) as load:
-        target.command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", node_id(source))
-        source.command("CLUSTER", "SETSLOT", SLOT, "MIGRATING", node_id(target))
+        moving = Moving(nodes)
         for key in (KEY, OTHER_KEY):
             await asyncio.sleep(0.3)
-            to = ("127.0.0.1", target.port, "", 0, 5000, "AUTH", PASSWORD, "KEYS", key)
-            assert source.command("MIGRATE", *to) == b"OK"
+            moving.migrate(key)
             served = await load.connection.execute("get", "GET", KEY, timeout=0.5)
             assert int(served) in {load.acknowledged, load.acknowledged + 1}
         made = load.acknowledged
-        assert target.client().info("commandstats")["cmdstat_asking"]["calls"] > 0
-        for node in (target, source):
-            node.command("CLUSTER", "SETSLOT", SLOT, "NODE", node_id(target))
-    assert nodes.owner is target
+        assert moving.target.client().info("commandstats")["cmdstat_asking"]["calls"] > 0
+        moving.finish()
+    assert nodes.owner is moving.target
     load.assert_none_lost_none_doubled(nodes)
     assert load.acknowledged > made + 50
     assert not load.reasons
 
 
 async def test_a_script_over_a_torn_slot_ends_with_its_deadline(connect, nodes):
-    source, target = nodes.owner, nodes.another()
     connection = connect(nodes.url, timeout=0.3)
     await connection.run("count", COUNT, [KEY, OTHER_KEY], ["first"])
-    target.command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", node_id(source))
-    source.command("CLUSTER", "SETSLOT", SLOT, "MIGRATING", node_id(target))
-    to = ("127.0.0.1", target.port, "", 0, 5000, "AUTH", PASSWORD, "KEYS", KEY)
-    assert source.command("MIGRATE", *to) == b"OK"
+    moving = Moving(nodes)
+    moving.migrate(KEY)
     [error] = await failures_of(connection.run("count", COUNT, [KEY, OTHER_KEY], ["second"]))
     assert (error.reason, error.uncertain) == (Reason.TRYAGAIN, False)
-    assert source.command("MIGRATE", *to[:-1], OTHER_KEY) == b"OK"
-    for node in (target, source):
-        node.command("CLUSTER", "SETSLOT", SLOT, "NODE", node_id(target))
+    moving.migrate(OTHER_KEY)
+    moving.finish()
     assert await connection.run("count", COUNT, [KEY, OTHER_KEY], ["second"]) == 2

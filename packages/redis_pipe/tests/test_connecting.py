@@ -52,19 +52,11 @@ async def test_an_unknown_host_is_unreachable(connect):
     assert await reason_of(connect("redis://no-such-host.invalid").ping()) is Reason.UNREACHABLE
 
 
-async def test_connecting_is_bounded(connect, hostile):
-    store = await hostile(always(b""), setup_reply=b"")
-    connection = connect(store, connect_timeout=0.2)
-    started = time.monotonic()
-    assert await reason_of(connection.ping()) is Reason.TIMEOUT
-    assert 0.15 < time.monotonic() - started < 2
-
-
 async def test_while_redis_is_silent_only_the_first_command_waits(connect, hostile):
     store = await hostile(always(b""), setup_reply=b"")
     connection = connect(store, connect_timeout=0.3)
-    await reason_of(connection.ping())
     async with asyncio.timeout(3):  # they would wait 6 s
+        await reason_of(connection.ping())
         for _ in range(20):
             assert await reason_of(connection.ping()) is Reason.TIMEOUT
             await asyncio.sleep(0.005)
@@ -118,13 +110,6 @@ async def test_a_killed_server_is_back_when_it_is_back(connect):
         await asyncio.to_thread(server.start)
         assert await until_it_answers(connection) < 2
         assert await connection.execute("get", "GET", "k") == b"v"
-
-
-async def test_a_killed_connection_is_replaced(connect, server):
-    connection = connect(server)
-    await connection.ping()
-    server.command("CLIENT", "KILL", "TYPE", "NORMAL", "SKIPME", "YES")
-    assert await until_it_answers(connection) < 2
 
 
 async def test_an_idle_loss_is_repaired_before_the_next_command(connect, server):

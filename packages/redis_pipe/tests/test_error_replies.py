@@ -66,23 +66,19 @@ async def test_a_replica_is_read_only(connect, server):
         assert caught.value.reason is Reason.READONLY
 
 
-async def test_a_missing_password_is_reported_at_once(connect, server):
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("redis://127.0.0.1:{port}", Reason.AUTH),
+        ("redis://:wr0ng@127.0.0.1:{port}", Reason.AUTH),
+        ("redis://:p%40ss%2Fword%3A1@127.0.0.1:{port}/99", Reason.REJECTED),
+    ],
+)
+async def test_a_wrong_password_or_database_is_reported_at_once_and_not_shown(connect, server, url, reason):
     with pytest.raises(Unavailable) as caught:
-        await connect(f"redis://127.0.0.1:{server.port}").ping()
-    assert caught.value.reason is Reason.AUTH
-
-
-async def test_a_wrong_password_is_reported_and_not_shown(connect, server):
-    with pytest.raises(Unavailable) as caught:
-        await connect(f"redis://:wr0ng@127.0.0.1:{server.port}").ping()
-    assert caught.value.reason is Reason.AUTH
+        await connect(url.format(port=server.port)).ping()
+    assert caught.value.reason is reason
     assert "wr0ng" not in str(caught.value)
-
-
-async def test_a_database_that_does_not_exist_is_rejected(connect, server):
-    with pytest.raises(Unavailable) as caught:
-        await connect(server.url.removesuffix("/0") + "/99").ping()
-    assert caught.value.reason is Reason.REJECTED
 
 
 @pytest.mark.parametrize("garbage", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x16\x03\x01", b"$-5\r\n", b"*-9\r\n"])

@@ -4,7 +4,7 @@ import gc
 import pytest
 import uvloop
 
-from packages.redis_pipe import Address, Pipe
+from packages.redis_pipe import Address, Options, Pipe
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 
@@ -17,7 +17,7 @@ def run(factory, coroutine):
 @pytest.mark.parametrize("second", LOOPS)
 @pytest.mark.parametrize("first", LOOPS)
 def test_a_closed_pipe_may_be_used_in_another_loop(server, first, second):
-    pipe = Pipe(Address.from_url(server.url), timeout=5, connect_timeout=5)
+    pipe = Pipe(Address.from_url(server.url), Options(5, 5))
 
     async def use():
         try:
@@ -31,7 +31,7 @@ def test_a_closed_pipe_may_be_used_in_another_loop(server, first, second):
 
 
 def test_two_loops_cannot_share_one(server):
-    pipe = Pipe(Address.from_url(server.url), timeout=5, connect_timeout=5)
+    pipe = Pipe(Address.from_url(server.url), Options(5, 5))
 
     async def use() -> None:
         await pipe.ping()

@@ -21,12 +21,6 @@ async def test_commands_of_one_tick_leave_in_one_write(connect, hostile):
     assert store.reads == [1, 20]
 
 
-async def test_a_thousand_commands_in_one_tick(connect, server):
-    connection = connect(server)
-    replies = await asyncio.gather(*(connection.execute("incr", "INCR", "n") for _ in range(1000)))
-    assert replies == list(range(1, 1001))
-
-
 async def test_words_may_be_text_bytes_and_numbers(connect, server):
     assert await connect(server).execute("echo", b"ECHO", "ü") == "ü".encode()
     assert await connect(server).execute("echo", "ECHO", b"\x00\r\n\xff") == b"\x00\r\n\xff"

@@ -102,7 +102,7 @@ async def test_time_outs_cost_one_timer(connect, hostile):
             made.append(args)
             return original(*args, **options)
 
-    connection._sweeper.arm(Counting(), time.monotonic(), time.monotonic() + 0.1)
+    connection._sweeper.arm(Counting(), time.monotonic() + 0.1)
     commands = [connection.execute("get", "GET", "k", timeout=0.5) for _ in range(500)]
     errors = await failures_of(*commands)
     assert {error.reason for error in errors} == {Reason.TIMEOUT}

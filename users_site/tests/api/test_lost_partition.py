@@ -20,7 +20,8 @@ LAYOUT = Layout(16)
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
-    with cluster() as nodes:
+    # A busy disk holds up a server that syncs each write: the others must not take it for dead.
+    with cluster("cluster-node-timeout 4000") as nodes:
         for node in nodes.all:
             node.command("CONFIG", "SET", "appendfsync", "always")
         yield nodes

@@ -1,11 +1,11 @@
-"""The same tests on a server and on a cluster, with one partition and with several."""
+"""The same tests on a server with one partition and on a cluster with several."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 
-from packages.redis_pipe import Address, Pipe, connect
+from packages.redis_pipe import Address, Options, Pipe, connect
 from tools.processes.cluster import cluster_url
 from tools.processes.valkey import valkey_url
 from users_site.repository.keys import Layout
@@ -13,12 +13,7 @@ from users_site.repository.store import Store
 from users_site.repository.users import UserRepository
 from users_site.tests.repository.people import HOME
 
-STORES = {
-    "valkey": (valkey_url, 1),
-    "cluster": (cluster_url, 1),
-    "partitions": (valkey_url, 16),
-    "spread": (cluster_url, 16),
-}
+STORES = {"server": (valkey_url, 1), "cluster": (cluster_url, 16)}
 
 
 @pytest.fixture(scope="session", params=STORES)
@@ -34,7 +29,7 @@ async def users(place: tuple[str, int]) -> AsyncIterator[UserRepository]:
     """A repository on an empty store."""
     url, partitions = place
     layout = Layout(partitions)
-    connection = connect(Address.from_url(url), HOME.index, timeout=20.0, connect_timeout=20.0)
+    connection = connect(Address.from_url(url), HOME.index, Options(20.0, 20.0))
     for each in (HOME, *layout.partitions):
         await connection.at(each.index).execute("flush", b"FLUSHALL")
     repository = UserRepository(Store(connection, layout=layout))
@@ -50,7 +45,7 @@ class StallingPipe(Pipe):
 
     stall: tuple[str, Callable[[], Awaitable[Any]]] | None = None
 
-    async def run(self, operation: str, *args: Any, **options: Any) -> Any:  # type: ignore[override]
+    async def run(self, operation: str, *args: Any, **options: Any) -> Any:
         if self.stall is not None and self.stall[0] == operation:
             meanwhile, self.stall = self.stall[1], None
             await meanwhile()
@@ -69,7 +64,7 @@ async def process(server_url: str) -> AsyncIterator[Process]:
     made: list[UserRepository] = []
 
     def make(*, patience_ms: int = 60_000, partitions: int = 16) -> UserRepository:
-        pipe = StallingPipe(Address.from_url(server_url), timeout=20.0, connect_timeout=20.0)
+        pipe = StallingPipe(Address.from_url(server_url), Options(20.0, 20.0))
         made.append(UserRepository(Store(pipe, layout=Layout(partitions)), patience_ms=patience_ms))
         return made[-1]
 

@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from users_site.models import User
-from users_site.repository.errors import EmailTaken, UserNotFound
+from users_site.repository.errors import EmailTaken
 from users_site.repository.users import UserRepository
-from users_site.tests.repository.people import UNKNOWN, created, fresh_email
+from users_site.tests.repository.people import created, fresh_email
 
 
 async def test_created_user_is_read_byte_by_byte_as_it_was_answered(users: UserRepository) -> None:
@@ -18,11 +18,6 @@ async def test_created_user_is_read_byte_by_byte_as_it_was_answered(users: UserR
     assert await users.get(user.id) == document
     assert list(orjson.loads(document)) == ["id", "name", "email", "role", "created_at", "updated_at"]
     assert document.startswith(b'{"id":"' + user.id.encode())
-
-
-async def test_unknown_id_raises_not_found(users: UserRepository) -> None:
-    with pytest.raises(UserNotFound):
-        await users.get(UNKNOWN)
 
 
 async def test_taken_email_raises_in_any_case_and_leaves_nothing(users: UserRepository) -> None:
@@ -54,7 +49,3 @@ async def test_emails_that_look_like_keys_are_emails_only(users: UserRepository)
         user = await created(users, email)
         assert await users.find(email) == user.document()
     assert await users.count() == len(emails)
-
-
-async def test_count_is_zero_on_an_empty_store(users: UserRepository) -> None:
-    assert await users.count() == 0

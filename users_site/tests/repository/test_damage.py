@@ -144,18 +144,14 @@ async def test_stale_claim_finds_nobody(users: UserRepository, caplog: pytest.Lo
     assert counted("claim") == before + 1
 
 
-async def test_claim_of_another_user_outlives_a_delete(users: UserRepository) -> None:
-    user, other = await created(users), await created(users)
-    await users.store.pipe.execute("set", b"SET", home(users, user.email).claim(user.email), other.id)
-    await users.delete(user.id)
-    assert await users.store.pipe.execute("get", b"GET", home(users, user.email).claim(user.email)) == other.id.encode()
-
-
-async def test_claim_of_another_user_outlives_a_change_of_email(users: UserRepository) -> None:
-    user, other = await created(users), await created(users)
-    await users.store.pipe.execute("set", b"SET", home(users, user.email).claim(user.email), other.id)
-    await users.update(user.id, to(email=fresh_email()))
-    assert await users.store.pipe.execute("get", b"GET", home(users, user.email).claim(user.email)) == other.id.encode()
+async def test_claim_of_another_user_outlives_a_change_of_email_and_a_delete(users: UserRepository) -> None:
+    other = await created(users)
+    for write in (lambda user: users.update(user.id, to(email=fresh_email())), lambda user: users.delete(user.id)):
+        user = await created(users)
+        claim = home(users, user.email).claim(user.email)
+        await users.store.pipe.execute("set", b"SET", claim, other.id)
+        await write(user)
+        assert await users.store.pipe.execute("get", b"GET", claim) == other.id.encode()
 
 
 async def test_write_on_an_index_of_another_type_leaves_nothing(users: UserRepository) -> None:

@@ -152,18 +152,6 @@ async def test_another_number_of_partitions_is_refused_by_reads_and_writes(
     assert await first.get(user.id) == user.document()
 
 
-async def test_running_process_with_an_old_epoch_writes_nothing(process: Process) -> None:
-    users = process()
-    user = await user_in(users, 3)
-    for home in users.store.layout.partitions:
-        await users.store.pipe.execute("set", b"SET", home.epoch, "17")
-    for work in (users.update(user.id, to(name="Eve")), users.delete(user.id)):
-        with pytest.raises(StoreUnavailable):
-            await work
-    before = await users.store.pipe.execute("get", b"GET", users.store.layout.of(user.id).record(user.id))
-    assert before == user.document()
-
-
 async def test_store_that_was_emptied_takes_writes_again(process: Process) -> None:
     users = process()
     await user_in(users, 3)

@@ -4,13 +4,13 @@ Each partition that takes part has a real primary and a real replica of its own.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
 
-from packages.redis_pipe import Address, Pipe, slot_of
+from packages.redis_pipe import Address, Connection, Options, Pipe, slot_of
 from tools.processes.valkey import Valkey, valkey
 from users_contract.identity import identity
 from users_site.models import User
@@ -66,39 +66,32 @@ class Shards:
         return self.slots.get(slot_of(key), self.shards[-1])
 
 
-class Router:
+class Router(Connection):
     """One process's connections, by key; calls `before` and `after` of a step around its first command."""
 
     def __init__(self, shards: Shards, key: str = "", root: "Router | None" = None) -> None:
         self.shards, self.key, self.root = shards, key, root or self
-        self.max_waiting = 8192
         self.pipes: dict[int, Pipe] = {}
         self.step, self.before, self.after = "", _nothing, _nothing
 
     def at(self, key: str) -> "Router":
         return Router(self.shards, key, self.root)
 
-    async def execute(self, operation: str, *words: Any, **options: Any) -> Any:
-        return await self.sent(operation, lambda pipe: pipe.execute(operation, *words, **options))
-
-    async def run(self, operation: str, *args: Any) -> Any:
-        return await self.sent(operation, lambda pipe: pipe.run(operation, *args))
-
-    async def sent(self, operation: str, send: Callable[[Pipe], Awaitable[Any]]) -> Any:
+    async def issue(self, operation: str, *args: Any) -> Any:
         root, before, after = self.root, _nothing, _nothing
         if operation == root.step:
             root.step, before, after = "", root.before, root.after
         shard = self.shards.of(self.key)
         before(shard)
         try:
-            return await send(root.pipe(shard.primary.port))
+            return await root.pipe(shard.primary.port).issue(operation, *args)
         finally:
             after(shard)
 
     def pipe(self, port: int) -> Pipe:
         if port not in self.pipes:
             url = next(s.url for shard in self.shards.shards for s in (shard.primary, shard.replica) if s.port == port)
-            self.pipes[port] = Pipe(Address.from_url(url), timeout=TIMEOUT, connect_timeout=5)
+            self.pipes[port] = Pipe(Address.from_url(url), Options(TIMEOUT, 5))
         return self.pipes[port]
 
     async def close(self) -> None:

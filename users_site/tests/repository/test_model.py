@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from packages.redis_pipe import Address, Pipe
+from packages.redis_pipe import Address, Options, Pipe
 from tools.processes.valkey import valkey_url
 from users_contract.identity import identity
 from users_site.models import User
@@ -51,19 +51,12 @@ class CrashingPipe(Pipe):
 
     left: int | None = None
 
-    def execute(self, *args: Any, **options: Any) -> Any:
-        self.count_down()
-        return super().execute(*args, **options)
-
-    def run(self, *args: Any, **options: Any) -> Any:
-        self.count_down()
-        return super().run(*args, **options)
-
-    def count_down(self) -> None:
+    def issue(self, *args: Any) -> Any:
         if self.left is not None:
             self.left -= 1
             if self.left < 0:
                 raise Crash
+        return super().issue(*args)
 
 
 class UsersMachine(RuleBasedStateMachine):
@@ -75,7 +68,7 @@ class UsersMachine(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.runner = asyncio.Runner()
-        self.pipe = CrashingPipe(Address.from_url(self.url), timeout=20.0, connect_timeout=20.0)
+        self.pipe = CrashingPipe(Address.from_url(self.url), Options(20.0, 20.0))
         self.users = UserRepository(Store(self.pipe, layout=Layout(PARTITIONS)), patience_ms=-1)
         self.model: dict[str, User] = {}
         self.dead: set[str] = set()

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import redis
 
-from packages.redis_pipe import Reason, Unavailable
 from tools.processes.service import free_port
 from tools.processes.valkey import valkey
 from users_site.models import User
@@ -139,19 +138,6 @@ async def test_request_in_progress_then_finished_by_a_replay(process: Process) -
     document, _ = await slow.create("Ada", email, "user", key)
     assert finished == [(document, True)]
     assert await other.count() == 1
-
-
-async def test_lost_partition_of_the_key_does_not_hide_that_the_user_is_made(process: Process) -> None:
-    users, late = process(), process(patience_ms=-1)
-    email, key = email_in(users, 1), key_in(users, 2)
-
-    async def refuse() -> None:
-        raise Unavailable(Reason.REFUSED)
-
-    users.store.pipe.stall = "finish", refuse  # type: ignore[attr-defined]
-    document, _ = await users.create("Ada", email, "user", key)
-    assert await late.create("Ada", email, "user", key) == (document, True)
-    assert await late.count() == 1
 
 
 async def test_replay_after_deletion_and_conflict_that_comes_again(process: Process) -> None:

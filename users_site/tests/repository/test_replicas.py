@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from packages.redis_pipe import Address, Pipe, Reason
+from packages.redis_pipe import Address, Options, Pipe, Reason
 from tools.processes.valkey import valkey
 from users_site.repository.errors import StoreUnavailable
 from users_site.repository.replicas import ReplicaCheck
@@ -30,7 +30,7 @@ async def refused(users: UserRepository, seconds: float) -> bool:
 async def test_reads_are_refused_while_no_replica_follows(loss: str) -> None:
     with valkey() as primary, valkey(f"replicaof 127.0.0.1 {primary.port}") as replica:
         replica.wait_for(lambda client: client.info("replication")["master_link_status"] == "up")
-        pipe = Pipe(Address.from_url(primary.url), timeout=5, connect_timeout=5)
+        pipe = Pipe(Address.from_url(primary.url), Options(5, 5))
         users = UserRepository(Store(pipe), replicas=ReplicaCheck())
         user = await created(users)
         assert await users.get(user.id) == await users.find(user.email) == user.document()
@@ -49,7 +49,7 @@ async def test_reads_are_refused_while_no_replica_follows(loss: str) -> None:
 
 async def test_reads_at_once_ask_once() -> None:
     with valkey() as primary:
-        pipe = Pipe(Address.from_url(primary.url), timeout=5, connect_timeout=5)
+        pipe = Pipe(Address.from_url(primary.url), Options(5, 5))
         users = UserRepository(Store(pipe), replicas=ReplicaCheck())
         outcomes = await asyncio.gather(*(users.page(1) for _ in range(20)), return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from packages.redis_pipe import Address, connect, slot_of
+from packages.redis_pipe import Address, Options, connect, slot_of
 from tools.processes.cluster import cluster, node_id, until
 from tools.processes.valkey import Valkey
 from users_site.repository.keys import Layout
@@ -36,7 +36,7 @@ async def test_users_are_served_and_kept_when_a_move_fails_and_when_it_succeeds(
         owner = next(node for node in nodes.all if nodes.serves(node, slot))
         target = next(node for node in nodes.all if node not in {owner, nodes.replica})
         target_id = node_id(target)
-        pipe = connect(Address.from_url(nodes.url), home.index, timeout=10.0, connect_timeout=10.0)
+        pipe = connect(Address.from_url(nodes.url), home.index, Options(10.0, 10.0))
         users = UserRepository(Store(pipe, layout=layout))
 
         async def write() -> None:

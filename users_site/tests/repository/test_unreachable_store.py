@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from packages.redis_pipe import Address, Pipe
+from packages.redis_pipe import Address, Options, Pipe
 from users_site.repository.errors import StoreUnavailable
 from users_site.repository.store import Store
 from users_site.repository.users import UserRepository
@@ -24,7 +24,7 @@ METHODS: dict[str, Callable[[UserRepository], Awaitable[object]]] = {
 
 @pytest.mark.parametrize("name", METHODS)
 async def test_method_raises_store_unavailable(name: str) -> None:
-    users = UserRepository(Store(Pipe(Address.from_url("redis://127.0.0.1:1"), timeout=5.0, connect_timeout=5.0)))
+    users = UserRepository(Store(Pipe(Address.from_url("redis://127.0.0.1:1"), Options(5.0, 5.0))))
     with pytest.raises(StoreUnavailable) as raised:
         await METHODS[name](users)
     assert not raised.value.uncertain

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from bench import processes
+from tools.processes.service import ROOT
 
 
 def measure(
-    scenario: str, port: int, running: dict[str, processes.Process], args: Any, lines: Path, field: str = ""
+    scenario: str, port: int, running: dict[str, int], args: Any, lines: Path, field: str = ""
 ) -> dict[str, Any]:
     """After a warm-up of at most a second: rps, latencies in ms, and `cpu_us`, the CPU per request of each process."""
     load(scenario, port, args.connections, min(1, args.seconds), lines, field)
-    before = {name: processes.cpu_seconds(process.pid) for name, process in running.items()}
+    before = {name: processes.cpu_seconds(pid) for name, pid in running.items()}
     outcome = load(scenario, port, args.connections, args.seconds, lines, field)
     outcome["cpu_us"] = {
-        name: round((processes.cpu_seconds(process.pid) - before[name]) / outcome["requests"] * 1e6, 1)
-        for name, process in running.items()
+        name: round((processes.cpu_seconds(pid) - before[name]) / outcome["requests"] * 1e6, 1)
+        for name, pid in running.items()
     }
     return outcome
 
@@ -30,7 +31,7 @@ def load(scenario: str, port: int, connections: int, seconds: float, lines: Path
     done = subprocess.run(
         [sys.executable, "-m", "bench.load", *words],
         check=True,
-        cwd=processes.ROOT,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         timeout=seconds + 60,
     )

@@ -28,8 +28,9 @@ class Figures:
     def __init__(self, measured: dict[str, Any]) -> None:
         self.rows, self.users, self.partitions = measured["rows"], measured["users"], measured["partitions"]
 
-    def of(self, name: str, partitions: int, users: int | None = None) -> float:
-        column = self.users.index(users or self.users[-1]) * len(self.partitions) + self.partitions.index(partitions)
+    def of(self, name: str, partitions: int) -> float:
+        """At the most users."""
+        column = (len(self.users) - 1) * len(self.partitions) + self.partitions.index(partitions)
         return float(self.rows[name][column])
 
     def page(self, name: str, partitions: int) -> float:
@@ -46,17 +47,16 @@ def commands(partitions: int) -> float:
 
 def checked(figures: Figures) -> list[list[str]]:
     """The rules against figures that they were not made from."""
-    most, few, many = figures.partitions[-1], figures.users[0], figures.users[-1]
+    most, users = figures.partitions[-1], figures.users[-1]
     rows: list[tuple[str, float, float]] = [
         (f"{name} over {most} partitions, µs", figures.page(name, most), figures.of(name, most))
         for name in ("pages", "pages, store")
         if len(figures.partitions) > 2  # else the line goes through it
     ]
     for count in figures.partitions:
-        name = f"bytes of {many:,} users in {count} partitions, from {few:,}"
-        size, measured = (figures.of("bytes a user", count, users) * many for users in (few, many))
-        if few < many:
-            rows.append((name, size, measured))
+        name = f"bytes of {users:,} users in {count} partitions, from a tenth of them"
+        tenth, measured = (figures.of(f"bytes a user{part}", count) * users for part in (", of a tenth", ""))
+        rows.append((name, tenth, measured))
         name = f"connections of a process to a primary, {count} partitions"
         rows.append((name, 1 + (count > 1), figures.of("connections", count)))
     return [[name, f"{model:,.0f}", f"{measured:,.0f}", f"{model / measured:.2f}"] for name, model, measured in rows]

@@ -1,28 +1,21 @@
-"""Starts the store, the two services and the floors, each on a port of its own; reads their CPU and memory."""
+"""The store, the two services and the floors, and the CPU of each process."""
 
 import json
 import os
-import signal
+import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import redis
+from tools.processes.cluster import cluster, until
+from tools.processes.service import ROOT, Service, pss_mib, service, tree
+from tools.processes.valkey import Valkey, valkey
 
-from tools.processes.cluster import until
-from tools.processes.service import free_port, pss_mib, tree
-from tools.processes.valkey import valkey_server
-
-ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS = 30
-PASSWORD = "only-for-this-benchmark"  # noqa: S105 - of a store on loopback that lives a minute
-DURABLE = {"appendonly": "yes", "requirepass": PASSWORD, "enable-debug-command": "local"}
-SLOTS = 16384
+STORE = ("appendonly yes", "maxmemory-policy noeviction")
 
 
 def cpu_seconds(pid: int) -> float:
@@ -31,117 +24,49 @@ def cpu_seconds(pid: int) -> float:
     return sum(time.clock_gettime(~member << 3 | 2) for member in tree(pid))
 
 
-class Process:
-    """One started process; `stop` ends it by its id."""
-
-    def __init__(self, name: str, command: list[str], environment: dict[str, str], folder: Path) -> None:
-        self.name = name
-        self.errors = folder / f"{name}.err"
-        with self.errors.open("wb") as errors:
-            self.popen = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env={**os.environ, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-            )
-
-    @property
-    def pid(self) -> int:
-        return self.popen.pid
-
-    def wait_for(self, url: str) -> None:
-        """Returns when the URL answers 200. Raises RuntimeError."""
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self.popen.poll() is None:
-            try:
-                with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - loopback
-                    return
-            except OSError:
-                time.sleep(0.05)
-        raise RuntimeError(f"{self.name} does not answer: {self.errors.read_text()[-2000:]}")
-
-    def stop(self) -> None:
-        self.popen.send_signal(signal.SIGTERM)
-        try:
-            self.popen.wait(15)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
-
-
 def target() -> Any:
-    """How the services are started."""
+    """How any harness starts the pair."""
     return json.loads((ROOT / "bench/target.json").read_text())
 
 
-def service(role: str, port: int, folder: Path, **settings: str) -> Process:
-    part = target()[role]
-    environment = {**target()["env"], **part["env"], "HOST": "127.0.0.1", "PORT": str(port), **settings}
-    running = Process(role, [sys.executable, *part["cmd"][1:]], environment, folder)
-    running.wait_for(f"http://127.0.0.1:{port}/health/ready")
-    return running
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def empty(port: int, folder: Path) -> Process:
-    """The floor of a service: an empty application on plain uvicorn."""
+@contextmanager
+def empty(port: int) -> Iterator[int]:
+    """The floor of a service: the pid of an empty application on plain uvicorn."""
     command = [sys.executable, "-m", "uvicorn", "--port", str(port), "--http", "httptools", "--loop", "uvloop"]
-    running = Process("empty", [*command, "--log-level", "error", "bench.empty:application"], {}, folder)
-    running.wait_for(f"http://127.0.0.1:{port}/")
-    return running
+    running = subprocess.Popen([*command, "--log-level", "error", "bench.empty:application"], cwd=ROOT)
+    try:
+        until(lambda: listens(port))
+        yield running.pid
+    finally:
+        running.terminate()
+        running.wait(15)
 
 
-def store(port: int, folder: Path, **options: str) -> Process:
-    """A real server without persistence unless `options` turn it on: the wheel's, or the program in REDIS_SERVER."""
-    program = os.environ.get("REDIS_SERVER") or str(valkey_server())
-    options = {"port": str(port), "dir": str(folder), "bind": "127.0.0.1", "save": "", **options}
-    words = [word for name, value in options.items() for word in (f"--{name}", value)]
-    return Process(f"redis-{port}", [program, *words], {}, folder)
-
-
-def cluster(folder: Path, primaries: int) -> tuple[dict[str, Process], str]:
-    """Primaries with evenly many slots each, by name, and the URL of the cluster."""
-    ports = [free_port() for _ in range(primaries)]
-    nodes: list[Any] = [redis.Redis(port=port, password=PASSWORD) for port in ports]
-    running = {}
-    for i, port in enumerate(ports):
-        home, bus = folder / f"node-{i}", str(free_port())
-        home.mkdir()
-        running[f"redis-{i}"] = store(port, home, **DURABLE, **{"cluster-enabled": "yes", "cluster-port": bus})
-        until(nodes[i].ping)
-        ends = i * SLOTS // primaries, (i + 1) * SLOTS // primaries - 1
-        nodes[i].execute_command("CLUSTER", "ADDSLOTSRANGE", *ends)
-        nodes[i].execute_command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
-        nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", port, bus)
-    until(lambda: all(b"cluster_state:ok" in node.execute_command("CLUSTER", "INFO") for node in nodes))
-    return running, f"redis+cluster://:{PASSWORD}@" + ",".join(f"127.0.0.1:{port}" for port in ports)
+@contextmanager
+def ready(site: str, folder: Path, **settings: str) -> Iterator[Service]:
+    """A service that is connected."""
+    with service(site, folder, **target()["env"] | settings) as running:
+        running.wait_until_live("/health/ready")
+        yield running
 
 
 class Pair:
-    """The pair before a store with a password and AOF, a cluster if `primaries` are given: `running` has the processes,
-    `ports` those of the services, by name; `store` are the settings of who uses the store."""
+    """Live services before a store; `running` has the pids by name."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.running: dict[str, Process] = {}
-        self.ports = {name: free_port() for name in ("users", "gateway")}
-        self.store: dict[str, str] = {}
-
-    def start(self, primaries: int = 0, partitions: int = 1, **settings: str) -> None:
-        """Returns when both are ready; `settings`: more of both."""
-        if primaries:
-            self.running, url = cluster(self.folder, primaries)
-        else:
-            port = free_port()
-            self.running["redis"] = store(port, self.folder, **DURABLE)
-            url = f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
+    def __init__(self, folder: Path, primaries: list[Valkey], url: str, partitions: int) -> None:
+        self.folder, self.primaries = folder, primaries
         self.store = {"REDIS_URL": url, "PARTITIONS": str(partitions)}
-        upstream = f"http://127.0.0.1:{self.ports['users']}"
-        self.running["users"] = service("users", self.ports["users"], self.folder, **self.store, **settings)
-        self.running["gateway"] = service(
-            "gateway", self.ports["gateway"], self.folder, USER_SERVICE_URL=upstream, **settings
-        )
+        self.ports: dict[str, int] = {}
+        names = ["redis"] if len(primaries) == 1 else [f"redis-{i}" for i in range(len(primaries))]
+        self.running = {name: each.pid for name, each in zip(names, primaries, strict=True)}
+
+    def add(self, name: str, running: Service) -> None:
+        self.ports[name], self.running[name] = running.port, running.process.pid
 
     def seed(self, count: int) -> Path:
         """Seeds the store with `seed_users`; the file of ids, oldest first."""
@@ -155,21 +80,18 @@ class Pair:
         command = [sys.executable, "manage_users.py", *words]
         return subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True).stdout
 
-    def primaries(self) -> dict[int, Process]:
-        """Those of the store, by port, in the order of their slots."""
-        return {int(process.name.split("-")[1]): process for name, process in self.running.items() if "redis" in name}
-
     def pss_mib(self) -> dict[str, float]:
-        return {name: round(pss_mib(process.pid), 1) for name, process in self.running.items()}
+        return {name: round(pss_mib(pid), 1) for name, pid in self.running.items()}
 
 
 @contextmanager
-def pair(folder: Path, primaries: int = 0, partitions: int = 1, **settings: str) -> Iterator[Pair]:
-    """The pair, stopped at the end; as Pair.start."""
-    started = Pair(folder)
-    try:
-        started.start(primaries, partitions, **settings)
-        yield started
-    finally:
-        for process in reversed(started.running.values()):
-            process.stop()
+def pair(folder: Path, primaries: int = 0, partitions: int = 1) -> Iterator[Pair]:
+    """The pair before a store with a password and AOF, a cluster if `primaries` are given."""
+    stores = cluster(primaries=primaries, replicas=0) if primaries else valkey(*STORE)
+    with stores as made:
+        started = Pair(folder, [made] if isinstance(made, Valkey) else made.all, made.url, partitions)
+        with ready("users_site", folder, **started.store) as users:
+            started.add("users", users)
+            with ready("gateway_site", folder, USER_SERVICE_URL=users.url) as gateway:
+                started.add("gateway", gateway)
+                yield started

@@ -47,7 +47,7 @@ def ways(folder: Path, upstream: str) -> list[Way]:
 def main() -> int:
     args = arguments(__doc__)
     with tempfile.TemporaryDirectory() as name, processes.pair(Path(name)) as pair:
-        behind = {name: running for name, running in pair.running.items() if name != "gateway"}
+        behind = {name: pid for name, pid in pair.running.items() if name != "gateway"}
         return compare(pair, ways(pair.folder, f"http://127.0.0.1:{pair.ports['users']}"), args, behind)
 
 

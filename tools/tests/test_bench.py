@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench.model import CARRIED
-from tools.processes.service import ROOT
+from bench.processes import target
+from tools.processes.service import ROOT, service
 
 pytestmark = pytest.mark.verify
 
@@ -43,7 +44,7 @@ def test_a_run_leaves_figures_beside_both_floors(tmp_path: Path) -> None:
 
 def test_scale_compares_partitions_with_the_floors(tmp_path: Path) -> None:
     figures = tmp_path / "scale.json"
-    words = ("--partitions", "1,16", "--users", "40", "--primaries", "2", "--seconds", "0.2", "--rounds", "1")
+    words = ("--partitions", "1,16", "--users", "400", "--primaries", "2", "--seconds", "0.2", "--rounds", "1")
     bench("scale", *words, "--results", str(figures), codes={0, 1})  # a short run may be above a target
     rows = json.loads(figures.read_text())["rows"]
     for name in ("read", "find", "create", "change", "first page", "pages"):
@@ -52,9 +53,17 @@ def test_scale_compares_partitions_with_the_floors(tmp_path: Path) -> None:
     assert all(value > 0 for name in ("bytes a user", "seeded a second", "exported a second") for value in rows[name])
     rules, cases = bench_of("model", str(figures)).split("\n\n")
     assert "connections of a process to a primary, 16 partitions | 2 | 2 | 1.00" in rules
+    assert "bytes of 400 users in 16 partitions, from a tenth of them" in rules
     assert len(cases.splitlines()) == 2 + len(CARRIED)
     ratio = rows["pages"][1] / rows["pages"][0]
     assert f"line [1.00, {ratio:.2f}]" in bench_of("curves", str(figures))
+
+
+@pytest.mark.parametrize("name", ["users", "gateway"])
+def test_the_target_starts_what_is_measured(tmp_path: Path, name: str) -> None:
+    settings = {"REDIS_URL": "redis://127.0.0.1:1", "USER_SERVICE_URL": "http://127.0.0.1:1", **target()["env"]}
+    with service(f"{name}_site", tmp_path, **settings) as running:
+        assert running.process.args == [sys.executable, *target()[name]["cmd"][1:]]
 
 
 def test_soak_samples_memory_while_it_loads() -> None:

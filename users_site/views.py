@@ -20,7 +20,6 @@ from users_site.repository.errors import (
     IdempotencyKeyReused,
     NotDurable,
     RecordBroken,
-    RepositoryError,
     RequestInProgress,
     StoreUnavailable,
     UserNotFound,
@@ -50,8 +49,7 @@ class UserViewSet(AsyncViewSet):
     durability = "memory"
 
     def problem_for(self, error: Exception) -> Exception:
-        """The problem for an error of the repository."""
-        return problem_for(error) if isinstance(error, RepositoryError) else error
+        return problem_of(error)
 
     @property
     def reached(self) -> tuple[bytes, bytes]:
@@ -155,8 +153,8 @@ def page_answer(request: Request, query: links.PageQuery, page: Page) -> RawResp
     return RawResponse(200, [JSON], body % (counted, *map(orjson.dumps, (*urls, *cursors)), page.documents))
 
 
-def problem_for(error: RepositoryError) -> Exception:
-    """The problem for an error; an error that only a bug explains is returned unchanged and becomes a 500."""
+def problem_of(error: Exception) -> Exception:
+    """The problem for an error of the repository; another one, or one that only a bug explains, is returned unchanged."""
     match error:
         case UserNotFound():
             return Problem("user-not-found", "No user has this id.")

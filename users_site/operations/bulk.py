@@ -55,7 +55,6 @@ class Bulk:
             raise translated(error, operation, self.address) from error
 
     def client(self, key: Key) -> Redis:
-        """The client of the server that holds a key."""
         return self._clients.of(key)
 
     def call(self, operation: str, name: str, key: Key, *words: Word) -> Any:
@@ -64,7 +63,6 @@ class Bulk:
             return self.client(key).execute_command(name, key, *words)  # type: ignore[no-untyped-call]
 
     def script(self, operation: str, source: Script, home: Partition, keys: Sequence[Key], *args: Word) -> Any:
-        """A script's answer."""
         words = source.whole(1 + len(keys), home.epoch, *keys, self.layout.epoch, *args)
         with self.errors(operation):
             return self.client(home.epoch).execute_command(*words)  # type: ignore[no-untyped-call]
@@ -154,7 +152,6 @@ class Bulk:
         return found
 
     def exist(self, keys: Sequence[Key]) -> list[bool]:
-        """Whether each of these keys exists."""
         return [bool(there) for there in self.pipeline("exists", [("EXISTS", key) for key in keys])]
 
     def types(self, keys: Sequence[Key]) -> list[bytes]:
@@ -166,7 +163,6 @@ class Bulk:
         return self.pipeline("ttl", [("TTL", key) for key in keys])
 
     def clients(self) -> list[Redis]:
-        """Those of every server."""
         return self._clients.every()
 
     def info(self) -> dict[str, Any]:

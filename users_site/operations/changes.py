@@ -55,6 +55,5 @@ class Changes:
                 found.update(message["data"])
 
     def close(self) -> None:
-        """Ends the tracking with its connections."""
         self._subscriber.close()
         self._tracker.close()

@@ -70,7 +70,6 @@ class Clients:
             raise
 
     def of(self, key: bytes | str) -> redis.Redis:
-        """The client of the server that holds a key."""
         if not self._is_spread:
             return self._first
         slot = self.slot(key)
@@ -81,11 +80,9 @@ class Clients:
         return slot_of(key.decode(errors="replace") if isinstance(key, bytes) else key) if self._is_spread else 0
 
     def every(self) -> list[redis.Redis]:
-        """Each client once."""
         return list(dict.fromkeys(self._by_slot.values()))
 
     def close(self) -> None:
-        """Closes the connections."""
         for client in self.every():
             client.close()
         if self._is_default:

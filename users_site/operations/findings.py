@@ -50,7 +50,6 @@ class Key(NamedTuple):
 
 
 def known_keys(layout: Layout, batch: Iterable[bytes]) -> list[Key]:
-    """The keys of a batch that belong to the layout."""
     matches = [(raw, match) for raw in batch if (match := _parts(raw))]
     homes = [(raw, match, layout.by_tag.get(match[1].decode())) for raw, match in matches]
     return [Key(raw, home, (match[2] or match[4]).decode(), match[3] or b"") for raw, match, home in homes if home]

@@ -75,9 +75,7 @@ class Move:
         for places, documents in walk(self.target, "", LAST_ID):
             self._collect()
             ids = [user_id for user_id, _ in places]
-            there = self.source.read(_records(self.source, ids))
-            rows = zip(ids, documents, there, strict=True)
-            self._remove([(i, d) for i, d, known in rows if d is not None and known is None])
+            self._equalise(ids, self.source.read(_records(self.source, ids)), documents)
 
     def follow(self) -> None:
         """Returns when few users are left that were written to. Raises MoveError, ChangesMissed."""
@@ -113,7 +111,6 @@ class Move:
         _release(self.source, self._token)
 
     def close(self) -> None:
-        """Ends the connections that report writes."""
         for changes in self._changes:
             changes.close()
 
@@ -152,13 +149,8 @@ class Move:
         changed, self._changed = known_keys(self.source.layout, self._changed), set()
         before = self.stored + self.removed
         for batch in _batches([key.rest for key in changed]):
-            documents, stored = (
-                self.source.read(_records(self.source, batch)),
-                self.target.read(_records(self.target, batch)),
-            )
-            rows = list(zip(batch, documents, stored, strict=True))
-            self._remove([(i, old) for i, new, old in rows if new is None and old is not None])
-            self._store(_entry(i, new) for i, new, old in rows if new is not None and new != old)
+            wanted = self.source.read(_records(self.source, batch))
+            self._equalise(batch, wanted, self.target.read(_records(self.target, batch)))
         entries, self._entries = known_keys(self.source.layout, self._entries), set()
         for batch in _batches(entries):
             self._copy_entries(batch)
@@ -174,6 +166,13 @@ class Move:
                     yield _entry(user_id, new)
             advance(len(ids))
 
+    def _equalise(self, ids: Sequence[bytes], wanted: Sequence[bytes | None], stored: Sequence[bytes | None]) -> None:
+        """Gives the target these users as they are wanted, by what it has stored."""
+        rows = list(zip(ids, wanted, stored, strict=True))
+        gone = [(user_id.decode(), old) for user_id, new, old in rows if new is None and old is not None]
+        self.removed += remove(self.target, gone)
+        self._store(_entry(user_id, new) for user_id, new, old in rows if new is not None and new != old)
+
     def _store(self, entries: Iterable[Entry]) -> None:
         # A user who is deleted here for an email has another one at the source by now, and so is stored again in its turn.
         for loaded in load(self.target, entries):
@@ -181,9 +180,6 @@ class Move:
             if loaded.conflicts:
                 self.stored += len(loaded.conflicts)
                 replace(self.target, [conflict.entry for conflict in loaded.conflicts])
-
-    def _remove(self, users: list[tuple[bytes, bytes]]) -> None:
-        self.removed += remove(self.target, [(user_id.decode(), document) for user_id, document in users])
 
     def _copy_entries(self, batch: Sequence[Key]) -> None:
         """Entries of Idempotency-Keys, with their expiry."""

@@ -15,7 +15,6 @@ Place = tuple[bytes, Partition]
 
 
 def count(bulk: Bulk) -> int:
-    """How many users there are."""
     return sum(bulk.pipeline("count", [("ZCARD", home.index) for home in bulk.layout.partitions]))
 
 
@@ -86,7 +85,6 @@ def _batches(bulk: Bulk, after: str, until: str) -> Iterator[list[tuple[Partitio
 
 
 def documents(bulk: Bulk, places: Sequence[Place]) -> list[bytes | None]:
-    """The documents at these places."""
     return bulk.read([record(home, user_id) for user_id, home in places])
 
 

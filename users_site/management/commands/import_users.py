@@ -25,7 +25,7 @@ A user that exists unchanged is skipped: after an interruption, run the same com
 A conflict is another document with the same ID, or another user with the same email:
   fail     stop at the first one and print its line; batches of 100 before it are stored (the default)
   skip     keep the stored user
-  replace  store the file's user, and delete the user in conflict in the same step"""
+  replace  store the file's user, and delete the user in conflict: in the same step with PARTITIONS=1, before it with more"""
     example = (
         "manage_users.py import_users users.ndjson.gz\n  zstd -dc users.ndjson.zst | manage_users.py import_users -"
     )

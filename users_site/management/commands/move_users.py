@@ -15,9 +15,9 @@ from users_site.repository.keys import Layout
 
 class Command(StoreCommand):
     help = """\
-Copies all users and idempotency entries from one store to an empty one while the service continues to write, then makes
-the old store refuse writes (503 with Retry-After) and copies the last changes. Every user is compared byte for byte. From
-then on the service must use the new store. The old store stays closed for writes, so no write is lost.
+Moves all users and idempotency entries to an empty store while the service continues to write. At the end it makes the
+old store refuse writes (503 with Retry-After) and copies the last changes. Every user is compared byte for byte. From then
+on the service must use the new store. The old store stays closed for writes, so no write is lost.
 
 Set PARTITIONS to the number of the new store; the old store may have another one.
 

@@ -1,4 +1,4 @@
-"""The browsable API: browsers get pages in dev, and JSON otherwise."""
+"""The browsable API of this site alone; through the gateway, and as it comes: gateway_site/tests/test_browsable.py."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import requests
 
 from tests.serving import serving
 from tools.processes.store import Store
-from users_site.tests.api.client import UNKNOWN, Users, faulty_fields, fresh_email, problem
+from users_site.tests.api.client import JSON, Users
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 HTML = "text/html; charset=utf-8"
@@ -56,25 +56,11 @@ def test_user_is_a_page_with_forms_to_change_and_delete_it(dev: Users) -> None:
 
 
 def test_problem_is_a_page_with_its_status(dev: Users) -> None:
-    assert "user-not-found" in page(browse(dev, "GET", f"/{UNKNOWN}"), 404)
     assert "validation-error" in page(browse(dev, "GET", "?limit=0"), 400)
     assert "method-not-allowed" in page(browse(dev, "PUT"), 405)
     body = {"name": "Eve", "email": dev.created()["email"]}
     assert "email-taken" in page(browse(dev, "POST", json=body), 409)
     assert "not-found" in page(requests.get(f"{dev.url}/nowhere", headers=BROWSER, timeout=10), 404)
-
-
-def test_forms_create_change_and_delete(dev: Users) -> None:
-    """The requests of DRF's scripts for the forms, with the browser's Accept."""
-    email = fresh_email()
-    page(browse(dev, "POST", json={"name": "Ada", "email": email}), 201)
-    user = dev.list(email=email).json()["results"][0]
-    page(browse(dev, "PUT", f"/{user['id']}", json={"name": "Grace", "email": email}))
-    page(browse(dev, "PATCH", f"/{user['id']}", json={"role": "admin"}))
-    changed = dev.get(user["id"]).json()
-    assert (changed["name"], changed["role"]) == ("Grace", "admin")
-    page(browse(dev, "DELETE", f"/{user['id']}"))
-    problem(dev.get(user["id"]), 404, "user-not-found")
 
 
 def test_options_head_and_an_unchanged_user_are_served(dev: Users) -> None:
@@ -87,17 +73,9 @@ def test_options_head_and_an_unchanged_user_are_served(dev: Users) -> None:
     assert (answer.status_code, answer.content) == (304, b"")
 
 
-def test_links_carry_the_prefix_of_the_gateway(dev: Users) -> None:
-    user = dev.created()
-    text = page(browse(dev, "GET", f"/{user['id']}", headers={"X-Forwarded-Prefix": "/api"}))
-    assert f'action="/api/users/{user["id"]}"' in text
-    assert 'href="/users' not in text
-
-
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"name":1}', b""])
 def test_bad_body_is_a_page_with_a_400(dev: Users, body: bytes) -> None:
-    answer = browse(dev, "POST", data=body, headers={"Content-Type": "application/json"})
-    assert "400" in page(answer, 400)
+    assert "400" in page(browse(dev, "POST", data=body, headers=JSON), 400)
 
 
 def test_programs_get_json_in_dev(dev: Users) -> None:
@@ -112,11 +90,3 @@ def test_programs_get_json_in_dev(dev: Users) -> None:
     ):
         answer = dev.get(user["id"], accept=accept)
         assert (answer.headers["Content-Type"], answer.json()) == ("application/json", user)
-    faulty_fields(dev.post({}))
-
-
-def test_browsers_get_json_without_debug(users: Users) -> None:
-    user = users.created()
-    for path in ("", f"/{user['id']}"):
-        assert browse(users, "GET", path).headers["Content-Type"] == "application/json"
-    problem(browse(users, "GET", f"/{UNKNOWN}"), 404, "user-not-found")

@@ -23,15 +23,10 @@ def etag(users: Users, user: dict) -> str:
     return users.get(user["id"]).headers["ETag"]
 
 
-def test_etag_is_strong_and_stable(users: Users) -> None:
-    user = users.created()
-    assert re.fullmatch(r'"[\x21\x23-\x7e]+"', etag(users, user))
-    assert etag(users, user) == etag(users, user)
-
-
 def test_two_versions_never_share_an_etag(users: Users) -> None:
     user = users.created()
     first = etag(users, user)
+    assert re.fullmatch(r'"[\x21\x23-\x7e]+"', first), "strong"
     tags = [users.patch(user["id"], {"name": name}).headers["ETag"] for name in ("A", "B", "A")]
     assert len({*tags, first}) == 4
 
@@ -67,10 +62,6 @@ def test_if_none_match_with_another_version_is_200(users: Users) -> None:
         assert users.get(user["id"], if_none_match=value).json() == changed
 
 
-def test_if_none_match_does_not_make_an_unknown_user_304(users: Users) -> None:
-    problem(users.get(UNKNOWN, if_none_match="*"), 404, "user-not-found")
-
-
 @pytest.mark.parametrize("method", CHANGES)
 def test_if_match_with_the_present_version_lets_the_change_through(users: Users, method: str) -> None:
     user = users.created()
@@ -93,14 +84,6 @@ def test_if_match_with_another_version_makes_a_read_412(users: Users) -> None:
     user = users.created()
     problem(users.get(user["id"], if_match=OTHER), 412, "precondition-failed", f"/users/{user['id']}")
     assert users.get(user["id"], if_match=etag(users, user)).json() == user
-
-
-@pytest.mark.parametrize("method", CHANGES)
-def test_an_outdated_version_is_412(users: Users, method: str) -> None:
-    user = users.created()
-    tag = etag(users, user)
-    users.patch(user["id"], {"role": "admin"})
-    problem(change(users, method, user, if_match=tag), 412, "precondition-failed")
 
 
 @pytest.mark.parametrize("method", CHANGES)

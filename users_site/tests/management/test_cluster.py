@@ -9,7 +9,6 @@ from django.core.management.base import CommandError
 
 from packages.redis_pipe import slot_of
 from tools.processes.cluster import PRIMARIES, SLOT, Nodes, cluster, node_id, ranges, until, url_of
-from tools.processes.service import free_port
 from tools.processes.store import Store
 from users_site.repository.keys import Layout
 from users_site.tests.management.conftest import Argv, Run
@@ -85,21 +84,6 @@ def test_a_cluster_that_is_down_is_one_line(argv: Argv, nodes: Nodes) -> None:
         assert (done.returncode, done.stdout) == (1, "")
         assert "redis+cluster://:***@127.0.0.1" in done.line
         assert "clusterdown" in done.line
-
-
-def test_a_wrong_password_is_reported_as_such(argv: Argv, nodes: Nodes, settings: Any) -> None:
-    settings.REDIS_URL = nodes.url.replace("p%40ss", "hush-hush")
-    done = argv("verify_users")
-    assert done.returncode == 1
-    assert "(auth)" in done.stderr
-    assert "hush-hush" not in done.stderr
-
-
-def test_a_cluster_that_refuses_is_one_line(argv: Argv, redis: Any, settings: Any) -> None:
-    settings.REDIS_URL = url_of(free_port(), free_port())
-    done = argv("verify_users")
-    assert done.returncode == 1
-    assert "(refused)" in done.stderr
 
 
 def test_a_demoted_server_is_reported_as_such(run: Run, nodes: Nodes, settings: Any) -> None:

@@ -73,19 +73,16 @@ def _content(view: Any, request: Request, status: int, data: Any) -> dict[str, A
         content["table"] = _table(view, path, data)
     if data is None or status in {404, 405}:  # nothing to edit
         return content
-    typed = _typed(request) if is_problem else None
-    if "post" in view.action_map:
-        shown = typed if typed is not None else {}
-        content["forms"] = [_form(view, "POST", "Create", shown, data)]
-        content["raw"] = {"methods": ["POST"], "content": _pretty(view, typed or {})}
+    is_list = "post" in view.action_map
+    initial = {} if is_list else data
+    values = _values(view, _typed(request) if is_problem else initial)
+    if is_list:
+        methods, forms = ["POST"], [_form(view, "POST", "Create", values, data)]
     else:
-        shown = typed if typed is not None else data
-        content["forms"] = [
-            _form(view, "PUT", "Save", shown, data),
-            {"method": "DELETE", "title": "Delete", "button": "Delete"},
-        ]
-        content["raw"] = {"methods": ["PUT", "PATCH"], "content": _pretty(view, shown)}
-    return content
+        methods, forms = ["PUT", "PATCH"], [_form(view, "PUT", "Save", values, data)]
+        forms.append({"method": "DELETE", "title": "Delete", "button": "Delete"})
+    raw = {"methods": methods, "content": orjson.dumps(values, option=orjson.OPT_INDENT_2).decode()}
+    return content | {"forms": forms, "raw": raw}
 
 
 def _typed(request: Request) -> dict[str, Any]:
@@ -94,6 +91,12 @@ def _typed(request: Request) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         return {}
     return typed if isinstance(typed, dict) else {}
+
+
+def _values(view: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """What the forms start with: the fields that may be sent."""
+    fields = view.get_serializer().writable
+    return {name: given.get(name, field.initial or "") for name, field in fields.items()}
 
 
 def _table(view: Any, path: str, page: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +115,7 @@ def _form(view: Any, method: str, title: str, values: dict[str, Any], answer: An
     fields = [
         {
             "name": name,
-            "value": values.get(name, field.initial or ""),
+            "value": values[name],
             "help": field.help_text,
             "choices": list(field.choices) if isinstance(field, ChoiceField) else None,
             "errors": [fault["detail"] for fault in faults if fault["field"] == name],
@@ -120,13 +123,3 @@ def _form(view: Any, method: str, title: str, values: dict[str, Any], answer: An
         for name, field in view.get_serializer().writable.items()
     ]
     return {"method": method, "title": title, "button": title, "fields": fields}
-
-
-def _pretty(view: Any, values: dict[str, Any]) -> str:
-    """The JSON that a raw form starts with: the fields that may be sent."""
-    fields = view.get_serializer().writable
-    initial = {
-        name: values.get(name, field.initial if isinstance(field.initial, str) else "")
-        for name, field in fields.items()
-    }
-    return orjson.dumps(initial, option=orjson.OPT_INDENT_2).decode()

@@ -43,7 +43,7 @@ def read(headers: Headers, allowed_hosts: tuple[str, ...]) -> Forwarded:
     for name in [name for name, value in first.items() if value and name not in valid]:
         field = name.decode().removeprefix("x-forwarded-")
         IGNORED.labels(field).inc()
-        # Without the value, which is the client's. A host that ALLOWED_HOSTS lacks makes links that clients cannot follow.
+        # Without the value, which the client chooses. A proxy's host that ALLOWED_HOSTS lacks breaks links.
         notices.warn("X-Forwarded field ignored", field=name.decode())
     return Forwarded(valid.get(PROTO, "").lower(), valid.get(HOST, ""), valid.get(PREFIX, "").rstrip("/"))
 

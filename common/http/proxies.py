@@ -29,7 +29,7 @@ class Proxies:
     """The proxies in front of a site.
 
     `networks` hold their addresses; None trusts every peer. `hops` is their number where the addresses are unknown.
-    `hosts` is ALLOWED_HOSTS. `public_url` overrides every field; `behind_gateway`: but the gateway's prefix may follow it.
+    `hosts` is ALLOWED_HOSTS. `public_url` overrides every field; with `behind_gateway`, the gateway's prefix may extend it.
     """
 
     def __init__(

@@ -6,8 +6,8 @@ from common.http.proxies import Proxies
 
 
 class Site:
-    """`urlconf`: the patterns that Django resolves against. `navigation`: the header of pages, names to paths; `front`: the
-    same of the service in front, whose prefix this site's paths then carry."""
+    """`urlconf`: the patterns that Django resolves against. `navigation`: the links in the header of pages, by name;
+    `front`: those of the service in front."""
 
     def __init__(self, settings: Any, urlconf: tuple[Any, ...] = ()) -> None:
         self.urlconf = urlconf

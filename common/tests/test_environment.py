@@ -11,16 +11,13 @@ from common.config import environment, telemetry
 from common.config.environment import SettingError
 
 
-@pytest.mark.parametrize("value", ["true", "1", "YES", "On", " true\n"])
-def test_true(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [*((yes, True) for yes in ("true", "1", "YES", "On", " true\n")), ("false", False), ("OFF", False)],
+)
+def test_a_switch_is_on_or_off(monkeypatch: pytest.MonkeyPatch, value: str, meant: bool) -> None:
     monkeypatch.setenv("SWITCH", value)
-    assert environment.boolean("SWITCH", default=False) is True
-
-
-@pytest.mark.parametrize("value", ["false", "0", "No", "OFF"])
-def test_false(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    monkeypatch.setenv("SWITCH", value)
-    assert environment.boolean("SWITCH", default=True) is False
+    assert environment.boolean("SWITCH", default=not meant) is meant
 
 
 def test_an_empty_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """The issuer's public keys (RFC 7517), fetched in a thread; the last ones stay while the issuer is away.
 
-An unknown `kid` may be a rotated key or invented; only a fetch can tell. Fetches are one at a time and COOL_DOWN_SECONDS
+An unknown `kid` may be a rotated key or invented; only a fetch decides. Fetches are one at a time and COOL_DOWN_SECONDS
 apart, and requests with an unknown key wait for the next one. Keys are stored by `kid` *and* algorithm, so that no token can
 use a key with another algorithm.
 """

@@ -73,21 +73,3 @@ def test_unfinished_bodies_take_only_so_much_memory(target: Target) -> None:
     while whole.status_code == 503:
         assert time.monotonic() < deadline, "what was held was not given back"
         whole = requests.post(f"{target.service.url}{COLLECTION}", data=body, timeout=10)
-
-
-@pytest.mark.verify  # half a minute of waiting
-def test_a_client_that_does_not_read_is_cut_off(target: Target) -> None:
-    """It keeps its place in flight and the memory of its answers."""
-    wire = b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".replace(
-        b"/openapi", b"/api/openapi" if target.upstream else b"/openapi"
-    )
-    with socket.socket() as narrow:
-        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        narrow.settimeout(30)
-        narrow.connect(("127.0.0.1", target.port))
-        narrow.sendall(wire * 60)
-        time.sleep(14)
-        with pytest.raises(ConnectionError):  # noqa: PT012
-            while narrow.recv(65536):
-                pass
-            raise ConnectionAbortedError("the end came in an orderly way, but early")

@@ -67,23 +67,6 @@ async def test_a_slow_application_costs_the_client_nothing() -> None:
         assert (await client.answer())[0].startswith(b"HTTP/1.1 204 No Content\r\n")
 
 
-async def test_a_client_that_goes_away_cancels_its_request() -> None:
-    ended = asyncio.Event()
-
-    async def hanging(scope: Any, receive: Any, send: Any) -> None:
-        try:
-            await asyncio.sleep(60)
-        finally:
-            ended.set()
-
-    async with serving(hanging) as server:
-        async with server.client() as client:
-            client.send(GET + b"\r\n")
-            await server.until(lambda: bool(server.state.tasks))
-        async with asyncio.timeout(2):
-            await ended.wait()
-
-
 async def test_a_client_that_goes_away_cancels_its_pipelined_request() -> None:
     cancelled = asyncio.Event()
 

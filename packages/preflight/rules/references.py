@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from packages.preflight.edges import backends, connections
-from packages.preflight.environment import NO_MOUNT, missing_file, missing_key
+from packages.preflight.environment import EXPANSION, NO_MOUNT, missing_file, missing_key
 from packages.preflight.objects import Manifest, items, mapping, number, text, texts
 from packages.preflight.pods import Container, Workload
 from packages.preflight.registry import Hit, Hits, rule
@@ -122,6 +122,21 @@ def tls_secret_that_does_not_exist_or_has_another_type(rendering: Rendering, eac
         elif secret and text(secret.data, "type") != "kubernetes.io/tls":
             what = f"its {secret} for TLS has the type {text(secret.data, 'type') or 'Opaque'}"
             yield Hit(what, "set type: kubernetes.io/tls, with tls.crt and tls.key")
+
+
+@rule("M305", "containers", why="the process gets the text $(NAME)")
+def variable_that_is_not_set_where_it_is_used(rendering: Rendering, workload: Workload, container: Container) -> Hits:
+    variables = items(container.data, "env")
+    known = rendering.environment(workload, container) if any("$(" in text(each, "value") for each in variables) else {}
+    before = set(known) - {text(each, "name") for each in variables}
+    sources = [text(source, field, "name") for source in items(container.data, "envFrom") for field in source]
+    is_open = any("*" in (rendering.keys("Secret", name, workload.namespace) or "") for name in sources)
+    for variable in variables:
+        for name in EXPANSION.findall(text(variable, "value").replace("$$", "")):
+            if name not in before and not is_open and "_SERVICE_" not in name:  # Kubernetes sets these
+                what = f"{text(variable, 'name')} uses $({name}), which is not set before it"
+                yield Hit(what, f"set {name} above it")
+        before.add(text(variable, "name"))
 
 
 @rule("M306", "containers", why="the process cannot read it", cure="mount it there, with that key")

@@ -88,6 +88,7 @@ def _two_rules_of(objects: Objects) -> Data:
 
 
 MUTANTS = (
+    Mutant("variable expands to nothing", lambda o: o.container("user-service")["env"].append({"name": "REDIS_URL", "value": "redis://$(STORE):6379/0"}), USERS, "uses $(STORE), which is not set"),
     Mutant("misspelt kind", lambda o: o("Deployment", "api-gateway").update(kind="Deploymentt"), "Deploymentt/api-gateway", "unknown kind"),
     Mutant("apiVersion that left", lambda o: o("HorizontalPodAutoscaler", "api-gateway").update(apiVersion="autoscaling/v2beta2"), "HorizontalPodAutoscaler/api-gateway", "unknown kind"),
     Mutant("object there twice", lambda o: o.add(copy.deepcopy(o("Service", "redis")) | {"spec": {}}), "Service/redis", "appears twice"),

@@ -81,7 +81,13 @@ rename: .venv/.requirements-dev ## your names instead of the template's: make re
 new-service: .venv/.requirements-dev ## a service of your own behind the gateway, with tests and manifests: make new-service NAME=orders
 	@$(PY) -m tools.new_service "$(NAME)" && $(PY) deploy/bin/monitoring_component.py && $(PY) -m ruff check --fix-only --quiet && $(PY) -m ruff format --quiet && $(MAKE) --no-print-directory schema
 
-verify: docs verify-schema verify-deploy verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename verify-service ## slow checks: docs, manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing, rename, new service
+# Two at a time: each computes on one core, or waits. The drills have bounds, so they run alone.
+verify: .venv/.requirements-verify .venv/.requirements-dev .venv/policy/.requirements-policy .venv/docs/.requirements-docs validators ## slow checks: docs, manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing, rename, new service
+	@$(MAKE) --no-print-directory -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(VERIFY)
+	@$(MAKE) --no-print-directory verify-drills
+
+# The longest first.
+VERIFY = verify-deploy verify-rename verify-browser verify-clients verify-service verify-restore verify-fuzz verify-bench verify-schema docs
 
 verify-schema: .venv/.requirements-dev
 	$(PY) -m tools.schema.diff

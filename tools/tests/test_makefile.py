@@ -85,5 +85,5 @@ def test_make_verify_runs_every_test_that_make_test_leaves_out():
 
 def test_make_verify_runs_all_of_its_parts():
     makefile = (ROOT / "Makefile").read_text()
-    (parts,) = re.findall(r"^verify: ([^#]*)##", makefile, re.MULTILINE)
-    assert parts.split() == ["docs", *re.findall(r"^(verify-\w+):", makefile, re.MULTILINE)]
+    (parts,) = re.findall(r"^VERIFY = (.*)$", makefile, re.MULTILINE)
+    assert {*parts.split(), "verify-drills"} == {"docs", *re.findall(r"^(verify-\w+):", makefile, re.MULTILINE)}

@@ -15,17 +15,16 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the slow imports; then the supervisor has a handler
 
 from django.core.exceptions import ImproperlyConfigured
-from redis import Redis
 
 from common.config.environment import integer, read_dotenv, text
-from tools.run import services, store
+from tools.run import services
 from tools.run.ports import Ports, read_ports
 from tools.run.processes import ProcessEndedError, StopRequestedError, Supervisor
 from tools.run.services import ROOT
 from tools.run.store import EmbeddedStore, StoreError
 
-START_SECONDS = 30
-SEED_SECONDS = 60
+START_SECONDS, STORE_SECONDS = 30, 10
+MANAGE_SECONDS = 60
 GRACE_SECONDS = 20
 """Time to stop after the drain: the slowest request in flight takes 5 s."""
 
@@ -65,7 +64,7 @@ def _data_dir() -> Path:
 
 
 def _start(supervisor: Supervisor, ports: Ports, own: EmbeddedStore | None) -> None:
-    """Returns when both services are ready."""
+    """Returns when all services are ready and there are users."""
     users = services.environment("users_site", ports.users, **({"REDIS_URL": own.url} if own else {}))
     upstream = f"http://127.0.0.1:{ports.users}"
     more = ports.more
@@ -76,7 +75,7 @@ def _start(supervisor: Supervisor, ports: Ports, own: EmbeddedStore | None) -> N
     if own:
         own.publish(users | {"USER_SERVICE_URL": upstream} | given)
         supervisor.start("redis", own.command, os.environ, own.data_dir, stop_last=True)
-    _prepare(supervisor, store.client(own.url) if own else store.external_client(), users)
+    _manage(supervisor, users, "wait_for_redis", "--timeout", str(STORE_SECONDS))
     supervisor.start("user-service", services.command("users_site"), users, ROOT)
     for name, port in more.items():
         site = f"{name}_site"
@@ -87,22 +86,14 @@ def _start(supervisor: Supervisor, ports: Ports, own: EmbeddedStore | None) -> N
         if not supervisor.wait(partial(services.is_ready, port), START_SECONDS):
             url = f"http://127.0.0.1:{port}/health/ready"
             raise NotStartedError(f"{name} is not ready after {START_SECONDS} s: {url}")
+    if services.has_no_users(ports.users):
+        _manage(supervisor, users, "seed_users", "--count", str(SAMPLE_USERS))
 
 
-def _prepare(supervisor: Supervisor, redis: Redis | None, env: dict[str, str]) -> None:
-    """Fills an empty store, and tests whether the user service can use another one. Raises NotStartedError."""
-    if redis is None:
-        sys.stdout.write(
-            "No sample users in a cluster or behind a sentinel: add them by ./manage_users.py seed_users\n"
-        )
-        return
-    if not supervisor.wait(lambda: store.failure(redis) is None, 1):
-        sys.stderr.write(f"waiting up to {START_SECONDS} s for the store\n")
-    if not supervisor.wait(lambda: store.failure(redis) is None, START_SECONDS):
-        raise NotStartedError(f"the store does not answer after {START_SECONDS} s: {store.failure(redis)}")
-    command = ["seed_users", "--count", str(SAMPLE_USERS)] if store.is_empty(redis) else ["wait_for_redis"]
-    if supervisor.run([sys.executable, "manage_users.py", *command], env, ROOT, SEED_SECONDS) != 0:
-        raise NotStartedError("the store cannot be prepared: see the line above")
+def _manage(supervisor: Supervisor, env: dict[str, str], *command: str) -> None:
+    """Raises NotStartedError."""
+    if supervisor.run([sys.executable, "manage_users.py", *command], env, ROOT, MANAGE_SECONDS) != 0:
+        raise NotStartedError("the store cannot be used: see the line above")
 
 
 def welcome(ports: Ports, seconds: float) -> str:

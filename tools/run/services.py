@@ -64,12 +64,23 @@ def environment(site: str, port: int, **settings: str) -> dict[str, str]:
     return {**os.environ, **missing, **own, **settings}
 
 
-def is_ready(port: int) -> bool:
+def get(port: int, path: str) -> str:
+    """The body of a 200, or nothing."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_SECONDS)
     try:
-        connection.request("GET", "/health/ready")
-        return connection.getresponse().status == http.HTTPStatus.OK
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.read().decode() if answer.status == http.HTTPStatus.OK else ""
     except (OSError, http.client.HTTPException):
-        return False
+        return ""
     finally:
         connection.close()
+
+
+def is_ready(port: int) -> bool:
+    return get(port, "/health/ready") != ""
+
+
+def has_no_users(port: int) -> bool:
+    """By the metric: a Host outside ALLOWED_HOSTS may read it."""
+    return "\nusers_total 0.0\n" in get(port, "/metrics")

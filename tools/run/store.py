@@ -9,14 +9,8 @@ import os
 import secrets
 from pathlib import Path
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
-from common.config.environment import SettingError, text
 from tools.processes.valkey import valkey_server
 
-PROBE_SECONDS = 1
 PUBLISHED = ("REDIS_URL", "PARTITIONS", "USER_SERVICE_URL", "ROUTES", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "AUTH")
 
 _CONFIG = """\
@@ -69,47 +63,6 @@ class EmbeddedStore:
     def withdraw(self) -> None:
         """Removes them: the store has stopped."""
         (self.data_dir / "run.env").unlink(missing_ok=True)
-
-
-def external_client() -> redis.Redis | None:
-    """A client of the server that REDIS_URL or REDIS_HOST names; None for a cluster or sentinels. Raises SettingError."""
-    url = text("REDIS_URL")
-    if url:
-        if url.split(":", 1)[0].endswith(("+sentinel", "+cluster")):
-            return None
-        try:
-            return client(url)
-        except ValueError as error:
-            raise SettingError("REDIS_URL is malformed: set it to e.g. redis://:password@host:6379/0") from error
-    return client(
-        f"redis://{text('REDIS_HOST')}:{text('REDIS_PORT') or 6379}/0",
-        password=text("REDIS_PASSWORD") or None,
-    )
-
-
-def client(url: str, **options: str | None) -> redis.Redis:
-    """A client that gives up after PROBE_SECONDS and does not retry."""
-    bounds = {"socket_timeout": PROBE_SECONDS, "socket_connect_timeout": PROBE_SECONDS}
-    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **bounds, **options)
-
-
-def failure(store: redis.Redis) -> str | None:
-    """Why the server does not answer; None if it does. Raises StoreError if waiting cannot help."""
-    try:
-        store.ping()
-    except redis.AuthenticationError as error:
-        raise StoreError(f"the store refuses the password: {error}") from error
-    except redis.RedisError as error:
-        return str(error)
-    return None
-
-
-def is_empty(store: redis.Redis) -> bool:
-    """Whether the database holds no key. Raises StoreError."""
-    try:
-        return store.dbsize() == 0
-    except redis.RedisError as error:
-        raise StoreError(f"the store refuses DBSIZE: {error}") from error
 
 
 def _password(path: Path) -> str:

@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from tools.run.services import ROOT
-from tools.run.store import EmbeddedStore, client, failure
+from tools.run.store import EmbeddedStore
 
 RUN = [sys.executable, "-m", "tools.run"]
 SECONDS = 40
@@ -137,11 +140,8 @@ def own_redis(tmp_path: Path) -> Iterator[str]:
     [port] = free_ports(1)
     store = EmbeddedStore(port, tmp_path / "own")
     process = subprocess.Popen(store.command, cwd=store.data_dir)
-    deadline = time.monotonic() + SECONDS
-    with client(store.url) as redis:
-        while why := failure(redis):
-            assert time.monotonic() < deadline, why
-            time.sleep(0.05)
+    with redis.Redis.from_url(store.url, retry=Retry(ConstantBackoff(0.05), 20 * SECONDS)) as client:
+        client.ping()
     yield store.url
     process.terminate()
     process.wait(10)

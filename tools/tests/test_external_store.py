@@ -2,7 +2,8 @@
 
 import signal
 
-from tools.run.store import client
+from redis import Redis
+
 from tools.tests.conftest import is_open, request
 
 
@@ -11,12 +12,12 @@ def test_redis_url_replaces_the_embedded_server_also_without_debug(start, own_re
     run.wait_ready()
     assert not is_open(run.redis)
     assert not run.data_dir.exists()
-    with client(own_redis) as redis:
+    with Redis.from_url(own_redis) as redis:
         assert redis.dbsize() > 100
     status, problem = request(run.gateway, "GET", "/nowhere")
     assert status == 404
     assert problem["code"] == "not-found"
     assert run.stop(signal.SIGTERM) == 0
     assert run.is_gone()
-    with client(own_redis) as redis:
+    with Redis.from_url(own_redis) as redis:
         assert redis.ping()

@@ -43,7 +43,7 @@ def test_ctrl_c_stops_everything_and_the_data_outlives_it(start):
     other = start()
     assert other.process.wait(20) == 1
     assert "PARTITIONS is 1, but the store was made with 16: set PARTITIONS=16" in other.output
-    assert other.errors == ["error: the store cannot be prepared: see the line above"]
+    assert other.errors == ["error: the store cannot be used: see the line above"]
     assert other.is_gone()
 
 

@@ -1,10 +1,8 @@
-"""Connections that no network policy opens, and policies that open nothing."""
-
-from typing import Any
+"""Connections that no network policy opens."""
 
 from packages.preflight.edges import implied, routed, scraped
 from packages.preflight.network import Outside, entrances, is_open, isolating, policy_types
-from packages.preflight.objects import Manifest, items, number
+from packages.preflight.objects import Manifest, items
 from packages.preflight.pods import Workload
 from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
@@ -56,31 +54,3 @@ def rules_of_a_network_policy_without_their_type(_: Rendering, policy: Manifest)
         if items(policy.spec, direction.lower()) and direction not in policy_types(policy):
             what = f"has {direction.lower()} rules, and policyTypes lacks {direction}"
             yield Hit(what, f"add {direction} to policyTypes")
-
-
-@rule("M505", "NetworkPolicy", why="it opens nothing", cure="name a port of the pods")
-def port_of_a_network_policy_that_no_pod_has(rendering: Rendering, policy: Manifest) -> Hits:
-    if rendering.has_operator(policy.namespace):
-        return
-    found = [(each, [policy.spec.get("podSelector")]) for each in items(policy.spec, "ingress")]
-    for each in items(policy.spec, "egress"):
-        peers = items(each, "to")
-        if all(set(peer) == {"podSelector"} for peer in peers):
-            found.append((each, [peer["podSelector"] for peer in peers]))
-    for each, selectors in found:
-        for port in items(each, "ports"):
-            pods = [pod for selector in selectors for pod in rendering.pods(policy.namespace, selector)]
-            if pods and _is_missing(port, pods):
-                have = "; ".join(f"{pod} has {pod.port_names}" for pod in pods[:3])
-                yield f"port {port.get('port')} is open in no pod: {have}"
-
-
-def _is_missing(port: dict[str, Any], pods: list[Workload]) -> bool:
-    value = port.get("port")
-    if isinstance(value, str):
-        return not any(pod.port(value) for pod in pods)
-    # A process may listen on a port that it does not declare; judge pods whose containers all declare theirs.
-    if value is None or not all(container.ports for pod in pods for container in pod.running):
-        return False
-    declared = [number(each, "containerPort", default=0) for pod in pods for each in pod.ports]
-    return not any(value <= each <= number(port, "endPort", default=value) for each in declared)

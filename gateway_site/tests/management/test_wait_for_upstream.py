@@ -1,33 +1,39 @@
 """wait_for_upstream: returns when the user service and its store can be used, and not before."""
 
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from tools.processes.service import Service, free_port, service
+import pytest
+from django.core.management import CommandError
 
-Shell = Callable[..., Any]
-
-
-def test_returns_when_the_user_service_is_ready(shell: Shell, users_service: Service) -> None:
-    done = shell("wait_for_upstream", "--timeout", "20", USER_SERVICE_URL=users_service.url)
-    assert done.returncode == 0
-    assert "is ready" in done.stderr
-    assert done.stdout == ""
+from gateway_site.tests.management.conftest import called
+from tests.http_server import Handler, http_server
+from tests.recording import recording
+from tools.processes.service import Service, free_port
 
 
-def test_times_out_with_the_reason(shell: Shell) -> None:
+def test_returns_when_the_user_service_is_ready(settings: Any, users_service: Service) -> None:
+    settings.USER_SERVICE_URL = users_service.url
+    printed, said = called("wait_for_upstream", "--timeout", "20")
+    assert (printed, "is ready" in said) == ("", True)
+
+
+class NotReady(Handler):
+    def do_GET(self) -> None:
+        self.answer(503 if self.path == "/health/ready" else 200)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("away", "no connection"), ("not ready", "/health/ready answered 503"), ("silent", "no answer in time")],
+)
+def test_times_out_with_the_reason(settings: Any, fault: str, reason: str) -> None:
     started = time.monotonic()
-    done = shell("wait_for_upstream", "--timeout", "1", USER_SERVICE_URL=f"http://127.0.0.1:{free_port()}")
-    assert done.returncode == 1
-    assert "after 1 s: no connection" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    with http_server(NotReady) as not_ready, recording() as silent:
+        silent.pause()
+        urls = {"away": f"http://127.0.0.1:{free_port()}", "not ready": not_ready, "silent": silent.url}
+        settings.USER_SERVICE_URL = urls[fault]
+        with pytest.raises(CommandError, match=rf"^{urls[fault]} is not ready after 1 s: {reason}[^\n]*$"):
+            called("wait_for_upstream", "--timeout", "1")
+        silent.resume()
     assert time.monotonic() - started < 20
-
-
-def test_user_service_without_its_store_is_not_ready(shell: Shell, tmp_path: Path) -> None:
-    with service("users_site", tmp_path, REDIS_URL=f"redis://:pw@127.0.0.1:{free_port()}/0") as running:
-        done = shell("wait_for_upstream", "--timeout", "2", USER_SERVICE_URL=running.url)
-    assert done.returncode == 1
-    assert "503" in done.stderr

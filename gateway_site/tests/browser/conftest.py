@@ -89,6 +89,14 @@ class Visit:
         return {status for status, _ in self.answers}
 
 
+def barriers(visit: Visit) -> str:
+    """What axe finds on the page: rules of WCAG 2; "" for nothing."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(visit.page)
+    return f"{visit.page.url}: {found.generate_report()}" if found.violations_count else ""
+
+
 @pytest.fixture(scope="session")
 def executable() -> str:
     """The browser."""

@@ -9,7 +9,6 @@ gateway.W017 STATUS_PAGE                                    W018 loopback upstre
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
-from urllib.parse import urlsplit
 
 from django import conf
 from django.core.checks import CheckMessage, Tags, register
@@ -79,7 +78,7 @@ def _bounds() -> Iterator[Fault]:
 
 def _loopback_upstreams() -> Iterator[Fault]:
     for upstream in settings.ROUTES.upstreams.values():
-        if is_loopback(urlsplit(upstream.url).hostname or ""):
+        if is_loopback(upstream.address[0]):
             yield (
                 18,
                 f"the upstream {upstream.name} is {upstream.url}: in a container that is the gateway's own",

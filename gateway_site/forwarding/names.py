@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from gateway_site.routes.table import Upstream
 from gateway_site.routes.values import is_loopback
@@ -16,7 +15,7 @@ logger = logging.getLogger(__name__)
 async def look_up(upstreams: Iterable[Upstream]) -> None:
     """Logs a warning for a name that nobody has, and for one that means this machine without saying so."""
     for upstream in upstreams:
-        host = urlsplit(upstream.url).hostname or ""
+        host, _ = upstream.address
         if upstream.addresses or is_loopback(host):
             continue
         try:

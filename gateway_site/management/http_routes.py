@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
-from urllib.parse import urlsplit
 
 from gateway_site.routes.table import REST, Edits, Route, Table, Upstream
 
@@ -41,7 +40,7 @@ def http_routes(table: Table, gateway: str) -> tuple[list[Node], list[str]]:
 
 
 def _cause_to_leave_out(route: Route, table: Table) -> str:
-    strange = [name for name in route.upstreams if not SERVICE.fullmatch(_host(table.upstreams[name]))]
+    strange = [name for name in route.upstreams if not SERVICE.fullmatch(table.upstreams[name].address[0])]
     if strange:
         return f"{strange[0]} is not a Service: make one of type ExternalName"
     return "it is in maintenance" if route.maintenance else ""
@@ -105,14 +104,10 @@ def _duration(milliseconds: int) -> str:
     return f"{milliseconds}ms" if milliseconds < 100_000 else f"{milliseconds // 1000}s"
 
 
-def _host(upstream: Upstream) -> str:
-    return str(urlsplit(upstream.url).hostname)
-
-
 def _service(upstream: Upstream) -> Node:
-    parts, found = urlsplit(upstream.url), SERVICE.fullmatch(_host(upstream))
+    host, port = upstream.address
+    found = SERVICE.fullmatch(host)
     name, namespace = found.groups() if found else ("", None)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     return {"name": name, **({"namespace": namespace} if namespace else {}), "port": port}
 
 

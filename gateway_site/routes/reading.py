@@ -67,9 +67,8 @@ class Reader:
             if len(found) > MOST:
                 raise Malformed(f"there are {len(found)} {what}: list at most {MOST}")
         for name, given in source.upstreams.items():
-            fields = self._parsed(name, {"name": name}, {"name": values.name}) | self._parsed(
-                name, given, values.UPSTREAM
-            )
+            fields = self._parsed(name, given, values.UPSTREAM)
+            fields |= self._parsed(name, {"name": name}, {"name": values.name})
             if "url" not in fields:
                 raise self._fault(name, f"upstream {name} has no url: set it to an address like http://{name}:3002")
             if "tls" in fields and fields["url"].startswith("http:"):
@@ -122,10 +121,9 @@ class Reader:
     def _upstream_at(self, prefix: str, url: str) -> str:
         """The name of the upstream with this URL, which a route gives in place of a name."""
         parts = urlsplit(url)
-        for name in (USER_SERVICE if prefix == USERS else str(parts.hostname), parts.netloc.lower()):
-            made = Upstream(**{**self.upstream, "name": name, "url": url})
-            if prefix == USERS:
-                made = Upstream(**{**self.upstream, "name": name, "url": url, "health": "/health/live"})
+        first, health = (USER_SERVICE, "/health/live") if prefix == USERS else (str(parts.hostname), "")
+        for name in (first, parts.netloc.lower()):
+            made = Upstream(**{**self.upstream, "name": name, "url": url, "health": health})
             if self.upstreams.setdefault(name, made).url == url:
                 return name
         raise Malformed(f"two upstreams are called {parts.netloc}: give one another name in upstreams")
@@ -171,12 +169,11 @@ class Reader:
         for name in route.upstreams:
             if name not in self.upstreams:
                 return f"there is no upstream {name}: add it, or use one of {', '.join(self.upstreams) or 'a URL'}"
-            parts = urlsplit(self.upstreams[name].url)
-            host = parts.hostname or ""
-            if own.is_at(host, parts.port or (443 if parts.scheme == "https" else 80)):
-                return f"{parts.netloc} is this gateway: a request would go round in a loop; use the service's address"
-            if not own.has_neighbours and values.is_loopback(host):
-                return f"{parts.netloc} is this container: use the service's name, or set LOOPBACK_UPSTREAMS=true"
+            upstream = self.upstreams[name]
+            if own.is_at(*upstream.address):
+                return f"{upstream.url} is this gateway: a request would go round in a loop; use the service's address"
+            if not own.has_neighbours and values.is_loopback(upstream.address[0]):
+                return f"{upstream.url} is this container: use the service's name, or set LOOPBACK_UPSTREAMS=true"
         if route.cache and route.canary:
             return "cache and canary exclude each other, because each answers for the other: remove one of them"
         return self._fault_of_scopes(route)

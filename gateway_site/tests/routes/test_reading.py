@@ -128,8 +128,8 @@ def test_open_scopes_need_no_credential_and_a_star_leaves_no_default(tables: Tab
         ("/metrics/x=http://h", "route /metrics/x: /metrics/x would hide /metrics, which"),
         ("/api=http://h", "route /api: /api would hide /api/docs, which the gateway answers itself"),
         ("/version=http://h", "route /version: /version would hide /version"),
-        ("/a=http://localhost:3000", "route /a: localhost:3000 is this gateway: a request would go round in a loop; use"),
-        ("/a=http://127.0.0.9:3000", "route /a: 127.0.0.9:3000 is this gateway"),
+        ("/a=http://localhost:3000", "route /a: http://localhost:3000 is this gateway: a request would go round"),
+        ("/a=http://127.0.0.9:3000", "route /a: http://127.0.0.9:3000 is this gateway"),
         ("/a=http://[::ffff:127.0.0.1]:3000", "is this gateway"),
         ("/a=http://api-gateway:3000", "is this gateway"),
         ("/a=https://api.example.com/x", "is this gateway"),
@@ -214,7 +214,7 @@ def test_the_settings_stop_the_start_with_that_line_or_ask_for_the_users(tables:
     ):
         evaluated("gateway_site", ROUTES="/a=http://h", USER_SERVICE_URL="")
     with pytest.raises(
-        Exception, match=r"^ROUTES: USER_SERVICE_URL: localhost:3001 is this container: use the service's"
+        Exception, match=r"^ROUTES: USER_SERVICE_URL: http://localhost:3001 is this container: use the service's"
     ):
         evaluated("gateway_site", USER_SERVICE_URL="http://localhost:3001", LOOPBACK_UPSTREAMS="false")
     found = evaluated("gateway_site", ROUTES="/api/users=http://u:1/users,/slow=http://h", USER_SERVICE_URL="")

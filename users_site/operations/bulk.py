@@ -25,6 +25,7 @@ WINDOW = 4
 """Batches on their way."""
 
 Tag = TypeVar("Tag")
+Item = TypeVar("Item")
 Key = bytes | str
 
 
@@ -102,28 +103,30 @@ class Bulk:
         """
         waiting: deque[tuple[Tag, Any]] = deque()
         connections: dict[Redis, Any] = {}
-        source, more, failure = iter(commands), True, None
+        failures: list[Exception] = []
+
+        def send(key: Key, payload: bytes) -> Any:
+            with self.errors(operation):
+                client = self.client(key)
+                if client not in connections:
+                    connections[client] = client.connection_pool.get_connection()
+                connections[client].send_packed_command([payload])
+            return connections[client]
+
+        def receive() -> tuple[Tag, Any]:
+            with self.errors(operation):
+                reply = waiting[0][1].read_response()
+            return waiting.popleft()[0], reply
+
         try:
-            while more or waiting:
-                try:
-                    tag, (key, payload) = next(source)
-                except StopIteration:
-                    more = False
-                except Exception as error:
-                    more, failure = False, error
-                # The next command is made before a reply is waited for: even with a window of 1, both sides work.
-                if waiting and (not more or len(waiting) >= window):
-                    with self.errors(operation):
-                        reply = waiting[0][1].read_response()
-                    yield waiting.popleft()[0], reply
-                if more:
-                    with self.errors(operation):
-                        client = self.client(key)
-                        if client not in connections:
-                            connections[client] = client.connection_pool.get_connection()
-                        connections[client].send_packed_command([payload])
-                    waiting.append((tag, connections[client]))
-            if failure is not None:
+            # The next command is made before a reply is waited for: even with a window of 1, both sides work.
+            for tag, (key, payload) in _until_failure(commands, failures):
+                if len(waiting) >= window:
+                    yield receive()
+                waiting.append((tag, send(key, payload)))
+            while waiting:
+                yield receive()
+            for failure in failures:
                 raise failure
         finally:
             for connection in {connection for _, connection in waiting}:
@@ -223,3 +226,11 @@ def _grouped(places: Iterable[int], by: Callable[[int], Any]) -> list[tuple[Any,
     for place in places:
         groups.setdefault(by(place), []).append(place)
     return list(groups.items())
+
+
+def _until_failure(items: Iterable[Item], failures: list[Exception]) -> Iterator[Item]:
+    """The items up to an exception, which goes to `failures`."""
+    try:
+        yield from items
+    except Exception as error:
+        failures.append(error)

@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from deploy.tests.pipelines.cluster import CLUSTER_WIDE, SHORT, TO_KNOW, Call, Cluster, Object, patched, plural
+from deploy.tests.pipelines.cluster import SHORT, TO_KNOW, Call, Cluster, Object, patched, plural
+from packages.preflight.objects import CLUSTER_WIDE
 from tests.http_server import Handler, http_server
 
 

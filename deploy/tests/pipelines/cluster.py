@@ -4,15 +4,16 @@ Each template of a Deployment creates a ReplicaSet. No defaults; a patch with th
 object.
 """
 
+import itertools
 import json
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 Object = dict[str, Any]
 ADMINISTRATOR = "system:masters"
-CLUSTER_WIDE = {"Namespace", "StorageClass", "GatewayClass", "ClusterIssuer"}
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 REVISION = "deployment.kubernetes.io/revision"
 TO_KNOW = {("apps/v1", "ReplicaSet"), ("apps/v1", "ControllerRevision"), ("autoscaling/v2", "HorizontalPodAutoscaler")}
@@ -53,9 +54,8 @@ class Cluster:
     kinds: set[tuple[str, str]]
     """Known kinds, with their apiVersion."""
     objects: dict[tuple[str, str, str, str], Object] = field(default_factory=dict)
-    calls: list[Call] = field(default_factory=list)
-    """The calls of everyone except the administrator."""
     refused: list[Call] = field(default_factory=list)
+    versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     url: str = ""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -84,7 +84,6 @@ class Cluster:
         """RBAC's decision, by Roles only."""
         if group == ADMINISTRATOR:
             return True
-        self.calls.append(call)
         bound = {
             each["roleRef"]["name"]
             for each in self.of("rolebindings", namespace)
@@ -101,7 +100,7 @@ class Cluster:
         old = self.objects.get(key, {})
         meta, before = given.setdefault("metadata", {}), old.get("metadata", {})
         changed = given.get("spec") != old.get("spec")
-        meta.update(uid=before.get("uid", f"uid-{len(self.objects)}"), resourceVersion=str(len(self.calls) + 1))
+        meta.update(uid=before.get("uid", f"uid-{len(self.objects)}"), resourceVersion=str(next(self.versions)))
         meta["generation"] = before.get("generation", 0) + changed
         meta.setdefault("namespace", key[2])
         if given["kind"] in {"Deployment", "StatefulSet"}:
@@ -144,15 +143,12 @@ class Cluster:
                 "annotations": {REVISION: str(number)},
                 "ownerReferences": [owner],
             },
-            **({"spec": spec} if is_deployment else {"data": _data(spec["template"]), "revision": number}),
         }
+        # A StatefulSet's revision holds a patch that replaces the template.
+        patch = {"spec": {"template": {**spec["template"], "$patch": "replace"}}}
+        history |= {"spec": spec} if is_deployment else {"data": patch, "revision": number}
         if not is_dry:
             self.objects["apps", plural(kind), meta["namespace"], revision] = history
-
-
-def _data(template: Object) -> Object:
-    """What a StatefulSet's revision holds: a patch that replaces the template."""
-    return {"spec": {"template": {**template, "$patch": "replace"}}}
 
 
 def _allows(rule: Object, call: Call) -> bool:

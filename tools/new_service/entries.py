@@ -125,8 +125,7 @@ def dockerfile(text: str, name: str, service: str, port: int) -> str:
     text = text.replace("manage_gateway.py manage_users.py", f"manage_gateway.py manage_users.py manage_{name}.py", 1)
     text = text.replace("COPY users_site users_site\n", f"COPY users_site users_site\nCOPY {site} {site}\n")
     test = f"""FROM repository AS test-{name}
-ARG PYTEST_ARGS=""
-RUN python -m pytest --ds={site}.settings ${{PYTEST_ARGS}} {site} && mkdir /passed
+RUN python -m pytest --ds={site}.settings {site} && mkdir /passed
 
 FROM test-users AS test
 COPY --from=test-{name} /passed /passed

@@ -12,8 +12,6 @@ from ._request import Outgoing
 
 # A larger body becomes a stream.
 WHOLE_BODY = 64 * 1024
-# Up to this size a copy costs less than a second write.
-_ONE_WRITE = 16 * 1024
 
 
 class Connection(asyncio.Protocol):
@@ -88,11 +86,8 @@ class Connection(asyncio.Protocol):
             self._transport.write(head)
             self._sender = self._loop.create_task(send_body(self._send, body, request.length))
             self._sender.add_done_callback(self._sender_done)
-        elif len(body) <= _ONE_WRITE:
-            self._transport.write(head + body)
         else:
-            self._transport.write(head)
-            self._transport.write(body)
+            self._transport.write(head + body)
         try:
             return await future
         except asyncio.CancelledError:

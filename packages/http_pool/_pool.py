@@ -79,11 +79,11 @@ class Pool:
             connection.abort()
         return None
 
-    async def acquire(self, deadline: float, share: float = 1.0, *, fresh: bool = False) -> Connection:
+    async def acquire(self, deadline: float, share: float = 1.0) -> Connection:
         """A new connection, or one that becomes free by `deadline`, a time of the loop's clock.
 
-        `share`: of `connect_timeout`, where other addresses can be tried too. `fresh`: always a new one; at the cap it
-        replaces another. Raises ConnectFailed, ConnectTimeout, PoolFull, UpstreamTimeout, all with nothing sent.
+        `share`: of `connect_timeout`, where other addresses can be tried too. Raises ConnectFailed, ConnectTimeout, PoolFull,
+        UpstreamTimeout, all with nothing sent.
         """
         first = False
         while not self._closed:
@@ -93,13 +93,9 @@ class Pool:
             given = self._idle.pop() if self._idle else await self._wait(deadline, first=first)
             if given is None:
                 return await self._connect(deadline, share)
-            if not given.is_usable():
-                first = True  # lost before it arrived here: its slot is free again, this request keeps its place
-            elif fresh and given.requests:
-                self._disown(given)
-                return await self._connect(deadline, share)
-            else:
+            if given.is_usable():
                 return given
+            first = True  # lost before it arrived here: its slot is free again, this request keeps its place
         raise ConnectFailed(f"{self._origin.netloc}: the pool is closed")
 
     async def _wait(self, deadline: float, *, first: bool) -> Connection | None:
@@ -159,16 +155,10 @@ class Pool:
             lost=self._on_lost,
         )
 
-    def _disown(self, connection: Connection) -> None:
-        """Close a connection and keep its slot."""
-        connection.owned = False
-        self._connections.discard(connection)
-        connection.abort()
-
     def retire(self) -> None:
         """Close idle connections now and the others after their exchange; nobody waits for one of them."""
         self._limits = replace(self._limits, max_requests=0)
-        for connection in list(self._idle):
+        for connection in self._idle:
             connection.abort()
 
     async def close(self) -> None:

@@ -102,10 +102,10 @@ class Upstream:
     async def _repeated(
         self, error: ConnectionReset, member: Member, request: Outgoing, head: bytes, deadline: float
     ) -> Answer:
-        """The server closed the connection while it was idle, as RFC 9112 §9.3.1 allows: one retry, on a fresh one."""
+        """The server closed the connection while it was idle, as RFC 9112 §9.3.1 allows: one retry in its place."""
         if not error.reused or not request.is_safe or request.is_streamed:
             raise error
-        connection = await member.pool.acquire(deadline, fresh=True)
+        connection = await member.pool.acquire(deadline)
         return await connection.exchange(request, head, deadline)
 
     async def _watched(

@@ -121,6 +121,12 @@ def wait_for_close(request: Received, connection: socket.socket) -> None:
     request.closed.set()
 
 
+def reset(request: Received, connection: socket.socket) -> None:
+    """A reply that is a TCP reset, after the request was read."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    raise ConnectionError  # the server closes the socket
+
+
 def broken(answer: bytes) -> Reply:
     """A reply after which the connection ends."""
 

@@ -9,18 +9,12 @@ import requests
 from prometheus_client import REGISTRY
 
 from tests.log_lines import access_lines, lines
-from tests.recording import Received, Recording, Reply, broken, wait_for_close
+from tests.recording import Recording, Reply, broken, reset, wait_for_close
 from tests.serving import Served, serving
 from tests.wire import Answer, exchange, get, read
 from tools.processes.service import Service
 
 HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this"
-
-
-def reset(_: Received, connection: socket.socket) -> None:
-    """A reply that is a TCP reset."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    raise ConnectionError  # which closes it
 
 
 BROKEN: dict[str, Reply] = {  # of all that packages/http_pool/tests/test_bad_answers.py refuses, one of each kind

@@ -1,7 +1,6 @@
 """A user service that fails: retries, what the client's problem claims, and the circuit."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator
 
@@ -25,7 +24,7 @@ from packages.http_pool import (
     UpstreamError,
     UpstreamTimeout,
 )
-from tests.recording import OK, Received, Recording, Reply, broken
+from tests.recording import OK, Recording, Reply, broken, reset
 from tests.serving import logged
 
 pytestmark = pytest.mark.slow
@@ -33,12 +32,6 @@ pytestmark = pytest.mark.slow
 MAY_BE_MADE = "The change may have been made."
 KEY = [(b"idempotency-key", b"k1")]
 NO_TIME = 0.2
-
-
-def reset(request: Received, connection: socket.socket) -> None:
-    """A reply that is a TCP reset, after the request was read."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    raise ConnectionError  # the server closes the socket
 
 
 @pytest.fixture(autouse=True)

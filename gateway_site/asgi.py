@@ -17,7 +17,6 @@ from gateway_site import pages, urls
 from gateway_site.forwarding.cache import Cached
 from gateway_site.forwarding.coding import Coded
 from gateway_site.forwarding.door import Door
-from gateway_site.forwarding.headers import FROM_CLIENT, FROM_CLIENT_WITHOUT_CREDENTIALS
 from gateway_site.forwarding.names import look_up
 from gateway_site.forwarding.reload import Reloader
 from gateway_site.forwarding.service import Service
@@ -25,12 +24,13 @@ from gateway_site.forwarding.view import Forward, in_maintenance
 from gateway_site.guard.build import build_guard
 from gateway_site.guard.cors import Cors
 from gateway_site.guard.scrape import closed_to_proxies
+from gateway_site.routes.field_names import CREDENTIALS, NOT_FORWARDED
 from gateway_site.routes.table import Route
 
 
 def build(settings: Any) -> Application:
     """Opens no connection. Raises ImproperlyConfigured."""
-    dropped = FROM_CLIENT_WITHOUT_CREDENTIALS if settings.AUTH else FROM_CLIENT
+    dropped = NOT_FORWARDED | CREDENTIALS if settings.AUTH else NOT_FORWARDED
     guard = build_guard(settings)
     threads = ThreadPoolExecutor(1, "coding")  # as many jobs wait as requests are in flight, at most
 

@@ -42,6 +42,8 @@ CLIENT_CLOSED_REQUEST = 499
 UNGUARDED = ("/health", "/metrics")
 """Probes answer whatever the Host header (kubernetes/kubernetes#14713) and however many requests are in flight."""
 
+PERCENT = ord("%")
+
 Task = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -153,7 +155,8 @@ class Application:
 
     def route(self, request: Request) -> tuple[Callable[..., Any], dict[str, Any]]:
         """The view for the request's path and its path parameters. Raises Http404."""
-        if b"%2f" in request.scope["raw_path"].lower():  # an encoded slash is not a slash
+        raw_path = request.scope["raw_path"]
+        if PERCENT in raw_path and b"%2f" in raw_path.lower():  # an encoded slash is not a slash
             raise Http404
         match = self.find(request.path) or self.routes.find(request.path) or self.routes.resolve(request.path)
         request.route = match.template

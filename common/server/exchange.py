@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from common.server.protocol import Protocol
 
+SWITCHING_PROTOCOLS = 101
+
 
 class Exchange:
     """`more_body`: the request is not complete. `left`: bytes of the answer's body that its Content-Length still promises."""
@@ -97,7 +99,7 @@ class Exchange:
         return body
 
     def _head(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
-        if status == HTTPStatus.SWITCHING_PROTOCOLS:
+        if status == SWITCHING_PROTOCOLS:
             self.is_upgraded, self.keep_alive = True, False
             self.protocol.deadline = math.inf
             return _joined(status, headers)

@@ -19,6 +19,7 @@ _method = re.compile(rb"[\r\n]*([A-Z][A-Z0-9-]{0,31})(?= )").match
 WEBSOCKET: Any = {"websocket": {}}
 """The extension of a scope whose answer may be 101: then the bodies of request and answer are the frames, as they are."""
 FRAMING = (b"content-length", b"transfer-encoding")
+UNDERSCORE, HASH = b"_#"  # as numbers: `b"_" in name` makes CPython raise and drop a TypeError, 0.4 µs each time
 _http = re.compile(rb"http://([^/?#]*)", re.IGNORECASE).match
 
 
@@ -136,7 +137,7 @@ class Reader:
             self.refusal = Refusal(431, "A header field is too large.")
         elif len(self.fields) >= limits.FIELDS and name != b"x-request-id":
             self.refusal = Refusal(431, "There are too many header fields.")
-        elif b"_" not in name:  # dropped: CGI and WSGI read `a_b` as `a-b`
+        elif UNDERSCORE not in name:  # dropped: CGI and WSGI read `a_b` as `a-b`
             self.fields.append((name, value.strip(b" \t")))
 
     def on_headers_complete(self) -> None:
@@ -185,7 +186,7 @@ class Reader:
         if absolute := _http(self.url):  # RFC 9112 §3.2.2: its authority replaces Host
             self.url = b"/" + self.url[absolute.end() :].removeprefix(b"/")
             self.fields = [field for field in self.fields if field[0] != b"host"] + [(b"host", absolute[1])]
-        if not self.url.startswith(b"/") or b"#" in self.url:
+        if not self.url.startswith(b"/") or HASH in self.url:
             return Refusal(400, "The request target is not a path.")
         return None
 

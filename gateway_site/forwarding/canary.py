@@ -3,7 +3,7 @@
 import random
 
 from common.http.request import Request
-from gateway_site.forwarding.circuit import State
+from gateway_site.forwarding.circuit import OPEN
 from gateway_site.forwarding.service import Service
 from gateway_site.routes.table import Canary
 
@@ -20,7 +20,7 @@ class Split:
 
     def takes(self, request: Request) -> bool:
         """Whether this request goes to the canary: none while its circuit is open."""
-        if self.service.circuit.state is State.OPEN:
+        if self.service.circuit.state is OPEN:
             return False
         canary = self._canary
         asked = request.header(canary.header.encode("ascii")) if canary.header else None

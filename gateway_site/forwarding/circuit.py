@@ -28,6 +28,9 @@ class State(IntEnum):
     OPEN = 2
 
 
+CLOSED, HALF_OPEN, OPEN = State  # an attribute of an enumeration takes 0.3 µs in Python 3.11
+
+
 class CircuitOpen(UpstreamError):
     """Refused without an attempt; `seconds` until the next probe."""
 
@@ -54,7 +57,7 @@ class Circuit:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_timeouts, self._failure_rate, self._changed, self._clock = max_timeouts, failure_rate, changed, clock
-        self.state = State.CLOSED
+        self.state = CLOSED
         self._second = 0
         self._reset()
 
@@ -70,13 +73,13 @@ class Circuit:
 
     def admit(self) -> None:
         """Raises CircuitOpen if no request may be sent now."""
-        if self.state is State.CLOSED:
+        if self.state is CLOSED:
             return
-        if self.state is State.OPEN:
+        if self.state is OPEN:
             left = self._retry_at - self._clock()
             if left > 0:
                 raise CircuitOpen(left)
-            self._enter(State.HALF_OPEN)
+            self._enter(HALF_OPEN)
         if self._is_probing:
             raise CircuitOpen(0.0)
         self._is_probing = True
@@ -84,20 +87,20 @@ class Circuit:
     def succeeded(self) -> None:
         """An answer arrived, whatever its status."""
         self._timeouts = 0
-        if self.state is State.CLOSED:
+        if self.state is CLOSED:
             self._bucket()[0] += 1
-        elif self.state is State.HALF_OPEN:
+        elif self.state is HALF_OPEN:
             self._is_probing = False
             self._successes += 1
             if self._successes >= CLOSE_AFTER:
                 self._reset()
-                self._enter(State.CLOSED)
+                self._enter(CLOSED)
 
     def failed(self, *, is_timeout: bool = False) -> None:
         """No answer, or a broken one."""
-        if self.state is State.HALF_OPEN:
+        if self.state is HALF_OPEN:
             self._open()
-        elif self.state is State.CLOSED:
+        elif self.state is CLOSED:
             self._timeouts = self._timeouts + 1 if is_timeout else 0
             bucket = self._bucket()
             bucket[0] += 1
@@ -110,14 +113,14 @@ class Circuit:
 
     def ignored(self) -> None:
         """The outcome depends on the client or on this process, not on the service."""
-        if self.state is State.HALF_OPEN:
+        if self.state is HALF_OPEN:
             self._is_probing = False
 
     def _open(self) -> None:
         self._reset()
         # Jitter, so that replicas do not probe in step.
         self._retry_at = self._clock() + OPEN_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
-        self._enter(State.OPEN)
+        self._enter(OPEN)
 
     def _bucket(self) -> list[int]:
         second = int(self._clock())

@@ -1,50 +1,43 @@
 """Which header fields cross the gateway. Works on lists of (lower-case name, value) bytes."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from common.http.proxies import Origin
 from common.http.response import Headers
-from gateway_site.routes.field_names import CREDENTIALS, HOP_BY_HOP, IDENTITY, NOT_FORWARDED
+from gateway_site.routes.field_names import HOP_BY_HOP, IDENTITY
 
-MAX_KNOWN, MAX_KNOWN_LENGTH = 1024, 64
 MAX_CACHED_CHAIN = 256
 
+IsDropped = Callable[[bytes], bool]
 
-class Dropped(dict[bytes, bool]):
-    """Whether a field with this name is dropped: the given names, all with the prefix IDENTITY, and both with `_` for `-`.
 
-    Frameworks behind the gateway take `X_Real_IP` for `X-Real-IP`. A look-up costs as much as one in a set. Other names are
-    cached up to a bound, because clients choose them.
+@lru_cache(maxsize=256)
+def dropping(names: frozenset[bytes]) -> IsDropped:
+    """Whether a field with a name is dropped: the given names, all with the prefix IDENTITY, and both with `_` for `-`.
+
+    Frameworks behind the gateway take `X_Real_IP` for `X-Real-IP`. Clients choose other names: the cache is bounded.
     """
 
-    def __init__(self, names: frozenset[bytes]) -> None:
-        super().__init__(dict.fromkeys(names, True))
-        self._names = names
-
-    def also(self, names: frozenset[bytes]) -> "Dropped":
-        return Dropped(self._names | names) if names else self
-
-    def __missing__(self, name: bytes) -> bool:
+    @lru_cache(maxsize=128)
+    def is_dropped(name: bytes) -> bool:
         usual = name.replace(b"_", b"-")
-        is_dropped = usual in self._names or usual.startswith(IDENTITY)
-        if len(self) < MAX_KNOWN and len(name) <= MAX_KNOWN_LENGTH:
-            self[name] = is_dropped
-        return is_dropped
+        return usual in names or usual.startswith(IDENTITY)
+
+    return is_dropped
 
 
-FROM_CLIENT = Dropped(NOT_FORWARDED)
-FROM_CLIENT_WITHOUT_CREDENTIALS = Dropped(NOT_FORWARDED | CREDENTIALS)
-FROM_UPSTREAM = Dropped(HOP_BY_HOP | {b"x-request-id"})
+FROM_UPSTREAM = HOP_BY_HOP | {b"x-request-id"}
 """The answer carries the request ID of our log, whatever a proxy in between adds."""
 
 
-def end_to_end(headers: Headers, dropped: Dropped = FROM_UPSTREAM) -> Headers:
-    """The fields that cross: not those in `dropped`, not those that `Connection` names (RFC 9110 §7.6.1)."""
+def end_to_end(headers: Headers, is_dropped: IsDropped) -> Headers:
+    """The fields that cross: not those that are dropped, not those that `Connection` names (RFC 9110 §7.6.1)."""
     named = [value for name, value in headers if name == b"connection"]
     if named:
         listed = {token.strip().lower() for value in named for token in value.split(b",")}
         headers = [field for field in headers if field[0] not in listed]
-    return [field for field in headers if not dropped[field[0]]]
+    return [field for field in headers if not is_dropped(field[0])]
 
 
 def joined(fields: Headers, name: bytes) -> bytes:

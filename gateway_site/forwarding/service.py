@@ -16,7 +16,7 @@ from common.http.response import Headers
 from common.observability import tracing
 from common.observability.notices import Notices
 from gateway_site.forwarding.certificates import Certificates
-from gateway_site.forwarding.circuit import Circuit, CircuitOpen, State
+from gateway_site.forwarding.circuit import CLOSED, HALF_OPEN, Circuit, CircuitOpen, State
 from gateway_site.forwarding.failures import problem_for
 from gateway_site.forwarding.metrics import ADDRESSES, CIRCUIT, EJECTIONS, RETRIES, observe_upstream
 from gateway_site.forwarding.retries import RetryBudget, may_repeat
@@ -74,7 +74,7 @@ class Service:
         )
         self._budget, self.streams = RetryBudget(), Streams(self.name, upstream.max_streams)
         self.circuit = Circuit(upstream.max_timeouts, upstream.failure_rate, changed=self._circuit_changed)
-        CIRCUIT.labels(self.name).set(State.CLOSED)
+        CIRCUIT.labels(self.name).set(CLOSED)
 
     async def ask(self, request: Outgoing, started: float, timeout: float, retries: int = 2) -> Answer:  # noqa: ASYNC109
         """The answer; `started` (time.perf_counter) is when the request's time began, `timeout` all of it.
@@ -115,7 +115,7 @@ class Service:
         started = time.perf_counter()
         outcome: str | int = "cancelled"
         try:
-            if self.circuit.state is State.HALF_OPEN:
+            if self.circuit.state is HALF_OPEN:
                 await self._check_live()
                 left -= time.perf_counter() - started
             # The remaining time goes along, so that the service stops work for which a client has had a 504.

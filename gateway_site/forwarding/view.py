@@ -10,7 +10,7 @@ from common.http.response import Headers, RawResponse, Response, StreamedRespons
 from common.http.views import method_not_allowed
 from gateway_site.forwarding.canary import Split
 from gateway_site.forwarding.failures import problem_for
-from gateway_site.forwarding.headers import FROM_UPSTREAM, Dropped, end_to_end, forwarded
+from gateway_site.forwarding.headers import FROM_UPSTREAM, dropping, end_to_end, forwarded
 from gateway_site.forwarding.service import Service
 from gateway_site.forwarding.streams import Chunks, until_gone
 from gateway_site.forwarding.websocket import SWITCHED, is_asked, passed
@@ -37,12 +37,13 @@ class Forward:
     """The view of one route. `services`: by name. `dropped`: header fields of clients that do not cross."""
 
     def __init__(
-        self, route: Route, services: dict[str, Service], *, dropped: Dropped, max_body: int, max_answer: int
+        self, route: Route, services: dict[str, Service], *, dropped: frozenset[bytes], max_body: int, max_answer: int
     ) -> None:
         self._service, self._max_answer = services[route.upstream], max_answer
         asked, answered = route.request_headers, route.answer_headers
-        self._dropped, self._added = dropped.also(asked.dropped), asked.added
-        self._dropped_from_answer, self._added_to_answer = FROM_UPSTREAM.also(answered.dropped), answered.added
+        self._is_dropped, self._added = dropping(dropped | asked.dropped), asked.added
+        self._is_dropped_from_answer = dropping(FROM_UPSTREAM | answered.dropped)
+        self._added_to_answer = answered.added
         self._split = Split(route.canary, services[route.canary.upstream]) if route.canary else None
         self._prefix, self._rewrite = route.prefix.encode("ascii"), route.rewrite.encode("ascii")
         self._removed, self._timeout, self._retries = route.removed, route.timeout_ms / 1000, route.retries
@@ -78,7 +79,7 @@ class Forward:
         if answer.status >= 500:
             # Its problem is not read: the access line of the same ID at the upstream has the cause.
             request.code, request.reason = "forwarded", f"{service.name} answered {answer.status}"
-        fields = end_to_end(answer.headers, self._dropped_from_answer)
+        fields = end_to_end(answer.headers, self._is_dropped_from_answer)
         fields += self._added_to_answer
         if answer.body is not None:
             return RawResponse(answer.status, fields, answer.body)
@@ -110,7 +111,7 @@ class Forward:
     def _outgoing(self, request: Request, identity: Headers) -> Outgoing:
         """The request for the upstream, without its body."""
         fields, proxies = request.fields, request.site.proxies
-        headers = end_to_end(fields, self._dropped)
+        headers = end_to_end(fields, self._is_dropped)
         headers += self._added
         headers += forwarded(proxies.chain(fields, request.peer), request.origin, self._removed)
         headers.append((b"x-request-id", request.request_id.encode("ascii")))

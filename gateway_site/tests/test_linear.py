@@ -1,6 +1,7 @@
 """Everything that parses a client's header at the gateway is linear."""
 
 from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from common.http.proxies import Proxies
 from gateway_site.forwarding.coding import SUFFIX, acceptable
-from gateway_site.forwarding.headers import end_to_end
+from gateway_site.forwarding.headers import FROM_UPSTREAM, dropping, end_to_end
 from gateway_site.forwarding.stored import directives
 from gateway_site.guard.credentials import token
 from gateway_site.guard.limit import client_of
@@ -18,6 +19,7 @@ from tests.in_process import request
 from tests.linear import assert_linear
 
 ROUTES = Matcher([(Route("/shop", ""), id), (Route("/api/orders", "", "", ("/{id}/items/{item}", "/{id}/a/{b}")), id)])
+CROSSING = partial(end_to_end, is_dropped=dropping(FROM_UPSTREAM))
 PROXIES = Proxies((ip_network("0.0.0.0/0"),))
 
 
@@ -26,9 +28,9 @@ def forwarded_for(value: bytes) -> list[tuple[bytes, bytes]]:
 
 
 PARSERS: list[tuple[str, Callable[[Any], object], Callable[[int], Any]]] = [
-    ("connection", end_to_end, lambda n: [(b"connection", b"close, x-a," * n), (b"x-a", b"1")]),
-    ("connection, many lines", end_to_end, lambda n: [(b"connection", b"x-%d" % i) for i in range(n)]),
-    ("fields", end_to_end, lambda n: [(b"x-%d" % i, b"1") for i in range(n)]),
+    ("connection", CROSSING, lambda n: [(b"connection", b"close, x-a," * n), (b"x-a", b"1")]),
+    ("connection, many lines", CROSSING, lambda n: [(b"connection", b"x-%d" % i) for i in range(n)]),
+    ("fields", CROSSING, lambda n: [(b"x-%d" % i, b"1") for i in range(n)]),
     ("client's address", lambda v: PROXIES.client(v, "10.0.0.1"), lambda n: forwarded_for(b"10.0.0.1, " * n)),
     ("client's address, no list", lambda v: PROXIES.client(v, "10.0.0.1"), lambda n: forwarded_for(b"[1." * n)),
     ("chain", lambda v: PROXIES.chain(v, "10.0.0.1"), lambda n: forwarded_for(b"10.0.0.1, ") * n),

@@ -65,7 +65,7 @@ def serialize(request: Outgoing, host: bytes, more: Fields = ()) -> bytes:
     head = b"\r\n".join(lines)
     # One count instead of a search in each value: no line may contain an end of line.
     ends = len(lines) - 1 + frame.count(b"\n")
-    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
+    if head.count(b"\n") != ends or head.count(b"\r") != ends or 0 in head:
         raise ValueError("a header value has CR, LF or NUL")
     return head
 

@@ -56,6 +56,14 @@ class Users:
     def delete(self, user_id: str, **headers: str) -> requests.Response:
         return self.request("DELETE", f"/{user_id}", headers=dashed(headers))
 
+    def health(self, path: str = "/ready") -> tuple[int, str]:
+        """The status and the text of `/health…`."""
+        answer = requests.get(f"{self.url}/health{path}", timeout=SECONDS)
+        return answer.status_code, answer.json()["status"]
+
+    def is_ready(self) -> bool:
+        return self.health()[0] == 200
+
     def created(self, **fields: Any) -> dict[str, Any]:
         """A new user, as answered."""
         answer = self.post({"name": "Ada Lovelace", "email": fresh_email(), **fields})

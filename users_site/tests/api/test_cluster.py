@@ -35,7 +35,7 @@ def nodes(running: tuple[Nodes, Served]) -> Nodes:
 def users(nodes: Nodes, running: tuple[Nodes, Served]) -> Users:
     """The service on it, ready, and its writes, which have a connection of their own, on the owner of now as well."""
     users = Users(running[1].url)
-    until(lambda: readiness(running[1]) == 200)
+    until(users.is_ready)
     until(
         lambda: (made := users.post({"name": "Ada", "email": fresh_email()})).status_code == 201 and gone(users, made)
     )
@@ -44,35 +44,6 @@ def users(nodes: Nodes, running: tuple[Nodes, Served]) -> Users:
 
 def gone(users: Users, made: requests.Response) -> bool:
     return users.delete(made.json()["id"]).status_code == 204
-
-
-def readiness(running: Served) -> int:
-    return requests.get(f"{running.url}/health/ready", timeout=5).status_code
-
-
-def test_every_kind_of_request_is_served(users: Users, nodes: Nodes) -> None:
-    body = {"name": "Ada", "email": fresh_email()}
-    first = users.post(body, idempotency_key="once")
-    again = users.post(body, idempotency_key="once")
-    assert (first.status_code, again.content, again.headers["Idempotency-Replayed"]) == (201, first.content, "true")
-    problem(users.post(body | {"name": "Eve"}, idempotency_key="once"), 422, "idempotency-key-reused")
-    problem(users.post(body), 409, "email-taken")
-    user_id, etag = first.json()["id"], first.headers["ETag"]
-    assert users.get(user_id, if_none_match=etag).status_code == 304
-    others = [users.created()["id"] for _ in range(4)]
-    page = users.list(limit=3).json()
-    rest = requests.get(page["next"], timeout=5).json()
-    assert [user["id"] for user in page["results"] + rest["results"]] == [*reversed(others), user_id]
-    assert page["count"] == 5
-    moved = users.put(user_id, {"name": "Ada", "email": fresh_email()}, if_match=etag).json()
-    problem(users.patch(user_id, {"name": "Eve"}, if_match=etag), 412, "precondition-failed")
-    assert users.list(email=body["email"]).json()["results"] == []
-    assert users.list(email=moved["email"].upper()).json()["results"] == [moved]
-    assert users.delete(user_id).status_code == 204
-    problem(users.get(user_id), 404, "user-not-found")
-    assert faults(nodes.owner.client()) == []
-    assert all(node.command("DBSIZE") == 0 for node in nodes.all if node not in {nodes.owner, nodes.replica})
-    assert "users_total 4.0" in requests.get(users.url + "/metrics", timeout=5).text
 
 
 def creates(users: Users, stop: Event) -> tuple[list[str], set[int]]:
@@ -109,9 +80,7 @@ def test_when_the_owner_dies_its_replica_is_found_and_no_user_is_lost(users: Use
     owner.start()
 
 
-def test_a_cluster_that_is_down_is_503_and_not_ready_until_it_is_back(
-    users: Users, nodes: Nodes, running: tuple[Nodes, Served]
-) -> None:
+def test_a_cluster_that_is_down_is_503_and_not_ready_until_it_is_back(users: Users, nodes: Nodes) -> None:
     kept = users.created()
     others = [node for node in nodes.all if node is not nodes.owner]
     for node in others:
@@ -120,16 +89,17 @@ def test_a_cluster_that_is_down_is_503_and_not_ready_until_it_is_back(
     answer = problem(users.get(UNKNOWN), 503, "store-unavailable")
     assert "clusterdown" in answer["detail"]
     problem(users.post({"name": "Ada", "email": fresh_email()}), 503, "store-unavailable")
-    assert readiness(running[1]) == 503
+    assert not users.is_ready()
     for node in others:
         node.thaw()
-    until(lambda: readiness(running[1]) == 200)
+    until(users.is_ready)
     assert users.get(kept["id"]).json() == kept
 
 
 def test_one_node_addressed_as_a_server_is_503_and_a_line_with_the_cure(nodes: Nodes) -> None:
     url = nodes.another().url
     with serving("users_site", REDIS_URL=url) as running:
-        problem(Users(running.url).get(UNKNOWN), 503, "store-unavailable")
-        assert readiness(running) == 503
+        users = Users(running.url)
+        problem(users.get(UNKNOWN), 503, "store-unavailable")
+        assert not users.is_ready()
         assert "use redis+cluster://" in running.log.read_text()

@@ -48,7 +48,7 @@ def test_with_fsync_every_write_has_the_header(start: Start) -> None:
     assert [answer.headers["X-Durability"] for answer in every_write(users)] == ["fsync"] * 4
     with running.client() as client:
         assert client.info("commandstats")["cmdstat_waitaof"]["calls"] >= 4
-    assert requests.get(f"{users.url}/health/ready", timeout=5).status_code == 200
+    assert users.is_ready()
 
 
 def test_a_less_durable_write_is_503_with_its_fate(start: Start) -> None:
@@ -67,6 +67,6 @@ def test_a_store_that_cannot_make_it_durable_is_not_ready_and_the_log_has_the_re
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     users, _ = start("fsync", appendonly="no")
-    assert requests.get(f"{users.url}/health/ready", timeout=5).status_code == 503
+    assert not users.is_ready()
     assert users.list().status_code == 200
     assert "DURABILITY=fsync needs WAITAOF" in caplog.text

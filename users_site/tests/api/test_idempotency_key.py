@@ -3,8 +3,6 @@
 from functools import partial
 from uuid import uuid4
 
-import pytest
-
 from users_site.tests.api.client import Users, at_once, faulty_fields, fresh_email, problem
 
 
@@ -36,21 +34,11 @@ def test_one_key_with_many_bodies_at_once_makes_one_user(alone: Users) -> None:
     assert alone.list().json()["count"] == 1
 
 
-def test_white_space_and_order_of_fields_do_not_make_another_body(users: Users) -> None:
+def test_same_key_with_another_body_is_422(users: Users) -> None:
     key, body = fresh()
     first = users.post(body, idempotency_key=key)
-    text = f'{{ "email" : "{body["email"]}",\n "role": "user", "name":"Ada" }}'.encode()
-    headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
-    again = users.request("POST", data=text, headers=headers)
-    assert (again.status_code, again.content, is_replay(again)) == (201, first.content, True)
-
-
-@pytest.mark.parametrize("other", [{"name": "Eve"}, {"role": "admin"}, {"email": "other-key-body@example.org"}])
-def test_same_key_with_another_body_is_422(users: Users, other: dict) -> None:
-    key, body = fresh()
-    first = users.post(body, idempotency_key=key)
-    answer = users.post({**body, **other}, idempotency_key=key)
-    problem(answer, 422, "idempotency-key-reused", "/users")
+    for other in ({"name": "Eve"}, {"role": "admin"}, {"email": "other-key-body@example.org"}):
+        problem(users.post({**body, **other}, idempotency_key=key), 422, "idempotency-key-reused", "/users")
     assert users.post(body, idempotency_key=key).content == first.content
     assert users.list(email="other-key-body@example.org").json()["count"] == 0
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import requests
 
 from packages.redis_pipe import slot_of
 from tests.serving import Served, serving
@@ -38,10 +37,6 @@ def is_at(node_slots: set[int], user_id: str) -> bool:
     return slot_of(LAYOUT.of(user_id).index) in node_slots
 
 
-def readiness(running: Served) -> int:
-    return requests.get(f"{running.url}/health/ready", timeout=5).status_code
-
-
 def assert_others_are_served(users: Users, made: list[str], lost: set[int]) -> None:
     """Everything of users elsewhere answers, everything of users there is 503."""
     for user_id in made:
@@ -69,11 +64,11 @@ def test_a_partition_without_owner_takes_nobody_else_down(nodes: Nodes, running:
     victim.kill()
     until(lambda: users.list().status_code == 503)
     assert_others_are_served(users, made, lost)
-    assert readiness(running) == 200
+    assert users.is_ready()
     assert sample(users, "users_total") is None
     assert (sample(users, "users_total_up"), sample(users, "users_partitions_down")) == (1, len(lost))
     with serving("users_site", REDIS_URL=nodes.url, PARTITIONS="16") as late:
-        until(lambda: readiness(late) == 200)
+        until(Users(late.url).is_ready)
         assert_others_are_served(Users(late.url), made, lost)
     victim.start()
     nodes.until_settled()

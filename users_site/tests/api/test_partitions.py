@@ -1,12 +1,10 @@
 """The API over 16 partitions: the contract is the same, but that a request with an Idempotency-Key may be in progress."""
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-import requests
 
 from tests.serving import serving
 from tools.processes.store import Store
@@ -49,21 +47,8 @@ def test_user_is_created_moved_listed_and_deleted(users: Users) -> None:
     assert users.post(body).status_code == 201
 
 
-def test_pages_walk_all_users_newest_first(users: Users) -> None:
-    before = users.list(limit=1).json()["count"]
-    made = [users.created()["id"] for _ in range(45)][::-1]
-    page = users.list(limit=20).json()
-    assert page["count"] == before + 45
-    seen = [user["id"] for user in page["results"]]
-    while page["next"]:
-        page = users.list(limit=20, cursor=page["next_cursor"]).json()
-        seen += [user["id"] for user in page["results"]]
-    assert seen[:45] == made
-    assert len(seen) == len(set(seen)) == before + 45
-
-
 def test_request_in_progress_is_409_with_retry_after(users: Users, own_store: Store) -> None:
-    """Another process has reserved the key; two seconds later it counts as gone, and a replay makes the user."""
+    """Another process has reserved the key; two seconds later it counts as gone (repository/test_partitions.py)."""
     body = {"name": "Ada", "email": fresh_email()}
     home = LAYOUT.of_email(body["email"])
     key = next(key for key in iter(lambda: uuid4().hex, "") if LAYOUT.of_key(key, "") is not home)
@@ -80,10 +65,6 @@ def test_request_in_progress_is_409_with_retry_after(users: Users, own_store: St
     problem(answer, 409, "request-in-progress")
     assert answer.headers["Retry-After"] == "2"
     problem(users.post(body | {"name": "Eve"}, idempotency_key=key), 422, "idempotency-key-reused")
-    time.sleep(2.1)
-    again = users.post(body, idempotency_key=key)
-    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (201, "true")
-    assert users.get(again.json()["id"]).json() == again.json()
 
 
 def test_service_with_another_number_is_not_ready_and_says_why(own_store: Store, users: Users) -> None:
@@ -91,5 +72,5 @@ def test_service_with_another_number_is_not_ready_and_says_why(own_store: Store,
         other = Users(running.url)
         for answer in (other.get(str(uuid4())), other.list(), other.post({"name": "Ada", "email": fresh_email()})):
             problem(answer, 503, "store-unavailable")
-        assert requests.get(f"{running.url}/health/ready", timeout=10).status_code == 503
+        assert not other.is_ready()
         assert "PARTITIONS is 64, but the store was made with 16: set PARTITIONS=16" in running.log.read_text()

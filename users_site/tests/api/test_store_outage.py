@@ -1,7 +1,5 @@
 """A store that is killed, hung or restarted."""
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,13 +8,13 @@ from functools import partial
 import pytest
 import requests
 
-from tools.processes.service import Service, service
+from tools.processes.cluster import until
+from tools.processes.service import service
 from tools.processes.store import Store, store
 from users_site.tests.api.client import UNKNOWN, Users, fresh_email, problem
 from users_site.tests.integrity import faults
 
 PROMPT = 2.0
-RECOVERY = 10.0
 REQUESTS: dict[str, Callable[[Users], requests.Response]] = {
     "read": lambda users: users.get(UNKNOWN),
     "page": lambda users: users.list(),
@@ -29,77 +27,59 @@ REQUESTS: dict[str, Callable[[Users], requests.Response]] = {
 
 
 @pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Service]]:
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Users]]:
     folders = tmp_path_factory.mktemp("mortal-valkey"), tmp_path_factory.mktemp("mortal-users")
     # always: with everysec a write waits, acknowledged, for a sync that is going on (2 s at most), and kill -9 loses it.
     with (
         store(folders[0], appendfsync="always") as redis,
         service("users_site", folders[1], REDIS_URL=redis.url) as running,
     ):
-        yield redis, running
+        yield redis, Users(running.url)
 
 
 @pytest.fixture
-def pair(mortal: tuple[Store, Service]) -> Iterator[tuple[Store, Service, Users]]:
+def pair(mortal: tuple[Store, Users]) -> Iterator[tuple[Store, Users]]:
     """A store that may be killed and the service on it, both healthy before and after."""
-    redis, running = mortal
-    users = Users(running.url)
-    wait_until(lambda: users.list().status_code == 200)
-    yield redis, running, users
-    if redis.process is None or redis.process.poll() is not None:
+    redis, users = mortal
+    until(users.is_ready)
+    yield redis, users
+    if not redis.is_running:
         redis.start()
-    redis.process.send_signal(signal.SIGCONT)
+    redis.thaw()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = RECOVERY) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it does not recover"
-        time.sleep(0.05)
+def assert_only_alive(users: Users) -> None:
+    assert users.health("/ready") == (503, "not ready")
+    assert users.health("/live") == (200, "alive")
+    assert users.health("") == (200, "healthy")
 
 
-def health(running: Service, path: str) -> tuple[int, str, float]:
-    started = time.monotonic()
-    answer = requests.get(f"{running.url}/health{path}", timeout=10)
-    return answer.status_code, answer.json()["status"], time.monotonic() - started
-
-
-def assert_every_request_is_a_prompt_503(users: Users) -> None:
+def test_every_request_is_503_at_once_while_the_store_is_down(pair: tuple[Store, Users]) -> None:
+    redis, users = pair
+    redis.kill()
     for name, ask in REQUESTS.items():
         started = time.monotonic()
         problem(ask(users), 503, "store-unavailable")
         assert time.monotonic() - started < PROMPT, name
+    assert_only_alive(users)
 
 
-def test_every_request_is_503_at_once_while_the_store_is_down(pair: tuple[Store, Service, Users]) -> None:
-    redis, running, users = pair
-    redis.kill()
-    assert_every_request_is_a_prompt_503(users)
-    assert health(running, "/ready")[:2] == (503, "not ready")
-    assert health(running, "/live")[:2] == (200, "alive")
-    assert health(running, "")[:2] == (200, "healthy")
-
-
-def test_every_request_is_503_within_2_s_while_the_store_hangs(pair: tuple[Store, Service, Users]) -> None:
-    redis, running, users = pair
-    assert redis.process is not None
-    os.kill(redis.process.pid, signal.SIGSTOP)
+def test_every_request_is_503_within_2_s_while_the_store_hangs(pair: tuple[Store, Users]) -> None:
+    redis, users = pair
+    redis.freeze()
     with ThreadPoolExecutor(len(REQUESTS)) as pool:
         started = time.monotonic()
         answers = list(pool.map(lambda ask: ask(users), REQUESTS.values()))
         assert time.monotonic() - started < PROMPT
     for answer in answers:
         problem(answer, 503, "store-unavailable")
-    status, text, seconds = health(running, "/ready")
-    assert (status, text) == (503, "not ready")
-    assert seconds < 1.5
-    assert health(running, "/live")[:2] == (200, "alive")
-    os.kill(redis.process.pid, signal.SIGCONT)
-    wait_until(lambda: health(running, "/ready")[0] == 200)
+    assert_only_alive(users)
+    redis.thaw()
+    until(users.is_ready)
 
 
-def test_service_recovers_and_every_acknowledged_write_is_there(pair: tuple[Store, Service, Users]) -> None:
-    redis, running, users = pair
+def test_service_recovers_and_every_acknowledged_write_is_there(pair: tuple[Store, Users]) -> None:
+    redis, users = pair
     kept = users.created()
     changed = users.patch(users.created()["id"], {"name": "Grace", "email": fresh_email()}).json()
     deleted = users.created()
@@ -109,7 +89,7 @@ def test_service_recovers_and_every_acknowledged_write_is_there(pair: tuple[Stor
     redis.kill()
     problem(users.list(), 503, "store-unavailable")
     redis.start()
-    wait_until(lambda: health(running, "/ready")[0] == 200)
+    until(users.is_ready)
     assert users.get(kept["id"]).json() == kept
     assert users.list(email=changed["email"]).json()["results"] == [changed]
     problem(users.get(deleted["id"]), 404, "user-not-found")
@@ -118,16 +98,16 @@ def test_service_recovers_and_every_acknowledged_write_is_there(pair: tuple[Stor
 
 
 def test_store_killed_amid_changes_holds_no_half_user_and_all_that_was_acknowledged(
-    pair: tuple[Store, Service, Users],
+    pair: tuple[Store, Users],
 ) -> None:
-    redis, _, users = pair
+    redis, users = pair
     with ThreadPoolExecutor(8) as pool:
         lives = [pool.submit(partial(live_until_503, users)) for _ in range(8)]
         time.sleep(0.4)
         redis.kill()
         acknowledged = [user for life in lives for user in life.result(30)]
     redis.start()
-    wait_until(lambda: users.list().status_code == 200)
+    until(lambda: users.list().status_code == 200)
     with redis.client() as client:
         assert faults(client) == []
     assert acknowledged

@@ -53,9 +53,3 @@ def test_one_idempotency_key_makes_one_user(client: Client) -> None:
     client.users |= made
     assert len(made) == 1
     assert {answer.status_code for answer in answers} <= {201, 409}, "409: still in flight"
-
-
-def test_one_user_is_deleted_once(client: Client) -> None:
-    user = client.create()
-    answers = at_once(lambda _: client.ask("DELETE", f"/api/users/{user['id']}"))
-    assert Counter(answer.status_code for answer in answers) == {204: 1, 404: CLIENTS - 1}

@@ -8,6 +8,8 @@ import yaml
 
 from gateway_site.tests.end_to_end.client import Client, new_user
 
+JSON = {"Content-Type": "application/json"}
+
 
 def test_it_is_live_healthy_and_ready(client: Client) -> None:
     assert client.ask("GET", "/health/live").json() == {"status": "alive"}
@@ -73,27 +75,10 @@ def test_a_request_keeps_its_id(client: Client) -> None:
     ("method", "path", "options", "status", "code"),
     [
         ("GET", "/api/nowhere", {}, 404, "not-found"),
-        ("GET", "/api/users/", {}, 404, "not-found"),
         ("GET", "/api/users/no-uuid", {}, 404, "user-not-found"),
-        ("GET", "/api/users?limit=0", {}, 400, "validation-error"),
         ("GET", "/api/users?cursor=broken", {}, 400, "validation-error"),
         ("DELETE", "/api/users", {}, 405, "method-not-allowed"),
-        ("POST", "/api/users", {"json": new_user(email="no address")}, 400, "validation-error"),
-        ("POST", "/api/users", {"json": new_user(nome="x")}, 400, "validation-error"),
-        (
-            "POST",
-            "/api/users",
-            {"data": b"{", "headers": {"Content-Type": "application/json"}},
-            400,
-            "malformed-request",
-        ),
-        (
-            "POST",
-            "/api/users",
-            {"data": b"<a/>", "headers": {"Content-Type": "text/xml"}},
-            415,
-            "unsupported-media-type",
-        ),
+        ("POST", "/api/users", {"data": b"{", "headers": JSON}, 400, "malformed-request"),
     ],
 )
 def test_a_refused_request_is_a_problem(

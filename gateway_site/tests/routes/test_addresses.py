@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ import requests
 from gateway_site.forwarding.canary import Split
 from gateway_site.forwarding.service import Service
 from gateway_site.routes.table import Canary, Upstream
+from tests.http_server import Handler
 from tests.in_process import request
 from tests.log_lines import lines
 from tests.serving import Served, serving
@@ -30,37 +31,31 @@ class Server(ThreadingHTTPServer):
     mode = "well"
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version, wbufsize = "HTTP/1.1", -1  # one write an answer: a second one waits 40 ms
-    wbufsize = 1 << 16  # one write per answer: two wait 40 ms for each other
+class Moody(Handler):
+    """Answers with its address, or fails as its server's `mode` says."""
+
+    protocol_version = "HTTP/1.1"
     server: Server
 
-    def do_GET(self):
-        is_bad = self.server.mode.isdigit() and self.path != "/health/live"
-        status = int(self.server.mode) if is_bad else 200
-        if self.server.mode == "resets" and self.path != "/health/live":
+    def do_GET(self) -> None:
+        mode = "well" if self.path == "/health/live" and self.server.mode != "hangs" else self.server.mode
+        if mode == "resets":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             self.close_connection = True
-            return
-        if self.server.mode == "hangs":
+        elif mode == "hangs":
             time.sleep(SECONDS)
             self.close_connection = True
-            return
-        body = ":".join(map(str, self.connection.getsockname())).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        else:
+            self.answer(
+                int(mode) if mode.isdigit() else 200, ":".join(map(str, self.connection.getsockname())).encode()
+            )
 
     do_POST = do_GET
-
-    def log_message(self, *args):
-        pass
 
 
 @contextmanager
 def server(host: str = NAMES[0], port: int = 0) -> Iterator[Server]:
-    with Server((host, port), Handler) as running:
+    with Server((host, port), Moody) as running:
         threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True).start()
         yield running
         running.shutdown()

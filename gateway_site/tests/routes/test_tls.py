@@ -12,7 +12,8 @@ import requests
 
 from gateway_site.routes.source import Malformed
 from gateway_site.tests.routes.conftest import Tables
-from gateway_site.tests.routes.test_addresses import Handler, Server
+from gateway_site.tests.routes.test_addresses import Server
+from tests.http_server import Handler
 from tests.log_lines import lines
 from tests.serving import serving
 
@@ -30,12 +31,8 @@ class AskingForACertificate(Handler):
 
     def do_GET(self) -> None:
         subject = self.connection.getpeercert()["subject"]
-        body = dict(pair for pairs in subject for pair in pairs)["commonName"].encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
+        name = dict(pair for pairs in subject for pair in pairs)["commonName"]
+        self.answer(200, name.encode(), Connection="close")
 
 
 @pytest.fixture(scope="module")

@@ -53,16 +53,17 @@ def production(users_service: Service) -> Iterator[Served]:
 
 
 @pytest.fixture
-def recorded() -> Iterator[tuple[Served, Recording]]:
-    """A gateway in dev in front of a recording upstream."""
-    with recording() as upstream, serving("gateway_site", USER_SERVICE_URL=upstream.url, DEBUG="true") as running:
-        yield running, upstream
+def upstream() -> Iterator[Recording]:
+    with recording() as running:
+        yield running
 
 
 @pytest.fixture
-def upstream(recorded: tuple[Served, Recording]) -> Recording:
-    recorded[1].reset()
-    return recorded[1]
+def dev(upstream: Recording) -> Iterator[Served]:
+    """A gateway in dev in front of the recording upstream."""
+    with serving("gateway_site", USER_SERVICE_URL=upstream.url, DEBUG="true") as running:
+        upstream.reset()
+        yield running
 
 
 def test_programs_get_the_index_as_json(production: Served, gateway_service: Service) -> None:
@@ -91,9 +92,10 @@ def test_shows_versions_and_that_everything_works(production: Served) -> None:
     assert re.findall(r'class="state (\w+)">(\w+)', text) == [("up", "up"), ("up", "up"), ("up", "closed")]
 
 
-def test_users_are_linked_in_dev_only(production: Served, recorded: tuple[Served, Recording]) -> None:
+def test_users_are_linked_in_dev_only(production: Served) -> None:
     assert 'href="/api/users"' not in page(production)
-    assert 'href="/api/users"' in page(recorded[0])
+    with serving("gateway_site", DEBUG="true") as dev:
+        assert 'href="/api/users"' in page(dev)
 
 
 def test_has_no_script_no_host_and_no_address(production: Served, users_service: Service) -> None:
@@ -115,15 +117,13 @@ def test_reloads_only_if_asked_to(production: Served, path: str, refresh: str | 
     assert f'<a href="{link}">' in answer.text
 
 
-def test_store_that_is_down_is_named(recorded: tuple[Served, Recording], upstream: Recording) -> None:
+def test_store_that_is_down_is_named(dev: Served, upstream: Recording) -> None:
     upstream.default = answered(b'{"status":"not ready","dependencies":{"redis":"down"}}')
-    assert headline(recorded[0]) == "redis is down"
-    assert 'class="state warn">not ready' in page(recorded[0])
+    assert headline(dev) == "redis is down"
+    assert 'class="state warn">not ready' in page(dev)
 
 
-def test_other_answers_of_the_user_service_break_nothing(
-    recorded: tuple[Served, Recording], upstream: Recording
-) -> None:
+def test_other_answers_of_the_user_service_break_nothing(dev: Served, upstream: Recording) -> None:
     for body in (
         b"<html>",
         b"[]",
@@ -131,25 +131,23 @@ def test_other_answers_of_the_user_service_break_nothing(
         b'{"version":{"a":1},"dependencies":null}',
     ):
         upstream.default = answered(body)
-        assert headline(recorded[0])
+        assert headline(dev)
 
 
-def test_names_and_versions_are_escaped(recorded: tuple[Served, Recording], upstream: Recording) -> None:
+def test_names_and_versions_are_escaped(dev: Served, upstream: Recording) -> None:
     answer = b'{"status":"ready","dependencies":{"<wbr>x":"<wbr>up"},"service":"<wbr>","version":"<wbr>"}'
     upstream.default = answered(answer)
-    headline(recorded[0])
-    text = page(recorded[0])
+    headline(dev)
+    text = page(dev)
     assert "&lt;wbr&gt;x" in text
     assert "<wbr>" not in text
 
 
-def test_a_user_service_that_hangs_delays_the_page_by_less_than_a_second(
-    recorded: tuple[Served, Recording], upstream: Recording
-) -> None:
+def test_a_user_service_that_hangs_delays_the_page_by_less_than_a_second(dev: Served, upstream: Recording) -> None:
     upstream.pause()
     try:
         started = time.monotonic()
-        found = HEADING.search(page(recorded[0]))
+        found = HEADING.search(page(dev))
         seconds = time.monotonic() - started
     finally:
         upstream.resume()
@@ -159,14 +157,13 @@ def test_a_user_service_that_hangs_delays_the_page_by_less_than_a_second(
 
 
 def test_a_crowd_of_readers_costs_the_user_service_one_look(
-    recorded: tuple[Served, Recording], upstream: Recording, monkeypatch: pytest.MonkeyPatch
+    dev: Served, upstream: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status_page, "KEPT_SECONDS", 1.0)
-    upstream.reset()
     upstream.pause()
     try:
         with ThreadPoolExecutor(20) as pool:
-            readers = [pool.submit(page, recorded[0]) for _ in range(20)]
+            readers = [pool.submit(page, dev) for _ in range(20)]
             time.sleep(0.3)
             assert sorted(upstream.next().line.split()[1] for _ in range(2)) == [b"/health/ready", b"/version"]
             upstream.resume()

@@ -1,6 +1,5 @@
 """The browsable API in dev, through the gateway: every link, form and file of its pages resolves there."""
 
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 from uuid import uuid4
@@ -8,8 +7,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from tools.processes.service import Service, service
-from tools.processes.store import Store
+from tools.processes.service import Service
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SECONDS = 15
@@ -38,24 +36,13 @@ class References(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def dev_pair(tmp_path_factory: pytest.TempPathFactory, shared_store: Store) -> Iterator[tuple[Service, Service]]:
-    """Both services with DEBUG=true."""
-    folder = tmp_path_factory.mktemp("dev")
-    with (
-        service("users_site", folder, REDIS_URL=shared_store.url, DEBUG="true") as users,
-        service("gateway_site", folder, USER_SERVICE_URL=users.url, DEBUG="true") as gateway,
-    ):
-        for _ in range(3):
-            user = {"name": "Grace <b>Hopper</b>", "email": f"{uuid4().hex}@example.com"}
-            requests.post(f"{gateway.url}/api/users", json=user, timeout=SECONDS)
-        yield gateway, users
-
-
-@pytest.fixture(params=["through the gateway", "directly"])
-def collection(request: pytest.FixtureRequest, dev_pair: tuple[Service, Service]) -> str:
-    """The users' URL."""
-    gateway, users = dev_pair
-    return f"{gateway.url}/api/users" if request.param == "through the gateway" else f"{users.url}/users"
+def collection(dev_gateway: Service) -> str:
+    """The users' URL; three of them are there."""
+    url = f"{dev_gateway.url}/api/users"
+    for _ in range(3):
+        user = {"name": "Grace <b>Hopper</b>", "email": f"{uuid4().hex}@example.com"}
+        assert requests.post(url, json=user, timeout=SECONDS).ok
+    return url
 
 
 def assert_page_is_whole(url: str, page: str) -> None:

@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.tools import require, unavailable
-from tools.processes.service import Service, service
-from tools.processes.store import Store
+from tools.processes.service import Service
 
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Page, Response
@@ -135,14 +134,3 @@ def visit(executable: str, tmp_path: Path, reader: dict[str, Any]) -> Iterator[C
         if pictures:
             context.pages[0].screenshot(path=Path(pictures) / f"{tmp_path.name}.png", full_page=True)
         context.close()
-
-
-@pytest.fixture(scope="session")
-def dev_gateway(tmp_path_factory: pytest.TempPathFactory, shared_store: Store) -> Iterator[Service]:
-    """The pair as `make run` starts it: DEBUG on both sites."""
-    folder = tmp_path_factory.mktemp("dev")
-    with (
-        service("users_site", folder, REDIS_URL=shared_store.url, DEBUG="true") as users,
-        service("gateway_site", folder, USER_SERVICE_URL=users.url, AUTH="none", DEBUG="true") as gateway,
-    ):
-        yield gateway

@@ -124,49 +124,44 @@ def test_version_skew_is_found(gateway_service: Service) -> None:
     assert "1 of" in error
 
 
-def status(wanted: str, path: str, code: int) -> Fault:
-    def fault(method: str, target: str, answer: requests.Response) -> None:
-        if method == wanted and target.startswith(path):
-            answer.status_code = code
+def breach(
+    path: str, method: str = "", *, status: int = 0, body: tuple[bytes, bytes] = (b"", b""), **fields: str | None
+) -> Fault:
+    """Changes the answers to this method, without one to any, at paths that begin so; a field that is None goes."""
+
+    def fault(asked: str, target: str, answer: requests.Response) -> None:
+        if asked == (method or asked) and target.startswith(path):
+            answer.status_code = status or answer.status_code
+            answer._content = answer.content.replace(*body) if body[0] else answer.content
+            for name, value in fields.items():
+                answer.headers[name.replace("_", "-")] = value or ""
+                if value is None:
+                    del answer.headers[name.replace("_", "-")]
 
     return fault
 
 
-def header(name: str, value: str | None, path: str = "/api/users/") -> Fault:
-    def fault(method: str, target: str, answer: requests.Response) -> None:
-        if target.startswith(path):
-            answer.headers.pop(name, None)
-            if value is not None:
-                answer.headers[name] = value
-
-    return fault
-
-
-def body(wanted: str, path: str, old: bytes, new: bytes) -> Fault:
-    def fault(method: str, target: str, answer: requests.Response) -> None:
-        if method == wanted and target.startswith(path):
-            answer._content = answer.content.replace(old, new)
-
-    return fault
-
-
+USER, USERS = "/api/users/", "/api/users"
 FAULTS: dict[str, tuple[Fault, set[str]]] = {
-    "not alive": (status("GET", "/health/live", 500), {"live"}),
-    "another service": (body("GET", "/health", b"api-gateway", b"user-service"), {"health"}),
-    "not ready": (status("GET", "/health/ready", 503), {"ready"}),
-    "no version": (body("GET", "/version", b'"version"', b'"v"'), {"version skew"}),
-    "problem is no problem": (header("Content-Type", "text/html"), {"unknown user", "read", "stale change", "delete"}),
-    "problem without code": (body("GET", "/api/users/", b'"code"', b'"c"'), {"unknown user", "delete"}),
-    "problem names the inner path": (body("GET", "/api/users/", b'"/api/', b'"/'), {"unknown user", "delete"}),
-    "field not named": (body("POST", "/api/users", b"shoe_size", b"x"), {"invalid user"}),
-    "read fails": (status("GET", "/api/users/", 502), {"unknown user", "read", "not modified", "delete"}),
-    "request ID lost": (header("X-Request-ID", "another"), {"unknown user", "read", "stale change", "delete"}),
-    "sniffing allowed": (header("X-Content-Type-Options", None), {"read"}),
-    "cacheable": (header("Cache-Control", "public"), {"read"}),
-    "next leads inside": (body("GET", "/api/users?limit", b"/api/users", b"/users"), {"list"}),
-    "change fails": (status("PATCH", "/api/users/", 500), {"change", "stale change"}),
-    "no ETag": (header("ETag", None, "/api/users"), {"create", "read", "not modified", "change"}),
-    "delete fails": (status("DELETE", "/api/users/", 503), {"delete"}),
+    "not alive": (breach("/health/live", status=500), {"live"}),
+    "another service": (breach("/health", body=(b"api-gateway", b"user-service")), {"health"}),
+    "not ready": (breach("/health/ready", status=503), {"ready"}),
+    "no version": (breach("/version", body=(b'"version"', b'"v"')), {"version skew"}),
+    "problem is no problem": (
+        breach(USER, Content_Type="text/html"),
+        {"unknown user", "read", "stale change", "delete"},
+    ),
+    "problem without code": (breach(USER, "GET", body=(b'"code"', b'"c"')), {"unknown user", "delete"}),
+    "problem names the inner path": (breach(USER, "GET", body=(b'"/api/', b'"/')), {"unknown user", "delete"}),
+    "field not named": (breach(USERS, "POST", body=(b"shoe_size", b"x")), {"invalid user"}),
+    "read fails": (breach(USER, "GET", status=502), {"unknown user", "read", "not modified", "delete"}),
+    "request ID lost": (breach(USER, X_Request_ID="another"), {"unknown user", "read", "stale change", "delete"}),
+    "sniffing allowed": (breach(USER, X_Content_Type_Options=None), {"read"}),
+    "cacheable": (breach(USER, Cache_Control="public"), {"read"}),
+    "next leads inside": (breach(f"{USERS}?limit", body=(b"/api/users", b"/users")), {"list"}),
+    "change fails": (breach(USER, "PATCH", status=500), {"change", "stale change"}),
+    "no ETag": (breach(USERS, ETag=None), {"create", "read", "not modified", "change"}),
+    "delete fails": (breach(USER, "DELETE", status=503), {"delete"}),
 }
 
 
@@ -184,7 +179,7 @@ def test_each_breach_of_the_contract_is_a_failed_step(
 
 def test_a_user_whose_creation_was_not_answered_is_deleted(gateway_service: Service) -> None:
     before = users_at(gateway_service.url)
-    with faulty_gateway(gateway_service.url, status("POST", "/api/users", 504)) as url:
+    with faulty_gateway(gateway_service.url, breach(USERS, "POST", status=504)) as url:
         report, _ = smoke(url)
     assert "create" in failed_steps(report)
     assert [report["steps"][-1][key] for key in ("name", "outcome", "detail")] == [
@@ -209,11 +204,7 @@ def test_ctrl_c_leaves_no_user_behind_and_shows_the_last_step(
 
 
 def test_user_that_cannot_be_deleted_is_named(gateway_service: Service) -> None:
-    def fault(method: str, path: str, answer: requests.Response) -> None:
-        if method == "DELETE":
-            answer.status_code = 500
-
-    with faulty_gateway(gateway_service.url, fault) as url:
+    with faulty_gateway(gateway_service.url, breach(USER, "DELETE", status=500)) as url:
         report, _ = smoke(url)
     # The first DELETE succeeded with a wrong status; the second gets 500 too.
     assert report["steps"][-1]["name"] == "clean up"

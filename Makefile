@@ -7,6 +7,9 @@ PY := .venv/bin/python
 # No compiler is assumed: wheels only. Every file that pip takes must have a hash of the lock.
 PIP_INSTALL = $(PY) -m pip --python $(1) install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
 
+# Container images often forbid it: then each process and each worker of the tests compiles everything again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-fast mutants end-to-end lint fix check schema client docs rename new-service verify render images kind observe sbom audit bench drill lock
 .PHONY: install-services test-site test-coverage validators verify-schema verify-deploy verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename verify-service

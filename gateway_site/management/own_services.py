@@ -72,17 +72,17 @@ print(json.dumps(found))
 
 
 @cache
-def _trees(module: str) -> tuple[ast.Module, ...]:
-    files = sorted(file for folder in ("common", module) for file in (ROOT / folder).rglob("*.py"))
-    return tuple(ast.parse(file.read_text(encoding="utf-8")) for file in files if "tests" not in file.parts)
-
-
-def _calls(module: str) -> Iterator[tuple[ast.Module, ast.Call, str]]:
-    """Each call whose first argument is a literal text."""
-    for tree in _trees(module):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-                yield tree, node, str(node.args[0].value)
+def _calls(module: str) -> list[tuple[ast.Module, ast.Call, str]]:
+    """Each call whose first argument is a literal text, in the files that read a setting or declare a metric."""
+    found = []
+    for file in sorted(file for folder in ("common", module) for file in (ROOT / folder).rglob("*.py")):
+        source = file.read_text(encoding="utf-8")
+        if "tests" not in file.parts and any(word in source for word in ("environment.", *SERIES)):
+            tree = ast.parse(source)
+            calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+            literal = [call for call in calls if call.args and isinstance(call.args[0], ast.Constant)]
+            found += [(tree, call, str(call.args[0].value)) for call in literal]  # type: ignore[attr-defined]
+    return found
 
 
 def _settings(module: str) -> frozenset[str]:

@@ -77,6 +77,10 @@ def reads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_keys, "LOOK_SECONDS", 0.0)
 
 
+def reads(outcome: str) -> float:
+    return REGISTRY.get_sample_value("auth_key_file_reads_total", {"outcome": outcome}) or 0.0
+
+
 async def owner(known: ApiKeys, key: str) -> str | None:
     try:
         return (await known.check(key.encode())).label
@@ -85,18 +89,20 @@ async def owner(known: ApiKeys, key: str) -> str | None:
 
 
 @pytest.mark.usefixtures("reads_at_once")
-async def test_the_file_is_read_again_after_a_change(tmp_path: Path) -> None:
+async def test_the_file_is_read_again_after_a_change(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Kubernetes changes a mounted Secret by a symbolic link to another folder."""
     (first, first_line), (second, second_line) = (create(name, frozenset({READ}), None) for name in ("one", "two"))
     for folder, line in (("a", first_line), ("b", second_line)):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "keys").write_text(line)
     (tmp_path / "data").symlink_to("a")
-    known = ApiKeys(tmp_path / "data" / "keys", SCOPES)
+    known, before = ApiKeys(tmp_path / "data" / "keys", SCOPES), reads("ok")
     assert (await owner(known, first), await owner(known, second)) == ("key:one", None)
     (tmp_path / "next").symlink_to("b")
     (tmp_path / "next").rename(tmp_path / "data")
     assert (await owner(known, first), await owner(known, second)) == (None, "key:two")
+    assert [record.__dict__["fields"] for record in caplog.records if "read again" in record.message] == [{"keys": 1}]
+    assert reads("ok") == before + 1
 
 
 @pytest.mark.usefixtures("reads_at_once")
@@ -116,21 +122,28 @@ async def test_a_change_that_keeps_size_and_time_is_noticed(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("reads_at_once")
 @pytest.mark.parametrize(
-    "break_it", [Path.unlink, lambda path: path.write_text("nonsense in here"), lambda path: path.write_bytes(b"\xff")]
+    ("break_it", "reason"),
+    [
+        (Path.unlink, "No such file"),
+        (lambda path: path.write_text("nonsense in here"), "line 1: a line has five fields"),
+        (lambda path: path.write_bytes(b"\xff"), "it is not UTF-8 text"),
+    ],
 )
 async def test_an_unreadable_file_changes_nothing_and_is_logged(
-    tmp_path: Path, break_it: Callable[[Path], object], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, break_it: Callable[[Path], object], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    failed = REGISTRY.get_sample_value("auth_key_file_reads_total", {"outcome": "failed"}) or 0.0
+    failed = reads("failed")
     key, line = create("one", frozenset({READ}), None)
     path = tmp_path / "keys"
     path.write_text(line)
     known = ApiKeys(path, SCOPES)
     break_it(path)
     assert await owner(known, key) == "key:one"
-    assert "AUTH_API_KEYS_FILE cannot be read" in caplog.text
-    assert "nonsense" not in str([vars(record) for record in caplog.records])
-    assert REGISTRY.get_sample_value("auth_key_file_reads_total", {"outcome": "failed"}) == failed + 1
+    (record,) = caplog.records
+    assert record.message == "AUTH_API_KEYS_FILE cannot be read, the previous keys stay"
+    assert record.__dict__["fields"]["reason"].startswith(reason)
+    assert "nonsense" not in str(vars(record))
+    assert reads("failed") == failed + 1
 
 
 def test_the_file_holds_no_key(keys: Keys, key_file: Path) -> None:
@@ -165,6 +178,8 @@ def test_a_malformed_line_is_named_by_its_number_and_not_quoted(line: str, why: 
 
 
 def test_a_large_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_bytes(b"#" * api_keys.MAX_FILE_BYTES)
+    ApiKeys(tmp_path / "keys", SCOPES)
     (tmp_path / "keys").write_bytes(b"#" * (api_keys.MAX_FILE_BYTES + 1))
     with pytest.raises(ValueError, match="larger"):
         ApiKeys(tmp_path / "keys", SCOPES)

@@ -1,9 +1,11 @@
 """Refusals carry `WWW-Authenticate` after RFC 6750; probes and documentation need no credential."""
 
 import pytest
+from prometheus_client import REGISTRY
 
 from gateway_site.tests.guard.conftest import Keys, Start
 from gateway_site.tests.guard.issuer import Issuer, token
+from tests.log_lines import waited_for
 from tests.recording import Recording
 from tests.serving import Served
 from tests.wire import exchange, get
@@ -30,12 +32,16 @@ def test_a_credential_in_the_query_is_none(guarded: Served, upstream: Recording,
     assert upstream.received.empty()
 
 
-def test_a_bad_credential_is_an_invalid_token(guarded: Served) -> None:
+def test_a_bad_credential_is_an_invalid_token_counted_and_logged(guarded: Served) -> None:
+    counted = REGISTRY.get_sample_value("auth_refusals_total", {"reason": "malformed"}) or 0.0
     answer = exchange(guarded.port, get("/api/users", "Authorization: Bearer nonsense"))
     assert answer.status == 401
     assert answer.values("www-authenticate") == [
         'Bearer realm="api", error="invalid_token", error_description="The token is malformed"'
     ]
+    assert REGISTRY.get_sample_value("auth_refusals_total", {"reason": "malformed"}) == counted + 1
+    *_, logged = waited_for(guarded, lambda line: line["message"] == "credentials refused")
+    assert logged["reason"] == "malformed"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PURGE"])

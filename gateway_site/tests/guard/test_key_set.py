@@ -9,6 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from common.http.problem import Problem
+from common.observability import request_id
+from common.observability.json_logging import JSONFormatter
 from common.observability.load import in_flight
 from gateway_site.guard import key_set
 from gateway_site.guard.key_set import KeySet, parse
@@ -205,10 +207,15 @@ def test_another_document_is_refused(document: object) -> None:
 async def test_the_last_keys_stay_while_the_issuer_gives_none(
     tokens: Tokens, own_issuer: Issuer, caplog: pytest.LogCaptureFixture, status: int, body: bytes | None
 ) -> None:
+    caplog.handler.setFormatter(JSONFormatter("any", "1"))
     assert isinstance(await check(tokens, token()), Principal)
     own_issuer.status, own_issuer.body = status, body
+    request_id.current.set("the first request")
     assert await check(tokens, token(kid="unknown")) == "unauthenticated"
-    assert "AUTH_JWKS_URL gives no keys" in caplog.text
+    read, failed, _ = map(json.loads, caplog.text.splitlines())
+    assert (read["message"].partition(",")[0], read["keys"]) == ("AUTH_JWKS_URL was read", 3)
+    assert (failed["message"].partition(",")[0], bool(failed["reason"])) == ("AUTH_JWKS_URL gives no keys", True)
+    assert "request_id" not in failed, "the line belongs to no request"
     assert isinstance(await check(tokens, token(sub="other")), Principal)
 
 

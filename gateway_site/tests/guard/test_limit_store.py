@@ -9,12 +9,15 @@ from types import SimpleNamespace
 from typing import cast
 
 import fakeredis
+import orjson
 import pytest
 import requests
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from common.http.request import Request
+from common.observability import request_id
+from common.observability.json_logging import JSONFormatter
 from gateway_site.guard import limit_store
 from gateway_site.guard.limit import SECOND, Limiter, LocalStore
 from gateway_site.guard.limit_store import RedisStore, connect
@@ -119,6 +122,27 @@ async def test_a_slow_redis_costs_one_time_out_in_all(monkeypatch: pytest.Monkey
         assert (await known.take("a"))[1] == 0
         assert time.monotonic() - began < 2
         await known.close()
+
+
+async def test_a_store_that_refuses_writes_is_lost_until_it_accepts_them(
+    own_store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(limit_store, "RETRY_SECONDS", 0.05)
+    caplog.handler.setFormatter(JSONFormatter("any", "1"))
+    request_id.current.set("the first request")
+    own_store.command("CONFIG", "SET", "min-replicas-to-write", "1")
+    known = RedisStore(connect(own_store.url), Rate(1, 3600, 2))
+    assert (await known.take("a"))[1] == 0
+    await asyncio.sleep(0.3)
+    assert not known.is_up
+    own_store.command("CONFIG", "SET", "min-replicas-to-write", "0")
+    async with asyncio.timeout(10):
+        while "back" not in caplog.text:
+            await asyncio.sleep(0.01)
+    lost, back = map(orjson.loads, caplog.text.splitlines())
+    assert (lost["reason"].split()[0], back["message"]) == ("NOREPLICAS", "RATE_LIMIT_STORE back")
+    assert "the first request" not in caplog.text, "the lines belong to no request"
+    await known.close()
 
 
 async def test_an_unknown_error_of_the_store_leaves_no_request_waiting(monkeypatch: pytest.MonkeyPatch) -> None:

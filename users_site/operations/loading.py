@@ -48,8 +48,8 @@ def load(bulk: Bulk, entries: Iterable[Entry], *, stop_at_conflict: bool = False
     far: deque[Loaded] = deque()
 
     def commands() -> Iterator[tuple[list[Entry], tuple[str, bytes]]]:
-        for batch in batches(bulk.layout, entries):
-            if _is_far(bulk.layout, batch[0]):
+        for batch, is_far in batches(bulk.layout, entries):
+            if is_far:
                 far.append(_load_far(bulk, batch))
             else:
                 yield batch, _load_command(bulk, mode, batch)
@@ -63,23 +63,18 @@ def load(bulk: Bulk, entries: Iterable[Entry], *, stop_at_conflict: bool = False
     yield from far
 
 
-def batches(layout: Layout, entries: Iterable[Entry], size: int = LOAD_BATCH) -> Iterator[list[Entry]]:
-    """Lists of up to `size` users, each of one partition: its keys are in one slot. Users whose email belongs to another
-    partition than they do make lists of their own."""
-    waiting: list[list[Entry]] = [[] for _ in 2 * layout.partitions]
+def batches(layout: Layout, entries: Iterable[Entry]) -> Iterator[tuple[list[Entry], bool]]:
+    """Lists of up to LOAD_BATCH users, each of one partition: its keys are in one slot. Users whose email belongs to another
+    partition than they do make lists of their own, with True."""
+    waiting: dict[tuple[int, bool], list[Entry]] = {}
     for entry in entries:
         home = layout.of(entry.id)
         is_far = layout.count > 1 and layout.of_email(entry.email) is not home
-        batch = waiting[home.number + layout.count * is_far]
+        batch = waiting.setdefault((home.number, is_far), [])
         batch.append(entry)
-        if len(batch) == size:
-            yield batch.copy()
-            batch.clear()
-    yield from filter(None, waiting)
-
-
-def _is_far(layout: Layout, entry: Entry) -> bool:
-    return layout.count > 1 and layout.of(entry.id) is not layout.of_email(entry.email)
+        if len(batch) == LOAD_BATCH:
+            yield waiting.pop((home.number, is_far)), is_far
+    yield from ((batch, is_far) for (_, is_far), batch in waiting.items())
 
 
 def _load_command(bulk: Bulk, mode: str, batch: list[Entry]) -> tuple[str, bytes]:

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 from common.cli.console import Command
 from packages.redis_pipe import Address
 from users_site.operations.bulk import Bulk
+from users_site.operations.export_file import ExportFileError
 from users_site.repository import address_of
 from users_site.repository.errors import RepositoryError, StoreUnavailable
 from users_site.repository.keys import Layout
@@ -17,7 +18,7 @@ from users_site.repository.keys import Layout
 class StoreCommand(Command):
     """A command whose one-line errors include those of the store."""
 
-    failures: tuple[type[Exception], ...] = (OSError, RepositoryError)
+    failures: tuple[type[Exception], ...] = (OSError, RepositoryError, ExportFileError)
 
     @contextmanager
     def store(self, address: Address | None = None, layout: Layout | None = None) -> Iterator[Bulk]:

@@ -21,7 +21,8 @@ def count(bulk: Bulk) -> int:
 def newest(bulk: Bulk, limit: int) -> list[bytes]:
     """The documents of the newest users."""
     places = sorted(_newest(bulk, limit), key=lambda place: place[0])[-limit:]
-    return [document for document in documents(bulk, places) if document]
+    found = bulk.read([record(home, user_id) for user_id, home in places])
+    return [document for document in found if document]
 
 
 def newest_id(bulk: Bulk) -> str:
@@ -82,10 +83,6 @@ def _batches(bulk: Bulk, after: str, until: str) -> Iterator[list[tuple[Partitio
         if not any(ids for _, ids in batch):
             return
         yield batch
-
-
-def documents(bulk: Bulk, places: Sequence[Place]) -> list[bytes | None]:
-    return bulk.read([record(home, user_id) for user_id, home in places])
 
 
 def record(home: Partition, user_id: bytes) -> bytes:

@@ -16,7 +16,6 @@ from users_site.operations.export_file import STDIO, CutOff, ExportFileError, Wr
 from users_site.operations.findings import text
 from users_site.operations.store import StoreCommand
 from users_site.operations.walk import Place, count, newest_id, walk, without_index, without_record
-from users_site.repository.errors import RepositoryError
 
 CURE = "run verify_users --repair first"
 
@@ -32,7 +31,6 @@ Consistency: a user that exists from start to end appears exactly once, as a doc
 the export. Users created after the start are missing; users deleted meanwhile may appear. An email that moves from one
 user to another meanwhile may appear twice or not at all."""
     example = "manage_users.py export_users users.ndjson.gz\n  manage_users.py export_users - | zstd > users.ndjson.zst"
-    failures: tuple[type[Exception], ...] = (OSError, RepositoryError, ExportFileError)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=file_name, metavar="FILE|-", help="where to write; - for stdout")

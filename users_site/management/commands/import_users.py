@@ -6,11 +6,10 @@ from django.core.management.base import CommandError, CommandParser
 
 from common.cli.console import add_format, file_name
 from users_site.operations.bulk import Bulk
-from users_site.operations.export_file import STDIO, ExportFileError, Reader, reading
+from users_site.operations.export_file import STDIO, Reader, reading
 from users_site.operations.loading import Conflict, Loaded, load
 from users_site.operations.replacing import replace
 from users_site.operations.store import StoreCommand
-from users_site.repository.errors import RepositoryError
 
 POLICIES = ("fail", "skip", "replace")
 
@@ -29,7 +28,6 @@ A conflict is another document with the same ID, or another user with the same e
     example = (
         "manage_users.py import_users users.ndjson.gz\n  zstd -dc users.ndjson.zst | manage_users.py import_users -"
     )
-    failures: tuple[type[Exception], ...] = (OSError, RepositoryError, ExportFileError)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=file_name, metavar="FILE|-", help="what to read; - for stdin")

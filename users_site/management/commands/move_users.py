@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from common.cli.console import FORMATS
+from common.cli.console import add_format
 from users_site.operations import moving
 from users_site.operations.moving import Move
 from users_site.operations.store import StoreCommand, address
@@ -30,7 +30,7 @@ Redis 6 or newer; the user of --from needs the rights CLIENT TRACKING and SUBSCR
         parser.add_argument("--from", dest="source", metavar="URL", required=True, help="the store to move away from")
         parser.add_argument("--to", dest="target", metavar="URL", required=True, help="an empty store")
         parser.add_argument("--call-off", action="store_true", help="let the old store take writes again; copy nothing")
-        parser.add_argument("--format", choices=FORMATS, default="text", help="format of the summary")
+        add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         source, target = address(options["source"], "--from"), address(options["target"], "--to")

@@ -89,32 +89,34 @@ class RoundTrip:
             step.milliseconds = round((time.perf_counter() - started) * 1000, 1)
         self.steps.append(step)
 
-    def _ask(self, method: str, path: str, base: str = "", **options: Any) -> requests.Response:
+    def _ask(self, method: str, path: str, status: int | None = None, **options: Any) -> requests.Response:
+        """Raises Disappointment for another status, if one is given."""
         headers = {"X-Request-ID": self._request_id, **options.pop("headers", {})}
-        url = (base or self.url) + path
-        return self._session.request(
+        url = options.pop("base", self.url) + path
+        answer = self._session.request(
             method, url, timeout=self._timeout, allow_redirects=False, headers=headers, **options
         )
+        if status:
+            require_status(answer, status)
+        return answer
+
+    def _refused(self, method: str, path: str, status: int, code: str, **options: Any) -> dict[str, Any]:
+        return require_problem(self._ask(method, path, **options), status, code, path)
 
     # Steps without a user
 
     def live(self) -> None:
-        """GET /health/live."""
-        answer = self._ask("GET", "/health/live")
-        require_status(answer, 200)
+        answer = self._ask("GET", "/health/live", 200)
         require(as_object(answer) == {"status": "alive"}, 'the answer is not {"status": "alive"}')
 
     def health(self) -> str:
-        """GET /health."""
-        answer = self._ask("GET", "/health")
-        require_status(answer, 200)
+        answer = self._ask("GET", "/health", 200)
         body = as_object(answer)
         require(body.get("status") == "healthy", f"status is {body.get('status')!r}")
         require(body.get("service") == "api-gateway", f"the service is {body.get('service')!r}, not api-gateway")
         return f"api-gateway {body.get('version')}"
 
     def ready(self) -> str:
-        """GET /health/ready."""
         answer = self._ask("GET", "/health/ready")
         dependencies = as_object(answer).get("dependencies", {})
         states = ", ".join(f"{name} {state}" for name, state in dependencies.items())
@@ -122,33 +124,28 @@ class RoundTrip:
         return states
 
     def version_skew(self) -> str:
-        """GET /version of both services."""
         here = as_object(self._ask("GET", "/version"))
         require({"service", "version", "revision"} <= here.keys(), "/version lacks service, version or revision")
         if not self.users_url:
             return f"{_release(here)}; the user service is not reachable from here: compare with --users-url"
-        there = as_object(self._ask("GET", "/version", self.users_url))
+        there = as_object(self._ask("GET", "/version", base=self.users_url))
         require(there.get("service") == "user-service", f"--users-url leads to {there.get('service')!r}")
         both = f"gateway {_release(here)}, user service {_release(there)}"
         require(_release(here) == _release(there), both)
         return both
 
     def unknown_user(self) -> None:
-        """GET of an unused id."""
-        path = f"{USERS}/{uuid.uuid4()}"
-        require_problem(self._ask("GET", path), 404, "user-not-found", path)
+        self._refused("GET", f"{USERS}/{uuid.uuid4()}", 404, "user-not-found")
 
     def invalid_user(self) -> None:
-        """POST of an invalid user."""
-        answer = self._ask("POST", USERS, json={"email": "no address", "shoe_size": 43})
-        errors = require_problem(answer, 400, "validation-error", USERS).get("errors", [])
-        fields = {error.get("field") for error in errors}
+        invalid = {"email": "no address", "shoe_size": 43}
+        problem = self._refused("POST", USERS, 400, "validation-error", json=invalid)
+        fields = {error.get("field") for error in problem.get("errors", [])}
         require(fields == {"name", "email", "shoe_size"}, f"errors has {', '.join(sorted(map(str, fields)))}")
 
     # The life of a user
 
     def create(self) -> str:
-        """POST."""
         try:
             answer = self._ask("POST", USERS, json={"name": MARK, "email": self._email})
         except requests.RequestException as error:
@@ -166,9 +163,7 @@ class RoundTrip:
         return str(self._user["id"])
 
     def read(self) -> None:
-        """GET."""
-        answer = self._ask("GET", self._path)
-        require_status(answer, 200)
+        answer = self._ask("GET", self._path, 200)
         fields = {"X-Request-ID": self._request_id, "Content-Type": "application/json"}
         for name, value in {**fields, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}.items():
             given = answer.headers.get(name, "absent")
@@ -177,19 +172,15 @@ class RoundTrip:
         require(answer.headers.get("ETag") == self._etag, "the ETag differs from the one of the creation")
 
     def not_modified(self) -> None:
-        """GET with If-None-Match."""
-        require_status(self._ask("GET", self._path, headers={"If-None-Match": self._etag}), 304)
+        self._ask("GET", self._path, 304, headers={"If-None-Match": self._etag})
 
     def find(self) -> None:
         """GET by email, in another case."""
-        answer = self._ask("GET", USERS, params={"email": self._email.upper()})
-        require_status(answer, 200)
+        answer = self._ask("GET", USERS, 200, params={"email": self._email.upper()})
         require(as_object(answer).get("results") == [self._user], "the result is not the created user")
 
     def list(self) -> str:
-        """GET of the first page."""
-        answer = self._ask("GET", USERS, params={"limit": 1})
-        require_status(answer, 200)
+        answer = self._ask("GET", USERS, 200, params={"limit": 1})
         page = as_object(answer)
         require({"count", "next", "previous", "results"} <= page.keys(), f"a page has {', '.join(page)}")
         require(len(page["results"]) == 1, f"a page of 1 has {len(page['results'])} users")
@@ -198,30 +189,25 @@ class RoundTrip:
         return f"{page['count']} users"
 
     def taken(self) -> None:
-        """POST with an email that is taken."""
-        answer = self._ask("POST", USERS, json={"name": MARK, "email": self._email})
-        require_problem(answer, 409, "email-taken", USERS)
+        self._refused("POST", USERS, 409, "email-taken", json={"name": MARK, "email": self._email})
 
     def change(self) -> None:
-        """PATCH with If-Match."""
-        answer = self._ask("PATCH", self._path, json={"name": f"{MARK} 2"}, headers={"If-Match": self._etag})
-        require_status(answer, 200)
+        condition = {"If-Match": self._etag}
+        answer = self._ask("PATCH", self._path, 200, json={"name": f"{MARK} 2"}, headers=condition)
         require(as_object(answer).get("name") == f"{MARK} 2", "the name has not changed")
         require(answer.headers.get("ETag") != self._etag, "the ETag has not changed")
 
     def stale_change(self) -> None:
         """PATCH with the If-Match of the previous version."""
-        answer = self._ask("PATCH", self._path, json={"name": MARK}, headers={"If-Match": self._etag})
-        require_problem(answer, 412, "precondition-failed", self._path)
+        old = {"If-Match": self._etag}
+        self._refused("PATCH", self._path, 412, "precondition-failed", json={"name": MARK}, headers=old)
 
     def delete(self) -> None:
-        """DELETE, and GET."""
-        require_status(self._ask("DELETE", self._path), 204)
+        self._ask("DELETE", self._path, 204)
         self._may_be_there = False
-        require_problem(self._ask("GET", self._path), 404, "user-not-found", self._path)
+        self._refused("GET", self._path, 404, "user-not-found")
 
     def clean_up(self) -> str:
-        """DELETE after a failure."""
         if not self._path and not self._find_path():
             return "no user was created"
         answer = self._ask("DELETE", self._path)

@@ -22,7 +22,7 @@ from tests.log_lines import lines
 from tests.serving import Served, serving
 
 SECONDS = 10
-BURST = 90
+BURST = 48
 NAMES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
 
@@ -122,13 +122,13 @@ def test_a_canary_gets_its_share_and_those_who_ask_for_it(tmp_path: Path) -> Non
                 assert answer.status_code == 200
                 return answer.text == places[1].removeprefix("http://")
 
-            assert 25 <= sum(is_canary() for _ in range(300)) <= 35
-            assert all(is_canary(**{"X-Canary": "always"}) for _ in range(20))
-            assert all(is_canary(Cookie="a=b; canary=always") for _ in range(20))
-            assert not any(is_canary(**{"X-Canary": "never", "Cookie": "canary=always"}) for _ in range(60))
+            assert 8 <= sum(is_canary() for _ in range(100)) <= 12
+            assert all(is_canary(**{"X-Canary": "always"}) for _ in range(5))
+            assert all(is_canary(Cookie="a=b; canary=always") for _ in range(5))
+            assert not any(is_canary(**{"X-Canary": "never", "Cookie": "canary=always"}) for _ in range(30))
             text = session.get(f"{gateway.url}/metrics", timeout=SECONDS).text
             canary.mode = "resets"
-            assert not any(is_canary(**{"X-Canary": "always"}) for _ in range(30)), "its reads go to the stable one"
+            assert not any(is_canary(**{"X-Canary": "always"}) for _ in range(10)), "its reads go to the stable one"
         assert 'upstream_request_duration_seconds_count{method="GET",service="next",status_code="200"}' in text
 
 

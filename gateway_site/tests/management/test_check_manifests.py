@@ -236,6 +236,13 @@ def test_a_fault_in_the_table_is_found(routed: Objects, old: str, new: str, rule
     assert [each.rule for each in found if what in each.what] == [rule], found
 
 
+def test_a_loopback_upstream_is_found(routed: Objects):
+    routed.settings("api-gateway")["LOOPBACK_UPSTREAMS"] = "false"
+    change(routed, "user-service:3001", "localhost:3001")
+    (found,) = check(routed.rendering)
+    assert (found.rule, "http://localhost:3001 is this container" in found.what) == ("M701", True)
+
+
 def test_a_table_that_is_not_mounted_is_found_and_one_of_a_secret_is_believed(routed: Objects):
     routed.settings("api-gateway")["ROUTES"] = "/etc/gateway/other.yaml"
     assert [each.rule for each in check(routed.rendering)] == ["M306"]

@@ -11,7 +11,7 @@ from typing import Any
 import hiredis
 
 from bench import processes
-from packages.redis_pipe import Address, Connection, Options, Words, connect, pack, slot_of
+from packages.redis_pipe import Address, Connection, Options, Script, Words, connect, pack, slot_of
 from tools.processes.cluster import SLOTS
 from users_site.models import User
 from users_site.repository.keys import Layout
@@ -35,9 +35,9 @@ class Recording(Connection):
     def at(self, key: str) -> "Recording":
         return Recording(self.connection.at(key), slot_of(key), self.sent)
 
-    def issue(self, operation: str, words: Words, fallback: Words | None, timeout: float | None) -> Awaitable[Any]:
+    def issue(self, operation: str, words: Words, script: Script | None, timeout: float | None) -> Awaitable[Any]:
         self.sent.append((self.slot, pack(words)))
-        return self.connection.issue(operation, words, fallback, timeout)
+        return self.connection.issue(operation, words, script, timeout)
 
     async def close(self) -> None:
         await self.connection.close()

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any
 
 from ._address import Address, Node
-from ._command import Command, Words
+from ._command import Command, Script, Words
 from ._connection import Connection, Options
 from ._discovery import WATCH_SECONDS
 from ._opening import Opener
@@ -47,8 +47,8 @@ class Place(Connection):
     async def close(self) -> None:
         await self.cluster.close()
 
-    def issue(self, operation: str, words: Words, fallback: Words | None, timeout: float | None) -> asyncio.Future[Any]:
-        command = self.options.command(operation, words, fallback, timeout)
+    def issue(self, operation: str, words: Words, script: Script | None, timeout: float | None) -> asyncio.Future[Any]:
+        command = self.options.command(operation, words, script, timeout)
         command.place = self
         (self.pipe or self.cluster).take(command)
         return command.future

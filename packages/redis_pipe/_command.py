@@ -3,7 +3,7 @@
 import hashlib
 import math
 from asyncio import Future
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, cast
@@ -15,14 +15,12 @@ from .errors import PipeError, Reason, Unavailable
 Word = bytes | str | int
 Words = tuple[Word, ...]
 
-# observe(operation, status, seconds), once for each command when it ends; status: "ok", "error", "timeout".
-Observe = Callable[[str, str, float], None]
+# observe((operation, status), seconds), once for each command when it ends; status: "ok", "error", "timeout".
+Observe = Callable[[tuple[str, str], float], None]
 
 
-def pack(words: Words) -> bytes:
-    """A command as RESP."""
-    packed: bytes = hiredis.pack_command(cast(Any, words))  # its stub says: a tuple of exactly one
-    return packed
+# A command as RESP; the stub of hiredis says: a tuple of exactly one.
+pack: Callable[[Words], bytes] = cast(Any, hiredis.pack_command)
 
 
 @dataclass(frozen=True)
@@ -38,13 +36,17 @@ class Script:
         digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
         object.__setattr__(self, "sha1", digest)
 
-    def by_hash(self, *words: Word) -> Words:
+    def by_hash(self, keys: Sequence[bytes | str], args: Sequence[Word]) -> Words:
         """A call that a server answers with NOSCRIPT until it has seen the source."""
-        return "EVALSHA_RO" if self.read_only else "EVALSHA", self.sha1, *words
+        return "EVALSHA_RO" if self.read_only else "EVALSHA", self.sha1, len(keys), *keys, *args
 
-    def whole(self, *words: Word) -> Words:
+    def whole(self, keys: Sequence[bytes | str], args: Sequence[Word]) -> Words:
         """A call that carries the source."""
-        return "EVAL_RO" if self.read_only else "EVAL", self.source, *words
+        return self.with_source(self.by_hash(keys, args))
+
+    def with_source(self, by_hash: Words) -> Words:
+        """The same call, whole."""
+        return "EVAL_RO" if self.read_only else "EVAL", self.source, *by_hash[2:]
 
 
 class Command:
@@ -54,24 +56,19 @@ class Command:
     """
 
     __slots__ = (
-        "deadline", "fallback", "follower", "future", "hops", "moved", "operation", "payload", "place", "started"
+        "deadline", "follower", "future", "hops", "moved", "operation", "payload", "place", "script", "started", "words"
     )  # fmt: skip
 
     def __init__(
-        self,
-        operation: str,
-        words: Words,
-        future: Future[Any],
-        started: float,
-        deadline: float,
-        fallback: Words | None = None,
+        self, operation: str, words: Words, script: Script | None, future: Future[Any], started: float, deadline: float
     ) -> None:
         self.operation = operation
+        self.words = words
         self.payload = pack(words)
+        self.script = script  # sent whole, once, after NOSCRIPT
         self.future = future
         self.started = started
         self.deadline = deadline
-        self.fallback = fallback  # sent once, after NOSCRIPT
         self.follower: Command | None = None  # sent right behind, in the same write; then its own follower
         self.moved = False  # no further retry over another connection
         self.place: Any = None  # the slot of a cluster that it is for
@@ -87,7 +84,7 @@ class Command:
         elif not self.future.cancelled():
             return
         if observe is not None:
-            observe(self.operation, status, monotonic() - self.started)
+            observe((self.operation, status), monotonic() - self.started)
 
 
 def expire(commands: Iterable[Command], now: float, observe: Observe | None, *, uncertain: bool) -> float:

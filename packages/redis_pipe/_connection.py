@@ -30,11 +30,11 @@ class Options:
     client_name: str = "redis-pipe"
     password: Callable[[], str | None] | None = None
 
-    def command(self, operation: str, words: Words, fallback: Words | None, timeout: float | None) -> Command:
+    def command(self, operation: str, words: Words, script: Script | None, timeout: float | None) -> Command:
         """One that is issued now."""
         now = monotonic()
         deadline = now + self.time_left(self.timeout if timeout is None else timeout)
-        return Command(operation, words, asyncio.get_running_loop().create_future(), now, deadline, fallback)
+        return Command(operation, words, script, asyncio.get_running_loop().create_future(), now, deadline)
 
 
 class Connection(ABC):
@@ -57,12 +57,11 @@ class Connection(ABC):
         timeout: float | None = None,
     ) -> Awaitable[Any]:
         """A script's answer: called by its hash, and whole if the server does not have it. Raises as `execute` does."""
-        words = (len(keys), *keys, *args)
-        return self.issue(operation, script.by_hash(*words), script.whole(*words), timeout)
+        return self.issue(operation, script.by_hash(keys, args), script, timeout)
 
     @abstractmethod
-    def issue(self, operation: str, words: Words, fallback: Words | None, timeout: float | None) -> Awaitable[Any]:
-        """The reply to a command; `fallback` is sent after NOSCRIPT."""
+    def issue(self, operation: str, words: Words, script: Script | None, timeout: float | None) -> Awaitable[Any]:
+        """The reply to a command; a script that the server does not have is sent whole."""
 
     @abstractmethod
     async def close(self) -> None:

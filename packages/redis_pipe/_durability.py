@@ -62,7 +62,7 @@ class DurableWrites:
     async def run(self, operation: str, script: Script, keys: Sequence[bytes | str], args: Sequence[Word]) -> Any:
         """The script's answer, once what it wrote is durable. Raises Unavailable, Refused, NotDurable."""
         # Whole: a script that is sent again after NOSCRIPT would run behind the wait.
-        words = script.whole(len(keys), *keys, *args)
+        words = script.whole(keys, args)
         sent: _Sent | None = None
         is_written = False
         try:

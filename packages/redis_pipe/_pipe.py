@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 from ._address import Address
-from ._command import Command, Words, expire, pack
+from ._command import Command, Script, Words, expire, pack
 from ._connection import Connection, Options
 from ._link import Link
 from ._opening import Opener
@@ -69,8 +69,8 @@ class Pipe(Connection):
         """As `at`; in a cluster, one may have to wait for it."""
         return self
 
-    def issue(self, operation: str, words: Words, fallback: Words | None, timeout: float | None) -> asyncio.Future[Any]:
-        command = self.options.command(operation, words, fallback, timeout)
+    def issue(self, operation: str, words: Words, script: Script | None, timeout: float | None) -> asyncio.Future[Any]:
+        command = self.options.command(operation, words, script, timeout)
         self.take(command)
         return command.future
 
@@ -85,7 +85,7 @@ class Pipe(Connection):
         futures: list[asyncio.Future[Any]] = []
         for operation, words, timeout in commands:
             future = head.future.get_loop().create_future()
-            command = Command(operation, words, future, head.started, head.started + timeout)
+            command = Command(operation, words, None, future, head.started, head.started + timeout)
             command.moved = True
             previous.follower = previous = command
             futures.append(future)
@@ -132,7 +132,8 @@ class Pipe(Connection):
 
     def take_asking(self, command: Command) -> None:
         """Queue a command for the node that is importing its slot."""
-        head = Command("asking", (b"ASKING",), command.future.get_loop().create_future(), monotonic(), command.deadline)
+        loop = command.future.get_loop()
+        head = Command("asking", (b"ASKING",), None, loop.create_future(), monotonic(), command.deadline)
         head.follower = command
         head.future.add_done_callback(partial(_end_with, [command.future]))
         self.take(head)
@@ -162,8 +163,8 @@ class Pipe(Connection):
             if not self._redirect(command, text):
                 command.fail(error_from_reply(command.operation, text), self._observe)
             return
-        if code == "NOSCRIPT" and command.fallback is not None:
-            command.payload, command.fallback = pack(command.fallback), None
+        if code == "NOSCRIPT" and command.script is not None:
+            command.payload, command.script = pack(command.script.with_source(command.words)), None
         else:
             is_demoted = code == DEMOTED and (stream.retiring or stream.age >= STABLE_AFTER)
             stream.retiring |= is_demoted

@@ -55,7 +55,7 @@ class Stream(asyncio.Protocol):
         if self.is_lost:
             future.set_exception(ConnectionResetError())
             return future
-        self.sent.append(Command("setup", words, future, self._opened_at, NEVER))
+        self.sent.append(Command("setup", words, None, future, self._opened_at, NEVER))
         self._transport.write(self.sent[-1].payload)
         return future
 
@@ -100,7 +100,7 @@ class Stream(asyncio.Protocol):
                 elif not future.cancelled():
                     continue  # it timed out and was counted then
                 if observe is not None:
-                    observe(command.operation, "ok", now - command.started)
+                    observe((command.operation, "ok"), now - command.started)
         except (hiredis.ProtocolError, MemoryError):  # not RESP, or an absurd length
             self.drop(Reason.PROTOCOL)
             return

@@ -64,13 +64,13 @@ class Bulk:
             return self.client(key).execute_command(name, key, *words)  # type: ignore[no-untyped-call]
 
     def script(self, operation: str, source: Script, home: Partition, keys: Sequence[Key], *args: Word) -> Any:
-        words = source.whole(1 + len(keys), home.epoch, *keys, self.layout.epoch, *args)
+        words = source.whole((home.epoch, *keys), (self.layout.epoch, *args))
         with self.errors(operation):
             return self.client(home.epoch).execute_command(*words)  # type: ignore[no-untyped-call]
 
     def packed(self, source: Script, home: Partition, keys: Sequence[Key], *args: Word) -> tuple[str, bytes]:
         """A script's call for `stream`, with its source, which is small compared with a batch, so no reply can be NOSCRIPT."""
-        return home.epoch, pack(source.whole(1 + len(keys), home.epoch, *keys, self.layout.epoch, *args))
+        return home.epoch, pack(source.whole((home.epoch, *keys), (self.layout.epoch, *args)))
 
     def pipeline(self, operation: str, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """The replies of commands about one key each, as they come: one write to each server before the first is read."""

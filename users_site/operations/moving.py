@@ -127,7 +127,7 @@ class Move:
 
     def _keep(self, home: Partition) -> bool:
         with self.source.errors("keep"):
-            words = _KEEP.whole(1, home.epoch, self._token)
+            words = _KEEP.whole((home.epoch,), (self._token,))
             return bool(self.source.client(home.epoch).execute_command(*words))  # type: ignore[no-untyped-call]
 
     def _collect(self) -> None:

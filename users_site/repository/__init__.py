@@ -12,7 +12,7 @@ from common.observability.notices import Notices
 from packages import redis_pipe
 from packages.redis_pipe import Address, Connection, Durability, DurableWrites, Options, Reason
 from users_site.repository.keys import Layout
-from users_site.repository.metrics import observe_redis
+from users_site.repository.metrics import REDIS_DURATION
 from users_site.repository.replicas import ReplicaCheck
 from users_site.repository.store import Store, has_written
 from users_site.repository.traced import Traced
@@ -33,7 +33,7 @@ def connect(settings: Any, *, is_quiet: bool = False) -> UserRepository:
         timeout=settings.REDIS_TIMEOUT_MS / 1000,
         connect_timeout=settings.REDIS_CONNECT_TIMEOUT_MS / 1000,
         time_left=deadline.left,
-        observe=observe_redis,
+        observe=REDIS_DURATION.observe,
         on_state=None if is_quiet else partial(_log_state, notices),
         client_name=CLIENT_NAME,
         password=partial(current_password, settings),

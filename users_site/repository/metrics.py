@@ -12,8 +12,3 @@ REDIS_DURATION = durations(
     LABELS,
     BUCKETS,
 )
-
-
-def observe_redis(operation: str, status: str, seconds: float) -> None:
-    """Counts one command; both labels come from the repository's closed sets."""
-    REDIS_DURATION.observe((operation, status), seconds)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from common.observability import tracing
-from packages.redis_pipe import Connection, Words
+from packages.redis_pipe import Connection, Script, Words
 
 
 class Traced(Connection):
@@ -15,10 +15,10 @@ class Traced(Connection):
     def at(self, key: str) -> "Traced":
         return Traced(self._connection.at(key))
 
-    async def issue(self, operation: str, words: Words, fallback: Words | None, timeout: float | None) -> Any:
+    async def issue(self, operation: str, words: Words, script: Script | None, timeout: float | None) -> Any:
         first = words[0]
         with tracing.store_span(operation, first.decode() if isinstance(first, bytes) else str(first)):
-            return await self._connection.issue(operation, words, fallback, timeout)
+            return await self._connection.issue(operation, words, script, timeout)
 
     async def close(self) -> None:
         await self._connection.close()

@@ -29,7 +29,7 @@ async def test_what_was_given_up_before_it_left_is_not_sent(connect, hostile):
 
 async def test_a_given_up_command_is_observed_once(connect, server):
     seen = []
-    connection = connect(server, observe=lambda operation, status, _: seen.append((operation, status)))
+    connection = connect(server, observe=lambda labels, _: seen.append(labels))
     await connection.ping()
     server.freeze()
     command = connection.execute("get", "GET", "k")

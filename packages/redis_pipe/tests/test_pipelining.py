@@ -69,6 +69,6 @@ async def test_each_command_is_observed_once(connect, server, status):
     await asyncio.gather(
         connection.execute("find", "GET" if status == "ok" else "NONSENSE", "k"), return_exceptions=True
     )
-    [(operation, observed, seconds)] = seen
+    [((operation, observed), seconds)] = seen
     assert (operation, observed) == ("find", status)
     assert 0 < seconds < 5

@@ -30,7 +30,7 @@ async def test_after_script_flush_every_caller_still_gets_its_reply(connect, ser
 
 async def test_a_repeated_script_is_observed_once(connect, server):
     seen = []
-    connection = connect(server, observe=lambda operation, status, _: seen.append((operation, status)))
+    connection = connect(server, observe=lambda labels, _: seen.append(labels))
     await connection.run("count", COUNT, ["n"], [1, b"x"])
     assert seen == [("count", "ok")]
 

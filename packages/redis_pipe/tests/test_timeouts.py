@@ -29,9 +29,7 @@ async def test_a_late_reply_is_dropped(connect, server):
 
 async def test_a_hung_server_loses_the_connection_and_all_that_was_sent(connect, server):
     seen = []
-    connection = connect(
-        server, timeout=0.3, connect_timeout=0.3, observe=lambda operation, status, _: seen.append(status)
-    )
+    connection = connect(server, timeout=0.3, connect_timeout=0.3, observe=lambda labels, _: seen.append(labels[1]))
     await connection.ping()
     server.freeze()
     started = time.monotonic()
@@ -48,7 +46,7 @@ async def test_a_hung_server_loses_the_connection_and_all_that_was_sent(connect,
 
 async def test_a_time_out_is_observed_once_though_the_connection_is_lost_later(connect, server):
     seen = []
-    connection = connect(server, observe=lambda operation, status, _: seen.append((operation, status)))
+    connection = connect(server, observe=lambda labels, _: seen.append(labels))
     await connection.ping()
     server.freeze()
     await failures_of(connection.execute("get", "GET", "k", timeout=0.1))

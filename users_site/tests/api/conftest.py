@@ -2,7 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tools.processes.service import Service, service
+from tests.serving import Served, serving
+from tools.processes.service import Service
 from tools.processes.store import Store, store
 from users_site.tests.api.client import Users
 
@@ -20,15 +21,15 @@ def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def own_service(tmp_path_factory: pytest.TempPathFactory, own_store: Store) -> Iterator[Service]:
-    """The service on that store."""
-    with service("users_site", tmp_path_factory.mktemp("own-users"), REDIS_URL=own_store.url) as running:
+@pytest.fixture(scope="module")
+def own_service(own_store: Store) -> Iterator[Served]:
+    """The service on that store, in this process."""
+    with serving("users_site", REDIS_URL=own_store.url) as running:
         yield running
 
 
 @pytest.fixture
-def alone(own_service: Service, own_store: Store) -> Users:
+def alone(own_service: Served, own_store: Store) -> Users:
     """A service on an empty store of its own."""
     with own_store.client() as client:
         client.flushall()

@@ -5,10 +5,10 @@
 #   SMOKE_URL                     the public address for the smoke test; without it: a forwarded port
 #   CLUSTER, AWS_REGION           the EKS cluster; without CLUSTER: the current context of kubectl
 #   SMOKE_SECRET                  the secret in AWS Secrets Manager with the API key of the smoke test; without it: no key
-# receives the result; without it no message is sent
+#   SLACK_WEBHOOK_URL             receives the result; without it no message is sent
 #   REVISION, BRANCH, RUN_URL     go into the message
-# for all workloads together (330: longer than their progressDeadlineSeconds)
-# a Python with requirements.txt (.venv/bin/python)
+#   ROLLOUT_SECONDS               for all workloads together (330: longer than their progressDeadlineSeconds)
+#   PYTHON                        a Python with requirements.txt (.venv/bin/python)
 #
 # Exit codes: 0 deployed. 1 not deployed: the old version still runs, or runs again and passes the smoke test.
 # 2 wrong usage. 3 not deployed, and the state is unknown: a person must look.

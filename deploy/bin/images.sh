@@ -2,9 +2,9 @@
 # Builds the images and tests them: deploy/bin/images.sh [TAG]
 #
 #   ENGINE        docker or podman; the first that is there
-# BUILD         the build command, if it is not "$ENGINE build"
-# PYTHON_BASE   a base image other than the Dockerfile's
-# REVISION      the commit; default: from git
+#   BUILD         the build command, if it is not "$ENGINE build"
+#   PYTHON_BASE   a base image other than the Dockerfile's
+#   REVISION      the commit; default: from git
 set -eu
 cd "$(dirname "$0")/../.."
 tag=${1:-local}

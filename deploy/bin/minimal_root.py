@@ -2,9 +2,8 @@
 
     python minimal_root.py /rootfs /install        (the second holds site-packages, made by pip --prefix)
 
-Python and its standard library without developers' tools, the shared libraries that extension modules need,
-certificates, one
-time zone, two users. No shell, no package manager. The status of the libraries' Debian packages is included
+Python and its standard library without developers' tools, the shared libraries that extension modules need, certificates,
+one time zone, two users. No shell, no package manager. The status of the libraries' Debian packages is included
 (var/lib/dpkg/status.d, as in distroless images) for scanners.
 """
 
@@ -16,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 UNUSED = {
     "__pycache__", "test", "tests", "idlelib", "tkinter", "turtledemo", "turtle.py", "ensurepip", "lib2to3", "pydoc_data",
@@ -26,16 +26,8 @@ UNUSED_PARTS = {
     "contrib": {"flatpages", "gis", "humanize", "postgres", "redirects", "sitemaps", "syndication"},
     "drf_spectacular_sidecar": {"redoc"},
 }
-UNREAD = {
-    ".po",
-    ".mo",
-    ".map",
-    ".pyi",
-    ".pyx",
-    ".pxd",
-    ".c",
-    ".h",
-}  # USE_I18N is False; nothing is compiled or type-checked
+UNREAD = {".po", ".mo", ".map", ".pyi", ".pyx", ".pxd", ".c", ".h"}
+"""USE_I18N is False; nothing is compiled or type-checked."""
 FILES = ("etc/ssl/certs/ca-certificates.crt", "etc/os-release", "usr/share/zoneinfo/UTC")
 USER = "1001"
 
@@ -148,9 +140,8 @@ def main(root: Path, install: Path) -> None:
     strip(root)
     system_files(root)
     # The file contains the hash of its source, which is not checked: an image's files do not change, their times may.
-    compileall.compile_dir(
-        root, quiet=1, stripdir=str(root), invalidation_mode=__import__("py_compile").PycInvalidationMode.UNCHECKED_HASH
-    )
+    unchecked = PycInvalidationMode.UNCHECKED_HASH
+    compileall.compile_dir(root, quiet=1, stripdir=str(root), invalidation_mode=unchecked)
 
 
 if __name__ == "__main__":

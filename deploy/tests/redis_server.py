@@ -22,7 +22,6 @@ from tools.processes.valkey import valkey_server
 DEPLOY = Path(__file__).resolve().parents[1]
 BASE = DEPLOY / "kustomize" / "base" / "redis"
 SENTINEL = DEPLOY / "kustomize" / "components" / "redis-sentinel"
-CLUSTER = DEPLOY / "kustomize" / "components" / "redis-cluster"
 SHARED_LIMIT = DEPLOY / "kustomize" / "components" / "shared-rate-limit"
 PASSWORDS = {
     "password": 'p"a\\ss word',
@@ -138,7 +137,7 @@ def _binaries(folder: Path) -> str:
     return f"{folder}:{os.environ['PATH']}"
 
 
-def _pod(root: Path, name: str, port: int, script: str, sources: tuple[Path, ...], **environment: str) -> Pod:
+def made_pod(root: Path, name: str, port: int, script: str, sources: tuple[Path, ...], **environment: str) -> Pod:
     folder = root / name
     for each in ("etc", "run", "data", "secrets"):
         (folder / each).mkdir(parents=True)
@@ -169,12 +168,12 @@ def _running(pod: Pod, password: str) -> Iterator[Pod]:
 
 
 def redis_pod(root: Path) -> AbstractContextManager[Pod]:
-    return _running(_pod(root, "redis", free_port(), "start.sh", (BASE,)), "password")
+    return _running(made_pod(root, "redis", free_port(), "start.sh", (BASE,)), "password")
 
 
 def shared_limit_pod(root: Path, memory: str = "32mb") -> AbstractContextManager[Pod]:
     """The component's store of the rate limit."""
-    pod = _pod(root, "rate-limit", free_port(), "start.sh", (SHARED_LIMIT,))
+    pod = made_pod(root, "rate-limit", free_port(), "start.sh", (SHARED_LIMIT,))
     pod.configure("maxmemory 32mb", f"maxmemory {memory}")
     return _running(pod, "rate-limit-password")
 
@@ -188,10 +187,10 @@ def sentinel_pods(root: Path) -> Iterator[tuple[list[Pod], list[Pod]]]:
     servers, sentinels = [], []
     for n, (port, sentinel) in enumerate(zip(ports[:3], ports[3:], strict=True)):
         known = {"FIRST": first, "SENTINELS": names, "SELF": f"127.0.0.1 {port}"}
-        servers.append(_pod(root, f"redis-{n}", port, "start.sh", (BASE, SENTINEL), **known))
+        servers.append(made_pod(root, f"redis-{n}", port, "start.sh", (BASE, SENTINEL), **known))
         # Not below the second in which Sentinel asks: it would fail over twice.
         asking = {"FIRST": first, "DOWN_AFTER_MS": "2000", "SELF": f"127.0.0.1 {sentinel}"}
-        sentinels.append(_pod(root, f"sentinel-{n}", sentinel, "sentinel.sh", (SENTINEL,), **asking))
+        sentinels.append(made_pod(root, f"sentinel-{n}", sentinel, "sentinel.sh", (SENTINEL,), **asking))
     with ExitStack() as stack:
         for pod in (*servers, *sentinels):
             stack.callback(pod.kill)
@@ -206,58 +205,3 @@ def wiped(pod: Pod) -> Pod:
     shutil.rmtree(pod.folder / "data")
     (pod.folder / "data").mkdir()
     return pod
-
-
-class ClusterPods:
-    """The component's pods. Each has an address of its own; their names are in the file that stands for the cluster's DNS."""
-
-    def __init__(self, root: Path) -> None:
-        self._root, self._names, self.all = root, root / "hosts", list[Pod]()
-        self.add(6)
-
-    def add(self, count: int) -> list[Pod]:
-        """More pods, not started. Those that are there know nothing of them."""
-        added = range(len(self.all), len(self.all) + count)
-        ports = [*(pod.port for pod in self.all), *(free_port() for _ in added)]
-        peers = " ".join(f"node-{n}:{port}" for n, port in enumerate(ports))
-        for n in added:
-            settings = {"SELF": f"node-{n}:{ports[n]}", "PEERS": peers, "HOSTS": str(self._names)}
-            speed = {"NODE_TIMEOUT_MS": "3000", "HEAL_SECONDS": "2"}
-            pod = _pod(self._root, f"node-{n}", ports[n], "start.sh", (BASE, CLUSTER), **settings, **speed)
-            self.all.append(pod)
-            with (pod.folder / "etc" / "redis.conf").open("a", encoding="utf-8") as config:
-                config.write(f"cluster-port {free_port()}\n")
-            self.place(pod, n + 1)
-        return self.all[-count:]
-
-    def place(self, pod: Pod, number: int) -> None:
-        """Gives a stopped pod the address 127.0.1.<number>."""
-        host = f"127.0.1.{number}"
-        pod.configure(f"bind {pod.host}\n", f"bind {host}\n")
-        pod.host = pod.environment["POD_IP"] = host
-        self._names.write_text("".join(f"{each.folder.name} {each.host}\n" for each in self.all), encoding="utf-8")
-
-    def start(self, *pods: Pod) -> None:
-        for pod in pods or self.all:
-            pod.start()
-        for pod in pods or self.all:
-            pod.wait()
-
-    @property
-    def running(self) -> list[Pod]:
-        return [pod for pod in self.all if pod.process is not None and pod.process.poll() is None]
-
-    @property
-    def url(self) -> str:
-        """The user service's REDIS_URL, without the password."""
-        return "redis+cluster://" + ",".join(f"{pod.host}:{pod.port}" for pod in self.all)
-
-
-@contextmanager
-def cluster_pods(root: Path) -> Iterator[ClusterPods]:
-    """The component's six nodes, all started at once."""
-    pods = ClusterPods(root)
-    with ExitStack() as stack:
-        stack.callback(lambda: [pod.kill() for pod in pods.all])
-        pods.start()
-        yield pods

@@ -2,19 +2,77 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.tests.redis_server import PASSWORDS, ClusterPods, Pod, cluster_pods, wiped
+from deploy.tests.redis_server import BASE, DEPLOY, PASSWORDS, Pod, made_pod, wiped
 from deploy.tests.test_redis import does_all_its_work, works
 from tools.processes.cluster import until
+from tools.processes.service import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
+CLUSTER = DEPLOY / "kustomize" / "components" / "redis-cluster"
 KEY = "{users:test}:kept"
+
+
+class ClusterPods:
+    """The component's pods. Each has an address of its own; their names are in the file that stands for the cluster's DNS."""
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._names, self.all = root, root / "hosts", list[Pod]()
+        self.add(6)
+
+    def add(self, count: int) -> list[Pod]:
+        """More pods, not started. Those that are there know nothing of them."""
+        added = range(len(self.all), len(self.all) + count)
+        ports = [*(pod.port for pod in self.all), *(free_port() for _ in added)]
+        peers = " ".join(f"node-{n}:{port}" for n, port in enumerate(ports))
+        for n in added:
+            settings = {"SELF": f"node-{n}:{ports[n]}", "PEERS": peers, "HOSTS": str(self._names)}
+            speed = {"NODE_TIMEOUT_MS": "3000", "HEAL_SECONDS": "2"}
+            pod = made_pod(self._root, f"node-{n}", ports[n], "start.sh", (BASE, CLUSTER), **settings, **speed)
+            self.all.append(pod)
+            with (pod.folder / "etc" / "redis.conf").open("a", encoding="utf-8") as config:
+                config.write(f"cluster-port {free_port()}\n")
+            self.place(pod, n + 1)
+        return self.all[-count:]
+
+    def place(self, pod: Pod, number: int) -> None:
+        """Gives a stopped pod the address 127.0.1.<number>."""
+        host = f"127.0.1.{number}"
+        pod.configure(f"bind {pod.host}\n", f"bind {host}\n")
+        pod.host = pod.environment["POD_IP"] = host
+        self._names.write_text("".join(f"{each.folder.name} {each.host}\n" for each in self.all), encoding="utf-8")
+
+    def start(self, *pods: Pod) -> None:
+        for pod in pods or self.all:
+            pod.start()
+        for pod in pods or self.all:
+            pod.wait()
+
+    @property
+    def running(self) -> list[Pod]:
+        return [pod for pod in self.all if pod.process is not None and pod.process.poll() is None]
+
+    @property
+    def url(self) -> str:
+        """The user service's REDIS_URL, without the password."""
+        return "redis+cluster://" + ",".join(f"{pod.host}:{pod.port}" for pod in self.all)
+
+
+@contextmanager
+def cluster_pods(root: Path) -> Iterator[ClusterPods]:
+    """The component's six nodes, all started at once."""
+    pods = ClusterPods(root)
+    with ExitStack() as stack:
+        stack.callback(lambda: [pod.kill() for pod in pods.all])
+        pods.start()
+        yield pods
 
 
 def operator(pod: Pod, *command: str) -> Any:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from tools.processes.valkey import valkey_server
 
 DEPLOY = Path(__file__).resolve().parents[1]
 BASE = DEPLOY / "kustomize" / "base" / "redis"
-SENTINEL = DEPLOY / "kustomize" / "components" / "redis-sentinel"
 SHARED_LIMIT = DEPLOY / "kustomize" / "components" / "shared-rate-limit"
 PASSWORDS = {
     "password": 'p"a\\ss word',
@@ -176,28 +175,6 @@ def shared_limit_pod(root: Path, memory: str = "32mb") -> AbstractContextManager
     pod = made_pod(root, "rate-limit", free_port(), "start.sh", (SHARED_LIMIT,))
     pod.configure("maxmemory 32mb", f"maxmemory {memory}")
     return _running(pod, "rate-limit-password")
-
-
-@contextmanager
-def sentinel_pods(root: Path) -> Iterator[tuple[list[Pod], list[Pod]]]:
-    """The component's three servers and three sentinels, all started at once."""
-    ports = [free_port() for _ in range(6)]
-    first = f"127.0.0.1 {ports[0]}"
-    names = " ".join(f"127.0.0.1:{port}" for port in ports[3:])
-    servers, sentinels = [], []
-    for n, (port, sentinel) in enumerate(zip(ports[:3], ports[3:], strict=True)):
-        known = {"FIRST": first, "SENTINELS": names, "SELF": f"127.0.0.1 {port}"}
-        servers.append(made_pod(root, f"redis-{n}", port, "start.sh", (BASE, SENTINEL), **known))
-        # Not below the second in which Sentinel asks: it would fail over twice.
-        asking = {"FIRST": first, "DOWN_AFTER_MS": "2000", "SELF": f"127.0.0.1 {sentinel}"}
-        sentinels.append(made_pod(root, f"sentinel-{n}", sentinel, "sentinel.sh", (SENTINEL,), **asking))
-    with ExitStack() as stack:
-        for pod in (*servers, *sentinels):
-            stack.callback(pod.kill)
-            pod.start()
-        for pod in servers:
-            pod.wait()
-        yield servers, sentinels
 
 
 def wiped(pod: Pod) -> Pod:

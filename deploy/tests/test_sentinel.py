@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import pytest
 import requests
 from redis.exceptions import NoPermissionError
 
-from deploy.tests.redis_server import Pod, sentinel_pods, wiped
+from deploy.tests.redis_server import BASE, DEPLOY, Pod, made_pod, wiped
 from tools.processes.cluster import until
-from tools.processes.service import service
+from tools.processes.service import free_port, service
 
 pytestmark = pytest.mark.slow
+
+SENTINEL = DEPLOY / "kustomize" / "components" / "redis-sentinel"
 
 
 _wait = partial(until, seconds=90)
@@ -28,8 +31,22 @@ def _role(pod: Pod) -> str:
 
 
 class Cluster:
-    def __init__(self, servers: list[Pod], sentinels: list[Pod]) -> None:
-        self.servers, self.sentinels = servers, sentinels
+    """The component's three servers and three sentinels."""
+
+    def __init__(self, root: Path) -> None:
+        ports = [free_port() for _ in range(6)]
+        addresses = [f"127.0.0.1 {port}" for port in ports]
+        known = {"FIRST": addresses[0], "SENTINELS": " ".join(f"127.0.0.1:{port}" for port in ports[3:])}
+        # Not below the second in which Sentinel asks: it would fail over twice.
+        asking = {"FIRST": addresses[0], "DOWN_AFTER_MS": "2000"}
+        self.servers = [
+            made_pod(root, f"redis-{n}", ports[n], "start.sh", (BASE, SENTINEL), SELF=addresses[n], **known)
+            for n in range(3)
+        ]
+        self.sentinels = [
+            made_pod(root, f"sentinel-{n}", ports[n], "sentinel.sh", (SENTINEL,), SELF=addresses[n], **asking)
+            for n in range(3, 6)
+        ]
 
     def primary(self) -> Pod:
         """The server that the sentinels name, once it takes writes and two replicas are in step."""
@@ -60,8 +77,14 @@ class Cluster:
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """Three servers and three sentinels, for one test: after a failover Sentinel refuses the next one for 20 s."""
     (tmp_path / "sentinel").mkdir()
-    with sentinel_pods(tmp_path / "sentinel") as (servers, sentinels):
-        yield Cluster(servers, sentinels)
+    made = Cluster(tmp_path / "sentinel")
+    with ExitStack() as stack:
+        for pod in (*made.servers, *made.sentinels):
+            stack.callback(pod.kill)
+            pod.start()
+        for pod in made.servers:
+            pod.wait()
+        yield made
 
 
 def _knows_all(sentinel: Pod) -> bool:

@@ -1,8 +1,6 @@
 """Failures of the upstream: 502, 503, 504 with the client's own path."""
 
-import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 import requests
@@ -10,8 +8,8 @@ from prometheus_client import REGISTRY
 
 from tests.log_lines import access_lines, lines
 from tests.recording import Recording, Reply, broken, reset, wait_for_close
-from tests.serving import Served, serving
-from tests.wire import Answer, exchange, get, read
+from tests.serving import serving
+from tests.wire import Answer, exchange, get
 from tools.processes.service import Service
 
 HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this"
@@ -39,12 +37,11 @@ def circuit_is_closed(gateway: Service, upstream: Recording) -> None:
     upstream.reset()
 
 
-def assert_problem(answer: Answer, status: int, code: str, *, retry_after: bool = False) -> None:
+def assert_problem(answer: Answer, status: int, code: str) -> None:
     """A whole problem that names no host."""
     body = answer.json()
     assert (answer.status, body["status"], body["code"], body["instance"]) == (status, status, code, "/api/users")
     assert answer.values("content-type") == ["application/problem+json"]
-    assert bool(answer.values("retry-after")) is retry_after
     assert b"127.0.0.1" not in answer.body
 
 
@@ -74,38 +71,10 @@ def test_a_silent_upstream_is_504_in_time(gateway: Service, upstream: Recording)
     assert upstream.next().closed.wait(5)
 
 
-@pytest.fixture(scope="module")
-def abandoned() -> Iterator[Served]:
-    """A gateway whose upstream refuses connections."""
-    with serving("gateway_site", USER_SERVICE_URL="http://127.0.0.1:1") as running:
-        yield running
-
-
-def test_an_upstream_that_refuses_is_502(abandoned: Served) -> None:
-    assert_problem(exchange(abandoned.port, get("/api/users")), 502, "bad-upstream")
-    ready = exchange(abandoned.port, get("/health/ready"))
+def test_an_upstream_that_refuses_is_502() -> None:
+    with serving("gateway_site", USER_SERVICE_URL="http://127.0.0.1:1") as gateway:
+        assert_problem(exchange(gateway.port, get("/api/users")), 502, "bad-upstream")
+        ready = exchange(gateway.port, get("/health/ready"))
     assert (ready.status, ready.json()["dependencies"]) == (503, {"user-service": "down"})
-
-
-def test_the_kind_of_failure_is_measured(abandoned: Served) -> None:
-    exchange(abandoned.port, get("/api/users"))
     labels = {"service": "user-service", "method": "GET", "status_code": "refused"}
     assert REGISTRY.get_sample_value("upstream_request_duration_seconds_count", labels)
-
-
-def test_requests_above_the_limit_are_shed_and_the_others_served(upstream: Recording) -> None:
-    with serving("gateway_site", USER_SERVICE_URL=upstream.url, MAX_IN_FLIGHT="10") as gateway:
-        upstream.pause()
-        clients = []
-        try:
-            for _ in range(10):
-                client = socket.create_connection(("127.0.0.1", gateway.port), timeout=10)
-                client.sendall(get("/api/users"))
-                clients.append(client)
-                upstream.next()
-            assert_problem(exchange(gateway.port, get("/api/users")), 503, "upstream-unavailable", retry_after=True)
-        finally:
-            upstream.resume()
-        assert [read(client).status for client in clients] == [200] * 10
-        for client in clients:
-            client.close()

@@ -166,6 +166,14 @@ async def get(upstream: Upstream, target: bytes = b"/", timeout: float = 10.0) -
     return await ask(upstream, "GET", target=target, timeout=timeout)
 
 
+async def get_until(upstream: Upstream, condition: Callable[[], bool], target: bytes = b"/") -> None:
+    """Ask until the condition holds; TimeoutError if it never does."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await get(upstream, target)
+            await asyncio.sleep(0.005)
+
+
 async def read(answer) -> bytes:
     """An answer's body, streamed or not."""
     return b"".join([chunk async for chunk in answer.chunks()])

@@ -7,7 +7,7 @@ import pytest
 
 from packages.http_pool import ConnectFailed, ConnectionReset
 
-from .hostile import OK, Hostile, Peer, ask, eventually, forever, get
+from .hostile import OK, Hostile, Peer, ask, eventually, forever, get, get_until
 
 NAMES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 UNAVAILABLE = OK.replace(b"200 OK", b"503 No")
@@ -111,13 +111,7 @@ async def test_three_failures_in_sequence_eject_and_a_check_brings_it_back(clien
     assert failures <= 3
     assert [change[0] for change in changes] == [NAMES[0]]
     sick = False
-
-    async def until_back() -> None:
-        while upstream.addresses != (3, 3):
-            await get(upstream)
-            await asyncio.sleep(0.01)
-
-    await asyncio.wait_for(until_back(), 10)
+    await get_until(upstream, lambda: upstream.addresses == (3, 3))
     assert changes[-1] == (NAMES[0], "")
     assert b"GET /live HTTP/1.1" in [seen.line for seen in servers[0].seen]
 
@@ -126,13 +120,7 @@ async def test_an_address_that_answers_checks_badly_is_ejected_without_a_request
     servers = await three(forever(UNAVAILABLE))
     upstream = client(servers[0], check_interval=0.05)
     await get(upstream)
-
-    async def until_ejected() -> None:
-        while upstream.addresses != (3, 2):
-            await get(upstream, b"/x")
-            await asyncio.sleep(0.01)
-
-    await asyncio.wait_for(until_ejected(), 10)
+    await get_until(upstream, lambda: upstream.addresses == (3, 2), b"/x")
     before = len(servers[0].seen)
     assert [(await get(upstream)).status for _ in range(20)] == [200] * 20
     assert [seen.line for seen in servers[0].seen[before:]].count(b"GET /x HTTP/1.1") == 0
@@ -209,13 +197,7 @@ async def test_new_addresses_of_the_name_are_used_and_others_no_longer(client, t
     upstream = client(servers[0], check_interval=0.05)
     await get(upstream)
     resolver(NAMES[1])
-
-    async def until_moved() -> None:
-        while not servers[1].seen:
-            await get(upstream)
-            await asyncio.sleep(0.01)
-
-    await asyncio.wait_for(until_moved(), 10)
+    await get_until(upstream, lambda: bool(servers[1].seen))
     before = len(servers[0].seen)
     for _ in range(10):
         await get(upstream)

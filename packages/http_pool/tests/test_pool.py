@@ -7,7 +7,7 @@ import pytest
 
 from packages.http_pool import ConnectFailed, ConnectionReset, PoolFull, UpstreamTimeout
 
-from .hostile import OK, Peer, ask, eventually, forever, get
+from .hostile import OK, Peer, ask, eventually, forever, get, get_until
 
 
 class Gate:
@@ -123,12 +123,7 @@ async def test_connection_ends_at_its_age_busy_or_idle(hostile, client):
     await eventually(lambda: upstream.stats.open == 0)
     await get(upstream)
     first = server.connections
-
-    async def stay_busy() -> None:
-        while server.connections == first:
-            await get(upstream)
-
-    await asyncio.wait_for(stay_busy(), 10)
+    await get_until(upstream, lambda: server.connections > first)
 
 
 async def test_connection_ends_at_its_age_when_requests_queue_for_it(hostile, client):
@@ -150,13 +145,7 @@ async def test_idle_connections_are_closed_and_the_used_one_stays(hostile, clien
     upstream = client(server, idle_timeout=0.5)
     await asyncio.gather(*[get(upstream) for _ in range(4)])
     assert upstream.stats == (4, 4, 0)
-
-    async def until_the_others_are_closed() -> None:
-        while upstream.stats.open > 1:
-            await get(upstream)
-            await asyncio.sleep(0.01)
-
-    await asyncio.wait_for(until_the_others_are_closed(), 10)
+    await get_until(upstream, lambda: upstream.stats.open == 1)
     assert server.connections == 4, "the last one used is the first one used again"
 
 

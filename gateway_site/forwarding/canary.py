@@ -2,6 +2,8 @@
 
 import random
 
+from django.http.cookie import parse_cookie
+
 from common.http.request import Request
 from gateway_site.forwarding.circuit import OPEN
 from gateway_site.forwarding.service import Service
@@ -25,13 +27,8 @@ class Split:
         canary = self._canary
         asked = request.header(canary.header.encode("ascii")) if canary.header else None
         if asked is None and canary.cookie:
-            asked = _cookie(request, canary.cookie)
+            asked = parse_cookie(request.header(b"cookie") or "").get(canary.cookie)
         if asked in {"always", "never"}:
             return asked == "always"
         self._turn = (self._turn + GOLDEN_RATIO) % 1
         return self._turn * 100 < canary.percent
-
-
-def _cookie(request: Request, name: str) -> str | None:
-    pairs = (pair.strip().partition("=") for pair in (request.header(b"cookie") or "").split(";"))
-    return next((value for key, _, value in pairs if key == name), None)

@@ -1,5 +1,6 @@
 """Forwards a route's requests to its upstream, unread: same status, body and end-to-end headers."""
 
+import math
 import time
 from contextlib import aclosing
 
@@ -99,8 +100,8 @@ class Forward:
             await answer.aclose()
             raise _too_large(service)
         else:
-            chunks = self._counted(answer, service)
-        pieces = _explained(chunks, outgoing, service)
+            chunks = answer.chunks()
+        pieces = _bounded(chunks, outgoing, service, math.inf if outgoing.idle else self._max_answer)
 
         async def close() -> None:
             await pieces.aclose()
@@ -130,15 +131,6 @@ class Forward:
         # The upstream's time must not be used up by a slow client.
         return outgoing._replace(body=body), time.perf_counter()
 
-    async def _counted(self, answer: Answer, service: Service) -> Chunks:
-        """The body as it arrives. Raises Problem when it is larger than allowed."""
-        size = 0
-        async for chunk in answer.chunks():
-            size += len(chunk)
-            if size > self._max_answer:
-                raise _too_large(service)
-            yield chunk
-
     def _target(self, request: Request) -> bytes:
         """The request target with `rewrite` in place of the prefix, otherwise byte for byte.
 
@@ -157,11 +149,15 @@ async def in_maintenance(text: str, request: Request, identity: Headers | None =
     raise Problem("upstream-unavailable", text, headers=MAINTENANCE_OVER, reason="maintenance")
 
 
-async def _explained(chunks: Chunks, outgoing: Outgoing, service: Service) -> Chunks:
-    """Raises Problem when the body breaks off."""
+async def _bounded(chunks: Chunks, outgoing: Outgoing, service: Service, most: float) -> Chunks:
+    """Raises Problem when the body breaks off, or is larger than allowed."""
+    size = 0
     try:
         async with aclosing(chunks):
             async for chunk in chunks:
+                size += len(chunk)
+                if size > most:
+                    raise _too_large(service)
                 yield chunk
     except UpstreamError as error:
         raise problem_for(error, outgoing, service.subject) from error

@@ -21,28 +21,6 @@ class Connection(asyncio.Protocol):
     request completely sent; any other end of an exchange closes the connection, and `lost` is called.
     """
 
-    __slots__ = (
-        "_busy",
-        "_deadline",
-        "_drained",
-        "_future",
-        "_idle",
-        "_loop",
-        "_lost",
-        "_parser",
-        "_released",
-        "_sender",
-        "_timer",
-        "_timer_at",
-        "_transport",
-        "closed",
-        "expires_at",
-        "idle_until",
-        "netloc",
-        "owned",
-        "requests",
-    )
-
     _transport: asyncio.Transport
     _future: asyncio.Future[Answer]
 

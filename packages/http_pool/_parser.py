@@ -16,48 +16,24 @@ class AnswerParser:
     Content-Length with Transfer-Encoding.
     """
 
-    __slots__ = (
-        "_is_head",
-        "_llhttp",
-        "_max_header_bytes",
-        "_undigested",
-        "_upgrades",
-        "body_size",
-        "chunks",
-        "complete",
-        "headers",
-        "is_raw",
-        "keep_alive",
-        "status",
-        "stream",
-        "until_close",
-    )
-
-    status: int  # of the final answer, 0 before its head is complete
-    headers: list[tuple[bytes, bytes]]
-    chunks: list[bytes]  # the body so far, unless it goes to `stream`
-    body_size: int
-    stream: Stream | None
-    keep_alive: bool
-    until_close: bool  # the body ends with the connection
-    complete: bool
-    is_raw: bool  # after a 101
-
     def __init__(self, max_header_bytes: int) -> None:
         self._max_header_bytes = max_header_bytes
         self._llhttp = HttpResponseParser(self)
-        self._is_head = self.is_raw = False
+        self._is_head = self.is_raw = False  # raw: after a 101
+        self.reset(is_head=False)
 
     def reset(self, *, is_head: bool, upgrades: bool = False) -> None:
         """Expect the answer to a new request."""
         if self._is_head:  # llhttp expects the body that the answer to HEAD announced
             self._llhttp = HttpResponseParser(self)
         self._is_head, self._upgrades = is_head, upgrades
-        self.status = self.body_size = self._undigested = 0
-        self.headers = []
-        self.chunks = []
-        self.stream = None
-        self.complete = self.keep_alive = self.until_close = False
+        self.status = 0  # of the final answer, once its head is complete
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.chunks: list[bytes] = []  # the body so far, unless it goes to `stream`
+        self.body_size = self._undigested = 0
+        self.stream: Stream | None = None
+        self.complete = self.keep_alive = False
+        self.until_close = False  # the body ends with the connection
 
     def feed(self, data: bytes) -> None:
         """Raises BadAnswer for bytes that are not an answer, for a second answer, and for a head without end."""

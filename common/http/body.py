@@ -13,11 +13,8 @@ from common.observability.load import in_flight
 UNFINISHED_BYTES = 32 * 1024 * 1024
 """Bytes of incomplete bodies held in memory for all clients together; a client that exceeds it is refused."""
 
-
-class Unfinished:
-    """Bytes held now."""
-
-    bytes = 0
+_unfinished = 0
+"""Bytes held now."""
 
 
 async def read_body(request: Request, limit: int | None = None) -> bytes:
@@ -30,17 +27,18 @@ async def read_body(request: Request, limit: int | None = None) -> bytes:
 
 
 async def _whole(request: Request, limit: int | None) -> bytes:
+    global _unfinished
     pieces: list[bytes] = []
     size = 0
     try:
         async for chunk in chunks(request, limit):
             pieces.append(chunk)
             size += len(chunk)
-            Unfinished.bytes += len(chunk)
-            if Unfinished.bytes > UNFINISHED_BYTES:
+            _unfinished += len(chunk)
+            if _unfinished > UNFINISHED_BYTES:
                 await refuse(request.site)
     finally:
-        Unfinished.bytes -= size
+        _unfinished -= size
     return b"".join(pieces)
 
 

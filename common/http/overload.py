@@ -26,24 +26,22 @@ SPREAD = 0.2
 
 notices = Notices(logging.getLogger(__name__))
 
-
-class Waiting:
-    """Refusals that wait now."""
-
-    count = 0
+_waiting = 0
+"""Refusals that wait now."""
 
 
 async def refuse(site: Site) -> NoReturn:
     """Raises the site's Problem (503) when it may be sent; until then the request is not in flight."""
+    global _waiting
     notices.warn("shedding load", max_in_flight=site.max_in_flight)
-    if Waiting.count < MOST_WAITING:
-        Waiting.count += 1
+    if _waiting < MOST_WAITING:
+        _waiting += 1
         try:
             with in_flight.paused():
-                wait = min(LONGEST, Waiting.count / REFUSALS_PER_SECOND)
+                wait = min(LONGEST, _waiting / REFUSALS_PER_SECOND)
                 await asyncio.sleep(wait * random.uniform(1 - SPREAD, 1))  # noqa: S311 - jitter
         finally:
-            Waiting.count -= 1
-            if Waiting.count == 0:
+            _waiting -= 1
+            if _waiting == 0:
                 notices.warn("shedding ended")
     raise Problem(site.overload_code, "Too many requests are in flight.", reason="overload")

@@ -49,13 +49,6 @@ DROPPED = Counter("log_lines_dropped", "Log lines dropped because nothing read s
 collectors: list[Collector] = []
 """A site's own collectors, beside the metrics that register themselves."""
 
-
-class Counted:
-    """Dropped lines that the counter includes."""
-
-    dropped = 0
-
-
 if MULTIPROCESS:
     from common.observability.workers import WorkersCollector, count_garbage
 
@@ -69,8 +62,7 @@ def observe(method: str, route: str, status: int, seconds: float) -> None:
 def sample_process() -> None:
     """Sets the metrics whose values change too often to set a metric each time."""
     IN_FLIGHT.set(in_flight.count)
-    new, Counted.dropped = stdout.dropped - Counted.dropped, stdout.dropped
-    DROPPED.inc(new)
+    DROPPED.inc(stdout.take_dropped())
     if MULTIPROCESS:
         count_garbage()
 

@@ -21,8 +21,7 @@ NOTICE = b'{"level":"warning","message":"log lines dropped","logger":"stdout","d
 
 class Stdout:
     def __init__(self) -> None:
-        self.dropped = 0
-        self._unreported = 0
+        self.dropped = self._unreported = 0
         self._lock = threading.RLock()  # the exporter of traces logs from its own thread
         self._poll = select.poll()
         self._poll.register(1, select.POLLOUT)
@@ -37,6 +36,12 @@ class Stdout:
             else:
                 self.dropped += 1
                 self._unreported += 1
+
+    def take_dropped(self) -> int:
+        """The lines dropped since the last call."""
+        with self._lock:
+            taken, self.dropped = self.dropped, 0
+        return taken
 
     @staticmethod
     def _is_written(data: bytes) -> bool:

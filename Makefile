@@ -41,7 +41,7 @@ test-site:
 	@$(call pytest,$(SITE))
 
 test-fast: .venv/.requirements-dev ## the tests that start no process and do not wait, in seconds: for the edit loop
-	@$(FAST) --ds=gateway_site.settings gateway_site common packages/http_pool packages/preflight & gateway=$$!; \
+	@$(FAST) -n 2 --dist loadfile --ds=gateway_site.settings gateway_site common packages/http_pool packages/preflight & gateway=$$!; \
 	$(FAST) --ds=users_site.settings users_site packages/redis_pipe tools/tests --ignore=users_site/tests/api --ignore=users_site/tests/management; failed=$$?; wait $$gateway && exit $$failed
 
 mutants: .venv/.requirements-mutants ## which mutants of the core survive the tests (an hour; before a release)
@@ -174,7 +174,7 @@ TESTS_users = users_site packages/redis_pipe tools/tests deploy/tests/pipelines 
 EACH_SITE = commands health logs metrics_labels overload problems request_id body_limit client_disconnect
 pytest = $(PY) $(if $(COVERAGE),-m coverage run) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml $(or $(TESTS_$(1)),$(1)_site)
 JOBS ?= 4
-FAST = $(PY) -m pytest -n 2 --dist loadfile -p tests.fast -m 'not slow and not verify'
+FAST = $(PY) -m pytest -p tests.fast -m 'not slow and not verify'
 mutate = PYTEST_ADDOPTS="--ds=$(1)_site.settings $(2)" $(PY) -m mutmut run $(3); $(PY) -m mutmut results
 # -rs: names each skipped test with the missing program.
 verify = $(PY) -m pytest --ds=gateway_site.settings -m verify -rs --junit-xml=build/tests/verify-$(1).xml

@@ -24,7 +24,7 @@ LIMIT = ("paths", USERS, "get", "parameters")
 def released() -> dict[str, Any]:
     document = inlined(yaml.load((FOLDER / "gateway.yaml").read_text(), yaml.CSafeLoader))
     fields = at(document, *REQUEST, "properties")
-    fields["email"]["pattern"], fields["name"]["pattern"] = "^[^@]+@[^@]+$", "^.+$"
+    fields["email"]["pattern"], fields["name"]["pattern"] = "^[a-z.]+@[a-z.]+$", "^.+$"
     return document
 
 
@@ -136,7 +136,7 @@ HARMLESS: dict[str, Change] = {
     "response field added": put(*ANSWER, "properties", team={"type": "string"}),
     "status added": put("paths", USER, "get", "responses", **{"410": {"description": "gone"}}),
     "maximum raised": parameter("limit", maximum=1000),
-    "pattern widened": put(*REQUEST, "properties", "email", pattern='^(x|[^@]+@[^@]+|".+)$'),
+    "pattern widened": put(*REQUEST, "properties", "email", pattern='^(x|[a-z.]+@[a-z.]+|".+)$'),
     "pattern dropped": drop(*REQUEST, "properties", "name", "pattern"),
     "unknown fields allowed": drop(*REQUEST, "additionalProperties"),
     "request value added": put(*REQUEST, "properties", role={"enum": ["user", "admin", "guest"], "type": "string"}),

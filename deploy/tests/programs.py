@@ -35,3 +35,8 @@ def run(
     words = [program(str(command[0])), *map(str, command[1:])]
     options: Any = {"cwd": folder, "env": env, "input": text}
     return subprocess.run(words, **options, capture_output=True, text=True, check=False, timeout=120)
+
+
+def succeeded(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done

@@ -11,7 +11,7 @@ import yaml
 
 from deploy.tests.combinations import OVERLAYS, combinations_of_components, components, name
 from deploy.tests.conftest import DEPLOY, Load
-from deploy.tests.programs import run
+from deploy.tests.programs import run, succeeded
 from gateway_site.management.own_services import own_services
 from packages.preflight import Rendering, Service
 from packages.preflight.edges import implied
@@ -62,8 +62,7 @@ def test_prod_is_guarded(load: Load, tmp_path: Path, added: tuple[str, ...]):
     mounted.write_text("")
     settings = {"SECRET_KEY": secrets.token_hex(32), "AUTH_API_KEYS_FILE": str(mounted)}
     command = (sys.executable, "manage_gateway.py", "check", "--deploy", "--fail-level", "WARNING")
-    done = run(*command, env={**mapping(config.data, "data"), **settings})
-    assert done.returncode == 0, done.stderr
+    succeeded(run(*command, env={**mapping(config.data, "data"), **settings}))
 
 
 def _reachable(rendering: Rendering) -> set[tuple[str, str, int]]:

@@ -12,7 +12,7 @@ import redis
 import requests
 from redis.exceptions import NoPermissionError
 
-from deploy.tests.programs import run
+from deploy.tests.programs import run, succeeded
 from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod, shared_limit_pod
 from tools.processes.service import service
 
@@ -47,8 +47,7 @@ def does_all_its_work(tmp_path: Path, settings: dict[str, str]) -> None:
         ["seed_users", "--count", "0", "--clear", "--yes", "--production"],
         ["import_users", file],
     ):
-        done = run(sys.executable, "manage_users.py", *command, env={**os.environ, "REDIS_URL": "", **settings})
-        assert done.returncode == 0, done.stderr
+        succeeded(run(sys.executable, "manage_users.py", *command, env={**os.environ, "REDIS_URL": "", **settings}))
 
 
 def works(tmp_path: Path, settings: dict[str, str]) -> None:

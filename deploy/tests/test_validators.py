@@ -13,7 +13,7 @@ import yaml
 
 from deploy.tests.combinations import OVERLAYS, components
 from deploy.tests.conftest import DEPLOY, Load, Render
-from deploy.tests.programs import ROOT, program, run
+from deploy.tests.programs import ROOT, program, run, succeeded
 from packages.preflight import render
 from packages.preflight.kinds import BUILT_IN
 
@@ -66,8 +66,7 @@ def files(rendered: Render, tmp_path_factory: pytest.TempPathFactory) -> list[Pa
 
 @pytest.mark.parametrize("version", KUBERNETES)
 def test_schemas_hold(files: list[Path], version: str):
-    done = run("kubernetes-validate", "--strict", "--no-warn", "-k", version, *files)
-    assert done.returncode == 0, done.stdout + done.stderr
+    succeeded(run("kubernetes-validate", "--strict", "--no-warn", "-k", version, *files))
 
 
 def test_schema_validation_can_fail(files: list[Path], tmp_path: Path):

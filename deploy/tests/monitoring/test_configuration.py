@@ -4,18 +4,16 @@ import pytest
 
 from deploy.tests.monitoring.rule_files import MONITORING, RULE_FILES, parsed
 from deploy.tests.monitoring.test_rules import SEVERITIES
-from deploy.tests.programs import run
+from deploy.tests.programs import run, succeeded
 
 
 def test_prometheus_accepts_its_configuration_and_finds_every_rule_file() -> None:
-    done = run("promtool", "check", "config", MONITORING / "prometheus.yaml")
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = succeeded(run("promtool", "check", "config", MONITORING / "prometheus.yaml"))
     assert f"{len(RULE_FILES)} rule files found" in done.stdout
 
 
 def test_alertmanager_accepts_its_configuration() -> None:
-    done = run("amtool", "check-config", MONITORING / "alertmanager.yaml")
-    assert done.returncode == 0, done.stdout + done.stderr
+    succeeded(run("amtool", "check-config", MONITORING / "alertmanager.yaml"))
 
 
 @pytest.mark.parametrize("severity", sorted(SEVERITIES))

@@ -22,7 +22,7 @@ from deploy.tests.monitoring.rule_files import (
     recorded,
     rules,
 )
-from deploy.tests.programs import run
+from deploy.tests.programs import run, succeeded
 
 SEVERITIES = {"critical", "warning"}
 BASE = "https://github.com/devops-challenge/users-gateway/blob/main/docs/runbooks/"
@@ -36,8 +36,7 @@ by_alert = pytest.mark.parametrize(
 
 @by_file
 def test_promtool_accepts_the_rules(path: Path) -> None:
-    done = run("promtool", "check", "rules", "--lint=all", "--lint-fatal", path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    succeeded(run("promtool", "check", "rules", "--lint=all", "--lint-fatal", path))
 
 
 @by_file
@@ -45,8 +44,7 @@ def test_alerts_ring_for_the_failing_environment_alone(path: Path, tmp_path: Pat
     """The tests beside the rules pass while a healthy environment and a failing team share the Prometheus."""
     (tmp_path / path.name).write_text(path.read_text())
     (tmp_path / beside(path).name).write_text(json.dumps(crowded(path)))  # which is YAML, and ten times as fast
-    done = run("promtool", "test", "rules", tmp_path / beside(path).name)
-    assert done.returncode == 0, done.stdout + done.stderr
+    succeeded(run("promtool", "test", "rules", tmp_path / beside(path).name))
 
 
 @by_file
@@ -77,8 +75,7 @@ def test_an_environment_that_was_never_scraped_is_missed_by_its_own_rule(load: L
     }
     document = {"rule_files": ["dev.rules.yaml", "prod.rules.yaml"], "evaluation_interval": "30s", "tests": [test]}
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
-    done = run("promtool", "test", "rules", tmp_path / "test.yaml")
-    assert done.returncode == 0, done.stdout + done.stderr
+    succeeded(run("promtool", "test", "rules", tmp_path / "test.yaml"))
 
 
 @by_file

@@ -16,7 +16,7 @@ from deploy.tests.monitoring.test_runbook_commands import PAGES, TROUBLESHOOTING
 from deploy.tests.monitoring.test_runbook_faults import COMMANDS as RUN_INSIDE
 from deploy.tests.pipelines.api_server import api_server
 from deploy.tests.pipelines.cluster import ADMINISTRATOR, Cluster, plural
-from deploy.tests.programs import run
+from deploy.tests.programs import run, succeeded
 
 pytestmark = [pytest.mark.verify, pytest.mark.program("kubectl")]
 
@@ -195,8 +195,7 @@ def test_the_command_shows_or_changes_what_the_page_says(
         "NS": NS,
         "POD": "redis-0" if page == "RedisInstanceDown" else "user-service-pod",
     }
-    done = run("bash", "-c", f"set -o pipefail; {command}", env=settings)
-    assert done.returncode == 0, done.stderr
+    done = succeeded(run("bash", "-c", f"set -o pipefail; {command}", env=settings))
     assert [text for text in expected(command) if text not in done.stdout] == [], done.stdout[-3000:]
     is_change = re.search(r" (rollout (undo|restart)|patch|set|delete) ", command) is not None
     assert (cluster.objects != before) == is_change

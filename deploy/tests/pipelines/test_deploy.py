@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.tests.pipelines.stage import BIN, ROOT, Failure, Stage, stage
+from deploy.tests.programs import succeeded
 from tools.processes.service import Service
 
 pytestmark = pytest.mark.slow
@@ -68,8 +69,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     stage_ = stage(tmp_path_factory.mktemp("deploy") / "stage", *COMMANDS, cluster=OLD)
     settings = {"BRANCH": "x`<!channel>|&", "GITHUB_OUTPUT": str(stage_.folder / "job")}
     before = ENVIRONMENT.read_text(encoding="utf-8")
-    done = deploy(stage_, **settings)
-    assert done.returncode == 0, done.stderr
+    done = succeeded(deploy(stage_, **settings))
     assert ENVIRONMENT.read_text(encoding="utf-8") == before, "the checkout stays as it is"
     (stage_.folder / "output").write_text(done.stdout + done.stderr)
     return stage_
@@ -190,8 +190,7 @@ def test_failed_deploy(running: Stage, name: str):
 
 def test_settings_that_cannot_be_deleted_change_no_exit_code(running: Stage):
     running.fail(Failure(" delete "))
-    done = deploy(running)
-    assert done.returncode == 0
+    done = succeeded(deploy(running))
     assert "old settings could not be deleted" in done.stderr
 
 
@@ -215,16 +214,14 @@ def test_a_rollout_that_hangs_is_given_up(running: Stage):
 
 def test_slack_out_of_reach_changes_no_exit_code(running: Stage):
     running.fail(Failure("^curl"))
-    done = deploy(running)
-    assert done.returncode == 0
+    done = succeeded(deploy(running))
     assert "Slack was not told" in done.stderr
     running.fail(Failure("^curl"), Failure(SMOKE))
     assert deploy(running).returncode == 3
 
 
 def test_without_a_hook_no_message_is_sent_and_the_log_says_so(running: Stage):
-    done = deploy(running, SLACK_WEBHOOK_URL="")
-    assert done.returncode == 0
+    done = succeeded(deploy(running, SLACK_WEBHOOK_URL=""))
     assert "nobody is told" in done.stdout
     assert not [call for call in running.calls if call.startswith("curl")]
 
@@ -265,8 +262,7 @@ def test_wrong_usage_calls_no_program(running: Stage, arguments: tuple[str, ...]
 
 
 def test_dev_needs_neither_aws_nor_a_key(running: Stage):
-    done = deploy(running, "dev", CLUSTER="", SMOKE_SECRET="", AWS_REGION="")
-    assert done.returncode == 0, done.stderr
+    succeeded(deploy(running, "dev", CLUSTER="", SMOKE_SECRET="", AWS_REGION=""))
     assert not [call for call in running.calls if call.startswith("aws")]
     assert all("--namespace devops-challenge-dev" in call for call in running.calls if call.startswith("kubectl"))
 
@@ -307,9 +303,7 @@ def processes(of: Stage) -> list[bytes]:
 
 
 def test_the_real_smoke_test_runs_with_what_it_gets(running: Stage, gateway_service: Service):
-    done = deploy(running, PYTHON=sys.executable, SMOKE_URL=gateway_service.url)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = succeeded(deploy(running, PYTHON=sys.executable, SMOKE_URL=gateway_service.url))
     assert re.search(r"create +ok", done.stdout)
-    done = deploy(running, PYTHON=sys.executable, SMOKE_URL="", STUB_PORT=str(gateway_service.port))
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = succeeded(deploy(running, PYTHON=sys.executable, SMOKE_URL="", STUB_PORT=str(gateway_service.port)))
     assert re.search(r"ready +ok", done.stdout)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.tests.pipelines.stage import Stage, stage
+from deploy.tests.programs import succeeded
 from tools.processes.service import Service, free_port, service
 from tools.processes.store import Store
 
@@ -35,8 +36,7 @@ def end_to_end(here: Stage, *arguments: str, **settings: str) -> subprocess.Comp
 
 
 def test_every_test_passes_on_a_pair_that_runs_as_in_dev(here: Stage, dev_gateway: Service):
-    done = end_to_end(here, dev_gateway.url.replace("127.0.0.1", "localhost"))
-    assert done.returncode == 0, done.stdout
+    done = succeeded(end_to_end(here, dev_gateway.url.replace("127.0.0.1", "localhost")))
     assert not re.search(r"skipped|deselected", done.stdout)
     asked = dev_gateway.log.read_text(encoding="utf-8")
     assert asked.count('"/api/users') > 50, "it asked this gateway, and none of its own"

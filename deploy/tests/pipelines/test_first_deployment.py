@@ -16,7 +16,7 @@ import yaml
 from deploy.tests.pipelines.api_server import api_server
 from deploy.tests.pipelines.cluster import ADMINISTRATOR, Cluster
 from deploy.tests.pipelines.stage import BIN, ROOT
-from deploy.tests.programs import run
+from deploy.tests.programs import run, succeeded
 from deploy.tests.test_access import wanted
 from packages.preflight import render
 
@@ -96,8 +96,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         installed(cluster)
         own = blocks(PAGE)[0].replace("us-east-1", "eu-central-1").replace("api.example.com", "api.acme.test")
         script = "\n".join([own, *blocks(PAGE, "## 6.")[1:]])
-        done = made.run(script)
-        assert done.returncode == 0, done.stdout + done.stderr
+        succeeded(made.run(script))
         yield made
 
 
@@ -175,8 +174,7 @@ def test_policies_name_what_the_script_asks_of_aws_and_nothing_else(account: Acc
 
 
 def test_the_pipeline_deploys_with_the_rights_it_was_given(account: Account):
-    done = account.deploy("a")
-    assert done.returncode == 0, done.stdout + done.stderr
+    succeeded(account.deploy("a"))
     assert account.cluster.refused == []
     deployments = {
         each["metadata"]["name"]: each["spec"]["replicas"] for each in account.cluster.of("deployments", NAMESPACE)
@@ -194,8 +192,7 @@ def test_a_later_deploy_leaves_the_autoscalers_number_and_deletes_settings_that_
     assert account.cluster.objects[deployment]["spec"]["replicas"] == 7
     assert first in settings_of_the_gateway(account), "a rollback needs it"
     del account.cluster.objects["apps", "replicasets", NAMESPACE, "api-gateway-1"]
-    done = account.deploy("a")
-    assert done.returncode == 0, done.stdout + done.stderr
+    succeeded(account.deploy("a"))
     (second,) = settings_of_the_gateway(account)
     assert second != first
     assert account.cluster.refused == []
@@ -233,10 +230,8 @@ def test_the_pipeline_deploys_every_component_that_has_rights_to_be_given(accoun
         overlay.write_text(yaml.safe_dump(_with(yaml.safe_load(text), ADDED)))
         extra = "\n".join(block for name in ADDED for block in blocks(COMPONENTS / name / "README.md"))
         functions = next(block for block in blocks(PAGE) if "add_key()" in block)
-        done = account.run(f"{blocks(PAGE)[0]}\n{functions}\n{extra}")
-        assert done.returncode == 0, done.stdout + done.stderr
-        done = account.deploy("c")
-        assert done.returncode == 0, done.stdout + done.stderr
+        succeeded(account.run(f"{blocks(PAGE)[0]}\n{functions}\n{extra}"))
+        succeeded(account.deploy("c"))
         assert account.cluster.refused == []
         assert wanted(rendering(account)).items() <= account.secrets().items()
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.tests.pipelines.stage import ROOT, Failure, Stage, stage
+from deploy.tests.programs import succeeded
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 REGISTRY = {"IMAGES": "ghcr.io/DevOps-Challenge", "REVISION": REVISION}
@@ -32,8 +33,7 @@ def _no_leftovers() -> Iterator[None]:
 def build_all(tools: Stage) -> None:
     for target in ("gateway", "users"):
         for platform in ("amd64", "arm64"):
-            done = tools.run("build_image.sh", target, platform, **REGISTRY)
-            assert done.returncode == 0, done.stderr
+            succeeded(tools.run("build_image.sh", target, platform, **REGISTRY))
 
 
 def test_build_attests_and_pushes_without_a_name(tools: Stage):
@@ -62,8 +62,7 @@ def test_failed_build_leaves_no_digest(tools: Stage):
 def test_merge_names_the_commit_and_outputs_digests(tools: Stage, tmp_path: Path):
     build_all(tools)
     output = tmp_path / "output"
-    done = tools.run("publish_images.sh", "merge", GITHUB_OUTPUT=str(output), **REGISTRY)
-    assert done.returncode == 0, done.stderr
+    succeeded(tools.run("publish_images.sh", "merge", GITHUB_OUTPUT=str(output), **REGISTRY))
     created = [call for call in tools.calls if "imagetools create" in call]
     assert [re.findall(r"--tag (\S+)", call) for call in created] == [
         ["ghcr.io/devops-challenge/api-gateway:sha-0123456"],
@@ -84,8 +83,7 @@ def test_merge_without_one_platform_publishes_nothing(tools: Stage):
     ("branch", "tags"), [("main", ["main", "latest"]), ("develop", ["develop"]), ("feature/a b", ["feature-a-b"])]
 )
 def test_names_follow_the_signature_and_latest_is_for_main(tools: Stage, branch: str, tags: list[str]):
-    done = tools.run("publish_images.sh", "sign", **REGISTRY, **DIGESTS, BRANCH=branch)
-    assert done.returncode == 0, done.stderr
+    succeeded(tools.run("publish_images.sh", "sign", **REGISTRY, **DIGESTS, BRANCH=branch))
     expected = [
         f"cosign sign --yes --new-bundle-format=false --use-signing-config=false ghcr.io/devops-challenge/{each}"
         for each in (f"api-gateway@{GATEWAY}", f"user-service@{USERS}")
@@ -126,8 +124,7 @@ def test_scanner_that_fails_is_not_a_clean_report(tools: Stage):
 
 
 def test_registry_token_goes_through_stdin(tools: Stage):
-    done = tools.run("registry_login.sh", REGISTRY_USER="somebody", REGISTRY_TOKEN=TOKEN)
-    assert done.returncode == 0
+    done = succeeded(tools.run("registry_login.sh", REGISTRY_USER="somebody", REGISTRY_TOKEN=TOKEN))
     assert TOKEN not in done.stdout + done.stderr + "".join(tools.calls)
     assert tools.text("stdin") == f"{TOKEN}\n"
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from deploy.tests.pipelines.stage import Failure, Stage, stage
-from deploy.tests.programs import run
+from deploy.tests.programs import run, succeeded
 from packages.preflight import render
 from tools.processes.service import Service, free_port
 
@@ -21,8 +21,7 @@ def caller(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_load_on_a_good_gateway_loses_nothing(gateway_service: Service):
-    done = caller("load", "127.0.0.1", gateway_service.port, 1.5)
-    assert done.returncode == 0, done.stdout
+    done = succeeded(caller("load", "127.0.0.1", gateway_service.port, 1.5))
     assert '"failed": 0' in done.stdout
 
 
@@ -73,8 +72,7 @@ def kind(cluster: Stage, **settings: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_everything_is_tried_in_order_and_cleaned_up(cluster: Stage):
-    done = kind(cluster)
-    assert done.returncode == 0, done.stdout + done.stderr
+    succeeded(kind(cluster))
     order = [
         "kind create cluster", "docker build", "kind load docker-image", "apply -k", "rollout status statefulset/redis",
         "smoke.yaml", "port-forward", "gateway_site/tests/end_to_end", "denied.yaml",
@@ -107,8 +105,7 @@ def test_any_failure_fails_and_cleans_up(cluster: Stage, call: str):
 
 
 def test_kept_cluster_says_how_to_use_it(cluster: Stage):
-    done = kind(cluster, KEEP="1")
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = succeeded(kind(cluster, KEEP="1"))
     assert "export KUBECONFIG=build/kind/kubeconfig" in done.stdout
     assert not [call for call in cluster.calls if "delete cluster" in call]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.tests.pipelines.workflows import FOLDER, scripts
-from deploy.tests.programs import ROOT, run
+from deploy.tests.programs import ROOT, run, succeeded
 
 pytestmark = pytest.mark.verify
 
@@ -35,8 +35,7 @@ ZIZMOR = ("zizmor", "--offline", "--quiet", ".github")
     ids=lambda command: " ".join(map(str, command[:3])),
 )
 def test_linter_is_clean(command: tuple[object, ...]):
-    done = run(*command)
-    assert done.returncode == 0, done.stdout + done.stderr
+    succeeded(run(*command))
 
 
 @pytest.fixture

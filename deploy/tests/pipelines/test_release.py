@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.tests.pipelines.stage import BIN, ROOT, Failure, Stage, stage
-from deploy.tests.programs import run
+from deploy.tests.programs import run, succeeded
 
 CHANGELOG = """\
 # Changelog
@@ -91,8 +91,7 @@ def test_version_without_a_section_is_refused(checkout: Path, section: str):
 
 
 def test_release_names_the_tested_images_and_attaches_everything(tools: Stage, checkout: Path):
-    done = release(tools, checkout)
-    assert done.returncode == 0, done.stderr
+    succeeded(release(tools, checkout))
     verified = [call for call in tools.calls if call.startswith("cosign verify")]
     assert len(verified) == 2
     assert all(".github/workflows/images.yaml@refs/heads/main" in call for call in verified)

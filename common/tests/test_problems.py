@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 import requests
+from django.core.exceptions import SuspiciousOperation
+from django.http import Http404
+from rest_framework.exceptions import ErrorDetail, ParseError, UnsupportedMediaType, ValidationError
 
 from common.http.problem import KINDS, Problem
-from common.http.problems import response
+from common.http.problems import from_exception, response
+from common.server.refusal import Refusal
 from tests.application import SECRET, application
 from tests.in_process import call, request
 from tests.serving import Served
-from tests.site import COLLECTION, UNKNOWN_USER
+from tests.site import COLLECTION, OVERLOADED, UNKNOWN_USER
 from tests.wire import Answer, exchange, get
 from tools.processes.service import Service
 
@@ -76,6 +80,46 @@ async def test_an_unexpected_exception_is_500_without_details() -> None:
 
 async def test_a_problem_of_a_site_is_complete() -> None:
     assert_problem(await call(application(), "/conflict"), 409, "email-taken", "/conflict")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "status", "reason"),
+    [
+        (Problem("bad-upstream", "Shown.", reason="refused"), "bad-upstream", 502, "refused"),
+        (Problem("email-taken", "Shown."), "email-taken", 409, "Shown."),
+        (Refusal(503, "Too many."), OVERLOADED, 503, "overload"),
+        (Refusal(431, "Too large."), "malformed-request", 431, "Too large."),
+        (Http404(), "not-found", 404, "No resource has this path."),
+        (ParseError("No JSON."), "malformed-request", 400, "No JSON."),
+        (UnsupportedMediaType("a/b"), "unsupported-media-type", 415, 'Unsupported media type "a/b" in request.'),
+        (SuspiciousOperation(), "malformed-request", 400, ""),
+        (KeyError("x"), "internal-error", 500, "KeyError"),
+    ],
+    ids=str,
+)
+def test_each_exception_has_its_problem_and_its_reason_in_the_log(
+    error: Exception, code: str, status: int, reason: str
+) -> None:
+    asked = request("/x")
+    answer = response(asked, from_exception(error, asked.site))
+    assert (answer.status_code, asked.code, asked.reason) == (status, code, reason)
+    assert ((b"retry-after", b"1") in answer.raw_headers) == (status == 503)
+
+
+def test_the_faults_of_a_serializer_are_one_list() -> None:
+    found = {
+        "email": [ErrorDetail("No address.", "invalid"), ErrorDetail("Too long.", "max_length")],
+        "tags": {"first": [ErrorDetail("Blank.", "blank")]},
+        "non_field_errors": [ErrorDetail("No object.", "a code of a validator")],
+    }
+    problem = from_exception(ValidationError(found), request().site)
+    assert (problem.code, problem.detail) == ("validation-error", "Some fields are not valid.")
+    assert [tuple(fault.values()) for fault in problem.errors or []] == [
+        ("email", "invalid", "No address."),
+        ("email", "max_length", "Too long."),
+        ("first", "blank", "Blank."),
+        ("", "invalid", "No object."),
+    ]
 
 
 @pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/health", 405)])

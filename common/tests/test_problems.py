@@ -107,7 +107,7 @@ def test_each_exception_has_its_problem_and_its_reason_in_the_log(
 
 
 def test_the_faults_of_a_serializer_are_one_list() -> None:
-    found = {
+    found: Any = {
         "email": [ErrorDetail("No address.", "invalid"), ErrorDetail("Too long.", "max_length")],
         "tags": {"first": [ErrorDetail("Blank.", "blank")]},
         "non_field_errors": [ErrorDetail("No object.", "a code of a validator")],

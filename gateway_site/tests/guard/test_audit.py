@@ -74,7 +74,8 @@ async def test_a_write_of_a_client_that_disconnects_is_unknown(upstream: Recordi
             asking.cancel()
             await asyncio.wait([asking])
         upstream.resume()
-        await gateway.on_stop[-1]()
+        for stop in gateway.on_stop:
+            await stop()
     (line,) = [line for line in log if line["logger"] == "audit"]
     assert (line["principal"], line["user_id"], line["status_code"], line["result"]) == (
         "key:writer",

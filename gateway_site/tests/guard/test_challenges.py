@@ -79,7 +79,9 @@ def test_more_than_one_credential_is_an_invalid_request(
     answer = exchange(guarded.port, get("/api/users", *fields))
     assert (answer.status, answer.json()["code"]) == (400, "malformed-request")
     assert answer.json()["detail"] == "More than one credential was sent."
-    assert 'error="invalid_request"' in answer.values("www-authenticate")[0]
+    assert answer.values("www-authenticate") == [
+        'Bearer realm="api", error="invalid_request", error_description="More than one credential was sent"'
+    ]
     assert upstream.received.empty()
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Collection
+from functools import lru_cache
 from typing import NamedTuple
 
 Fields = Collection[tuple[bytes, bytes]]
@@ -13,11 +14,7 @@ _NOT_IN_TARGET = re.compile(rb"[^\x21-\x7e\x80-\xff]")
 _EXPECT_CONTENT = frozenset({"POST", "PUT", "PATCH"})
 _OURS = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection"})
 
-# Names that were checked before. Bounded, because clients choose them.
-_MAX_KNOWN = 1024
-_MAX_KNOWN_LENGTH = 64
 _KNOWN_METHODS = SAFE | _EXPECT_CONTENT | {"DELETE"}
-_known_prefixes: dict[bytes, bytes] = {}
 
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
@@ -56,10 +53,8 @@ def serialize(request: Outgoing, host: bytes, more: Fields = ()) -> bytes:
         raise ValueError(f"not a request method to forward: {method!r}")
     if not target or _NOT_IN_TARGET.search(target):
         raise ValueError("the request target is empty or has white space or control characters")
-    prefixes = _known_prefixes
     lines = [b"%b %b HTTP/1.1" % (method.encode(), target), host]
-    for name, value in (*headers, *more):
-        lines.append((prefixes.get(name) or _prefix(name)) + value)
+    lines += [_prefix(name) + value for name, value in (*headers, *more)]
     frame = UPGRADE if request.upgrades else _framing(request)
     lines.append(frame)
     head = b"\r\n".join(lines)
@@ -86,12 +81,10 @@ def _framing(request: Outgoing) -> bytes:
     return NO_CONTENT
 
 
+@lru_cache(maxsize=256)
 def _prefix(name: bytes) -> bytes:
     if not _TOKEN.fullmatch(name):
         raise ValueError(f"not a header name: {name!r}")
     if name.lower() in _OURS:
         raise ValueError(f"{name.decode()} is set by the client itself")
-    prefix = name + b": "
-    if len(_known_prefixes) < _MAX_KNOWN and len(name) <= _MAX_KNOWN_LENGTH:
-        _known_prefixes[name] = prefix
-    return prefix
+    return name + b": "

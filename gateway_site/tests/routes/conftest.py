@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import requests
 
 from gateway_site.routes.reading import Own, table
 from gateway_site.routes.table import Table
@@ -55,26 +56,31 @@ def gateway(request: pytest.FixtureRequest, tmp_path: Path, upstream: Scripted) 
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def recorded() -> Iterator[Recording]:
     """An upstream that records."""
     with recording() as running:
         yield running
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Service]]:
-    """Starts a gateway of its own process with the routes of a text, which lie in `routes.toml`."""
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Service]]:
+    """Starts a gateway of its own process with the routes of a text, which lie in `routes.toml` beside its log."""
     with ExitStack() as started:
 
         def run(text: str, **settings: str) -> Service:
-            (tmp_path / "routes.toml").write_text(text)
+            folder = tmp_path_factory.mktemp("gateway")
+            (folder / "routes.toml").write_text(text)
             given = {"USER_SERVICE_URL": "http://127.0.0.1:1", "AUTH": "none", **settings}
-            return started.enter_context(
-                service("gateway_site", tmp_path, ROUTES=str(tmp_path / "routes.toml"), **given)
-            )
+            return started.enter_context(service("gateway_site", folder, ROUTES=str(folder / "routes.toml"), **given))
 
         yield run
+
+
+def metric(gateway: Service, series: str) -> float:
+    """The value of a series; 0 without one."""
+    text = requests.get(f"{gateway.url}/metrics", timeout=10).text
+    return next((float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"{series} ")), 0.0)
 
 
 def eventually(condition: Callable[[], object], seconds: float = 10) -> None:

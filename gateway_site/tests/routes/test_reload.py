@@ -5,12 +5,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import requests
 
-from gateway_site.tests.routes.conftest import eventually
+from gateway_site.tests.routes.conftest import eventually, metric
 from tests.log_lines import lines
 from tests.recording import Recording, recording
 from tools.processes.service import Service
@@ -29,8 +28,9 @@ def gateway(start: Callable[..., Service], recorded: Recording) -> Service:
     return start(table(a=recorded.url), USER_SERVICE_URL=recorded.url, DRAIN_SECONDS="1")
 
 
-def write(folder: Path, text: str) -> None:
+def write(gateway: Service, text: str) -> None:
     """As a ConfigMap is replaced: by a rename."""
+    folder = gateway.log.parent
     (folder / "new").write_text(text)
     (folder / "new").rename(folder / "routes.toml")
 
@@ -39,15 +39,8 @@ def status(gateway: Service, path: str) -> int:
     return requests.get(gateway.url + path, timeout=SECONDS).status_code
 
 
-def metric(gateway: Service) -> str:
-    text = requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text
-    return next(line for line in text.splitlines() if line.startswith("routes_refused"))
-
-
 @pytest.mark.parametrize("signalled", [False, True], ids=["file", "SIGHUP"])
-def test_a_change_takes_effect_without_a_lost_request(
-    gateway: Service, tmp_path: Path, recorded: Recording, signalled: bool
-) -> None:
+def test_a_change_takes_effect_without_a_lost_request(gateway: Service, recorded: Recording, signalled: bool) -> None:
     statuses: list[int] = []
     stop = threading.Event()
 
@@ -59,11 +52,11 @@ def test_a_change_takes_effect_without_a_lost_request(
     for thread in threads:
         thread.start()
     with recording() as second:
-        write(tmp_path, table(a=recorded.url, b=second.url))
+        write(gateway, table(a=recorded.url, b=second.url))
         if signalled:
             os.kill(gateway.process.pid, signal.SIGHUP)
         eventually(lambda: status(gateway, "/b") == 200)
-        write(tmp_path, table(a=second.url))  # the upstream of /a is another one now
+        write(gateway, table(a=second.url))  # the upstream of /a is another one now
         eventually(lambda: status(gateway, "/b") == 404)
         if signalled:
             eventually(lambda: "draining" in [line["message"] for line in lines(gateway)])
@@ -75,45 +68,43 @@ def test_a_change_takes_effect_without_a_lost_request(
     assert status(gateway, "/api/users") == 200
 
 
-def test_a_bad_file_leaves_the_old_routes_and_says_so(gateway: Service, tmp_path: Path, recorded: Recording) -> None:
-    assert metric(gateway) == "routes_refused 0.0"
-    write(tmp_path, table(b=recorded.url, health=recorded.url))
-    eventually(lambda: metric(gateway) == "routes_refused 1.0")
+def test_a_bad_file_leaves_the_old_routes_and_says_so(gateway: Service, recorded: Recording) -> None:
+    assert metric(gateway, "routes_refused") == 0
+    write(gateway, table(b=recorded.url, health=recorded.url))
+    eventually(lambda: metric(gateway, "routes_refused") == 1)
     assert (status(gateway, "/a"), status(gateway, "/b"), status(gateway, "/health")) == (200, 404, 200)
     (refused,) = [line for line in lines(gateway) if line["level"] == "error"]
     assert refused["message"] == "routes refused: the old ones stay in force"
     assert "routes.toml line 4: /health would hide /health, which the gateway answers itself" in refused["reason"]
-    (tmp_path / "routes.toml").unlink()
+    (gateway.log.parent / "routes.toml").unlink()
     time.sleep(1.2)
     assert status(gateway, "/a") == 200
     os.kill(gateway.process.pid, signal.SIGHUP)  # a worker that starts meanwhile has the old routes too
     eventually(lambda: "stopped" in [line["message"] for line in lines(gateway)])
     assert status(gateway, "/a") == 200
-    write(tmp_path, table(b=recorded.url))
+    write(gateway, table(b=recorded.url))
     eventually(lambda: status(gateway, "/b") == 200)
-    assert metric(gateway) == "routes_refused 0.0"
+    assert metric(gateway, "routes_refused") == 0
 
 
-def test_a_schema_that_comes_after_its_table_or_changes_is_read(
-    gateway: Service, tmp_path: Path, recorded: Recording
-) -> None:
+def test_a_schema_that_comes_after_its_table_or_changes_is_read(gateway: Service, recorded: Recording) -> None:
     def paths() -> set[str]:
         found = requests.get(f"{gateway.url}/api/openapi.json", timeout=SECONDS).json()["paths"]
         return {path for path in found if path.startswith("/a")} - {path for path in found if path.startswith("/api")}
 
     assert paths() == set()
-    write(tmp_path, f'{table(a=recorded.url)}schema = "a.yaml"\n')
-    eventually(lambda: metric(gateway) == "routes_refused 1.0")
+    write(gateway, f'{table(a=recorded.url)}schema = "a.yaml"\n')
+    eventually(lambda: metric(gateway, "routes_refused") == 1)
     for name in ("x", "y"):
-        (tmp_path / "a.yaml").write_text(f"{{openapi: 3.1.0, paths: {{/a/{name}: {{get: {{responses: {{}}}}}}}}}}")
+        (gateway.log.parent / "a.yaml").write_text(
+            f"{{openapi: 3.1.0, paths: {{/a/{name}: {{get: {{responses: {{}}}}}}}}}}"
+        )
         eventually(lambda name=name: paths() == {f"/a/{name}"})
-    assert metric(gateway) == "routes_refused 0.0"
+    assert metric(gateway, "routes_refused") == 0
     assert sum(line["level"] == "error" for line in lines(gateway)) == 1
 
 
-def test_a_longer_time_than_the_drain_allows_needs_a_restart(
-    gateway: Service, tmp_path: Path, recorded: Recording
-) -> None:
-    write(tmp_path, table(b=recorded.url) + "timeout_ms = 60000\n")
-    eventually(lambda: metric(gateway) == "routes_refused 1.0")
+def test_a_longer_time_than_the_drain_allows_needs_a_restart(gateway: Service, recorded: Recording) -> None:
+    write(gateway, table(b=recorded.url) + "timeout_ms = 60000\n")
+    eventually(lambda: metric(gateway, "routes_refused") == 1)
     assert status(gateway, "/a") == 200

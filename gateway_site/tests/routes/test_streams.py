@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import pytest
-import requests
 
-from tests.log_lines import lines
+from gateway_site.tests.routes.conftest import eventually, metric
+from tests.log_lines import waited_for
 from tests.recording import Received, Recording, wait_for_close
 from tools.processes.service import Service
 
@@ -25,6 +25,8 @@ stream = true
 timeout_ms = {TIMEOUT_MS}
 idle_timeout_ms = {IDLE_MS}
 """
+OPEN = 'upstream_streams{service="127.0.0.1"}'
+WITHIN_HALF_A_SECOND = 'http_request_duration_seconds_bucket{le="0.5",method="GET",route="/events",status_code="200"}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -32,7 +34,7 @@ def chunk(text: str) -> bytes:
     return b"%x\r\n%b\r\n" % (len(text), text.encode())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def gateway(start: Callable[..., Service], recorded: Recording) -> Service:
     return start(TABLE.format(upstream=recorded.url))
 
@@ -63,6 +65,7 @@ class Talk:
 
 @pytest.fixture
 def talk(recorded: Recording) -> Talk:
+    recorded.reset()
     made = Talk()
     recorded.default = made
     return made
@@ -71,6 +74,8 @@ def talk(recorded: Recording) -> Talk:
 def test_pieces_arrive_as_they_are_sent_beyond_the_time_of_the_route(
     gateway: Service, talk: Talk, recorded: Recording
 ) -> None:
+    eventually(lambda: metric(gateway, OPEN) == 0)
+    before = metric(gateway, WITHIN_HALF_A_SECOND)
     with opened(gateway) as answer:
         assert (answer.status, answer.getheader("content-type")) == (200, "text/event-stream"), "before the first event"
         assert recorded.next().values(b"x-request-timeout-ms") == []
@@ -78,15 +83,12 @@ def test_pieces_arrive_as_they_are_sent_beyond_the_time_of_the_route(
             talk.say(chunk(f"data: {number}\n\n"))
             assert answer.readline() + answer.readline() == f"data: {number}\n\n".encode()
             time.sleep(TIMEOUT_MS / 1000 / 2)
-        text = requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text
-        assert "http_requests_in_flight 1.0" in text
-        assert 'upstream_streams{service="127.0.0.1"} 1.0' in text
+        assert metric(gateway, "http_requests_in_flight") == 1
+        assert metric(gateway, OPEN) == 1
         talk.say(b"0\r\n\r\n")
         assert answer.read() == b""
-    text = requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text
-    (within,) = [line for line in text.splitlines() if 'le="0.5"' in line and 'route="/events"' in line]
-    assert within.endswith(" 1.0"), "the time to its head"
-    assert 'upstream_streams{service="127.0.0.1"} 0.0' in text
+    assert metric(gateway, WITHIN_HALF_A_SECOND) == before + 1, "the time to its head"
+    assert metric(gateway, OPEN) == 0
 
 
 def test_silence_for_the_idle_time_ends_it(gateway: Service, talk: Talk) -> None:
@@ -95,8 +97,8 @@ def test_silence_for_the_idle_time_ends_it(gateway: Service, talk: Talk) -> None
         with pytest.raises(http.client.IncompleteRead):
             answer.read()
     assert talk.request.closed.wait(SECONDS)
-    (line,) = [line for line in lines(gateway) if line["message"] == "request" and line["path"] == "/events"]
-    assert (line["code"], line["reason"]) == ("upstream-timeout", "timeout")
+    (line,) = waited_for(gateway, lambda line: line.get("code") == "upstream-timeout")
+    assert line["reason"] == "timeout"
 
 
 def test_a_client_that_leaves_ends_it_at_the_upstream(gateway: Service, talk: Talk) -> None:
@@ -106,7 +108,10 @@ def test_a_client_that_leaves_ends_it_at_the_upstream(gateway: Service, talk: Ta
     assert talk.request.closed.wait(IDLE_MS / 1000 - 0.3)
 
 
-def test_a_stop_of_the_gateway_ends_it_as_complete(gateway: Service, talk: Talk) -> None:
+def test_a_stop_of_the_gateway_ends_it_as_complete(
+    start: Callable[..., Service], talk: Talk, recorded: Recording
+) -> None:
+    gateway = start(TABLE.format(upstream=recorded.url))
     with opened(gateway) as answer:
         talk.say(chunk("data: 1\n\n"))
         assert answer.readline() == b"data: 1\n"

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
-import requests
 from websockets import exceptions
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.connection import Connection
 from websockets.sync.server import Server, ServerConnection, serve
 
 from gateway_site.forwarding import frames
-from gateway_site.tests.routes.conftest import eventually
+from gateway_site.tests.routes.conftest import eventually, metric
 from tests.log_lines import lines
 from tests.wire import exchange, get
 from tools.processes.service import Service
@@ -44,6 +43,7 @@ prefix = "/plain"
 upstream = "{{url}}"
 rewrite = "/"
 """
+OPEN = 'upstream_streams{service="chat"}'
 ASKS = (
     "Connection: Upgrade",
     "Upgrade: websocket",
@@ -83,7 +83,7 @@ def upstream() -> Iterator[Upstream]:
     running.server.shutdown()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def gateway(start: Callable[..., Service], upstream: Upstream) -> Service:
     return start(TABLE.format(url=f"http://127.0.0.1:{upstream.port}"))
 
@@ -115,16 +115,17 @@ def test_messages_of_any_size_pass_in_both_directions(chat: ClientConnection, up
 
 def test_both_ends_may_close_with_a_code_of_their_own(gateway: Service, upstream: Upstream) -> None:
     url = f"ws://127.0.0.1:{gateway.port}/chat"
+    switched = 'http_requests_total{method="GET",route="/chat",status_code="101"}'
+    before = metric(gateway, switched)
     with connect(url) as first, connect(url) as second:
         first.send("bye")
         assert closed(first) == 4000
         second.close(4001)
         eventually(lambda: 4001 in upstream.ends)
-    (line, _) = [line for line in lines(gateway) if line["message"] == "request" and line["path"] == "/chat"]
+    eventually(lambda: metric(gateway, switched) == before + 2)
+    *_, line = [line for line in lines(gateway) if line["message"] == "request" and line["path"] == "/chat"]
     assert (line["status_code"], line["route"], line["level"]) == (101, "/chat", "info")
-    text = requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text
-    assert 'http_requests_total{method="GET",route="/chat",status_code="101"} 2.0' in text
-    assert "http_requests_in_flight 1.0" in text
+    assert metric(gateway, "http_requests_in_flight") == 1
 
 
 def test_a_client_that_vanishes_ends_the_upstreams_connection(chat: ClientConnection, upstream: Upstream) -> None:
@@ -138,14 +139,14 @@ def test_an_upstream_that_vanishes_is_a_bad_gateway(chat: ClientConnection) -> N
     assert closed(chat) == 1014
 
 
-def test_a_stop_of_the_gateway_is_going_away_for_both(
-    gateway: Service, chat: ClientConnection, upstream: Upstream
-) -> None:
-    chat.send("hello")
-    assert chat.recv(timeout=SECONDS) == "hello"
-    before = len(upstream.ends)
-    gateway.process.terminate()
-    assert closed(chat) == 1001
+def test_a_stop_of_the_gateway_is_going_away_for_both(start: Callable[..., Service], upstream: Upstream) -> None:
+    gateway = start(TABLE.format(url=f"http://127.0.0.1:{upstream.port}"))
+    with connect(f"ws://127.0.0.1:{gateway.port}/chat") as chat:
+        chat.send("hello")
+        assert chat.recv(timeout=SECONDS) == "hello"
+        before = len(upstream.ends)
+        gateway.process.terminate()
+        assert closed(chat) == 1001
     eventually(lambda: upstream.ends[before:] == [1001])
     assert gateway.process.wait(SECONDS) == 0
 
@@ -171,13 +172,13 @@ def test_a_message_that_is_too_large_is_refused(gateway: Service) -> None:
 
 def test_their_number_is_bounded_and_they_are_not_load(gateway: Service) -> None:
     url = f"ws://127.0.0.1:{gateway.port}/chat"
+    eventually(lambda: metric(gateway, OPEN) == 0)
     opened = [connect(url) for _ in range(MOST_OPEN)]
     with pytest.raises(exceptions.InvalidStatus) as caught:
         connect(url)
     assert caught.value.response.status_code == 503
-    text = requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text
-    assert f'upstream_streams{{service="chat"}} {MOST_OPEN}.0' in text
-    assert "http_requests_in_flight 1.0" in text
+    assert metric(gateway, OPEN) == MOST_OPEN
+    assert metric(gateway, "http_requests_in_flight") == 1
     opened.pop().close()
 
     def is_admitted() -> bool:

@@ -48,7 +48,7 @@ async def recorded(url: str, partitions: int, scenario: str, sample: list[User])
     layout, sent = Layout(partitions), Sent()
     pipe = connect(Address.from_url(url), layout.partitions[0].index, Options(5, 5))
     users = UserRepository(Store(Recording(pipe, slot_of(layout.partitions[0].index), sent), layout=layout))
-    await users.count()
+    await users.store.count()
     sent.clear()
     made: list[str] = []
     for user in sample:

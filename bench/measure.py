@@ -1,5 +1,6 @@
 """Loads a service and measures the CPU of each process."""
 
+import argparse
 import json
 import os
 import platform
@@ -10,6 +11,16 @@ from typing import Any
 
 from bench import processes
 from tools.processes.service import ROOT
+
+
+def parser(text: str | None, seconds: float, rounds: int, users: Any = 1000) -> argparse.ArgumentParser:
+    """The options that the benchmarks share, with these defaults."""
+    made = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--seconds", type=float, default=seconds, help="of each load")
+    made.add_argument("--rounds", type=int, default=rounds)
+    made.add_argument("--connections", type=int, default=32)
+    made.add_argument("--users", type=type(users), default=users)
+    return made
 
 
 def measure(

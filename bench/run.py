@@ -5,7 +5,6 @@ The floors are `empty`, an application that does nothing on the same server, and
 python -m bench.run [--seconds 5] [--rounds 3] [--connections 32] [--users 1000] [--results bench/results]
 """
 
-import argparse
 import json
 import statistics
 import sys
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import processes
-from bench.measure import machine, measure
+from bench.measure import machine, measure, parser
 from tools.processes.service import ROOT, free_port
 from tools.processes.valkey import valkey
 
@@ -60,13 +59,9 @@ def table(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=5, help="of each load")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--users", type=int, default=1000)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON file")
-    args = parser.parse_args()
+    options = parser(__doc__, seconds=5, rounds=3)
+    options.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON file")
+    args = options.parse_args()
     rounds = []
     for _ in range(args.rounds):
         with tempfile.TemporaryDirectory() as folder:

@@ -7,7 +7,6 @@ The wheel's server has glibc's malloc, which costs more in a large heap; measure
 python -m bench.scale [--users 1000000] [--partitions 1,16,64] [--primaries 4] [--rounds 3]; exits 1 above a target
 """
 
-import argparse
 import json
 import random
 import statistics
@@ -24,7 +23,7 @@ from urllib.parse import urlencode
 import redis
 
 from bench import floors, processes
-from bench.measure import machine, measure
+from bench.measure import machine, measure, parser
 from users_site.links import encode_cursor
 from users_site.models import User
 from users_site.repository.pages import Position, Side
@@ -152,15 +151,11 @@ def loaded(at: Way, scenario: str, args: Any) -> dict[str, float]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--users", default="1000000", help="one number, or several")
-    parser.add_argument("--partitions", default="1,16,64")
-    parser.add_argument("--primaries", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=3, help="of each load")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--results", type=Path, help="a JSON file for the figures")
-    args = parser.parse_args()
+    options = parser(__doc__, seconds=3, rounds=3, users="1000000")
+    options.add_argument("--partitions", default="1,16,64")
+    options.add_argument("--primaries", type=int, default=4)
+    options.add_argument("--results", type=Path, help="a JSON file for the figures")
+    args = options.parse_args()
     users, partitions = (list(map(int, text.split(","))) for text in (args.users, args.partitions))
     with ExitStack() as stack:
         ways, found = zip(

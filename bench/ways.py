@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench import processes
-from bench.measure import measure
+from bench.measure import measure, parser
 
 
 class Way(NamedTuple):
@@ -23,12 +23,7 @@ class Way(NamedTuple):
 
 
 def arguments(text: str | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=1, help="of each load")
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--users", type=int, default=1000)
-    return parser.parse_args()
+    return parser(text, seconds=1, rounds=20).parse_args()
 
 
 def compare(pair: processes.Pair, ways: list[Way], args: argparse.Namespace, behind: Mapping[str, int]) -> int:

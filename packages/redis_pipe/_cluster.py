@@ -7,7 +7,7 @@ being moved key by key) is sent again every RETRY_SECONDS, all within the comman
 
 import asyncio
 import random
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import replace
@@ -21,7 +21,7 @@ from ._connection import Connection, Options
 from ._discovery import WATCH_SECONDS
 from ._opening import Opener
 from ._pipe import Pipe
-from ._slots import slot_of
+from ._slots import redirected_to, slot_of
 from .errors import Reason, Unavailable, reason_of
 
 RETRY_SECONDS = 0.02
@@ -42,7 +42,12 @@ class Place(Connection):
 
     async def owner(self, key: str) -> Pipe:
         """The pipe to the owner of a key's slot; waits until it is known. Raises Unavailable."""
-        return await self.cluster.owner(key)
+        place = self.at(key)
+        while place.pipe is None:
+            if place.down is not None:
+                raise Unavailable(place.down)
+            await self.cluster.look()
+        return place.pipe
 
     async def close(self) -> None:
         await self.cluster.close()
@@ -94,18 +99,12 @@ class Cluster:
             self._start(command.future.get_loop())
             self._hold(command, Reason.TIMEOUT)
 
-    async def owner(self, key: str) -> Pipe:
-        """As Place.owner."""
-        place = self.at(key)
-        while place.pipe is None:
-            if place.down is not None:
-                raise Unavailable(place.down)
-            self._start(asyncio.get_running_loop())
-            await self._looked.wait()
-        return place.pipe
+    async def look(self) -> None:
+        """Returns after a look at the map."""
+        self._start(asyncio.get_running_loop())
+        await self._looked.wait()
 
     async def close(self) -> None:
-        """As Connection.close."""
         if self._loop is not asyncio.get_running_loop():
             return
         held, pipes, tasks = self._held, [*self._pipes.values()], [*self._tasks]
@@ -163,7 +162,8 @@ class Cluster:
             if pipe not in used:
                 del self._pipes[node]
                 self._report(node, None)
-                self._resend(pipe.give_up())
+                for command in pipe.give_up():
+                    self._hold(command, Reason.MOVED)
                 self._spawn(pipe.drain(), asyncio.get_running_loop())
         self._release()
 
@@ -204,7 +204,7 @@ class Cluster:
     def _redirected(self, node: Node, command: Command, text: str) -> bool:
         """Whether the command will be sent again: not one of a batch, which belongs to one connection."""
         code, *words = text.split(" ")
-        named = _named(words[1], node) if code != "TRYAGAIN" and len(words) == 2 else None
+        named = redirected_to(words[1], node) if code != "TRYAGAIN" and len(words) == 2 else None
         target = self._pipe_to(named) if named is not None and named in self._known else None
         if code == "MOVED":
             self._wake.set()
@@ -223,21 +223,16 @@ class Cluster:
             target.take(command)
         return True
 
-    def _resend(self, commands: Iterable[Command]) -> None:
-        for command in commands:
-            if command.place is not None:
-                self._hold(command, Reason.MOVED)
-            else:
-                command.fail(Unavailable(Reason.MOVED), self.options.observe)
-
     def _hold(self, command: Command, reason: Reason) -> None:
-        """Send it again a little later."""
-        if len(self._held) >= self.options.max_waiting:
+        """Send it again a little later, unless it belongs to a batch, which stays on its connection."""
+        if command.place is None:
+            command.fail(Unavailable(reason), self.options.observe)
+        elif len(self._held) >= self.options.max_waiting:
             command.fail(Unavailable(Reason.QUEUE_FULL), self.options.observe)
-            return
-        self._held.append((command, reason))
-        if self._retry is None and self._loop is not None:
-            self._retry = self._loop.call_later(RETRY_SECONDS, self._release, context=self._context)
+        else:
+            self._held.append((command, reason))
+            if self._retry is None and self._loop is not None:
+                self._retry = self._loop.call_later(RETRY_SECONDS, self._release, context=self._context)
 
     def _release(self) -> None:
         """Send what is held, after a look at the map or RETRY_SECONDS."""
@@ -255,9 +250,3 @@ class Cluster:
 def connect(address: Address, slot_key: str, options: Options) -> Pipe | Place:
     """The connection to a server, to the primary behind Sentinel, or to a key's slot in a cluster."""
     return Cluster(address, options).at(slot_key) if address.is_cluster else Pipe(address, options)
-
-
-def _named(text: str, asked: Node) -> Node | None:
-    """The node in a redirection, `host:port`; without a host, that of the node that redirects."""
-    host, _, port = text.rpartition(":")
-    return (host or asked[0], int(port)) if port.isascii() and port.isdigit() and len(port) < 6 else None

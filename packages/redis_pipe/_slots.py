@@ -78,6 +78,12 @@ def slot_of(key: str) -> int:
     return crc_hqx((tag if brace and end and tag else key).encode(), 0) % SLOTS
 
 
+def redirected_to(text: str, asked: Node) -> Node | None:
+    """The node in a redirection, `host:port`; without a host, the node that redirects."""
+    host, _, port = text.rpartition(":")
+    return (host or asked[0], int(port)) if port.isascii() and port.isdigit() and len(port) < 6 else None
+
+
 def _names(nodes: list[list[Any]], asked: str) -> tuple[Node, ...]:
     return tuple(_name(node, asked) for node in nodes)
 

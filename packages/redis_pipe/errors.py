@@ -45,22 +45,11 @@ class Reason(StrEnum):
     EPOCH = "epoch"  # our scripts' own: the data has another layout, or is being moved to another store
 
 
-_STATES = (
-    "loading",
-    "readonly",
-    "masterdown",
-    "oom",
-    "clusterdown",
-    "tryagain",
-    "moved",
-    "misconf",
-    "busy",
-    "noreplicas",
-    "epoch",
-)
+_STATES = "loading readonly masterdown oom clusterdown tryagain moved misconf busy noreplicas epoch"
+
 # The first word of an error reply about the server's state.
 UNAVAILABLE_REPLIES = {
-    **{state.upper(): Reason(state) for state in _STATES},
+    **{state.upper(): Reason(state) for state in _STATES.split()},
     **dict.fromkeys(("NOAUTH", "WRONGPASS", "NOPERM"), Reason.AUTH),
     "ASK": Reason.TRYAGAIN,
 }

@@ -146,10 +146,6 @@ class UserRepository:
             await back_off(attempt)
         raise StoreUnavailable(Reason.BUSY)
 
-    async def count(self) -> int:
-        """How many users there are."""
-        return await self.store.count()
-
     async def probe(self) -> None:
         """Returns if Redis serves users, and can make writes durable if required. Of several partitions one is enough: not
         to be ready in all services would take the users of the others away."""

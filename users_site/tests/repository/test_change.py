@@ -145,7 +145,7 @@ async def test_deleted_user_leaves_nothing(users: UserRepository) -> None:
     with pytest.raises(UserNotFound):
         await users.get(user.id)
     assert await users.find(user.email) is None
-    assert await users.count() == 0
+    assert await users.store.count() == 0
     assert await leftovers(users) == []
 
 

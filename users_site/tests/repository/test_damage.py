@@ -130,7 +130,7 @@ async def test_broken_record_can_be_deleted(users: UserRepository) -> None:
     await users.delete(user.id)
     with pytest.raises(UserNotFound):
         await users.get(user.id)
-    assert await users.count() == 0
+    assert await users.store.count() == 0
 
 
 async def test_stale_claim_finds_nobody(users: UserRepository, caplog: pytest.LogCaptureFixture) -> None:

@@ -51,7 +51,7 @@ async def test_writes_at_once_wait_together(repository):
         users = repository(server, Durability.FSYNC)
         await asyncio.gather(*(users.create("Ada", fresh_email(), "user") for _ in range(200)))
         assert calls(server, "waitaof") <= 4
-        assert await users.count() == 200
+        assert await users.store.count() == 200
 
 
 async def test_each_kind_of_write_waits_and_reads_do_not(repository):
@@ -118,7 +118,7 @@ async def test_close_ends_the_connections_of_reads_and_of_durable_writes(reposit
     with valkey(*AOF, "appendfsync always") as server:
         users = repository(server, Durability.FSYNC)
         await users.create("Ada", fresh_email(), "user")
-        await users.count()
+        await users.store.count()
         assert len(server.client().client_list()) == 3
         await users.close()
         async with asyncio.timeout(5):
@@ -176,7 +176,7 @@ async def test_a_caller_without_time_gets_the_fate_of_its_write(repository):
         with pytest.raises(StoreUnavailable) as caught:
             await queued
         assert not caught.value.uncertain
-        assert await users.count() == 1
+        assert await users.store.count() == 1
         await asyncio.sleep(1.2)
         server.freeze()
         with pytest.raises(StoreUnavailable) as caught:

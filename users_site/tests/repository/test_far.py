@@ -27,7 +27,7 @@ async def test_user_moves_through_partitions_and_back(process: Process) -> None:
         assert await users.find(former) is None
         await users.create("Eve", former, "user")  # free at once
         user = User.from_document(document)
-    assert await users.count() == 7
+    assert await users.store.count() == 7
 
 
 async def test_far_user_keeps_the_email_against_others(process: Process) -> None:

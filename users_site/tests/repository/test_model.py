@@ -214,7 +214,7 @@ class UsersMachine(RuleBasedStateMachine):
     @invariant()
     def every_user_is_as_in_the_model(self) -> None:
         if self.model or self.dead:
-            assert self.wait(self.users.count()) == len(self.model)
+            assert self.wait(self.users.store.count()) == len(self.model)
             for user_id, user in self.model.items():
                 assert self.wait(self.users.get(user_id)) == user.document()
                 assert self.wait(self.users.find(user.email)) == user.document()

@@ -66,6 +66,6 @@ async def test_users_are_served_and_kept_when_a_move_fails_and_when_it_succeeds(
                 if isinstance(error, Exception)
             ]
             assert not errors
-            assert await users.count() >= len(made)
+            assert await users.store.count() >= len(made)
             assert made <= {*await walk(users, 100, "older")}
         await users.close()

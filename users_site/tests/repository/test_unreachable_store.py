@@ -18,7 +18,6 @@ METHODS: dict[str, Callable[[UserRepository], Awaitable[object]]] = {
     "update": lambda users: users.update(UNKNOWN, to(name="Grace")),
     "delete": lambda users: users.delete(UNKNOWN),
     "probe": lambda users: users.probe(),
-    "count": lambda users: users.count(),
 }
 
 

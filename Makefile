@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-fast mutants end-to-end lint fix check schema client docs rename new-service verify render images kind observe sbom audit bench drill lock
-.PHONY: install-services test-site test-coverage validators verify-schema verify-deploy verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename verify-service
+.PHONY: environments install-services test-site test-coverage validators verify-schema verify-deploy verify-clients verify-bench verify-browser verify-drills verify-restore verify-fuzz verify-rename verify-service
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -85,7 +85,7 @@ new-service: .venv/.requirements-dev ## a service of your own behind the gateway
 	@$(PY) -m tools.new_service "$(NAME)" && $(PY) deploy/bin/monitoring_component.py && $(PY) -m ruff check --fix-only --quiet && $(PY) -m ruff format --quiet && $(MAKE) --no-print-directory schema
 
 # Two at a time: each computes on one core, or waits. The drills have bounds, so they run alone.
-verify: .venv/.requirements-verify .venv/.requirements-dev .venv/policy/.requirements-policy .venv/docs/.requirements-docs validators ## slow checks: docs, manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing, rename, new service
+verify: environments validators ## slow checks: docs, manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing, rename, new service
 	@$(MAKE) --no-print-directory -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(VERIFY)
 	@$(MAKE) --no-print-directory verify-drills
 
@@ -183,6 +183,13 @@ spectacular = DEBUG=true AUTH=none USER_SERVICE_URL=http://unused REDIS_URL=redi
 compile = $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links -o $(1).txt $(1).in
 
+# Several at a time with -j: each has its own folder and log.
+environments: .venv/.requirements-verify .venv/policy/.requirements-policy .venv/docs/.requirements-docs
+
+# It has all pins of these two (tools/lint/locks.py): one run of pip in place of three.
+.venv/.requirements-verify: requirements-verify.txt | .venv/bin/pip
+	@$(call install,.venv) && touch .venv/.requirements-run .venv/.requirements-dev
+
 # A lock is installed once, and again when it has changed.
 .venv/.%: %.txt | .venv/bin/pip
 	@$(call install,.venv)
@@ -197,8 +204,8 @@ compile = $(PY) -m uv pip compile --universal --python-version 3.11 --generate-h
 own = $(PY) -m venv --without-pip $(1) && $(call install,$(1))
 
 install = echo "Installing $< into $(1)"; \
-	$(PIP_INSTALL) -r $< >.venv/pip.log 2>&1 || { \
-		echo "error: $< cannot be installed: $$(grep -m 1 '^ERROR' .venv/pip.log || tail -n 1 .venv/pip.log) (more: .venv/pip.log)" >&2; \
+	$(PIP_INSTALL) -r $< >$(1)/pip.log 2>&1 || { \
+		echo "error: $< cannot be installed: $$(grep -m 1 '^ERROR' $(1)/pip.log || tail -n 1 $(1)/pip.log) (more: $(1)/pip.log)" >&2; \
 		exit 1; }; \
 	touch $@
 

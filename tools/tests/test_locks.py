@@ -1,5 +1,7 @@
 """`python -m tools.lint.locks` finds a lock that no longer fits its input, without an index."""
 
+from pathlib import Path
+
 import pytest
 
 from tools.lint.locks import NAMES, main, stale
@@ -16,47 +18,30 @@ sqlparse==0.6.1 \\
 """
 
 
-@pytest.fixture
-def findings(tmp_path, monkeypatch):
-    """What is found between an input and a lock."""
+@pytest.mark.parametrize(
+    ("asked", "lock", "found"),
+    [
+        ("Django[argon2]>=5.2,<5.3  # the LTS\n", LOCK, []),
+        ("django\nredis\n", LOCK, ["requirements.txt has no redis, which requirements.in asks for"]),
+        ("sqlparse\n", LOCK, ["requirements.txt has django, which requirements.in does not ask for"]),
+        ("django<5\n", LOCK, ["requirements.txt has django 5.2.19, and requirements.in asks for django<5"]),
+        ("django\n", LOCK.replace("--hash=sha256:bb", ""), ["requirements.txt has sqlparse without a hash"]),
+        ("-r base.txt\ndjango\n", LOCK, ["requirements.txt has another sqlparse than base.txt"]),
+    ],
+    ids=["fits", "name added", "name removed", "other version", "no hash", "other version in an included lock"],
+)
+def test_differences_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, lock: str, found: list[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
-
-    def _findings(asked: str, lock: str = LOCK) -> list[str]:
-        asked_path, lock_path = tmp_path / "requirements.in", tmp_path / "requirements.txt"
-        asked_path.write_text(asked)
-        lock_path.write_text(lock)
-        return [text.replace(f"{tmp_path}/", "") for text in stale(asked_path, lock_path)]
-
-    return _findings
+    Path("base.txt").write_text("sqlparse==0.7.0 \\\n    --hash=sha256:cc\n")
+    Path("requirements.in").write_text(asked)
+    Path("requirements.txt").write_text(lock)
+    assert list(stale(Path("requirements.in"), Path("requirements.txt"))) == found
 
 
-def test_fitting_lock_has_no_findings(findings):
-    assert findings("Django[argon2]>=5.2,<5.3  # the LTS\n") == []
-
-
-def test_added_name_is_found(findings):
-    assert findings("django\nredis\n") == ["requirements.txt has no redis, which requirements.in asks for"]
-
-
-def test_removed_name_is_found(findings):
-    assert findings("sqlparse\n") == ["requirements.txt has django, which requirements.in does not ask for"]
-
-
-def test_other_version_is_found(findings):
-    assert findings("django<5\n") == ["requirements.txt has django 5.2.19, and requirements.in asks for django<5"]
-
-
-def test_missing_hash_is_found(findings):
-    lock = LOCK.replace("    --hash=sha256:bb\n", "")
-    assert findings("django\n", lock) == ["requirements.txt has sqlparse without a hash"]
-
-
-def test_included_lock_in_another_version_is_found(findings, tmp_path):
-    (tmp_path / "base.txt").write_text("sqlparse==0.7.0 \\\n    --hash=sha256:cc\n")
-    assert findings("-r base.txt\ndjango\n") == ["requirements.txt has another sqlparse than base.txt"]
-
-
-def test_stale_lock_is_exit_code_1_and_a_line_with_the_cure(findings, tmp_path, capsys):
+def test_stale_lock_is_exit_code_1_and_a_line_with_the_cure(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     for name in NAMES:
         (tmp_path / f"{name}.in").write_text("")
         (tmp_path / f"{name}.txt").write_text("")

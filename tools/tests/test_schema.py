@@ -75,7 +75,6 @@ BREAKS: dict[str, tuple[Change, str]] = {
         put("paths", USER, "get", "responses", "404", content={"text/plain": {"schema": {}}}),
         f"GET {USER} → 404 application/problem+json: the media type is gone",
     ),
-    "response field removed": (drop(*ANSWER, "properties", "role"), "application/json, role: the field is gone"),
     "response field removed inside a list": (
         drop(*ANSWER, "properties", "role"),
         f"GET {USERS} → 200 application/json, results, items, role: the field is gone",
@@ -112,7 +111,6 @@ BREAKS: dict[str, tuple[Change, str]] = {
         put("components", "schemas", "PatchedUserRequest", "properties", role={"$ref": "#/components/schemas/Role"}),
         f"PATCH {USER}, body application/json, role: type null is not allowed any more",
     ),
-    "pattern changed": (put(*REQUEST, "properties", "email", pattern="^x"), "body application/json, email: pattern is"),
     "pattern narrowed": (
         put(*REQUEST, "properties", "email", pattern="^[A-Za-z0-9]+@.+$"),
         "body application/json, email: pattern is",

@@ -15,6 +15,8 @@ from tests.site import COLLECTION, NOWHERE, SITE, UNKNOWN_USER, patient_service
 from tests.wire import connect, exchange, get, read
 from tools.processes.service import Service, service
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 30
 
 

@@ -7,6 +7,8 @@ import pytest
 from common import __version__
 from common.tests.test_commands import MANAGE, OURS, manage
 
+pytestmark = pytest.mark.slow
+
 WRONG = {
     "a command that is close to one": (["runservr"], "do you mean runserver?"),
     "a command like no other": (["xyzzy"], f"{MANAGE} help"),

@@ -12,6 +12,8 @@ from deploy.tests.conftest import DEPLOY, Load
 from deploy.tests.pipelines.cluster import plural
 from packages.preflight import render
 
+pytestmark = pytest.mark.slow
+
 Right = tuple[str, str]
 """API group and resource."""
 

@@ -16,6 +16,8 @@ from deploy.tests.programs import run, succeeded
 from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod, shared_limit_pod
 from tools.processes.service import service
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:

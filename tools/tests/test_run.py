@@ -6,8 +6,12 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tools.run.services import ROOT
 from tools.tests.conftest import Run, request
+
+pytestmark = pytest.mark.slow
 
 
 def seeded(run: Run, count: int) -> object:

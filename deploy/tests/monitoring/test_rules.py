@@ -24,6 +24,8 @@ from deploy.tests.monitoring.rule_files import (
 )
 from deploy.tests.programs import run, succeeded
 
+pytestmark = pytest.mark.slow
+
 SEVERITIES = {"critical", "warning"}
 BASE = "https://github.com/devops-challenge/users-gateway/blob/main/docs/runbooks/"
 ALERTS = alerts()

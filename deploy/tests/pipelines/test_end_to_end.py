@@ -13,6 +13,8 @@ from deploy.tests.programs import succeeded
 from tools.processes.service import Service, free_port, service
 from tools.processes.store import Store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def dev_gateway(tmp_path: Path, shared_store: Store) -> Iterator[Service]:

@@ -18,6 +18,8 @@ from gateway_site.tests.management.faulty import Fault, faulty_gateway
 from tests.http_server import Handler, http_server
 from tools.processes.service import Service, free_port
 
+pytestmark = pytest.mark.slow
+
 STEPS = [
     "live",
     "health",

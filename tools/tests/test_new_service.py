@@ -89,6 +89,8 @@ def test_service_is_written_once_and_the_next_has_another_port(clone: Path) -> N
         [sys.executable, "-m", "tools.new_service", "orders"], cwd=clone, capture_output=True, text=True, check=False
     )
     assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+    build = "from orders_site.asgi import application; application()"
+    run(clone, "env", "DEBUG=true", "REDIS_URL=redis://127.0.0.1:1", sys.executable, "-c", build)
     left = [path for path in (clone / "orders_site").rglob("*.py") if "widget" in path.read_text().lower()]
     assert left == []
 

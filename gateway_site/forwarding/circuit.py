@@ -42,7 +42,8 @@ class CircuitOpen(UpstreamError):
 
 
 class Circuit:
-    """For one service and one event loop. Call `admit()` before a request, then exactly one of the other methods.
+    """For one service and one event loop. Call `admit()` before a request, then exactly one of the other methods with what it
+    returned: a request that ends in a later state than the one it was admitted in says nothing about that state.
 
     Opens at `failure_rate`, or after `max_timeouts` consecutive time-outs: with little traffic a rate comes too late.
     `changed` is called with each new state.
@@ -58,6 +59,7 @@ class Circuit:
     ) -> None:
         self._max_timeouts, self._failure_rate, self._changed, self._clock = max_timeouts, failure_rate, changed, clock
         self.state = CLOSED
+        self._changes = 0
         self._second = 0
         self._reset()
 
@@ -69,12 +71,13 @@ class Circuit:
 
     def _enter(self, state: State) -> None:
         self.state = state
+        self._changes += 1
         self._changed(state)
 
-    def admit(self) -> None:
-        """Raises CircuitOpen if no request may be sent now."""
+    def admit(self) -> int:
+        """The number of changes so far. Raises CircuitOpen if no request may be sent now."""
         if self.state is CLOSED:
-            return
+            return self._changes
         if self.state is OPEN:
             left = self._retry_at - self._clock()
             if left > 0:
@@ -83,24 +86,29 @@ class Circuit:
         if self._is_probing:
             raise CircuitOpen(0.0)
         self._is_probing = True
+        return self._changes
 
-    def succeeded(self) -> None:
+    def succeeded(self, admitted: int) -> None:
         """An answer arrived, whatever its status."""
+        if admitted != self._changes:
+            return
         self._timeouts = 0
         if self.state is CLOSED:
             self._bucket()[0] += 1
-        elif self.state is HALF_OPEN:
+        else:
             self._is_probing = False
             self._successes += 1
             if self._successes >= CLOSE_AFTER:
                 self._reset()
                 self._enter(CLOSED)
 
-    def failed(self, *, is_timeout: bool = False) -> None:
+    def failed(self, admitted: int, *, is_timeout: bool = False) -> None:
         """No answer, or a broken one."""
+        if admitted != self._changes:
+            return
         if self.state is HALF_OPEN:
             self._open()
-        elif self.state is CLOSED:
+        else:
             self._timeouts = self._timeouts + 1 if is_timeout else 0
             bucket = self._bucket()
             bucket[0] += 1
@@ -111,9 +119,9 @@ class Circuit:
             if is_failing or self._timeouts >= self._max_timeouts:
                 self._open()
 
-    def ignored(self) -> None:
+    def ignored(self, admitted: int) -> None:
         """The outcome depends on the client or on this process, not on the service."""
-        if self.state is HALF_OPEN:
+        if admitted == self._changes:
             self._is_probing = False
 
     def _open(self) -> None:

@@ -111,7 +111,7 @@ class Service:
         return self._client.is_out(address) or self._budget.spend()
 
     async def _attempt(self, request: Outgoing, attempt: int, left: float, avoided: Collection[str]) -> Answer:
-        self.circuit.admit()
+        admitted = self.circuit.admit()
         started = time.perf_counter()
         outcome: str | int = "cancelled"
         try:
@@ -125,30 +125,30 @@ class Service:
             else:
                 answer = await self._client.request(request, left, more, avoided)
             outcome = answer.status
-            self.circuit.succeeded()
+            self.circuit.succeeded(admitted)
         except UpstreamError as error:
             outcome = error.reason
-            self._record(error, request)
+            self._record(error, request, admitted)
             raise
         except ValueError as error:
             outcome = "invalid"
-            self.circuit.ignored()
+            self.circuit.ignored(admitted)
             raise Problem("malformed-request", "This request cannot be forwarded.") from error
         except BaseException:
-            self.circuit.ignored()
+            self.circuit.ignored(admitted)
             raise
         finally:
             observe_upstream(self.name, request.method, outcome, time.perf_counter() - started)
         return answer
 
-    def _record(self, error: UpstreamError, request: Outgoing) -> None:
+    def _record(self, error: UpstreamError, request: Outgoing, admitted: int) -> None:
         is_timeout = isinstance(error, (UpstreamTimeout, ConnectTimeout))
         # The time of a streamed body is its client's: slow clients must not open the circuit, nor must one address of several.
         is_clients = is_timeout and request.is_streamed
         if isinstance(error, PoolFull) or is_clients or self._client.is_out(error.address):
-            self.circuit.ignored()
+            self.circuit.ignored(admitted)
         else:
-            self.circuit.failed(is_timeout=is_timeout)
+            self.circuit.failed(admitted, is_timeout=is_timeout)
 
     async def _check_live(self) -> None:
         """Raises CircuitOpen: a client's request waits its whole time for a frozen service, this PROBE_SECONDS."""

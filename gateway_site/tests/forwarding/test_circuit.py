@@ -1,5 +1,7 @@
 """The circuit breaker, on a clock of the test's own."""
 
+from collections.abc import Callable
+
 import pytest
 
 from gateway_site.forwarding import circuit
@@ -26,14 +28,12 @@ def breaker(clock: Clock, states: list[State]) -> Circuit:
 
 def fail(breaker: Circuit, times: int, *, is_timeout: bool = False) -> None:
     for _ in range(times):
-        breaker.admit()
-        breaker.failed(is_timeout=is_timeout)
+        breaker.failed(breaker.admit(), is_timeout=is_timeout)
 
 
 def succeed(breaker: Circuit, times: int = 1) -> None:
     for _ in range(times):
-        breaker.admit()
-        breaker.succeeded()
+        breaker.succeeded(breaker.admit())
 
 
 def opened(breaker: Circuit) -> Circuit:
@@ -42,11 +42,11 @@ def opened(breaker: Circuit) -> Circuit:
     return breaker
 
 
-def half_open(breaker: Circuit, clock: Clock) -> Circuit:
+def half_open(breaker: Circuit, clock: Clock) -> int:
+    """What `admit` returned to the first probe."""
     opened(breaker)
     clock.now += 1.2
-    breaker.admit()
-    return breaker
+    return breaker.admit()
 
 
 def test_nineteen_failures_are_too_few_for_a_rate(breaker: Circuit) -> None:
@@ -120,7 +120,7 @@ def test_timeouts_with_other_outcomes_in_between_do_not(breaker: Circuit, betwee
 
 def test_other_failures_are_not_timeouts(breaker: Circuit) -> None:
     for _ in range(MAX_TIMEOUTS):
-        breaker.failed()
+        breaker.failed(breaker.admit())
     assert breaker.state is State.CLOSED
 
 
@@ -143,19 +143,19 @@ def test_an_open_one_refuses_and_shows_the_time_to_its_probe(
 
 
 def test_half_open_it_admits_one_probe_at_a_time(breaker: Circuit, clock: Clock) -> None:
-    half_open(breaker, clock)
+    probe = half_open(breaker, clock)
     assert breaker.state is State.HALF_OPEN
     with pytest.raises(CircuitOpen) as caught:
         breaker.admit()
     assert caught.value.seconds == 0
-    breaker.succeeded()
+    breaker.succeeded(probe)
     breaker.admit()
     with pytest.raises(CircuitOpen):
         breaker.admit()
 
 
 def test_three_successes_close_it(breaker: Circuit, clock: Clock, states: list[State]) -> None:
-    half_open(breaker, clock).succeeded()
+    breaker.succeeded(half_open(breaker, clock))
     succeed(breaker, 1)
     assert states == [State.OPEN, State.HALF_OPEN]
     succeed(breaker, 1)
@@ -165,25 +165,42 @@ def test_three_successes_close_it(breaker: Circuit, clock: Clock, states: list[S
 
 
 def test_a_failed_probe_opens_it_again(breaker: Circuit, clock: Clock) -> None:
-    half_open(breaker, clock).failed()
+    breaker.failed(half_open(breaker, clock))
     assert breaker.state is State.OPEN
     with pytest.raises(CircuitOpen):
         breaker.admit()
 
 
 def test_a_probe_whose_client_disconnected_frees_its_place(breaker: Circuit, clock: Clock) -> None:
-    half_open(breaker, clock).ignored()
+    breaker.ignored(half_open(breaker, clock))
     breaker.admit()
     with pytest.raises(CircuitOpen):
         breaker.admit()
 
 
-def test_late_outcomes_change_nothing_while_it_is_open(breaker: Circuit) -> None:
+@pytest.mark.parametrize("outcome", [Circuit.succeeded, Circuit.failed, Circuit.ignored])
+def test_the_outcome_of_a_request_from_an_earlier_state_changes_nothing(
+    breaker: Circuit, clock: Clock, outcome: Callable[[Circuit, int], None]
+) -> None:
+    earlier = breaker.admit()
+
+    def end_late() -> None:
+        state = breaker.state
+        for _ in range(20):
+            outcome(breaker, earlier)
+        assert breaker.state is state
+
     opened(breaker)
-    breaker.succeeded()
-    breaker.failed()
-    breaker.ignored()
-    assert breaker.state is State.OPEN
+    end_late()
+    clock.now += 1.2
+    probe = breaker.admit()
+    end_late()
+    with pytest.raises(CircuitOpen):
+        breaker.admit()
+    breaker.succeeded(probe)
+    succeed(breaker, 2)
+    end_late()
+    assert breaker.state is State.CLOSED
 
 
 def test_the_constants_are_those_of_the_documentation() -> None:

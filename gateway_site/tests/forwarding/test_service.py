@@ -135,11 +135,11 @@ async def test_the_fate_of_a_sent_attempt_outlasts_a_refused_retry(
     own_upstream.default = reset
     admit, admitted = users.circuit.admit, []
 
-    def refuse_the_second() -> None:
-        admit()
-        admitted.append(1)
+    def refuse_the_second() -> int:
+        admitted.append(admit())
         if len(admitted) > 1:
             raise later
+        return admitted[0]
 
     monkeypatch.setattr(users.circuit, "admit", refuse_the_second)
     problem = await ask(users, "POST", KEY)

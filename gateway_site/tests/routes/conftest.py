@@ -77,7 +77,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
         yield run
 
 
-def metric(gateway: Service, series: str) -> float:
+def metric(gateway: Service | Served, series: str) -> float:
     """The value of a series; 0 without one."""
     text = requests.get(f"{gateway.url}/metrics", timeout=10).text
     return next((float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"{series} ")), 0.0)

@@ -4,14 +4,18 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import requests
 
+from gateway_site.forwarding import reload
+from gateway_site.forwarding.metrics import REFUSED
 from gateway_site.tests.routes.conftest import eventually, metric
 from tests.log_lines import lines
 from tests.recording import Recording, recording
+from tests.serving import Served, serving
 from tools.processes.service import Service
 
 pytestmark = pytest.mark.slow
@@ -28,14 +32,13 @@ def gateway(start: Callable[..., Service], recorded: Recording) -> Service:
     return start(table(a=recorded.url), USER_SERVICE_URL=recorded.url, DRAIN_SECONDS="1")
 
 
-def write(gateway: Service, text: str) -> None:
+def write(folder: Path, text: str) -> None:
     """As a ConfigMap is replaced: by a rename."""
-    folder = gateway.log.parent
     (folder / "new").write_text(text)
     (folder / "new").rename(folder / "routes.toml")
 
 
-def status(gateway: Service, path: str) -> int:
+def status(gateway: Service | Served, path: str) -> int:
     return requests.get(gateway.url + path, timeout=SECONDS).status_code
 
 
@@ -52,11 +55,11 @@ def test_a_change_takes_effect_without_a_lost_request(gateway: Service, recorded
     for thread in threads:
         thread.start()
     with recording() as second:
-        write(gateway, table(a=recorded.url, b=second.url))
+        write(gateway.log.parent, table(a=recorded.url, b=second.url))
         if signalled:
             os.kill(gateway.process.pid, signal.SIGHUP)
         eventually(lambda: status(gateway, "/b") == 200)
-        write(gateway, table(a=second.url))  # the upstream of /a is another one now
+        write(gateway.log.parent, table(a=second.url))  # the upstream of /a is another one now
         eventually(lambda: status(gateway, "/b") == 404)
         if signalled:
             eventually(lambda: "draining" in [line["message"] for line in lines(gateway)])
@@ -70,7 +73,7 @@ def test_a_change_takes_effect_without_a_lost_request(gateway: Service, recorded
 
 def test_a_bad_file_leaves_the_old_routes_and_says_so(gateway: Service, recorded: Recording) -> None:
     assert metric(gateway, "routes_refused") == 0
-    write(gateway, table(b=recorded.url, health=recorded.url))
+    write(gateway.log.parent, table(b=recorded.url, health=recorded.url))
     eventually(lambda: metric(gateway, "routes_refused") == 1)
     assert (status(gateway, "/a"), status(gateway, "/b"), status(gateway, "/health")) == (200, 404, 200)
     (refused,) = [line for line in lines(gateway) if line["level"] == "error"]
@@ -82,29 +85,42 @@ def test_a_bad_file_leaves_the_old_routes_and_says_so(gateway: Service, recorded
     os.kill(gateway.process.pid, signal.SIGHUP)  # a worker that starts meanwhile has the old routes too
     eventually(lambda: "stopped" in [line["message"] for line in lines(gateway)])
     assert status(gateway, "/a") == 200
-    write(gateway, table(b=recorded.url))
+    write(gateway.log.parent, table(b=recorded.url))
     eventually(lambda: status(gateway, "/b") == 200)
     assert metric(gateway, "routes_refused") == 0
 
 
-def test_a_schema_that_comes_after_its_table_or_changes_is_read(gateway: Service, recorded: Recording) -> None:
+@pytest.fixture
+def served(tmp_path: Path, recorded: Recording, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """In this process; it reads a refused table again at once."""
+    monkeypatch.setattr(reload, "RETRY_SECONDS", 0.1)
+    REFUSED.set(0)
+    write(tmp_path, table(a=recorded.url))
+    with serving("gateway_site", ROUTES=str(tmp_path / "routes.toml"), USER_SERVICE_URL=recorded.url) as running:
+        yield running
+
+
+def test_a_schema_that_comes_after_its_table_or_changes_is_read(
+    served: Served, tmp_path: Path, recorded: Recording
+) -> None:
     def paths() -> set[str]:
-        found = requests.get(f"{gateway.url}/api/openapi.json", timeout=SECONDS).json()["paths"]
+        found = requests.get(f"{served.url}/api/openapi.json", timeout=SECONDS).json()["paths"]
         return {path for path in found if path.startswith("/a")} - {path for path in found if path.startswith("/api")}
 
     assert paths() == set()
-    write(gateway, f'{table(a=recorded.url)}schema = "a.yaml"\n')
-    eventually(lambda: metric(gateway, "routes_refused") == 1)
+    write(tmp_path, f'{table(a=recorded.url)}schema = "a.yaml"\n')
+    eventually(lambda: metric(served, "routes_refused") == 1)
+    time.sleep(1.2)  # it is refused again, and not logged again
     for name in ("x", "y"):
-        (gateway.log.parent / "a.yaml").write_text(
-            f"{{openapi: 3.1.0, paths: {{/a/{name}: {{get: {{responses: {{}}}}}}}}}}"
-        )
+        (tmp_path / "a.yaml").write_text(f"{{openapi: 3.1.0, paths: {{/a/{name}: {{get: {{responses: {{}}}}}}}}}}")
         eventually(lambda name=name: paths() == {f"/a/{name}"})
-    assert metric(gateway, "routes_refused") == 0
-    assert sum(line["level"] == "error" for line in lines(gateway)) == 1
+    assert metric(served, "routes_refused") == 0
+    assert sum(f"{tmp_path}/a.yaml" in line.get("reason", "") for line in lines(served)) == 1
 
 
-def test_a_longer_time_than_the_drain_allows_needs_a_restart(gateway: Service, recorded: Recording) -> None:
-    write(gateway, table(b=recorded.url) + "timeout_ms = 60000\n")
-    eventually(lambda: metric(gateway, "routes_refused") == 1)
-    assert status(gateway, "/a") == 200
+def test_a_longer_time_than_the_drain_allows_needs_a_restart(
+    served: Served, tmp_path: Path, recorded: Recording
+) -> None:
+    write(tmp_path, table(b=recorded.url) + "timeout_ms = 60000\n")
+    eventually(lambda: metric(served, "routes_refused") == 1)
+    assert status(served, "/a") == 200

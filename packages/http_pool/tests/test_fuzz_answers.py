@@ -51,7 +51,7 @@ def parse(pieces: list[bytes], *, is_head: bool) -> tuple[object, ...]:
     return (parser.complete, parser.status, tuple(parser.headers), parser.take_body(), parser.keep_alive)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(data=st.one_of(damaged(SEEDS, PIECES), st.binary(max_size=200)), is_head=st.booleans())
 def test_nothing_but_a_bad_answer_is_raised(data: bytes, is_head: bool) -> None:
     found = parse([data], is_head=is_head)
@@ -66,7 +66,7 @@ def test_nothing_but_a_bad_answer_is_raised(data: bytes, is_head: bool) -> None:
             assert len(body) == int(lengths[0])  # type: ignore[arg-type]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(data=damaged(SEEDS, PIECES), is_head=st.booleans(), cuts=st.lists(st.integers(1, 120), max_size=5))
 def test_the_result_does_not_depend_on_the_pieces(data: bytes, is_head: bool, cuts: list[int]) -> None:
     bounds = [0, *sorted({cut for cut in cuts if cut < len(data)}), len(data)]

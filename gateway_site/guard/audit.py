@@ -1,4 +1,4 @@
-"""One line of the logger `audit` for each write: caller, action, user, address, result.
+"""One line of the logger `audit` for each write: caller, method, resource, address, result.
 
 Logged at every LOG_LEVEL (settings.py); the request ID joins it to the access line.
 """
@@ -7,19 +7,14 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from common.http import problems
+from common.http.problem import Problem
 from common.http.request import ClientGone, Request
 from common.http.response import Response
 
 logger = logging.getLogger("audit")
 
-ACTIONS = {"POST": "create_user", "PUT": "replace_user", "PATCH": "update_user", "DELETE": "delete_user"}
-
 CLIENT_GONE = 499
-UNKNOWN = frozenset({CLIENT_GONE, 502, 504})
-"""The write may have happened: no answer of the user service reached the gateway, or none the client."""
-
-MAX_ID = 64
+MOST_CHARACTERS = 200
 
 
 async def recorded(request: Request, answering: Coroutine[Any, Any, Response]) -> Response:
@@ -32,17 +27,18 @@ async def recorded(request: Request, answering: Coroutine[Any, Any, Response]) -
     except ClientGone:
         raise
     except Exception as error:
-        status = problems.from_exception(error, request.site).status
+        status = error.status if isinstance(error, Problem) else 500
         raise
     finally:
         _log(request, status, location)
 
 
 def _log(request: Request, status: int, location: bytes | None) -> None:
+    resource = location.decode("latin-1") if location is not None and status == 201 else request.client_path
     fields = {
-        "action": ACTIONS.get(request.method or "", "other"),
+        "method": request.method,
+        "resource": resource[:MOST_CHARACTERS],
         "principal": request.principal,
-        "user_id": _user_id(request, location),
         "remote_addr": request.remote_addr,
         "status_code": status,
         "result": _result(status),
@@ -51,16 +47,7 @@ def _log(request: Request, status: int, location: bytes | None) -> None:
 
 
 def _result(status: int) -> str:
-    if status in UNKNOWN:
-        return "unknown"
     if status < 400:
         return "done"
-    return "refused" if status < 500 else "failed"
-
-
-def _user_id(request: Request, location: bytes | None) -> str | None:
-    """The user in the path, as the client sent it; of a new user the one in Location."""
-    if request.method != "POST":
-        _, _, tail = request.path.partition("/users/")
-        return tail[:MAX_ID] or None
-    return location.rpartition(b"/")[2].decode("latin-1") if location else None
+    # After 499 and 5xx the change may have been made: the upstream's 503 can follow a write that no replica confirmed.
+    return "refused" if status < CLIENT_GONE else "unknown"

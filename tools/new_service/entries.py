@@ -50,28 +50,35 @@ def enter(root: Path, name: str, port: int) -> None:
         (root / path).write_text(new, encoding="utf-8")
 
 
+def again(text: str, pattern: str, *changes: tuple[str, str]) -> str:
+    """What the pattern finds at the beginnings of lines, and after each the same with these changes."""
+
+    def twice(found: re.Match[str]) -> str:
+        copy = found[0]
+        for old, new in changes:
+            copy = re.sub(old, new, copy)
+        return found[0] + copy
+
+    return re.sub(pattern, twice, text, flags=re.MULTILINE)
+
+
 def doubled(text: str, service: str) -> str:
     """Each line about the user service's image or secret, once more for this one."""
-    line = r"^.*(?:name: user-service, newName|/user-service-secrets`).*\n"
-    return re.sub(line, lambda found: found[0] + found[0].replace("user-service", service), text, flags=re.MULTILINE)
+    return again(text, r"^.*(?:name: user-service, newName|/user-service-secrets`).*\n", ("user-service", service))
 
 
 def promotable(text: str, service: str) -> str:
     """An environment with the service's image too, never promoted."""
-    never = f"sha256:{0:064}"
-    entry = re.compile(r"^  - name: \S+/user-service\n.*\n    digest: (\S+)\n", re.MULTILINE)
-    return entry.sub(lambda found: found[0] + found[0].replace("user-service", service).replace(found[1], never), text)
+    never = ("sha256:.*", f"sha256:{0:064}")
+    return again(text, r"^  - name: \S+/user-service\n.*\n    digest: .*\n", ("user-service", service), never)
 
 
 def composed(text: str, name: str, service: str, port: int) -> str:
     """The user service's container and scrape target once more, and the gateway's route to it."""
-
-    def copied(found: re.Match[str]) -> str:
-        copy = found[0].replace("user-service", service).replace("3001", str(port))
-        return found[0] + copy.replace("target: users", f"target: {name}").replace("base/users", f"base/{name}")
-
+    changes = [("user-service", service), ("3001", str(port)), ("target: users", f"target: {name}")]
+    changes.append(("base/users", f"base/{name}"))
+    text = again(text, r"^  user-service:\n(?:    .*\n)+\n|^.*user-service:3001.*\n", *changes)
     route = f"/api/{name}=http://{service}:{port}/{name}"
-    text = re.sub(r"^  user-service:\n(?:    .*\n)+\n|^.*user-service:3001.*\n", copied, text, flags=re.MULTILINE)
     if "      ROUTES: " in text:
         return re.sub(r"^      ROUTES: .*", lambda found: f"{found[0]},{route}", text, flags=re.MULTILINE)
     return text.replace("      AUTH: none\n", f"      AUTH: none\n      ROUTES: {route}\n")
@@ -97,12 +104,9 @@ def roomier(text: str) -> str:
 
 def dev(text: str, name: str, service: str) -> str:
     """Dev's overlay: image, secret, the image of this machine, no budget with one replica."""
-    secret = re.compile(r"^  - name: user-service-secrets\n.*\n", re.MULTILINE)
-    text = secret.sub(lambda found: found[0] + found[0].replace("user-service", service), doubled(text, service))
-    patch = "  - path: deployment-users.yaml\n    target: { kind: Deployment, name: user-service }\n"
-    text = text.replace(
-        patch, patch + patch.replace("deployment-users", f"deployment-{name}").replace("user-service", service)
-    )
+    text = again(doubled(text, service), r"^  - name: user-service-secrets\n.*\n", ("user-service", service))
+    patch = r"^  - path: deployment-users.yaml\n.*\n"
+    text = again(text, patch, ("deployment-users", f"deployment-{name}"), ("user-service", service))
     return text.replace("name: api-gateway|user-service }", f"name: api-gateway|user-service|{service} }}")
 
 
@@ -113,10 +117,7 @@ def project(text: str, name: str, site: str) -> str:
     text = text.replace('"gateway_site | users_site"', f'"gateway_site | users_site | {site}"')
     text = text.replace('"users_site.repository", ', f'"users_site.repository", "{site}.repository", ')
     text = text.replace('"manage_users.py"]', f'"manage_users.py", "manage_{name}.py"]')
-    banned = '"users_site.settings".msg ='
-    return re.sub(
-        rf"^{banned}.*\n", lambda found: found[0] + found[0].replace("users_site", site), text, flags=re.MULTILINE
-    )
+    return again(text, r'^"users_site\.settings"\.msg =.*\n', ("users_site", site))
 
 
 def dockerfile(text: str, name: str, service: str, port: int) -> str:

@@ -64,6 +64,7 @@ def test_python_of_a_long_name_is_clean_after_formatting(clone: Path, name: str)
 def test_service_is_written_once_and_the_next_has_another_port(clone: Path) -> None:
     for name in ("orders", "parcels"):
         run(clone, sys.executable, "-m", "tools.new_service", name)
+    run(clone, sys.executable, "manage_orders.py", "check")  # builds the service
     ports = [
         (clone / f"{name}_site/settings.py").read_text().count(port)
         for name, port in (("orders", "3002"), ("parcels", "3003"))

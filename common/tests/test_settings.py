@@ -93,13 +93,11 @@ def start(command: list[str], folder: Path, **settings: str) -> subprocess.Compl
 @pytest.mark.parametrize(
     ("command", "settings", "named"),
     [
-        (["-m", "gateway_site.server"], {"PORT": "many"}, "PORT is 'many': set it to "),
         (
             ["-m", "users_site.server"],
             {"REDIS_URL": f"redis://:{PASSWORD}@h:port/0"},
             "REDIS_URL has a malformed host or port: write ",
         ),
-        (["-m", "users_site.server"], {"REDIS_URL": "redis+sentinel://h:26379"}, "REDIS_URL"),
         (["-m", "gateway_site.server"], {"AUTH": "apikey", "AUTH_API_KEYS_FILE": "/nowhere"}, "AUTH_API_KEYS_FILE"),
         (["-m", "users_site.server"], {"WEB_CONCURRENCY": "many"}, "WEB_CONCURRENCY is 'many': set it to "),
         ([str(ROOT / "manage_users.py"), "check"], {"REDIS_URL": "redis://h:port"}, "REDIS_URL has a malformed host"),

@@ -44,6 +44,9 @@ UNGUARDED = ("/health", "/metrics")
 
 PERCENT = ord("%")
 
+RESTART_SECONDS = 5.0
+"""Between the failure of a background task and its next start."""
+
 Task = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -52,7 +55,7 @@ class Application:
 
     `probes`: the dependencies that /health/ready tests; each returns when its dependency answers, else raises.
     `before_scrape`: awaited before each /metrics. `on_stop`: awaited in order once the server has stopped.
-    `background`: run from start to stop, then cancelled. `samplers`: called twice a second.
+    `background`: run from start to stop, then cancelled; started again after an exception. `samplers`: called twice a second.
     `in_force`: what the start line shows of the site's settings, without secrets.
     `opening`: called first for each request; adds fields to every answer, or answers itself.
     `find`: asked before the patterns, for paths that may change while the application runs.
@@ -167,7 +170,7 @@ class Application:
         await receive()
         if self.site.traces:
             tracing.start(self.site.service, self.site.version)
-        tasks = [asyncio.create_task(run()) for run in self.background]
+        tasks = [asyncio.create_task(_kept_running(run)) for run in self.background]
         logger.info("started", extra={"fields": self.in_force})
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -177,6 +180,16 @@ class Application:
             await stop()
         await asyncio.to_thread(tracing.stop)
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _kept_running(run: Task) -> None:
+    """Starts a background task again when an exception, which is logged, has ended it."""
+    while True:
+        try:
+            return await run()
+        except Exception:
+            logger.exception("background task failed")
+        await asyncio.sleep(RESTART_SECONDS)
 
 
 def admit(request: Request) -> None:

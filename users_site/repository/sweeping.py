@@ -23,7 +23,7 @@ _notices = Notices(logging.getLogger(__name__))
 
 
 class Sweeper:
-    """Looks at the suspects of every partition, again and again. Several processes may do so at once."""
+    """Looks at the suspects of every partition periodically. Several processes may do so at once."""
 
     def __init__(self, far: FarUsers) -> None:
         self.store, self.far = far.store, far
@@ -46,7 +46,7 @@ class Sweeper:
             await self._look(home, email_identity, score)
 
     async def _look(self, home: Partition, email_identity: bytes, score: bytes) -> None:
-        key = f"{home}:{CLAIM}:{email_identity.decode()}"
+        key = f"{home}:{CLAIM}:{email_identity.decode(errors='replace')}"
         claim: bytes = await self.store.execute(home, "claim", b"GET", key) or b""
         verdict = await judge(self.store, claim, key, self.far.patience_ms)
         if verdict is not Verdict.OPEN:

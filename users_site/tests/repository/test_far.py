@@ -123,6 +123,18 @@ async def test_sweeper_keeps_a_claim_that_came_back(process: Process) -> None:
         await users.create("Eve", far, "user")
 
 
+async def test_sweeper_drops_a_suspect_that_is_no_text(process: Process) -> None:
+    """It must not keep the sweeper from the others."""
+    users = process()
+    user, far, elsewhere = await user_in(users, 3), email_in(users, 4), email_in(users, 5)
+    home = users.store.layout.of_email(far)
+    await users.store.execute(home, "test", b"ZADD", home.suspects, 1, b"\xff")
+    for email in (far, elsewhere):
+        await users.update(user.id, to(email=email), email=email)
+    await swept(users)
+    assert await users.store.execute(home, "test", b"ZRANGE", home.suspects, 0, -1) == []
+
+
 async def test_refused_change_leaves_no_intent(process: Process) -> None:
     users = process()
     user, other = await user_in(users, 3), await user_in(users, 4)

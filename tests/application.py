@@ -20,17 +20,14 @@ async def boom(request: Request) -> Any:
 
 
 async def echo(request: Request) -> Any:
-    """Returns the body."""
     return RawResponse(200, [(b"content-type", b"application/octet-stream")], await read_body(request))
 
 
 async def named(request: Request, name: str) -> Any:
-    """A path with a parameter."""
     return HttpResponse(name)
 
 
 async def conflict(request: Request) -> Any:
-    """One of the site's own problems."""
     raise Problem("email-taken", "Another user has this email.")
 
 
@@ -38,5 +35,4 @@ urlpatterns = [path("boom", boom), path("echo", echo), path("things/<str:name>",
 
 
 def application() -> Application:
-    """An application with these paths."""
     return Application(urlpatterns, probes={})

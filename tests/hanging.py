@@ -7,7 +7,6 @@ SECONDS = 60
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Starts, and hangs with the first request."""
     await receive()
     if scope["type"] == "lifespan":
         await send({"type": "lifespan.startup.complete"})

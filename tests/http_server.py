@@ -7,8 +7,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Base of a stand-in's `do_*` methods."""
-
     wbufsize = 1 << 16  # one write per answer: two wait 40 ms for each other
 
     def body(self) -> bytes:

@@ -22,7 +22,6 @@ class Received:
 
     @property
     def line(self) -> bytes:
-        """The request line."""
         return self.head.split(b"\r\n", 1)[0]
 
     @property
@@ -32,7 +31,6 @@ class Received:
         return [(name.lower(), value) for name, value in lines]
 
     def values(self, name: bytes) -> list[bytes]:
-        """Every value of one field."""
         return [value for key, value in self.fields if key == name]
 
 
@@ -55,7 +53,6 @@ class Recording:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def next(self) -> Received:
-        """The next request."""
         return self.received.get(timeout=SECONDS)
 
     def reset(self) -> None:
@@ -65,11 +62,9 @@ class Recording:
         self.received, self.replies = queue.Queue(), queue.Queue()
 
     def pause(self) -> None:
-        """From now on, requests wait."""
         self.open.clear()
 
     def resume(self) -> None:
-        """Answers the waiting requests."""
         self.open.set()
 
     def _accept(self) -> None:
@@ -139,7 +134,6 @@ def broken(answer: bytes) -> Reply:
 
 @contextmanager
 def recording() -> Iterator[Recording]:
-    """A running server."""
     server = Recording()
     try:
         yield server

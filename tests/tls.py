@@ -16,7 +16,6 @@ REQUEST += ["-addext", "subjectAltName=DNS:localhost"]
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Certificate and key."""
     directory = tmp_path_factory.mktemp("tls")
     certificate, key = directory / "cert.pem", directory / "key.pem"
     subprocess.run([*REQUEST, "-keyout", key, "-out", certificate], check=True, capture_output=True)

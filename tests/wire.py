@@ -21,17 +21,14 @@ class Answer:
     body: bytes
 
     def values(self, name: str) -> list[str]:
-        """Every value of one field."""
         return [value for key, value in self.headers if key == name]
 
     def json(self) -> Any:
-        """The body, parsed."""
         return orjson.loads(self.body)
 
 
 @contextmanager
 def connect(port: int) -> Iterator[socket.socket]:
-    """A connection with a time-out of SECONDS."""
     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
         yield connection
 
@@ -48,13 +45,11 @@ def read(connection: socket.socket, method: str = "GET") -> Answer:
 
 
 def exchange(port: int, request: bytes, method: str = "GET") -> Answer:
-    """The answer to these bytes, on a new connection."""
     with connect(port) as connection:
         connection.sendall(request)
         return read(connection, method)
 
 
 def get(path: str, *fields: str, method: str = "GET") -> bytes:
-    """A request head without a body."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *fields]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

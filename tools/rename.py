@@ -18,7 +18,6 @@ LONGEST = 30
 
 
 def main(arguments: list[str]) -> int:
-    """Renames in the working directory."""
     valid = [word for word in arguments if _NAME.fullmatch(word) and len(word) <= LONGEST]
     if len(arguments) != 2 or len(valid) != 2:
         sys.stderr.write(
@@ -35,7 +34,6 @@ def main(arguments: list[str]) -> int:
 
 
 def tracked() -> list[Path]:
-    """The files in git."""
     listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=True).stdout
     return [path for name in listed.split("\0") if name and (path := Path(name)).is_file() and not path.is_symlink()]
 

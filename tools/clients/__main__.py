@@ -78,12 +78,10 @@ CLIENTS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
 
 
 def missing(language: str) -> list[str]:
-    """The programs that this client needs and this machine lacks."""
     return [program for program in CLIENTS[language][1] if shutil.which(program) is None]
 
 
 def main() -> int:
-    """Makes every client; the exit code."""
     failed = False
     for language, (make, _) in CLIENTS.items():
         folder = TARGET / language

@@ -8,6 +8,5 @@ PAGE = ROOT / "docs" / "how-to" / "clients.md"
 
 
 def program(language: str) -> str:
-    """All blocks of one language, joined."""
     blocks = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     return "\n".join(blocks)

@@ -70,7 +70,6 @@ class Options:
         self.rows: list[tuple[str, str]] = []
 
     def add_argument(self, *names: str, **options: Any) -> None:
-        """As argparse's method."""
         value = options.get("metavar") or "|".join(options.get("choices") or ()) or "VALUE"
         value = value if isinstance(value, str) else " ".join(value)
         if not names[0].startswith("-"):
@@ -89,7 +88,6 @@ class Options:
 
 
 def commands() -> str:
-    """The management commands of both sites."""
     text = COMMANDS_HEAD
     for name, site in SITES.items():
         text += f"\n## manage_{name}.py\n"
@@ -113,7 +111,6 @@ def _command(program: str, path: Path) -> str:
 
 
 def metrics() -> str:
-    """The metrics that our code declares."""
     found = {row for folder in WHERE for path in (ROOT / folder).rglob("*.py") for row in _metrics_of(path, folder)}
     return METRICS_HEAD + _rows(sorted(found))
 
@@ -142,7 +139,6 @@ def _metrics_of(path: Path, folder: str) -> Iterator[tuple[str, ...]]:
 
 
 def api() -> str:
-    """The operations of the gateway's schema."""
     paths = yaml.safe_load((ROOT / "docs/openapi/gateway.yaml").read_text("utf-8"))["paths"]
     return API_HEAD + _rows(
         (f"`{method.upper()} {path}`", operation["summary"], ", ".join(sorted(operation["responses"])))
@@ -162,7 +158,6 @@ PAGES: dict[str, Callable[[], str]] = {"commands.md": commands, "metrics.md": me
 
 
 def main() -> None:
-    """Writes every page."""
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "gateway_site.settings",
         "DEBUG": "true",

@@ -50,7 +50,6 @@ class Client(asyncio.Protocol):
         self.transport: Any = transport
 
     def ask(self) -> None:
-        """Sends a request if none is in flight."""
         if not self.is_busy and self.number < self.flood.asking and not self.transport.is_closing():
             self.is_busy, self.asked_at = True, time.perf_counter()
             self.transport.write(next(self.flood.requests))

@@ -134,8 +134,6 @@ class Contest:
 
 
 class Crowd:
-    """All clients of a drill."""
-
     def __init__(self, port: int) -> None:
         self.users, self.contest = [User(port, f"u{number}") for number in range(USERS)], Contest(port)
         self.port = port

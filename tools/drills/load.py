@@ -45,8 +45,6 @@ async def together(clients: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterato
 
 
 class Visitor:
-    """One client and its users."""
-
     def __init__(self, client: Client, ledger: Ledger, name: str) -> None:
         self._client, self._ledger, self._name = client, ledger, name
         self._mine: list[Entry] = []

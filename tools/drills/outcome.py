@@ -8,8 +8,6 @@ from tools.drills.ledger import WRITES, Ledger
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A figure and its upper bound."""
-
     what: str
     value: float
     most: float

@@ -22,7 +22,6 @@ START_SECONDS = 120
 
 
 def main() -> int:
-    """Prints the findings; exit code 1 if a site breaks its schema."""
     seconds = integer("FUZZ_SECONDS", 60, minimum=10, maximum=86_400)
     seed = integer("FUZZ_SEED", random.SystemRandom().randrange(2**31), minimum=0, maximum=2**31)
     REPORTS.mkdir(parents=True, exist_ok=True)

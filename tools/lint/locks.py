@@ -32,7 +32,6 @@ def main() -> int:
 
 
 def stale(asked: Path, lock: Path) -> Iterator[str]:
-    """The differences between `lock` and `asked`."""
     pins = _pins(lock)
     wanted, included = _requirements(asked)
     asked_by = re.compile(rf"-r {re.escape(asked.name)}$", re.MULTILINE)

@@ -30,7 +30,6 @@ def main() -> int:
 
 
 def tracked() -> Iterator[Path]:
-    """The files to check."""
     for name in _git("ls-files").splitlines():
         wanted = any(fnmatch(Path(name).name, pattern) for pattern in RULES["files"])
         if wanted and not name.startswith(tuple(RULES["exclude"])) and Path(name).is_file():
@@ -38,7 +37,6 @@ def tracked() -> Iterator[Path]:
 
 
 def file_findings(path: Path) -> Iterator[str]:
-    """The findings in one file."""
     text = path.read_text("utf-8")
     for line, prose in _prose(path, text):
         for number, finding in findings(prose):

@@ -47,7 +47,6 @@ class Nodes:
 
     @property
     def replica(self) -> Valkey:
-        """The owner's replica."""
         return next(node for node in self.all if node.client().role()[0] == b"slave")
 
     def another(self) -> Valkey:
@@ -171,6 +170,5 @@ def cluster(*settings: str, replicas: int = 1, primaries: int = PRIMARIES) -> It
 
 @contextlib.contextmanager
 def cluster_url() -> Iterator[str]:
-    """The URL of a running cluster."""
     with cluster() as nodes:
         yield nodes.url

@@ -15,7 +15,6 @@ START_SECONDS = 30
 
 
 def free_port() -> int:
-    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -82,7 +81,6 @@ class Service:
 
 
 def tree(pid: int) -> list[int]:
-    """The process and its descendants."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(found for child in children for found in tree(int(child)))]
 

@@ -20,7 +20,6 @@ class Store(Valkey):
 
 @contextmanager
 def store(folder: Path, **settings: str) -> Iterator[Store]:
-    """A server with an empty store."""
     running = Store(folder, **settings)
     try:
         running.start()

@@ -22,7 +22,6 @@ Break = tuple[str, str, str]
 
 
 def main(folder: Path = FOLDER) -> int:
-    """Prints the breaking changes of both sites; returns the exit code."""
     failed = False
     for site in SITES:
         files = (folder / "released" / f"{site}.yaml", folder / f"{site}.yaml")

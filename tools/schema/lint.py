@@ -22,7 +22,6 @@ SECONDS = 300
 
 
 def main() -> int:
-    """The exit code: 1 for a finding of either."""
     npm = shutil.which("npm")
     if npm is None:
         sys.stderr.write("skipped: redocly and spectral need npm\n")

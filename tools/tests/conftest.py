@@ -39,7 +39,6 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_open(port: int) -> bool:
-    """Whether somebody listens on the port."""
     with socket.socket() as visitor:
         return visitor.connect_ex(("127.0.0.1", port)) == 0
 
@@ -89,7 +88,6 @@ class Run:
         return found
 
     def is_gone(self) -> bool:
-        """No process and no busy port."""
         return not self.processes() and not any(map(is_open, (self.gateway, self.users, self.redis)))
 
 

@@ -31,7 +31,6 @@ def made() -> None:
 
 
 def run(command: list[str], folder: str, gateway: Service, token: str) -> subprocess.CompletedProcess[str]:
-    """One program in the folder of its client."""
     environment = os.environ | {"GATEWAY": gateway.url, "TOKEN": token}
     return subprocess.run(
         command, cwd=TARGET / folder, env=environment, capture_output=True, text=True, timeout=60, check=False

@@ -19,13 +19,11 @@ _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]*))?\)")
 
 
 def links(page: Path) -> list[tuple[Path, str]]:
-    """Target and anchor of each relative link."""
     text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
     return [((page.parent / path if path else page).resolve(), anchor) for path, anchor in _LINK.findall(text)]
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub gives to headings."""
     text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     plain = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading) for heading in headings)

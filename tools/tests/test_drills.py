@@ -31,8 +31,6 @@ UNCERTAIN = Answer(503, {}, b'{"code":"store-unavailable","detail":"The change m
 
 
 async def page(names: list[str]) -> asyncio.Server:
-    """A gateway with these users."""
-
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         users = ",".join(f'{{"name":"{name}"}}' for name in names)
@@ -167,8 +165,9 @@ async def test_a_stalled_machine_is_reported() -> None:
     assert "the machine stalled for 0." in report.row(Outcome("a drill", ledger))[-1]
 
 
-@pytest.mark.skipif(not is_allowed(), reason="network namespaces take root and iproute2")
 def test_packets_on_a_cut_link_arrive_after_its_repair() -> None:
+    if not is_allowed():
+        pytest.skip("network namespaces take root and iproute2")
     with namespace(wire=False) as alone, ExitStack() as stack:
         wire, port = alone.wires["wire"], free_port()
         server = [*alone.run_in, sys.executable, "-m", "http.server", "--bind", wire.far, str(port)]

@@ -73,7 +73,6 @@ def test_missing_wheel_is_one_line(clone):
 
 
 def test_make_verify_runs_every_test_that_make_test_leaves_out():
-    """A test marked `verify` must be run by `make verify`."""
     makefile = (ROOT / "Makefile").read_text()
     calls = re.findall(r"\$\(call verify,[^)]*\)([^&\n]*)", makefile)
     folders = [word for call in calls for word in call.split() if not word.startswith("-")]

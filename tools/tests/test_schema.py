@@ -35,18 +35,14 @@ def at(document: Any, *keys: str) -> Any:
 
 
 def put(*keys: str, **values: Any) -> Change:
-    """Sets values at a place."""
     return lambda document: at(document, *keys).update(values)
 
 
 def drop(*keys: str) -> Change:
-    """Takes the last key away."""
     return lambda document: at(document, *keys[:-1]).pop(keys[-1])
 
 
 def parameter(name: str, **values: Any) -> Change:
-    """Changes the schema of a parameter of `list_users`."""
-
     def change(document: dict[str, Any]) -> None:
         [found] = [given for given in at(document, *LIMIT) if given["name"] == name]
         found["schema"].update(values)

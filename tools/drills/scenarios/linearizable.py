@@ -107,7 +107,6 @@ async def spell(begin: Callable[[], object], end: Callable[[], object]) -> None:
 
 
 async def inflict(it: Rig, store: Store, clock: Clock) -> None:
-    """Each fault in turn, with calm between them."""
     for command in (("CLIENT", "KILL", "TYPE", "NORMAL", "SKIPME", "YES"), ("SCRIPT", "FLUSH")):
         store.command(*command)
         await asyncio.sleep(CALM_SECONDS)

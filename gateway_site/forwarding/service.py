@@ -46,6 +46,9 @@ IDLE_SECONDS = 50.0
 CONNECTIONS, CAPACITY = 128, 1152
 """Concurrent requests on connections, and with those that wait for one."""
 
+UPLOADS = CONNECTIONS // 2
+"""Concurrent requests whose body streams through: slow clients must leave connections for other requests."""
+
 logger = logging.getLogger(__name__)
 notices = Notices(logger)
 
@@ -73,8 +76,21 @@ class Service:
             changed=self._address_changed,
         )
         self._budget, self.streams = RetryBudget(), Streams(self.name, upstream.max_streams)
+        self._uploads = asyncio.Semaphore(UPLOADS)
         self.circuit = Circuit(upstream.max_timeouts, upstream.failure_rate, changed=self._circuit_changed)
         CIRCUIT.labels(self.name).set(CLOSED)
+
+    async def upload(self, request: Outgoing, started: float, timeout: float, retries: int = 2) -> Answer:  # noqa: ASYNC109
+        """As `ask`, for a body that streams through."""
+        try:
+            async with asyncio.timeout(timeout - (time.perf_counter() - started)):
+                await self._uploads.acquire()
+        except TimeoutError as error:
+            raise problem_for(PoolFull(f"{UPLOADS} bodies arrive"), request, self.subject) from error
+        try:
+            return await self.ask(request, started, timeout, retries)
+        finally:
+            self._uploads.release()
 
     async def ask(self, request: Outgoing, started: float, timeout: float, retries: int = 2) -> Answer:  # noqa: ASYNC109
         """The answer; `started` (time.perf_counter) is when the request's time began, `timeout` all of it.
@@ -143,9 +159,10 @@ class Service:
 
     def _record(self, error: UpstreamError, request: Outgoing, admitted: int) -> None:
         is_timeout = isinstance(error, (UpstreamTimeout, ConnectTimeout))
-        # The time of a streamed body is its client's: slow clients must not open the circuit, nor must one address of several.
+        # A slow client, or a wait in this process, used the time up.
+        is_ours = isinstance(error, UpstreamTimeout) and not error.sent
         is_clients = is_timeout and request.is_streamed
-        if isinstance(error, PoolFull) or is_clients or self._client.is_out(error.address):
+        if isinstance(error, PoolFull) or is_ours or is_clients or self._client.is_out(error.address):
             self.circuit.ignored(admitted)
         else:
             self.circuit.failed(admitted, is_timeout=is_timeout)

@@ -67,8 +67,9 @@ class Forward:
         service = self._service
         if self._split is not None and self._split.takes(request):
             service = self._split.service
+        ask = service.upload if outgoing.is_streamed and not outgoing.idle else service.ask
         try:
-            answer = await service.ask(outgoing, started, self._timeout, self._retries)
+            answer = await ask(outgoing, started, self._timeout, self._retries)
         except Problem:
             is_late = time.perf_counter() - started >= self._timeout
             if service is self._service or not outgoing.is_safe or is_late:

@@ -4,7 +4,7 @@ UpstreamError            .sent: may a byte of the request have left this process
 │                        .address: where it was sent to, if the upstream has several
 ├── ConnectFailed        refused, unreachable, unknown name, TLS not trusted, pool closed      never sent
 │   └── ConnectTimeout   no connection within `connect_timeout`, TLS handshake included        never sent
-├── PoolFull             `max_connections` are busy and `max_waiting` requests are queued      never sent
+├── PoolFull             `max_connections` are busy; the queue is full, or the wait too long   never sent
 ├── ConnectionReset      closed before the first byte of an answer; .reused: on a kept-alive connection
 ├── BadAnswer            not HTTP/1, ambiguous framing, oversize head, truncated body          always sent
 └── UpstreamTimeout      the request's `timeout` passed before its answer was complete

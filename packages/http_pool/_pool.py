@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ._connection import Connection
-from ._errors import ConnectFailed, ConnectionReset, PoolFull, UpstreamTimeout
+from ._errors import ConnectFailed, ConnectionReset, PoolFull
 from ._origin import Origin
 
 # The loop calls connection_lost within its next two turns, unless a transport hangs.
@@ -83,7 +83,7 @@ class Pool:
         """A new connection, or one that becomes free by `deadline`, a time of the loop's clock.
 
         `share`: of `connect_timeout`, where other addresses can be tried too. Raises ConnectFailed, ConnectTimeout, PoolFull,
-        UpstreamTimeout, all with nothing sent.
+        all with nothing sent.
         """
         first = False
         while not self._closed:
@@ -120,7 +120,7 @@ class Pool:
     def _expire(self, waiter: asyncio.Future[Connection | None]) -> None:
         if not waiter.done():
             self._waiters.remove(waiter)
-            waiter.set_exception(UpstreamTimeout(f"{self._origin.netloc}: no connection was free in time"))
+            waiter.set_exception(PoolFull(f"{self._origin.netloc}: no connection was free in time"))
 
     def _pass_on(self, given: Connection | None) -> None:
         if given is None:

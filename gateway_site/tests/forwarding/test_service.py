@@ -221,6 +221,13 @@ async def test_the_return_of_the_service_closes_the_circuit_and_each_change_is_l
     ]
 
 
+async def test_requests_whose_time_was_over_before_they_were_sent_open_no_circuit(users: Client) -> None:
+    for _ in range(5):
+        with pytest.raises(Problem, match="did not answer in time"):
+            await users.ask(Outgoing("GET", b"/users/1", []), time.perf_counter() - 10, users.seconds)
+    assert users.circuit.state is State.CLOSED
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "code"),
     [

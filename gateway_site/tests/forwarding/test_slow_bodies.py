@@ -3,10 +3,13 @@
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
 
+from gateway_site.forwarding import service
 from tests.recording import Recording
 from tests.serving import Served, serving
 from tests.wire import Answer, exchange, get, read
@@ -61,3 +64,30 @@ def test_a_late_streamed_body_is_504_and_opens_no_circuit(gateway: Served) -> No
         (504, "The request's body did not arrive in time.")
     }
     assert_the_circuit_is_closed(gateway)
+
+
+def test_slow_uploads_leave_connections_for_other_requests(
+    monkeypatch: pytest.MonkeyPatch, upstream: Recording, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(service, "CONNECTIONS", 4)
+    monkeypatch.setattr(service, "UPLOADS", 2)
+    table = tmp_path / "routes.toml"
+    table.write_text(
+        f'[[routes]]\nprefix = "/files"\nupstream = "{upstream.url}"\ntimeout_ms = 4000\n'
+        f'[[routes]]\nprefix = "/quick"\nupstream = "{upstream.url}"\ntimeout_ms = 1000\n'
+    )
+    head = f"POST /files HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {LARGE}\r\n\r\n".encode()
+    settings = {"ROUTES": str(table), "USER_SERVICE_URL": "http://127.0.0.1:1", "MAX_BODY_BYTES": str(2 * LARGE)}
+    with serving("gateway_site", **settings) as gateway, ExitStack() as opened:
+        clients = [
+            opened.enter_context(socket.create_connection(("127.0.0.1", gateway.port), timeout=10)) for _ in range(8)
+        ]
+        for client in clients:
+            client.sendall(head + b"x")
+        time.sleep(0.2)
+        assert [exchange(gateway.port, get("/quick")).status for _ in range(3)] == [200] * 3
+        answers = [read(client) for client in clients]
+        assert sorted(answer.status for answer in answers) == [503] * 6 + [504] * 2
+        shed = next(answer for answer in answers if answer.status == 503)
+        assert (shed.json()["code"], bool(shed.values("retry-after"))) == ("upstream-unavailable", True)
+        assert exchange(gateway.port, get("/quick")).status == 200

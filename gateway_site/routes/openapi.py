@@ -82,31 +82,33 @@ def add(document: Node, route: Route, ways: list[Any]) -> None:
         raise Malformed(
             f"has no operation that the route forwards below {route.rewrite or '/'}: correct rewrite or paths"
         )
-    parts = _parts(given, items)
     noun = route.prefix.removeprefix("/api/").strip("/")
-    names = _names(document["components"], parts, "".join(word.title() for word in re.split(r"[^A-Za-z0-9]+", noun)))
-    added = [
-        (kind, names[kind, name])
-        for kind, name in parts
-        if names[kind, name] not in document["components"].get(kind, {})
-    ]
-    for (kind, name), value in parts.items():
-        document["components"].setdefault(kind, {}).setdefault(names[kind, name], _renamed(value, names))
+    ours, added = _merged(document["components"], given, items, noun)
     taken = {each.get("operationId") for each in _operations_of(document["paths"])}
-    document["paths"] |= (ours := _renamed(items, names))
     for operation in _operations_of(ours):
         if (known := operation.get("operationId")) and known in taken:
             operation["operationId"] = _free(re.sub(r"\W+", "_", noun), f"_{known}", taken)
     for item in ours.values():
         for method in item.keys() - {"parameters"}:
             _describe(document["components"], item[method], route.scope_for(method.upper()), ways)
-    while unused := set(added) - set(_references(document)):
+    document["paths"] |= ours
+    while unused := added - set(_references(document)):
         for kind, name in unused:
             del document["components"][kind][name]
-        added = [key for key in added if key not in unused]
+        added -= unused
     tags = {tag for operation in _operations_of(ours) for tag in operation.get("tags", [])}
     tags -= {tag["name"] for tag in document["tags"]}
     document["tags"] += [tag for tag in given["tags"] if tag["name"] in tags]
+
+
+def _merged(components: Node, given: Node, items: Node, noun: str) -> tuple[Node, set[Name]]:
+    """The operations by the new names of their components, which are added here, and those names."""
+    parts = _parts(given, items)
+    names = _names(components, parts, "".join(word.title() for word in re.split(r"[^A-Za-z0-9]+", noun)))
+    added = {(key[0], names[key]) for key in parts if names[key] not in components.get(key[0], {})}
+    for key, value in parts.items():
+        components.setdefault(key[0], {}).setdefault(names[key], _renamed(value, names))
+    return _renamed(items, names), added
 
 
 def _operations_of(paths: Node) -> list[Node]:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import requests
 from django.core.exceptions import SuspiciousOperation
@@ -83,26 +84,27 @@ async def test_a_problem_of_a_site_is_complete() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "status", "reason"),
+    ("error", "code", "status", "detail", "reason"),
     [
-        (Problem("bad-upstream", "Shown.", reason="refused"), "bad-upstream", 502, "refused"),
-        (Problem("email-taken", "Shown."), "email-taken", 409, "Shown."),
-        (Refusal(503, "Too many."), OVERLOADED, 503, "overload"),
-        (Refusal(431, "Too large."), "malformed-request", 431, "Too large."),
-        (Http404(), "not-found", 404, "No resource has this path."),
-        (ParseError("No JSON."), "malformed-request", 400, "No JSON."),
-        (UnsupportedMediaType("a/b"), "unsupported-media-type", 415, 'Unsupported media type "a/b" in request.'),
-        (SuspiciousOperation(), "malformed-request", 400, ""),
-        (KeyError("x"), "internal-error", 500, "KeyError"),
+        (Problem("bad-upstream", "Shown.", reason="refused"), "bad-upstream", 502, "Shown.", "refused"),
+        (Problem("email-taken", "Shown."), "email-taken", 409, "Shown.", "Shown."),
+        (Refusal(503, "Too many."), OVERLOADED, 503, "Too many.", "overload"),
+        (Refusal(431, "Too large."), "malformed-request", 431, "Too large.", "Too large."),
+        (Http404(), "not-found", 404, "No resource has this path.", "No resource has this path."),
+        (ParseError("No JSON."), "malformed-request", 400, "No JSON.", "No JSON."),
+        (UnsupportedMediaType("a/b"), "unsupported-media-type", 415, *['Unsupported media type "a/b" in request.'] * 2),
+        (SuspiciousOperation(), "malformed-request", 400, "The request cannot be read.", ""),
+        (KeyError("x"), "internal-error", 500, "The error is logged under this request ID.", "KeyError"),
     ],
     ids=str,
 )
 def test_each_exception_has_its_problem_and_its_reason_in_the_log(
-    error: Exception, code: str, status: int, reason: str
+    error: Exception, code: str, status: int, detail: str, reason: str
 ) -> None:
     asked = request("/x")
     answer = response(asked, from_exception(error, asked.site))
     assert (answer.status_code, asked.code, asked.reason) == (status, code, reason)
+    assert orjson.loads(answer.content)["detail"] == detail
     assert ((b"retry-after", b"1") in answer.raw_headers) == (status == 503)
 
 

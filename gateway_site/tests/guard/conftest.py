@@ -20,8 +20,9 @@ Keys = dict[str, tuple[str, str]]
 
 
 @pytest.fixture(autouse=True)
-def fresh_notices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A warning of an earlier test does not suppress the same one."""
+def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning of an earlier test does not suppress the same one, and a busy machine does not make a limit local."""
+    monkeypatch.setattr(limit_store, "TIMEOUT_SECONDS", 5.0)
     for module in (api_keys, challenge, key_set, limit_store):
         monkeypatch.setattr(module, "notices", Notices(logging.getLogger(module.__name__)))
 

@@ -17,6 +17,7 @@ from gateway_site.guard.key_set import KeySet, parse
 from gateway_site.guard.principal import SCOPES, Principal
 from gateway_site.guard.tokens import Tokens
 from gateway_site.tests.guard.issuer import AUDIENCE, ISSUER, RSA_KEY, Issuer, issuer, jwk, token
+from tests.in_process import built, call
 
 pytestmark = pytest.mark.slow
 
@@ -170,6 +171,21 @@ async def test_a_fetch_from_an_issuer_that_hangs_times_out(own_issuer: Issuer, m
             await keys.find("rsa", "RS256")
     own_issuer.open.set()
     await keys.close()
+
+
+async def test_a_gateway_that_stops_cancels_its_fetch(own_issuer: Issuer) -> None:
+    own_issuer.open.clear()
+    credential = (b"authorization", b"Bearer " + token().encode())
+    with built("gateway_site", **own_issuer.settings) as gateway:
+        asking = asyncio.create_task(call(gateway, "/api/users", headers=(credential,)))
+        async with asyncio.timeout(5):
+            while not own_issuer.fetches:
+                await asyncio.sleep(0.01)
+        for stop in gateway.on_stop:
+            await stop()
+    await asyncio.wait([asking], timeout=1)
+    own_issuer.open.set()
+    assert asking.cancelled()
 
 
 WEAK = rsa.generate_private_key(65537, 1024)  # noqa: S505 - to be refused

@@ -37,11 +37,8 @@ def own_store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture(params=["fakeredis", "real server"])
-async def replica(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Callable[[Rate], RedisStore]]:
+async def replica(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[Rate], RedisStore]]:
     """Makes stores of one Redis, as replicas have them; the script must count alike on both kinds."""
-    monkeypatch.setattr(limit_store, "TIMEOUT_SECONDS", 5.0)  # a busy machine must not make the limit local
     client: Callable[[], Redis] = partial(fakeredis.FakeAsyncRedis, server=fakeredis.FakeServer())
     if request.param == "real server":
         client = partial(connect, request.getfixturevalue("own_store").url)

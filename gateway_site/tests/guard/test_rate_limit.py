@@ -111,6 +111,12 @@ def test_only_a_trusted_proxy_sets_the_clients_address(start: Start, upstream: R
     assert answers == [200, 200, 200, 429, 429]
 
 
+def test_without_auth_each_address_has_its_own_limit(start: Start, upstream: Recording) -> None:
+    with start(RATE_LIMIT="36/h;burst=1", TRUSTED_PROXIES="127.0.0.1/32") as gateway:
+        answers = [ask(gateway, FORWARDED.format(f"203.0.113.{number}")).status for number in (1, 2, 1, 2)]
+    assert answers == [200, 200, 429, 429]
+
+
 @pytest.mark.parametrize(
     ("address", "client"),
     [

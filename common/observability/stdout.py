@@ -1,8 +1,8 @@
 """Writes log lines to stdout without blocking the event loop.
 
-A line is written at once: one in a buffer is lost when the process dies. When the pipe is full, the first line waits at most
-`PATIENCE_MS` for room; then lines are dropped and counted (`log_lines_dropped_total`), and their number is logged when the
-reader continues. A closed pipe or a full disk loses lines the same way. No request fails for them.
+A line is written at once: one in a buffer is lost when the process dies. When the pipe is full, one line in `PAUSE_SECONDS`
+waits at most `PATIENCE_MS` for room; the others are dropped and counted (`log_lines_dropped_total`), and their number is logged
+when the reader continues. A closed pipe or a full disk loses lines the same way. No request fails for them.
 """
 
 import fcntl
@@ -12,9 +12,10 @@ import struct
 import sys
 import termios
 import threading
+import time
 
-PATIENCE_MS = 20
-"""The wait of the first line without room; the following lines do not wait."""
+PATIENCE_MS, PAUSE_SECONDS = 20, 1.0
+"""The wait of a line without room, and how long the following lines do not wait: a slow reader must not stop the event loop."""
 
 NOTICE = b'{"level":"warning","message":"log lines dropped","logger":"stdout","dropped":%d}\n'
 
@@ -22,6 +23,7 @@ NOTICE = b'{"level":"warning","message":"log lines dropped","logger":"stdout","d
 class Stdout:
     def __init__(self) -> None:
         self.dropped = self._unreported = 0
+        self._next_wait = 0.0
         self._lock = threading.RLock()  # the exporter of traces logs from its own thread
         self._poll = select.poll()
         self._poll.register(1, select.POLLOUT)
@@ -55,9 +57,16 @@ class Stdout:
 
     def _has_room(self, length: int) -> bool:
         # A pipe is writable when it has room for PIPE_BUF bytes; a longer line needs the count.
-        if not self._poll.poll(0 if self._unreported else PATIENCE_MS):
+        if not self._poll.poll(0) and not self._waits():
             return False
         return length <= select.PIPE_BUF or length <= self._room()
+
+    def _waits(self) -> bool:
+        now = time.monotonic()
+        if now < self._next_wait:
+            return False
+        self._next_wait = now + PAUSE_SECONDS
+        return bool(self._poll.poll(PATIENCE_MS))
 
     def _room(self) -> int:
         try:

@@ -23,7 +23,7 @@ class Exchange:
     def __init__(self, protocol: "Protocol", scope: "HTTPScope", *, keep_alive: bool) -> None:
         self.protocol, self.scope = protocol, scope
         self.keep_alive = keep_alive
-        self.expects_100 = (b"expect", b"100-continue") in scope["headers"] and scope["http_version"] == "1.1"
+        self.may_continue = scope["http_version"] == "1.1"
         self.body, self.more_body = bytearray(), True
         self.refusal: Refusal | None = None
         self.is_started = self.is_answered = self.is_chunked = self.is_bodiless = False
@@ -56,9 +56,10 @@ class Exchange:
                 break
             if self.is_upgraded and self.is_ending:
                 return {"type": "http.disconnect"}
-            if self.expects_100 and not self.is_started:
-                self.expects_100 = False
-                self.protocol.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if self.may_continue and not self.is_started:
+                self.may_continue = False
+                if any(name == b"expect" and value.lower() == b"100-continue" for name, value in self.scope["headers"]):
+                    self.protocol.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.protocol.resume_reading()
             self._arrived = self.protocol.loop.create_future()
             await self._arrived

@@ -61,6 +61,32 @@ def test_a_stalled_reader_delays_no_request_and_gets_the_number_of_dropped_lines
     os.close(reader)
 
 
+SLOW_READER = """
+import os, sys
+from common.observability import stdout as module
+reader, writer = os.pipe()
+os.dup2(writer, 1)
+line = b"x" * 4095 + b"\\n"
+def fill():
+    before = stdout.dropped
+    while stdout.dropped == before:
+        stdout.write(line)
+module.PATIENCE_MS, module.PAUSE_SECONDS = 0, 3600
+stdout = module.Stdout()
+fill()
+module.PATIENCE_MS = 3_600_000  # a second wait would last as long
+os.read(reader, 3 * len(line))
+fill()
+sys.stderr.write(str(stdout.dropped))
+"""
+
+
+def test_a_slow_reader_is_not_waited_for_after_each_line() -> None:
+    command = [sys.executable, "-c", SLOW_READER]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "2")
+
+
 PROGRAM = """
 import json, sys, threading
 from common.observability.stdout import Stdout

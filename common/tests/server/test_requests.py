@@ -86,7 +86,7 @@ async def test_a_body_that_the_client_ends_early_is_not_answered(server: Running
 
 async def test_a_client_is_asked_for_the_body_that_it_holds_back(server: Running) -> None:
     async with server.client() as client:
-        client.send(POST + b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+        client.send(POST + b"Expect: 100-Continue\r\nContent-Length: 1\r\n\r\n")
         assert (await client.answer())[0] == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.send(b"a")
         assert (await client.answer())[1] == b"POST /a a"

@@ -131,7 +131,7 @@ def url_of(*ports: int) -> str:
     return "redis+cluster://:p%40ss%2Fword%3A1@" + ",".join(f"127.0.0.1:{port}" for port in ports)
 
 
-def until(condition: Any, seconds: float = START_SECONDS) -> None:
+def until(condition: Any, seconds: float = START_SECONDS, pause: float = 0.02) -> None:
     """Waits for the condition; a server that does not answer yet counts as not ready."""
     end = time.monotonic() + seconds
     while True:
@@ -139,7 +139,7 @@ def until(condition: Any, seconds: float = START_SECONDS) -> None:
             if condition():
                 return
         assert time.monotonic() < end, "the cluster does not settle"
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def ranges(primaries: int) -> list[tuple[int, int]]:

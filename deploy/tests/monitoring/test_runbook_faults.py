@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,13 @@ from deploy.tests.monitoring.test_runbook_commands import PAGES, TROUBLESHOOTING
 from deploy.tests.programs import run
 from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod, shared_limit_pod
 from tests.log_lines import waited_for
-from tools.processes.cluster import until
+from tools.processes import cluster as redis_cluster
 from tools.processes.service import Service, service, tree
 
 pytestmark = pytest.mark.slow
+
+until = partial(redis_cluster.until, pause=0.3)
+"""Slow enough that the last lines of the logs still show the faults before."""
 
 KUBECTL = """#!/bin/sh
 case " $* " in
@@ -139,7 +143,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         store["REDIS_PASSWORD_FILE"] = str(redis.folder / "secrets/password")
         users = stack.enter_context(service("users_site", root, **store, **prod))
         routes.write_text(f'[[routes]]\nprefix = "/api/users"\nupstream = "{users.url}"\nrewrite = "/users"\n')
-        settings = {"ROUTES": str(routes), "USER_SERVICE_URL": users.url, "AUTH": "none", "UPSTREAM_TIMEOUT_MS": "400"}
+        settings = {"ROUTES": str(routes), "USER_SERVICE_URL": users.url, "AUTH": "none", "UPSTREAM_TIMEOUT_MS": "1000"}
         limits = {"RATE_LIMIT": "1000/s", "RATE_LIMIT_STORE": f"redis://127.0.0.1:{limit.port}/0"}
         limits["RATE_LIMIT_STORE_PASSWORD_FILE"] = str(limit.folder / "secrets/rate-limit-password")
         gateway = stack.enter_context(service("gateway_site", root, **settings, **limits, **prod))

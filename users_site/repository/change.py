@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from users_contract.identity import identity
 from users_site.models import User
@@ -19,8 +20,7 @@ Matches = Callable[[bytes], bool]
 """Whether the caller's If-Match names this document's version."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A user as read and as wanted."""
 
     document: bytes
@@ -39,8 +39,7 @@ class Change:
         return identity(self.user.email) != identity(self.changed.email)
 
 
-@dataclass(frozen=True, slots=True)
-class Changing:
+class Changing(NamedTuple):
     """What a client asks to change. With `replaces` it sets all fields, so that a broken record is replaced."""
 
     change: Callable[[User], User]

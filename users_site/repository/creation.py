@@ -43,41 +43,45 @@ class Creation:
     def __init__(self, store: Store, far: FarUsers) -> None:
         self.store, self.far = store, far
 
-    async def create(self, name: str, email: str, role: str, idempotency: Idempotency | None) -> tuple[User, bool]:
+    async def create(self, name: str, email: str, role: str, idempotency: Idempotency | None) -> tuple[bytes, bool]:
         """As UserRepository.create."""
         now = timestamp()
         user = User(identifiers.new_id(email), name, email, role, now, now)
+        document = user.document()
         if idempotency is None:
-            outcome, _ = await self._create(user)
+            outcome, _ = await self._create(user, document)
             if outcome == b"taken":
                 raise EmailTaken
-            return user, False
+            return document, False
         key_home = self.store.layout.of_key(idempotency.key, idempotency.caller)
         entry = key_home.idempotency(idempotency.key, idempotency.caller)
         if key_home is not self.store.layout.of_email(email):
             return await self._create_across(user, idempotency.fingerprint, key_home, entry)
-        outcome, found = await self._create(user, entry, idempotency.fingerprint)
+        outcome, found = await self._create(user, document, entry, idempotency.fingerprint)
         match outcome:
             case b"created":
-                return user, False
+                return document, False
             case b"replayed":
-                return first_answer(found[0], user), True
+                return first_answer(found[0], user).document(), True
             case b"reused":
                 raise IdempotencyKeyReused
         raise EmailTaken
 
-    async def _create(self, user: User, entry: str = "", fingerprint: bytes = b"") -> tuple[bytes, list[Any]]:
+    async def _create(
+        self, user: User, document: bytes, entry: str = "", fingerprint: bytes = b""
+    ) -> tuple[bytes, list[Any]]:
         """The outcome of create.lua, and what it found."""
         home = self.store.layout.of(user.id)  # that of the email, from which the id was made
         claim = home.claim(user.email)
-        key_list, noted = [home.record(user.id), home.index, claim], tuple[Word, ...]()
+        key_list = [home.record(user.id), home.index, claim]
+        noted: tuple[Word, ...] = ()
         if entry:
             key_list.append(entry)
             again = "again" if self.store.durable else ""
             noted = (fingerprint, answer(user), IDEMPOTENCY_SECONDS, again)
         stale = held = b""
         for _ in range(ATTEMPTS):
-            args = (user.id, user.document(), stale, held, *noted)
+            args = (user.id, document, stale, held, *noted)
             outcome, *found = await self.store.write(home, "create", scripts.CREATE, key_list, *args)
             if outcome != b"judge":
                 return outcome, found
@@ -91,7 +95,7 @@ class Creation:
 
     async def _create_across(
         self, user: User, fingerprint: bytes, key_home: Partition, entry: str
-    ) -> tuple[User, bool]:
+    ) -> tuple[bytes, bool]:
         reserved = answer(user, OPEN).encode()
         args = (fingerprint, reserved, IDEMPOTENCY_SECONDS)
         outcome, *found = await self.store.write(key_home, "reserve", scripts.RESERVE, [entry], *args)
@@ -104,7 +108,8 @@ class Creation:
             if reserved[:1] == OPEN.encode() and (seconds := seconds_left(user, self.far.patience_ms)):
                 raise RequestInProgress(seconds)
         marker = self.store.layout.of(user.id).made(user.id)
-        outcome, noted = await self._create(user, marker, fingerprint)
+        document = user.document()
+        outcome, noted = await self._create(user, document, marker, fingerprint)
         is_made = outcome == b"created" or (outcome == b"replayed" and noted[0][:1] == CREATED.encode())
         if reserved[:1] == OPEN.encode():
             answered = fingerprint + answer(user, CREATED if is_made else TAKEN).encode()
@@ -113,4 +118,4 @@ class Creation:
                 await self.store.write(key_home, "finish", scripts.FINISH, [entry], *args)
         if not is_made:
             raise EmailTaken(replayed=is_replay)
-        return user, is_replay
+        return document, is_replay

@@ -62,36 +62,28 @@ class Store:
 
     async def run(self, home: Partition, script: Script, keys: Sequence[bytes | str], *args: Word) -> Any:
         """The answer of a script that only reads."""
-        return await self._run(self._at[home.tag], home, script.name, script, keys, args)
+        if not self._is_open:
+            await self.open()
+        words = (home.epoch, *keys), (self.layout.epoch, *args)
+        return await self.reply(self._at[home.tag].run(script.name, script, *words))
 
     async def write(
         self, home: Partition, operation: str, script: Script, keys: Sequence[bytes | str], *args: Word
     ) -> Any:
         """The answer of a script that writes, once the write is as durable as required."""
-        connection = self.durable or self._at[home.tag]
-        try:
-            return await self._run(connection, home, operation, script, keys, args)
-        except StoreUnavailable as error:
-            if error.reason is not Reason.EPOCH or isinstance(error, WrongLayout) or self.layout.count == 1:
-                raise
-        # Refused, so it did nothing: the store was emptied, or an interrupted move_users left it without epochs.
-        return await self._run(connection, home, operation, script, keys, args)
-
-    async def _run(
-        self,
-        connection: Connection | DurableWrites,
-        home: Partition,
-        operation: str,
-        script: Script,
-        keys: Sequence[bytes | str],
-        args: tuple[Word, ...],
-    ) -> Any:
         if not self._is_open:
             await self.open()
+        connection = self.durable or self._at[home.tag]
+        words = (home.epoch, *keys), (self.layout.epoch, *args)
         try:
-            return await connection.run(operation, script, (home.epoch, *keys), (self.layout.epoch, *args))
+            return await connection.run(operation, script, *words)
         except PipeError as error:
-            raise self._translated(error) from error
+            failure = self._translated(error)
+            if self.layout.count == 1 or getattr(failure, "reason", None) is not Reason.EPOCH:
+                raise failure from error
+        # Refused by its epoch, so it did nothing: the store was emptied, or an interrupted move_users left it without epochs.
+        await self.ensure_open()
+        return await self.reply(connection.run(operation, script, *words))
 
     def at(self, home: Partition) -> Connection:
         """The connection to the server that holds a partition."""

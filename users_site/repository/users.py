@@ -90,8 +90,7 @@ class UserRepository:
 
         Raises EmailTaken, IdempotencyKeyReused, RequestInProgress.
         """
-        user, is_replay = await self._creation.create(name, email, role, idempotency)
-        return user.document(), is_replay
+        return await self._creation.create(name, email, role, idempotency)
 
     async def update(
         self,
@@ -184,9 +183,11 @@ class UserRepository:
         for _ in range(ATTEMPTS):
             args = (version(made.document), made.new_document, user.id, stale)
             leaves = user.email and old is not home and made.moves_email
-            steps = [suspect(self.store, old, identity(user.email))] if leaves else []
-            steps.append(self.store.write(home, "update", scripts.REPLACE, key_list, *args))
-            *_, outcome = await all_of(steps)
+            writing = self.store.write(home, "update", scripts.REPLACE, key_list, *args)
+            if leaves:
+                _, outcome = await all_of([suspect(self.store, old, identity(user.email)), writing])
+            else:
+                outcome = await writing
             match outcome:
                 case b"replaced":
                     return True

@@ -46,7 +46,7 @@ def own_headers(statuses: list[str]) -> list[OpenApiParameter]:
 
 @describe_users(OWN_CODES, own_headers)
 class DescribedUserViewSet(AsyncViewSet):
-    """For the generator: the operations that `views.forward` forwards. A test calls each at the running gateway."""
+    """For the generator: the operations of users that the gateway forwards. A test calls each at the running gateway."""
 
     serializer_class = UserSerializer
     lookup_field = lookup_url_kwarg = "id"

@@ -38,7 +38,7 @@ class Exchange:
         self.wake()
 
     def end(self) -> None:
-        """The server stops, or the client may be gone: an answer without an end should end."""
+        """The server stops, or the client may be gone: ends a stream."""
         self.keep_alive, self.is_ending = False, True
         self.wake()
 

@@ -50,7 +50,7 @@ class Reader:
         while rest is not None and self.parser is not None:
             rest = self._parse(self.parser, rest)
         if self.in_head or self.connection.incoming is not None:
-            # If a head begins behind another request within this read, only its parsed bytes are surely its own.
+            # If a head begins behind another request within this read, the bytes after it may belong to a later one.
             is_behind = self.is_new_head and self.connection.exchange is not None
             self.surplus += self.head_bytes if is_behind else len(data)
             if self.surplus > limits.HEAD_BYTES:

@@ -224,7 +224,7 @@ interrupted() {
 
 finish() { # exit code, outcome
   echo "== $environment: $2"
-  deploy/bin/tell.sh "$environment" "$1" "$2" || echo "warning: Slack was not told" >&2
+  deploy/bin/tell.sh "$environment" "$1" "$2" || echo "warning: Slack was not notified" >&2
   echo "told=true" >>"${GITHUB_OUTPUT:-/dev/null}"
   exit "$1"
 }

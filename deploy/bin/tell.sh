@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 [ "$#" -eq 3 ] || { echo "error: give an environment, an exit code and an outcome" >&2 && exit 2; }
-[ -n "${SLACK_WEBHOOK_URL:-}" ] || { echo "no SLACK_WEBHOOK_URL: nobody is told"; exit 0; }
+[ -n "${SLACK_WEBHOOK_URL:-}" ] || { echo "no SLACK_WEBHOOK_URL: no notification"; exit 0; }
 message=$(mktemp)
 trap 'rm -f "$message"' EXIT
 python3 deploy/bin/slack_message.py "$@" >"$message"

@@ -35,7 +35,7 @@ class Cached:
         asked = directives(request.fields) if b"cache-control" in request.raw_headers else {}
         if request.has_body or b"no-store" in asked or not self._passed_on.isdisjoint(request.raw_headers):
             return await self._bypass(request, identity)
-        # The caller belongs to the key (§3.5), and so does the URL that the client used: answers link to it.
+        # The caller is part of the key (§3.5), and the public URL: answers contain links.
         scope = request.scope
         base = scope["raw_path"], scope["query_string"], request.origin, tuple(identity or ())
         entry = self._store.find(request.path, base, request.fields)
@@ -117,7 +117,7 @@ class Cached:
 
 
 def _suits(asked: dict[bytes, bytes], age: float) -> bool:
-    """Whether the client takes an answer of this age unasked."""
+    """Whether the client accepts a stored answer of this age without revalidation."""
     return b"no-cache" not in asked and (b"max-age" not in asked or age <= seconds(asked[b"max-age"]))
 
 

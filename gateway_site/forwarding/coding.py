@@ -27,12 +27,11 @@ LEFT_ALONE = frozenset(
 """Fields that would become wrong."""
 
 Coder = tuple[Callable[[bytes], bytes], Callable[[], bytes]]
-"""What takes the next piece, and what ends. Equal bodies become equal bytes, however the pieces were cut, as a strong ETag
-demands."""
+"""Functions that compress a piece and that finish. The output does not depend on where pieces end, as a strong ETag demands."""
 
 VARY = (b"vary", b"Accept-Encoding")
 SUFFIX = re.compile(rb'~(?:gzip|br)"')
-"""Of the ETag of a coded answer: `"x~gzip"` for the upstream's `"x"`. Apache's own `-gzip` is another."""
+"""Suffix of the ETag of a compressed answer: `"x~gzip"` for the upstream's `"x"`."""
 
 
 def _gzip() -> Coder:

@@ -1,4 +1,4 @@
-"""The routes in force: their views and upstreams. Another table can replace them while requests are in flight."""
+"""The active routes: their views and upstreams. Another table can replace them while requests are in flight."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class Door:
         self.apply(table)
 
     def apply(self, table: Table) -> None:
-        """Puts the table in force. An upstream that stays as it was keeps its connections and its circuit."""
+        """Activates the table. An unchanged upstream keeps its connections and its circuit."""
         kept = {
             name: service for name, service in self.services.items() if table.upstreams.get(name) == service.upstream
         }
@@ -51,7 +51,7 @@ class Door:
 
 
 async def _close_after(seconds: float, service: Service) -> None:
-    """Once its requests in flight are over."""
+    """Closes it after its requests in flight have ended."""
     try:
         await asyncio.sleep(seconds)
     finally:

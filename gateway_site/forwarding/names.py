@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 async def look_up(upstreams: Iterable[Upstream]) -> None:
-    """Logs a warning for a name that nobody has, and for one that means this machine without saying so."""
+    """Logs a warning for names that do not resolve, and for names that resolve to loopback."""
     for upstream in upstreams:
         host, _ = upstream.address
         if upstream.addresses or is_loopback(host):

@@ -93,7 +93,7 @@ class Service:
             self._uploads.release()
 
     async def ask(self, request: Outgoing, started: float, timeout: float, retries: int = 2) -> Answer:  # noqa: ASYNC109
-        """The answer; `started` (time.perf_counter) is when the request's time began, `timeout` all of it.
+        """The answer; `started`: when the request began (time.perf_counter); `timeout`: its total time in seconds.
 
         Raises Problem (400, 502, 503, 504).
         """
@@ -122,8 +122,7 @@ class Service:
             attempt += 1
 
     def _may_spend(self, address: str) -> bool:
-        """Whether a retry may be sent. One that leaves an ejected address takes nothing off the budget: the requests that were
-        in flight there are the last, and a budget for common failures is too small for them."""
+        """Whether a retry may be sent. Retries away from an ejected address are free: no more requests go there."""
         return self._client.is_out(address) or self._budget.spend()
 
     async def _attempt(self, request: Outgoing, attempt: int, left: float, avoided: Collection[str]) -> Answer:
@@ -168,7 +167,7 @@ class Service:
             self.circuit.failed(admitted, is_timeout=is_timeout)
 
     async def _check_live(self) -> None:
-        """Raises CircuitOpen: a client's request waits its whole time for a frozen service, this PROBE_SECONDS."""
+        """Probes before the trial request, which would wait its whole time for a frozen service. Raises CircuitOpen."""
         try:
             await self.probe()
         except (UpstreamError, RuntimeError) as error:

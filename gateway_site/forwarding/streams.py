@@ -1,4 +1,4 @@
-"""Streams and WebSockets of one upstream: bounded by a number of their own, because they last and are not load."""
+"""Streams and WebSockets of one upstream. They have a limit of their own and do not count in MAX_IN_FLIGHT."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -17,7 +17,7 @@ RETRY_AFTER = (b"retry-after", b"5")
 
 
 class Streams:
-    """`most`: open at a time. The upstream's pool has as many connections more."""
+    """`most`: open at a time; the upstream's pool grows by it."""
 
     def __init__(self, upstream: str, most: int) -> None:
         self._most, self._open = most, 0

@@ -21,7 +21,7 @@ def is_asked(request: Request) -> bool:
 async def passed(request: Request, answer: Answer, most: int, most_down: int) -> Chunks:
     """The bytes for the client; meanwhile sends those from it. `most`, `most_down`: bytes of a message from and to it.
 
-    A Close frame ends what the gateway has to end: when it stops, for silence, for a message that is too large.
+    The gateway sends a Close frame when it stops, after silence, and for a message that is too large.
     """
     up, down, code = Frames(most), Frames(most_down), Close.BAD_GATEWAY
     is_between = True

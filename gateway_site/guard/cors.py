@@ -27,7 +27,7 @@ class Cors:
         self._origins = frozenset(origin.encode("ascii") for origin in origins)
 
     def open(self, request: Request) -> RawResponse | None:
-        """Adds the fields to the answer of any request, an error's too; answers the preflight of a listed origin."""
+        """Adds the fields to the answer of any request, an error's too; answers the preflight request of a listed origin."""
         given = request.raw_headers
         origin = given.get(b"origin")
         if origin not in self._origins:

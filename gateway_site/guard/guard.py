@@ -35,7 +35,7 @@ class Guard:
         self._everywhere = [self._limiter("default", default)] if default else []
 
     def protect(self, route: Route, view: View) -> View:
-        """The view behind the guard, which passes it the fields that name the caller; the view alone if nothing guards it."""
+        """The guarded view, or the view itself if nothing guards the route."""
         self._scopes.update(route.scopes.values())
         limiters = {scope: self._limiters_of(route, scope) for scope in route.scopes.values()}
         if not (self._credentials or any(limiters.values())):

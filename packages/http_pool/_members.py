@@ -59,7 +59,7 @@ class Members:
         self._recount()
 
     def choose(self, avoided: Collection[str] = ()) -> Member:
-        """The less busy one of two that chance chooses: better than the least busy of all, which every gateway would choose."""
+        """Power of two choices: the less busy of two random addresses. Every gateway would choose the least busy of all."""
         ready = self._ready
         if avoided:
             others = [m for m in ready if m.address.host not in avoided]

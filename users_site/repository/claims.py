@@ -20,7 +20,7 @@ from users_site.repository.store import Store
 
 FAR = "far"
 SWEEP_AFTER_MS = 60_000
-"""When a claim is looked at, after it was suspected: long after any failover that could take the change back."""
+"""Delay before a suspect claim is checked; longer than a failover."""
 
 _ID_LENGTH = 36
 

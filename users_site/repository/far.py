@@ -5,9 +5,9 @@
     3  commit   where the user lives        the new document, if the intent still exists and the user is the one read
     4  settle   where the new email belongs makes the claim firm
 
-Step 3 decides. A crash before it leaves an intent and a pending claim, which anyone who meets them may abort; a crash after it
-leaves a pending claim, which holds because the user's record says so, and a stale one, which does not (claims.py). A suspect
-is looked at after the intent has expired.
+Step 3 decides. A crash before it leaves an intent and a pending claim; the next client that needs the email aborts them. A
+crash after it leaves two claims: the pending one is valid, because the user has its email; the old one is stale (claims.py). A
+suspect is checked after the intent has expired.
 """
 
 from contextlib import suppress

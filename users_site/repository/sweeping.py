@@ -1,7 +1,7 @@
-"""Drops claims that hold no more: a user of another partition was deleted, or has another email, or a change was abandoned.
+"""Deletes stale claims of emails: their user was deleted or has another email, or a change was abandoned.
 
-Such a claim does no harm: a client that meets it asks the user's record. It is dropped late, so that it is still there if a
-failover of the user's partition takes the change back.
+A stale claim does no harm: the user's record decides. It is deleted late, because a failover of the user's partition may undo
+the change.
 """
 
 import asyncio

@@ -215,14 +215,14 @@ def test_a_rollout_that_hangs_is_given_up(running: Stage):
 def test_slack_out_of_reach_changes_no_exit_code(running: Stage):
     running.fail(Failure("^curl"))
     done = succeeded(deploy(running))
-    assert "Slack was not told" in done.stderr
+    assert "Slack was not notified" in done.stderr
     running.fail(Failure("^curl"), Failure(SMOKE))
     assert deploy(running).returncode == 3
 
 
 def test_without_a_hook_no_message_is_sent_and_the_log_says_so(running: Stage):
     done = succeeded(deploy(running, SLACK_WEBHOOK_URL=""))
-    assert "nobody is told" in done.stdout
+    assert "no notification" in done.stdout
     assert not [call for call in running.calls if call.startswith("curl")]
 
 

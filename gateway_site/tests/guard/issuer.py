@@ -5,12 +5,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from tests.http_server import Handler, http_server
 
 ISSUER, AUDIENCE = "https://issuer.example", "users-api"
 
@@ -46,50 +47,38 @@ class Issuer:
     """Serves `keys` at /jwks.json; `status` and `open` make it fail or hang; `fetches` counts."""
 
     def __init__(self) -> None:
-        self.status, self.fetches, self.open = 200, 0, threading.Event()
-        self.body: bytes | None = None
+        self.origin, self.fetches, self.open = "", 0, threading.Event()
         self.reset()
-        issuer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                issuer.fetches += 1
-                issuer.open.wait(10)
-                body = issuer.body if issuer.body is not None else json.dumps({"keys": issuer.keys}).encode()
-                self.send_response(200 if self.path == "/moved" else issuer.status)
-                self.send_header("Location", "/moved")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.origin = f"http://127.0.0.1:{self.server.server_port}"
-        self.settings = {
-            "AUTH": "jwt",
-            "AUTH_JWKS_URL": f"{self.origin}/jwks.json",
-            "AUTH_ISSUER": ISSUER,
-            "AUTH_AUDIENCE": AUDIENCE,
-        }
 
     def reset(self) -> None:
         self.keys = [jwk(RSA_KEY, "rsa", alg="RS256"), jwk(EC_KEY, "ec"), jwk(ED_KEY, "ed")]
-        self.status, self.body = 200, None
+        self.status = 200
+        self.body: bytes | None = None
         self.open.set()
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Of a gateway that trusts it."""
+        names = {"AUTH_ISSUER": ISSUER, "AUTH_AUDIENCE": AUDIENCE}
+        return {"AUTH": "jwt", "AUTH_JWKS_URL": f"{self.origin}/jwks.json", **names}
+
+    def answer(self, request: Handler) -> None:
+        self.fetches += 1
+        self.open.wait(10)
+        body = self.body if self.body is not None else json.dumps({"keys": self.keys}).encode()
+        request.answer(200 if request.path == "/moved" else self.status, body, Location="/moved")
 
 
 @contextmanager
 def issuer() -> Iterator[Issuer]:
     running = Issuer()
-    thread = threading.Thread(target=running.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield running
-    finally:
-        running.open.set()
-        running.server.shutdown()
-        running.server.server_close()
-        thread.join(10)
+
+    class Answering(Handler):
+        def do_GET(self) -> None:
+            running.answer(self)
+
+    with http_server(Answering) as running.origin:
+        try:
+            yield running
+        finally:
+            running.open.set()

@@ -13,6 +13,7 @@ import requests
 from tests.log_lines import lines
 from tests.site import COLLECTION, NOWHERE, SITE, UNKNOWN_USER, patient_service
 from tests.wire import connect, exchange, get, read
+from tools.processes.cluster import until
 from tools.processes.service import Service, service
 
 pytestmark = pytest.mark.slow
@@ -23,10 +24,7 @@ SECONDS = 30
 def terminated(running: Service) -> None:
     """Sends SIGTERM, and returns once the service drains."""
     running.process.send_signal(signal.SIGTERM)
-    deadline = time.monotonic() + SECONDS
-    while requests.get(f"{running.url}/health/ready", timeout=5).status_code != 503:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: requests.get(f"{running.url}/health/ready", timeout=5).status_code == 503)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """MAX_IN_FLIGHT: further requests are shed with 503 and Retry-After; probes still answer."""
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -9,6 +8,7 @@ import requests
 
 from tests.site import COLLECTION, OVERLOADED, UNKNOWN_USER
 from tests.wire import connect, get
+from tools.processes.cluster import until
 from tools.processes.service import Service
 
 
@@ -18,12 +18,9 @@ def full(held_up: Service) -> Iterator[Service]:
     with ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(connect(held_up.port)).sendall(get(UNKNOWN_USER))
-        deadline = time.monotonic() + 10
-        while in_flight(held_up) < 4:  # the scrape itself is one
-            assert time.monotonic() < deadline
+        until(lambda: in_flight(held_up) == 4)  # the scrape itself is one
         yield held_up
-    while in_flight(held_up) > 1:
-        time.sleep(0.02)
+    until(lambda: in_flight(held_up) == 1)
 
 
 def in_flight(service: Service) -> int:

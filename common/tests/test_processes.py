@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import requests
 
 from tests.log_lines import waited_for
 from tests.site import NOWHERE, SITE
+from tools.processes.cluster import until
 from tools.processes.service import Service, service
 
 SECONDS = 30
@@ -35,6 +37,11 @@ AS_PID_1 = ["sh", "-c", 'trap "" TERM; exec "$@"', "sh"]
 
 def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_replaced(running: Service, worker: int) -> bool:
+    found = children(running.process.pid)
+    return len(found) == 1 and worker not in found
 
 
 @needs_proc
@@ -64,10 +71,7 @@ def test_orphans_are_reaped_as_pid_1_must(tmp_path: Path) -> None:
     running = Service(SITE, tmp_path, run_in=[sys.executable, "-c", WITH_AN_ORPHAN], **NOWHERE)
     try:
         running.wait_until_live()
-        deadline = time.monotonic() + SECONDS
-        while len(children(running.process.pid)) != 1:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: len(children(running.process.pid)) == 1)
     finally:
         running.stop()
 
@@ -94,10 +98,7 @@ def test_a_hang_up_replaces_the_worker_and_loses_no_request(tmp_path: Path) -> N
         for _ in range(3):
             (worker,) = children(running.process.pid)
             running.process.send_signal(signal.SIGHUP)
-            deadline = time.monotonic() + SECONDS
-            while worker in (found := children(running.process.pid)) or len(found) != 1:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            until(partial(is_replaced, running, worker))
         stop.set()
         for thread in threads:
             thread.join()

@@ -138,7 +138,7 @@ def until(condition: Any, seconds: float = START_SECONDS, pause: float = 0.02) -
         with contextlib.suppress(redis.RedisError, StopIteration):
             if condition():
                 return
-        assert time.monotonic() < end, "the cluster does not settle"
+        assert time.monotonic() < end, "it does not come true"
         time.sleep(pause)
 
 

@@ -26,6 +26,7 @@ from gateway_site.tests.guard.conftest import Start
 from tests.log_lines import waited_for
 from tests.recording import Recording
 from tests.serving import Served
+from tools.processes.cluster import until
 from tools.processes.service import Service, service
 from tools.processes.store import Store, store
 
@@ -59,10 +60,7 @@ def metric(gateway: Served | Service, name: str) -> float:
 
 
 def wait_until(gateway: Served | Service, name: str, value: float) -> None:
-    deadline = time.monotonic() + 15
-    while metric(gateway, name) != value:
-        assert time.monotonic() < deadline, f"{name} is not {value}"
-        time.sleep(0.05)
+    until(lambda: metric(gateway, name) == value)
 
 
 async def test_three_replicas_share_one_limit(replica: Callable[[Rate], RedisStore]) -> None:

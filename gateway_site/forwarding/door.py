@@ -20,7 +20,7 @@ class Door:
         self._make_view = make_view
         self.services: dict[str, Service] = {}
         self.probes: dict[str, Step] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._leaving: dict[asyncio.Task[None], Service] = {}
         self.table = table
         self.apply(table)
 
@@ -37,22 +37,22 @@ class Door:
         self.probes.clear()
         self.probes |= {route.upstream: services[route.upstream].probe for route in table.routes}
         for service in gone:
+            service.leave()
             task = asyncio.create_task(_close_after(longest, service))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._leaving[task] = service
+            task.add_done_callback(self._leaving.pop)
 
     def find(self, path: str) -> Match | None:
         return self._matcher.find(path)
 
     async def close(self) -> None:
-        for task in self._closing:
+        leaving = dict(self._leaving)
+        for task in leaving:
             task.cancel()
-        await asyncio.gather(*(service.close() for service in self.services.values()))
+        await asyncio.gather(*(service.close() for service in (*self.services.values(), *leaving.values())))
 
 
 async def _close_after(seconds: float, service: Service) -> None:
     """Closes it after its requests in flight have ended."""
-    try:
-        await asyncio.sleep(seconds)
-    finally:
-        await service.close()
+    await asyncio.sleep(seconds)
+    await service.close()

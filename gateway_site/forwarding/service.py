@@ -79,6 +79,7 @@ class Service:
         self._uploads = asyncio.Semaphore(UPLOADS)
         self.circuit = Circuit(upstream.max_timeouts, upstream.failure_rate, changed=self._circuit_changed)
         CIRCUIT.labels(self.name).set(CLOSED)
+        self._is_leaving = False
 
     async def upload(self, request: Outgoing, started: float, timeout: float, retries: int = 2) -> Answer:  # noqa: ASYNC109
         """As `ask`, for a body that streams through."""
@@ -229,11 +230,23 @@ class Service:
     async def close(self) -> None:
         await self._client.close()
 
+    def leave(self) -> None:
+        """The table in force has no such upstream, or another one of the name: the gauges are no longer its own."""
+        self._is_leaving = True
+        CIRCUIT.labels(self.name).set(CLOSED)
+        if self._client.addresses[0] > 1:
+            for state in ("ready", "ejected"):
+                ADDRESSES.labels(self.name, state).set(0)
+
     def _circuit_changed(self, state: State) -> None:
+        if self._is_leaving:
+            return
         CIRCUIT.labels(self.name).set(state)
         notices.warn(f"circuit {state.name.lower().replace('_', '-')}", upstream=self.name)
 
     def _address_changed(self, address: str, reason: str) -> None:
+        if self._is_leaving:
+            return
         known, ready = self._client.addresses
         ADDRESSES.labels(self.name, "ready").set(ready)
         ADDRESSES.labels(self.name, "ejected").set(known - ready)

@@ -31,7 +31,7 @@ class Streams:
 
     async def counted(self, chunks: Chunks) -> Chunks:
         self._open += 1
-        self._gauge.set(self._open)
+        self._gauge.inc()
         try:
             with in_flight.paused():
                 async with aclosing(chunks) as pieces:
@@ -39,7 +39,7 @@ class Streams:
                         yield piece
         finally:
             self._open -= 1
-            self._gauge.set(self._open)
+            self._gauge.dec()
 
 
 async def until_gone(request: Request, answer: Answer) -> Chunks:

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 import requests
+from prometheus_client import REGISTRY
 
-from gateway_site.forwarding import reload
+from gateway_site.forwarding import reload, service
+from gateway_site.forwarding.circuit import State
+from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.metrics import REFUSED
-from gateway_site.tests.routes.conftest import eventually, metric
+from gateway_site.tests.routes.conftest import Tables, eventually, metric
+from packages.http_pool import ConnectFailed
 from tests.log_lines import lines
 from tests.recording import Recording, recording
 from tests.serving import Served, serving
@@ -124,3 +128,57 @@ def test_a_longer_time_than_the_drain_allows_needs_a_restart(
     write(tmp_path, table(b=recorded.url) + "timeout_ms = 60000\n")
     eventually(lambda: metric(served, "routes_refused") == 1)
     assert status(served, "/a") == 200
+
+
+GONE = """
+[upstreams.gone]
+url = "http://127.0.0.1:{port}"
+[[routes]]
+prefix = "/gone"
+upstream = "gone"
+retries = 0
+"""
+
+
+def state_of_gone() -> float | None:
+    return REGISTRY.get_sample_value("upstream_circuit_state", {"service": "gone"})
+
+
+def fail(service: service.Service) -> None:
+    """Opens its circuit."""
+    for _ in range(20):
+        service.circuit.failed(service.circuit.admit())
+
+
+async def view(request: object) -> None:
+    """Not asked."""
+
+
+@pytest.mark.parametrize("later", [table(a="http://h"), GONE.format(port=2)], ids=["removed", "replaced"])
+async def test_the_circuit_of_an_upstream_that_is_gone_is_shown_no_more(tables: Tables, later: str) -> None:
+    door = Door(tables.read(GONE.format(port=1)), lambda *_: view)
+    fail(door.services["gone"])
+    assert state_of_gone() == State.OPEN
+    door.apply(tables.read(later))
+    assert state_of_gone() == State.CLOSED
+    await door.close()
+
+
+async def test_requests_in_flight_at_a_replaced_upstream_open_no_circuit_of_the_new_one(tables: Tables) -> None:
+    door = Door(tables.read(GONE.format(port=1)), lambda *_: view)
+    gone = door.services["gone"]
+    door.apply(tables.read(GONE.format(port=2)))
+    fail(gone)
+    assert state_of_gone() == State.CLOSED
+    fail(door.services["gone"])
+    assert state_of_gone() == State.OPEN
+    await door.close()
+
+
+async def test_the_end_closes_upstreams_of_earlier_tables_too(tables: Tables) -> None:
+    door = Door(tables.read(GONE.format(port=1)), lambda *_: view)
+    gone = door.services["gone"]
+    door.apply(tables.read(GONE.format(port=2)))
+    await door.close()
+    with pytest.raises(ConnectFailed, match="the pool is closed"):
+        await gone.probe()

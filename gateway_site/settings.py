@@ -30,7 +30,7 @@ from common.config.settings import (
     WEB_CONCURRENCY,
 )
 from common.observability.json_logging import logging_settings
-from gateway_site.guard import rate
+from gateway_site.routes import rate
 from gateway_site.routes.reading import Own, table
 from gateway_site.routes.source import Malformed, is_file
 from gateway_site.routes.values import origin

@@ -8,7 +8,7 @@ from gateway_site.guard.api_keys import ApiKeys, why
 from gateway_site.guard.credentials import Credentials
 from gateway_site.guard.guard import Guard
 from gateway_site.guard.limit import LocalStore
-from gateway_site.guard.rate import Rate
+from gateway_site.routes.rate import Rate
 
 if TYPE_CHECKING:
     from gateway_site.guard.tokens import Tokens

@@ -11,7 +11,7 @@ from gateway_site.guard import audit, challenge
 from gateway_site.guard.credentials import Credentials
 from gateway_site.guard.limit import Limiter, Store, client_of
 from gateway_site.guard.principal import Principal
-from gateway_site.guard.rate import Rate
+from gateway_site.routes.rate import Rate
 from gateway_site.routes.table import ANY, OPEN, READING, Route
 
 

@@ -16,7 +16,7 @@ from common.http.problem import Problem
 from common.http.request import Request
 from common.http.response import Fields
 from gateway_site.guard.metrics import RATE_LIMITED
-from gateway_site.guard.rate import Rate
+from gateway_site.routes.rate import Rate
 
 MAX_CLIENTS = 20_000
 """Clients in the local store, some 5 MB; above it the least recent one is evicted, and gets a whole burst again."""

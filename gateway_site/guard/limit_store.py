@@ -16,7 +16,7 @@ from redis.retry import Retry
 
 from common.observability.notices import Notices
 from gateway_site.guard.limit import LocalStore, State
-from gateway_site.guard.rate import Rate
+from gateway_site.routes.rate import Rate
 
 TIMEOUT_SECONDS = 0.25
 """More than two periods of the kernel's CPU quota (100 ms), in which a throttled pod or Redis may pause."""

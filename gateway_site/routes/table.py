@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from gateway_site.guard.rate import Rate
+from gateway_site.routes.rate import Rate
 
 USERS, USER_SERVICE = "/api/users", "user-service"
 

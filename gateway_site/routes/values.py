@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway_site.guard import rate
+from gateway_site.routes import rate
 from gateway_site.routes.field_names import CREDENTIALS, HOP_BY_HOP, IDENTITY, NOT_FORWARDED, OURS_IN_ANSWERS
 from gateway_site.routes.table import ANY, OPEN, REST, Cache, Canary, Compression, Edits, Tls
 

@@ -21,7 +21,7 @@ from common.observability.json_logging import JSONFormatter
 from gateway_site.guard import limit_store
 from gateway_site.guard.limit import SECOND, Limiter, LocalStore
 from gateway_site.guard.limit_store import RedisStore, connect
-from gateway_site.guard.rate import Rate
+from gateway_site.routes.rate import Rate
 from gateway_site.tests.guard.conftest import Start
 from tests.log_lines import waited_for
 from tests.recording import Recording

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_site.guard.limit import LocalStore, client_of
-from gateway_site.guard.rate import Rate, parse
+from gateway_site.routes.rate import Rate, parse
 from gateway_site.tests.guard.conftest import Keys, Start
 from gateway_site.tests.guard.issuer import Issuer, token
 from tests.log_lines import waited_for

@@ -10,7 +10,7 @@ from django.core.checks import WARNING, run_checks
 from django.core.management import CommandError, call_command
 
 from common.config.environment import SettingError
-from gateway_site.guard.rate import Rate
+from gateway_site.routes.rate import Rate
 from gateway_site.routes.reading import Own, table
 from gateway_site.tests.management.conftest import called
 from tests.in_process import evaluated

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from django.core.management import CommandError
 
-from gateway_site.guard import rate
+from gateway_site.routes import rate
 from gateway_site.routes.reading import Own, table
 from gateway_site.tests.management.conftest import called
 

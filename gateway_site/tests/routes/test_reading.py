@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway_site.guard.rate import Rate
+from gateway_site.routes.rate import Rate
 from gateway_site.routes.source import Malformed
 from gateway_site.routes.table import Canary, Upstream
 from gateway_site.tests.routes.conftest import Tables

@@ -138,21 +138,28 @@ def test_ctrl_c_reports_the_position_and_resume_continues(
     assert lines_of(path)[1:-1] == by_id(redis)
 
 
-def test_user_deleted_between_two_reads_is_left_out(
-    run: Run, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("moment", "exported"), [("ids", 0), ("scores", 1)])
+def test_user_deleted_between_two_reads_is_no_damage(
+    run: Run, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, exported: int
 ) -> None:
+    """After the ids were read, or before their scores are."""
     user, pipeline = put(redis, a_user(1)), Bulk.pipeline
 
+    def delete() -> None:
+        redis.delete(HOME.record(user.id), HOME.claim(user.email))
+        redis.zrem(HOME.index, user.id)
+
     def late(bulk: Bulk, operation: str, commands: Any) -> Any:
+        if operation == moment == "scores":
+            delete()
         replies = pipeline(bulk, operation, commands)
-        if operation == "ids":
-            redis.delete(HOME.record(user.id), HOME.claim(user.email))
-            redis.zrem(HOME.index, user.id)
+        if operation == moment == "ids":
+            delete()
         return replies
 
     monkeypatch.setattr(Bulk, "pipeline", late)
     run("export_users", str(tmp_path / "a"))
-    assert len(lines_of(tmp_path / "a")) == 2
+    assert len(lines_of(tmp_path / "a")) == 2 + exported
 
 
 DAMAGES: dict[str, Callable[[Redis, str], object]] = {

@@ -17,7 +17,7 @@ from users_site.operations import moving
 from users_site.operations.changes import Changes
 from users_site.operations.moving import Move
 from users_site.repository.keys import Layout
-from users_site.tests.management.conftest import Argv, Run, a_user, contents, put
+from users_site.tests.management.conftest import Argv, Run, a_user, contents, parsed, put
 from users_site.tests.management.traffic import create, delete, writers
 from users_site.tests.repository.people import HOME
 
@@ -58,7 +58,8 @@ def test_everything_is_moved_byte_for_byte_and_the_old_store_refuses_writes(
 
 def test_called_off_the_old_store_takes_writes_again(run: Run, argv: Argv, redis: Redis, urls: list[str]) -> None:
     put(redis, a_user())
-    run("move_users", *urls)
+    told = parsed(run("move_users", *urls, "--format", "json"))
+    assert (told["count"], told["stored"], told["removed"]) == (1, 1, 0)
     assert "takes writes again" in argv("move_users", *urls, "--call-off").line
     assert not is_held(redis)
     assert "was not held" in argv("move_users", *urls, "--call-off").line

@@ -17,6 +17,7 @@ from users_site.operations.loading import Entry, load
 from users_site.repository.keys import Layout
 from users_site.tests.management.conftest import Run, a_user, put
 from users_site.tests.management.traffic import writers
+from users_site.tests.repository.people import HOME
 
 LAYOUT = Layout(16)
 
@@ -90,6 +91,9 @@ def test_users_are_moved_from_one_partition_to_16_while_the_service_writes(
 ) -> None:
     for user in mixed(800):
         put(redis, user)
+    keyed = put(redis, a_user(email="keyed@example.com"))
+    answer = b"f" * 32 + f"+{keyed.id} {keyed.created_at}".encode()
+    redis.set(HOME.idempotency("a-key"), answer, ex=1000)
     settings.PARTITIONS = 16
     with writers(own_store) as answered:
         time.sleep(0.3)
@@ -97,6 +101,9 @@ def test_users_are_moved_from_one_partition_to_16_while_the_service_writes(
     assert len(answered) > 50
     for user_id, last in answered.items():
         assert target.get(LAYOUT.of(user_id).record(user_id)) == (last.document() if last else None)
+    entries = [LAYOUT.of_key("a-key", "").idempotency("a-key"), LAYOUT.of(keyed.id).made(keyed.id)]
+    assert target.mget(entries) == [answer, answer]
+    assert target.ttl(entries[0]) > 900
     settings.PARTITIONS = 1
     before = digest(run, tmp_path / "source")
     settings.PARTITIONS, settings.REDIS_URL = 16, target_store.url
@@ -107,6 +114,7 @@ def test_users_are_moved_from_one_partition_to_16_while_the_service_writes(
     run("move_users", "--from", target_store.url, "--to", own_store.url)
     settings.REDIS_URL = own_store.url
     assert digest(run, tmp_path / "back") == before
+    assert redis.mget([HOME.idempotency("a-key"), HOME.made(keyed.id)]) == [answer, answer]
 
 
 def damaged(redis: Redis, settings: Any, own_store: Store) -> User:

@@ -46,7 +46,10 @@ class Reloader:
             if longest := next((route for route in found.routes if route.timeout_ms > self._longest_ms), None):
                 cure = f"the longest was {self._longest_ms} at the start; restart the gateway for a longer one"
                 raise Malformed(f"route {longest.prefix}: timeout_ms is {longest.timeout_ms}: {cure}")
-        except Malformed as error:
+            is_new = found != self._door.table
+            if is_new:
+                self._door.apply(found)
+        except (Malformed, OSError) as error:  # OSError: of a certificate that was there when the table was read
             if str(error) != self._refused:
                 logger.error("routes refused: the old ones stay in force", extra={"fields": {"reason": str(error)}})
             self._refused, self._refused_at = str(error), time.monotonic()
@@ -54,7 +57,6 @@ class Reloader:
             return
         self._refused = ""
         REFUSED.set(0)
-        if found != self._door.table:
-            self._door.apply(found)
+        if is_new:
             logger.info("routes changed", extra={"fields": {"routes": {r.prefix: r.upstream for r in found.routes}}})
             await look_up(found.upstreams.values())

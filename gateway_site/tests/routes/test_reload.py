@@ -1,12 +1,15 @@
 """A changed file is put in force while requests run; a bad one is refused, and the old routes stay."""
 
+import asyncio
 import os
+import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 import requests
 from prometheus_client import REGISTRY
@@ -15,7 +18,8 @@ from gateway_site.forwarding import reload, service
 from gateway_site.forwarding.circuit import State
 from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.metrics import REFUSED
-from gateway_site.tests.routes.conftest import Tables, eventually, metric
+from gateway_site.routes.table import Table
+from gateway_site.tests.routes.conftest import OWN, USERS, Tables, eventually, metric
 from packages.http_pool import ConnectFailed
 from tests.log_lines import lines
 from tests.recording import Recording, recording
@@ -182,3 +186,34 @@ async def test_the_end_closes_upstreams_of_earlier_tables_too(tables: Tables) ->
     await door.close()
     with pytest.raises(ConnectFailed, match="the pool is closed"):
         await gone.probe()
+
+
+async def test_a_table_whose_certificates_vanish_before_it_is_applied_is_refused(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reload, "RETRY_SECONDS", 0.0)
+    authorities = tables.folder / "ca.pem"
+
+    class Late(Door):
+        def apply(self, table: Table) -> None:
+            authorities.unlink(missing_ok=True)
+            super().apply(table)
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(SECONDS):
+            while not condition():
+                reloader.look()
+                await asyncio.sleep(0.01)
+
+    door = Late(first := tables.read(table(a="http://h")), lambda *_: view)
+    text = GONE.format(port=1).replace("http:", "https:").replace("[[", f'tls = {{ ca = "{authorities}" }}\n[[')
+    defaults = {"timeout_ms": 5000}, {"connect_timeout_ms": 500}
+    reloader = reload.Reloader((str(tables.file(text)), USERS, *defaults, OWN), door, 5000)
+    shutil.copy(certifi.where(), authorities)
+    await until(lambda: REGISTRY.get_sample_value("routes_refused") == 1)
+    assert door.table is first
+    monkeypatch.setattr(Late, "apply", Door.apply)
+    shutil.copy(certifi.where(), authorities)
+    await until(lambda: "gone" in door.services)
+    assert REGISTRY.get_sample_value("routes_refused") == 0
+    await door.close()

@@ -230,7 +230,8 @@ async def test_the_last_keys_stay_while_the_issuer_gives_none(
     assert await check(tokens, token(kid="unknown")) == "unauthenticated"
     read, failed, _ = map(json.loads, caplog.text.splitlines())
     assert (read["message"].partition(",")[0], read["keys"]) == ("AUTH_JWKS_URL was read", 3)
-    assert (failed["message"].partition(",")[0], bool(failed["reason"])) == ("AUTH_JWKS_URL gives no keys", True)
+    assert failed["message"] == "AUTH_JWKS_URL gives no keys, the known ones stay"
+    assert failed["reason"] not in {"", "no answer in time"}
     assert "request_id" not in failed, "the line belongs to no request"
     assert isinstance(await check(tokens, token(sub="other")), Principal)
 

@@ -114,9 +114,8 @@ verify-browser: .venv/.requirements-verify
 
 # Also the attacks that wait half a minute: the drills wait too.
 verify-drills: .venv/.requirements-dev
-	@$(call verify,attacks-users) --ds=users_site.settings common & users=$$!; \
-	$(call verify,attacks-gateway) common & gateway=$$!; \
-	$(PY) -m tools.drills --quick; failed=$$?; wait $$users || failed=1; wait $$gateway || failed=1; exit $$failed
+	@$(call verify,attacks) common & attacks=$$!; \
+	$(PY) -m tools.drills --quick; failed=$$?; wait $$attacks || failed=1; exit $$failed
 
 # -s prints the time and count of each step.
 verify-restore: .venv/.requirements-dev

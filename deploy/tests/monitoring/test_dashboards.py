@@ -91,14 +91,6 @@ def test_every_variable_that_a_query_uses_is_declared(dashboard: dict[str, Any])
     assert {name for name in ("namespace", "service") if f"${name}" in text} | {"datasource"} == declared
 
 
-@by_dashboard
-def test_every_panel_says_what_it_shows(dashboard: dict[str, Any]) -> None:
-    for panel in dashboard["panels"]:
-        assert panel["description"].endswith("."), panel["title"]
-    titles = [panel["title"] for panel in dashboard["panels"]]
-    assert len(set(titles)) == len(titles)
-
-
 def test_every_dashboard_marks_the_deploys() -> None:
     for dashboard in LOADED.values():
         assert any("service_version_revision:deploys" in mark["expr"] for mark in dashboard["annotations"]["list"])

@@ -95,17 +95,3 @@ def test_a_port_that_is_none_is_one_line(tmp_path: Path, port: str) -> None:
         _, said = process.communicate(timeout=30)
     assert (process.returncode, said.count("\n")) == (1, 1)
     assert said.startswith(f"error: USERS_PORT is {port!r}: set it to a whole number from 1 to 65535")
-
-
-@needs_both
-def test_one_that_ends_stops_the_other(tmp_path: Path) -> None:
-    with observing(tmp_path) as (process, environment):
-        assert process.stdout is not None
-        process.stdout.readline()
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        victim = next(pid for pid in children if "prometheus\0" in Path(f"/proc/{pid}/cmdline").read_text())
-        os.kill(int(victim), signal.SIGTERM)
-        assert process.wait(30) == 1
-        assert process.stderr is not None
-        assert process.stderr.read().startswith("error: prometheus ended")
-    assert not listens(environment["ALERTMANAGER_PORT"])

@@ -51,11 +51,6 @@ def test_images_of_ours_are_named_by_digest(environment: str):
         assert re.fullmatch(r"ghcr\.io/devops-challenge/(api-gateway|user-service)@sha256:[0-9a-f]{64}", image)
 
 
-def test_dev_pulls_what_its_overlay_builds():
-    text = render(ARGOCD / "environments/dev")
-    assert "imagePullPolicy: Never" not in text
-
-
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_what_a_workload_reads_comes_no_later(environment: str):
     found = {(each["kind"], each["metadata"]["name"]): wave(each) for each in objects(environment)}

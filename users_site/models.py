@@ -1,14 +1,22 @@
 """The stored model."""
 
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Self
 
 import orjson
 
 
+def timestamp(seconds: float | None = None) -> str:
+    """RFC 3339 in UTC with microseconds and `Z`; now if no seconds since 1970 are given."""
+    moment = datetime.fromtimestamp(time.time() if seconds is None else seconds, UTC)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
+
+
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user, field for field as on the wire and as stored. Times are RFC 3339 in UTC with microseconds and `Z`."""
+    """A user, field for field as on the wire and as stored. Times are of `timestamp`."""
 
     id: str
     name: str

@@ -25,7 +25,7 @@ from common.http.forwarded import is_allowed
 from common.http.health import Step
 from common.http.overload import refuse
 from common.http.problem import Problem
-from common.http.request import ClientGone, Request
+from common.http.request import CLIENT_CLOSED_REQUEST, ClientGone, Request
 from common.http.response import Response
 from common.http.routing import Match, Patterns, Routes
 from common.http.site import Site
@@ -35,9 +35,6 @@ from common.observability.load import in_flight
 from common.server.refusal import Refusal
 
 logger = logging.getLogger("start")
-
-CLIENT_CLOSED_REQUEST = 499
-"""The status in log and metrics when the client left before the answer (nginx's number)."""
 
 UNGUARDED = ("/health", "/metrics")
 """Probes answer whatever the Host header (kubernetes/kubernetes#14713) and however many requests are in flight."""

@@ -15,6 +15,10 @@ from common.observability import request_id
 UNMATCHED = "unmatched"
 
 
+CLIENT_CLOSED_REQUEST = 499
+"""The status in logs and metrics when the client left before the answer (nginx's number)."""
+
+
 class ClientGone(Exception):
     """The client closed the connection, or sent no byte for too long, before its body was complete."""
 

@@ -8,18 +8,17 @@ from collections.abc import Coroutine
 from typing import Any
 
 from common.http.problem import Problem
-from common.http.request import ClientGone, Request
+from common.http.request import CLIENT_CLOSED_REQUEST, ClientGone, Request
 from common.http.response import Response
 
 logger = logging.getLogger("audit")
 
-CLIENT_GONE = 499
 MOST_CHARACTERS = 200
 
 
 async def recorded(request: Request, answering: Coroutine[Any, Any, Response]) -> Response:
     """Awaits the answer to a write and logs it, whatever the outcome."""
-    status, location = CLIENT_GONE, None
+    status, location = CLIENT_CLOSED_REQUEST, None
     try:
         response = await answering
         status, location = response.status_code, dict(getattr(response, "raw_headers", ())).get(b"location")
@@ -50,4 +49,4 @@ def _result(status: int) -> str:
     if status < 400:
         return "done"
     # After 499 and 5xx the change may have been made: the upstream's 503 can follow a write that no replica confirmed.
-    return "refused" if status < CLIENT_GONE else "unknown"
+    return "refused" if status < CLIENT_CLOSED_REQUEST else "unknown"

@@ -21,9 +21,9 @@ from typing import IO, Any, cast
 
 import orjson
 
+from users_site.models import timestamp
 from users_site.operations.documents import BadDocument, Identity, identify
 from users_site.operations.loading import Entry
-from users_site.repository.change import timestamp
 
 FORMAT, VERSION = "users-export", 1
 STDIO = "-"

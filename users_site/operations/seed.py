@@ -3,11 +3,10 @@
 import random
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import islice
 
 from users_site import identifiers
-from users_site.models import User
+from users_site.models import User, timestamp
 from users_site.operations.bulk import Bulk
 from users_site.operations.documents import email_of
 from users_site.operations.loading import Entry, Loaded
@@ -79,7 +78,7 @@ def entries(persons: Iterator[tuple[str, str, str]]) -> Iterator[Entry]:
     milliseconds = 0
     while group := sorted(islice(persons, SAME_TIME), key=lambda person: identifiers.bits_of(person[1])):
         milliseconds = max(milliseconds + 1, time.time_ns() // 1_000_000)
-        now = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+        now = timestamp(milliseconds / 1000)
         user_ids = sorted(identifiers.id_at(milliseconds, identifiers.bits_of(email)) for _, email, _ in group)
         for user_id, (name, email, role) in zip(user_ids, group, strict=True):
             yield Entry(user_id, email, User(user_id, name, email, role, now, now).document())

@@ -3,12 +3,11 @@
 import logging
 import time
 import uuid
-from datetime import UTC, datetime
 
 import orjson
 from prometheus_client import Counter
 
-from users_site.models import User
+from users_site.models import User, timestamp
 
 logger = logging.getLogger(__name__)
 
@@ -85,4 +84,4 @@ def stand_in(document: bytes, user_id: str) -> User:
 def _created_at(user_id: str) -> str:
     value = uuid.UUID(user_id)
     seconds = (value.int >> 80) / 1000 if value.version == 7 else time.time()
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    return timestamp(seconds)

@@ -5,11 +5,10 @@ import hashlib
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from users_contract.identity import identity
-from users_site.models import User
+from users_site.models import User, timestamp
 from users_site.repository.broken import parsed, report_broken, stand_in
 from users_site.repository.errors import RecordBroken, VersionMismatch
 
@@ -69,11 +68,6 @@ def require(document: bytes, matches: Matches | None) -> None:
 def version(document: bytes) -> str:
     """Names this version of a document: its SHA-1 in hex, which Redis's Lua computes too."""
     return hashlib.sha1(document, usedforsecurity=False).hexdigest()
-
-
-def timestamp() -> str:
-    """Now, RFC 3339 in UTC with microseconds and `Z`."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 async def back_off(attempt: int) -> None:

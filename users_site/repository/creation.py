@@ -12,9 +12,9 @@ from typing import Any
 
 from packages.redis_pipe import Reason, Word
 from users_site import identifiers
-from users_site.models import User
+from users_site.models import User, timestamp
 from users_site.repository import scripts
-from users_site.repository.change import ATTEMPTS, timestamp
+from users_site.repository.change import ATTEMPTS
 from users_site.repository.entries import (
     CREATED,
     IDEMPOTENCY_SECONDS,

@@ -154,6 +154,14 @@ async def test_a_cached_token_still_expires(own_issuer: Issuer) -> None:
         await verifier.keys.close()
 
 
+async def test_a_verified_token_is_not_verified_again(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    credential = token()
+    assert isinstance(await check(tokens, credential), Principal)
+    monkeypatch.setattr(tokens.keys, "find", None)
+    assert isinstance(await check(tokens, credential), Principal)
+    assert await check(tokens, token(sub="another")) == "unauthenticated"
+
+
 async def test_the_cache_of_tokens_is_bounded(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway_site.guard.tokens.MAX_CACHED_BYTES", 5000)
     for number in range(40):

@@ -147,6 +147,16 @@ def test_ten_thousand_clients_fit_and_a_million_take_no_more() -> None:
     assert len(known) <= 15_000, "clients with a whole burst are evicted"
 
 
+def test_the_least_recent_client_is_evicted() -> None:
+    known = LocalStore(Rate(1, 3600, 1), max_clients=3, clock=lambda: 1)
+    for client in "abc":
+        assert known.take_now(client)[1] == 0
+    assert known.take_now("a")[1] > 0, "now the most recent"
+    assert known.take_now("d")[1] == 0
+    assert [known.take_now(client)[1] > 0 for client in "acd"] == [True] * 3
+    assert known.take_now("b")[1] == 0, "it was evicted"
+
+
 RATES = st.builds(Rate, st.integers(1, 1000), st.sampled_from([1, 60, 3600]), st.integers(1, 50))
 STEPS = st.lists(st.floats(0, 3), min_size=1, max_size=200)
 

@@ -25,6 +25,7 @@ def bench_of(name: str, *arguments: str, codes: Container[int] = (0,)) -> str:
     command = [sys.executable, "-m", f"bench.{name}", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode in codes, done.stderr
+    assert done.stdout, done.stderr  # exit code 1 may also be a crash
     return done.stdout
 
 

@@ -61,10 +61,10 @@ class Recording:
         self.open.set()
         self.received, self.replies = queue.Queue(), queue.Queue()
 
-    def pause(self) -> None:
+    def freeze(self) -> None:
         self.open.clear()
 
-    def resume(self) -> None:
+    def thaw(self) -> None:
         self.open.set()
 
     def _accept(self) -> None:

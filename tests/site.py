@@ -1,9 +1,8 @@
-"""The site of this test run: how to start it, and a dependency that can be paused."""
+"""The site of this test run: how to start it, and a dependency that can be frozen."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from django.conf import settings
 
@@ -33,49 +32,20 @@ _PATIENT = {
 }
 
 
-class Dependency(Protocol):
-    """The site's dependency; while paused it accepts connections and answers nothing."""
-
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
-
-
-class PausableStore:
-    """A real store that can be frozen."""
-
-    def __init__(self, running: Store) -> None:
-        self.running = running
-
-    def pause(self) -> None:
-        self.running.freeze()
-
-    def resume(self) -> None:
-        self.running.thaw()
-
-
-@contextmanager
-def dependency(folder: Path) -> Iterator[tuple["Recording | PausableStore", dict[str, str]]]:
-    """A dependency of the site's kind, and the settings that name it."""
-    if IS_GATEWAY:
-        with recording() as upstream:
-            yield upstream, {"USER_SERVICE_URL": upstream.url, "AUTH": "none"}
-        return
-    with store(folder) as running:
-        pausable = PausableStore(running)
-        try:
-            yield pausable, {"REDIS_URL": running.url}
-        finally:
-            pausable.resume()
+Dependency = Recording | Store
+"""While frozen it accepts connections and answers nothing."""
 
 
 @contextmanager
 def patient_service(folder: Path, **overrides: str) -> Iterator[tuple[Service, Dependency]]:
     """The site with its own dependency, for which it waits a minute."""
     folder.mkdir(exist_ok=True)
-    with dependency(folder) as (held, required):
+    own: AbstractContextManager[Dependency] = recording() if IS_GATEWAY else store(folder)
+    with own as held:
+        required = {"USER_SERVICE_URL": held.url, "AUTH": "none"} if IS_GATEWAY else {"REDIS_URL": held.url}
         environment = {**required, **_PATIENT, "LOG_LEVEL": "debug", **overrides}
         with service(SITE, folder, **environment) as running:
             try:
                 yield running, held
             finally:
-                held.resume()
+                held.thaw()

@@ -27,11 +27,11 @@ def patient_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ser
 def held_up(patient_site: tuple[Service, Dependency]) -> Iterator[Service]:
     """The patient site while its dependency answers nothing."""
     running, dependency = patient_site
-    dependency.pause()
+    dependency.freeze()
     try:
         yield running
     finally:
-        dependency.resume()
+        dependency.thaw()
 
 
 @pytest.fixture(scope="module")

@@ -58,14 +58,14 @@ def test_requests_in_flight_finish(tmp_path: Path) -> None:
         patient_service(tmp_path / "flight", DRAIN_SECONDS="0") as (running, dependency),
         connect(running.port) as client,
     ):
-        dependency.pause()
+        dependency.freeze()
         client.sendall(get(UNKNOWN_USER))
         time.sleep(0.3)  # it is on its way to the dependency
         running.process.send_signal(signal.SIGTERM)
         time.sleep(1.5)  # the listener is closed by now
         with pytest.raises(ConnectionRefusedError):
             exchange(running.port, get("/version"))
-        dependency.resume()
+        dependency.thaw()
         answer = read(client)
         assert answer.status in {200, 404}
         assert answer.values("connection") == ["close"]

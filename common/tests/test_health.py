@@ -64,7 +64,7 @@ def test_not_ready_when_the_dependency_refuses(debug_site: Service) -> None:
 
 def test_not_ready_within_a_second_while_the_dependency_hangs(patient_site: tuple[Service, Dependency]) -> None:
     service, dependency = patient_site
-    dependency.pause()
+    dependency.freeze()
     try:
         started = time.monotonic()
         answer = requests.get(f"{service.url}/health/ready", timeout=10)
@@ -72,7 +72,7 @@ def test_not_ready_within_a_second_while_the_dependency_hangs(patient_site: tupl
         assert (answer.status_code, answer.json()["dependencies"]) == (503, {DEPENDENCY: "down"})
         assert seconds < 1.8, "the contract has 1 s; the rest is for a noisy machine"
     finally:
-        dependency.resume()
+        dependency.thaw()
     until(lambda: requests.get(f"{service.url}/health/ready", timeout=10).status_code == 200)
 
 

@@ -152,7 +152,7 @@ async def test_the_fate_of_a_sent_attempt_outlasts_a_refused_retry(
 
 @pytest.mark.parametrize(("method", "may_be_made"), [("GET", False), ("PUT", True)])
 async def test_a_timeout_is_504(impatient: Client, own_upstream: Recording, method: str, may_be_made: bool) -> None:
-    own_upstream.pause()
+    own_upstream.freeze()
     problem = await ask(impatient, method)
     assert isinstance(problem, Problem)
     assert (problem.code, problem.detail.endswith(MAY_BE_MADE)) == ("upstream-timeout", may_be_made)
@@ -176,7 +176,7 @@ async def test_retries_are_counted_by_their_reason(users: Client, own_upstream: 
 async def test_a_frozen_service_opens_the_circuit_after_three_requests(
     impatient: Client, own_upstream: Recording
 ) -> None:
-    own_upstream.pause()
+    own_upstream.freeze()
     problems = [await ask(impatient, "GET") for _ in range(4)]
     assert [problem.code for problem in problems if isinstance(problem, Problem)] == [
         *["upstream-timeout"] * 3,
@@ -190,7 +190,7 @@ async def test_a_probe_of_a_frozen_service_is_not_a_clients_request(
     impatient: Client, own_upstream: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It asks /health/live with a time-out of its own, and the client's request was never sent."""
-    own_upstream.pause()
+    own_upstream.freeze()
     for _ in range(3):
         await ask(impatient, "GET")
     monkeypatch.setattr("gateway_site.forwarding.service.PROBE_SECONDS", 0.1)
@@ -205,12 +205,12 @@ async def test_the_return_of_the_service_closes_the_circuit_and_each_change_is_l
     impatient: Client, own_upstream: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "notices", type(service.notices)(service.logger))
-    own_upstream.pause()
+    own_upstream.freeze()
     with logged() as log:
         for _ in range(3):
             await ask(impatient, "GET")
         assert REGISTRY.get_sample_value("upstream_circuit_state", {"service": "user-service"}) == 2
-        own_upstream.resume()
+        own_upstream.thaw()
         await asyncio.sleep(0.25)
         assert [await ask(impatient, "GET") for _ in range(3)] == [200] * 3
     assert REGISTRY.get_sample_value("upstream_circuit_state", {"service": "user-service"}) == 0

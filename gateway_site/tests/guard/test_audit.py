@@ -68,14 +68,14 @@ async def test_a_write_of_a_client_that_disconnects_is_unknown(upstream: Recordi
     with built(
         "gateway_site", USER_SERVICE_URL=upstream.url, AUTH="apikey", AUTH_API_KEYS_FILE=str(key_file)
     ) as gateway:
-        upstream.pause()
+        upstream.freeze()
         credential = (b"x-api-key", keys["writer"][0].encode())
         with logged() as log:
             asking = asyncio.create_task(call(gateway, PATH, "DELETE", (credential,)))
             await asyncio.to_thread(upstream.next)
             asking.cancel()
             await asyncio.wait([asking])
-        upstream.resume()
+        upstream.thaw()
         for stop in gateway.on_stop:
             await stop()
     (line,) = [line for line in log if line["logger"] == "audit"]

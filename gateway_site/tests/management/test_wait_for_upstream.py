@@ -30,10 +30,10 @@ class NotReady(Handler):
 def test_times_out_with_the_reason(settings: Any, fault: str, reason: str) -> None:
     started = time.monotonic()
     with http_server(NotReady) as not_ready, recording() as silent:
-        silent.pause()
+        silent.freeze()
         urls = {"away": f"http://127.0.0.1:{free_port()}", "not ready": not_ready, "silent": silent.url}
         settings.USER_SERVICE_URL = urls[fault]
         with pytest.raises(CommandError, match=rf"^{urls[fault]} is not ready after 1 s: {reason}[^\n]*$"):
             called("wait_for_upstream", "--timeout", "1")
-        silent.resume()
+        silent.thaw()
     assert time.monotonic() - started < 20

@@ -129,7 +129,7 @@ def test_a_route_has_its_methods_and_its_size_of_body(gateway: Served, orders: S
 
 
 def test_a_route_has_its_time(gateway: Served, users: Recording) -> None:
-    users.pause()
+    users.freeze()
     late = requests.get(f"{gateway.url}/hasty", timeout=SECONDS)
     assert (late.status_code, late.json()["code"]) == (504, "upstream-timeout")
     assert late.elapsed.total_seconds() < 1.8, "2 s is the time of the others"
@@ -153,13 +153,13 @@ def test_the_gateway_is_ready_while_one_of_its_services_is(gateway: Served, user
         return answer.status_code, answer.json()["dependencies"]
 
     assert ready() == (200, {"orders": "up", "user-service": "up"})
-    users.pause()
+    users.freeze()
     assert ready() == (200, {"orders": "up", "user-service": "down"})
 
 
 def test_a_sick_service_costs_the_other_nothing(gateway: Served, users: Recording) -> None:
     """The users' circuit opens and their connections hang; every order is answered meanwhile, by its own connections."""
-    users.pause()
+    users.freeze()
     with ThreadPoolExecutor(35) as pool:
         hanging = [pool.submit(requests.get, f"{gateway.url}/api/users", timeout=SECONDS) for _ in range(30)]
         orders = list(pool.map(lambda n: requests.get(f"{gateway.url}/api/orders/{n}", timeout=SECONDS), range(60)))

@@ -144,13 +144,13 @@ def test_names_and_versions_are_escaped(dev: Served, upstream: Recording) -> Non
 
 
 def test_a_user_service_that_hangs_delays_the_page_by_less_than_a_second(dev: Served, upstream: Recording) -> None:
-    upstream.pause()
+    upstream.freeze()
     try:
         started = time.monotonic()
         found = HEADING.search(page(dev))
         seconds = time.monotonic() - started
     finally:
-        upstream.resume()
+        upstream.thaw()
     assert found is not None
     assert found[1] == "user-service is down"
     assert seconds < 1.8, "the time-out is 0.8 s; the rest is for a noisy machine"
@@ -160,16 +160,16 @@ def test_a_crowd_of_readers_costs_the_user_service_one_look(
     dev: Served, upstream: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status_page, "KEPT_SECONDS", 1.0)
-    upstream.pause()
+    upstream.freeze()
     try:
         with ThreadPoolExecutor(20) as pool:
             readers = [pool.submit(page, dev) for _ in range(20)]
             time.sleep(0.3)
             assert sorted(upstream.next().line.split()[1] for _ in range(2)) == [b"/health/ready", b"/version"]
-            upstream.resume()
+            upstream.thaw()
             assert all("<svg" in reader.result() for reader in readers)
     finally:
-        upstream.resume()
+        upstream.thaw()
     assert upstream.received.empty()
 
 

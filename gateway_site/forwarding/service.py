@@ -25,6 +25,7 @@ from gateway_site.routes import table
 from packages.http_pool import (
     Answer,
     ConnectTimeout,
+    InvalidRequest,
     Limits,
     Outgoing,
     PoolFull,
@@ -146,7 +147,7 @@ class Service:
             outcome = error.reason
             self._record(error, request, admitted)
             raise
-        except ValueError as error:
+        except InvalidRequest as error:
             outcome = "invalid"
             self.circuit.ignored(admitted)
             raise Problem("malformed-request", "This request cannot be forwarded.") from error

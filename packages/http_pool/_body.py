@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from ._errors import InvalidRequest
+
 Send = Callable[[bytes], Awaitable[None]]
 
 
 async def send_body(send: Send, body: AsyncIterator[bytes], length: int | None) -> None:
     """Send `body`, chunked if `length` is None, else `length` bytes of it.
 
-    Raises ValueError if the body is shorter, or longer within a piece. Reads no further than `length` bytes, so that the
+    Raises InvalidRequest if the body is shorter, or longer within a piece. Reads no further than `length` bytes, so that the
     request counts as sent before the iterator ends.
     """
     if length is None:
@@ -18,10 +20,10 @@ async def send_body(send: Send, body: AsyncIterator[bytes], length: int | None) 
     while left:
         piece = await anext(body, None)
         if piece is None:
-            raise ValueError("the body is shorter than its length")
+            raise InvalidRequest("the body is shorter than its length")
         left -= len(piece)
         if left < 0:
-            raise ValueError("the body is longer than its length")
+            raise InvalidRequest("the body is longer than its length")
         await send(piece)
 
 

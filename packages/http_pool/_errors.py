@@ -14,6 +14,10 @@ While `sent` is false, any method may be retried.
 """
 
 
+class InvalidRequest(ValueError):
+    """HTTP cannot carry the request, or its body is not as long as it says. Not an UpstreamError."""
+
+
 class UpstreamError(Exception):
     """The message names the origin's host and port, never the target."""
 

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Collection
 from functools import lru_cache
 from typing import NamedTuple
 
+from ._errors import InvalidRequest
+
 Fields = Collection[tuple[bytes, bytes]]
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -47,12 +49,12 @@ class Outgoing(NamedTuple):
 
 
 def serialize(request: Outgoing, host: bytes, more: Fields = ()) -> bytes:
-    """The request's head, with `more` header fields. Raises ValueError for anything that changes its meaning on the wire."""
+    """The request's head, with `more` header fields. Raises InvalidRequest for anything that changes its meaning on the wire."""
     method, target, headers, *_ = request
     if method not in _KNOWN_METHODS and (method == "CONNECT" or not _TOKEN.fullmatch(method.encode())):
-        raise ValueError(f"not a request method to forward: {method!r}")
+        raise InvalidRequest(f"not a request method to forward: {method!r}")
     if not target or _NOT_IN_TARGET.search(target):
-        raise ValueError("the request target is empty or has white space or control characters")
+        raise InvalidRequest("the request target is empty or has white space or control characters")
     lines = [b"%b %b HTTP/1.1" % (method.encode(), target), host]
     lines += [_prefix(name) + value for name, value in (*headers, *more)]
     frame = UPGRADE if request.upgrades else _framing(request)
@@ -61,21 +63,21 @@ def serialize(request: Outgoing, host: bytes, more: Fields = ()) -> bytes:
     # One count instead of a search in each value: no line may contain an end of line.
     ends = len(lines) - 1 + frame.count(b"\n")
     if head.count(b"\n") != ends or head.count(b"\r") != ends or 0 in head:
-        raise ValueError("a header value has CR, LF or NUL")
+        raise InvalidRequest("a header value has CR, LF or NUL")
     return head
 
 
 def _framing(request: Outgoing) -> bytes:
-    """The last line of the head (RFC 9110 §8.6). Raises ValueError for a length that the body cannot have."""
+    """The last line of the head (RFC 9110 §8.6). Raises InvalidRequest for a length that the body cannot have."""
     body, length = request.body, request.length
     if isinstance(body, bytes):
         if length not in (None, len(body)):
-            raise ValueError("length is not that of the body")
+            raise InvalidRequest("length is not that of the body")
         length = len(body)
     elif length is None:
         return CHUNKED
     if length < 0:
-        raise ValueError("length is negative")
+        raise InvalidRequest("length is negative")
     if length or request.method in _EXPECT_CONTENT:
         return b"Content-Length: %d\r\n\r\n" % length
     return NO_CONTENT
@@ -84,7 +86,7 @@ def _framing(request: Outgoing) -> bytes:
 @lru_cache(maxsize=256)
 def _prefix(name: bytes) -> bytes:
     if not _TOKEN.fullmatch(name):
-        raise ValueError(f"not a header name: {name!r}")
+        raise InvalidRequest(f"not a header name: {name!r}")
     if name.lower() in _OURS:
-        raise ValueError(f"{name.decode()} is set by the client itself")
+        raise InvalidRequest(f"{name.decode()} is set by the client itself")
     return name + b": "

@@ -77,8 +77,7 @@ class Upstream:
         `idle`, to its head. An answer that is complete before the body was sent ends the sending. `avoided`: addresses to use
         only if there is no other.
 
-        Raises UpstreamError; ValueError for a request that HTTP cannot carry, or a body that is not `length` bytes; and the
-        iterator's own exceptions.
+        Raises UpstreamError, InvalidRequest, and the body iterator's own exceptions.
         """
         head = serialize(request, self._origin.host_line, more)
         loop = asyncio.get_running_loop()

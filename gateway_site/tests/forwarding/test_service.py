@@ -228,6 +228,17 @@ async def test_requests_whose_time_was_over_before_they_were_sent_open_no_circui
     assert users.circuit.state is State.CLOSED
 
 
+async def test_only_a_request_that_http_cannot_carry_is_its_clients_fault(users: Client) -> None:
+    async def broken_code() -> AsyncIterator[bytes]:
+        yield b"x"
+        raise ValueError("a fault of our own")
+
+    with pytest.raises(Problem, match="cannot be forwarded"):
+        await users.ask(Outgoing("GET", b"/a b", []), time.perf_counter(), users.seconds)
+    with pytest.raises(ValueError, match="our own"):
+        await users.ask(Outgoing("POST", b"/users", [], broken_code()), time.perf_counter(), users.seconds)
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "code"),
     [

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from packages.http_pool import ConnectFailed, Limits, Upstream
+from packages.http_pool import ConnectFailed, InvalidRequest, Limits, Upstream
 
 from .hostile import Hostile, ask, forever, get
 
@@ -78,7 +78,7 @@ async def test_empty_iterator_is_an_empty_body(server, client):
 async def test_iterator_of_another_length_ends_the_request_and_its_connection(server, client, length):
     upstream = client(server)
     await get(upstream)
-    with pytest.raises(ValueError, match="length"):
+    with pytest.raises(InvalidRequest, match="length"):
         await ask(upstream, "POST", body=pieces(b"ab", b"c"), length=length)
     assert (await get(upstream)).body == b"ok"
     assert server.connections == (2 if length > 0 else 1)
@@ -86,7 +86,7 @@ async def test_iterator_of_another_length_ends_the_request_and_its_connection(se
 
 
 async def test_bytes_of_another_length_are_refused(server, client):
-    with pytest.raises(ValueError, match="length"):
+    with pytest.raises(InvalidRequest, match="length"):
         await ask(client(server), "POST", body=b"abc", length=2)
     assert server.connections == 0
 
@@ -131,7 +131,7 @@ async def test_an_exception_of_the_iterator_reaches_the_caller(server, client):
 async def test_request_that_could_be_read_as_another_is_refused(server, client, method, target, headers):
     upstream = client(server)
     for _ in range(2):  # the second time it is no longer a new name
-        with pytest.raises(ValueError):  # noqa: PT011 each has its own words
+        with pytest.raises(InvalidRequest):
             await ask(upstream, method, headers, target=target)
     assert server.connections == 0
 

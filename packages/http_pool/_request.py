@@ -49,7 +49,7 @@ class Outgoing(NamedTuple):
 
 
 def serialize(request: Outgoing, host: bytes, more: Fields = ()) -> bytes:
-    """The request's head, with `more` header fields. Raises InvalidRequest for anything that changes its meaning on the wire."""
+    """The request's head, with `more` header fields. Raises InvalidRequest where that would change its meaning."""
     method, target, headers, *_ = request
     if method not in _KNOWN_METHODS and (method == "CONNECT" or not _TOKEN.fullmatch(method.encode())):
         raise InvalidRequest(f"not a request method to forward: {method!r}")

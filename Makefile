@@ -100,7 +100,7 @@ verify-deploy: validators .venv/.requirements-verify .venv/policy/.requirements-
 	$(call verify,deploy) deploy/tests
 
 # Builds the validators that are Go programs in build/validators, where Go is. The others are wheels.
-validators: .venv/.requirements-dev
+validators: .venv/.requirements-verify
 	@$(PY) deploy/bin/validators.py
 
 verify-clients: .venv/.requirements-verify

@@ -5,8 +5,10 @@ import pytest
 from packages.redis_pipe import Address
 from users_site.models import User
 from users_site.operations.bulk import Bulk
+from users_site.repository.claims import now_ms
 from users_site.repository.errors import EmailTaken, StoreUnavailable, UserNotFound, VersionMismatch
 from users_site.repository.keys import Layout
+from users_site.repository.sweeping import Sweeper
 from users_site.repository.users import UserRepository
 from users_site.tests.repository.conftest import Process
 from users_site.tests.repository.people import email_in, leftovers, swept, to
@@ -133,6 +135,35 @@ async def test_sweeper_drops_a_suspect_that_is_no_text(process: Process) -> None
         await users.update(user.id, to(email=email), email=email)
     await swept(users)
     assert await users.store.execute(home, "test", b"ZRANGE", home.suspects, 0, -1) == []
+
+
+async def test_suspect_is_not_looked_at_before_a_failover_could_take_the_change_back(process: Process) -> None:
+    users = process()
+    user = await user_in(users, 3)
+    for number in (4, 5):
+        await swept(users)
+        await users.update(user.id, to(email=email_in(users, number)))
+    for home in users.store.layout.partitions[4:6]:
+        await Sweeper(users.far).sweep(home, now_ms() + 50_000)
+        assert await users.store.execute(home, "suspects", b"ZCARD", home.suspects) == 1
+
+
+async def test_email_of_a_far_user_with_a_broken_record_is_kept(process: Process) -> None:
+    users = process()
+    user, email = await user_in(users, 3), email_in(users, 4)
+    await users.update(user.id, to(email=email))
+    await users.store.pipe.execute("set", b"SET", users.store.layout.of(user.id).record(user.id), b"{bad")
+    with pytest.raises(EmailTaken):
+        await users.create("Eve", email, "user")
+
+
+async def test_change_with_an_illegible_token_counts_as_abandoned(process: Process) -> None:
+    users = process()
+    user, email = await user_in(users, 3), email_in(users, 4)
+    home, claim = users.store.layout.of(user.id), users.store.layout.of_email(email).claim(email)
+    await users.store.pipe.execute("set", b"SET", claim, f"{user.id} x")
+    await users.store.pipe.execute("set", b"SET", home.intent(user.id), "x")
+    await users.create("Eve", email, "user")
 
 
 async def test_refused_change_leaves_no_intent(process: Process) -> None:

@@ -17,6 +17,7 @@ from gateway_site import pages, urls
 from gateway_site.forwarding.cache import Cached
 from gateway_site.forwarding.coding import Coded
 from gateway_site.forwarding.door import Door
+from gateway_site.forwarding.headers import FROM_UPSTREAM
 from gateway_site.forwarding.names import look_up
 from gateway_site.forwarding.reload import Reloader
 from gateway_site.forwarding.service import Service
@@ -24,21 +25,28 @@ from gateway_site.forwarding.view import Forward, in_maintenance
 from gateway_site.guard.build import build_guard
 from gateway_site.guard.cors import Cors
 from gateway_site.guard.scrape import closed_to_proxies
-from gateway_site.routes.field_names import CREDENTIALS, NOT_FORWARDED
+from gateway_site.routes.field_names import CORS, CREDENTIALS, NOT_FORWARDED
 from gateway_site.routes.table import Route
 
 
 def build(settings: Any) -> Application:
     """Opens no connection. Raises ImproperlyConfigured."""
     dropped = NOT_FORWARDED | CREDENTIALS if settings.AUTH else NOT_FORWARDED
+    dropped_from_answers = FROM_UPSTREAM | CORS if settings.CORS_ALLOWED_ORIGINS else FROM_UPSTREAM
     guard = build_guard(settings)
     threads = ThreadPoolExecutor(1, "coding")  # as many jobs wait as requests are in flight, at most
 
     def view(route: Route, services: dict[str, Service]) -> View:
         if route.maintenance:
             return guard.protect(route, partial(in_maintenance, route.maintenance))
-        bounds = {"max_body": settings.MAX_BODY_BYTES, "max_answer": settings.MAX_ANSWER_BYTES}
-        serve: View = Forward(route, services, dropped=dropped, **bounds).serve
+        serve: View = Forward(
+            route,
+            services,
+            dropped=dropped,
+            dropped_from_answers=dropped_from_answers,
+            max_body=settings.MAX_BODY_BYTES,
+            max_answer=settings.MAX_ANSWER_BYTES,
+        ).serve
         if route.compress:
             serve = Coded(serve, route.compress, threads).serve
         if route.cache:

@@ -11,7 +11,7 @@ from common.http.response import Headers, RawResponse, Response, StreamedRespons
 from common.http.views import method_not_allowed
 from gateway_site.forwarding.canary import Split
 from gateway_site.forwarding.failures import problem_for
-from gateway_site.forwarding.headers import FROM_UPSTREAM, dropping, end_to_end, forwarded
+from gateway_site.forwarding.headers import dropping, end_to_end, forwarded
 from gateway_site.forwarding.service import Service
 from gateway_site.forwarding.streams import Chunks, until_gone
 from gateway_site.forwarding.websocket import SWITCHED, is_asked, passed
@@ -35,15 +35,22 @@ EVERY_METHOD = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
 class Forward:
-    """The view of one route. `services`: by name. `dropped`: header fields of clients that do not cross."""
+    """The view of one route. `services`: by name. `dropped`, `dropped_from_answers`: header fields that do not cross."""
 
     def __init__(
-        self, route: Route, services: dict[str, Service], *, dropped: frozenset[bytes], max_body: int, max_answer: int
+        self,
+        route: Route,
+        services: dict[str, Service],
+        *,
+        dropped: frozenset[bytes],
+        dropped_from_answers: frozenset[bytes],
+        max_body: int,
+        max_answer: int,
     ) -> None:
         self._service, self._max_answer = services[route.upstream], max_answer
         asked, answered = route.request_headers, route.answer_headers
         self._is_dropped, self._added = dropping(dropped | asked.dropped), asked.added
-        self._is_dropped_from_answer = dropping(FROM_UPSTREAM | answered.dropped)
+        self._is_dropped_from_answer = dropping(dropped_from_answers | answered.dropped)
         self._added_to_answer = answered.added
         self._split = Split(route.canary, services[route.canary.upstream]) if route.canary else None
         self._prefix, self._rewrite = route.prefix.encode("ascii"), route.rewrite.encode("ascii")

@@ -46,6 +46,19 @@ OVERRIDES = frozenset(
 
 NOT_FORWARDED = HOP_BY_HOP | SET_BY_US | OVERRIDES
 
+CORS = frozenset(
+    (
+        b"access-control-allow-credentials",
+        b"access-control-allow-headers",
+        b"access-control-allow-methods",
+        b"access-control-allow-origin",
+        b"access-control-allow-private-network",
+        b"access-control-expose-headers",
+        b"access-control-max-age",
+    )
+)
+"""In answers of upstreams; with CORS_ALLOWED_ORIGINS they end here."""
+
 OURS_IN_ANSWERS = frozenset(
     (
         b"age",

@@ -116,6 +116,22 @@ def test_a_page_may_send_and_read_every_field_that_the_schema_names(crossing: Se
     assert read <= set(cors(answer)["access-control-expose-headers"].split(", "))
 
 
+@pytest.mark.parametrize(("origin", "shown"), [(PAGE, [PAGE]), ("https://evil.example", [])])
+def test_an_upstream_allows_no_page(crossing: Served, upstream: Recording, origin: str, shown: list[str]) -> None:
+    fields = b"Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Credentials: true\r\nAccess-Control-Max-Age: 9"
+    upstream.default = b"HTTP/1.1 200 OK\r\n%b\r\nContent-Length: 0\r\n\r\n" % fields
+    answer = exchange(crossing.port, get("/api/users", f"Origin: {origin}", f"Authorization: Bearer {token()}"))
+    assert answer.status == 200
+    assert answer.values("access-control-allow-origin") == shown
+    assert not cors(answer).keys() & {"access-control-allow-credentials", "access-control-max-age"}
+
+
+def test_without_the_setting_an_upstream_answers_for_itself(open_gateway: Served, upstream: Recording) -> None:
+    upstream.default = b"HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nContent-Length: 0\r\n\r\n"
+    answer = exchange(open_gateway.port, get("/api/users", f"Origin: {PAGE}"))
+    assert answer.values("access-control-allow-origin") == ["*"]
+
+
 def test_by_default_no_page_is_allowed(open_gateway: Served, upstream: Recording) -> None:
     assert cors(preflight(open_gateway, PAGE)) == {}
     answer = exchange(open_gateway.port, get("/api/users", f"Origin: {PAGE}"))

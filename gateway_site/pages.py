@@ -25,13 +25,11 @@ LINKS = {
 
 
 def document(content: object) -> Response:
-    """The same for programs."""
     return RawResponse(200, [JSON, VARY], orjson.dumps(content))
 
 
 @safe
 async def index(request: Request) -> Response:
-    """JSON for programs, a page of links for browsers."""
     content = {"service": request.site.service, "version": request.site.version, "links": LINKS}
     if not request.wants_page:
         return document(content)

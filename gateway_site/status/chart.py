@@ -1,8 +1,8 @@
 """Bar charts as numbers for the template's SVG: one slot an interval, newest at the right, 0 at the bottom."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import floor, log10
+from typing import NamedTuple
 
 from gateway_site.status.history import SLOTS, Interval
 from gateway_site.status.wording import duration, rate
@@ -17,8 +17,7 @@ DECADES = (10.0, 1.0, 0.1, 0.01, 0.001, 0.0001)
 """The durations with a line: a scale of powers; on a linear one a slow request would flatten all others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """A rectangle; `kind` is its class in the style sheet, `label` its description."""
 
     x: int
@@ -28,8 +27,7 @@ class Bar:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(NamedTuple):
     """`lines` are labels with their distance from the upper edge; `summary` is for screen readers."""
 
     lines: list[tuple[float, str]]

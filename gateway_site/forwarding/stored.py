@@ -98,7 +98,7 @@ class Store:
 
     def __init__(self, bounds: Cache) -> None:
         self._bounds, self._size = bounds, 0
-        self._entries: OrderedDict[Hashable, tuple[str, Entry]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[str, Entry, int]] = OrderedDict()  # the last is its size
         self._paths: dict[str, tuple[tuple[bytes, ...], set[Hashable]]] = {}  # the names in Vary, and the keys
         self.changes = 0
         """An answer that was asked for before a change must not be added after it."""
@@ -121,10 +121,11 @@ class Store:
         _, keys = self._paths.setdefault(path, (vary, set()))
         key = _key(base, vary, fields)
         if key in self._entries:
-            self._size -= self._entries.pop(key)[1].size
+            self._remove(key)
         keys.add(key)
-        self._entries[key] = path, entry
-        self._size += entry.size
+        size = entry.size + len(path) + len(repr(key))  # what clients send is part of the key
+        self._entries[key] = path, entry, size
+        self._size += size
         while self._size > self._bounds.max_bytes or len(self._entries) > self._bounds.max_entries:
             self._evict()
 
@@ -135,11 +136,15 @@ class Store:
     def drop(self, path: str) -> None:
         _, keys = self._paths.pop(path, ((), ()))
         for key in keys:
-            self._size -= self._entries.pop(key)[1].size
+            self._remove(key)
+
+    def _remove(self, key: Hashable) -> None:
+        *_, size = self._entries.pop(key)
+        self._size -= size
 
     def _evict(self) -> None:
-        key, (path, entry) = self._entries.popitem(last=False)
-        self._size -= entry.size
+        key, (path, _, size) = self._entries.popitem(last=False)
+        self._size -= size
         keys = self._paths[path][1]
         keys.discard(key)
         if not keys:

@@ -232,6 +232,21 @@ def test_what_was_used_least_recently_makes_room(bounds: Cache) -> None:
     assert vars(store) == vars(Store(bounds))
 
 
+@pytest.mark.parametrize("where", ["path", "query", "vary"])
+def test_what_requests_send_counts_for_the_bound_too(where: str) -> None:
+    store = Store(Cache(max_bytes=100_000))
+    entry = entry_of(200, [(b"cache-control", b"max-age=5"), (b"vary", b"accept")], b"", 0)
+    assert entry is not None
+    kept = []
+    for number in range(20):
+        long = f"{number:010000}"
+        path, base = (long, 0) if where == "path" else ("/", (b"/", long.encode()) if where == "query" else 0)
+        fields = [(b"accept", long.encode())] if where == "vary" else []
+        store.add(path, base, fields, entry)
+        kept.append((path, base, fields))
+    assert 7 < sum(store.find(*each) is not None for each in kept) < 10
+
+
 @pytest.mark.parametrize("is_cancelled", [False, True])
 def test_an_answer_from_before_a_change_is_not_kept(*, is_cancelled: bool) -> None:
     """Its request was sent before the change, and it arrives after it; also where the client did not wait for the change."""

@@ -143,18 +143,6 @@ def test_open_scopes_need_no_credential_and_a_star_leaves_no_default(tables: Tab
         ("/a=http://a\\b", "set it to an address like"),
         ("/a=http://user@h", "set it to an address like"),
         ("/a=http://h:1/x\n", "is not TOML: "),
-    ],
-)  # fmt: skip
-def test_a_bad_table_is_refused_with_its_place_and_the_cure(tables: Tables, text: str, line: str) -> None:
-    with pytest.raises(Malformed) as caught:
-        tables.read(text)
-    assert line in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
         ('\n[[routes]]\nprefix = "/a"\n', "line 2: the route has no prefix or no upstream: set both"),
         (f"{ROUTE}time_out = 5\n", "line 1: unknown field 'time_out': did you mean timeout_ms?"),
         (f'{ROUTE}\n[[ routes ]]\nprefix = "/b"\nupstream = "b"\n', "line 5: there is no upstream b: add it, or use one of"),
@@ -177,33 +165,20 @@ def test_a_bad_table_is_refused_with_its_place_and_the_cure(tables: Tables, text
         ("\nroutes = 3\n", "line 1: make routes a list, and upstreams a table of names"),
         ('\nscopes = [3]\n', "scopes: set it to a list of scopes"),
         ("\n[[routes]\n", "is not TOML: Expected ']]' at the end of an array declaration (at line 2"),
-    ],
-)  # fmt: skip
-def test_a_bad_file_is_refused_with_its_line_and_the_cure(tables: Tables, text: str, line: str) -> None:
-    with pytest.raises(Malformed) as caught:
-        tables.read(text)
-    assert line in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        (
-            "routes:\n  - {prefix: /a, upstream: 'http://h'}\n  - {prefix: /a, upstream: 'http://i'}\n",
-            "line 3: /a and /a",
-        ),
+        ("routes:\n  - {prefix: /a, upstream: 'http://h'}\n  - {prefix: /a, upstream: 'http://i'}\n", "line 3: /a and /a"),
         ("upstreams:\n  a: {url: 'http://h'}\n  b: {url: nowhere}\n", 'line 3: url is "nowhere": set it to an address'),
         ("routes:\n  - prefix: [\n", "line 3 is not YAML: "),
         ("- a\n- b\n", "line 1: the file has routes, upstreams and scopes, and nothing else"),
         ("routes: [3]\n", "line 1: 3 is no table: give it fields"),
         ("upstreams:\n  a: {name: b, url: 'http://h'}\n", "line 2: unknown field 'name'"),
     ],
-)
-def test_a_bad_yaml_file_is_refused_with_its_line(tables: Tables, text: str, line: str) -> None:
+)  # fmt: skip
+def test_a_bad_table_is_refused_with_its_place_and_the_cure(tables: Tables, text: str, line: str) -> None:
+    is_yaml = text.startswith(("routes:", "upstreams:", "- "))
     with pytest.raises(Malformed) as caught:
-        tables.read(text, ".yaml")
+        tables.read(text, ".yaml" if is_yaml else ".toml")
     assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_settings_stop_the_start_with_that_line_or_ask_for_the_users(tables: Tables) -> None:

@@ -119,13 +119,6 @@ async def test_a_post_with_a_key_is_repeated_with_it(users: Client, own_upstream
     assert [own_upstream.next().values(b"idempotency-key") for _ in range(2)] == [[b"k1"], [b"k1"]]
 
 
-async def test_a_get_never_claims_that_a_change_was_made(users: Client, own_upstream: Recording) -> None:
-    own_upstream.default = reset
-    problem = await ask(users, "GET")
-    assert isinstance(problem, Problem)
-    assert (problem.code, MAY_BE_MADE in problem.detail) == ("bad-upstream", False)
-
-
 @pytest.mark.parametrize(
     "later", [CircuitOpen(1.0), PoolFull("full"), ConnectFailed("refused"), ConnectTimeout("late")]
 )

@@ -133,8 +133,3 @@ async def test_connection_is_kept_only_if_the_answer_agrees(hostile, client, hea
     for _ in range(2):
         assert (await get(upstream)).body == b"ok"
     assert server.connections == connections
-
-
-async def test_error_statuses_are_answers(hostile, client):
-    server = await hostile(forever(b"HTTP/1.1 599 Odd\r\nContent-Length: 0\r\n\r\n"))
-    assert (await get(client(server))).status == 599

@@ -1,7 +1,5 @@
 """Starts `python -m tools.run` as `make run` does: on free ports, with a data directory of its own."""
 
-import http.client
-import json
 import os
 import shutil
 import signal
@@ -10,13 +8,15 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+import requests
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
@@ -91,16 +91,10 @@ class Run:
         return not self.processes() and not any(map(is_open, (self.gateway, self.users, self.redis)))
 
 
-def request(port: int, method: str, path: str, body: object = None) -> tuple[int, Mapping[str, object]]:
+def request(port: int, method: str, path: str, body: object = None) -> tuple[int, Any]:
     """Status and JSON of one request."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        data = None if body is None else json.dumps(body)
-        connection.request(method, path, data, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        return response.status, json.loads(response.read() or b"{}")
-    finally:
-        connection.close()
+    answer = requests.request(method, f"http://127.0.0.1:{port}{path}", json=body, timeout=10)
+    return answer.status_code, answer.json()
 
 
 Start = Callable[..., Run]

@@ -59,7 +59,7 @@ def test_data_of_another_run_is_refused(start: Start, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("url", "line"),
     [
-        ("redis://:hunter2@host:port/0", "REDIS_URL is malformed: set it to "),
+        ("redis://:hunter2@host:port/0", "REDIS_URL has a malformed host or port: "),
         ("redis://:hunter2@127.0.0.1:{port}/0", "cannot be used after 10 s: Redis is unavailable (auth)"),
     ],
 )

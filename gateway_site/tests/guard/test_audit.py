@@ -64,7 +64,7 @@ def test_a_write_that_may_have_happened_is_unknown(
 
 
 async def test_a_write_of_a_client_that_disconnects_is_unknown(upstream: Recording, keys: Keys, key_file: Path) -> None:
-    """The server cancels the request's task."""
+    """The server cancels the request's task, or says within the body that the client has gone."""
     with built(
         "gateway_site", USER_SERVICE_URL=upstream.url, AUTH="apikey", AUTH_API_KEYS_FILE=str(key_file)
     ) as gateway:
@@ -75,12 +75,16 @@ async def test_a_write_of_a_client_that_disconnects_is_unknown(upstream: Recordi
             await asyncio.to_thread(upstream.next)
             asking.cancel()
             await asyncio.wait([asking])
-        upstream.thaw()
+            upstream.thaw()
+            fields = (credential, (b"content-length", b"9"))
+            assert await call(gateway, PATH, "PUT", fields, (b"{",), breaks_off=True) is None
         for stop in gateway.on_stop:
             await stop()
-    (line,) = [line for line in log if line["logger"] == "audit"]
-    found = (line["principal"], line["resource"], line["status_code"], line["result"])
-    assert found == ("key:writer", PATH, 499, "unknown")
+    audit = [line for line in log if line["logger"] == "audit"]
+    assert [line["method"] for line in audit] == ["DELETE", "PUT"]
+    for line in audit:
+        found = (line["principal"], line["resource"], line["status_code"], line["result"])
+        assert found == ("key:writer", PATH, 499, "unknown")
 
 
 def test_reading_is_not_audited(guarded: Served, upstream: Recording, keys: Keys) -> None:

@@ -71,6 +71,16 @@ async def test_three_replicas_share_one_limit(replica: Callable[[Rate], RedisSto
     assert (await replicas[0].take("b"))[1] == 0
 
 
+async def test_a_client_that_disconnects_leaves_the_others_their_answer(replica: Callable[[Rate], RedisStore]) -> None:
+    known = replica(Rate(36, 3600, 10))
+    gone, other = (asyncio.create_task(known.take(client)) for client in "ab")
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert (await asyncio.wait_for(other, 5))[1] == 0
+    assert known.is_up
+    assert (await known.take("a"))[1] == 0
+
+
 def test_without_redis_limits_are_local(start: Start, own_store: Store, upstream: Recording) -> None:
     before = REGISTRY.get_sample_value("rate_limit_fallbacks_total") or 0.0
     with start(RATE_LIMIT="36/h;burst=20", RATE_LIMIT_STORE=own_store.url) as gateway:
@@ -147,7 +157,10 @@ async def test_an_unknown_error_of_the_store_leaves_no_request_waiting(monkeypat
 
     known = RedisStore(connect("redis://127.0.0.1:1/0"), Rate(1, 3600, 2))
     monkeypatch.setattr(known, "_script", broken)
-    _, early = await asyncio.wait_for(known.take("a"), 5)
+    gone, other = (asyncio.create_task(known.take(client)) for client in "ab")
+    await asyncio.sleep(0)
+    gone.cancel()
+    _, early = await asyncio.wait_for(other, 5)
     assert early == 0
     assert not known.is_up, "limits are local now"
     await known.close()

@@ -110,12 +110,14 @@ class Nodes:
         return next((owner[2] for first, last, owner, *_ in slots if first <= SLOT <= last), None)
 
     def _is_whole(self) -> bool:
-        infos = [node.command("CLUSTER", "INFO") for node in self.all]
-        size = b"cluster_known_nodes:%d\r" % len(self.all)
-        links = [node.client().info("replication").get("master_link_status") for node in self.all]
-        return (
-            all(b"cluster_state:ok" in info and size in info for info in infos) and links.count("up") == self._replicas
+        wanted = (
+            b"cluster_state:ok\r",
+            b"cluster_known_nodes:%d\r" % len(self.all),
+            b"cluster_slots_ok:%d\r" % SLOTS,  # the state is ok without
         )
+        infos = [node.command("CLUSTER", "INFO") for node in self.all]
+        links = [node.client().info("replication").get("master_link_status") for node in self.all]
+        return all(line in info for info in infos for line in wanted) and links.count("up") == self._replicas
 
 
 def node_id(node: Valkey) -> str:

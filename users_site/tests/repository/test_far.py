@@ -1,12 +1,14 @@
 """Change of email into another partition, and deletion of such a user: several steps, of which one decides."""
 
+import asyncio
+
 import pytest
 
-from packages.redis_pipe import Address
+from packages.redis_pipe import Address, Reason, Unavailable
 from users_site.models import User
 from users_site.operations.bulk import Bulk
 from users_site.repository.claims import now_ms
-from users_site.repository.errors import EmailTaken, StoreUnavailable, UserNotFound, VersionMismatch
+from users_site.repository.errors import EmailTaken, StoreUnavailable, UserNotFound, VersionMismatch, WrongLayout
 from users_site.repository.keys import Layout
 from users_site.repository.sweeping import Sweeper
 from users_site.repository.users import UserRepository
@@ -88,12 +90,16 @@ async def test_writer_whose_change_was_aborted_does_not_commit(process: Process)
 
 async def test_change_under_way_is_waited_for(process: Process) -> None:
     slow, other = process(), process()
-    user, email = await user_in(slow, 3), email_in(slow, 4)
+    user, email, elsewhere = await user_in(slow, 3), email_in(slow, 4), email_in(slow, 5)
 
     async def in_vain() -> None:
         assert await other.find(email) is None
-        with pytest.raises(StoreUnavailable, match="busy"):
-            await other.create("Eve", email, "user")
+        for write in (
+            other.create("Eve", email, "user"),
+            other.update(user.id, to(email=elsewhere), email=elsewhere),
+        ):
+            with pytest.raises(StoreUnavailable, match="busy"):
+                await write
 
     slow.store.pipe.stall = "update", in_vain  # type: ignore[attr-defined]
     document = await slow.update(user.id, to(email=email), email=email)
@@ -193,6 +199,27 @@ async def test_another_number_of_partitions_is_refused_by_reads_and_writes(
     with pytest.raises(StoreUnavailable, match=cure):
         Bulk(Address.from_url(server_url), Layout(ours))
     assert await first.get(user.id) == user.document()
+
+
+async def test_two_processes_with_other_numbers_make_a_new_store_of_one_of_them(process: Process) -> None:
+    users = [process(partitions=16), process(partitions=64)]
+    outcomes = await asyncio.gather(*(each.store.open() for each in users), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes].count(WrongLayout) == 1
+    pipe = users[0].store.pipe
+    keys = await pipe.execute("keys", b"KEYS", b"*:epoch")
+    assert len({*await pipe.execute("epochs", b"MGET", *keys)}) == 1
+
+
+async def test_write_whose_fate_is_unknown_is_not_repeated(process: Process) -> None:
+    users = process()
+
+    async def lose() -> None:
+        raise Unavailable(Reason.TIMEOUT, uncertain=True)
+
+    users.store.pipe.stall = "create", lose  # type: ignore[attr-defined]
+    with pytest.raises(StoreUnavailable):
+        await users.create("Ada", email_in(users, 3), "user")
+    assert await users.store.count() == 0
 
 
 async def test_store_that_was_emptied_takes_writes_again(process: Process) -> None:

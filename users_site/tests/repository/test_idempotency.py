@@ -2,14 +2,16 @@
 
 import asyncio
 import hashlib
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from users_site.models import User
-from users_site.repository.entries import IDEMPOTENCY_SECONDS, Idempotency
+from users_site.repository.entries import IDEMPOTENCY_SECONDS, Idempotency, seconds_left
 from users_site.repository.errors import EmailTaken, IdempotencyKeyReused, RequestInProgress
 from users_site.repository.users import UserRepository
-from users_site.tests.repository.people import created, email_in, fresh_email, to
+from users_site.tests.repository.conftest import Process
+from users_site.tests.repository.people import UNKNOWN, created, email_in, fresh_email, to
 
 
 def request(key: str = "a-key", content: bytes = b"content") -> Idempotency:
@@ -89,6 +91,26 @@ async def test_entry_of_a_later_version_is_neither_a_conflict_nor_a_new_user(
     with pytest.raises(RequestInProgress):
         await users.create("Ada", email_in(users, 0), "user", request(f"key-{number}"))
     assert await users.store.count() == 0
+
+
+async def test_entries_of_earlier_versions_are_answers(process: Process) -> None:
+    users = process(partitions=1)
+    email, home = email_in(users, 0), users.store.layout.of_key("a-key", "")
+    document = User(UNKNOWN, "Ada", email, "user", "then", "then").document()
+    for entry in (document, b""):
+        await users.store.execute(home, "set", b"SET", home.idempotency("a-key"), request().fingerprint + entry)
+        if entry:
+            assert await users.create("Ada", email, "user", request()) == (document, True)
+        else:
+            with pytest.raises(EmailTaken):
+                await users.create("Ada", email, "user", request())
+    assert await users.store.count() == 0
+
+
+@pytest.mark.parametrize(("age", "left"), [(0, 5), (2.5, 3), (6, 0), (-4, 9), (-3600, 0)])
+def test_request_may_be_in_flight_for_its_patience_and_no_longer_by_a_wrong_clock(age: float, left: int) -> None:
+    made = (datetime.now(UTC) - timedelta(seconds=age - 0.1)).isoformat()
+    assert seconds_left(User(UNKNOWN, "Ada", "a@example.org", "user", made, made), 5_000) in {left, left + 1}
 
 
 @pytest.mark.parametrize("taken", [False, True])

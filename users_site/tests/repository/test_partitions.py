@@ -140,6 +140,22 @@ async def test_request_in_progress_then_finished_by_a_replay(process: Process) -
     assert await other.store.count() == 1
 
 
+async def test_email_taken_between_the_steps_of_a_create_is_the_first_answer(process: Process) -> None:
+    slow, other, late = process(), process(), process(patience_ms=-1)
+    email, key = email_in(slow, 1), key_in(slow, 2)
+
+    async def overtake() -> None:
+        await other.create("Eve", email, "user")
+        with pytest.raises(EmailTaken) as caught:
+            await late.create("Ada", email, "user", key)
+        assert caught.value.replayed
+
+    slow.store.pipe.stall = "create", overtake  # type: ignore[attr-defined]
+    with pytest.raises(EmailTaken) as caught:
+        await slow.create("Ada", email, "user", key)
+    assert not caught.value.replayed
+
+
 async def test_replay_after_deletion_and_conflict_that_comes_again(process: Process) -> None:
     users = process()
     key, email = key_in(users, 2), email_in(users, 1)
@@ -150,11 +166,13 @@ async def test_replay_after_deletion_and_conflict_that_comes_again(process: Proc
     assert await users.create("Ada", email, "user", key) == (document, True)
     assert await users.store.count() == 0
     await users.create("Eve", email, "user")
-    key = key_in(users, 3)
-    for replayed in (False, True):
-        with pytest.raises(EmailTaken) as caught:
-            await users.create("Ada", email, "user", key)
-        assert caught.value.replayed is replayed
+    far, moved = email_in(users, 4), await created(users, email_in(users, 5))
+    await users.update(moved.id, to(email=far))
+    for taken, key in ((email, key_in(users, 3)), (far, key_in(users, 4))):
+        for replayed in (False, True):
+            with pytest.raises(EmailTaken) as caught:
+                await users.create("Ada", taken, "user", key)
+            assert caught.value.replayed is replayed
 
 
 async def test_pages_asked_for_at_once_share_one_read_and_others_the_count(process: Process, server_url: str) -> None:

@@ -120,6 +120,20 @@ async def test_user_deleted_meanwhile_is_gone_and_the_email_free(process: Proces
     await other.create("Eve", user.email, "user")
 
 
+async def test_email_that_a_deleted_user_was_about_to_take_is_free_at_once(process: Process) -> None:
+    slow, other = process(), process()
+    user, email = await user_in(slow, 3), email_in(slow, 4)
+
+    async def delete() -> None:
+        await other.delete(user.id)
+        await other.create("Eve", email, "user")
+
+    slow.store.pipe.stall = "update", delete  # type: ignore[attr-defined]
+    with pytest.raises(UserNotFound):
+        await slow.update(user.id, to(email=email), email=email)
+    assert await other.find(email) is not None
+
+
 async def test_sweeper_keeps_a_claim_that_came_back(process: Process) -> None:
     """Suspected when the user left the email; looked at when the user has it again."""
     users = process()

@@ -48,9 +48,11 @@ async def test_another_content_raises_reused_and_makes_nothing(users: UserReposi
 
 
 async def test_key_belongs_to_its_caller(users: UserRepository) -> None:
-    emails = {caller: fresh_email() for caller in ("", "jwt:ada", "jwt:eve", "jwt:eve a-key")}
-    for caller, email in emails.items():
-        key = Idempotency("a-key", hashlib.sha256(b"content").digest(), caller)
+    emails = {
+        (caller, name): fresh_email() for caller in ("", "jwt:ada", "jwt:eve", "jwt:eve a") for name in ("a", "b")
+    }
+    for (caller, name), email in emails.items():
+        key = Idempotency(name, hashlib.sha256(b"content").digest(), caller)
         first, replayed = await users.create("Ada", email, "user", key)
         assert not replayed
         assert await users.create("Ada", email, "user", key) == (first, True)

@@ -185,6 +185,20 @@ async def test_pages_asked_for_at_once_share_one_read_and_others_the_count(proce
     assert (seen.count("ZRANGE"), seen.count("ZCARD")) == (48, 16)
 
 
+async def test_pages_asked_for_during_a_read_share_the_next_one(process: Process, server_url: str) -> None:
+    users = process()
+    await users.page(20)
+
+    async def one_by_one() -> None:
+        pages = []
+        for _ in range(8):
+            pages.append(asyncio.ensure_future(users.page(20, count=False)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*pages)
+
+    assert (await commands(server_url, one_by_one())).count("ZRANGE") == 32
+
+
 async def test_page_asked_for_later_is_not_older_than_its_request(process: Process) -> None:
     """The first read is under way when a user is made and the page is asked for again."""
     reader, writer = process(), process()

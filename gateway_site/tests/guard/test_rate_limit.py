@@ -8,10 +8,12 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_site.guard.limit import LocalStore, client_of
+from common.http.problem import Problem
+from gateway_site.guard.limit import Limiter, LocalStore, client_of
 from gateway_site.routes.rate import Rate, parse
 from gateway_site.tests.guard.conftest import Keys, Start
 from gateway_site.tests.guard.issuer import Issuer, token
+from tests.in_process import request
 from tests.log_lines import waited_for
 from tests.recording import OK, Recording
 from tests.serving import Served
@@ -145,6 +147,17 @@ def test_ten_thousand_clients_fit_and_a_million_take_no_more() -> None:
     for number in range(15_000):
         known.take_now(f"addr:later-{number}")
     assert len(known) <= 15_000, "clients with a whole burst are evicted"
+
+
+async def test_seconds_are_rounded_up() -> None:
+    rate, asked = Rate(2, 3, 1), request()
+    limiter = Limiter(rate, LocalStore(rate, clock=lambda: 1))
+    await limiter.count(asked, "a")
+    with pytest.raises(Problem) as refused:
+        await limiter.count(asked, "a")
+    assert refused.value.headers == [(b"retry-after", b"2")]
+    assert refused.value.detail == "The limit is 2 requests in 3 s, 1 at once."
+    assert [value for name, value in asked.answer_fields if name == b"ratelimit"] == [b'"default";r=0;t=2'] * 2
 
 
 def test_the_least_recent_client_is_evicted() -> None:

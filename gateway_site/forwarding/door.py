@@ -1,7 +1,8 @@
 """The active routes: their views and upstreams. Another table can replace them while requests are in flight."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from common.http.health import Step
 from common.http.routing import Match
@@ -10,17 +11,25 @@ from gateway_site.forwarding.service import Service
 from gateway_site.routes.matching import Matcher
 from gateway_site.routes.table import Route, Table
 
+
+class Closes(Protocol):
+    async def close(self) -> None: ...
+
+
 MakeView = Callable[[Route, dict[str, Service]], View]
 
 
 class Door:
-    """`make_view`: the view of a route, its guard included. `probes`: of the routes' upstreams, for readiness."""
+    """`make_view`: the view of a route, its guard included. `retire`: returns what else a new table does not use any more.
+    `probes`: of the routes' upstreams, for readiness."""
 
-    def __init__(self, table: Table, make_view: MakeView) -> None:
-        self._make_view = make_view
+    def __init__(
+        self, table: Table, make_view: MakeView, retire: Callable[[Table], Iterable[Closes]] = lambda table: ()
+    ) -> None:
+        self._make_view, self._retire = make_view, retire
         self.services: dict[str, Service] = {}
         self.probes: dict[str, Step] = {}
-        self._leaving: dict[asyncio.Task[None], Service] = {}
+        self._leaving: dict[asyncio.Task[None], Closes] = {}
         self.table = table
         self.apply(table)
 
@@ -38,8 +47,9 @@ class Door:
         self.probes |= {route.upstream: services[route.upstream].probe for route in table.routes}
         for service in gone:
             service.leave()
-            task = asyncio.create_task(_close_after(longest, service))
-            self._leaving[task] = service
+        for each in (*gone, *self._retire(table)):
+            task = asyncio.create_task(_close_after(longest, each))
+            self._leaving[task] = each
             task.add_done_callback(self._leaving.pop)
 
     def find(self, path: str) -> Match | None:
@@ -52,7 +62,7 @@ class Door:
         await asyncio.gather(*(service.close() for service in (*self.services.values(), *leaving.values())))
 
 
-async def _close_after(seconds: float, service: Service) -> None:
+async def _close_after(seconds: float, leaving: Closes) -> None:
     """Closes it after its requests in flight have ended."""
     await asyncio.sleep(seconds)
-    await service.close()
+    await leaving.close()

@@ -12,7 +12,7 @@ from gateway_site.guard.credentials import Credentials
 from gateway_site.guard.limit import Limiter, Store, client_of
 from gateway_site.guard.principal import Principal
 from gateway_site.routes.rate import Rate
-from gateway_site.routes.table import ANY, OPEN, READING, Route
+from gateway_site.routes.table import ANY, OPEN, READING, Route, Table
 
 
 class Guard:
@@ -46,14 +46,19 @@ class Guard:
         limited = route.limit_for(scope)
         if not limited:
             return self._everywhere
-        name = route.prefix if limited == ANY else f"{route.prefix} {limited}"
-        return [*self._everywhere, self._limiter(name, route.rate_limit[limited])]
+        return [*self._everywhere, self._limiter(_name(route, limited), route.rate_limit[limited])]
 
     def _limiter(self, name: str, rate: Rate) -> Limiter:
         """Kept, because a new table of routes must not reset the limits of the old one."""
         if (name, rate) not in self._limiters:
             self._limiters[name, rate] = Limiter(rate, self._make_store(rate, name), name)
         return self._limiters[name, rate]
+
+    def retire(self, table: Table) -> list[Store]:
+        """Drops the limits that the table does not have, and returns their stores: requests in flight still use them."""
+        kept = {(_name(route, limited), rate) for route in table.routes for limited, rate in route.rate_limit.items()}
+        gone = [each for each in self._limiters if each not in kept and self._limiters[each] not in self._everywhere]
+        return [self._limiters.pop(each).store for each in gone]
 
     async def _serve(self, route: Route, view: View, limits: dict[str, list[Limiter]], request: Request) -> Response:
         """The view's answer; with credentials every write is audited. Raises Problem (400, 401, 403, 429, 503)."""
@@ -85,6 +90,11 @@ class Guard:
             await self._credentials.close()
         for limiter in self._limiters.values():
             await limiter.store.close()
+
+
+def _name(route: Route, limited: str) -> str:
+    """Of a limit of the route; `limited` is its key in `rate_limit`."""
+    return route.prefix if limited == ANY else f"{route.prefix} {limited}"
 
 
 async def _identify(request: Request, credentials: Credentials, limiters: list[Limiter]) -> Principal:

@@ -86,6 +86,7 @@ class RedisStores:
 
     def sample(self) -> None:
         """Sampled, because a worker does not inherit a value set before the fork."""
+        self._stores = [store for store in self._stores if not store.is_closed]
         STORE_UP.set(all(store.is_up for store in self._stores))
 
 
@@ -100,7 +101,7 @@ class RedisStore:
         self._local = LocalStore(rate)
         self._waiting: list[Waiting] = []
         self._task: asyncio.Task[None] | None = None  # sends batches, or waits for Redis
-        self.is_up = True
+        self.is_up, self.is_closed = True, False
 
     async def take(self, client: str) -> State:
         """As LocalStore.take, for all replicas together."""
@@ -115,6 +116,7 @@ class RedisStore:
         return await future
 
     async def close(self) -> None:
+        self.is_closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

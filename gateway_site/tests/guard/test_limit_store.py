@@ -20,7 +20,7 @@ from common.observability import request_id
 from common.observability.json_logging import JSONFormatter
 from gateway_site.guard import limit_store
 from gateway_site.guard.limit import SECOND, Limiter, LocalStore
-from gateway_site.guard.limit_store import RedisStore, connect
+from gateway_site.guard.limit_store import RedisStore, RedisStores, connect
 from gateway_site.routes.rate import Rate
 from gateway_site.tests.guard.conftest import Start
 from tests.log_lines import waited_for
@@ -190,6 +190,18 @@ async def test_the_rest_is_right_if_an_interval_is_not_a_whole_microsecond(
                 await limiter.count(request, f"{rate}")
                 left.append(dict(request.answer_fields)[b"ratelimit"].split(b";")[1])
             assert left == [b"r=4", b"r=3", b"r=2"], rate
+
+
+async def test_a_store_that_is_closed_is_no_longer_sampled() -> None:
+    stores = RedisStores("redis://127.0.0.1:1/0")
+    lost, known = stores.make(Rate(1, 3600, 2), "lost"), stores.make(Rate(1, 3600, 2), "known")
+    await lost.take("a")
+    stores.sample()
+    assert REGISTRY.get_sample_value("rate_limit_store_up") == 0
+    await lost.close()
+    stores.sample()
+    assert REGISTRY.get_sample_value("rate_limit_store_up") == 1
+    await known.close()
 
 
 def test_several_workers_show_one_figure_for_the_store(tmp_path: Path, own_store: Store, upstream: Recording) -> None:

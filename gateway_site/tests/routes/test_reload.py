@@ -18,6 +18,9 @@ from gateway_site.forwarding import reload, service
 from gateway_site.forwarding.circuit import State
 from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.metrics import REFUSED
+from gateway_site.guard.guard import Guard
+from gateway_site.guard.limit import LocalStore
+from gateway_site.routes.rate import Rate
 from gateway_site.routes.table import Table
 from gateway_site.tests.routes.conftest import OWN, USERS, Tables, eventually, metric
 from packages.http_pool import ConnectFailed
@@ -186,6 +189,36 @@ async def test_the_end_closes_upstreams_of_earlier_tables_too(tables: Tables) ->
     await door.close()
     with pytest.raises(ConnectFailed, match="the pool is closed"):
         await gone.probe()
+
+
+async def test_limits_of_an_earlier_table_are_dropped_after_its_requests(tables: Tables) -> None:
+    made: list[str] = []
+    closed: list[str] = []
+
+    class Known(LocalStore):
+        def __init__(self, rate: Rate, name: str) -> None:
+            super().__init__(rate)
+            self.name = f"{name} {rate.count}"
+            made.append(self.name)
+
+        async def close(self) -> None:
+            closed.append(self.name)
+
+    def limited(**rates: str) -> Table:
+        route = '[[routes]]\nprefix = "/{}"\nupstream = "http://h"\ntimeout_ms = 100\nrate_limit = "{}"\n'
+        return tables.read("".join(route.format(*each) for each in rates.items()))
+
+    guard = Guard(None, Rate(9, 1, 1), Known, scopes=set())
+    door = Door(limited(a="1/s", b="2/s"), lambda route, _: guard.protect(route, view), guard.retire)
+    door.apply(limited(a="3/s", b="2/s"))
+    assert (made, closed) == (["default 9", "/a 1", "/b 2", "/a 3"], [])
+    async with asyncio.timeout(SECONDS):
+        while not closed:
+            await asyncio.sleep(0.01)
+    assert closed == ["/a 1"]
+    await door.close()
+    await guard.close()
+    assert set(closed) == set(made)
 
 
 async def test_a_table_whose_certificates_vanish_before_it_is_applied_is_refused(

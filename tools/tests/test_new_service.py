@@ -40,12 +40,13 @@ def run(clone: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_its_port_is_checked_and_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GATEWAY_PORT", "USERS_PORT"):
+        monkeypatch.setenv(name, str(free_port()))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setenv("ORDERS_PORT", str(taken.getsockname()[1]))
         with pytest.raises(SettingError, match=r"^port \d+ is in use: .* set ORDERS_PORT to another port$"):
             read_ports({"orders": 3002}, embedded=False)
-    for name in ("ORDERS_PORT", "GATEWAY_PORT", "USERS_PORT"):
-        monkeypatch.setenv(name, str(free_port()))
+    monkeypatch.setenv("ORDERS_PORT", str(free_port()))
     assert f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}/api/orders" in welcome(
         ports := read_ports({"orders": 3002}, embedded=False), 1.0
     )

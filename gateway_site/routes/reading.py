@@ -75,8 +75,8 @@ class Reader:
                 raise self._fault(name, f"upstream {name} has tls, but its url is not https: change one of them")
             self.upstreams[name] = Upstream(**{**upstream, **fields})
         try:
-            declared = values.listed(values.scope)(list(source.scopes))
-        except (TypeError, ValueError) as error:
+            declared = values.listed(values.scope)(source.scopes)
+        except ValueError as error:
             raise Malformed(f"scopes: set it to a list of scopes ({error})") from None
         for number, given in enumerate(source.routes):
             self.add(number, given)

@@ -24,7 +24,7 @@ class Source:
 
     routes: list[Any]
     upstreams: dict[str, Any] = field(default_factory=dict)
-    scopes: Any = ()
+    scopes: Any = field(default_factory=list)
     places: dict[int | str, str] = field(default_factory=dict)
     folder: Path = Path()
 

@@ -164,6 +164,7 @@ def test_open_scopes_need_no_credential_and_a_star_leaves_no_default(tables: Tab
         ("\nroute = []\n", "line 1: the file has routes, upstreams and scopes, and nothing else"),
         ("\nroutes = 3\n", "line 1: make routes a list, and upstreams a table of names"),
         ('\nscopes = [3]\n', "scopes: set it to a list of scopes"),
+        ('\nscopes = "orders:read"\n', "scopes: set it to a list of scopes"),
         ("\n[[routes]\n", "is not TOML: Expected ']]' at the end of an array declaration (at line 2"),
         ("routes:\n  - {prefix: /a, upstream: 'http://h'}\n  - {prefix: /a, upstream: 'http://i'}\n", "line 3: /a and /a"),
         ("upstreams:\n  a: {url: 'http://h'}\n  b: {url: nowhere}\n", 'line 3: url is "nowhere": set it to an address'),

@@ -38,7 +38,7 @@ def ready(probes: Mapping[str, Step], enough: Callable[[Iterable[bool]], bool]) 
     @safe
     async def view(request: Request) -> RawResponse:
         names = list(probes)
-        states = await asyncio.gather(*(_state(probes[name]) for name in names))
+        states = await asyncio.gather(*(state_of(probes[name]) for name in names))
         is_ready = enough(state == "up" for state in states) and not drain.is_on()
         body = {
             "status": "ready" if is_ready else "not ready",
@@ -49,7 +49,7 @@ def ready(probes: Mapping[str, Step], enough: Callable[[Iterable[bool]], bool]) 
     return view
 
 
-async def _state(probe: Step) -> str:
+async def state_of(probe: Step) -> str:
     try:
         async with asyncio.timeout(READY_SECONDS):
             await probe()

@@ -1,9 +1,11 @@
-"""The state of the user service and of the store behind it, as the user service reports it."""
+"""The states of the upstreams, and of the store behind the user service as the user service reports it."""
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from common.http.health import Step, state_of
 from gateway_site.forwarding.service import Service
 
 
@@ -15,8 +17,20 @@ class Dependency(NamedTuple):
     seconds: float | None = None
 
 
-async def look(users: Service) -> tuple[list[Dependency], dict[str, Any]]:
-    """The states now, and the user service's /version. Never raises; bounded by service.PROBE_SECONDS."""
+async def look(users: Service, probes: Mapping[str, Step]) -> tuple[list[Dependency], dict[str, Any]]:
+    """The states now, of the others by `probes`, and the user service's /version. Never raises; takes less than a second."""
+    others = [_ask(name, probe) for name, probe in probes.items() if name != users.name]
+    (found, version), *further = await asyncio.gather(_ask_users(users), *others)
+    return [*found, *further], version
+
+
+async def _ask(name: str, probe: Step) -> Dependency:
+    started = time.perf_counter()
+    state = await state_of(probe)
+    return Dependency(name, state, time.perf_counter() - started if state == "up" else None)
+
+
+async def _ask_users(users: Service) -> tuple[list[Dependency], dict[str, Any]]:
     started = time.perf_counter()
     ready, version = await asyncio.gather(users.document(b"/health/ready"), users.document(b"/version"))
     if ready is None:

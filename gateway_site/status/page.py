@@ -28,6 +28,8 @@ NOW_SECONDS = 60.0
 KEPT_SECONDS = 1.0
 """The greatest age of a page: any number of readers costs the user service two requests a second."""
 
+MAX_BODIES = 16
+
 CIRCUIT = {
     State.CLOSED: ("up", "closed", "requests pass"),
     State.HALF_OPEN: ("warn", "half-open", "one request at a time tests whether the service is back"),
@@ -40,7 +42,8 @@ class StatusPage:
 
     def __init__(self, door: Door, history: History, workers: int) -> None:
         self._door, self._history, self._workers = door, history, workers
-        self._bodies: dict[bool, bytes] = {}
+        self._content: dict[str, Any] = {}
+        self._bodies: dict[tuple[str, bool], bytes] = {}  # by the client's prefix, and whether it reloads
         self._until = 0.0
         self._rendering = asyncio.Lock()
         self.index = safe(self._index)
@@ -53,15 +56,18 @@ class StatusPage:
         if not request.wants_page:
             response: Response = await pages.index(request)
             return response
+        is_live = request.scope["query_string"] == b"live"
+        key = request.origin.prefix, is_live
         async with self._rendering:
             if time.monotonic() >= self._until:
-                content = self.describe(request.site, *await look(self._users))
-                self._bodies = {
-                    live: render("gateway/status.html", request, content | {"is_live": live}) for live in (True, False)
-                }
+                self._content = self.describe(request.site, *await look(self._users, self._door.probes))
+                self._bodies.clear()
                 self._until = time.monotonic() + KEPT_SECONDS
-        is_live = request.scope["query_string"] == b"live"
-        answer = html(self._bodies[is_live])
+            if key not in self._bodies:
+                if len(self._bodies) >= MAX_BODIES:
+                    self._bodies.clear()
+                self._bodies[key] = render("gateway/status.html", request, self._content | {"is_live": is_live})
+            answer = html(self._bodies[key])
         if is_live:
             answer.raw_headers.append((b"refresh", b"%d" % REFRESH_SECONDS))
         return answer
@@ -70,8 +76,13 @@ class StatusPage:
         """The template's context."""
         self._history.sample()
         intervals = self._history.intervals()
-        circuit = CIRCUIT[self._users.circuit.state]
-        level, headline = verdict(dependencies, circuit)
+        circuits = {
+            "circuit" if name == self._users.name else f"circuit of {name}": CIRCUIT[
+                self._door.services[name].circuit.state
+            ]
+            for name in self._door.probes
+        }
+        level, headline = verdict(dependencies, circuits)
         return {
             "service": site.service,
             "level": level,
@@ -86,14 +97,14 @@ class StatusPage:
             "step": int(STEP_SECONDS),
             "workers": self._workers,
             "dependencies": [row(dependency) for dependency in dependencies],
-            "circuit": circuit,
+            "circuits": circuits,
             "releases": [release for release in (about(), version) if release],
             "uptime": self._history.uptime,
             "links": {name: path for name, path in pages.LINKS.items() if site.debug or name != "users"},
         }
 
 
-def verdict(dependencies: list[Dependency], circuit: tuple[str, str, str]) -> tuple[str, str]:
+def verdict(dependencies: list[Dependency], circuits: dict[str, tuple[str, str, str]]) -> tuple[str, str]:
     """The page's colour and its headline."""
     if drain.is_on():
         return "warn", "Draining: this process is about to stop"
@@ -101,8 +112,10 @@ def verdict(dependencies: list[Dependency], circuit: tuple[str, str, str]) -> tu
     for dependency in sorted(dependencies, key=lambda dependency: dependency.state != "down"):
         if dependency.state != "up":
             return "down", f"{dependency.name} is {dependency.state}"
-    level, state, _ = circuit
-    return ("up", "Everything works") if level == "up" else (level, f"The circuit is {state}")
+    for name, (level, state, _) in circuits.items():
+        if level != "up":
+            return level, f"The {name} is {state}"
+    return "up", "Everything works"
 
 
 def row(dependency: Dependency) -> dict[str, str]:

@@ -12,7 +12,7 @@ from common import __version__
 from gateway_site.status import history
 from gateway_site.status import page as status_page
 from tests.in_process import evaluated
-from tests.recording import Recording, recording
+from tests.recording import Recording, broken, recording
 from tests.serving import Served, serving
 from tools.processes.service import Service
 
@@ -115,6 +115,32 @@ def test_reloads_only_if_asked_to(production: Served, path: str, refresh: str | 
     answer = requests.get(production.url + path, headers=HTML, timeout=SECONDS)
     assert answer.headers.get("refresh") == refresh
     assert f'<a href="{link}">' in answer.text
+
+
+def test_an_upstream_of_another_route_that_fails_is_named(upstream: Recording) -> None:
+    upstream.default = answered(b'{"status":"ready"}')
+    with recording() as orders:
+        routes = f"/orders={orders.url}/orders"
+        with serving("gateway_site", USER_SERVICE_URL=upstream.url, ROUTES=routes, DEBUG="true") as gateway:
+            assert headline(gateway) == "Everything works"
+            orders.default = answered(b"").replace(b"200", b"503")
+            assert headline(gateway) == "127.0.0.1 is down"
+            orders.default = broken(b"")
+            for _ in range(20):
+                requests.get(f"{gateway.url}/orders", timeout=SECONDS)
+            orders.default = answered(b"")
+            assert headline(gateway) == "The circuit of 127.0.0.1 is open"
+
+
+def test_each_reader_gets_the_prefix_of_its_proxy(upstream: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_page, "KEPT_SECONDS", 60.0)
+    settings = {"USER_SERVICE_URL": upstream.url, "DEBUG": "true", "TRUSTED_PROXIES": "127.0.0.1/32"}
+    with serving("gateway_site", **settings) as gateway:
+        for prefix in ("/one", "/two", ""):
+            fields = HTML | ({"X-Forwarded-Prefix": prefix} if prefix else {})
+            text = requests.get(gateway.url, headers=fields, timeout=SECONDS).text
+            assert f'href="{prefix}/api/docs"' in text
+            assert ("/one/" in text, "/two/" in text) == (prefix == "/one", prefix == "/two")
 
 
 def test_store_that_is_down_is_named(dev: Served, upstream: Recording) -> None:

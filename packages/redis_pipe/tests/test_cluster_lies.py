@@ -89,7 +89,7 @@ async def test_a_node_that_the_map_does_not_name_is_not_connected_to(connect, no
 @pytest.mark.parametrize("text", ["MOVED", "MOVED 1", "MOVED x y", "ASK 1 h:999999", "MOVED 1 :²", "TRYAGAIN", "ASK  "])
 async def test_a_malformed_redirection_is_one_error_at_the_deadline(connect, node, text):
     node.reply = f"-{text}\r\n".encode()
-    connection = connect(url(node.server), timeout=0.2)
+    connection = connect(url(node.server), timeout=0.5)
     assert await reason_of(connection) in {Reason.MOVED, Reason.TRYAGAIN}
     node.reply = OK
     assert await connection.execute("get", "GET", KEY) == b"OK"

@@ -107,16 +107,6 @@ async def test_time_outs_cost_one_timer(connect, hostile):
     assert len(made) < 60
 
 
-async def test_a_stalled_loop_is_not_taken_for_a_hung_server(connect, server):
-    connection = connect(server, timeout=0.2)
-    await connection.ping()
-    reply = connection.execute("echo", "ECHO", "there")
-    await asyncio.sleep(0)  # it is written, and the reply not read yet
-    assert not reply.done()
-    time.sleep(0.4)  # noqa: ASYNC251 - garbage collection, a throttled CPU
-    assert await reply == b"there"
-
-
 async def test_replies_get_a_grace_period_after_a_stall_of_the_loop(connect, hostile):
     """Both are on one machine, or throttled by one kernel: here they even share the stalled loop."""
     store = await hostile(always(b"+OK\r\n"))

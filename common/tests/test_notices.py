@@ -14,16 +14,23 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, dict[str, object
     return [(record.message, record.__dict__["fields"]) for record in caplog.records]
 
 
+async def until_logged(caplog: pytest.LogCaptureFixture, number: int) -> None:
+    async with asyncio.timeout(10):
+        while len(caplog.records) < number:
+            await asyncio.sleep(0.001)
+
+
 async def test_repeats_are_counted_and_logged_once_per_interval(caplog: pytest.LogCaptureFixture) -> None:
     notices = Notices(logging.getLogger("store"), INTERVAL)
     for reason in ("refused", "refused", "timeout"):
         notices.warn("store lost", reason=reason)
     notices.warn("store back")
     assert logged(caplog) == [("store lost", {"reason": "refused"}), ("store back", {})]
-    await asyncio.sleep(INTERVAL * 1.5)
+    await until_logged(caplog, 3)
     assert logged(caplog)[2:] == [("store lost", {"reason": "timeout", "repeats": 2})]
     notices.warn("store lost", reason="refused")  # the window of the summary is still open
-    await asyncio.sleep(INTERVAL * 2)
+    assert len(caplog.records) == 3
+    await until_logged(caplog, 4)
     assert logged(caplog)[3:] == [("store lost", {"reason": "refused", "repeats": 1})]
 
 

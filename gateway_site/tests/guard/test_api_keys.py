@@ -105,6 +105,15 @@ async def test_the_file_is_read_again_after_a_change(tmp_path: Path, caplog: pyt
     assert reads("ok") == before + 1
 
 
+async def test_the_file_is_not_checked_at_each_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_keys, "LOOK_SECONDS", 60.0)
+    (tmp_path / "keys").write_text("")
+    known = ApiKeys(tmp_path / "keys", SCOPES)
+    key, line = create("later", frozenset({READ}), None)
+    (tmp_path / "keys").write_text(line)
+    assert await owner(known, key) is None
+
+
 @pytest.mark.usefixtures("reads_at_once")
 async def test_a_change_that_keeps_size_and_time_is_noticed(tmp_path: Path) -> None:
     """`cp -p`, `rsync -t` and archives keep both, and so does a change of permissions."""

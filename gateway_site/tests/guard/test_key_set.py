@@ -204,6 +204,7 @@ def test_only_public_signing_keys_of_accepted_kinds_are_used() -> None:
     document = {
         "keys": [
             good,
+            {name: value for name, value in good.items() if name != "use"} | {"kid": "any use"},
             {"kty": "oct", "kid": "good", "k": "c2VjcmV0", "alg": "HS256"},
             {**good, "kid": "encrypts", "use": "enc"},
             {**good, "kid": "other-algorithm", "alg": "RS512"},
@@ -216,7 +217,7 @@ def test_only_public_signing_keys_of_accepted_kinds_are_used() -> None:
             "nonsense",
         ]
     }
-    assert set(parse(document)) == {("good", "RS256")}
+    assert set(parse(document)) == {("good", "RS256"), ("any use", "RS256")}
 
 
 @pytest.mark.parametrize("document", [None, [], {}, {"keys": 1}, {"keys": []}, "keys"])

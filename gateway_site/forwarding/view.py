@@ -79,7 +79,7 @@ class Forward:
             answer = await ask(outgoing, started, self._timeout, self._retries)
         except Problem:
             is_late = time.perf_counter() - started >= self._timeout
-            if service is self._service or not outgoing.is_safe or is_late:
+            if service is self._service or not outgoing.is_safe or outgoing.is_streamed or is_late:
                 raise
             service = self._service  # a read that the canary fails costs its client nothing
             answer = await service.ask(outgoing, started, self._timeout, self._retries)

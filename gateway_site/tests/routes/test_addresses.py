@@ -115,7 +115,8 @@ def test_a_canary_gets_its_share_and_those_who_ask_for_it(tmp_path: Path) -> Non
             '[[routes]]\nprefix = "/things"\nupstream = "stable"\n'
             'canary = { upstream = "next", percent = 10, header = "X-Canary", cookie = "canary" }\n'
         )
-        with serving("gateway_site", ROUTES=str(path)) as gateway, requests.Session() as session:
+        settings = {"ROUTES": str(path), "MAX_BODY_BYTES": "200000"}
+        with serving("gateway_site", **settings) as gateway, requests.Session() as session:
 
             def is_canary(**fields: str) -> bool:
                 answer = session.get(f"{gateway.url}/things", headers=fields, timeout=SECONDS)
@@ -128,6 +129,9 @@ def test_a_canary_gets_its_share_and_those_who_ask_for_it(tmp_path: Path) -> Non
             assert not any(is_canary(**{"X-Canary": "never", "Cookie": "canary=always"}) for _ in range(30))
             text = session.get(f"{gateway.url}/metrics", timeout=SECONDS).text
             canary.mode = "resets"
+            fields, body = {"X-Canary": "always"}, b"x" * 100_000
+            refused = session.get(f"{gateway.url}/things", headers=fields, data=body, timeout=SECONDS)
+            assert refused.json()["code"] == "bad-upstream", "a body that streamed through cannot be sent again"
             assert not any(is_canary(**{"X-Canary": "always"}) for _ in range(10)), "its reads go to the stable one"
         assert 'upstream_request_duration_seconds_count{method="GET",service="next",status_code="200"}' in text
 

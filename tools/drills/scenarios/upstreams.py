@@ -4,7 +4,7 @@ import asyncio
 import random
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from statistics import median
 
 from tools.drills.http_client import Client
@@ -60,10 +60,11 @@ async def failing(host: str, port: int) -> AsyncIterator[None]:
     """A server that answers 500, and 200 to probes."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        status = b"200 OK" if b" /health/live " in head else b"500 Internal Server Error"
-        writer.write(b"HTTP/1.1 %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status)
-        await writer.drain()
+        with suppress(OSError, EOFError):  # a client that only connects
+            head = await reader.readuntil(b"\r\n\r\n")
+            status = b"200 OK" if b" /health/live " in head else b"500 Internal Server Error"
+            writer.write(b"HTTP/1.1 %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status)
+            await writer.drain()
         writer.close()
 
     async with await asyncio.start_server(serve, host, port):

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway_site.forwarding import circuit
 from gateway_site.forwarding.circuit import Circuit, CircuitOpen, State
 from gateway_site.tests.clock import Clock
 
@@ -201,8 +200,3 @@ def test_the_outcome_of_a_request_from_an_earlier_state_changes_nothing(
     succeed(breaker, 2)
     end_late()
     assert breaker.state is State.CLOSED
-
-
-def test_the_constants_are_those_of_the_documentation() -> None:
-    assert (circuit.WINDOW_SECONDS, circuit.LEAST_REQUESTS) == (10, 20)
-    assert (circuit.OPEN_SECONDS, circuit.CLOSE_AFTER) == (1.0, 3)

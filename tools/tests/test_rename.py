@@ -75,5 +75,6 @@ def test_a_renamed_project_passes_its_checks(clone: Path) -> None:
         "packages/preflight",
         "tools/tests/test_rename.py",
     ]
-    done = run(clone, "pytest", "--ds=gateway_site.settings", "-x", "-p", "no:randomly", *tests)
+    options = ("--ds=gateway_site.settings", "-x", "-p", "no:randomly", "-n", "2", "--dist", "loadfile")
+    done = run(clone, "pytest", *options, *tests)
     assert done.returncode == 0, done.stdout[-4000:]

@@ -59,10 +59,14 @@ async def test_rotations_under_load_refuse_no_token(tokens: Tokens, own_issuer: 
             await asyncio.sleep(0)
 
     loads = [asyncio.create_task(load()) for _ in range(4)]
-    for kid in ("new", "newer"):
-        await asyncio.sleep(0.1)
+    for fetches, kid in enumerate(("new", "newer"), start=1):
+        while own_issuer.fetches < fetches:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)  # its answer is read: a key that comes after it is asked for
         own_issuer.keys = [jwk(NEW_KEY, kid), *own_issuer.keys[:1]]
         signing.append((NEW_KEY, kid))
+    while own_issuer.fetches < 3:
+        await asyncio.sleep(0.01)
     await asyncio.sleep(0.3)
     is_over.set()
     await asyncio.gather(*loads)

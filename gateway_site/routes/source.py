@@ -96,7 +96,7 @@ def _file(path: Path) -> Source:
         raise Malformed(f"{path} line 1: the file has routes, upstreams and scopes, and nothing else")
     routes, upstreams = document.get("routes", []), document.get("upstreams", {})
     if not isinstance(routes, list) or not isinstance(upstreams, dict):
-        raise Malformed(f"{path} line 1: make routes a list, and upstreams a table of names")
+        raise Malformed(f"{path} line 1: make routes a list ([[routes]] in TOML), and upstreams a table of names")
     places = {key: f"{path} line {line}" for key, line in lines.items()}
     return Source(routes, upstreams, document.get("scopes", []), places, path.parent)
 

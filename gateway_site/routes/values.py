@@ -107,7 +107,7 @@ def limits(value: Any) -> dict[str, rate.Rate]:
 
 def origin(url: Any) -> str:
     """Scheme, host and port."""
-    wanted = "an address like http://order-service:3002"
+    wanted = "an address like http://order-service:3002, without a path"
     if not isinstance(url, str) or len(url) > LONGEST or not url.isascii() or url.split() != [url]:
         raise ValueError(wanted)
     try:

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     port = max([FIRST_PORT - 1, *further(root).values()]) + 1
     write(root, name, port)
     enter(root, name, port)
-    sys.stdout.write(f"written: {name}_site, manage_{name}.py, deploy/kustomize/components/{name}; see `git diff`\n")
+    sys.stdout.write(f"written: {name}_site, manage_{name}.py, deploy/kustomize/components/{name}; see `git status`\n")
     return 0
 
 

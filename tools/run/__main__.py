@@ -16,7 +16,7 @@ if __name__ == "__main__":
 
 from django.core.exceptions import ImproperlyConfigured
 
-from common.config.environment import integer, read_dotenv, text
+from common.config.environment import integer, misspelt, read_dotenv, text
 from tools.run import services
 from tools.run.ports import Ports, read_ports
 from tools.run.processes import ProcessEndedError, StopRequestedError, Supervisor
@@ -41,6 +41,7 @@ def main() -> int:
         read_dotenv()
         embedded = not (text("REDIS_URL") or text("REDIS_HOST"))
         ports = read_ports(services.further(), embedded=embedded)
+        sys.stderr.writelines(f"warning: {sentence}\n" for sentence in misspelt())
         drain = integer("DRAIN_SECONDS", 5, minimum=0, maximum=600)
         own = EmbeddedStore(ports.redis, _data_dir()) if ports.redis else None
         with ExitStack() as stack:

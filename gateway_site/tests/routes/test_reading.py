@@ -162,7 +162,7 @@ def test_open_scopes_need_no_credential_and_a_star_leaves_no_default(tables: Tab
         ('\n[upstreams.orders]\nhealth = "/"\n', 'line 2: health is "/": set it to a path like'),
         ('\n[upstreams.orders]\nmax_timeouts = 3\n', "line 2: upstream orders has no url: set it to an address like"),
         ("\nroute = []\n", "line 1: the file has routes, upstreams and scopes, and nothing else"),
-        ("\nroutes = 3\n", "line 1: make routes a list, and upstreams a table of names"),
+        ("\nroutes = 3\n", "line 1: make routes a list ([[routes]] in TOML), and upstreams a table of names"),
         ('\nscopes = [3]\n', "scopes: set it to a list of scopes"),
         ('\nscopes = "orders:read"\n', "scopes: set it to a list of scopes"),
         ("\n[[routes]\n", "is not TOML: Expected ']]' at the end of an array declaration (at line 2"),

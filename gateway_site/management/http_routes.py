@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
+from gateway_site.routes.field_names import OVERRIDES
 from gateway_site.routes.table import REST, Edits, Route, Table, Upstream
 
 Node = dict[str, Any]
@@ -12,28 +13,37 @@ Node = dict[str, Any]
 SAID = {"prefix", "upstream", "rewrite", "paths", "methods", "schema", "timeout_ms", "retries", "scopes", "canary",
         "request_headers", "answer_headers", "stream", "websocket"}  # fmt: skip
 """Fields that the rules have, and those of which the first line of the unsaid reports."""
+GATEWAYS_OWN = OVERRIDES | {b"x-authenticated-subject", b"x-forwarded-host", b"x-forwarded-prefix"}
+"""Request fields that services trust, because the gateway sets or removes them. No client may."""
 MOST_RULES = 16
 SERVICE = re.compile(r"([a-z][a-z0-9-]{0,62})(?:\.([a-z0-9-]{1,63}))?(?:\.svc(?:\.cluster\.local)?)?")
 
 
 def http_routes(table: Table, gateway: str) -> tuple[list[Node], list[str]]:
-    """An object for each route, attached to this Gateway, and a line for each thing that it does not say."""
+    """An object for each route, at this Gateway or GATEWAY/LISTENER, and a line for each thing that it does not say."""
+    name, _, listener = gateway.partition("/")
+    parent = {"name": name, **({"sectionName": listener} if listener else {})}
     routes: list[Node] = []
-    unsaid = ["AUTH, scopes, RATE_LIMIT, retries and circuits: the gateway's own; configure them where you route"]
+    unsaid = [
+        "AUTH, scopes, RATE_LIMIT, retries and circuits: the gateway's own; configure them where you route",
+        "network policies: each service must admit the pods that route",
+    ]
+    if not listener:
+        unsaid.append(f"TLS: every listener of {name} serves the routes, plain HTTP too; {name}/LISTENER names one")
     for number, route in enumerate(table.routes):
         if cause := _cause_to_leave_out(route, table):
             unsaid.append(f"{route.prefix}: left out, because {cause}")
             continue
         rules = list(_rules(route, table))
         unsaid += [f"{route.prefix}: {each}" for each in _unsaid(route, table, len(rules))]
-        name = re.sub(r"[^a-z0-9]+", "-", route.prefix.lower()).strip("-")[:50] or "route"
+        own = re.sub(r"[^a-z0-9]+", "-", route.prefix.lower()).strip("-")[:50] or "route"
         taken = {each["metadata"]["name"] for each in routes}
         routes.append(
             {
                 "apiVersion": "gateway.networking.k8s.io/v1",
                 "kind": "HTTPRoute",
-                "metadata": {"name": f"{name}-{number}" if name in taken else name},
-                "spec": {"parentRefs": [{"name": gateway}], "rules": rules},
+                "metadata": {"name": f"{own}-{number}" if own in taken else own},
+                "spec": {"parentRefs": [parent], "rules": rules},
             }
         )
     return routes, unsaid
@@ -63,7 +73,7 @@ def _rules(route: Route, table: Table) -> Iterator[Node]:
             filters = (
                 [{"type": "URLRewrite", "urlRewrite": {"path": replaced}}] if route.rewrite != route.prefix else []
             )
-            filters += _edits("Request", route.request_headers) + _edits("Response", route.answer_headers)
+            filters += _edits("Request", _of_requests(route)) + _edits("Response", route.answer_headers)
             for header, weights in _shares(route):
                 yield {
                     "matches": [match | header],
@@ -87,6 +97,11 @@ def _shares(route: Route) -> Iterator[tuple[Node, dict[str, int]]]:
         yield {"headers": [{"name": canary.header, "value": value}]}, {name: 1}
     share = round(canary.percent * 100)
     yield {}, {route.upstream: 10_000 - share, canary.upstream: share}
+
+
+def _of_requests(route: Route) -> Edits:
+    prefix = ((b"x-forwarded-prefix", route.removed.encode()),) if route.removed else ()
+    return Edits(route.request_headers.dropped | GATEWAYS_OWN, (*route.request_headers.added, *prefix))
 
 
 def _edits(kind: str, edits: Edits) -> list[Node]:

@@ -24,11 +24,15 @@ Prints the routes of ROUTES and USER_SERVICE_URL as they are read now. Exits 1 w
     example = """\
 manage_gateway.py routes
   manage_gateway.py routes --explain GET /api/users/1
-  manage_gateway.py routes --http-routes public >http-routes.yaml"""
+  manage_gateway.py routes --http-routes public/https >http-routes.yaml"""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         form = parser.add_mutually_exclusive_group()
-        form.add_argument("--http-routes", metavar="GATEWAY", help="as HTTPRoutes of the Gateway with this name")
+        form.add_argument(
+            "--http-routes",
+            metavar="GATEWAY",
+            help="as HTTPRoutes of this Gateway, or of one listener: GATEWAY/LISTENER",
+        )
         form.add_argument("--explain", nargs=2, metavar=("METHOD", "PATH"), help="what this request would meet")
 
     def handle(self, *args: Any, **options: Any) -> None:

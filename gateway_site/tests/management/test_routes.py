@@ -124,7 +124,11 @@ def test_prints_http_routes_and_names_what_they_cannot_say(orders: Callable[...,
     assert get[2]["timeouts"] == {"request": "200ms"}
     rewrite, edits = get[2]["filters"]
     assert rewrite["urlRewrite"]["path"] == {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
-    assert edits["requestHeaderModifier"] == {"set": [{"name": "x-tenant", "value": "acme"}], "remove": ["cookie"]}
+    assert edits["requestHeaderModifier"]["set"] == [
+        {"name": "x-tenant", "value": "acme"},
+        {"name": "x-forwarded-prefix", "value": "/api/orders"},
+    ]
+    assert "cookie" in edits["requestHeaderModifier"]["remove"]
     exact = [
         (rule["matches"][0]["path"], rule["filters"][0]["urlRewrite"]["path"]) for rule in objects[1]["spec"]["rules"]
     ]
@@ -133,7 +137,8 @@ def test_prints_http_routes_and_names_what_they_cannot_say(orders: Callable[...,
         for path in ("", "/cart")
     ]
     assert objects[1]["spec"]["rules"][0]["backendRefs"] == [{"name": "shop", "namespace": "web", "port": 80}]
-    assert [line.removeprefix("not in the HTTPRoutes: ") for line in said.splitlines()][1:] == [
+    assert [line.removeprefix("not in the HTTPRoutes: ") for line in said.splitlines()][2:] == [
+        "TLS: every listener of public serves the routes, plain HTTP too; public/LISTENER names one",
         "/api/orders: canary by the cookie c",
         "/api/orders: max_body_bytes",
         "/api/orders: compress",
@@ -141,3 +146,26 @@ def test_prints_http_routes_and_names_what_they_cannot_say(orders: Callable[...,
         "/ext: left out, because a.example.com is not a Service: make one of type ExternalName",
         "/api/users: paths '', '/{id}': everything below the prefix is admitted",
     ]
+
+
+def test_http_routes_at_one_listener(orders: Callable[..., None]) -> None:
+    printed, said = called("routes", "--http-routes", "public/https")
+    parents = [each["spec"]["parentRefs"] for each in yaml.safe_load_all(printed)]
+    assert parents == [[{"name": "public", "sectionName": "https"}]] * 2
+    assert "TLS" not in said
+
+
+def test_http_routes_take_from_clients_what_services_trust(orders: Callable[..., None]) -> None:
+    orders('[[routes]]\nprefix = "/feed"\nupstream = "http://feed"\nrewrite = "/other"\n')
+    for each, prefix in zip(
+        yaml.safe_load_all(called("routes", "--http-routes", "public")[0]), (None, "/api"), strict=True
+    ):
+        [edits] = [
+            each["requestHeaderModifier"]
+            for each in each["spec"]["rules"][0]["filters"]
+            if each["type"] == "RequestHeaderModifier"
+        ]
+        removed = {"x-authenticated-subject", "x-forwarded-host", "x-http-method-override", "x-original-url"}
+        assert removed <= {*edits["remove"]}
+        assert ("x-forwarded-prefix" in edits["remove"]) == (prefix is None)
+        assert edits.get("set") == ([{"name": "x-forwarded-prefix", "value": prefix}] if prefix else None)

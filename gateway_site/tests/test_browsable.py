@@ -81,28 +81,6 @@ def test_a_user_is_a_page_whose_references_resolve(collection: str) -> None:
     assert collection in {urljoin(url, link) for link in References(answer.text).links}, "the way up"
 
 
-def test_a_problem_is_a_page_whose_references_resolve(collection: str) -> None:
-    url = f"{collection}/01900000-0000-7000-8000-000000000000"
-    answer = requests.get(url, headers=HTML, timeout=SECONDS)
-    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
-    assert "user-not-found" in answer.text
-
-
-def test_a_form_of_the_page_creates_and_deletes(collection: str) -> None:
-    """What DRF's ajax-form.js sends: the form's content as JSON, from a browser."""
-    body = {"name": "From a form", "email": f"{uuid4().hex}@example.com"}
-    created = requests.post(collection, json=body, headers=HTML, timeout=SECONDS)
-    assert (created.status_code, created.headers["content-type"]) == (201, "text/html; charset=utf-8")
-    where = urljoin(collection, created.headers["location"])
-    assert requests.get(where, timeout=SECONDS).json()["email"] == body["email"]
-    assert requests.delete(where, headers=HTML, timeout=SECONDS).ok
-    assert requests.get(where, timeout=SECONDS).status_code == 404
-
-
-def test_a_program_gets_json(collection: str) -> None:
-    assert requests.get(collection, timeout=SECONDS).headers["content-type"] == "application/json"
-
-
 def test_in_production_there_is_no_page_and_no_file_of_it(gateway_service: Service, users_service: Service) -> None:
     answer = requests.get(f"{gateway_service.url}/api/users", headers=HTML, timeout=SECONDS)
     assert answer.headers["content-type"] == "application/json"

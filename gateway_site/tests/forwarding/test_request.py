@@ -154,21 +154,6 @@ def test_hop_by_hop_fields_are_dropped(gateway: Service, upstream: Recording) ->
     }
 
 
-def test_forwarded_fields_cannot_be_forged(gateway: Service, upstream: Recording) -> None:
-    forged = [f"X-Forwarded-{name}: evil.example" for name in ("For", "Host", "Proto", "Prefix", "Port")]
-    answer = exchange(
-        gateway.port, get("/api/users", *forged, "Forwarded: for=evil", "X-Real-IP: evil", "X-Request-ID: mine")
-    )
-    received = upstream.next()
-    assert received.values(b"host") == [upstream.url.removeprefix("http://").encode()]
-    assert received.values(b"x-forwarded-for") == [b"127.0.0.1"]
-    assert received.values(b"x-forwarded-host") == [b"127.0.0.1"]
-    assert received.values(b"x-forwarded-proto") == [b"http"]
-    assert received.values(b"x-forwarded-prefix") == [b"/api"]
-    assert received.values(b"x-request-id") == [b"mine"] == [value.encode() for value in answer.values("x-request-id")]
-    assert b"evil" not in received.head
-
-
 def test_the_remaining_time_cannot_be_forged(gateway: Service, upstream: Recording) -> None:
     exchange(gateway.port, get("/api/users", "X-Request-Timeout-Ms: 999999"))
     (left,) = upstream.next().values(b"x-request-timeout-ms")

@@ -71,6 +71,7 @@ def test_name_is_trimmed(users: Users) -> None:
         ({"email": ""}, "email", "invalid"),
         ({"email": "a@example.org\n"}, "email", "invalid"),
         ({"email": "a@example.org\x00"}, "email", "invalid"),
+        ({"email": "aa@" + "b." * 125 + "us"}, "email", "max_length"),
         ({"email": None}, "email", "null"),
         ({"email": 1.5}, "email", "invalid"),
         ({"email": ["a@example.org"]}, "email", "invalid"),
@@ -98,17 +99,6 @@ def test_every_faulty_field_is_named_at_once(users: Users) -> None:
         "nick": "unknown",
         "age": "unknown",
     }
-
-
-def test_email_of_254_characters_is_accepted_and_of_255_is_not(users: Users) -> None:
-    local = fresh_email().partition("@")[0]
-    domain = ".".join(["d" * 60] * 3)
-    rest = 254 - len(local) - len(domain) - len("@.org") - 1
-    longest = f"{local}@{domain}.{'e' * rest}.org"
-    assert len(longest) == 254
-    assert users.created(email=longest)["email"] == longest
-    answer = users.post({"name": "Ada", "email": f"{local}@{domain}.{'e' * (rest + 1)}.org"})
-    assert faulty_fields(answer) == {"email": "max_length"}
 
 
 def test_taken_email_is_409_in_any_case(users: Users) -> None:

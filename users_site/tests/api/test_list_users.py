@@ -1,6 +1,6 @@
 """GET /users."""
 
-from users_site.tests.api.client import ALONE, Users, faulty_fields, fresh_email, problem
+from users_site.tests.api.client import ALONE, Users, faulty_fields, fresh_email
 from users_site.tests.api.walking import follow, ids
 
 
@@ -67,13 +67,3 @@ def test_links_are_absolute_urls_that_the_client_can_follow(alone: Users) -> Non
 def test_head_has_no_body(users: Users) -> None:
     head = users.request("HEAD")
     assert (head.status_code, head.content) == (200, b"")
-
-
-def test_trailing_slash_is_404_without_a_redirect(users: Users) -> None:
-    for method in ("GET", "POST", "HEAD", "DELETE"):
-        answer = users.request(method, "/")
-        assert answer.status_code == 404
-        assert "Location" not in answer.headers
-    problem(users.request("GET", "/"), 404, "not-found", "/users/")
-    user_id = users.created()["id"]
-    problem(users.request("GET", f"/{user_id}/"), 404, "not-found", f"/users/{user_id}/")

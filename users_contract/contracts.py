@@ -10,13 +10,13 @@ from rest_framework import serializers
 from common.http.serializers import StrictSerializer, WholeNumberField, given_text
 
 ROLES = ("user", "admin")
-# One pattern defines an address: Django's validate_email without IPv6 literals, which it accepts without the tag of RFC 5321
-# §4.1.3, and without control characters in quotes, white space and direction marks in a domain. Other scripts are RFC 3987's
-# ucschar.
+# One pattern defines an address: Django's validate_email with top-level domains of one letter (RFC 5321 §4.1.2), without IPv6
+# literals, which it accepts without the tag of §4.1.3, and without control characters in quotes, white space and direction
+# marks in a domain. Other scripts are RFC 3987's ucschar.
 _ATOM, _QUOTED = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r'"([!#-\[\]-~]|\\[ -~])*"'
 _WIDE = r"\u00a1-\u167f\u1681-\u1fff\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufefe\uff01-\uffef"
 _LABEL = rf"[A-Za-z0-9{_WIDE}]([A-Za-z0-9{_WIDE}-]{{0,61}}[A-Za-z0-9{_WIDE}])?"
-_TOP = rf"([A-Za-z{_WIDE}][A-Za-z{_WIDE}-]{{0,61}}[A-Za-z{_WIDE}]|[Xx][Nn]--[A-Za-z0-9]{{1,59}})"
+_TOP = rf"([A-Za-z{_WIDE}]([A-Za-z{_WIDE}-]{{0,61}}[A-Za-z{_WIDE}])?|[Xx][Nn]--[A-Za-z0-9]{{1,59}})"
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _DOMAIN = rf"(({_LABEL}\.)+{_TOP}|localhost|\[{_OCTET}(\.{_OCTET}){{3}}\])"
 EMAIL_PATTERN = rf"^({_ATOM}(\.{_ATOM})*|{_QUOTED})@{_DOMAIN}$"

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -76,7 +77,9 @@ def main(settings_module: str, **placeholders: str) -> None:
     except KeyboardInterrupt:  # before the command began: later it reports its position
         sys.exit("error: stopped")
     except ImproperlyConfigured as error:
-        sys.exit(f"{sys.argv[0]}: {error}")
+        # Images have no Makefile.
+        can_run = " is not set: " in str(error) and Path("Makefile").is_file()
+        sys.exit(f"{sys.argv[0]}: {error}{', or start `make run`, whose settings are used' if can_run else ''}")
 
 
 def _read_running() -> None:

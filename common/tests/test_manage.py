@@ -55,6 +55,7 @@ def test_a_command_that_needs_a_setting_names_it(name: str) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert "is not set: " in line
+    assert "`make run`" in line
 
 
 def test_a_command_that_needs_none_runs_without(tmp_path: Path) -> None:

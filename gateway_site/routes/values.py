@@ -37,7 +37,15 @@ name = matching(
     r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?(:\d{1,5})?",
     "the name of an upstream: lower-case letters, digits, dots and hyphens",
 )
-method = matching("[A-Z]{1,20}", "a method in capital letters")
+METHODS = """
+    GET HEAD POST PUT PATCH DELETE OPTIONS TRACE QUERY SEARCH REPORT PURGE LINK UNLINK BIND REBIND UNBIND ACL LABEL CHECKIN
+    CHECKOUT UNCHECKOUT COPY MOVE LOCK UNLOCK MERGE UPDATE MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE ORDERPATCH
+    PROPFIND PROPPATCH UPDATEREDIRECTREF
+"""
+"""IANA's registry without CONNECT, which cannot be forwarded, and what caches call PURGE. Any other is a misspelling, and its
+scope would never be asked for."""
+
+method = matching("|".join(METHODS.split()), "a method of HTTP in capital letters, like GET")
 scope = matching(SCOPE, "a scope like orders:read, or none")
 path = matching(
     r"(/([A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{[a-z_]{1,32}\}))*", 'a path below the prefix like "", "/{id}" or "/*"'

@@ -16,6 +16,9 @@ from tools.run.services import further, singular
 TEMPLATE = Path(__file__).parent / "template"
 FIRST_PORT = 3002
 LONGEST = 20
+UNDO = "to remove it again, where nothing else is uncommitted: git restore . && git clean -fd && rm -rf {}_site"
+"""`git clean` keeps folders with ignored files: __pycache__."""
+
 TAKEN = {"users", "gateways", "redis", "metrics", "docs", "problems", "tests", "tools", "packages", "urls", "settings"}
 
 
@@ -32,14 +35,13 @@ def main(arguments: list[str]) -> int:
         return 2
     root = Path()
     if (root / f"{name}_site").exists():
-        sys.stderr.write(
-            f"error: {name}_site exists: choose another name, or remove what was written (`git status` lists it)\n"
-        )
+        sys.stderr.write(f"error: {name}_site exists: choose another name; {UNDO.format(name)}\n")
         return 1
     port = max([FIRST_PORT - 1, *further(root).values()]) + 1
     write(root, name, port)
     enter(root, name, port)
     sys.stdout.write(f"written: {name}_site, manage_{name}.py, deploy/kustomize/components/{name}; see `git status`\n")
+    sys.stdout.write(f"{UNDO.format(name)}\n")
     return 0
 
 

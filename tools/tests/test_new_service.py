@@ -12,7 +12,7 @@ import yaml
 
 from common.config.environment import SettingError
 from tests.tools import require
-from tools.new_service.__main__ import main
+from tools.new_service.__main__ import UNDO, main
 from tools.processes.service import free_port
 from tools.run.__main__ import welcome
 from tools.run.ports import read_ports
@@ -91,6 +91,7 @@ def test_service_is_written_once_and_the_next_has_another_port(clone: Path) -> N
         [sys.executable, "-m", "tools.new_service", "orders"], cwd=clone, capture_output=True, text=True, check=False
     )
     assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+    assert UNDO.format("orders") in again.stderr
     build = "from orders_site.asgi import application; application()"
     run(clone, "env", "DEBUG=true", "REDIS_URL=redis://127.0.0.1:1", sys.executable, "-c", build)
     left = [path for path in (clone / "orders_site").rglob("*.py") if "widget" in path.read_text().lower()]

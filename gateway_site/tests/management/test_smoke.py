@@ -266,3 +266,4 @@ def test_credential_is_sent_and_never_shown(
         report, error = smoke(url)
     assert set(seen) == {"Bearer hush-hush"}
     assert "hush-hush" not in str(report) + error
+    assert {name for name in CREDENTIALS.values() if name in str(report)} == {*CREDENTIALS.values()}, "the cure"

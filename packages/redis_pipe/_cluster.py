@@ -136,25 +136,27 @@ class Cluster:
         async with self._opener.slots() as slots:
             while True:
                 self._wake.clear()
+                used = sorted(self._places)
                 try:
-                    owners = await slots.owners(sorted(self._places), self._pipes)
+                    owners = await slots.owners(used, self._pipes)
                 except Exception as error:
                     self._unknown(reason_of(error, is_tls=self._address.is_tls))
                 else:
                     self._known = slots.known
-                    self._apply(owners)
+                    self._apply({slot: owners.get(slot) for slot in used})
                 with suppress(TimeoutError):
                     async with asyncio.timeout(WATCH_SECONDS * random.uniform(0.5, 1)):  # noqa: S311 - jitter
                         await self._wake.wait()
                 await asyncio.sleep(PAUSE_SECONDS)
 
-    def _apply(self, owners: dict[int, Node]) -> None:
-        """Point each slot at its owner's pipe, and leave pipes that nobody uses."""
-        for slot, place in self._places.items():
-            node = owners.get(slot)
+    def _apply(self, owners: dict[int, Node | None]) -> None:
+        """Point each of these slots at its owner's pipe, and leave pipes that nobody uses."""
+        for slot, node in owners.items():
+            place = self._places[slot]
             place.pipe = self._pipe_to(node) if node is not None else None
             place.down = None if node is not None else Reason.CLUSTERDOWN
-        self._looked.set()
+        if len(owners) == len(self._places):  # otherwise a slot was added meanwhile
+            self._looked.set()
         self._report(None, None)
         used = {place.pipe for place in self._places.values()} | self._asked
         self._asked = set()

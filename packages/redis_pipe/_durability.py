@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextvars import Context
 from enum import StrEnum
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 from ._cluster import RETRY_SECONDS, Place
 from ._command import Script, Word, Words
@@ -68,7 +68,8 @@ class DurableWrites:
         try:
             async with asyncio.timeout(self._pipe.options.time_left(WRITE_SECONDS)):
                 while True:
-                    sent = (await self._rounds_for(str(keys[0]))).join(operation, words)
+                    pipe = await self._pipe.owner(str(keys[0]))
+                    sent = self._rounds_of(pipe).join(pipe, operation, words)
                     reply, is_durable = await sent
                     try:
                         outcome = await asyncio.shield(reply)
@@ -108,45 +109,46 @@ class DurableWrites:
         """Close the connections."""
         await self._pipe.close()
 
-    async def _rounds_for(self, key: str) -> "_Rounds":
-        pipe = await self._pipe.owner(key)
+    def _rounds_of(self, pipe: Pipe) -> "_Rounds":
         if pipe not in self._rounds:
-            self._rounds[pipe] = _Rounds(pipe, self._durability)
+            self._rounds[pipe] = _Rounds(self._durability)
         return self._rounds[pipe]
 
 
 class _Rounds:
-    """Of one connection, which it does not keep alive."""
+    """Of one connection, which it keeps alive only while writes wait."""
 
-    def __init__(self, pipe: Pipe, durability: Durability) -> None:
-        self._pipe, self._durability, self._timeout = ref(pipe), durability, pipe.options.timeout
+    def __init__(self, durability: Durability) -> None:
+        self._durability = durability
         self._queue: deque[tuple[str, Words, _Sent]] = deque()
         self._task: asyncio.Task[None] | None = None
 
-    def join(self, operation: str, words: Words) -> _Sent:
-        """Put a write into the next round."""
+    def join(self, pipe: Pipe, operation: str, words: Words) -> _Sent:
+        """Put a write into the next round. Raises Unavailable."""
+        if len(self._queue) >= pipe.options.max_waiting:
+            raise Unavailable(Reason.QUEUE_FULL)
         loop = asyncio.get_running_loop()
         sent: _Sent = loop.create_future()
         self._queue.append((operation, words, sent))
         if self._task is None or self._task.done():
-            self._task = loop.create_task(self._run(), context=Context())
+            self._task = loop.create_task(self._run(pipe), context=Context())
         return sent
 
-    async def _run(self) -> None:
+    async def _run(self, pipe: Pipe) -> None:
         await asyncio.sleep(0)  # everything that this tick of the loop issues goes together
         while self._queue:
             writes = [self._queue.popleft() for _ in range(min(len(self._queue), ROUND_WRITES))]
-            await self._round([write for write in writes if not write[2].done()])
+            await self._round(pipe, [write for write in writes if not write[2].done()])
 
-    async def _round(self, writes: list[tuple[str, Words, _Sent]]) -> None:
-        pipe = self._pipe()
-        if not writes or pipe is None:
+    async def _round(self, pipe: Pipe, writes: list[tuple[str, Words, _Sent]]) -> None:
+        if not writes:
             return
+        timeout = pipe.options.timeout
         words = _wait_words(self._durability, int(WAIT_SECONDS * 1000))
         *replies, waited = pipe.batch(
             [
-                *((operation, words, self._timeout) for operation, words, _ in writes),
-                ("wait", words, self._timeout + WAIT_SECONDS),
+                *((operation, words, timeout) for operation, words, _ in writes),
+                ("wait", words, timeout + WAIT_SECONDS),
             ]
         )
         is_durable: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

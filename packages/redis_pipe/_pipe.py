@@ -46,12 +46,13 @@ class Pipe(Connection):
         self._context = Context()  # a shared connection belongs to no request
         self._link = Link(Opener(address, options), self._opened, self._failed, self._context)
         self._sweeper = Sweeper(self._sweep, self._context)
+        self._left: Reason | None = None  # why commands fail for good
         self._reset()
 
     def _reset(self) -> None:
         self._stream: Stream | None = None
         self._waiting: deque[Command] = deque()  # not written yet
-        self._down: Reason | None = None  # why commands fail at once, until an attempt succeeds
+        self._down = self._left  # why commands fail at once, until an attempt succeeds
         self._lost: Reason | None = None  # reported to on_state
         self._flushing = False
         self._sweeper.cancel()
@@ -139,7 +140,8 @@ class Pipe(Connection):
         self.take(head)
 
     def give_up(self) -> list[Command]:
-        """The commands that were not sent; they will be sent over another pipe."""
+        """The commands that were not sent; these and all later ones belong to another pipe."""
+        self._down = self._left = Reason.MOVED
         waiting, self._waiting = self._waiting, deque()
         return [*waiting]
 

@@ -154,6 +154,9 @@ async def _documents(store: Store, places: list[Place], limit: int, side: Side) 
         if len(documents) == limit or not has_ahead:
             break
         places = await _next(store, ids[-1], side, limit - len(documents) + 1)
+        if not places:  # deleted meanwhile
+            has_ahead = False
+            break
     await _report_stale(store, missing)
     return documents, batch[-1][0], has_ahead
 

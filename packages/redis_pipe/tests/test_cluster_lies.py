@@ -152,6 +152,29 @@ async def test_a_malformed_map_names_no_primary_and_ends_no_watch(connect, node,
     assert await connection.execute("get", "GET", KEY) == b"OK", "what was known is kept"
 
 
+async def test_a_slot_that_is_first_used_during_a_look_at_the_map_waits_for_the_next_look(connect, node):
+    node.delay = 0.1
+    connection = connect(url(node.server))
+    first = asyncio.create_task(connection.owner(KEY))
+    await asyncio.sleep(0.05)
+    assert await connection.owner("{other}:k") is await first
+
+
+async def test_a_pipe_that_was_left_sends_nothing_and_opens_no_connection(connect, start, node):
+    connection, other = connect(url(node.server)), await start()
+    left = await connection.owner(KEY)
+    assert await connection.execute("get", "GET", KEY) == b"OK"
+    node.slots = other.slots
+    while await connection.owner(KEY) is left:
+        await asyncio.sleep(0.05)
+    opened = node.server.opened
+    for pause in (0, 0.3):  # while it drains, and after
+        await asyncio.sleep(pause)
+        errors = await failures_of(*left.batch([("set", ("SET", KEY, "v"), 1.0), ("wait", ("WAIT", 1, 1), 1.0)]))
+        assert [(error.reason, error.uncertain) for error in errors] == [(Reason.MOVED, False)] * 2
+    assert node.server.opened == opened
+
+
 async def test_silence_is_bounded(connect, node):
     node.slots = b""
     started = time.monotonic()

@@ -41,15 +41,19 @@ Process = Callable[..., UserRepository]
 
 
 class StallingPipe(Pipe):
-    """Runs `meanwhile` before the first script with this name."""
+    """Runs `meanwhile` before the first command of this operation."""
 
     stall: tuple[str, Callable[[], Awaitable[Any]]] | None = None
 
-    async def run(self, operation: str, *args: Any, **options: Any) -> Any:
-        if self.stall is not None and self.stall[0] == operation:
-            meanwhile, self.stall = self.stall[1], None
-            await meanwhile()
-        return await super().run(operation, *args, **options)
+    def issue(self, operation: str, *args: Any) -> Any:
+        if self.stall is None or self.stall[0] != operation:
+            return super().issue(operation, *args)
+        meanwhile, self.stall = self.stall[1], None
+        return self._issue_after(meanwhile(), operation, *args)
+
+    async def _issue_after(self, meanwhile: Awaitable[Any], operation: str, *args: Any) -> Any:
+        await meanwhile
+        return await super().issue(operation, *args)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from packages.redis_pipe import Address, Durability, DurableWrites, Options, Pipe
+from packages.redis_pipe import Address, Durability, DurableWrites, Options, Pipe, Reason
 from tools.processes.valkey import valkey
 from users_site.repository.entries import Idempotency
 from users_site.repository.errors import EmailTaken, NotDurable, StoreError, StoreUnavailable, UserNotFound
@@ -52,6 +52,16 @@ async def test_writes_at_once_wait_together(repository):
         await asyncio.gather(*(users.create("Ada", fresh_email(), "user") for _ in range(200)))
         assert calls(server, "waitaof") <= 4
         assert await users.store.count() == 200
+
+
+async def test_writes_beyond_max_waiting_are_refused_at_once(repository):
+    with valkey(*AOF, "appendfsync always") as server:
+        users = repository(server, Durability.FSYNC, max_waiting=2)
+        writes = [users.create("Ada", fresh_email(), "user") for _ in range(5)]
+        ended = await asyncio.gather(*writes, return_exceptions=True)
+        refused = [error for error in ended if isinstance(error, StoreUnavailable)]
+        assert [(error.reason, error.uncertain) for error in refused] == [(Reason.QUEUE_FULL, False)] * 3
+        assert await users.store.count() == 2
 
 
 async def test_each_kind_of_write_waits_and_reads_do_not(repository):

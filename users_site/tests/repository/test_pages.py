@@ -4,6 +4,7 @@ import pytest
 
 from users_site.repository.pages import Page, Position, Side
 from users_site.repository.users import UserRepository
+from users_site.tests.repository.conftest import Process
 from users_site.tests.repository.people import created, ids, walk
 
 
@@ -87,6 +88,19 @@ async def test_page_beyond_the_end_of_an_emptied_store_leads_nowhere(users: User
     await users.delete(user.id)
     for side in Side:
         assert await users.page(2, Position(side, user.id)) == Page(0, b"")
+
+
+@pytest.mark.parametrize("partitions", [1, 16])
+async def test_users_that_are_deleted_while_a_page_is_read_end_it(process: Process, partitions: int) -> None:
+    users = process(partitions=partitions)
+    made = [await created(users) for _ in range(3)]
+
+    async def delete_all() -> None:
+        for user in made:
+            await users.delete(user.id)
+
+    users.store.pipe.stall = "documents", delete_all  # type: ignore[attr-defined]
+    assert await users.page(1, count=False) == Page(None, b"")
 
 
 async def test_100_users_come_in_one_page(users: UserRepository) -> None:

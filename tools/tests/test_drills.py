@@ -12,7 +12,7 @@ from time import monotonic
 import pytest
 
 from tools.drills import __main__ as command
-from tools.drills import load, report
+from tools.drills import report
 from tools.drills.catalogue import DRILLS, says
 from tools.drills.http_client import Answer, Broken, Client
 from tools.drills.ledger import Entry, Event, Ledger
@@ -138,31 +138,6 @@ def test_a_drill_that_breaks_off_is_a_missed_one_and_its_logs_are_kept(
     assert not outcome.is_passed
     assert "no store" in report.row(outcome)[-1]
     assert (tmp_path / "logs/broken/valkey.log").read_text() == "what happened"
-
-
-async def first(on: Stage) -> None:
-    on.outcome("first").note = str(load.Machine.drills)
-
-
-async def second(on: Stage) -> None:
-    on.outcome("second").note = str(load.Machine.drills)
-
-
-def test_concurrent_drills_share_the_load_and_report_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(DRILLS, "both", [first, second])
-    outcomes = command.run_all(["both"], jobs=2)
-    assert [(outcome.name, outcome.note) for outcome in outcomes] == [("first", "2"), ("second", "2")]
-
-
-async def test_a_stalled_machine_is_reported() -> None:
-    ledger = Ledger()
-    watching = asyncio.create_task(load.watch_the_machine(ledger))
-    await asyncio.sleep(0.1)
-    time.sleep(0.7)  # noqa: ASYNC251
-    await asyncio.sleep(0.1)
-    watching.cancel()
-    ledger.events.append(Event(1.0, 0.1, "GET", 200))
-    assert "the machine stalled for 0." in report.row(Outcome("a drill", ledger))[-1]
 
 
 def test_packets_on_a_cut_link_arrive_after_its_repair() -> None:

@@ -2,8 +2,8 @@
 
 import time
 
-from common.tests.test_overload import in_flight
 from tests.log_lines import access_lines
+from tests.metrics import sample
 from tests.site import COLLECTION, UNKNOWN_USER
 from tests.wire import connect, get
 from tools.processes.cluster import until
@@ -13,8 +13,8 @@ from tools.processes.service import Service
 def test_its_request_is_cancelled(held_up: Service) -> None:
     with connect(held_up.port) as client:
         client.sendall(get(UNKNOWN_USER, "X-Request-ID: gone-while-it-waits"))
-        until(lambda: in_flight(held_up) == 2)  # the scrape itself is one
-    until(lambda: in_flight(held_up) == 1)
+        until(lambda: sample(held_up, "http_requests_in_flight") == 2)  # the scrape itself is one
+    until(lambda: sample(held_up, "http_requests_in_flight") == 1)
     (line,) = access_lines(held_up, "gone-while-it-waits")
     assert (line["status_code"], line["bytes_sent"]) == (499, 0)
 

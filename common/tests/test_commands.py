@@ -20,10 +20,10 @@ MANAGE = f"manage_{SITE.removesuffix('_site')}.py"
 
 def manage(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, with no other setting."""
-    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "DATA_DIR"}}
+    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "DATA_DIR"} or "COV" in name}
     command = [sys.executable, MANAGE, *words]
     return subprocess.run(
-        command, cwd=ROOT, env={**inherited, **settings}, capture_output=True, text=True, timeout=30, check=False
+        command, cwd=ROOT, env={**inherited, **settings}, capture_output=True, text=True, timeout=60, check=False
     )
 
 

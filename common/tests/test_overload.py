@@ -6,10 +6,13 @@ from contextlib import ExitStack
 import pytest
 import requests
 
+from tests.metrics import sample
 from tests.site import COLLECTION, OVERLOADED, UNKNOWN_USER
 from tests.wire import connect, get
 from tools.processes.cluster import until
 from tools.processes.service import Service
+
+IN_FLIGHT = "http_requests_in_flight"
 
 
 @pytest.fixture
@@ -18,15 +21,9 @@ def full(held_up: Service) -> Iterator[Service]:
     with ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(connect(held_up.port)).sendall(get(UNKNOWN_USER))
-        until(lambda: in_flight(held_up) == 4)  # the scrape itself is one
+        until(lambda: sample(held_up, IN_FLIGHT) == 4)  # the scrape itself is one
         yield held_up
-    until(lambda: in_flight(held_up) == 1)
-
-
-def in_flight(service: Service) -> int:
-    text = requests.get(f"{service.url}/metrics", timeout=10).text
-    (line,) = [line for line in text.splitlines() if line.startswith("http_requests_in_flight ")]
-    return int(float(line.split()[1]))
+    until(lambda: sample(held_up, IN_FLIGHT) == 1)
 
 
 def test_one_more_is_shed(full: Service) -> None:

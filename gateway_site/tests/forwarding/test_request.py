@@ -6,6 +6,7 @@ import time
 import pytest
 import requests
 
+from tests.metrics import sample
 from tests.recording import Recording
 from tests.wire import connect, exchange, get
 from tools.processes.service import Service
@@ -197,8 +198,6 @@ def test_a_disconnected_client_ends_the_upstream_request(gateway: Service, upstr
     assert time.monotonic() - started < 1.2, "the time-out ended it"
 
 
-def resident(service: Service) -> int:
+def resident(gateway: Service) -> float:
     """Bytes of memory of the worker."""
-    text = requests.get(f"{service.url}/metrics", timeout=10).text
-    (line,) = [line for line in text.splitlines() if line.startswith("process_resident_memory_bytes ")]
-    return int(float(line.split()[1]))
+    return sample(gateway, "process_resident_memory_bytes") or 0.0

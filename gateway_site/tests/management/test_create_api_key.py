@@ -2,15 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
 from django.core.management import CommandError
 
+from common.tests.test_commands import manage
 from gateway_site.guard.api_keys import ApiKeys
 from gateway_site.guard.principal import SCOPES
 from gateway_site.tests.management.conftest import called
@@ -21,10 +20,8 @@ def known(folder: Path, line: str) -> ApiKeys:
     return ApiKeys(folder / "keys", SCOPES)
 
 
-def test_the_key_is_valid_with_its_line_and_only_the_line_is_on_stdout(
-    shell: Callable[..., Any], tmp_path: Path
-) -> None:
-    done = shell("create_api_key", "--name", "reporting", "--scopes", "users:read,users:write")
+def test_the_key_is_valid_with_its_line_and_only_the_line_is_on_stdout(tmp_path: Path) -> None:
+    done = manage("create_api_key", "--name", "reporting", "--scopes", "users:read,users:write")
     assert done.returncode == 0
     (key,) = re.findall(r"ugk_\S+", done.stderr)
     assert done.stdout.count("\n") == 1

@@ -8,9 +8,11 @@ import pytest
 import yaml
 from django.core.management import CommandError
 
+from common.tests.test_commands import manage
 from gateway_site.routes import rate
 from gateway_site.routes.reading import Own, table
 from gateway_site.tests.management.conftest import called
+from tests.in_process import REQUIRED
 
 ORDERS = """
 [upstreams.orders]
@@ -89,8 +91,8 @@ def test_a_request_without_a_route_fails(orders: object, method: str, path: str,
     assert caught.value.returncode == 1
 
 
-def test_a_malformed_table_is_one_line(shell: Callable[..., Any]) -> None:
-    done = shell("routes", ROUTES="/health=http://h")
+def test_a_malformed_table_is_one_line() -> None:
+    done = manage("routes", **REQUIRED, ROUTES="/health=http://h")
     assert done.returncode == 1
     assert "ROUTES: route /health: /health would hide /health" in done.stderr
     assert len(done.stderr.splitlines()) == 1

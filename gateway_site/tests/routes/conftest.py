@@ -1,16 +1,15 @@
 """Tables from text, as the settings read them, and gateways with them."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import requests
 
 from gateway_site.routes.reading import Own, table
 from gateway_site.routes.table import Table
 from gateway_site.tests.routes.scripted import Scripted, scripted
+from tests.metrics import sample
 from tests.recording import Recording, recording
 from tests.serving import Served, serving
 from tests.wire import Answer, exchange, get
@@ -79,15 +78,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
 
 def metric(gateway: Service | Served, series: str) -> float:
     """The value of a series; 0 without one."""
-    text = requests.get(f"{gateway.url}/metrics", timeout=10).text
-    return next((float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"{series} ")), 0.0)
-
-
-def eventually(condition: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    return sample(gateway, series) or 0.0
 
 
 def asked(gateway: Served, *fields: str, path: str = "/shop", method: str = "GET") -> Answer:

@@ -22,11 +22,12 @@ from gateway_site.guard.guard import Guard
 from gateway_site.guard.limit import LocalStore
 from gateway_site.routes.rate import Rate
 from gateway_site.routes.table import Table
-from gateway_site.tests.routes.conftest import OWN, USERS, Tables, eventually, metric
+from gateway_site.tests.routes.conftest import OWN, USERS, Tables, metric
 from packages.http_pool import ConnectFailed
 from tests.log_lines import lines
 from tests.recording import Recording, recording
 from tests.serving import Served, serving
+from tools.processes.cluster import until
 from tools.processes.service import Service
 
 pytestmark = pytest.mark.slow
@@ -69,12 +70,12 @@ def test_a_change_takes_effect_without_a_lost_request(gateway: Service, recorded
         write(gateway.log.parent, table(a=recorded.url, b=second.url))
         if signalled:
             os.kill(gateway.process.pid, signal.SIGHUP)
-        eventually(lambda: status(gateway, "/b") == 200)
+        until(lambda: status(gateway, "/b") == 200)
         write(gateway.log.parent, table(a=second.url))  # the upstream of /a is another one now
-        eventually(lambda: status(gateway, "/b") == 404)
+        until(lambda: status(gateway, "/b") == 404)
         if signalled:
-            eventually(lambda: "draining" in [line["message"] for line in lines(gateway)])
-        eventually(lambda: second.received.qsize() > 20)
+            until(lambda: "draining" in [line["message"] for line in lines(gateway)])
+        until(lambda: second.received.qsize() > 20)
         stop.set()
         for thread in threads:
             thread.join()
@@ -85,7 +86,7 @@ def test_a_change_takes_effect_without_a_lost_request(gateway: Service, recorded
 def test_a_bad_file_leaves_the_old_routes_and_says_so(gateway: Service, recorded: Recording) -> None:
     assert metric(gateway, "routes_refused") == 0
     write(gateway.log.parent, table(b=recorded.url, health=recorded.url))
-    eventually(lambda: metric(gateway, "routes_refused") == 1)
+    until(lambda: metric(gateway, "routes_refused") == 1)
     assert (status(gateway, "/a"), status(gateway, "/b"), status(gateway, "/health")) == (200, 404, 200)
     (refused,) = [line for line in lines(gateway) if line["level"] == "error"]
     assert refused["message"] == "routes refused: the old ones stay in force"
@@ -94,10 +95,10 @@ def test_a_bad_file_leaves_the_old_routes_and_says_so(gateway: Service, recorded
     time.sleep(1.2)
     assert status(gateway, "/a") == 200
     os.kill(gateway.process.pid, signal.SIGHUP)  # a worker that starts meanwhile has the old routes too
-    eventually(lambda: "stopped" in [line["message"] for line in lines(gateway)])
+    until(lambda: "stopped" in [line["message"] for line in lines(gateway)])
     assert status(gateway, "/a") == 200
     write(gateway.log.parent, table(b=recorded.url))
-    eventually(lambda: status(gateway, "/b") == 200)
+    until(lambda: status(gateway, "/b") == 200)
     assert metric(gateway, "routes_refused") == 0
 
 
@@ -120,11 +121,11 @@ def test_a_schema_that_comes_after_its_table_or_changes_is_read(
 
     assert paths() == set()
     write(tmp_path, f'{table(a=recorded.url)}schema = "a.yaml"\n')
-    eventually(lambda: metric(served, "routes_refused") == 1)
+    until(lambda: metric(served, "routes_refused") == 1)
     time.sleep(1.2)  # it is refused again, and not logged again
     for name in ("x", "y"):
         (tmp_path / "a.yaml").write_text(f"{{openapi: 3.1.0, paths: {{/a/{name}: {{get: {{responses: {{}}}}}}}}}}")
-        eventually(lambda name=name: paths() == {f"/a/{name}"})
+        until(lambda name=name: paths() == {f"/a/{name}"})
     assert metric(served, "routes_refused") == 0
     assert sum(f"{tmp_path}/a.yaml" in line.get("reason", "") for line in lines(served)) == 1
 
@@ -133,7 +134,7 @@ def test_a_longer_time_than_the_drain_allows_needs_a_restart(
     served: Served, tmp_path: Path, recorded: Recording
 ) -> None:
     write(tmp_path, table(b=recorded.url) + "timeout_ms = 60000\n")
-    eventually(lambda: metric(served, "routes_refused") == 1)
+    until(lambda: metric(served, "routes_refused") == 1)
     assert status(served, "/a") == 200
 
 

@@ -8,9 +8,10 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from gateway_site.tests.routes.conftest import eventually, metric
+from gateway_site.tests.routes.conftest import metric
 from tests.log_lines import waited_for
 from tests.recording import Received, Recording, wait_for_close
+from tools.processes.cluster import until
 from tools.processes.service import Service
 
 pytestmark = pytest.mark.slow
@@ -74,7 +75,7 @@ def talk(recorded: Recording) -> Talk:
 def test_pieces_arrive_as_they_are_sent_beyond_the_time_of_the_route(
     gateway: Service, talk: Talk, recorded: Recording
 ) -> None:
-    eventually(lambda: metric(gateway, OPEN) == 0)
+    until(lambda: metric(gateway, OPEN) == 0)
     before = metric(gateway, WITHIN_HALF_A_SECOND)
     with opened(gateway) as answer:
         assert (answer.status, answer.getheader("content-type")) == (200, "text/event-stream"), "before the first event"

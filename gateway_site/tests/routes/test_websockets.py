@@ -15,9 +15,10 @@ from websockets.sync.connection import Connection
 from websockets.sync.server import Server, ServerConnection, serve
 
 from gateway_site.forwarding import frames
-from gateway_site.tests.routes.conftest import eventually, metric
+from gateway_site.tests.routes.conftest import metric
 from tests.log_lines import lines
 from tests.wire import exchange, get
+from tools.processes.cluster import until
 from tools.processes.service import Service
 
 pytestmark = pytest.mark.slow
@@ -121,8 +122,8 @@ def test_both_ends_may_close_with_a_code_of_their_own(gateway: Service, upstream
         first.send("bye")
         assert closed(first) == 4000
         second.close(4001)
-        eventually(lambda: 4001 in upstream.ends)
-    eventually(lambda: metric(gateway, switched) == before + 2)
+        until(lambda: 4001 in upstream.ends)
+    until(lambda: metric(gateway, switched) == before + 2)
     *_, line = [line for line in lines(gateway) if line["message"] == "request" and line["path"] == "/chat"]
     assert (line["status_code"], line["route"], line["level"]) == (101, "/chat", "info")
     assert metric(gateway, "http_requests_in_flight") == 1
@@ -131,7 +132,7 @@ def test_both_ends_may_close_with_a_code_of_their_own(gateway: Service, upstream
 def test_a_client_that_vanishes_ends_the_upstreams_connection(chat: ClientConnection, upstream: Upstream) -> None:
     before = len(upstream.ends)
     chat.socket.close()
-    eventually(lambda: len(upstream.ends) > before)
+    until(lambda: len(upstream.ends) > before)
 
 
 def test_an_upstream_that_vanishes_is_a_bad_gateway(chat: ClientConnection) -> None:
@@ -147,7 +148,7 @@ def test_a_stop_of_the_gateway_is_going_away_for_both(start: Callable[..., Servi
         before = len(upstream.ends)
         gateway.process.terminate()
         assert closed(chat) == 1001
-    eventually(lambda: upstream.ends[before:] == [1001])
+    until(lambda: upstream.ends[before:] == [1001])
     assert gateway.process.wait(SECONDS) == 0
 
 
@@ -172,7 +173,7 @@ def test_a_message_that_is_too_large_is_refused(gateway: Service) -> None:
 
 def test_their_number_is_bounded_and_they_are_not_load(gateway: Service) -> None:
     url = f"ws://127.0.0.1:{gateway.port}/chat"
-    eventually(lambda: metric(gateway, OPEN) == 0)
+    until(lambda: metric(gateway, OPEN) == 0)
     opened = [connect(url) for _ in range(MOST_OPEN)]
     with pytest.raises(exceptions.InvalidStatus) as caught:
         connect(url)
@@ -187,7 +188,7 @@ def test_their_number_is_bounded_and_they_are_not_load(gateway: Service) -> None
             return True
         return False
 
-    eventually(is_admitted)
+    until(is_admitted)
     for connection in opened:
         connection.close()
 

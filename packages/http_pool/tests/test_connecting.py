@@ -3,21 +3,17 @@
 import asyncio
 import socket
 import ssl
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from packages.http_pool import ConnectFailed, ConnectTimeout
+from tools.processes.service import free_port
 
 from .hostile import Peer, always, ask, forever, get, read
 
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+pytest_plugins = ["tests.tls"]
 
 
 async def test_refused_is_connect_failed_and_nothing_was_sent(client):
@@ -111,24 +107,6 @@ async def test_address_that_swallows_packets_gives_way_to_the_next(hostile, clie
 
 
 # ---- TLS
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory) -> tuple[Path, Path]:
-    """A self-signed certificate for `localhost`, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"),
-            *("-keyout", str(key), "-out", str(cert)),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=30,
-    )
-    return cert, key
 
 
 def trusting(cert: Path) -> Callable[[], ssl.SSLContext]:

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from packages.redis_pipe import slot_of
+from tests.metrics import sample
 from tests.serving import Served, serving
 from tools.processes.cluster import Nodes, cluster, until
 from users_site.repository.keys import Layout
 from users_site.tests.api.client import Users, fresh_email, problem
-from users_site.tests.api.test_metrics import sample
 
 pytestmark = pytest.mark.slow
 

@@ -1,19 +1,11 @@
 """Metrics of users and Redis."""
 
-import re
-
 import requests
 
+from tests.metrics import sample
 from tests.serving import serving
 from tools.processes.store import Store
 from users_site.tests.api.client import Users
-
-
-def sample(users: Users, name: str) -> float | None:
-    """One sample of the exposition, or None where it is absent."""
-    text = requests.get(f"{users.url}/metrics", timeout=10).text
-    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
-    return float(found[1]) if found else None
 
 
 def test_users_total_is_read_from_the_store_at_the_scrape(alone: Users) -> None:

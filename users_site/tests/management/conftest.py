@@ -1,7 +1,6 @@
 """A store of its own for the commands, empty before each test, and two ways to run them: here, and as a shell does."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from io import BytesIO, StringIO, TextIOWrapper
@@ -13,13 +12,11 @@ from django.core.management import call_command, load_command_class
 from redis import Redis
 
 from common.cli import console
-from tools.processes.service import ROOT
+from common.tests.test_commands import manage
 from tools.processes.store import Store, store
 from users_site import identifiers
 from users_site.models import User
 from users_site.tests.repository.people import HOME
-
-COMMAND_SECONDS = 60
 
 
 @pytest.fixture(scope="package")
@@ -125,17 +122,8 @@ def environment(own_store: Store, redis: Redis) -> dict[str, str]:
 def shell(environment: dict[str, str]) -> Argv:
     """Runs `manage_users.py` as a shell does, without a terminal."""
 
-    def call(*command: str, stdin: str = "", **settings: str) -> Done:
-        done = subprocess.run(
-            [sys.executable, "manage_users.py", *command],
-            cwd=ROOT,
-            env=environment | settings,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
+    def call(*command: str, **settings: str) -> Done:
+        done = manage(*command, **environment | settings)
         return Done(done.returncode, done.stdout, done.stderr)
 
     return call

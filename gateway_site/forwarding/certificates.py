@@ -2,7 +2,6 @@
 
 import logging
 import ssl
-from pathlib import Path
 
 from common.observability.notices import Notices
 from gateway_site.routes.source import state_of
@@ -16,7 +15,6 @@ class Certificates:
 
     def __init__(self, tls: Tls, upstream: str) -> None:
         self._tls, self._upstream = tls, upstream
-        self._files = [Path(file) for file in (tls.ca, tls.cert, tls.key) if file]
         self._seen, self._context = self._state(), tls.context()
 
     def context(self) -> ssl.SSLContext:
@@ -30,4 +28,4 @@ class Certificates:
         return self._context
 
     def _state(self) -> list[object]:
-        return [state_of(file) for file in self._files]
+        return [state_of(file) for file in self._tls.files]

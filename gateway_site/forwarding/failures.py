@@ -12,6 +12,7 @@ from packages.http_pool import (
     ConnectTimeout,
     Outgoing,
     PoolFull,
+    Untrusted,
     UpstreamError,
     UpstreamTimeout,
 )
@@ -20,6 +21,7 @@ PROBLEMS: dict[type[UpstreamError], tuple[str, str]] = {
     BodyTimeout: ("upstream-timeout", "The request's body did not arrive in time."),
     UpstreamTimeout: ("upstream-timeout", "{0} did not answer in time."),
     ConnectTimeout: ("upstream-timeout", "{0} accepted no connection in time."),
+    Untrusted: ("bad-upstream", "{0}'s certificate is not trusted."),
     ConnectFailed: ("bad-upstream", "{0} accepts no connection."),
     PoolFull: ("upstream-unavailable", "Too many requests wait for {1}."),
     CircuitOpen: ("upstream-unavailable", "{0} fails; requests to it are paused."),

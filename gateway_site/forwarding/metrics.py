@@ -32,7 +32,7 @@ CACHED = Counter(
 STREAMS = Gauge("upstream_streams", "Open streams and WebSockets", ("service",), multiprocess_mode="livesum")
 REFUSED = Gauge(
     "routes_refused",
-    "1 while the file of ROUTES is refused and the previous routes stay in force",
+    "1 while the file of ROUTES, or one that it names, is refused and the previous stays in force",
     multiprocess_mode="livemax",
 )
 

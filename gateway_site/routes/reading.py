@@ -74,6 +74,7 @@ class Reader:
             if "tls" in fields and fields["url"].startswith("http:"):
                 raise self._fault(name, f"upstream {name} has tls, but its url is not https: change one of them")
             self.upstreams[name] = Upstream(**{**upstream, **fields})
+            self.files += fields["tls"].files if "tls" in fields else ()
         try:
             declared = values.listed(values.scope)(source.scopes)
         except ValueError as error:

@@ -29,6 +29,10 @@ class Tls:
     cert: str = ""
     key: str = ""
 
+    @property
+    def files(self) -> list[Path]:
+        return [Path(file) for file in (self.ca, self.cert, self.key) if file]
+
     def context(self) -> ssl.SSLContext:
         """Of the files as they are now. Raises OSError."""
         made = ssl.create_default_context(cafile=self.ca or None)

@@ -9,6 +9,7 @@ from ._errors import (
     ConnectTimeout,
     InvalidRequest,
     PoolFull,
+    Untrusted,
     UpstreamError,
     UpstreamTimeout,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "Outgoing",
     "PoolFull",
     "Stats",
+    "Untrusted",
     "Upstream",
     "UpstreamError",
     "UpstreamTimeout",

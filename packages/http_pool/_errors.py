@@ -2,7 +2,8 @@
 
 UpstreamError            .sent: may a byte of the request have left this process? .reason: a word for logs and metrics
 │                        .address: where it was sent to, if the upstream has several
-├── ConnectFailed        refused, unreachable, unknown name, TLS not trusted, pool closed      never sent
+├── ConnectFailed        refused, unreachable, unknown name, pool closed                       never sent
+│   ├── Untrusted        its certificate is not one of an authority that is trusted            never sent
 │   └── ConnectTimeout   no connection within `connect_timeout`, TLS handshake included        never sent
 ├── PoolFull             `max_connections` are busy; the queue is full, or the wait too long   never sent
 ├── ConnectionReset      closed before the first byte of an answer; .reused: on a kept-alive connection
@@ -31,6 +32,10 @@ class UpstreamError(Exception):
 
 class ConnectFailed(UpstreamError):
     reason = "refused"
+
+
+class Untrusted(ConnectFailed):
+    reason = "untrusted"
 
 
 class ConnectTimeout(ConnectFailed):

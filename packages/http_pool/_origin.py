@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from ._errors import ConnectFailed, ConnectTimeout
+from ._errors import ConnectFailed, ConnectTimeout, Untrusted
 
 Network = IPv4Network | IPv6Network
 MakeContext = Callable[[], ssl.SSLContext]
@@ -85,7 +85,7 @@ class Origin:
     async def connect(self, factory: Callable[[], _P], address: str, seconds: float) -> _P:
         """A new connection within `seconds`, TLS handshake included.
 
-        Raises ConnectFailed, ConnectTimeout.
+        Raises ConnectFailed, Untrusted, ConnectTimeout.
         """
         loop = asyncio.get_running_loop()
         name = self.host if self._tls else None
@@ -98,6 +98,8 @@ class Origin:
                 return protocol
         except TimeoutError as error:
             raise ConnectTimeout(f"{self.netloc}: no connection within {seconds:.3g} s") from error
+        except ssl.SSLCertVerificationError as error:
+            raise Untrusted(f"{self.netloc}: {error}") from error
         except OSError as error:
             raise ConnectFailed(f"{self.netloc}: {error}") from error
 

@@ -11,11 +11,12 @@ import pytest
 import requests
 
 from gateway_site.routes.source import Malformed
-from gateway_site.tests.routes.conftest import Tables
+from gateway_site.tests.routes.conftest import Tables, metric
 from gateway_site.tests.routes.test_addresses import Server
 from tests.http_server import Handler
 from tests.log_lines import lines
 from tests.serving import serving
+from tools.processes.cluster import until
 
 pytestmark = pytest.mark.slow
 
@@ -80,16 +81,27 @@ def test_a_replaced_certificate_is_used_once_it_has_its_key(tmp_path: Path, file
         shutil.copy(files / "gateway-2.crt", cert)
         assert name() == "gateway-1", "the key does not belong to it"
         assert [line["upstream"] for line in lines(gateway) if line["message"] == "certificates refused"] == ["things"]
+        until(lambda: metric(gateway, "routes_refused") == 1)
         shutil.copy(files / "gateway-2.key", key)
         assert name() == "gateway-2"
+        until(lambda: metric(gateway, "routes_refused") == 0)
 
 
-@pytest.mark.parametrize("tls", ["{ca: '%s/localhost.crt'}", "{cert: '%s/gateway-1.crt', key: '%s/gateway-1.key'}"])
-def test_neither_end_trusts_a_stranger(tmp_path: Path, files: Path, upstream: int, tls: str) -> None:
+@pytest.mark.parametrize(
+    ("tls", "is_untrusted"),
+    [("{ca: '%s/localhost.crt'}", False), ("{cert: '%s/gateway-1.crt', key: '%s/gateway-1.key'}", True)],
+)
+def test_neither_end_trusts_a_stranger(
+    tmp_path: Path, files: Path, upstream: int, tls: str, is_untrusted: bool
+) -> None:
     text = ROUTES.format(port=upstream, tls=tls.replace("%s", str(files)))
     (tmp_path / "routes.yaml").write_text(text)
+    labels = 'method="GET",service="things",status_code="untrusted"'
+    series = f"upstream_request_duration_seconds_count{{{labels}}}"
     with serving("gateway_site", ROUTES=str(tmp_path / "routes.yaml")) as gateway:
+        before = metric(gateway, series)
         answer = requests.get(f"{gateway.url}/things", timeout=SECONDS)
+        assert metric(gateway, series) - before == is_untrusted
     assert (answer.status_code, answer.json()["code"]) == (502, "bad-upstream")
 
 

@@ -53,7 +53,7 @@ def build(settings: Any) -> Application:
             serve = Cached(serve, route.cache, has_credentials=not settings.AUTH).serve
         return guard.protect(route, serve)
 
-    door = Door(settings.ROUTES, view, guard.retire)
+    door = Door(settings.ROUTES, view, guard.keep)
     index, samplers = _index(door, settings)
     if settings.ROUTES_FILE:
         samplers.append(Reloader(settings.ROUTES_SOURCE, door, settings.LONGEST_MS).look)

@@ -67,8 +67,11 @@ def test_full_store_evicts_the_least_limited_instead_of_refusing(tmp_path: Path)
     with shared_limit_pod(tmp_path, memory="4mb") as small:
         script = small.client(PASSWORD).register_script(SCRIPT)
         assert [script(keys=busy, args=rate)[1] > 0 for _ in range(11)] == [False] * 10 + [True]
-        for first in range(50):
-            script(keys=[f"ratelimit:addr:10.{first}.{n}" for n in range(1000)], args=rate)
         client = small.client(PASSWORD)
+        for first in range(50):
+            crowd = client.pipeline(transaction=False)
+            for n in range(1000):
+                script(keys=[f"ratelimit:addr:10.{first}.{n}"], args=rate, client=crowd)
+            crowd.execute()
         assert None in [client.get(f"ratelimit:addr:10.0.{n}") for n in range(100)], "some are forgotten"
         assert script(keys=busy, args=rate)[1] > 0

@@ -1,8 +1,7 @@
 """The active routes: their views and upstreams. Another table can replace them while requests are in flight."""
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable
 
 from common.http.health import Step
 from common.http.routing import Match
@@ -11,25 +10,20 @@ from gateway_site.forwarding.service import Service
 from gateway_site.routes.matching import Matcher
 from gateway_site.routes.table import Route, Table
 
-
-class Closes(Protocol):
-    async def close(self) -> None: ...
-
-
 MakeView = Callable[[Route, dict[str, Service]], View]
 
 
 class Door:
-    """`make_view`: the view of a route, its guard included. `retire`: returns what else a new table does not use any more.
-    `probes`: of the routes' upstreams, for readiness."""
+    """`make_view`: the view of a route, its guard included. `on_apply`: called with each new table. `probes`: of the
+    routes' upstreams, for readiness."""
 
     def __init__(
-        self, table: Table, make_view: MakeView, retire: Callable[[Table], Iterable[Closes]] = lambda table: ()
+        self, table: Table, make_view: MakeView, on_apply: Callable[[Table], None] = lambda table: None
     ) -> None:
-        self._make_view, self._retire = make_view, retire
+        self._make_view, self._on_apply = make_view, on_apply
         self.services: dict[str, Service] = {}
         self.probes: dict[str, Step] = {}
-        self._leaving: dict[asyncio.Task[None], Closes] = {}
+        self._leaving: dict[asyncio.Task[None], Service] = {}
         self.table = table
         self.apply(table)
 
@@ -47,10 +41,10 @@ class Door:
         self.probes |= {route.upstream: services[route.upstream].probe for route in table.routes}
         for service in gone:
             service.leave()
-        for each in (*gone, *self._retire(table)):
-            task = asyncio.create_task(_close_after(longest, each))
-            self._leaving[task] = each
+            task = asyncio.create_task(_close_after(longest, service))
+            self._leaving[task] = service
             task.add_done_callback(self._leaving.pop)
+        self._on_apply(table)
 
     def find(self, path: str) -> Match | None:
         return self._matcher.find(path)
@@ -62,7 +56,7 @@ class Door:
         await asyncio.gather(*(service.close() for service in (*self.services.values(), *leaving.values())))
 
 
-async def _close_after(seconds: float, leaving: Closes) -> None:
+async def _close_after(seconds: float, leaving: Service) -> None:
     """Closes it after its requests in flight have ended."""
     await asyncio.sleep(seconds)
     await leaving.close()

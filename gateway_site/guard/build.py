@@ -1,4 +1,4 @@
-"""Wires the guard. PyJWT and redis-py are imported only if a setting needs them."""
+"""Wires the guard. PyJWT and the pipe to Redis are imported only if a setting needs them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,10 +7,9 @@ from common.config.environment import SettingError
 from gateway_site.guard.api_keys import ApiKeys, why
 from gateway_site.guard.credentials import Credentials
 from gateway_site.guard.guard import Guard
-from gateway_site.guard.limit import LocalStore
-from gateway_site.routes.rate import Rate
 
 if TYPE_CHECKING:
+    from gateway_site.guard.limit_store import RedisStores
     from gateway_site.guard.tokens import Tokens
 
 
@@ -20,12 +19,8 @@ def build_guard(settings: Any) -> Guard:
     keys = _keys(settings, scopes) if "apikey" in settings.AUTH else None
     tokens = _tokens(settings, scopes) if "jwt" in settings.AUTH else None
     credentials = Credentials(keys, tokens) if settings.AUTH else None
-    if settings.RATE_LIMIT_STORE == "local":
-        return Guard(credentials, settings.RATE_LIMIT, _local, scopes=scopes)
-    from gateway_site.guard.limit_store import RedisStores  # redis-py: 10 MB
-
-    stores = RedisStores(settings.RATE_LIMIT_STORE)
-    return Guard(credentials, settings.RATE_LIMIT, stores.make, scopes=scopes, samplers=[stores.sample])
+    shared = None if settings.RATE_LIMIT_STORE == "local" else _shared(settings.RATE_LIMIT_STORE)
+    return Guard(credentials, settings.RATE_LIMIT, scopes=scopes, shared=shared)
 
 
 def _tokens(settings: Any, scopes: set[str]) -> "Tokens":
@@ -48,5 +43,10 @@ def _keys(settings: Any, scopes: set[str]) -> ApiKeys:
         raise SettingError(f"AUTH_API_KEYS_FILE cannot be used ({why(error)}): {cure}") from None
 
 
-def _local(rate: Rate, name: str) -> LocalStore:
-    return LocalStore(rate)
+def _shared(url: str) -> "RedisStores":
+    from gateway_site.guard.limit_store import RedisStores
+
+    try:
+        return RedisStores(url)
+    except ValueError as error:
+        raise SettingError(str(error).replace("REDIS_URL", "RATE_LIMIT_STORE")) from None

@@ -1,7 +1,7 @@
 """The guard around a route's view: identifies the caller, counts the request, checks the scope."""
 
-from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from common.http.problem import Problem
 from common.http.request import Request
@@ -9,28 +9,29 @@ from common.http.response import Response
 from common.http.views import View
 from gateway_site.guard import audit, challenge
 from gateway_site.guard.credentials import Credentials
-from gateway_site.guard.limit import Limiter, Store, client_of
+from gateway_site.guard.limit import Limiter, LocalStore, client_of
 from gateway_site.guard.principal import Principal
 from gateway_site.routes.rate import Rate
 from gateway_site.routes.table import ANY, OPEN, READING, Route, Table
 
+if TYPE_CHECKING:
+    from gateway_site.guard.limit_store import RedisStores
+
 
 class Guard:
-    """Without `credentials` every caller may do everything. `default` limits all routes together; `make_store` makes the
-    store of a limit from its rate and name. `scopes`: all there are; those of new routes are added. `samplers`: see
-    Application."""
+    """Without `credentials` every caller may do everything. `default` limits all routes together. `scopes`: all there are;
+    those of new routes are added. Without `shared` each process counts for itself."""
 
     def __init__(
         self,
         credentials: Credentials | None,
         default: Rate | None,
-        make_store: Callable[[Rate, str], Store],
         *,
         scopes: set[str],
-        samplers: Sequence[Callable[[], None]] = (),
+        shared: "RedisStores | None" = None,
     ) -> None:
-        self._credentials, self._make_store, self._scopes = credentials, make_store, scopes
-        self.samplers = samplers
+        self._credentials, self._shared, self._scopes = credentials, shared, scopes
+        self.samplers = [shared.sample] if shared else []
         self._limiters: dict[tuple[str, Rate], Limiter] = {}
         self._everywhere = [self._limiter("default", default)] if default else []
 
@@ -51,14 +52,16 @@ class Guard:
     def _limiter(self, name: str, rate: Rate) -> Limiter:
         """Kept, because a new table of routes must not reset the limits of the old one."""
         if (name, rate) not in self._limiters:
-            self._limiters[name, rate] = Limiter(rate, self._make_store(rate, name), name)
+            store = self._shared.make(rate, name) if self._shared else LocalStore(rate)
+            self._limiters[name, rate] = Limiter(rate, store, name)
         return self._limiters[name, rate]
 
-    def retire(self, table: Table) -> list[Store]:
-        """Drops the limits that the table does not have, and returns their stores: requests in flight still use them."""
+    def keep(self, table: Table) -> None:
+        """Drops the limits that the table does not have."""
         kept = {(_name(route, limited), rate) for route in table.routes for limited, rate in route.rate_limit.items()}
-        gone = [each for each in self._limiters if each not in kept and self._limiters[each] not in self._everywhere]
-        return [self._limiters.pop(each).store for each in gone]
+        for each in [*self._limiters]:
+            if each not in kept and self._limiters[each] not in self._everywhere:
+                del self._limiters[each]
 
     async def _serve(self, route: Route, view: View, limits: dict[str, list[Limiter]], request: Request) -> Response:
         """The view's answer; with credentials every write is audited. Raises Problem (400, 401, 403, 429, 503)."""
@@ -88,8 +91,8 @@ class Guard:
     async def close(self) -> None:
         if self._credentials is not None:
             await self._credentials.close()
-        for limiter in self._limiters.values():
-            await limiter.store.close()
+        if self._shared is not None:
+            await self._shared.close()
 
 
 def _name(route: Route, limited: str) -> str:

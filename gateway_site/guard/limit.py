@@ -33,7 +33,6 @@ class Store(Protocol):
     """Keeps one number for each client."""
 
     async def take(self, client: str) -> State: ...
-    async def close(self) -> None: ...
 
 
 def nanoseconds(rate: Rate) -> tuple[int, int]:
@@ -74,9 +73,6 @@ class LocalStore:
         known.move_to_end(client)
         return after - now, 0
 
-    async def close(self) -> None:
-        pass
-
     def _make_room(self, now: int) -> None:
         """Evicts up to two full clients for each new one, so that memory shrinks again after a crowd."""
         known = self._full_at
@@ -89,7 +85,7 @@ class Limiter:
     """One rate for every client, and the header fields that show it under `name` (draft-ietf-httpapi-ratelimit-headers)."""
 
     def __init__(self, rate: Rate, store: Store, name: str = "default") -> None:
-        self.store = store
+        self._store = store
         self._interval, tolerance = nanoseconds(rate)
         self._tolerance = tolerance + min(ROUNDED, self._interval // 2)
         quoted = b'"%b"' % name.encode("ascii")
@@ -104,7 +100,7 @@ class Limiter:
 
     async def count(self, request: Request, client: str) -> None:
         """Counts the request and adds the fields to its answer. Raises Problem (429)."""
-        full_in, early = await self.store.take(client)
+        full_in, early = await self._store.take(client)
         request.answer_fields += self._fields((self._tolerance - full_in) // self._interval, -(-full_in // SECOND))
         if early > 0:
             RATE_LIMITED.inc()

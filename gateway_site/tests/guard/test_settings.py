@@ -37,6 +37,7 @@ def without(name: str) -> dict[str, str]:
         ({"AUTH": "none", "RATE_LIMIT": "fast"}, "RATE_LIMIT"),
         ({"AUTH": "none", "RATE_LIMIT": "1/s", "RATE_LIMIT_STORE": "memcached://x"}, "RATE_LIMIT_STORE"),
         ({"AUTH": "none", "RATE_LIMIT": "1/s", "RATE_LIMIT_STORE": "redis://:hunter2@host:port"}, "RATE_LIMIT_STORE"),
+        ({"AUTH": "none", "RATE_LIMIT": "1/s", "RATE_LIMIT_STORE": "redis://host/x"}, "RATE_LIMIT_STORE: the database"),
         ({"AUTH": "none", "CORS_ALLOWED_ORIGINS": "*"}, "CORS_ALLOWED_ORIGINS"),
         ({"AUTH": "none", "CORS_ALLOWED_ORIGINS": "null"}, "CORS_ALLOWED_ORIGINS"),
         ({"AUTH": "none", "CORS_ALLOWED_ORIGINS": "https://App.example.com"}, "CORS_ALLOWED_ORIGINS"),
@@ -70,7 +71,7 @@ PROGRAM = """
 import sys
 from gateway_site.asgi import application
 application()
-print("jwt" in sys.modules, "redis" in sys.modules)
+print("jwt" in sys.modules, "packages.redis_pipe" in sys.modules)
 """
 
 

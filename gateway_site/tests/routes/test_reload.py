@@ -1,11 +1,13 @@
 """A changed file is put in force while requests run; a bad one is refused, and the old routes stay."""
 
 import asyncio
+import gc
 import os
 import shutil
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from gateway_site.forwarding.circuit import State
 from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.metrics import REFUSED
 from gateway_site.guard.guard import Guard
-from gateway_site.guard.limit import LocalStore
+from gateway_site.guard.limit_store import RedisStore, RedisStores
 from gateway_site.routes.rate import Rate
 from gateway_site.routes.table import Table
 from gateway_site.tests.routes.conftest import OWN, USERS, Tables, metric
@@ -192,34 +194,28 @@ async def test_the_end_closes_upstreams_of_earlier_tables_too(tables: Tables) ->
         await gone.probe()
 
 
-async def test_limits_of_an_earlier_table_are_dropped_after_its_requests(tables: Tables) -> None:
-    made: list[str] = []
-    closed: list[str] = []
+async def test_limits_of_an_earlier_table_are_dropped(tables: Tables) -> None:
+    made: dict[str, weakref.ref[RedisStore]] = {}
 
-    class Known(LocalStore):
-        def __init__(self, rate: Rate, name: str) -> None:
-            super().__init__(rate)
-            self.name = f"{name} {rate.count}"
-            made.append(self.name)
-
-        async def close(self) -> None:
-            closed.append(self.name)
+    class Stores(RedisStores):
+        def make(self, rate: Rate, name: str) -> RedisStore:
+            store = super().make(rate, name)
+            made[f"{name} {rate.count}"] = weakref.ref(store)
+            return store
 
     def limited(**rates: str) -> Table:
-        route = '[[routes]]\nprefix = "/{}"\nupstream = "http://h"\ntimeout_ms = 100\nrate_limit = "{}"\n'
+        route = '[[routes]]\nprefix = "/{}"\nupstream = "http://h"\nrate_limit = "{}"\n'
         return tables.read("".join(route.format(*each) for each in rates.items()))
 
-    guard = Guard(None, Rate(9, 1, 1), Known, scopes=set())
-    door = Door(limited(a="1/s", b="2/s"), lambda route, _: guard.protect(route, view), guard.retire)
+    guard = Guard(None, Rate(9, 1, 1), scopes=set(), shared=Stores("redis://127.0.0.1:1"))
+    door = Door(limited(a="1/s", b="2/s"), lambda route, _: guard.protect(route, view), guard.keep)
+    assert list(made) == ["default 9", "/a 1", "/b 2"]
     door.apply(limited(a="3/s", b="2/s"))
-    assert (made, closed) == (["default 9", "/a 1", "/b 2", "/a 3"], [])
-    async with asyncio.timeout(SECONDS):
-        while not closed:
-            await asyncio.sleep(0.01)
-    assert closed == ["/a 1"]
+    gc.collect()
+    assert {name for name, store in made.items() if store() is None} == {"/a 1"}
+    assert list(made)[3:] == ["/a 3"]
     await door.close()
     await guard.close()
-    assert set(closed) == set(made)
 
 
 async def test_a_table_whose_certificates_vanish_before_it_is_applied_is_refused(

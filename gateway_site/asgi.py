@@ -16,10 +16,10 @@ from common.observability.json_logging import mask
 from gateway_site import pages, urls
 from gateway_site.forwarding.cache import Cached
 from gateway_site.forwarding.coding import Coded
-from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.headers import FROM_UPSTREAM
 from gateway_site.forwarding.names import look_up
 from gateway_site.forwarding.reload import Reloader
+from gateway_site.forwarding.router import Router
 from gateway_site.forwarding.service import Service
 from gateway_site.forwarding.view import Forward, in_maintenance
 from gateway_site.guard.build import build_guard
@@ -53,16 +53,16 @@ def build(settings: Any) -> Application:
             serve = Cached(serve, route.cache, has_credentials=not settings.AUTH).serve
         return guard.protect(route, serve)
 
-    door = Door(settings.ROUTES, view, guard.keep)
-    index, samplers = _index(door, settings)
+    router = Router(settings.ROUTES, view, guard.keep)
+    index, samplers = _index(router, settings)
     if settings.ROUTES_FILE:
-        samplers.append(Reloader(settings.ROUTES_SOURCE, door, settings.LONGEST_MS).look)
+        samplers.append(Reloader(settings.ROUTES_SOURCE, router, settings.LONGEST_MS).look)
     return Application(
-        urls.urlpatterns(index, closed_to_proxies(metrics_view(())), door),
-        find=door.find,
-        probes=door.probes,
+        urls.urlpatterns(index, closed_to_proxies(metrics_view(())), router),
+        find=router.find,
+        probes=router.probes,
         ready_when=any,
-        on_stop=[guard.close, door.close],
+        on_stop=[guard.close, router.close],
         background=[partial(look_up, settings.ROUTES.upstreams.values())],
         samplers=[*guard.samplers, *samplers],
         opening=Cors(settings.CORS_ALLOWED_ORIGINS).open if settings.CORS_ALLOWED_ORIGINS else None,
@@ -70,7 +70,7 @@ def build(settings: Any) -> Application:
     )
 
 
-def _index(door: Door, settings: Any) -> tuple[View, list[Callable[[], None]]]:
+def _index(router: Router, settings: Any) -> tuple[View, list[Callable[[], None]]]:
     """The view of `/`, and what it samples."""
     if not settings.STATUS_PAGE:
         return pages.index, []
@@ -78,7 +78,7 @@ def _index(door: Door, settings: Any) -> tuple[View, list[Callable[[], None]]]:
     from gateway_site.status.page import StatusPage
 
     history = History()
-    return StatusPage(door, history, settings.WEB_CONCURRENCY).index, [history.sample]
+    return StatusPage(router, history, settings.WEB_CONCURRENCY).index, [history.sample]
 
 
 def _in_force(settings: Any) -> dict[str, object]:

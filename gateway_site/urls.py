@@ -5,12 +5,12 @@ from django.urls import URLPattern, path
 from common.http.views import View
 from common.openapi import docs
 from gateway_site import pages
-from gateway_site.forwarding.door import Door
+from gateway_site.forwarding.router import Router
 
 
-def urlpatterns(index: View, scrape: View, door: Door) -> list[URLPattern]:
+def urlpatterns(index: View, scrape: View, router: Router) -> list[URLPattern]:
     return [
-        *docs.urlpatterns("api/", lambda: (door.table.routes,)),
+        *docs.urlpatterns("api/", lambda: (router.table.routes,)),
         path("metrics", scrape),
         path("", index),
         path("problems", pages.problems),

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.metrics import REFUSED
 from gateway_site.forwarding.names import look_up
+from gateway_site.forwarding.router import Router
 from gateway_site.routes.reading import table
 from gateway_site.routes.source import Malformed, state_of
 
@@ -22,8 +22,8 @@ class Reloader:
     """`source`: the arguments of `table`, the first of them a path. `longest_ms`: no request may take more, or the drain
     would cut it off."""
 
-    def __init__(self, source: tuple[Any, ...], door: Door, longest_ms: int) -> None:
-        self._source, self._door, self._longest_ms = source, door, longest_ms
+    def __init__(self, source: tuple[Any, ...], router: Router, longest_ms: int) -> None:
+        self._source, self._router, self._longest_ms = source, router, longest_ms
         self._path = Path(source[0])
         self._seen: object = None
         self._read: object = None
@@ -32,7 +32,7 @@ class Reloader:
 
     def look(self) -> None:
         """Called twice a second. A file that changes is read once it has stayed the same from one call to the next."""
-        before, self._seen = self._seen, [state_of(path) for path in (self._path, *self._door.table.files)]
+        before, self._seen = self._seen, [state_of(path) for path in (self._path, *self._router.table.files)]
         if self._refused and time.monotonic() > self._refused_at + RETRY_SECONDS:
             self._read = None  # what it names may be there now
         is_reading = self._reading is not None and not self._reading.done()
@@ -46,9 +46,9 @@ class Reloader:
             if longest := next((route for route in found.routes if route.timeout_ms > self._longest_ms), None):
                 cure = f"the longest was {self._longest_ms} at the start; restart the gateway for a longer one"
                 raise Malformed(f"route {longest.prefix}: timeout_ms is {longest.timeout_ms}: {cure}")
-            is_new = found != self._door.table
+            is_new = found != self._router.table
             if is_new:
-                self._door.apply(found)
+                self._router.apply(found)
         except (Malformed, OSError) as error:  # OSError: of a certificate that was there when the table was read
             if str(error) != self._refused:
                 logger.error("routes refused: the old ones stay in force", extra={"fields": {"reason": str(error)}})

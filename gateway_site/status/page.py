@@ -15,7 +15,7 @@ from common.observability.load import in_flight
 from common.server import drain
 from gateway_site import pages
 from gateway_site.forwarding.circuit import State
-from gateway_site.forwarding.door import Door
+from gateway_site.forwarding.router import Router
 from gateway_site.forwarding.service import Service
 from gateway_site.status import chart, wording
 from gateway_site.status.dependencies import Dependency, look
@@ -40,8 +40,8 @@ CIRCUIT = {
 class StatusPage:
     """The view of `/`: JSON for programs; for browsers the page, which reloads itself on request only (`?live`; WCAG 2.2.1)."""
 
-    def __init__(self, door: Door, history: History, workers: int) -> None:
-        self._door, self._history, self._workers = door, history, workers
+    def __init__(self, router: Router, history: History, workers: int) -> None:
+        self._router, self._history, self._workers = router, history, workers
         self._content: dict[str, Any] = {}
         self._bodies: dict[tuple[str, bool], bytes] = {}  # by the client's prefix, and whether it reloads
         self._until = 0.0
@@ -50,7 +50,7 @@ class StatusPage:
 
     @property
     def _users(self) -> Service:
-        return self._door.services[self._door.table.users.upstream]
+        return self._router.services[self._router.table.users.upstream]
 
     async def _index(self, request: Request) -> Response:
         if not request.wants_page:
@@ -60,7 +60,7 @@ class StatusPage:
         key = request.origin.prefix, is_live
         async with self._rendering:
             if time.monotonic() >= self._until:
-                self._content = self.describe(request.site, *await look(self._users, self._door.probes))
+                self._content = self.describe(request.site, *await look(self._users, self._router.probes))
                 self._bodies.clear()
                 self._until = time.monotonic() + KEPT_SECONDS
             if key not in self._bodies:
@@ -78,9 +78,9 @@ class StatusPage:
         intervals = self._history.intervals()
         circuits = {
             "circuit" if name == self._users.name else f"circuit of {name}": CIRCUIT[
-                self._door.services[name].circuit.state
+                self._router.services[name].circuit.state
             ]
-            for name in self._door.probes
+            for name in self._router.probes
         }
         level, headline = verdict(dependencies, circuits)
         return {

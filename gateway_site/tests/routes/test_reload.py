@@ -18,8 +18,8 @@ from prometheus_client import REGISTRY
 
 from gateway_site.forwarding import reload, service
 from gateway_site.forwarding.circuit import State
-from gateway_site.forwarding.door import Door
 from gateway_site.forwarding.metrics import REFUSED
+from gateway_site.forwarding.router import Router
 from gateway_site.guard.guard import Guard
 from gateway_site.guard.limit_store import RedisStore, RedisStores
 from gateway_site.routes.rate import Rate
@@ -166,30 +166,30 @@ async def view(request: object) -> None:
 
 @pytest.mark.parametrize("later", [table(a="http://h"), GONE.format(port=2)], ids=["removed", "replaced"])
 async def test_the_circuit_of_an_upstream_that_is_gone_is_shown_no_more(tables: Tables, later: str) -> None:
-    door = Door(tables.read(GONE.format(port=1)), lambda *_: view)
-    fail(door.services["gone"])
+    router = Router(tables.read(GONE.format(port=1)), lambda *_: view)
+    fail(router.services["gone"])
     assert state_of_gone() == State.OPEN
-    door.apply(tables.read(later))
+    router.apply(tables.read(later))
     assert state_of_gone() == State.CLOSED
-    await door.close()
+    await router.close()
 
 
 async def test_requests_in_flight_at_a_replaced_upstream_open_no_circuit_of_the_new_one(tables: Tables) -> None:
-    door = Door(tables.read(GONE.format(port=1)), lambda *_: view)
-    gone = door.services["gone"]
-    door.apply(tables.read(GONE.format(port=2)))
+    router = Router(tables.read(GONE.format(port=1)), lambda *_: view)
+    gone = router.services["gone"]
+    router.apply(tables.read(GONE.format(port=2)))
     fail(gone)
     assert state_of_gone() == State.CLOSED
-    fail(door.services["gone"])
+    fail(router.services["gone"])
     assert state_of_gone() == State.OPEN
-    await door.close()
+    await router.close()
 
 
 async def test_the_end_closes_upstreams_of_earlier_tables_too(tables: Tables) -> None:
-    door = Door(tables.read(GONE.format(port=1)), lambda *_: view)
-    gone = door.services["gone"]
-    door.apply(tables.read(GONE.format(port=2)))
-    await door.close()
+    router = Router(tables.read(GONE.format(port=1)), lambda *_: view)
+    gone = router.services["gone"]
+    router.apply(tables.read(GONE.format(port=2)))
+    await router.close()
     with pytest.raises(ConnectFailed, match="the pool is closed"):
         await gone.probe()
 
@@ -208,13 +208,13 @@ async def test_limits_of_an_earlier_table_are_dropped(tables: Tables) -> None:
         return tables.read("".join(route.format(*each) for each in rates.items()))
 
     guard = Guard(None, Rate(9, 1, 1), scopes=set(), shared=Stores("redis://127.0.0.1:1"))
-    door = Door(limited(a="1/s", b="2/s"), lambda route, _: guard.protect(route, view), guard.keep)
+    router = Router(limited(a="1/s", b="2/s"), lambda route, _: guard.protect(route, view), guard.keep)
     assert list(made) == ["default 9", "/a 1", "/b 2"]
-    door.apply(limited(a="3/s", b="2/s"))
+    router.apply(limited(a="3/s", b="2/s"))
     gc.collect()
     assert {name for name, store in made.items() if store() is None} == {"/a 1"}
     assert list(made)[3:] == ["/a 3"]
-    await door.close()
+    await router.close()
     await guard.close()
 
 
@@ -224,7 +224,7 @@ async def test_a_table_whose_certificates_vanish_before_it_is_applied_is_refused
     monkeypatch.setattr(reload, "RETRY_SECONDS", 0.0)
     authorities = tables.folder / "ca.pem"
 
-    class Late(Door):
+    class Late(Router):
         def apply(self, table: Table) -> None:
             authorities.unlink(missing_ok=True)
             super().apply(table)
@@ -235,15 +235,15 @@ async def test_a_table_whose_certificates_vanish_before_it_is_applied_is_refused
                 reloader.look()
                 await asyncio.sleep(0.01)
 
-    door = Late(first := tables.read(table(a="http://h")), lambda *_: view)
+    router = Late(first := tables.read(table(a="http://h")), lambda *_: view)
     text = GONE.format(port=1).replace("http:", "https:").replace("[[", f'tls = {{ ca = "{authorities}" }}\n[[')
     defaults = {"timeout_ms": 5000}, {"connect_timeout_ms": 500}
-    reloader = reload.Reloader((str(tables.file(text)), USERS, *defaults, OWN), door, 5000)
+    reloader = reload.Reloader((str(tables.file(text)), USERS, *defaults, OWN), router, 5000)
     shutil.copy(certifi.where(), authorities)
     await until(lambda: REGISTRY.get_sample_value("routes_refused") == 1)
-    assert door.table is first
-    monkeypatch.setattr(Late, "apply", Door.apply)
+    assert router.table is first
+    monkeypatch.setattr(Late, "apply", Router.apply)
     shutil.copy(certifi.where(), authorities)
-    await until(lambda: "gone" in door.services)
+    await until(lambda: "gone" in router.services)
     assert REGISTRY.get_sample_value("routes_refused") == 0
-    await door.close()
+    await router.close()

@@ -13,7 +13,7 @@ from gateway_site.routes.table import Route, Table
 MakeView = Callable[[Route, dict[str, Service]], View]
 
 
-class Door:
+class Router:
     """`make_view`: the view of a route, its guard included. `on_apply`: called with each new table. `probes`: of the
     routes' upstreams, for readiness."""
 

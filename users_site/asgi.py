@@ -29,7 +29,7 @@ def build(settings: Any) -> Application:
         probes={"redis": users.probe},
         before_scrape=[partial(metrics.users_total.look_up, users)],
         on_stop=[users.close],
-        background=[Sweeper(users.far).run],
+        background=[Sweeper(users.cross_partition).run],
         in_force=in_force,
     )
 

@@ -63,14 +63,14 @@ class Bulk:
         with self.errors(operation):
             return self.client(key).execute_command(name, key, *words)  # type: ignore[no-untyped-call]
 
-    def script(self, operation: str, source: Script, home: Partition, keys: Sequence[Key], *args: Word) -> Any:
-        words = source.whole((home.epoch, *keys), (self.layout.epoch, *args))
+    def script(self, operation: str, source: Script, partition: Partition, keys: Sequence[Key], *args: Word) -> Any:
+        words = source.whole((partition.epoch, *keys), (self.layout.epoch, *args))
         with self.errors(operation):
-            return self.client(home.epoch).execute_command(*words)  # type: ignore[no-untyped-call]
+            return self.client(partition.epoch).execute_command(*words)  # type: ignore[no-untyped-call]
 
-    def packed(self, source: Script, home: Partition, keys: Sequence[Key], *args: Word) -> tuple[str, bytes]:
+    def packed(self, source: Script, partition: Partition, keys: Sequence[Key], *args: Word) -> tuple[str, bytes]:
         """A script's call for `stream`, with its source, which is small compared with a batch, so no reply can be NOSCRIPT."""
-        return home.epoch, pack(source.whole((home.epoch, *keys), (self.layout.epoch, *args)))
+        return partition.epoch, pack(source.whole((partition.epoch, *keys), (self.layout.epoch, *args)))
 
     def pipeline(self, operation: str, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """The replies of commands about one key each, as they come: one write to each server before the first is read."""
@@ -148,7 +148,7 @@ class Bulk:
         """The scores in the index of ids with their partition."""
         found: list[float | None] = [None] * len(members)
         groups = _grouped(range(len(members)), lambda i: members[i][0])
-        commands = [("ZMSCORE", home.index, *(members[i][1] for i in places)) for home, places in groups]
+        commands = [("ZMSCORE", partition.index, *(members[i][1] for i in places)) for partition, places in groups]
         for (_, places), scores in zip(groups, self.pipeline("scores", commands), strict=True):
             for i, score in zip(places, scores, strict=True):
                 found[i] = None if score is None else float(score)
@@ -188,11 +188,11 @@ class Bulk:
                 if int(cursor) == 0:
                     break
 
-    def entries(self, home: Partition) -> Iterator[list[bytes]]:
+    def entries(self, partition: Partition) -> Iterator[list[bytes]]:
         """The ids in a partition's index, in batches, as `scan` does."""
         cursor = 0
         while True:
-            cursor, found = self.call("scan", "ZSCAN", home.index, cursor, "COUNT", READ_BATCH)
+            cursor, found = self.call("scan", "ZSCAN", partition.index, cursor, "COUNT", READ_BATCH)
             if found:
                 yield list(found) if isinstance(found, dict) else [member for member, _ in found]
             if int(cursor) == 0:
@@ -210,15 +210,15 @@ class Bulk:
 
     def _require_layout(self) -> None:
         """As Store.open: a new store takes our number of partitions."""
-        homes = [Partition(0, ONE), *(self.layout.partitions if self.layout.count > 1 else ())]
-        found = self.pipeline("epoch", [("GET", home.epoch) for home in homes])
+        partitions = [Partition(0, ONE), *(self.layout.partitions if self.layout.count > 1 else ())]
+        found = self.pipeline("epoch", [("GET", partition.epoch) for partition in partitions])
         self.layout.require(found)
         if self.layout.count > 1 and None in found:
-            if self.call("epoch", "EXISTS", homes[0].index):
+            if self.call("epoch", "EXISTS", partitions[0].index):
                 raise WrongLayout(self.layout.epoch, "1")
-            for home in homes:
-                self.call("epoch", "SET", home.epoch, self.layout.epoch, "NX")
-            self.layout.require(self.pipeline("epoch", [("GET", home.epoch) for home in homes]))
+            for partition in partitions:
+                self.call("epoch", "SET", partition.epoch, self.layout.epoch, "NX")
+            self.layout.require(self.pipeline("epoch", [("GET", partition.epoch) for partition in partitions]))
 
 
 def _grouped(places: Iterable[int], by: Callable[[int], Any]) -> list[tuple[Any, list[int]]]:

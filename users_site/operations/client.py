@@ -55,7 +55,7 @@ class Clients:
     def __init__(self, address: Address, layout: Layout, *, is_default: bool) -> None:
         self._is_default = is_default
         self._is_spread = address.is_cluster and layout.count > 1
-        keys = [home.index for home in layout.partitions]
+        keys = [partition.index for partition in layout.partitions]
         first = get_redis_connection("default") if is_default else connect(address, keys[0])
         self._by_slot = dict.fromkeys(map(slot_of, keys), first)
         self._first = first

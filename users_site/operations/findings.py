@@ -44,15 +44,19 @@ class Key(NamedTuple):
     """A key of the layout, taken apart."""
 
     raw: bytes
-    home: Partition
+    partition: Partition
     kind: str
     rest: bytes
 
 
 def known_keys(layout: Layout, batch: Iterable[bytes]) -> list[Key]:
     matches = [(raw, match) for raw in batch if (match := _parts(raw))]
-    homes = [(raw, match, layout.by_tag.get(match[1].decode())) for raw, match in matches]
-    return [Key(raw, home, (match[2] or match[4]).decode(), match[3] or b"") for raw, match, home in homes if home]
+    found = [(raw, match, layout.by_tag.get(match[1].decode())) for raw, match in matches]
+    return [
+        Key(raw, partition, (match[2] or match[4]).decode(), match[3] or b"")
+        for raw, match, partition in found
+        if partition
+    ]
 
 
 def text(raw: bytes) -> str:

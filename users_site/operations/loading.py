@@ -45,12 +45,12 @@ def load(bulk: Bulk, entries: Iterable[Entry], *, stop_at_conflict: bool = False
     `stop_at_conflict`: a batch with a conflict stores nothing, and no batch is sent before its reply is there.
     """
     mode, window = ("all", 1) if stop_at_conflict else ("rest", WINDOW)
-    far: deque[Loaded] = deque()
+    others: deque[Loaded] = deque()
 
     def commands() -> Iterator[tuple[list[Entry], tuple[str, bytes]]]:
-        for batch, is_far in batches(bulk.layout, entries):
-            if is_far:
-                far.append(_load_far(bulk, batch))
+        for batch, is_cross_partition in batches(bulk.layout, entries):
+            if is_cross_partition:
+                others.append(_load_cross_partition(bulk, batch))
             else:
                 yield batch, _load_command(bulk, mode, batch)
 
@@ -58,9 +58,9 @@ def load(bulk: Bulk, entries: Iterable[Entry], *, stop_at_conflict: bool = False
         conflicts = zip(flat[::2], flat[1::2], strict=True)
         found = [Conflict(batch[int(position) - 1], holder.decode()[:36]) for position, holder in conflicts]
         yield Loaded(batch, created, unchanged, found)
-        while far:
-            yield far.popleft()
-    yield from far
+        while others:
+            yield others.popleft()
+    yield from others
 
 
 def batches(layout: Layout, entries: Iterable[Entry]) -> Iterator[tuple[list[Entry], bool]]:
@@ -68,26 +68,26 @@ def batches(layout: Layout, entries: Iterable[Entry]) -> Iterator[tuple[list[Ent
     partition than they do make lists of their own, with True."""
     waiting: dict[tuple[int, bool], list[Entry]] = {}
     for entry in entries:
-        home = layout.of(entry.id)
-        is_far = layout.count > 1 and layout.of_email(entry.email) is not home
-        batch = waiting.setdefault((home.number, is_far), [])
+        partition = layout.of(entry.id)
+        is_cross_partition = layout.count > 1 and layout.of_email(entry.email) is not partition
+        batch = waiting.setdefault((partition.number, is_cross_partition), [])
         batch.append(entry)
         if len(batch) == LOAD_BATCH:
-            yield waiting.pop((home.number, is_far)), is_far
-    yield from ((batch, is_far) for (_, is_far), batch in waiting.items())
+            yield waiting.pop((partition.number, is_cross_partition)), is_cross_partition
+    yield from ((batch, is_cross_partition) for (_, is_cross_partition), batch in waiting.items())
 
 
 def _load_command(bulk: Bulk, mode: str, batch: list[Entry]) -> tuple[str, bytes]:
-    home = bulk.layout.of(batch[0].id)
-    key_list: list[str] = [home.index]
+    partition = bulk.layout.of(batch[0].id)
+    key_list: list[str] = [partition.index]
     args: list[Word] = [mode]
     for entry in batch:
-        key_list += home.record(entry.id), home.claim(entry.email)
+        key_list += partition.record(entry.id), partition.claim(entry.email)
         args += entry.id, entry.document
-    return bulk.packed(scripts.LOAD, home, key_list, *args)
+    return bulk.packed(scripts.LOAD, partition, key_list, *args)
 
 
-def _load_far(bulk: Bulk, batch: list[Entry]) -> Loaded:
+def _load_cross_partition(bulk: Bulk, batch: list[Entry]) -> Loaded:
     """The claims first: a crash leaves some that do not hold."""
     claims = [bulk.layout.of_email(entry.email).claim(entry.email) for entry in batch]
     firm = [f"{entry.id} {FAR}" for entry in batch]
@@ -98,10 +98,10 @@ def _load_far(bulk: Bulk, batch: list[Entry]) -> Loaded:
     ours = [entry for entry, holder in rows if holder == entry.id]
     if not ours:
         return Loaded(batch, 0, 0, conflicts)
-    home = bulk.layout.of(batch[0].id)
+    partition = bulk.layout.of(batch[0].id)
     # A record in place of the claim: the script makes none.
-    key_list = [home.index, *(key for entry in ours for key in 2 * [home.record(entry.id)])]
+    key_list = [partition.index, *(key for entry in ours for key in 2 * [partition.record(entry.id)])]
     args = [word for entry in ours for word in (entry.id, entry.document)]
-    created, unchanged, flat = bulk.script("load", scripts.LOAD, home, key_list, "rest", *args)
+    created, unchanged, flat = bulk.script("load", scripts.LOAD, partition, key_list, "rest", *args)
     conflicts += [Conflict(ours[int(position) - 1], "") for position in flat[::2]]
     return Loaded(batch, created, unchanged, conflicts)

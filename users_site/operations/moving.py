@@ -60,7 +60,7 @@ class Move:
         self._mark = target.layout.partitions[0].moving
         self._require_own_target()
         kinds = (keys.RECORD, keys.IDEMPOTENCY, keys.MADE)
-        prefixes = [f"{home}:{kind}:" for home in source.layout.partitions for kind in kinds]
+        prefixes = [f"{partition}:{kind}:" for partition in source.layout.partitions for kind in kinds]
         self._changes = [Changes(source, client, prefixes) for client in source.clients()]
 
     def copy(self, advance: Callable[[int], object] = lambda count: None) -> None:
@@ -122,13 +122,13 @@ class Move:
             self.target.call("mark", "SET", self._mark, str(self.source.address))
 
     def _hold(self) -> None:
-        for home in self.source.layout.partitions:
-            self.source.call("hold", "SET", home.epoch, self._token, "EX", HOLD_SECONDS)
+        for partition in self.source.layout.partitions:
+            self.source.call("hold", "SET", partition.epoch, self._token, "EX", HOLD_SECONDS)
 
-    def _keep(self, home: Partition) -> bool:
+    def _keep(self, partition: Partition) -> bool:
         with self.source.errors("keep"):
-            words = _KEEP.whole((home.epoch,), (self._token,))
-            return bool(self.source.client(home.epoch).execute_command(*words))  # type: ignore[no-untyped-call]
+            words = _KEEP.whole((partition.epoch,), (self._token,))
+            return bool(self.source.client(partition.epoch).execute_command(*words))  # type: ignore[no-untyped-call]
 
     def _collect(self) -> None:
         for changes in self._changes:
@@ -211,11 +211,15 @@ def release(source: Bulk) -> bool:
 
 def _release(source: Bulk, held: str) -> bool:
     """Gives the partitions whose epoch begins with this text their epoch back; whether there were any."""
-    homes = source.layout.partitions
-    epochs = source.pipeline("release", [("GET", home.epoch) for home in homes])
-    freed = [home for home, epoch in zip(homes, epochs, strict=True) if (epoch or b"").startswith(held.encode())]
-    for home in freed:
-        source.call("release", "SET", home.epoch, source.layout.epoch)
+    partitions = source.layout.partitions
+    epochs = source.pipeline("release", [("GET", partition.epoch) for partition in partitions])
+    freed = [
+        partition
+        for partition, epoch in zip(partitions, epochs, strict=True)
+        if (epoch or b"").startswith(held.encode())
+    ]
+    for partition in freed:
+        source.call("release", "SET", partition.epoch, source.layout.epoch)
     return bool(freed)
 
 

@@ -30,30 +30,30 @@ def replace(bulk: Bulk, entries: list[Entry]) -> None:
 
 
 def _commands(bulk: Bulk, entries: list[Entry]) -> list[tuple[str, bytes]]:
-    [home] = bulk.layout.partitions
-    records = [home.record(entry.id) for entry in entries]
-    claims = [home.claim(entry.email) for entry in entries]
+    [partition] = bulk.layout.partitions
+    records = [partition.record(entry.id) for entry in entries]
+    claims = [partition.claim(entry.email) for entry in entries]
     documents, found = bulk.read(records), bulk.read(claims)
     holders = [holder.decode() if holder else "" for holder in found]
-    theirs = [home.record(holder) for holder in holders]
+    theirs = [partition.record(holder) for holder in holders]
     commands = []
     for i, other in enumerate(bulk.read(theirs)):
         current, entry = documents[i], entries[i]
-        old_claim = home.claim(email_of(current)) if current else claims[i]
+        old_claim = partition.claim(email_of(current)) if current else claims[i]
         # A stale claim names a user that is not in conflict.
-        is_in_the_way = other is not None and home.claim(email_of(other)) == claims[i]
+        is_in_the_way = other is not None and partition.claim(email_of(other)) == claims[i]
         in_the_way, sha1 = (theirs[i], _sha1(other)) if is_in_the_way else (records[i], _sha1(current))
-        key_list = [home.index, records[i], claims[i], old_claim, in_the_way]
+        key_list = [partition.index, records[i], claims[i], old_claim, in_the_way]
         args = (entry.id, entry.document, _sha1(current), holders[i], sha1)
-        commands.append(bulk.packed(scripts.PUT, home, key_list, *args))
+        commands.append(bulk.packed(scripts.PUT, partition, key_list, *args))
     return commands
 
 
 def _replace_in_steps(bulk: Bulk, entry: Entry) -> None:
     """Over several partitions: the users in conflict are deleted first."""
     record = bulk.layout.of(entry.id).record(entry.id)
-    claim_home = bulk.layout.of_email(entry.email)
-    claim = claim_home.claim(entry.email)
+    claim_partition = bulk.layout.of_email(entry.email)
+    claim = claim_partition.claim(entry.email)
     for _ in range(ATTEMPTS):
         current, found = bulk.read([record])[0], bulk.read([claim])[0]
         if current is not None and current != entry.document:
@@ -63,7 +63,7 @@ def _replace_in_steps(bulk: Bulk, entry: Entry) -> None:
             other = bulk.read([bulk.layout.of(holder).record(holder)])[0]
             if other is not None and _claim_of(bulk, other) == claim:
                 remove(bulk, [(holder, other)])
-            bulk.script("settle", scripts.SETTLE, claim_home, [claim], found, "")
+            bulk.script("settle", scripts.SETTLE, claim_partition, [claim], found, "")
         [loaded] = load(bulk, [entry])
         if not loaded.conflicts:
             return
@@ -75,17 +75,22 @@ def remove(bulk: Bulk, users: Sequence[tuple[str, bytes]]) -> int:
     layout = bulk.layout
 
     def command(user_id: str, document: bytes) -> tuple[str, bytes]:
-        home = layout.of(user_id)
-        key_list = [home.record(user_id), home.index, home.claim(email_of(document)), home.intent(user_id)]
-        return bulk.packed(scripts.DELETE, home, key_list, version(document), user_id)
+        partition = layout.of(user_id)
+        key_list = [
+            partition.record(user_id),
+            partition.index,
+            partition.claim(email_of(document)),
+            partition.intent(user_id),
+        ]
+        return bulk.packed(scripts.DELETE, partition, key_list, version(document), user_id)
 
     replies = bulk.stream("remove", ((user, command(*user)) for user in users))
     removed = [user for user, reply in replies if reply == b"deleted"]
     for user_id, document in removed:
-        home = layout.of_email(email_of(document))
-        if home is not layout.of(user_id):
-            far = f"{user_id} {FAR}"
-            bulk.script("settle", scripts.SETTLE, home, [_claim_of(bulk, document)], far, "")
+        partition = layout.of_email(email_of(document))
+        if partition is not layout.of(user_id):
+            firm = f"{user_id} {FAR}"
+            bulk.script("settle", scripts.SETTLE, partition, [_claim_of(bulk, document)], firm, "")
     return len(removed)
 
 

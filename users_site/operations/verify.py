@@ -3,7 +3,7 @@
 One atomic script (lua/agree_*.lua) checks each suspect of a batch again, and repairs it in the same step: a user that is
 created, changed or deleted meanwhile is not a finding. Claims come first: when the stale ones are gone, a record without
 a claim can take its own. SCAN may return a key twice while Redis resizes its table. What lies in two partitions is in
-verify_far.py.
+verify_cross_partition.py.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from packages.redis_pipe import Script
 from users_site.operations.bulk import Bulk
 from users_site.operations.documents import BadDocument, Identity, identify
 from users_site.operations.findings import Finding, Key, Kind, known_keys, text
-from users_site.operations.verify_far import FarFindings, is_far_claim
+from users_site.operations.verify_cross_partition import CrossPartitionFindings, is_cross_partition_claim
 from users_site.operations.walk import record
 from users_site.repository import keys, scripts
 from users_site.repository.change import version
@@ -31,7 +31,7 @@ class Verification:
 
     def __init__(self, bulk: Bulk, *, repair: bool, advance: Callable[[int], object] = lambda count: None) -> None:
         self.bulk, self.repair, self.advance = bulk, repair, advance
-        self.far = FarFindings(bulk, repair=repair)
+        self.cross_partition = CrossPartitionFindings(bulk, repair=repair)
         self.checked = Counter({"records": 0, "claims": 0, "index entries": 0, "idempotency entries": 0})
 
     def run(self) -> Iterator[Finding]:
@@ -44,8 +44,8 @@ class Verification:
             yield from self._unknown(batch, known)
             yield from self._records([key for key in known if key.kind == keys.RECORD])
             yield from self._idempotency([key for key in known if key.kind in {keys.IDEMPOTENCY, keys.MADE}])
-        for home in self.bulk.layout.partitions:
-            yield from self._index(home)
+        for partition in self.bulk.layout.partitions:
+            yield from self._index(partition)
 
     def _known(self, batch: list[bytes]) -> list[Key]:
         return known_keys(self.bulk.layout, batch)
@@ -64,9 +64,9 @@ class Verification:
     def _claims(self, claims: list[Key]) -> Iterator[Finding]:
         holders = self.bulk.read([key.raw for key in claims])
         held = [(key, holder) for key, holder in zip(claims, holders, strict=True) if holder is not None]
-        yield from self.far.claims([pair for pair in held if is_far_claim(pair[1])])
-        near = [pair for pair in held if not is_far_claim(pair[1])]
-        documents = self.bulk.read([record(key.home, holder) for key, holder in near])
+        yield from self.cross_partition.claims([pair for pair in held if is_cross_partition_claim(pair[1])])
+        near = [pair for pair in held if not is_cross_partition_claim(pair[1])]
+        documents = self.bulk.read([record(key.partition, holder) for key, holder in near])
         for (key, holder), document in zip(near, documents, strict=True):
             if self._is_stale(key, document) and self._agree_claim(key, holder, document):
                 yield Finding(Kind.CLAIM_STALE, text(key.raw), f"it names {text(holder)}")
@@ -80,17 +80,17 @@ class Verification:
         if b'"email":"%b"' % claim.rest in document:
             return False
         try:
-            return claim.home.claim(identify(document).email).encode() != claim.raw
+            return claim.partition.claim(identify(document).email).encode() != claim.raw
         except BadDocument:  # its email is unknown: the record is reported
             return False
 
     def _agree_claim(self, key: Key, holder: bytes, document: bytes | None) -> bool:
         right: bytes | str = key.raw
-        if document is not None and self.bulk.layout.of_email(email := identify(document).email) is key.home:
-            right = key.home.claim(email)
+        if document is not None and self.bulk.layout.of_email(email := identify(document).email) is key.partition:
+            right = key.partition.claim(email)
         seen = version(document) if document is not None else ""
-        three = [key.raw, record(key.home, holder), right]
-        return self._agree(scripts.AGREE_CLAIM, key.home, three, holder, seen) == [b"stale"]
+        three = [key.raw, record(key.partition, holder), right]
+        return self._agree(scripts.AGREE_CLAIM, key.partition, three, holder, seen) == [b"stale"]
 
     # Records
 
@@ -119,18 +119,18 @@ class Verification:
         if key.rest != identity.id.encode():
             return f"its document is of {identity.id}"
         wanted = self.bulk.layout.of(identity.id)
-        return "" if wanted is key.home else f"it belongs to {wanted}"
+        return "" if wanted is key.partition else f"it belongs to {wanted}"
 
     def _odd(self, valid: list[tuple[Key, Identity]]) -> Iterator[tuple[Key, Identity]]:
         """The suspects: records whose claim or index entry differs."""
         of_email = self.bulk.layout.of_email
         holders = self.bulk.read([of_email(identity.email).claim(identity.email) for _, identity in valid])
         try:
-            scores = self.bulk.scores([(key.home, identity.id) for key, identity in valid])
+            scores = self.bulk.scores([(key.partition, identity.id) for key, identity in valid])
         except StoreError:  # an index of another type is reported as such
             scores = [0.0] * len(valid)
         for (key, identity), holder, score in zip(valid, holders, scores, strict=True):
-            right = holder if of_email(identity.email) is key.home else (holder or b"")[:36]
+            right = holder if of_email(identity.email) is key.partition else (holder or b"")[:36]
             if right != identity.id.encode() or score != 0:
                 yield key, identity
 
@@ -140,47 +140,47 @@ class Verification:
             if document is None:  # deleted meanwhile
                 return
             email = identify(document).email
-            is_far = self.bulk.layout.of_email(email) is not key.home
-            # Of a far user, the index only: the script makes no claim over the record itself.
-            claim = key.raw if is_far else key.home.claim(email)
-            three: list[str | bytes] = [key.raw, key.home.index, claim]
-            outcome, *found = self._agree(scripts.AGREE_RECORD, key.home, three, user_id, version(document))
+            is_cross_partition = self.bulk.layout.of_email(email) is not key.partition
+            # Of a user with an email of another partition, the index only: the script makes no claim over the record itself.
+            claim = key.raw if is_cross_partition else key.partition.claim(email)
+            three: list[str | bytes] = [key.raw, key.partition.index, claim]
+            outcome, *found = self._agree(scripts.AGREE_RECORD, key.partition, three, user_id, version(document))
             if outcome == b"same":
                 holder, score = found
                 if score == b"":
                     yield Finding(Kind.RECORD_UNINDEXED, text(key.raw))
                 elif score != b"0":
                     yield Finding(Kind.INDEX_MISPLACED, text(key.raw), f"its score is {text(score)}")
-                if is_far:
-                    yield from self.far.record(key, user_id, email)
+                if is_cross_partition:
+                    yield from self.cross_partition.record(key, user_id, email)
                 elif holder != user_id.encode():
                     yield self._wrong_holder(key, email, holder)
                 return
 
     def _wrong_holder(self, key: Key, email: str, holder: bytes) -> Finding:
-        other = self.bulk.read([record(key.home, holder)])[0] if holder else None
-        [claim] = self._known([key.home.claim(email).encode()])
+        other = self.bulk.read([record(key.partition, holder)])[0] if holder else None
+        [claim] = self._known([key.partition.claim(email).encode()])
         if other is not None and not self._is_stale(claim, other):
             return Finding(Kind.EMAIL_SHARED, text(key.raw), f"{text(holder)} has it too: change or delete one of them")
         return Finding(Kind.RECORD_UNCLAIMED, text(key.raw), f"the claim names {text(holder)}" if holder else "")
 
     # Index and idempotency entries
 
-    def _index(self, home: Partition) -> Iterator[Finding]:
-        [kind] = self.bulk.types([home.index])
+    def _index(self, partition: Partition) -> Iterator[Finding]:
+        [kind] = self.bulk.types([partition.index])
         if kind == b"none":
             return
         if kind != b"zset":
             detail = f"it is a {text(kind)}, not a sorted set: delete it, then --repair makes the index"
-            yield Finding(Kind.KEY_UNKNOWN, home.index, detail)
+            yield Finding(Kind.KEY_UNKNOWN, partition.index, detail)
             return
-        yield from self._expiring(self._known([home.index.encode()]))
-        for members in self.bulk.entries(home):
-            there = self.bulk.exist([record(home, member) for member in members])
+        yield from self._expiring(self._known([partition.index.encode()]))
+        for members in self.bulk.entries(partition):
+            there = self.bulk.exist([record(partition, member) for member in members])
             for member, exists in zip(members, there, strict=True):
-                pair: list[bytes | str] = [home.index, record(home, member)]
-                if not exists and self._agree(scripts.AGREE_INDEX, home, pair, member) == [b"stale"]:
-                    yield Finding(Kind.INDEX_STALE, home.index, f"it names {text(member)}")
+                pair: list[bytes | str] = [partition.index, record(partition, member)]
+                if not exists and self._agree(scripts.AGREE_INDEX, partition, pair, member) == [b"stale"]:
+                    yield Finding(Kind.INDEX_STALE, partition.index, f"it names {text(member)}")
             self._count("index entries", members)
 
     def _idempotency(self, entries: list[Key]) -> Iterator[Finding]:
@@ -217,10 +217,12 @@ class Verification:
         if self.repair:
             self.bulk.call("repair", command, key, *words)
 
-    def _agree(self, source: Script, home: Partition, key_list: Sequence[bytes | str], *args: bytes | str) -> list[Any]:
+    def _agree(
+        self, source: Script, partition: Partition, key_list: Sequence[bytes | str], *args: bytes | str
+    ) -> list[Any]:
         verb = "repair" if self.repair else "look"
         try:
-            reply = self.bulk.script("verify", source, home, key_list, *args, verb)
+            reply = self.bulk.script("verify", source, partition, key_list, *args, verb)
         except StoreError as error:
             if error.code == "WRONGTYPE":  # that key has a finding of its own; the script has written nothing
                 return [b"changed"]

@@ -15,13 +15,13 @@ Place = tuple[bytes, Partition]
 
 
 def count(bulk: Bulk) -> int:
-    return sum(bulk.pipeline("count", [("ZCARD", home.index) for home in bulk.layout.partitions]))
+    return sum(bulk.pipeline("count", [("ZCARD", partition.index) for partition in bulk.layout.partitions]))
 
 
 def newest(bulk: Bulk, limit: int) -> list[bytes]:
     """The documents of the newest users."""
     places = sorted(_newest(bulk, limit), key=lambda place: place[0])[-limit:]
-    found = bulk.read([record(home, user_id) for user_id, home in places])
+    found = bulk.read([record(partition, user_id) for user_id, partition in places])
     return [document for document in found if document]
 
 
@@ -32,16 +32,19 @@ def newest_id(bulk: Bulk) -> str:
 
 def _newest(bulk: Bulk, limit: int) -> list[Place]:
     words = ("(g", "-", "BYLEX", "REV", "LIMIT", 0, limit)  # ids are hexadecimal: what is above is damage
-    homes = bulk.layout.partitions
-    return [(user_id, home) for home in homes for user_id in bulk.call("newest", "ZRANGE", home.index, *words)]
+    return [
+        (user_id, partition)
+        for partition in bulk.layout.partitions
+        for user_id in bulk.call("newest", "ZRANGE", partition.index, *words)
+    ]
 
 
 def walk(bulk: Bulk, after: str, until: str) -> Iterator[tuple[list[Place], list[bytes | None]]]:
     """Ids above `after` ("": all) up to `until`, ascending, in batches with their documents; while the caller works, the next
     ones are read, from several partitions at a time."""
     found: list[tuple[bytes, Partition, bytes | None]] = []
-    for (home, ids, is_last), documents in bulk.stream("read", _reads(bulk, after, until)):
-        found += zip(ids, repeat(home), documents, strict=False)
+    for (partition, ids, is_last), documents in bulk.stream("read", _reads(bulk, after, until)):
+        found += zip(ids, repeat(partition), documents, strict=False)
         if is_last:
             found.sort(key=itemgetter(0))
             yield [row[:2] for row in found], [row[2] for row in found]
@@ -53,48 +56,50 @@ def _reads(
 ) -> Iterator[tuple[tuple[Partition, list[bytes], bool], tuple[str, bytes]]]:
     """For each batch and partition the command that reads its documents, with its ids and whether it is the batch's last."""
     for batch in _batches(bulk, after, until):
-        parts = [(home, ids[i : i + READ_BATCH]) for home, ids in batch for i in range(0, len(ids), READ_BATCH)]
-        for number, (home, ids) in enumerate(parts, 1):
-            command = pack(("MGET", *(record(home, user_id) for user_id in ids)))
-            yield (home, ids, number == len(parts)), (home.index, command)
+        parts = [
+            (partition, ids[i : i + READ_BATCH]) for partition, ids in batch for i in range(0, len(ids), READ_BATCH)
+        ]
+        for number, (partition, ids) in enumerate(parts, 1):
+            command = pack(("MGET", *(record(partition, user_id) for user_id in ids)))
+            yield (partition, ids, number == len(parts)), (partition.index, command)
 
 
 def _batches(bulk: Bulk, after: str, until: str) -> Iterator[list[tuple[Partition, list[bytes]]]]:
     """The ids of all partitions, ascending from batch to batch; some READ_BATCH of each partition at a time."""
-    waiting: dict[Partition, list[bytes]] = {home: [] for home in bulk.layout.partitions}
+    waiting: dict[Partition, list[bytes]] = {partition: [] for partition in bulk.layout.partitions}
     starts = dict.fromkeys(waiting, f"({after}".encode() if after else b"-")
     while True:
-        short = [home for home in starts if len(waiting[home]) < READ_BATCH]
+        short = [partition for partition in starts if len(waiting[partition]) < READ_BATCH]
         bounds = ("BYLEX", "LIMIT", 0, READ_BATCH)
-        commands = [("ZRANGE", home.index, starts[home], f"[{until}", *bounds) for home in short]
-        for home, ids in zip(short, bulk.pipeline("ids", commands), strict=True):
+        commands = [("ZRANGE", partition.index, starts[partition], f"[{until}", *bounds) for partition in short]
+        for partition, ids in zip(short, bulk.pipeline("ids", commands), strict=True):
             if ids:
-                waiting[home] += ids
-                starts[home] = b"(" + ids[-1]
+                waiting[partition] += ids
+                starts[partition] = b"(" + ids[-1]
             else:
-                del starts[home]
+                del starts[partition]
         # What lies behind the last id that was read of one partition may have others of it in between.
-        end = min((waiting[home][-1] for home in starts), default=None)
+        end = min((waiting[partition][-1] for partition in starts), default=None)
         batch = []
-        for home, ids in waiting.items():
+        for partition, ids in waiting.items():
             size = len(ids) if end is None else bisect_right(ids, end)
-            batch.append((home, ids[:size]))
-            waiting[home] = ids[size:]
+            batch.append((partition, ids[:size]))
+            waiting[partition] = ids[size:]
         if not any(ids for _, ids in batch):
             return
         yield batch
 
 
-def record(home: Partition, user_id: bytes) -> bytes:
+def record(partition: Partition, user_id: bytes) -> bytes:
     """The key of a record whose id may be any bytes."""
-    return home.records.encode() + user_id
+    return partition.records.encode() + user_id
 
 
 def without_record(bulk: Bulk, places: Sequence[Place]) -> list[bytes]:
     """The ids that are in the index but have no record."""
-    scores = bulk.scores([(home, user_id) for user_id, home in places])
+    scores = bulk.scores([(partition, user_id) for user_id, partition in places])
     indexed = [place for place, score in zip(places, scores, strict=True) if score is not None]
-    there = bulk.exist([record(home, user_id) for user_id, home in indexed])
+    there = bulk.exist([record(partition, user_id) for user_id, partition in indexed])
     return [user_id for (user_id, _), exists in zip(indexed, there, strict=True) if not exists]
 
 
@@ -102,8 +107,8 @@ def without_index(bulk: Bulk) -> Iterator[bytes]:
     """The keys of records that pages and exports skip: they are not in the index, or not in its order."""
     for batch in bulk.scan(RECORD):
         known = known_keys(bulk.layout, batch)
-        scores = bulk.scores([(key.home, key.rest) for key in known])
+        scores = bulk.scores([(key.partition, key.rest) for key in known])
         # Twice: one may have been deleted between the reads.
         for key, score in zip(known, scores, strict=True):
-            if score != 0 and bulk.exist([key.raw])[0] and bulk.scores([(key.home, key.rest)])[0] != 0:
+            if score != 0 and bulk.exist([key.raw])[0] and bulk.scores([(key.partition, key.rest)])[0] != 0:
                 yield key.raw

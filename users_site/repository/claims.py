@@ -59,8 +59,10 @@ async def judge(store: Store, claim: bytes, claim_key: str, patience_ms: int) ->
     user_id, token = canonical(holder_of(claim)), claim[_ID_LENGTH + 1 :]
     if len(claim) == _ID_LENGTH or user_id is None:
         return Verdict.HELD
-    home = store.layout.of(user_id)
-    document, intent = await store.execute(home, "judge", b"MGET", home.record(user_id), home.intent(user_id))
+    partition = store.layout.of(user_id)
+    document, intent = await store.execute(
+        partition, "judge", b"MGET", partition.record(user_id), partition.intent(user_id)
+    )
     if document is not None:
         user = parsed(document, user_id)
         # A broken record may have any email.
@@ -69,7 +71,7 @@ async def judge(store: Store, claim: bytes, claim_key: str, patience_ms: int) ->
     if intent is None or intent != token:
         return Verdict.STALE
     if is_old(token, patience_ms):
-        outcome = await store.write(home, "abort", scripts.ABORT, [home.intent(user_id)], token)
+        outcome = await store.write(partition, "abort", scripts.ABORT, [partition.intent(user_id)], token)
         if outcome == b"aborted":
             return Verdict.STALE
     return Verdict.OPEN
@@ -79,7 +81,7 @@ def _claims(store: Store, email: str, claim_key: str) -> bool:
     return store.layout.of_email(email).claim(email) == claim_key
 
 
-async def suspect(store: Store, home: Partition, email_identity: str) -> None:
+async def suspect(store: Store, partition: Partition, email_identity: str) -> None:
     """Queues a claim for the sweeper."""
     due = now_ms() + SWEEP_AFTER_MS
-    await store.execute(home, "suspect", b"ZADD", home.suspects, due, email_identity)
+    await store.execute(partition, "suspect", b"ZADD", partition.suspects, due, email_identity)

@@ -15,6 +15,7 @@ from users_site import identifiers
 from users_site.models import User, timestamp
 from users_site.repository import scripts
 from users_site.repository.change import ATTEMPTS
+from users_site.repository.cross_partition import CrossPartition
 from users_site.repository.entries import (
     CREATED,
     IDEMPOTENCY_SECONDS,
@@ -32,7 +33,6 @@ from users_site.repository.errors import (
     RequestInProgress,
     StoreUnavailable,
 )
-from users_site.repository.far import FarUsers
 from users_site.repository.keys import Partition
 from users_site.repository.store import Store
 
@@ -40,8 +40,8 @@ from users_site.repository.store import Store
 class Creation:
     """Creates users. Every method may raise StoreUnavailable."""
 
-    def __init__(self, store: Store, far: FarUsers) -> None:
-        self.store, self.far = store, far
+    def __init__(self, store: Store, cross_partition: CrossPartition) -> None:
+        self.store, self.cross_partition = store, cross_partition
 
     async def create(self, name: str, email: str, role: str, idempotency: Idempotency | None) -> tuple[bytes, bool]:
         """As UserRepository.create."""
@@ -53,10 +53,10 @@ class Creation:
             if outcome == b"taken":
                 raise EmailTaken
             return document, False
-        key_home = self.store.layout.of_key(idempotency.key, idempotency.caller)
-        entry = key_home.idempotency(idempotency.key, idempotency.caller)
-        if key_home is not self.store.layout.of_email(email):
-            return await self._create_across(user, idempotency.fingerprint, key_home, entry)
+        key_partition = self.store.layout.of_key(idempotency.key, idempotency.caller)
+        entry = key_partition.idempotency(idempotency.key, idempotency.caller)
+        if key_partition is not self.store.layout.of_email(email):
+            return await self._create_across(user, idempotency.fingerprint, key_partition, entry)
         outcome, found = await self._create(user, document, entry, idempotency.fingerprint)
         match outcome:
             case b"created":
@@ -71,9 +71,9 @@ class Creation:
         self, user: User, document: bytes, entry: str = "", fingerprint: bytes = b""
     ) -> tuple[bytes, list[Any]]:
         """The outcome of create.lua, and what it found."""
-        home = self.store.layout.of(user.id)  # that of the email, from which the id was made
-        claim = home.claim(user.email)
-        key_list = [home.record(user.id), home.index, claim]
+        partition = self.store.layout.of(user.id)  # that of the email, from which the id was made
+        claim = partition.claim(user.email)
+        key_list = [partition.record(user.id), partition.index, claim]
         noted: tuple[Word, ...] = ()
         if entry:
             key_list.append(entry)
@@ -82,10 +82,10 @@ class Creation:
         stale = held = b""
         for _ in range(ATTEMPTS):
             args = (user.id, document, stale, held, *noted)
-            outcome, *found = await self.store.write(home, "create", scripts.CREATE, key_list, *args)
+            outcome, *found = await self.store.write(partition, "create", scripts.CREATE, key_list, *args)
             if outcome != b"judge":
                 return outcome, found
-            if await self.far.is_free(found[0], claim):
+            if await self.cross_partition.is_free(found[0], claim):
                 stale = found[0]
             elif entry:
                 held = found[0]
@@ -94,18 +94,18 @@ class Creation:
         raise StoreUnavailable(Reason.BUSY)
 
     async def _create_across(
-        self, user: User, fingerprint: bytes, key_home: Partition, entry: str
+        self, user: User, fingerprint: bytes, key_partition: Partition, entry: str
     ) -> tuple[bytes, bool]:
         reserved = answer(user, OPEN).encode()
         args = (fingerprint, reserved, IDEMPOTENCY_SECONDS)
-        outcome, *found = await self.store.write(key_home, "reserve", scripts.RESERVE, [entry], *args)
+        outcome, *found = await self.store.write(key_partition, "reserve", scripts.RESERVE, [entry], *args)
         if outcome == b"reused":
             raise IdempotencyKeyReused
         is_replay = outcome == b"found"
         if is_replay:
             reserved = found[0]
             user = first_answer(reserved, user)
-            if reserved[:1] == OPEN.encode() and (seconds := seconds_left(user, self.far.patience_ms)):
+            if reserved[:1] == OPEN.encode() and (seconds := seconds_left(user, self.cross_partition.patience_ms)):
                 raise RequestInProgress(seconds)
         marker = self.store.layout.of(user.id).made(user.id)
         document = user.document()
@@ -115,7 +115,7 @@ class Creation:
             answered = fingerprint + answer(user, CREATED if is_made else TAKEN).encode()
             args = (fingerprint + reserved, answered, IDEMPOTENCY_SECONDS)
             with suppress(RepositoryError):  # step 2 has decided; a replay finishes it
-                await self.store.write(key_home, "finish", scripts.FINISH, [entry], *args)
+                await self.store.write(key_partition, "finish", scripts.FINISH, [entry], *args)
         if not is_made:
             raise EmailTaken(replayed=is_replay)
         return document, is_replay

@@ -8,7 +8,7 @@
 {tag}:idem:<key>       string   fingerprint of the request and its first answer, 24 h; of an authenticated caller the key
                                 is "<digest of the caller> <key>": without one it cannot hold a space
 
-Only over several partitions (far.py, entries.py):
+Only over several partitions (cross_partition.py, entries.py):
 
 {tag}:email:<email>    string   "<id> far": the user lives in another partition, whose record decides;
                                 "<id> <token>": not yet, while that intent exists
@@ -105,7 +105,7 @@ class Layout:
     def __init__(self, count: int = 1) -> None:
         tags = [ONE] if count == 1 else TAGS[32 // count :: 64 // count]
         self.partitions = tuple(Partition(number, tag) for number, tag in enumerate(tags))
-        self.by_tag = {home.tag: home for home in self.partitions}
+        self.by_tag = {partition.tag: partition for partition in self.partitions}
         self.count = count
         self.epoch = str(count)
         self.pattern = "{users:*}" if count == 1 else "{u??}"

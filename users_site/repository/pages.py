@@ -60,10 +60,14 @@ class Page:
 
 async def read(store: Store, limit: int, start: Position | None, count: bool) -> Page:
     """At most `limit` users from `start` on. Raises StoreUnavailable."""
-    homes, side, bound = store.layout.partitions, start.side if start else Side.OLDER, start.bound if start else "+"
+    partitions, side, bound = (
+        store.layout.partitions,
+        start.side if start else Side.OLDER,
+        start.bound if start else "+",
+    )
     # One more than the page shows whether another page follows.
-    share = _share(homes, limit + 1)
-    steps: list[Awaitable[Any]] = [_range(store, home, bound, side, share) for home in homes]
+    share = _share(partitions, limit + 1)
+    steps: list[Awaitable[Any]] = [_range(store, partition, bound, side, share) for partition in partitions]
     if start is not None:
         # Mostly the user whose id it is.
         steps.append(_range(store, store.layout.of(start.user_id), start.opposite_bound, side.opposite, 1))
@@ -71,8 +75,8 @@ async def read(store: Store, limit: int, start: Position | None, count: bool) ->
         steps.append(store.total())
     replies = await store.reply(all_of(steps))
     total = replies[-1] if count else None
-    places = await _merged(store, replies[: len(homes)], side, limit + 1, share)
-    has_behind = start is not None and (bool(replies[len(homes)]) or await _is_anyone_behind(store, start))
+    places = await _merged(store, replies[: len(partitions)], side, limit + 1, share)
+    has_behind = start is not None and (bool(replies[len(partitions)]) or await _is_anyone_behind(store, start))
     if not places:
         # Beyond the end: the way back includes the user at whose id this page would have started.
         back = Position(side.opposite, start.user_id, inclusive=True) if start is not None and has_behind else None
@@ -88,51 +92,51 @@ def _page(total: int | None, documents: bytes, side: Side, ahead: Position | Non
     return Page(total, documents, older, newer)
 
 
-def _share(homes: Sequence[Partition], limit: int) -> int:
+def _share(partitions: Sequence[Partition], limit: int) -> int:
     """How many ids each partition is asked for first: a few more than its part, as they are not spread evenly."""
-    return limit if len(homes) == 1 else min(limit, -(-limit // len(homes)) + 2)
+    return limit if len(partitions) == 1 else min(limit, -(-limit // len(partitions)) + 2)
 
 
 async def _merged(store: Store, found: list[list[bytes]], side: Side, limit: int, share: int) -> list[Place]:
     """The first `limit` of the ids that each partition answered when it was asked for `share`."""
-    homes = store.layout.partitions
-    if len(homes) == 1:
-        return [(user_id, homes[0]) for user_id in found[0]]
-    places = _first(homes, found, side, limit)
+    partitions = store.layout.partitions
+    if len(partitions) == 1:
+        return [(user_id, partitions[0]) for user_id in found[0]]
+    places = _first(partitions, found, side, limit)
     shown = {user_id for user_id, _ in places}
     # Partitions that may have further ids before the last one shown.
     ran_out = [i for i, ids in enumerate(found) if share <= len(ids) < limit and ids[-1] in shown]
     if not ran_out:
         return places
-    more = [_range(store, homes[i], b"(" + found[i][-1], side, limit - share) for i in ran_out]
+    more = [_range(store, partitions[i], b"(" + found[i][-1], side, limit - share) for i in ran_out]
     rest: list[list[bytes]] = await store.reply(all_of(more))
     for i, ids in zip(ran_out, rest, strict=True):
         found[i] = found[i] + ids
-    return _first(homes, found, side, limit)
+    return _first(partitions, found, side, limit)
 
 
-def _first(homes: Sequence[Partition], found: list[list[bytes]], side: Side, limit: int) -> list[Place]:
-    places = [(user_id, home) for home, ids in zip(homes, found, strict=True) for user_id in ids]
+def _first(partitions: Sequence[Partition], found: list[list[bytes]], side: Side, limit: int) -> list[Place]:
+    places = [(user_id, partition) for partition, ids in zip(partitions, found, strict=True) for user_id in ids]
     return sorted(places, key=itemgetter(0), reverse=side is Side.OLDER)[:limit]
 
 
 async def _next(store: Store, after: bytes, side: Side, limit: int) -> list[Place]:
     """The ids of all partitions behind one."""
-    homes = store.layout.partitions
-    share = _share(homes, limit)
-    found = await store.reply(all_of([_range(store, home, b"(" + after, side, share) for home in homes]))
+    partitions = store.layout.partitions
+    share = _share(partitions, limit)
+    found = await store.reply(all_of([_range(store, partition, b"(" + after, side, share) for partition in partitions]))
     return await _merged(store, found, side, limit, share)
 
 
 async def _is_anyone_behind(store: Store, start: Position) -> bool:
     """Whether another partition than that of the cursor's id has users on the other side of it."""
-    others = [home for home in store.layout.partitions if home is not store.layout.of(start.user_id)]
-    behind = [_range(store, home, start.opposite_bound, start.side.opposite, 1) for home in others]
+    others = [partition for partition in store.layout.partitions if partition is not store.layout.of(start.user_id)]
+    behind = [_range(store, partition, start.opposite_bound, start.side.opposite, 1) for partition in others]
     return any(await store.reply(all_of(behind)))
 
 
-def _range(store: Store, home: Partition, bound: str | bytes, side: Side, limit: int) -> Awaitable[list[bytes]]:
-    execute, index = store.at(home).execute, home.index
+def _range(store: Store, partition: Partition, bound: str | bytes, side: Side, limit: int) -> Awaitable[list[bytes]]:
+    execute, index = store.at(partition).execute, partition.index
     if side is Side.OLDER:
         return execute("ids", b"ZRANGE", index, bound, b"-", b"BYLEX", b"REV", b"LIMIT", b"0", limit)
     return execute("ids", b"ZRANGE", index, bound, b"+", b"BYLEX", b"LIMIT", b"0", limit)
@@ -166,27 +170,27 @@ async def _read(store: Store, places: list[Place], ids: list[bytes]) -> list[byt
     if store.layout.count == 1:
         only: list[bytes | None] = await store.reply(_records(store, places[0][1], ids))
         return only
-    by_home: dict[str, list[bytes]] = {}
-    for user_id, home in places:
-        by_home.setdefault(home.tag, []).append(user_id)
-    homes = {home.tag: home for _, home in places}
-    reads = [_records(store, homes[tag], ids) for tag, ids in by_home.items()]
+    by_partition: dict[str, list[bytes]] = {}
+    for user_id, partition in places:
+        by_partition.setdefault(partition.tag, []).append(user_id)
+    partitions = {partition.tag: partition for _, partition in places}
+    reads = [_records(store, partitions[tag], ids) for tag, ids in by_partition.items()]
     found = await store.reply(all_of(reads))
-    documents = {tag: iter(part) for tag, part in zip(by_home, found, strict=True)}
-    return [next(documents[home.tag]) for _, home in places]
+    documents = {tag: iter(part) for tag, part in zip(by_partition, found, strict=True)}
+    return [next(documents[partition.tag]) for _, partition in places]
 
 
-def _records(store: Store, home: Partition, ids: list[bytes]) -> Awaitable[list[bytes | None]]:
-    prefix = home.records.encode()
-    return store.at(home).execute("documents", b"MGET", *[prefix + user_id for user_id in ids])
+def _records(store: Store, partition: Partition, ids: list[bytes]) -> Awaitable[list[bytes | None]]:
+    prefix = partition.records.encode()
+    return store.at(partition).execute("documents", b"MGET", *[prefix + user_id for user_id in ids])
 
 
 def _whole(found: list[bytes | None], places: list[Place], missing: list[Place]) -> list[bytes]:
     """Those that are whole; the others are reported, or missing."""
     documents = []
-    for (user_id, home), document in zip(places, found, strict=True):
+    for (user_id, partition), document in zip(places, found, strict=True):
         if document is None:
-            missing.append((user_id, home))
+            missing.append((user_id, partition))
         elif is_whole(document, user_id):
             documents.append(document)
         else:
@@ -196,6 +200,6 @@ def _whole(found: list[bytes | None], places: list[Place], missing: list[Place])
 
 async def _report_stale(store: Store, missing: list[Place]) -> None:
     """A user deleted between the two reads has left the index too; an id that is still there has lost its record."""
-    for user_id, home in missing:
-        if await store.execute(home, "scores", b"ZSCORE", home.index, user_id) is not None:
+    for user_id, partition in missing:
+        if await store.execute(partition, "scores", b"ZSCORE", partition.index, user_id) is not None:
             report_missing(user_id.decode(errors="backslashreplace"))

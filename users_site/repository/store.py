@@ -46,35 +46,37 @@ class Store:
     def __init__(self, pipe: Connection, durable: DurableWrites | None = None, layout: Layout | None = None) -> None:
         self.pipe, self.durable = pipe, durable
         self.layout = layout or Layout()
-        self._at = {home.tag: pipe.at(home.index) for home in (Partition(0, ONE), *self.layout.partitions)}
+        self._at = {
+            partition.tag: pipe.at(partition.index) for partition in (Partition(0, ONE), *self.layout.partitions)
+        }
         self._totals = SharedReads(self.count)
         self._is_open = False
         self._notices = Notices(logger)
 
-    async def execute(self, home: Partition, operation: str, *words: Word) -> Any:
+    async def execute(self, partition: Partition, operation: str, *words: Word) -> Any:
         """One command's reply."""
         if not self._is_open:
             await self.open()
         try:
-            return await self._at[home.tag].execute(operation, *words)
+            return await self._at[partition.tag].execute(operation, *words)
         except PipeError as error:
             raise self._translated(error) from error
 
-    async def run(self, home: Partition, script: Script, keys: Sequence[bytes | str], *args: Word) -> Any:
+    async def run(self, partition: Partition, script: Script, keys: Sequence[bytes | str], *args: Word) -> Any:
         """The answer of a script that only reads."""
         if not self._is_open:
             await self.open()
-        words = (home.epoch, *keys), (self.layout.epoch, *args)
-        return await self.reply(self._at[home.tag].run(script.name, script, *words))
+        words = (partition.epoch, *keys), (self.layout.epoch, *args)
+        return await self.reply(self._at[partition.tag].run(script.name, script, *words))
 
     async def write(
-        self, home: Partition, operation: str, script: Script, keys: Sequence[bytes | str], *args: Word
+        self, partition: Partition, operation: str, script: Script, keys: Sequence[bytes | str], *args: Word
     ) -> Any:
         """The answer of a script that writes, once the write is as durable as required."""
         if not self._is_open:
             await self.open()
-        connection = self.durable or self._at[home.tag]
-        words = (home.epoch, *keys), (self.layout.epoch, *args)
+        connection = self.durable or self._at[partition.tag]
+        words = (partition.epoch, *keys), (self.layout.epoch, *args)
         try:
             return await connection.run(operation, script, *words)
         except PipeError as error:
@@ -85,9 +87,9 @@ class Store:
         await self.ensure_open()
         return await self.reply(connection.run(operation, script, *words))
 
-    def at(self, home: Partition) -> Connection:
+    def at(self, partition: Partition) -> Connection:
         """The connection to the server that holds a partition."""
-        return self._at[home.tag]
+        return self._at[partition.tag]
 
     async def ensure_open(self) -> None:
         """`open`, once."""
@@ -100,20 +102,20 @@ class Store:
         Partitions that are lost do not matter where another one answers: all have the same number.
         """
         layout = self.layout
-        homes = [Partition(0, ONE), *(layout.partitions if layout.count > 1 else ())]
+        partitions = [Partition(0, ONE), *(layout.partitions if layout.count > 1 else ())]
         try:
-            found = await self._epochs(homes, timeout)
+            found = await self._epochs(partitions, timeout)
             layout.require(found)
             if layout.count > 1 and None in found:
-                layout.require([await self._make(homes)])
-                layout.require(await self._epochs(homes, timeout))
+                layout.require([await self._make(partitions)])
+                layout.require(await self._epochs(partitions, timeout))
         except WrongLayout as error:
             self._notices.warn(str(error))
             raise
         self._is_open = True
 
-    async def _epochs(self, homes: list[Partition], timeout: float | None) -> list[bytes | None]:
-        replies = await self._each(homes, "epoch", b"GET", attrgetter("epoch"), timeout)
+    async def _epochs(self, partitions: list[Partition], timeout: float | None) -> list[bytes | None]:
+        replies = await self._each(partitions, "epoch", b"GET", attrgetter("epoch"), timeout)
         epochs = [reply for reply in replies if not isinstance(reply, StoreUnavailable)]
         if self.layout.epoch.encode() not in epochs:
             for reply in replies:
@@ -123,46 +125,54 @@ class Store:
 
     async def _each(
         self,
-        homes: Sequence[Partition],
+        partitions: Sequence[Partition],
         operation: str,
         command: bytes,
         key: Callable[[Partition], str],
         timeout: float | None,
     ) -> list[Any]:
         """The replies of these partitions; StoreUnavailable in place of those that do not answer."""
-        pending = [self.at(home).execute(operation, command, key(home), timeout=timeout) for home in homes]
+        pending = [
+            self.at(partition).execute(operation, command, key(partition), timeout=timeout) for partition in partitions
+        ]
         replies = await asyncio.gather(*map(self.reply, pending), return_exceptions=True)
         for reply in replies:
             if isinstance(reply, BaseException) and not isinstance(reply, StoreUnavailable):
                 raise reply
         return replies
 
-    async def _make(self, homes: list[Partition]) -> bytes | None:
+    async def _make(self, partitions: list[Partition]) -> bytes | None:
         """Gives a new store our epoch, `ONE` first: it decides between two processes. Users without an epoch have 1."""
-        if await self.reply(self.at(homes[0]).execute("epoch", b"EXISTS", homes[0].index)):
+        if await self.reply(self.at(partitions[0]).execute("epoch", b"EXISTS", partitions[0].index)):
             return b"1"
-        for home in homes:
-            words = (home.epoch, self.layout.epoch, b"NX", b"GET")
-            other: bytes | None = await self.reply(self.at(home).execute("epoch", b"SET", *words))
+        for partition in partitions:
+            words = (partition.epoch, self.layout.epoch, b"NX", b"GET")
+            other: bytes | None = await self.reply(self.at(partition).execute("epoch", b"SET", *words))
             if other is not None and other != self.layout.epoch.encode():
                 return other
         return None
 
     def total(self) -> Awaitable[int]:
         """As `count`; over several partitions, requests that come together share the commands."""
-        homes = self.layout.partitions
-        return self._totals.get() if len(homes) > 1 else self.at(homes[0]).execute("count", b"ZCARD", homes[0].index)
+        if len(self.layout.partitions) > 1:
+            return self._totals.get()
+        only = self.layout.partitions[0]
+        return self.at(only).execute("count", b"ZCARD", only.index)
 
     async def count(self) -> int:
         """How many users there are."""
         await self.ensure_open()
-        counts = [self.at(home).execute("count", b"ZCARD", home.index) for home in self.layout.partitions]
+        counts = [
+            self.at(partition).execute("count", b"ZCARD", partition.index) for partition in self.layout.partitions
+        ]
         return sum(await self.reply(all_of(counts)))
 
     async def counts(self, timeout: float) -> dict[Partition, int | StoreUnavailable]:
         """How many users each partition has, or why it does not answer."""
-        homes = self.layout.partitions
-        return dict(zip(homes, await self._each(homes, "count", b"ZCARD", attrgetter("index"), timeout), strict=True))
+        partitions = self.layout.partitions
+        return dict(
+            zip(partitions, await self._each(partitions, "count", b"ZCARD", attrgetter("index"), timeout), strict=True)
+        )
 
     async def reply(self, pending: Awaitable[Any]) -> Any:
         """A reply of the pipe."""

@@ -11,8 +11,8 @@ import random
 from common.observability.notices import Notices
 from users_site.repository import scripts
 from users_site.repository.claims import Verdict, judge, now_ms
+from users_site.repository.cross_partition import CrossPartition
 from users_site.repository.errors import RepositoryError
-from users_site.repository.far import FarUsers
 from users_site.repository.keys import CLAIM, Partition
 
 EVERY_SECONDS = 30.0
@@ -25,30 +25,32 @@ _notices = Notices(logging.getLogger(__name__))
 class Sweeper:
     """Looks at the suspects of every partition periodically. Several processes may do so at once."""
 
-    def __init__(self, far: FarUsers) -> None:
-        self.store, self.far = far.store, far
+    def __init__(self, cross_partition: CrossPartition) -> None:
+        self.store, self.cross_partition = cross_partition.store, cross_partition
 
     async def run(self) -> None:
         """Sweeps until cancelled; with one partition there is nothing to do."""
         while self.store.layout.count > 1:
             await asyncio.sleep(EVERY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
-            for home in self.store.layout.partitions:
+            for partition in self.store.layout.partitions:
                 try:
-                    await self.sweep(home)
+                    await self.sweep(partition)
                 except RepositoryError as error:
-                    _notices.warn("claims were not swept", partition=str(home), reason=str(error))
+                    _notices.warn("claims were not swept", partition=str(partition), reason=str(error))
 
-    async def sweep(self, home: Partition, now: int | None = None) -> None:
+    async def sweep(self, partition: Partition, now: int | None = None) -> None:
         """Looks at the suspects of one partition that are due (`now` in ms). Raises StoreUnavailable."""
         words = ("-inf", now_ms() if now is None else now, "BYSCORE", "LIMIT", 0, BATCH, "WITHSCORES")
-        found = await self.store.execute(home, "suspects", b"ZRANGE", home.suspects, *words)
+        found = await self.store.execute(partition, "suspects", b"ZRANGE", partition.suspects, *words)
         for email_identity, score in zip(found[::2], found[1::2], strict=True):
-            await self._look(home, email_identity, score)
+            await self._look(partition, email_identity, score)
 
-    async def _look(self, home: Partition, email_identity: bytes, score: bytes) -> None:
-        key = f"{home}:{CLAIM}:{email_identity.decode(errors='replace')}"
-        claim: bytes = await self.store.execute(home, "claim", b"GET", key) or b""
-        verdict = await judge(self.store, claim, key, self.far.patience_ms)
+    async def _look(self, partition: Partition, email_identity: bytes, score: bytes) -> None:
+        key = f"{partition}:{CLAIM}:{email_identity.decode(errors='replace')}"
+        claim: bytes = await self.store.execute(partition, "claim", b"GET", key) or b""
+        verdict = await judge(self.store, claim, key, self.cross_partition.patience_ms)
         if verdict is not Verdict.OPEN:
             stale = claim if verdict is Verdict.STALE else b""
-            await self.store.write(home, "sweep", scripts.SWEEP, [key, home.suspects], email_identity, score, stale)
+            await self.store.write(
+                partition, "sweep", scripts.SWEEP, [key, partition.suspects], email_identity, score, stale
+            )

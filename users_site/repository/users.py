@@ -12,9 +12,9 @@ from users_site.repository.broken import is_whole, parsed, report_broken, report
 from users_site.repository.change import ATTEMPTS, Change, Changing, Matches, back_off, require, version
 from users_site.repository.claims import suspect
 from users_site.repository.creation import Creation
+from users_site.repository.cross_partition import PATIENCE_MS, CrossPartition
 from users_site.repository.entries import Idempotency
 from users_site.repository.errors import EmailTaken, RecordBroken, RepositoryError, StoreUnavailable, UserNotFound
-from users_site.repository.far import PATIENCE_MS, FarUsers
 from users_site.repository.keys import Partition
 from users_site.repository.replicas import ReplicaCheck
 from users_site.repository.shared import SharedReads
@@ -32,18 +32,18 @@ class UserRepository:
 
     def __init__(self, store: Store, replicas: ReplicaCheck | None = None, *, patience_ms: int = PATIENCE_MS) -> None:
         self.store = store
-        self.far = FarUsers(store, patience_ms)
-        self._creation = Creation(store, self.far)
+        self.cross_partition = CrossPartition(store, patience_ms)
+        self._creation = Creation(store, self.cross_partition)
         self._replicas = replicas
         # With one partition a page costs too little to be shared.
         self._pages = SharedReads(pages.read) if store.layout.count > 1 else None
 
     async def get(self, user_id: str) -> bytes:
         """The user's document: one command. Raises UserNotFound, RecordBroken."""
-        home = self.store.layout.of(user_id)
+        partition = self.store.layout.of(user_id)
         if self._replicas is not None:
-            await self._require_replicas(home)
-        document: bytes | None = await self.store.execute(home, "get", b"GET", home.record(user_id))
+            await self._require_replicas(partition)
+        document: bytes | None = await self.store.execute(partition, "get", b"GET", partition.record(user_id))
         if document is None:
             raise UserNotFound
         if not is_whole(document, user_id.encode()):
@@ -53,19 +53,19 @@ class UserRepository:
 
     async def find(self, email: str) -> bytes | None:
         """The document of the user with this email, in any spelling, or None: one command. Raises RecordBroken."""
-        home = self.store.layout.of_email(email)
+        partition = self.store.layout.of_email(email)
         if self._replicas is not None:
-            await self._require_replicas(home)
-        key = home.claim(email)
-        claim, document = await self.store.run(home, scripts.FIND, [key, home.records])
+            await self._require_replicas(partition)
+        key = partition.claim(email)
+        claim, document = await self.store.run(partition, scripts.FIND, [key, partition.records])
         if document is None:
-            return await self.far.find(claim, key) if claim is not None and b" " in claim else None
+            return await self.cross_partition.find(claim, key) if claim is not None and b" " in claim else None
         found: bytes = document
         user = parsed(found, claim.decode(errors="replace"))
         if user is None:
             report_broken(claim.decode(errors="replace"))
             raise RecordBroken
-        if home.claim(user.email) != key:
+        if partition.claim(user.email) != key:
             report_stale_claim(user.id)
             return None
         return found
@@ -108,15 +108,21 @@ class UserRepository:
         partition. Raises UserNotFound, EmailTaken, VersionMismatch, RecordBroken, and what `change` raises.
         """
         layout, changing = self.store.layout, Changing(change, matches, replaces)
-        home, is_far = layout.of(user_id), bool(email) and layout.of_email(email) is not layout.of(user_id)
+        partition, is_cross_partition = (
+            layout.of(user_id),
+            bool(email) and layout.of_email(email) is not layout.of(user_id),
+        )
         for attempt in range(ATTEMPTS):
-            if is_far and (new_document := await self.far.update(user_id, changing)) is not None:
+            if (
+                is_cross_partition
+                and (new_document := await self.cross_partition.update(user_id, changing)) is not None
+            ):
                 return new_document
             made = changing.of(await self._read(user_id), user_id)
             if made.is_none:
                 return made.document
-            is_far = layout.of_email(made.changed.email) is not home and made.moves_email
-            if is_far:
+            is_cross_partition = layout.of_email(made.changed.email) is not partition and made.moves_email
+            if is_cross_partition:
                 continue
             if await self._replace(made):
                 return made.new_document
@@ -125,18 +131,18 @@ class UserRepository:
 
     async def delete(self, user_id: str, matches: Matches | None = None) -> None:
         """Deletes a user with index entry and email claim, a broken record too. Raises UserNotFound, VersionMismatch."""
-        layout, home = self.store.layout, self.store.layout.of(user_id)
+        layout, partition = self.store.layout, self.store.layout.of(user_id)
         for attempt in range(ATTEMPTS):
             document = await self._read(user_id)
             require(document, matches)
             email = stand_in(document, user_id).email
-            is_far = bool(email) and layout.of_email(email) is not home
-            key_list = [home.record(user_id), home.index, home.claim(email)]
+            is_cross_partition = bool(email) and layout.of_email(email) is not partition
+            key_list = [partition.record(user_id), partition.index, partition.claim(email)]
             if layout.count > 1:
-                key_list.append(home.intent(user_id))
+                key_list.append(partition.intent(user_id))
             # The claim is suspected first: if this process stops between the two, it is kept.
-            steps = [suspect(self.store, layout.of_email(email), identity(email))] if is_far else []
-            steps.append(self.store.write(home, "delete", scripts.DELETE, key_list, version(document), user_id))
+            steps = [suspect(self.store, layout.of_email(email), identity(email))] if is_cross_partition else []
+            steps.append(self.store.write(partition, "delete", scripts.DELETE, key_list, version(document), user_id))
             *_, outcome = await all_of(steps)
             if outcome == b"deleted":
                 return
@@ -151,23 +157,23 @@ class UserRepository:
         await self.store.open(PROBE_SECONDS)
         # PING would be answered by a node of a cluster that is down.
         counts = await self.store.counts(PROBE_SECONDS)
-        home = next((home for home, count in counts.items() if isinstance(count, int)), None)
-        if home is None:
+        partition = next((partition for partition, count in counts.items() if isinstance(count, int)), None)
+        if partition is None:
             raise next(error for error in counts.values() if isinstance(error, RepositoryError))
         if self.store.durable is not None:
-            await self.store.reply(self.store.durable.probe(self.store.at(home)))
+            await self.store.reply(self.store.durable.probe(self.store.at(partition)))
 
     async def close(self) -> None:
         """Closes the connections."""
         await self.store.close()
 
-    async def _require_replicas(self, *homes: Partition) -> None:
+    async def _require_replicas(self, *partitions: Partition) -> None:
         if self._replicas is not None:
-            await self.store.reply(self._replicas.require(*map(self.store.at, homes)))
+            await self.store.reply(self._replicas.require(*map(self.store.at, partitions)))
 
     async def _read(self, user_id: str) -> bytes:
-        home = self.store.layout.of(user_id)
-        document: bytes | None = await self.store.execute(home, "get", b"GET", home.record(user_id))
+        partition = self.store.layout.of(user_id)
+        document: bytes | None = await self.store.execute(partition, "get", b"GET", partition.record(user_id))
         if document is None:
             raise UserNotFound
         return document
@@ -175,15 +181,15 @@ class UserRepository:
     async def _replace(self, made: Change) -> bool:
         """Whether the change was stored; if another client was first, it was not. Raises UserNotFound, EmailTaken."""
         layout, user = self.store.layout, made.user
-        home, old = layout.of(user.id), layout.of_email(user.email or made.changed.email)
-        key_list, stale = [home.record(user.id)], b""
-        if layout.of_email(made.changed.email) is home:
-            claim = home.claim(made.changed.email)
-            key_list += [claim, home.claim(user.email) if old is home and user.email else claim]
+        partition, old = layout.of(user.id), layout.of_email(user.email or made.changed.email)
+        key_list, stale = [partition.record(user.id)], b""
+        if layout.of_email(made.changed.email) is partition:
+            claim = partition.claim(made.changed.email)
+            key_list += [claim, partition.claim(user.email) if old is partition and user.email else claim]
         for _ in range(ATTEMPTS):
             args = (version(made.document), made.new_document, user.id, stale)
-            leaves = user.email and old is not home and made.moves_email
-            writing = self.store.write(home, "update", scripts.REPLACE, key_list, *args)
+            leaves = user.email and old is not partition and made.moves_email
+            writing = self.store.write(partition, "update", scripts.REPLACE, key_list, *args)
             if leaves:
                 _, outcome = await all_of([suspect(self.store, old, identity(user.email)), writing])
             else:
@@ -198,6 +204,6 @@ class UserRepository:
                 case b"changed":
                     return False
             stale = outcome[1]
-            if not await self.far.is_free(stale, claim):
+            if not await self.cross_partition.is_free(stale, claim):
                 raise EmailTaken
         raise StoreUnavailable(Reason.BUSY)

@@ -71,9 +71,9 @@ def test_ids_share_a_millisecond_while_their_bits_rise(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("count", [1, 16, 64])
 def test_id_names_the_partition_of_its_email(count: int) -> None:
     layout = Layout(count)
-    homes = {layout.of(new_id(email)): layout.of_email(email) for email in emails(500)}
-    assert len(homes) == count
-    assert all(home is of_email for home, of_email in homes.items())
+    partitions = {layout.of(new_id(email)): layout.of_email(email) for email in emails(500)}
+    assert len(partitions) == count
+    assert all(partition is of_email for partition, of_email in partitions.items())
 
 
 @pytest.mark.parametrize(

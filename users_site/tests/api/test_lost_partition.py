@@ -55,7 +55,7 @@ def assert_others_are_served(users: Users, made: list[str], lost: set[int]) -> N
 
 def test_a_partition_without_owner_takes_nobody_else_down(nodes: Nodes, running: Served) -> None:
     users, victim = Users(running.url), nodes.another()
-    slots = {slot_of(home.index) for home in LAYOUT.partitions}
+    slots = {slot_of(partition.index) for partition in LAYOUT.partitions}
     lost = {slot for slot in slots if nodes.serves(victim, slot)}
     with ThreadPoolExecutor(2) as pool:
         made = [user["id"] for user in pool.map(lambda _: users.created(), range(40))]

@@ -50,8 +50,8 @@ def test_user_is_created_moved_listed_and_deleted(users: Users) -> None:
 def test_request_in_progress_is_409_with_retry_after(users: Users, own_store: Store) -> None:
     """Another process has reserved the key; two seconds later it counts as gone (repository/test_partitions.py)."""
     body = {"name": "Ada", "email": fresh_email()}
-    home = LAYOUT.of_email(body["email"])
-    key = next(key for key in iter(lambda: uuid4().hex, "") if LAYOUT.of_key(key, "") is not home)
+    partition = LAYOUT.of_email(body["email"])
+    key = next(key for key in iter(lambda: uuid4().hex, "") if LAYOUT.of_key(key, "") is not partition)
     first = users.post(body, idempotency_key=key)
     assert first.status_code == 201
     users.delete(first.json()["id"])
@@ -60,7 +60,7 @@ def test_request_in_progress_is_409_with_retry_after(users: Users, own_store: St
         made_at = (datetime.now(UTC) - timedelta(seconds=3)).isoformat(timespec="microseconds")[:-6] + "Z"
         fingerprint: bytes = client.get(entry)[:32]
         client.set(entry, fingerprint + f"?{first.json()['id']} {made_at}".encode(), ex=1000)
-        client.delete(home.made(first.json()["id"]))
+        client.delete(partition.made(first.json()["id"]))
     answer = users.post(body, idempotency_key=key)
     problem(answer, 409, "request-in-progress")
     assert answer.headers["Retry-After"] == "2"

@@ -16,7 +16,7 @@ from common.tests.test_commands import manage
 from tools.processes.store import Store, store
 from users_site import identifiers
 from users_site.models import User
-from users_site.tests.repository.people import HOME
+from users_site.tests.repository.people import PARTITION
 
 
 @pytest.fixture(scope="package")
@@ -139,9 +139,9 @@ def a_user(number: int = 1, **changes: str) -> User:
 
 def put(redis: Redis, user: User, document: bytes | None = None) -> User:
     """The user in the store: record, index entry, claim."""
-    redis.set(HOME.record(user.id), document or user.document())
-    redis.zadd(HOME.index, {user.id: 0})
-    redis.set(HOME.claim(user.email), user.id)
+    redis.set(PARTITION.record(user.id), document or user.document())
+    redis.zadd(PARTITION.index, {user.id: 0})
+    redis.set(PARTITION.claim(user.email), user.id)
     return user
 
 

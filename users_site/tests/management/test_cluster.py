@@ -12,7 +12,7 @@ from tools.processes.cluster import PRIMARIES, SLOT, Nodes, cluster, node_id, ra
 from tools.processes.store import Store
 from users_site.repository.keys import Layout
 from users_site.tests.management.conftest import Argv, Run
-from users_site.tests.repository.people import HOME
+from users_site.tests.repository.people import PARTITION
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def nodes(running: Nodes, redis: Any, settings: Any) -> Nodes:
 def test_every_command_works(run: Run, nodes: Nodes, tmp_path: Path) -> None:
     run("wait_for_redis", timeout=20)
     run("seed_users", count=1000, seed="demo", production=True)
-    assert nodes.owner.command("ZCARD", HOME.index) == 1000
+    assert nodes.owner.command("ZCARD", PARTITION.index) == 1000
     run("verify_users")
     file = tmp_path / "users.ndjson.gz"
     run("export_users", str(file))
@@ -40,7 +40,7 @@ def test_every_command_works(run: Run, nodes: Nodes, tmp_path: Path) -> None:
     assert nodes.owner.command("DBSIZE") == 0
     run("import_users", str(file))
     run("import_users", str(file), on_conflict="replace")
-    assert nodes.owner.command("ZCARD", HOME.index) == 1000
+    assert nodes.owner.command("ZCARD", PARTITION.index) == 1000
     nodes.owner.command("DEL", nodes.owner.command("KEYS", "*email*")[0])
     with pytest.raises(CommandError):
         run("verify_users")
@@ -54,7 +54,7 @@ def test_the_new_owner_is_found_after_a_failover(run: Run, nodes: Nodes) -> None
     replica.command("CLUSTER", "FAILOVER")
     until(lambda: nodes.owner is replica)
     run("seed_users", count=20, seed="demo", production=True)
-    assert replica.command("ZCARD", HOME.index) == 20
+    assert replica.command("ZCARD", PARTITION.index) == 20
 
 
 def test_while_the_slot_is_moved_key_by_key_a_command_refuses(run: Run, nodes: Nodes) -> None:
@@ -118,7 +118,7 @@ def test_uncovered_slots_are_one_line(argv: Argv, nodes: Nodes, settings: Any) -
     settings.PARTITIONS = 16
     other = nodes.another()
     first, last = ranges(PRIMARIES)[nodes.all.index(other)]
-    slot = next(slot for home in Layout(16).partitions if first <= (slot := slot_of(home.index)) <= last)
+    slot = next(slot for partition in Layout(16).partitions if first <= (slot := slot_of(partition.index)) <= last)
     for node in nodes.all:
         if node is not nodes.replica:
             node.command("CLUSTER", "DELSLOTS", slot)

@@ -16,7 +16,7 @@ from redis import Redis
 from tools.processes.service import ROOT, free_port
 from tools.processes.store import PASSWORD, Store
 from users_site.tests.management.conftest import Argv, Run
-from users_site.tests.repository.people import HOME
+from users_site.tests.repository.people import PARTITION
 
 pytestmark = pytest.mark.slow
 
@@ -112,14 +112,14 @@ def test_sigterm_stops_it_between_two_batches(redis: Redis, environment: dict[st
         text=True,
     )
     until = time.monotonic() + 30
-    while time.monotonic() < until and not redis.exists(HOME.index):
+    while time.monotonic() < until and not redis.exists(PARTITION.index):
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     out, errors = process.communicate(timeout=30)
     assert (process.returncode, out) == (1, "")
     [line] = errors.strip().splitlines()
     assert re.match(r"error: stopped after .* of 5,000,000 users", line)
-    assert redis.dbsize() == 2 * redis.zcard(HOME.index) + 1
+    assert redis.dbsize() == 2 * redis.zcard(PARTITION.index) + 1
 
 
 def on_a_terminal(environment: dict[str, str], *command: str, answer: bytes) -> tuple[int, str]:
@@ -152,7 +152,7 @@ def test_clear_asks_on_a_terminal_and_a_bar_shows_rate_and_time_left(
     run("seed_users", count=3)
     code, shown = on_a_terminal(environment, "seed_users", "--count", "20000", "--clear", answer=answer)
     assert f"Delete all 3 users of redis://:***@127.0.0.1:{own_store.port}?" in shown
-    assert redis.zcard(HOME.index) == left
+    assert redis.zcard(PARTITION.index) == left
     assert code == (1 if left == 3 else 0)
     if code == 0:
         assert re.search(r"\r +\d+%\|.*/20000 \[00:0\d<00:0\d, ", shown)

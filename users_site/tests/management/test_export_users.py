@@ -20,7 +20,7 @@ from redis import Redis
 from tools.processes.service import ROOT
 from users_site.operations.bulk import Bulk
 from users_site.tests.management.conftest import Argv, Run, a_user, parsed, put
-from users_site.tests.repository.people import HOME
+from users_site.tests.repository.people import PARTITION
 
 
 def lines_of(path: Path) -> list[bytes]:
@@ -29,8 +29,8 @@ def lines_of(path: Path) -> list[bytes]:
 
 
 def by_id(redis: Redis) -> list[bytes]:
-    ids: Any = redis.zrange(HOME.index, 0, -1)
-    found: Any = redis.mget([HOME.record(i.decode()) for i in ids])
+    ids: Any = redis.zrange(PARTITION.index, 0, -1)
+    found: Any = redis.mget([PARTITION.record(i.decode()) for i in ids])
     return [document + b"\n" for document in found]
 
 
@@ -59,7 +59,7 @@ def test_stdout_is_the_export_alone(argv: Argv, redis: Redis) -> None:
     assert done.returncode == 0
     assert done.stdout.splitlines()[1:-1] == [user.document().decode()]
     assert "sha256" in done.stderr
-    redis.delete(HOME.index)
+    redis.delete(PARTITION.index)
     damaged = argv("export_users", "-")
     assert damaged.returncode == 1
     assert len(damaged.stdout.splitlines()) == 1, "no trailer"
@@ -79,7 +79,7 @@ def test_broken_record_stops_it_or_is_left_out(run: Run, redis: Redis, tmp_path:
     good, bad = put(redis, a_user(1)), put(redis, a_user(2))
     run("export_users", str(tmp_path / "a"))
     before = (tmp_path / "a").read_bytes()
-    redis.set(HOME.record(bad.id), b"{")
+    redis.set(PARTITION.record(bad.id), b"{")
     with pytest.raises(CommandError, match=bad.id):
         run("export_users", str(tmp_path / "a"))
     assert (tmp_path / "a").read_bytes() == before
@@ -146,8 +146,8 @@ def test_user_deleted_between_two_reads_is_no_damage(
     user, pipeline = put(redis, a_user(1)), Bulk.pipeline
 
     def delete() -> None:
-        redis.delete(HOME.record(user.id), HOME.claim(user.email))
-        redis.zrem(HOME.index, user.id)
+        redis.delete(PARTITION.record(user.id), PARTITION.claim(user.email))
+        redis.zrem(PARTITION.index, user.id)
 
     def late(bulk: Bulk, operation: str, commands: Any) -> Any:
         if operation == moment == "scores":
@@ -163,10 +163,10 @@ def test_user_deleted_between_two_reads_is_no_damage(
 
 
 DAMAGES: dict[str, Callable[[Redis, str], object]] = {
-    "index lost": lambda redis, user_id: redis.delete(HOME.index),
-    "index entry lost": lambda redis, user_id: redis.zrem(HOME.index, user_id),
-    "index entry misplaced": lambda redis, user_id: redis.zadd(HOME.index, {user_id: 1}),
-    "record lost": lambda redis, user_id: redis.delete(HOME.record(user_id)),
+    "index lost": lambda redis, user_id: redis.delete(PARTITION.index),
+    "index entry lost": lambda redis, user_id: redis.zrem(PARTITION.index, user_id),
+    "index entry misplaced": lambda redis, user_id: redis.zadd(PARTITION.index, {user_id: 1}),
+    "record lost": lambda redis, user_id: redis.delete(PARTITION.record(user_id)),
 }
 
 
@@ -189,9 +189,9 @@ def test_export_of_a_damaged_store_fails_and_keeps_the_good_file(
 
 def test_foreign_member_of_the_index_stops_it_where_users_may_be(run: Run, redis: Redis, tmp_path: Path) -> None:
     put(redis, a_user())
-    redis.zadd(HOME.index, {b"\xff\xfe": 0})  # above all ids
+    redis.zadd(PARTITION.index, {b"\xff\xfe": 0})  # above all ids
     run("export_users", str(tmp_path / "a"))
-    redis.zadd(HOME.index, {b"00\xff": 0})
+    redis.zadd(PARTITION.index, {b"00\xff": 0})
     with pytest.raises(CommandError, match="whose record is missing"):
         run("export_users", str(tmp_path / "a"))
 

@@ -13,7 +13,7 @@ from redis import Redis
 
 from users_site.models import User
 from users_site.tests.management.conftest import Argv, Run, a_user, contents, parsed, put
-from users_site.tests.repository.people import HOME
+from users_site.tests.repository.people import PARTITION
 
 
 def export_of(users: list[User], **header: Any) -> bytes:
@@ -69,7 +69,7 @@ def test_run_after_a_stop_continues_and_a_further_one_finds_everything_unchanged
 def test_pipe_is_read_too(argv: Argv, redis: Redis, file: Path) -> None:
     done = argv("import_users", "-", stdin=file.read_text())
     assert done.returncode == 0, done.stderr
-    assert redis.zcard(HOME.index) == 250
+    assert redis.zcard(PARTITION.index) == 250
 
 
 def test_check_writes_nothing(run: Run, redis: Redis, file: Path) -> None:
@@ -139,7 +139,7 @@ def test_damaged_pipe_stops_at_the_line_with_whole_users_only(argv: Argv, run: R
     done = argv("import_users", "-", stdin=data)
     assert done.returncode == 1
     assert "line 232" in done.stderr
-    assert redis.zcard(HOME.index) == 200
+    assert redis.zcard(PARTITION.index) == 200
     run("verify_users")
 
 
@@ -156,16 +156,16 @@ def test_user_in_conflict_stops_it_is_kept_or_is_replaced(
     mine = put(redis, there(users[120]))
     with pytest.raises(CommandError, match=r"line 122: .*nothing from line 102 on"):
         run("import_users", str(file))
-    assert redis.zcard(HOME.index) == 101
-    assert redis.get(HOME.record(mine.id)) == mine.document()
+    assert redis.zcard(PARTITION.index) == 101
+    assert redis.get(PARTITION.record(mine.id)) == mine.document()
     report = run("import_users", str(file), on_conflict="skip", format="json")
     assert counts(report) == {"created": 149, "unchanged": 100, "skipped": 1, "replaced": 0}
-    assert redis.get(HOME.record(mine.id)) == mine.document()
+    assert redis.get(PARTITION.record(mine.id)) == mine.document()
     report = run("import_users", str(file), on_conflict="replace", format="json")
     assert counts(report) == {"created": 0, "unchanged": 249, "skipped": 0, "replaced": 1}
-    assert redis.zcard(HOME.index) == 250
+    assert redis.zcard(PARTITION.index) == 250
     assert redis.dbsize() == 501
-    assert redis.get(HOME.record(users[120].id)) == users[120].document()
+    assert redis.get(PARTITION.record(users[120].id)) == users[120].document()
     run("verify_users")
 
 
@@ -173,17 +173,17 @@ def test_replace_restores_swapped_emails(run: Run, redis: Redis, file: Path, use
     put(redis, a_user(id=users[3].id, email=users[4].email))
     put(redis, a_user(id=users[4].id, email=users[3].email))
     run("import_users", str(file), on_conflict="replace")
-    assert redis.get(HOME.record(users[3].id)) == users[3].document()
-    assert redis.get(HOME.record(users[4].id)) == users[4].document()
-    assert redis.zcard(HOME.index) == 250
+    assert redis.get(PARTITION.record(users[3].id)) == users[3].document()
+    assert redis.get(PARTITION.record(users[4].id)) == users[4].document()
+    assert redis.zcard(PARTITION.index) == 250
     run("verify_users")
 
 
 def test_replace_does_not_harm_whom_a_stale_claim_names(run: Run, redis: Redis, file: Path, users: list[User]) -> None:
     bystander = put(redis, a_user(email="bystander@example.com"))
-    redis.set(HOME.claim(users[7].email), bystander.id)
+    redis.set(PARTITION.claim(users[7].email), bystander.id)
     run("import_users", str(file), on_conflict="replace")
-    assert redis.get(HOME.record(bystander.id)) == bystander.document()
+    assert redis.get(PARTITION.record(bystander.id)) == bystander.document()
     run("verify_users")
 
 

@@ -8,7 +8,7 @@ from redis import Redis
 from tools.processes.store import Store
 from users_site.tests.management.conftest import Run
 from users_site.tests.management.traffic import writers
-from users_site.tests.repository.people import HOME
+from users_site.tests.repository.people import PARTITION
 
 
 def test_verify_finds_nothing_wrong_while_users_come_change_and_go(run: Run, redis: Redis, own_store: Store) -> None:
@@ -18,7 +18,7 @@ def test_verify_finds_nothing_wrong_while_users_come_change_and_go(run: Run, red
         while time.monotonic() < until:
             assert "everything agrees" in run("verify_users")
             assert "everything agrees" in run("verify_users", repair=True)
-    assert redis.zcard(HOME.index) > 500
+    assert redis.zcard(PARTITION.index) > 500
 
 
 def test_export_and_import_under_traffic_keep_every_lasting_user_once(
@@ -33,6 +33,6 @@ def test_export_and_import_under_traffic_keep_every_lasting_user_once(
     redis.flushall()
     with writers(own_store):
         run("import_users", str(tmp_path / "a"), on_conflict="replace")
-    stored = {user_id.decode() for user_id in redis.zrange(HOME.index, 0, -1)}
+    stored = {user_id.decode() for user_id in redis.zrange(PARTITION.index, 0, -1)}
     assert ids <= stored
     assert "everything agrees" in run("verify_users")

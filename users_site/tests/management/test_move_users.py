@@ -19,9 +19,9 @@ from users_site.operations.moving import Move
 from users_site.repository.keys import Layout
 from users_site.tests.management.conftest import Argv, Run, a_user, contents, parsed, put
 from users_site.tests.management.traffic import create, delete, writers
-from users_site.tests.repository.people import HOME
+from users_site.tests.repository.people import PARTITION
 
-ENTRY = HOME.idempotency("a-key")
+ENTRY = PARTITION.idempotency("a-key")
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_everything_is_moved_byte_for_byte_and_the_old_store_refuses_writes(
     assert users_of(target) == users_of(redis)
     assert redis.pexpiretime(ENTRY) == target.pexpiretime(ENTRY)
     assert is_held(redis)
-    assert redis.ttl(HOME.epoch) == -1
+    assert redis.ttl(PARTITION.epoch) == -1
     assert not is_held(target)
 
 
@@ -75,7 +75,7 @@ def test_no_acknowledged_write_is_lost_under_writes(
     assert len(answered) > 100
     assert users_of(target) == users_of(redis)
     for user_id, user in answered.items():
-        assert target.get(HOME.record(user_id)) == (user.document() if user else None)
+        assert target.get(PARTITION.record(user_id)) == (user.document() if user else None)
     settings.REDIS_URL = target_store.url
     assert "everything agrees" in run("verify_users")
 
@@ -87,7 +87,7 @@ def test_killed_run_leaves_the_old_store_open_and_the_next_one_finishes(
     layout = Layout(16)
 
     def moved() -> int:
-        return sum(target.zcard(home.index) for home in layout.partitions)
+        return sum(target.zcard(partition.index) for partition in layout.partitions)
 
     run("seed_users", count=6000)
     command = [sys.executable, "manage_users.py", "move_users", *urls]
@@ -99,17 +99,17 @@ def test_killed_run_leaves_the_old_store_open_and_the_next_one_finishes(
     process.wait(10)
     assert 1000 <= moved() < 6000
     assert not is_held(redis)
-    first, second = (name.decode() for name in redis.zrange(HOME.index, 0, 1))
-    document: Any = redis.get(HOME.record(first))
+    first, second = (name.decode() for name in redis.zrange(PARTITION.index, 0, 1))
+    document: Any = redis.get(PARTITION.record(first))
     delete(redis, User.from_document(document))  # copied already: it must be removed from the target
-    other: Any = redis.get(HOME.record(second))
-    redis.set(HOME.record(second), other.replace(b'"user"', b'"admin"'))
+    other: Any = redis.get(PARTITION.record(second))
+    redis.set(PARTITION.record(second), other.replace(b'"user"', b'"admin"'))
     settings.PARTITIONS = 16
     run("move_users", *urls)
-    ids = [name.decode() for name in redis.zrange(HOME.index, 0, -1)]
+    ids = [name.decode() for name in redis.zrange(PARTITION.index, 0, -1)]
     assert moved() == len(ids)
     found = target.mget([layout.of(user_id).record(user_id) for user_id in ids])
-    assert found == redis.mget([HOME.record(user_id) for user_id in ids])
+    assert found == redis.mget([PARTITION.record(user_id) for user_id in ids])
     settings.REDIS_URL = urls[-1]
     assert "everything agrees" in run("verify_users")
 
@@ -119,7 +119,7 @@ def test_interrupted_hold_is_lifted(run: Run, redis: Redis, urls: list[str], mon
 
     def interrupted(self: Move) -> None:
         assert is_held(redis)
-        assert 0 < redis.ttl(HOME.epoch) <= 10
+        assert 0 < redis.ttl(PARTITION.epoch) <= 10
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Move, "_settle", interrupted)
@@ -132,7 +132,7 @@ def test_hold_that_expired_is_no_finished_move(
     run: Run, redis: Redis, urls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(redis, a_user())
-    monkeypatch.setattr(Move, "_settle", lambda self: redis.delete(HOME.epoch))
+    monkeypatch.setattr(Move, "_settle", lambda self: redis.delete(PARTITION.epoch))
     with pytest.raises(CommandError, match="expired: run the command again"):
         run("move_users", *urls)
     assert not is_held(redis)
@@ -144,7 +144,7 @@ def test_target_that_does_not_keep_a_change_is_no_finished_move(
     user = put(redis, a_user())
 
     def changed_at_the_last_moment(self: Move) -> None:
-        redis.set(HOME.record(user.id), a_user(id=user.id, email=user.email, name="Eve").document())
+        redis.set(PARTITION.record(user.id), a_user(id=user.id, email=user.email, name="Eve").document())
 
     monkeypatch.setattr(Move, "_hold", changed_at_the_last_moment)
     monkeypatch.setattr(moving, "replace", lambda store, entries: None)

@@ -17,7 +17,7 @@ from users_site.operations.loading import Entry, load
 from users_site.repository.keys import Layout
 from users_site.tests.management.conftest import Run, a_user, put
 from users_site.tests.management.traffic import writers
-from users_site.tests.repository.people import HOME
+from users_site.tests.repository.people import PARTITION
 
 LAYOUT = Layout(16)
 
@@ -62,7 +62,7 @@ def test_export_has_the_same_digest_whatever_the_partitions_and_imports_back(
 def test_seeding_spreads_users_and_clears_them(run: Run, redis: Redis, settings: Any) -> None:
     settings.PARTITIONS = 16
     run("seed_users", count=800, seed="demo")
-    assert min(redis.zcard(home.index) for home in LAYOUT.partitions) > 20
+    assert min(redis.zcard(partition.index) for partition in LAYOUT.partitions) > 20
     assert "everything agrees" in run("verify_users")
     run("seed_users", count=0, clear=True, yes=True, production=True)
     assert {name.split(b":")[1] for name in redis.scan_iter("{u??}:*")} == {b"epoch"}
@@ -83,7 +83,7 @@ def test_conflicts_of_far_users(
     assert "everything agrees" in run("verify_users")
     kept = stored[0] if policy == "skip" else users[0]
     assert redis.get(LAYOUT.of(kept.id).record(kept.id)) == kept.document()
-    assert sum(redis.zcard(home.index) for home in LAYOUT.partitions) == 40
+    assert sum(redis.zcard(partition.index) for partition in LAYOUT.partitions) == 40
 
 
 def test_users_are_moved_from_one_partition_to_16_while_the_service_writes(
@@ -93,7 +93,7 @@ def test_users_are_moved_from_one_partition_to_16_while_the_service_writes(
         put(redis, user)
     keyed = put(redis, a_user(email="keyed@example.com"))
     answer = b"f" * 32 + f"+{keyed.id} {keyed.created_at}".encode()
-    redis.set(HOME.idempotency("a-key"), answer, ex=1000)
+    redis.set(PARTITION.idempotency("a-key"), answer, ex=1000)
     settings.PARTITIONS = 16
     with writers(own_store) as answered:
         time.sleep(0.3)
@@ -114,7 +114,7 @@ def test_users_are_moved_from_one_partition_to_16_while_the_service_writes(
     run("move_users", "--from", target_store.url, "--to", own_store.url)
     settings.REDIS_URL = own_store.url
     assert digest(run, tmp_path / "back") == before
-    assert redis.mget([HOME.idempotency("a-key"), HOME.made(keyed.id)]) == [answer, answer]
+    assert redis.mget([PARTITION.idempotency("a-key"), PARTITION.made(keyed.id)]) == [answer, answer]
 
 
 def damaged(redis: Redis, settings: Any, own_store: Store) -> User:
@@ -150,8 +150,8 @@ def test_claim_that_no_record_confirms_is_dropped(
 def test_email_of_a_near_and_a_far_user_is_listed(run: Run, redis: Redis, settings: Any, own_store: Store) -> None:
     user = damaged(redis, settings, own_store)
     other = a_user(email=user.email)
-    home = LAYOUT.of(other.id)
-    redis.set(home.record(other.id), other.document())
-    redis.zadd(home.index, {other.id: 0})
+    partition = LAYOUT.of(other.id)
+    redis.set(partition.record(other.id), other.document())
+    redis.zadd(partition.index, {other.id: 0})
     with pytest.raises(CommandError, match="1 need a manual decision"):
         run("verify_users", repair=True)

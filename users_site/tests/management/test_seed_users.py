@@ -12,12 +12,12 @@ from users_contract.contracts import UserSerializer
 from users_site.models import User
 from users_site.operations.seed import people
 from users_site.tests.management.conftest import Argv, Run, a_user, contents, parsed, put
-from users_site.tests.repository.people import HOME
+from users_site.tests.repository.people import PARTITION
 
 
 def users_in(redis: Redis) -> list[User]:
-    ids: Any = redis.zrange(HOME.index, 0, -1)
-    found: Any = redis.mget([HOME.record(i.decode()) for i in ids])
+    ids: Any = redis.zrange(PARTITION.index, 0, -1)
+    found: Any = redis.mget([PARTITION.record(i.decode()) for i in ids])
     return [User.from_document(document) for document in found]
 
 
@@ -37,8 +37,8 @@ def test_every_user_is_valid_indexed_and_claimed(run: Run, redis: Redis) -> None
         serializer = UserSerializer(data={"name": user.name, "email": user.email, "role": user.role})
         assert serializer.is_valid(), serializer.errors
         assert dict(serializer.validated_data) == {"name": user.name, "email": user.email, "role": user.role}
-        assert redis.get(HOME.claim(user.email)) == user.id.encode()
-        assert redis.get(HOME.record(user.id)) == user.document()
+        assert redis.get(PARTITION.claim(user.email)) == user.id.encode()
+        assert redis.get(PARTITION.record(user.id)) == user.document()
         milliseconds = int(user.id.replace("-", "")[:12], 16)
         assert int(datetime.fromisoformat(user.created_at).timestamp() * 1_000_000 + 0.5) // 1000 == milliseconds
         assert user.updated_at == user.created_at
@@ -80,7 +80,7 @@ def test_second_run_with_the_seed_changes_nothing_and_a_longer_one_adds_the_othe
     assert run("seed_users", count=130, seed="s", print_ids=True) == first
     assert contents(redis) == before
     run("seed_users", count=170, seed="s")
-    assert redis.zcard(HOME.index) == 170
+    assert redis.zcard(PARTITION.index) == 170
 
 
 def test_taken_email_is_left_to_its_holder(run: Run, redis: Redis) -> None:
@@ -88,8 +88,8 @@ def test_taken_email_is_left_to_its_holder(run: Run, redis: Redis) -> None:
     holder = put(redis, a_user(email=email.upper()))
     printed = run("seed_users", count=3, seed="s", print_ids=True).split()
     assert holder.id in printed
-    assert redis.get(HOME.claim(email)) == holder.id.encode()
-    assert redis.zcard(HOME.index) == 3
+    assert redis.get(PARTITION.claim(email)) == holder.id.encode()
+    assert redis.zcard(PARTITION.index) == 3
 
 
 def test_store_with_real_people_needs_production(run: Run, redis: Redis, settings: Any) -> None:
@@ -97,9 +97,9 @@ def test_store_with_real_people_needs_production(run: Run, redis: Redis, setting
     put(redis, a_user(email="someone@somewhere.net"))
     with pytest.raises(CommandError, match="real addresses"):
         run("seed_users", count=1)
-    assert redis.zcard(HOME.index) == 1
+    assert redis.zcard(PARTITION.index) == 1
     run("seed_users", count=1, production=True)
-    assert redis.zcard(HOME.index) == 2
+    assert redis.zcard(PARTITION.index) == 2
 
 
 def test_without_a_seed_every_run_makes_others_which_a_production_store_may_get(
@@ -108,7 +108,7 @@ def test_without_a_seed_every_run_makes_others_which_a_production_store_may_get(
     settings.DEBUG = False
     for _ in range(2):
         run("seed_users", count=50)
-    assert redis.zcard(HOME.index) == 100
+    assert redis.zcard(PARTITION.index) == 100
 
 
 @pytest.mark.parametrize("told", [{}, {"yes": True}, {"production": True}])
@@ -135,6 +135,6 @@ def test_clear_deletes_the_layouts_keys_and_no_others(run: Run, redis: Redis, se
     redis.set("{users:0}:idem:k", "x")
     redis.set("somebody-elses", "x")
     run("seed_users", count=2, clear=True, yes=True)
-    assert redis.zcard(HOME.index) == 2
+    assert redis.zcard(PARTITION.index) == 2
     assert redis.get("somebody-elses") == b"x"
     assert redis.dbsize() == 2 * 2 + 1 + 1

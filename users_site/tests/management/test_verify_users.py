@@ -11,7 +11,7 @@ from users_site.models import User
 from users_site.operations.findings import REPAIRABLE
 from users_site.repository.keys import Layout
 from users_site.tests.management.conftest import Argv, Run, a_user, contents, parsed, put
-from users_site.tests.repository.people import HOME
+from users_site.tests.repository.people import PARTITION
 
 DAY = 24 * 60 * 60
 
@@ -25,18 +25,18 @@ def found(argv: Argv, *options: str) -> dict[str, int]:
 
 
 REPAIRS: list[tuple[str, Callable[[Redis, User], object]]] = [
-    ("record-unindexed", lambda redis, user: redis.zrem(HOME.index, user.id)),
-    ("record-unclaimed", lambda redis, user: redis.delete(HOME.claim(user.email))),
-    ("claim-stale", lambda redis, user: redis.set(HOME.claim("gone@example.com"), a_user().id)),
-    ("claim-stale", lambda redis, user: redis.set(HOME.claim("former@example.com"), user.id)),
-    ("index-stale", lambda redis, user: redis.zadd(HOME.index, {a_user().id: 0})),
-    ("index-misplaced", lambda redis, user: redis.zadd(HOME.index, {user.id: 7})),
-    ("idempotency-stuck", lambda redis, user: redis.set(HOME.idempotency("k"), b"f" * 32 + user.document())),
-    ("idempotency-stuck", lambda redis, user: redis.set(HOME.idempotency("k"), b"f" * 32, ex=2 * DAY)),
-    ("idempotency-broken", lambda redis, user: redis.set(HOME.idempotency("k"), b"f" * 32 + b"{", ex=100)),
-    ("key-expiring", lambda redis, user: redis.expire(HOME.record(user.id), 1000)),
-    ("key-expiring", lambda redis, user: redis.expire(HOME.claim(user.email), 1000)),
-    ("key-expiring", lambda redis, user: redis.expire(HOME.index, 1000)),
+    ("record-unindexed", lambda redis, user: redis.zrem(PARTITION.index, user.id)),
+    ("record-unclaimed", lambda redis, user: redis.delete(PARTITION.claim(user.email))),
+    ("claim-stale", lambda redis, user: redis.set(PARTITION.claim("gone@example.com"), a_user().id)),
+    ("claim-stale", lambda redis, user: redis.set(PARTITION.claim("former@example.com"), user.id)),
+    ("index-stale", lambda redis, user: redis.zadd(PARTITION.index, {a_user().id: 0})),
+    ("index-misplaced", lambda redis, user: redis.zadd(PARTITION.index, {user.id: 7})),
+    ("idempotency-stuck", lambda redis, user: redis.set(PARTITION.idempotency("k"), b"f" * 32 + user.document())),
+    ("idempotency-stuck", lambda redis, user: redis.set(PARTITION.idempotency("k"), b"f" * 32, ex=2 * DAY)),
+    ("idempotency-broken", lambda redis, user: redis.set(PARTITION.idempotency("k"), b"f" * 32 + b"{", ex=100)),
+    ("key-expiring", lambda redis, user: redis.expire(PARTITION.record(user.id), 1000)),
+    ("key-expiring", lambda redis, user: redis.expire(PARTITION.claim(user.email), 1000)),
+    ("key-expiring", lambda redis, user: redis.expire(PARTITION.index, 1000)),
 ]
 
 
@@ -57,13 +57,13 @@ def test_found_then_repaired_then_gone(
     after = {key: value for key, value in contents(redis).items() if b":idem:" not in key}
     assert after == whole
     if kind == "idempotency-stuck":
-        assert 0 < redis.ttl(HOME.idempotency("k")) <= DAY
+        assert 0 < redis.ttl(PARTITION.idempotency("k")) <= DAY
 
 
 def test_claim_of_an_earlier_version_is_moved_in_one_step(argv: Argv, redis: Redis) -> None:
     """Versions before the A-labels claimed the case-folded text."""
     user = put(redis, a_user(email="Nine@Bücher.example"))
-    redis.rename(HOME.claim(user.email), "{users:0}:email:nine@bücher.example")
+    redis.rename(PARTITION.claim(user.email), "{users:0}:email:nine@bücher.example")
     assert found(argv) == {"claim-stale": 1, "record-unclaimed": 1}
     assert found(argv, "--repair") == {"claim-stale": 1}
     assert redis.get("{users:0}:email:nine@xn--bcher-kva.example") == user.id.encode()
@@ -87,7 +87,7 @@ BROKEN = {
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
 def test_record_that_is_not_a_user_is_listed_and_left(argv: Argv, redis: Redis, broken: Any) -> None:
     user = put(redis, a_user())
-    redis.set(HOME.record(user.id), broken(user))
+    redis.set(PARTITION.record(user.id), broken(user))
     before = contents(redis)
     assert found(argv, "--repair") == {"record-broken": 1}
     assert contents(redis) == before
@@ -103,16 +103,16 @@ def test_two_users_with_one_email_are_listed_and_left(argv: Argv, redis: Redis) 
 
 def test_claim_that_names_another_is_given_back(argv: Argv, redis: Redis) -> None:
     user, other = put(redis, a_user(1)), put(redis, a_user(2))
-    redis.set(HOME.claim(user.email), other.id)
+    redis.set(PARTITION.claim(user.email), other.id)
     assert found(argv) == {"claim-stale": 1, "record-unclaimed": 1}
     found(argv, "--repair")
-    assert redis.get(HOME.claim(user.email)) == user.id.encode()
+    assert redis.get(PARTITION.claim(user.email)) == user.id.encode()
     assert found(argv) == {}
 
 
 def test_record_under_another_id_is_listed(argv: Argv, redis: Redis) -> None:
     user = put(redis, a_user(1))
-    redis.set(HOME.record(a_user().id), user.document())
+    redis.set(PARTITION.record(a_user().id), user.document())
     assert found(argv, "--repair") == {"record-misplaced": 1}
 
 
@@ -134,7 +134,11 @@ def test_key_that_the_layout_does_not_have_is_listed(argv: Argv, redis: Redis, k
 
 @pytest.mark.parametrize(
     "name",
-    [HOME.claim("a@b.example"), HOME.record("01900000-0000-7000-8000-000000000000"), HOME.idempotency("k")],
+    [
+        PARTITION.claim("a@b.example"),
+        PARTITION.record("01900000-0000-7000-8000-000000000000"),
+        PARTITION.idempotency("k"),
+    ],
 )
 def test_key_of_another_type_is_listed(argv: Argv, redis: Redis, name: str) -> None:
     redis.hset(name, "a", "b")
@@ -143,24 +147,24 @@ def test_key_of_another_type_is_listed(argv: Argv, redis: Redis, name: str) -> N
 
 def test_index_of_another_type_is_listed_and_the_rest_is_checked(argv: Argv, redis: Redis) -> None:
     user = put(redis, a_user())
-    redis.delete(HOME.claim(user.email))
-    redis.set(HOME.index, "x")
+    redis.delete(PARTITION.claim(user.email))
+    redis.set(PARTITION.index, "x")
     assert found(argv) == {"key-unknown": 1}
-    redis.delete(HOME.index)
+    redis.delete(PARTITION.index)
     assert found(argv, "--repair") == {"record-unindexed": 1, "record-unclaimed": 1}
     assert found(argv) == {}
 
 
 def test_claim_of_a_record_of_another_type_is_passed_over(argv: Argv, redis: Redis) -> None:
     user = put(redis, a_user())
-    redis.delete(HOME.record(user.id))
-    redis.hset(HOME.record(user.id), "a", "b")
+    redis.delete(PARTITION.record(user.id))
+    redis.hset(PARTITION.record(user.id), "a", "b")
     assert found(argv, "--repair") == {"key-unknown": 1}
 
 
 def test_binary_names_and_members_are_listed_printable(argv: Argv, run: Run, redis: Redis) -> None:
     put(redis, a_user())
-    redis.zadd(HOME.index, {b"\xff\x00\x1b[2J": 0})
+    redis.zadd(PARTITION.index, {b"\xff\x00\x1b[2J": 0})
     redis.set(b"{users:0}:email:\xfe\n", a_user().id)
     redis.set(b"{users:0}:user:\xff", b"x")
     with pytest.raises(CommandError):
@@ -171,7 +175,7 @@ def test_binary_names_and_members_are_listed_printable(argv: Argv, run: Run, red
 @pytest.mark.parametrize(
     ("damage", "options", "hint"),
     [
-        (lambda redis, user: redis.zrem(HOME.index, user.id), {}, "1 findings are left: --repair fixes 1"),
+        (lambda redis, user: redis.zrem(PARTITION.index, user.id), {}, "1 findings are left: --repair fixes 1"),
         (lambda redis, user: redis.set("{users:0}:x", 1), {}, "1 need a manual decision: see docs/"),
         (lambda redis, user: redis.set("{users:0}:x", 1), {"repair": True}, "left: 1 need a manual decision"),
     ],
@@ -191,13 +195,13 @@ def test_idempotency_entries_of_the_api_are_fine(argv: Argv, redis: Redis) -> No
     user = put(redis, a_user())
     created = f"+{user.id} {user.created_at}".encode()
     for number, answer in enumerate((created, b"-", created.replace(b"+", b"?"), user.document(), b"")):
-        redis.set(HOME.idempotency(f"k{number}"), b"\xff" * 32 + answer, ex=DAY)
+        redis.set(PARTITION.idempotency(f"k{number}"), b"\xff" * 32 + answer, ex=DAY)
     assert found(argv) == {}
 
 
 def test_many_of_each_are_counted_and_a_few_shown(run: Run, redis: Redis) -> None:
     for number in range(30):
-        redis.zrem(HOME.index, put(redis, a_user(number)).id)
+        redis.zrem(PARTITION.index, put(redis, a_user(number)).id)
     with pytest.raises(CommandError, match="30 findings"):
         run("verify_users")
     report = run("verify_users", repair=True, examples=2)

@@ -13,25 +13,25 @@ from users_site.models import User
 from users_site.repository import scripts
 from users_site.repository.change import version
 from users_site.tests.management.conftest import a_user
-from users_site.tests.repository.people import HOME
+from users_site.tests.repository.people import PARTITION
 
 
 def call(redis: Redis, script: Script, key_list: list[str], *args: str | bytes) -> None:
-    redis.eval(script.source, len(key_list) + 1, HOME.epoch, *key_list, "1", *args)
+    redis.eval(script.source, len(key_list) + 1, PARTITION.epoch, *key_list, "1", *args)
 
 
 def create(redis: Redis, user: User) -> None:
-    three = [HOME.record(user.id), HOME.index, HOME.claim(user.email)]
+    three = [PARTITION.record(user.id), PARTITION.index, PARTITION.claim(user.email)]
     call(redis, scripts.CREATE, three, user.id, user.document(), "", "")
 
 
 def move(redis: Redis, user: User, changed: User) -> None:
-    three = [HOME.record(user.id), HOME.claim(changed.email), HOME.claim(user.email)]
+    three = [PARTITION.record(user.id), PARTITION.claim(changed.email), PARTITION.claim(user.email)]
     call(redis, scripts.REPLACE, three, version(user.document()), changed.document(), user.id, "")
 
 
 def delete(redis: Redis, user: User) -> None:
-    three = [HOME.record(user.id), HOME.index, HOME.claim(user.email)]
+    three = [PARTITION.record(user.id), PARTITION.index, PARTITION.claim(user.email)]
     call(redis, scripts.DELETE, three, version(user.document()), user.id)
 
 

@@ -11,7 +11,7 @@ from tools.processes.valkey import valkey_url
 from users_site.repository.keys import Layout
 from users_site.repository.store import Store
 from users_site.repository.users import UserRepository
-from users_site.tests.repository.people import HOME
+from users_site.tests.repository.people import PARTITION
 
 STORES = {"server": (valkey_url, 1), "cluster": (cluster_url, 16)}
 
@@ -29,8 +29,8 @@ async def users(place: tuple[str, int]) -> AsyncIterator[UserRepository]:
     """A repository on an empty store."""
     url, partitions = place
     layout = Layout(partitions)
-    connection = connect(Address.from_url(url), HOME.index, Options(20.0, 20.0))
-    for each in (HOME, *layout.partitions):
+    connection = connect(Address.from_url(url), PARTITION.index, Options(20.0, 20.0))
+    for each in (PARTITION, *layout.partitions):
         await connection.at(each.index).execute("flush", b"FLUSHALL")
     repository = UserRepository(Store(connection, layout=layout))
     yield repository

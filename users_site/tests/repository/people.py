@@ -15,7 +15,7 @@ from users_site.repository.sweeping import Sweeper
 from users_site.repository.users import UserRepository
 
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
-HOME = Layout().partitions[0]
+PARTITION = Layout().partitions[0]
 _numbers = count()
 
 
@@ -30,7 +30,7 @@ async def created(users: UserRepository, email: str = "", name: str = "Ada", rol
     return User.from_document(document)
 
 
-def home(users: UserRepository, user: User | str) -> Partition:
+def partition(users: UserRepository, user: User | str) -> Partition:
     """Where a user, or the claim of an email, lies."""
     layout = users.store.layout
     return layout.of_email(user) if isinstance(user, str) else layout.of(user.id)
@@ -52,7 +52,7 @@ async def leftovers(users: UserRepository) -> list[bytes]:
 async def swept(users: UserRepository) -> None:
     """Looks at all claims that may be stale, as the service does a minute later."""
     for each in users.store.layout.partitions:
-        await Sweeper(users.far).sweep(each, now_ms() + 2 * SWEEP_AFTER_MS)
+        await Sweeper(users.cross_partition).sweep(each, now_ms() + 2 * SWEEP_AFTER_MS)
 
 
 def to(**fields: str) -> Callable[[User], User]:

@@ -10,7 +10,7 @@ from users_site.models import User
 from users_site.repository.change import version
 from users_site.repository.errors import EmailTaken, StoreUnavailable, UserNotFound, VersionMismatch
 from users_site.repository.users import UserRepository
-from users_site.tests.repository.people import UNKNOWN, created, fresh_email, home, leftovers, swept, to
+from users_site.tests.repository.people import UNKNOWN, created, fresh_email, leftovers, partition, swept, to
 
 
 async def test_changed_document_is_answered_and_kept(users: UserRepository) -> None:
@@ -26,7 +26,7 @@ async def test_changed_document_is_answered_and_kept(users: UserRepository) -> N
 async def test_change_of_nothing_rewrites_a_record_that_is_written_otherwise(users: UserRepository) -> None:
     user = await created(users)
     older = user.document().replace(b'","', b'", "')
-    await users.store.pipe.execute("set", b"SET", home(users, user).record(user.id), older)
+    await users.store.pipe.execute("set", b"SET", partition(users, user).record(user.id), older)
     document = await users.update(user.id, to())
     assert document == User.from_document(document).document() == await users.get(user.id)
     assert await users.update(user.id, to()) == document
@@ -128,7 +128,7 @@ async def test_change_that_always_loses_gives_up_after_100_attempts(
         nonlocal reads
         document, reads = await read(user_id), reads + 1
         other = replace(user, name=f"N{reads}").document()
-        await users.store.pipe.execute("set", b"SET", home(users, user).record(user.id), other)
+        await users.store.pipe.execute("set", b"SET", partition(users, user).record(user.id), other)
         return document
 
     monkeypatch.setattr(users, "_read", overtaken)

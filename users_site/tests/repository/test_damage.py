@@ -12,7 +12,7 @@ from users_site.models import User
 from users_site.repository import pages
 from users_site.repository.errors import RecordBroken, StoreError, StoreUnavailable, UserNotFound
 from users_site.repository.users import UserRepository
-from users_site.tests.repository.people import created, fresh_email, home, ids, leftovers, to, walk
+from users_site.tests.repository.people import created, fresh_email, ids, leftovers, partition, to, walk
 
 BROKEN = {
     "cut": lambda user: user.document()[:-1],
@@ -30,7 +30,7 @@ def counted(fault: str) -> float:
 async def damaged(users: UserRepository, document: bytes | None = None) -> User:
     user = await created(users)
     await users.store.pipe.execute(
-        "set", b"SET", home(users, user).record(user.id), user.document()[:-1] if document is None else document
+        "set", b"SET", partition(users, user).record(user.id), user.document()[:-1] if document is None else document
     )
     return user
 
@@ -40,7 +40,7 @@ async def test_broken_record_is_an_error_line_and_a_count(
     users: UserRepository, caplog: pytest.LogCaptureFixture, broken
 ) -> None:
     user, before = await created(users), counted("broken")
-    await users.store.pipe.execute("set", b"SET", home(users, user).record(user.id), broken(user))
+    await users.store.pipe.execute("set", b"SET", partition(users, user).record(user.id), broken(user))
     with pytest.raises(RecordBroken):
         await users.get(user.id)
     with pytest.raises(RecordBroken):
@@ -64,7 +64,7 @@ async def test_index_entry_without_a_record_is_logged_counted_and_replaced(
     users: UserRepository, caplog: pytest.LogCaptureFixture, side: pages.Side
 ) -> None:
     made, before = [await created(users) for _ in range(5)], counted("missing")
-    await users.store.pipe.execute("del", b"DEL", home(users, made[2]).record(made[2].id))
+    await users.store.pipe.execute("del", b"DEL", partition(users, made[2]).record(made[2].id))
     edge = "f" * 8 if side is pages.Side.OLDER else "0" * 8
     page = await users.page(4, pages.Position(side, f"{edge}-0000-7000-8000-000000000000"))
     assert ids(page) == [user.id for user in made[::-1] if user is not made[2]]
@@ -76,7 +76,7 @@ async def test_index_entry_without_a_record_is_logged_counted_and_replaced(
 async def test_page_of_many_missing_records_stays_bounded_and_continues(users: UserRepository) -> None:
     made = [await created(users) for _ in range(30)][::-1]
     for user in made[1:-1]:
-        await users.store.pipe.execute("del", b"DEL", home(users, user).record(user.id))
+        await users.store.pipe.execute("del", b"DEL", partition(users, user).record(user.id))
     page = await users.page(2)
     assert ids(page) == [made[0].id]
     assert page.older is not None
@@ -87,14 +87,14 @@ async def test_user_deleted_while_a_page_is_read_is_not_damage(
     users: UserRepository, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stays, goes = await created(users), await created(users)
-    to_its_server = users.store.at(home(users, goes))
+    to_its_server = users.store.at(partition(users, goes))
     execute = to_its_server.execute
 
     def late(operation: str, *words, **options):
         if operation == "documents":
             for words_before in (
-                (b"DEL", home(users, goes).record(goes.id)),
-                (b"ZREM", home(users, goes).index, goes.id),
+                (b"DEL", partition(users, goes).record(goes.id)),
+                (b"ZREM", partition(users, goes).index, goes.id),
             ):
                 execute("late", *words_before)
         return execute(operation, *words, **options)
@@ -108,7 +108,7 @@ async def test_user_deleted_while_a_page_is_read_is_not_damage(
 async def test_broken_record_can_be_replaced(users: UserRepository, legible: bool) -> None:
     user = await created(users)
     bad = user.document().replace(b'"user"', b"7") if legible else b"{bad"
-    await users.store.pipe.execute("set", b"SET", home(users, user).record(user.id), bad)
+    await users.store.pipe.execute("set", b"SET", partition(users, user).record(user.id), bad)
     email = fresh_email()
     document = await users.update(user.id, to(name="Grace", email=email, role="admin"), replaces=True)
     now = User.from_document(document)
@@ -122,7 +122,7 @@ async def test_broken_record_can_be_replaced(users: UserRepository, legible: boo
     assert abs(datetime.fromisoformat(now.created_at) - at) < timedelta(milliseconds=2)
     assert await users.find(email) == await users.get(user.id) == document
     if legible:
-        assert await users.store.pipe.execute("get", b"GET", home(users, user.email).claim(user.email)) is None
+        assert await users.store.pipe.execute("get", b"GET", partition(users, user.email).claim(user.email)) is None
 
 
 async def test_broken_record_can_be_deleted(users: UserRepository) -> None:
@@ -135,8 +135,8 @@ async def test_broken_record_can_be_deleted(users: UserRepository) -> None:
 
 async def test_stale_claim_finds_nobody(users: UserRepository, caplog: pytest.LogCaptureFixture) -> None:
     user, before = await created(users), counted("claim")
-    former = next(email for email in iter(fresh_email, "") if home(users, email) is home(users, user))
-    await users.store.pipe.execute("set", b"SET", home(users, former).claim(former), user.id)
+    former = next(email for email in iter(fresh_email, "") if partition(users, email) is partition(users, user))
+    await users.store.pipe.execute("set", b"SET", partition(users, former).claim(former), user.id)
     assert await users.find(former) is None
     assert await users.find(user.email) == user.document()
     assert user.id in caplog.text
@@ -148,7 +148,7 @@ async def test_claim_of_another_user_outlives_a_change_of_email_and_a_delete(use
     other = await created(users)
     for write in (lambda user: users.update(user.id, to(email=fresh_email())), lambda user: users.delete(user.id)):
         user = await created(users)
-        claim = home(users, user.email).claim(user.email)
+        claim = partition(users, user.email).claim(user.email)
         await users.store.pipe.execute("set", b"SET", claim, other.id)
         await write(user)
         assert await users.store.pipe.execute("get", b"GET", claim) == other.id.encode()
@@ -156,7 +156,7 @@ async def test_claim_of_another_user_outlives_a_change_of_email_and_a_delete(use
 
 async def test_write_on_an_index_of_another_type_leaves_nothing(users: UserRepository) -> None:
     email = fresh_email()
-    index = home(users, email).index
+    index = partition(users, email).index
     await users.store.pipe.execute("set", b"SET", index, "x")
     with pytest.raises(StoreError) as caught:
         await users.create("Ada", email, "user")
@@ -166,7 +166,7 @@ async def test_write_on_an_index_of_another_type_leaves_nothing(users: UserRepos
 
 async def test_delete_on_an_index_of_another_type_deletes_nothing(users: UserRepository) -> None:
     user = await created(users)
-    await users.store.pipe.execute("set", b"SET", home(users, user).index, "x")
+    await users.store.pipe.execute("set", b"SET", partition(users, user).index, "x")
     with pytest.raises(StoreError):
         await users.delete(user.id)
     assert await users.find(user.email) == await users.get(user.id) == user.document()
@@ -185,8 +185,8 @@ async def test_reads_are_served_while_writes_are_paused(users: UserRepository) -
 
 async def test_writes_refuse_a_store_of_another_layout(users: UserRepository) -> None:
     user = await created(users)
-    homes, epoch = users.store.layout.partitions, users.store.layout.epoch
-    for each in homes:
+    partitions, epoch = users.store.layout.partitions, users.store.layout.epoch
+    for each in partitions:
         await users.store.pipe.execute("set", b"SET", each.epoch, "2")
     writes = (
         users.create("Eve", fresh_email(), "user"),
@@ -196,7 +196,7 @@ async def test_writes_refuse_a_store_of_another_layout(users: UserRepository) ->
     for write in writes:
         with pytest.raises(StoreUnavailable, match=r"epoch|PARTITIONS"):
             await write
-    for each in homes:
+    for each in partitions:
         await users.store.pipe.execute("set", b"SET", each.epoch, epoch)
     assert await users.get(user.id) == user.document()
     await users.delete(user.id)

@@ -23,7 +23,7 @@ from users_site.tests.repository.people import email_in, ids, swept, to
 
 pytestmark = pytest.mark.slow
 
-HOME, NEW, OLD = 3, 4, 5
+OWN, NEW, OLD = 3, 4, 5
 """The partitions: of the user, of its new email, of the email it has."""
 
 TIMEOUT = 0.3
@@ -53,13 +53,13 @@ class Shard:
 
 
 class Shards:
-    """The stores of all partitions: HOME, NEW and OLD have their own, the others share the last one."""
+    """The stores of all partitions: OWN, NEW and OLD have their own, the others share the last one."""
 
     def __init__(self, shards: list[Shard]) -> None:
         self.shards = shards
         self.partitions = Layout(16).partitions
         self.slots = {
-            slot_of(self.partitions[n].index): shard for n, shard in zip((HOME, NEW, OLD), shards, strict=False)
+            slot_of(self.partitions[n].index): shard for n, shard in zip((OWN, NEW, OLD), shards, strict=False)
         }
 
     def of(self, key: str) -> Shard:
@@ -145,9 +145,9 @@ def lose(users: UserRepository, step: str) -> None:
     router.step, router.before, router.after = step, Shard.detach, Shard.fail_over
 
 
-async def far_user(users: UserRepository) -> User:
-    """Lives in HOME, with an email of OLD."""
-    user = User.from_document((await users.create("Ada", email_in(users, HOME), "user"))[0])
+async def cross_partition_user(users: UserRepository) -> User:
+    """Lives in OWN, with an email of OLD."""
+    user = User.from_document((await users.create("Ada", email_in(users, OWN), "user"))[0])
     email = email_in(users, OLD)
     return User.from_document(await users.update(user.id, to(email=email), email=email))
 
@@ -198,7 +198,7 @@ async def through(
 @pytest.mark.parametrize("step", CHANGE)
 async def test_change_of_email(shards: Shards, process: Callable[[], UserRepository], fault: str, step: str) -> None:
     users, other = process(), process()
-    user, email = await far_user(users), email_in(users, NEW)
+    user, email = await cross_partition_user(users), email_in(users, NEW)
     await through(shards, users, other, fault, step, lambda: users.update(user.id, to(email=email), email=email))
     for address in (email, user.email):
         await taken_or_made(other, address)
@@ -211,7 +211,7 @@ async def test_delete_of_a_far_user(
     shards: Shards, process: Callable[[], UserRepository], fault: str, step: str
 ) -> None:
     users, other = process(), process()
-    user = await far_user(users)
+    user = await cross_partition_user(users)
     await through(shards, users, other, fault, step, lambda: users.delete(user.id))
     await taken_or_made(other, user.email)
     await require_sound(other)

@@ -97,10 +97,12 @@ async def test_entry_of_a_later_version_is_neither_a_conflict_nor_a_new_user(
 
 async def test_entries_of_earlier_versions_are_answers(process: Process) -> None:
     users = process(partitions=1)
-    email, home = email_in(users, 0), users.store.layout.of_key("a-key", "")
+    email, partition = email_in(users, 0), users.store.layout.of_key("a-key", "")
     document = User(UNKNOWN, "Ada", email, "user", "then", "then").document()
     for entry in (document, b""):
-        await users.store.execute(home, "set", b"SET", home.idempotency("a-key"), request().fingerprint + entry)
+        await users.store.execute(
+            partition, "set", b"SET", partition.idempotency("a-key"), request().fingerprint + entry
+        )
         if entry:
             assert await users.create("Ada", email, "user", request()) == (document, True)
         else:

@@ -28,7 +28,7 @@ def test_tags_are_spread_evenly_over_the_slots() -> None:
     with valkey("cluster-enabled yes", f"cluster-port {free_port()}") as node:
         slots = [node.command("CLUSTER", "KEYSLOT", f"{{{tag}}}:ids") for tag in TAGS]
     for number in (16, 64):
-        used = [slots[TAGS.index(home.tag)] for home in Layout(number).partitions]
+        used = [slots[TAGS.index(partition.tag)] for partition in Layout(number).partitions]
         assert [slot * number // SLOTS for slot in used] == list(range(number))
         for primaries in (3, 4, 5, 6, 8, 16):
             shares = [sum(slot * primaries // SLOTS == owner for slot in used) for owner in range(primaries)]

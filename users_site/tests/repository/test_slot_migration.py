@@ -30,13 +30,13 @@ def moved(owner: Valkey, target: str, slot: int) -> str:
 
 async def test_users_are_served_and_kept_when_a_move_fails_and_when_it_succeeds() -> None:
     layout = Layout(16)
-    home = layout.partitions[PARTITION]
-    slot, made = slot_of(home.index), set[str]()
+    partition = layout.partitions[PARTITION]
+    slot, made = slot_of(partition.index), set[str]()
     with cluster("repl-timeout 2") as nodes:
         owner = next(node for node in nodes.all if nodes.serves(node, slot))
         target = next(node for node in nodes.all if node not in {owner, nodes.replica})
         target_id = node_id(target)
-        pipe = connect(Address.from_url(nodes.url), home.index, Options(10.0, 10.0))
+        pipe = connect(Address.from_url(nodes.url), partition.index, Options(10.0, 10.0))
         users = UserRepository(Store(pipe, layout=layout))
 
         async def write() -> None:

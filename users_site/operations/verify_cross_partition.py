@@ -1,5 +1,5 @@
-"""Findings about users whose email belongs to another partition (repository/far.py). No script sees both partitions: each
-suspect is read again, and dropped by comparing."""
+"""Findings about users whose email belongs to another partition (repository/cross_partition.py). No script sees both
+partitions: each suspect is read again, and dropped by comparing."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from users_site.repository import scripts
 from users_site.repository.claims import FAR, holder_of
 
 
-class FarFindings:
+class CrossPartitionFindings:
     """With `repair`, what is found is fixed when it is yielded."""
 
     def __init__(self, bulk: Bulk, *, repair: bool) -> None:
@@ -23,13 +23,13 @@ class FarFindings:
         for key, claim in held:
             if not self._holds(key, claim) and self.bulk.read([key.raw])[0] == claim and not self._holds(key, claim):
                 if self.repair:
-                    self.bulk.script("verify", scripts.SETTLE, key.home, [key.raw], claim, "")
+                    self.bulk.script("verify", scripts.SETTLE, key.partition, [key.raw], claim, "")
                 yield Finding(Kind.CLAIM_STALE, text(key.raw), f"it names {text(claim)}")
 
     def record(self, key: Key, user_id: str, email: str) -> Iterator[Finding]:
         """A record whose claim, in the email's partition, is not its own."""
-        home = self.bulk.layout.of_email(email)
-        claim = home.claim(email)
+        partition = self.bulk.layout.of_email(email)
+        claim = partition.claim(email)
         before = self.bulk.read([claim])[0] or b""
         document = self.bulk.read([key.raw])[0]
         if before[:36] == user_id.encode():
@@ -47,14 +47,14 @@ class FarFindings:
         user_id, token = canonical(holder_of(claim)), claim[37:]
         if user_id is None:
             return False
-        home, layout = self.bulk.layout.of(user_id), self.bulk.layout
-        document, intent = self.bulk.read([home.record(user_id), home.intent(user_id)])
+        partition, layout = self.bulk.layout.of(user_id), self.bulk.layout
+        document, intent = self.bulk.read([partition.record(user_id), partition.intent(user_id)])
         if intent is not None and intent == token:
             return True
         email = email_of(document) if document is not None else ""
         return document is not None and layout.of_email(email).claim(email).encode() == key.raw
 
 
-def is_far_claim(claim: bytes) -> bool:
+def is_cross_partition_claim(claim: bytes) -> bool:
     """Whether a claim names a user of another partition."""
     return claim[36:37] == b" "

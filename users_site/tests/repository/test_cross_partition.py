@@ -149,12 +149,12 @@ async def test_sweeper_drops_a_suspect_that_is_no_text(process: Process) -> None
     """It must not keep the sweeper from the others."""
     users = process()
     user, far, elsewhere = await user_in(users, 3), email_in(users, 4), email_in(users, 5)
-    home = users.store.layout.of_email(far)
-    await users.store.execute(home, "test", b"ZADD", home.suspects, 1, b"\xff")
+    partition = users.store.layout.of_email(far)
+    await users.store.execute(partition, "test", b"ZADD", partition.suspects, 1, b"\xff")
     for email in (far, elsewhere):
         await users.update(user.id, to(email=email), email=email)
     await swept(users)
-    assert await users.store.execute(home, "test", b"ZRANGE", home.suspects, 0, -1) == []
+    assert await users.store.execute(partition, "test", b"ZRANGE", partition.suspects, 0, -1) == []
 
 
 async def test_suspect_is_not_looked_at_before_a_failover_could_take_the_change_back(process: Process) -> None:
@@ -163,9 +163,9 @@ async def test_suspect_is_not_looked_at_before_a_failover_could_take_the_change_
     for number in (4, 5):
         await swept(users)
         await users.update(user.id, to(email=email_in(users, number)))
-    for home in users.store.layout.partitions[4:6]:
-        await Sweeper(users.far).sweep(home, now_ms() + 50_000)
-        assert await users.store.execute(home, "suspects", b"ZCARD", home.suspects) == 1
+    for partition in users.store.layout.partitions[4:6]:
+        await Sweeper(users.cross_partition).sweep(partition, now_ms() + 50_000)
+        assert await users.store.execute(partition, "suspects", b"ZCARD", partition.suspects) == 1
 
 
 async def test_email_of_a_far_user_with_a_broken_record_is_kept(process: Process) -> None:
@@ -180,9 +180,9 @@ async def test_email_of_a_far_user_with_a_broken_record_is_kept(process: Process
 async def test_change_with_an_illegible_token_counts_as_abandoned(process: Process) -> None:
     users = process()
     user, email = await user_in(users, 3), email_in(users, 4)
-    home, claim = users.store.layout.of(user.id), users.store.layout.of_email(email).claim(email)
+    partition, claim = users.store.layout.of(user.id), users.store.layout.of_email(email).claim(email)
     await users.store.pipe.execute("set", b"SET", claim, f"{user.id} x")
-    await users.store.pipe.execute("set", b"SET", home.intent(user.id), "x")
+    await users.store.pipe.execute("set", b"SET", partition.intent(user.id), "x")
     await users.create("Eve", email, "user")
 
 

@@ -37,7 +37,7 @@ PATIENCE_MS = 5_000
 """Age from which a write that another process has begun counts as abandoned: longer than any request is served."""
 
 
-class FarUsers:
+class CrossPartition:
     """Changes of email across partitions. Every method may raise StoreUnavailable."""
 
     def __init__(self, store: Store, patience_ms: int) -> None:
@@ -45,23 +45,23 @@ class FarUsers:
 
     async def update(self, user_id: str, changing: Changing) -> bytes | None:
         """As UserRepository.update; None if the email turns out to belong to the user's own partition."""
-        home = self.store.layout.of(user_id)
+        partition = self.store.layout.of(user_id)
         for attempt in range(ATTEMPTS):
             token = new_token()
-            document = await self._begin(home, user_id, token)
+            document = await self._begin(partition, user_id, token)
             try:
                 change = changing.of(document, user_id)
-                is_far = self.store.layout.of_email(change.changed.email) is not home
-                if is_far and change.moves_email:
+                is_cross_partition = self.store.layout.of_email(change.changed.email) is not partition
+                if is_cross_partition and change.moves_email:
                     await self._claim(change, token)
             except Exception as error:
                 if not isinstance(error, StoreUnavailable):
-                    await self._abort(home, user_id, token)
+                    await self._abort(partition, user_id, token)
                 raise
-            if change.is_none or not is_far:
-                await self._abort(home, user_id, token)
+            if change.is_none or not is_cross_partition:
+                await self._abort(partition, user_id, token)
                 return document if change.is_none else None
-            if await self._commit(home, change, token):
+            if await self._commit(partition, change, token):
                 return change.new_document
             await back_off(attempt)
         raise StoreUnavailable(Reason.BUSY)
@@ -69,8 +69,8 @@ class FarUsers:
     async def find(self, claim: bytes, claim_key: str) -> bytes | None:
         """The document of the user that the claim of another partition names, if the email is theirs."""
         user_id = holder_of(claim)
-        home = self.store.layout.of(user_id)
-        document: bytes | None = await self.store.execute(home, "get", b"GET", home.record(user_id))
+        partition = self.store.layout.of(user_id)
+        document: bytes | None = await self.store.execute(partition, "get", b"GET", partition.record(user_id))
         user = parsed(document, user_id) if document is not None and is_whole(document, user_id.encode()) else None
         is_theirs = user is not None and self.store.layout.of_email(user.email).claim(user.email) == claim_key
         return document if is_theirs else None
@@ -84,12 +84,12 @@ class FarUsers:
             await back_off(attempt)
         raise StoreUnavailable(Reason.BUSY)
 
-    async def _begin(self, home: Partition, user_id: str, token: str) -> bytes:
+    async def _begin(self, partition: Partition, user_id: str, token: str) -> bytes:
         abandoned = b""
         for attempt in range(ATTEMPTS):
-            key_list = [home.record(user_id), home.intent(user_id)]
+            key_list = [partition.record(user_id), partition.intent(user_id)]
             outcome, *found = await self.store.write(
-                home, "begin", scripts.BEGIN, key_list, token, abandoned, INTENT_SECONDS
+                partition, "begin", scripts.BEGIN, key_list, token, abandoned, INTENT_SECONDS
             )
             if outcome == b"begun":
                 document: bytes = found[0]
@@ -102,8 +102,8 @@ class FarUsers:
                 await back_off(attempt)
         raise StoreUnavailable(Reason.BUSY)
 
-    async def _abort(self, home: Partition, user_id: str, token: str) -> None:
-        await self.store.write(home, "abort", scripts.ABORT, [home.intent(user_id)], token)
+    async def _abort(self, partition: Partition, user_id: str, token: str) -> None:
+        await self.store.write(partition, "abort", scripts.ABORT, [partition.intent(user_id)], token)
 
     async def _claim(self, change: Change, token: str) -> None:
         """Raises EmailTaken."""
@@ -125,12 +125,12 @@ class FarUsers:
                 raise EmailTaken
         raise StoreUnavailable(Reason.BUSY)
 
-    async def _commit(self, home: Partition, change: Change, token: str) -> bool:
+    async def _commit(self, partition: Partition, change: Change, token: str) -> bool:
         """Whether the change was made; if the user has changed meanwhile, it was not. Raises UserNotFound."""
         user_id = change.user.id
-        key_list = [home.record(user_id), home.intent(user_id), home.claim(change.user.email)]
+        key_list = [partition.record(user_id), partition.intent(user_id), partition.claim(change.user.email)]
         args = (token, version(change.document), change.new_document, user_id)
-        outcome = await self.store.write(home, "update", scripts.COMMIT, key_list, *args)
+        outcome = await self.store.write(partition, "update", scripts.COMMIT, key_list, *args)
         if change.moves_email:
             with suppress(RepositoryError):  # the record has decided; who meets the claims asks it
                 await self._settle(change, token, is_made=outcome == b"committed")

@@ -34,7 +34,7 @@ async def test_user_moves_through_partitions_and_back(process: Process) -> None:
     assert await users.store.count() == 7
 
 
-async def test_far_user_keeps_the_email_against_others(process: Process) -> None:
+async def test_a_cross_partition_user_keeps_the_email_against_others(process: Process) -> None:
     users = process()
     user, other, neighbour = await user_in(users, 3), await user_in(users, 5), await user_in(users, 4)
     email = email_in(users, 4)
@@ -61,7 +61,7 @@ async def test_deleted_far_user_frees_the_email_and_leaves_nothing(process: Proc
     assert await leftovers(users) == []
 
 
-async def test_far_user_changes_other_fields(process: Process) -> None:
+async def test_a_cross_partition_user_changes_other_fields(process: Process) -> None:
     users = process()
     user, email = await user_in(users, 3), email_in(users, 4)
     await users.update(user.id, to(email=email))

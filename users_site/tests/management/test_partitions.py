@@ -124,7 +124,9 @@ def damaged(redis: Redis, settings: Any, own_store: Store) -> User:
     return user
 
 
-def test_a_cross_partition_user_without_a_claim_gets_it_back(run: Run, redis: Redis, settings: Any, own_store: Store) -> None:
+def test_a_cross_partition_user_without_a_claim_gets_it_back(
+    run: Run, redis: Redis, settings: Any, own_store: Store
+) -> None:
     user = damaged(redis, settings, own_store)
     claim = LAYOUT.of_email(user.email).claim(user.email)
     assert redis.getdel(claim) == f"{user.id} far".encode()

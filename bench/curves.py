@@ -1,4 +1,5 @@
-"""Mermaid charts of the figures of `bench.scale --results FILE`, as ratios to one partition: `python -m bench.curves FILE`."""
+"""Mermaid charts of the figures of `bench.scale --results FILE`, as ratios to one partition, on the most
+primaries: `python -m bench.curves FILE`."""
 
 import json
 import sys
@@ -26,7 +27,7 @@ def chart(figures: Figures, names: tuple[str, ...]) -> str:
 
 
 def main() -> None:
-    figures = Figures(json.loads(Path(sys.argv[1]).read_text()))
+    figures = Figures(json.loads(Path(sys.argv[1]).read_text()), max)
     sys.stdout.write("\n".join(chart(figures, names) for names in CHARTS))
 
 

@@ -5,11 +5,13 @@ measured, and the rules carried on. The rules:
 
 - Memory, loading and forking of a primary grow with its users; the bytes of a user do not depend on their number.
 - A page costs a fixed part and one for each command: one for each partition, and one for each that has a user on the page.
+  The rule is compared on the fewest primaries, and carried on from the most.
 - A process has one connection to each primary, and one more to ask for the map of a cluster.
 """
 
 import json
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +25,21 @@ PAGE, DAY, GIB = 20, 86_400, 2**30
 
 
 class Figures:
-    """What was measured, by name, users and partitions."""
+    """What was measured at the most users, by name and partitions, these on as many primaries as `choose` takes."""
 
-    def __init__(self, measured: dict[str, Any]) -> None:
-        self.rows, self.users, self.partitions = measured["rows"], measured["users"], measured["partitions"]
+    def __init__(self, measured: dict[str, Any], choose: Callable[[Iterable[int]], int]) -> None:
+        self.rows, columns = measured["rows"], [tuple(column) for column in measured["columns"]]
+        self.users = max(users for users, _, _ in columns)
+        primaries = choose([nodes for _, _, nodes in columns if nodes] or [0])
+        self.columns = {
+            partitions: i
+            for i, (users, partitions, nodes) in enumerate(columns)
+            if users == self.users and nodes in {0, primaries}
+        }
+        self.partitions = sorted(self.columns)
 
     def of(self, name: str, partitions: int) -> float:
-        """At the most users."""
-        column = (len(self.users) - 1) * len(self.partitions) + self.partitions.index(partitions)
-        return float(self.rows[name][column])
+        return float(self.rows[name][self.columns[partitions]])
 
     def page(self, name: str, partitions: int) -> float:
         """By the line through the costs of the fewest partitions and the second fewest."""
@@ -47,7 +55,7 @@ def commands(partitions: int) -> float:
 
 def checked(figures: Figures) -> list[list[str]]:
     """The rules against figures that they were not made from."""
-    most, users = figures.partitions[-1], figures.users[-1]
+    most, users = figures.partitions[-1], figures.users
     rows: list[tuple[str, float, float]] = [
         (f"{name} over {most} partitions, µs", figures.page(name, most), figures.of(name, most))
         for name in ("pages", "pages, store")
@@ -92,10 +100,12 @@ def table(head: str, rows: list[list[str]]) -> str:
 
 
 def main() -> None:
-    figures = Figures(json.loads(Path(sys.argv[1]).read_text()))
-    sys.stdout.write(table("rule | model | measured | ratio", checked(figures)) + "\n")
+    measured = json.loads(Path(sys.argv[1]).read_text())
+    sys.stdout.write(table("rule | model | measured | ratio", checked(Figures(measured, min))) + "\n")
     head = "users | partitions | primaries | a primary | fork | load | a slot | its claims | pages/s of the stores"
-    sys.stdout.write(table(f"{head} | pages/s a core | connections to a primary | keys of a day", carried(figures)))
+    sys.stdout.write(
+        table(f"{head} | pages/s a core | connections to a primary | keys of a day", carried(Figures(measured, max)))
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """What users and partitions cost: CPU per request, store memory, seeding and export, relative to the first numbers of both.
 
-Partitions beyond one lie in a cluster of `--primaries`. All stores stand at once and are loaded in turn. Below each operation
-is its floor: the bare commands, 32 operations in a write, CPU of client and store.
+Partitions beyond one lie in a cluster, one for each of `--primaries`. All stores stand at once and are loaded in turn. Below
+each operation is its floor: the bare commands, 32 operations in a write, CPU of client and store.
 The wheel's server has glibc's malloc, which costs more in a large heap; measure the one that you run with REDIS_SERVER=….
 
-python -m bench.scale [--users 1000000] [--partitions 1,16,64] [--primaries 4] [--rounds 3]; exits 1 above a target
+python -m bench.scale [--users 1000000] [--partitions 1,16,64] [--primaries 1,4] [--rounds 3]; exits 1 above a target
 """
 
 import json
@@ -45,15 +45,16 @@ class Way(NamedTuple):
 
     users: int
     partitions: int
+    primaries: int
     sample: list[User]
     pair: processes.Pair
     lines: dict[str, Path]
 
 
 def way(stack: ExitStack, users: int, partitions: int, primaries: int) -> tuple[Way, dict[str, float]]:
-    """A seeded store, and what seeding and export reported."""
+    """A seeded store, and what seeding and export reported; no primaries: a server without a cluster."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    pair = stack.enter_context(processes.pair(folder, 0 if partitions == 1 else primaries, partitions))
+    pair = stack.enter_context(processes.pair(folder, primaries, partitions))
     before, export, few = used_bytes(pair), folder / "users.ndjson", max(1, users // 10)
     seed(pair, few)
     tenth = used_bytes(pair)
@@ -76,7 +77,7 @@ def way(stack: ExitStack, users: int, partitions: int, primaries: int) -> tuple[
         "exported a second": users / exported["seconds"],
         **of_a_primary(stores(pair)[0]),
     }
-    return Way(users, partitions, sample, pair, lines), figures
+    return Way(users, partitions, primaries, sample, pair, lines), figures
 
 
 def seed(pair: processes.Pair, count: int) -> float:
@@ -153,14 +154,15 @@ def loaded(at: Way, scenario: str, args: Any) -> dict[str, float]:
 def main() -> int:
     options = parser(__doc__, seconds=3, rounds=3, users="1000000")
     options.add_argument("--partitions", default="1,16,64")
-    options.add_argument("--primaries", type=int, default=4)
+    options.add_argument("--primaries", default="4")
     options.add_argument("--results", type=Path, help="a JSON file for the figures")
     args = options.parse_args()
-    users, partitions = (list(map(int, text.split(","))) for text in (args.users, args.partitions))
+    users, partitions, primaries = (
+        list(map(int, text.split(","))) for text in (args.users, args.partitions, args.primaries)
+    )
+    kinds = [(count, nodes) for count in partitions for nodes in (primaries if count > 1 else [0])]
     with ExitStack() as stack:
-        ways, found = zip(
-            *(way(stack, *numbers, args.primaries) for numbers in product(users, partitions)), strict=True
-        )
+        ways, found = zip(*(way(stack, number, *kind) for number, kind in product(users, kinds)), strict=True)
         rounds: list[list[dict[str, float]]] = []
         for _ in range(args.rounds):
             rounds.append([{} for _ in ways])
@@ -171,9 +173,10 @@ def main() -> int:
     rows += [
         (name, [statistics.median(one[i][name] for one in rounds) for i in range(len(ways))]) for name in rounds[0][0]
     ]
-    head = [f"{at.users:,} in {at.partitions}" for at in ways]
+    head = [f"{at.users:,} in {at.partitions}" + (f" on {at.primaries}" if at.primaries else "") for at in ways]
     if args.results:
-        figures = {"machine": machine(), "users": users, "partitions": partitions, "primaries": args.primaries}
+        columns = [(at.users, at.partitions, at.primaries) for at in ways]
+        figures = {"machine": machine(), "columns": columns}
         args.results.write_text(json.dumps(figures | {"rows": dict(rows)}, indent=1) + "\n")
     return report(head, rows, [TARGETS.get(at.partitions, {}) if at.users == users[0] else {} for at in ways])
 

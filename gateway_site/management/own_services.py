@@ -77,7 +77,7 @@ def _calls(module: str) -> list[tuple[ast.Module, ast.Call, str]]:
     found = []
     for file in sorted(file for folder in ("common", module) for file in (ROOT / folder).rglob("*.py")):
         source = file.read_text(encoding="utf-8")
-        if "tests" not in file.parts and any(word in source for word in ("environment.", *SERIES)):
+        if "tests" not in file.relative_to(ROOT).parts and any(word in source for word in ("environment.", *SERIES)):
             tree = ast.parse(source)
             calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
             literal = [call for call in calls if call.args and isinstance(call.args[0], ast.Constant)]

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 from django.core.management import CommandError, call_command
 
-from gateway_site.management.own_services import PATHS, own_services
+from gateway_site.management.own_services import PATHS, _calls, own_services
 from packages.preflight import Environment, check, read
 from packages.preflight.tests.mutants import Objects
 from tools.processes.service import Service
@@ -167,6 +167,12 @@ def test_services_are_described_by_their_code():
     assert users.metrics["users_total"] == frozenset()
     assert users.reads("SECRET_KEY_FILE")
     assert not users.reads("SECRET_KEYS")
+
+
+def test_a_checkout_in_a_folder_of_tests_is_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "tests").symlink_to(ROOT)
+    monkeypatch.setattr("gateway_site.management.own_services.ROOT", tmp_path / "tests")
+    assert _calls.__wrapped__("users_site")
 
 
 def test_settings_are_those_of_the_pod():

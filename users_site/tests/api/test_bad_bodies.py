@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests import wire
+from tools.processes.service import Service
 from users_site.tests.api.client import JSON, Users, faulty_fields, fresh_email, problem
 
 MALFORMED = {
@@ -107,6 +109,7 @@ def test_unknown_field_of_any_name_is_400(users: Users, field: str) -> None:
         "multipart/form-data; boundary=x",
         "application/json; charset=utf-16",
         "application/json;charset=latin-1",
+        "application/json; charset=utf-80",
         "application/merge-patch+json",
         "application/xml",
         "*/*",
@@ -128,6 +131,13 @@ def test_compressed_body_is_415_and_says_what_is_read(users: Users, coding: str)
     assert answer.headers["accept-encoding"] == "identity"
 
 
+@pytest.mark.parametrize("types", [("application/json", "text/plain"), ("text/plain", "application/json")])
+def test_two_content_types_are_415(users_service: Service, types: tuple[str, str]) -> None:
+    fields = [f"Content-Type: {each}" for each in types]
+    answer = wire.exchange(users_service.port, wire.get("/users", *fields, "Content-Length: 2", method="POST") + b"{}")
+    assert (answer.status, answer.json()["code"]) == (415, "unsupported-media-type")
+
+
 def test_no_content_type_is_415(users: Users) -> None:
     problem(users.request("POST", data=b"{}"), 415, "unsupported-media-type", "/users")
 
@@ -140,7 +150,8 @@ def test_no_content_type_is_415(users: Users) -> None:
         "application/json; charset=utf-8",
         'application/json;charset="UTF-8"',
         "application/json ; charset=UTF-8",
-        "application/json; profile=x",
+        "application/json; charset=utf8",
+        'application/json; profile="charset=latin-1"',
     ],
 )
 def test_json_is_accepted_in_every_spelling(users: Users, content_type: str) -> None:

@@ -147,13 +147,16 @@ class ApiKeys:
         KEY_FILE_READS.labels("ok").inc()
         notices.warn("AUTH_API_KEYS_FILE was read again", keys=len(self._entries))
 
-    def _version(self) -> tuple[int, int, int] | None:
-        """Differs after a change; None without a file. Read before the file: a change in between shows up later."""
+    def _version(self) -> tuple[int, ...] | None:
+        """Differs after a change; None without a file. Read before the file: a change in between shows up later.
+
+        A file whose keys have scopes that no route has yet is refused: new scopes are a change, too."""
         try:
             found = self._path.stat()
         except OSError:
             return None
-        return found.st_ctime_ns, found.st_ino, found.st_size  # ctime: nobody can set it, and it covers permissions
+        # ctime: nobody can set it, and it covers permissions
+        return found.st_ctime_ns, found.st_ino, found.st_size, len(self._scopes)
 
     def _read(self) -> dict[bytes, Entry]:
         with self._path.open("rb") as file:

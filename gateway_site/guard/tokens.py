@@ -66,7 +66,7 @@ class Verified:
 class Tokens:
     """Verifies the tokens of one issuer for one audience. `scope_claims`: the first that a token has is its scopes.
 
-    Of a token's scopes only `known_scopes` count.
+    Of a token's scopes only `known_scopes` count, which may grow.
     """
 
     def __init__(
@@ -83,9 +83,12 @@ class Tokens:
         self._scope_claims, self._known_scopes = scope_claims, known_scopes
         self._cache: OrderedDict[bytes, Verified] = OrderedDict()
         self._cached_bytes = 0
+        self._scopes_at_verification = len(known_scopes)
         self.keys = KeySet(url, changed=self._forget)
 
     async def check(self, token: bytes) -> Principal:
+        if len(self._known_scopes) != self._scopes_at_verification:
+            self._forget()
         verified = self._cache.get(token)
         if verified is None:
             verified = await self._verify(token)
@@ -101,9 +104,10 @@ class Tokens:
             self._cached_bytes -= len(oldest)
 
     def _forget(self) -> None:
-        """A key was withdrawn: every token must be verified again."""
+        """A key was withdrawn, or there are new scopes: every token must be verified again."""
         self._cache.clear()
         self._cached_bytes = 0
+        self._scopes_at_verification = len(self._known_scopes)
 
     async def _verify(self, token: bytes) -> Verified:
         if len(token) > MAX_TOKEN_BYTES:

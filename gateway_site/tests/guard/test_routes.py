@@ -1,13 +1,15 @@
 """Each route has its own scopes and limit."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway_site.guard.api_keys import create
+from gateway_site.guard.api_keys import LOOK_SECONDS, create
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import Issuer, token
+from gateway_site.tests.routes.conftest import eventually
 from tests.recording import Recording
 from tests.serving import Served
 from tests.wire import exchange, get
@@ -61,6 +63,25 @@ def test_a_request_needs_the_scope_of_its_route(gateway: Served, upstream: Recor
             assert answer.status == (403 if scope else 204)
             challenge = [f'Bearer realm="api", error="insufficient_scope", scope="{scope}"'] if scope else []
             assert (answer.values("www-authenticate"), method, path) == (challenge, method, path)
+
+
+def test_a_new_scope_counts_for_credentials_that_had_it_before_its_route(
+    gateway: Served, table: str, tmp_path: Path, key: tuple[str, str], upstream: Recording
+) -> None:
+    """A valid token is cached, and a file of keys with a scope of no route is refused."""
+    upstream.default = b"HTTP/1.1 204 No Content\r\n\r\n"
+    later, line = create("later", frozenset({"wood:read"}), None)
+    (tmp_path / "keys").write_text(f"{key[1]}\n{line}")
+    bearer = f"Authorization: Bearer {token(scope='orders:read wood:read')}"
+    assert exchange(gateway.port, get("/api/orders", bearer)).status == 204
+    time.sleep(LOOK_SECONDS)
+    assert exchange(gateway.port, get("/api/orders", f"X-API-Key: {later}")).status == 401  # reads the file
+    new = tmp_path / "new.yaml"
+    new.write_text(TABLE.format(url=upstream.url) + f'- {{prefix: /api/wood, upstream: "{upstream.url}"}}\n')
+    new.rename(table)
+    for credential in (bearer, f"X-API-Key: {later}"):
+        asked = get("/api/wood", credential)
+        eventually(lambda asked=asked: exchange(gateway.port, asked).status == 204)
 
 
 def test_an_open_route_needs_no_credential(gateway: Served, upstream: Recording, key: tuple[str, str]) -> None:

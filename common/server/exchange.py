@@ -107,6 +107,8 @@ class Exchange:
         names: dict[bytes, Any] = dict(headers)
         is_old = self.scope["http_version"] == "1.0"
         self.is_bodiless = self.scope["method"] == "HEAD" or status in {204, 304}
+        if status == HTTPStatus.NO_CONTENT:
+            headers = [field for field in headers if field[0] != b"content-length"]  # RFC 9110 §8.6
         if not self.is_bodiless:
             if b"content-length" in names:
                 self.left = int(names[b"content-length"])

@@ -84,6 +84,8 @@ class AnswerParser:
     def on_headers_complete(self) -> None:
         status = self._llhttp.get_status_code()
         if status == 101 and self._upgrades and self._llhttp.should_upgrade():
+            if [value.lower() for name, value in self.headers if name == b"upgrade"] != [b"websocket"]:
+                raise BadAnswer("an upgrade to another protocol")  # RFC 6455 §4.1
             self._check_head()
             self.status, self.keep_alive, self.until_close = status, False, True
             return

@@ -90,6 +90,11 @@ def test_an_answer_without_a_body_has_none(gateway: Service, upstream: Recording
     assert got.values("transfer-encoding") == []
 
 
+def test_an_answer_that_can_have_no_length_has_none(gateway: Service, upstream: Recording) -> None:
+    upstream.default = answer("204 No Content", "Content-Length: 0")
+    assert exchange(gateway.port, get("/api/users")).values("content-length") == []
+
+
 def test_a_chunked_answer_arrives_whole(gateway: Service, upstream: Recording) -> None:
     body = b"3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n"
     upstream.default = answer("200 OK", "Transfer-Encoding: chunked", body=body)

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from packages.http_pool import BadAnswer
+from packages.http_pool import BadAnswer, Outgoing
 
-from .hostile import OK, Peer, ask, eventually, get, read
+from .hostile import OK, Peer, always, ask, eventually, get, read
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n"
@@ -69,6 +69,14 @@ async def test_garbage_is_a_bad_answer(hostile, client, wire):
     assert server.url.removeprefix("http://") in str(caught.value)
     await eventually(lambda: upstream.stats == (0, 0, 0))
     assert len(server.seen) == 1, "a bad answer is not retried"
+
+
+@pytest.mark.parametrize("protocol", [b"chat", b"websocket, chat", b"websocket\r\nUpgrade: chat"])
+async def test_an_upgrade_to_another_protocol_is_a_bad_answer(hostile, client, protocol):
+    switched = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n"
+    server = await hostile(always(switched % protocol))
+    with pytest.raises(BadAnswer):
+        await client(server).request(Outgoing("GET", b"/", [], idle=5, upgrades=True), 5)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pytest
 from gateway_site.guard.api_keys import LOOK_SECONDS, create
 from gateway_site.tests.guard.conftest import Start
 from gateway_site.tests.guard.issuer import Issuer, token
-from gateway_site.tests.routes.conftest import eventually
 from tests.recording import Recording
 from tests.serving import Served
 from tests.wire import exchange, get
+from tools.processes.cluster import until
 from tools.processes.store import Store, store
 
 TABLE = """
@@ -81,7 +81,7 @@ def test_a_new_scope_counts_for_credentials_that_had_it_before_its_route(
     new.rename(table)
     for credential in (bearer, f"X-API-Key: {later}"):
         asked = get("/api/wood", credential)
-        eventually(lambda asked=asked: exchange(gateway.port, asked).status == 204)
+        until(lambda asked=asked: exchange(gateway.port, asked).status == 204)
 
 
 def test_an_open_route_needs_no_credential(gateway: Served, upstream: Recording, key: tuple[str, str]) -> None:

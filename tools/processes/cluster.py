@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -150,11 +151,14 @@ def ranges(primaries: int) -> list[tuple[int, int]]:
 
 
 @contextlib.contextmanager
-def cluster(*settings: str, replicas: int = 1, primaries: int = PRIMARIES) -> Iterator[Nodes]:
+def cluster(
+    *settings: str, replicas: int = 1, primaries: int = PRIMARIES, place: Path | None = None
+) -> Iterator[Nodes]:
     """A running cluster; `settings`: more lines of valkey.conf. The first replica follows the owner of the users' slot."""
     with contextlib.ExitStack() as stack:
         count = primaries + replicas
-        nodes = [stack.enter_context(valkey(*SETTINGS, *settings, f"cluster-port {free_port()}")) for _ in range(count)]
+        lines = [(*SETTINGS, *settings, f"cluster-port {free_port()}") for _ in range(count)]
+        nodes = [stack.enter_context(valkey(*each, place=place)) for each in lines]
         made = Nodes(nodes, primaries)
         for i, (first, last) in enumerate(ranges(primaries)):
             nodes[i].command("CLUSTER", "ADDSLOTSRANGE", first, last)

@@ -116,9 +116,9 @@ class Valkey:
 
 
 @contextmanager
-def valkey(*settings: str, **options: Any) -> Iterator[Valkey]:
-    """A running server; killed and removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
+def valkey(*settings: str, place: Path | None = None, **options: Any) -> Iterator[Valkey]:
+    """A running server; killed and removed at the end. Its data are below `place`."""
+    with tempfile.TemporaryDirectory(prefix="valkey-", dir=place) as folder:
         server = Valkey(Path(folder), *settings, **options)
         try:
             server.start()

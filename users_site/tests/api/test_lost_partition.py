@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -15,12 +16,13 @@ from users_site.tests.api.client import Users, fresh_email, problem
 pytestmark = pytest.mark.slow
 
 LAYOUT = Layout(16)
+MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
-    # A busy disk holds up a server that syncs each write: the others must not take it for dead.
-    with cluster("cluster-node-timeout 4000") as nodes:
+    # A busy disk holds up a server that syncs each write, and the others take it for dead.
+    with cluster("cluster-node-timeout 4000", place=MEMORY) as nodes:
         for node in nodes.all:
             node.command("CONFIG", "SET", "appendfsync", "always")
         yield nodes

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from packages.preflight import Environment, Files, Service, Started
 
@@ -71,11 +71,20 @@ print(json.dumps(found))
 """
 
 
+class Metric(NamedTuple):
+    """`kind`: the class of prometheus_client."""
+
+    name: str
+    kind: str
+    meaning: str
+    labels: tuple[str, ...]
+
+
 @cache
-def _calls(module: str) -> list[tuple[ast.Module, ast.Call, str]]:
+def _calls(folder: str) -> list[tuple[ast.Module, ast.Call, str]]:
     """Each call whose first argument is a literal text, in the files that read a setting or declare a metric."""
     found = []
-    for file in sorted(file for folder in ("common", module) for file in (ROOT / folder).rglob("*.py")):
+    for file in sorted((ROOT / folder).rglob("*.py")):
         source = file.read_text(encoding="utf-8")
         if "tests" not in file.relative_to(ROOT).parts and any(word in source for word in ("environment.", *SERIES)):
             tree = ast.parse(source)
@@ -89,24 +98,35 @@ def _settings(module: str) -> frozenset[str]:
     """The names that the code reads through `common.config.environment`, without the file that gives a setting."""
     names = {
         name
-        for _, call, name in _calls(module)
+        for _, call, name in (*_calls("common"), *_calls(module))
         if isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") == "environment"
         if name.isupper() and not name.startswith("OTEL_")
     }
     return frozenset(names - {f"{name}_FILE" for name in names})
 
 
-def _metrics(module: str) -> Iterator[tuple[str, frozenset[str]]]:
-    """Each series that the code declares, and its labels."""
-    for tree, call, name in _calls(module):
+def metrics(folder: str) -> Iterator[Metric]:
+    """What the code in a folder declares: `Counter("name", "meaning", ("label",))`; the labels may be a constant."""
+    for tree, call, name in _calls(folder):
+        kind = getattr(call.func, "id", "")
+        if kind not in SERIES:
+            continue
         labels = next((each.value for each in call.keywords if each.arg in {"labelnames", "labels"}), None)
         labels = call.args[2] if len(call.args) > 2 else labels
         if isinstance(labels, ast.Name):
             assigned = (node for node in tree.body if isinstance(node, ast.Assign))
             labels = next((node.value for node in assigned if getattr(node.targets[0], "id", "") == labels.id), None)
-        names = frozenset(str(each.value) for each in getattr(labels, "elts", ()) if isinstance(each, ast.Constant))
-        for suffix in SERIES.get(getattr(call.func, "id", getattr(call.func, "attr", "")), ()):
-            yield name.removesuffix("_total" if suffix == "_total" else "") + suffix, names
+        yield Metric(name, kind, ast.literal_eval(call.args[1]), ast.literal_eval(labels) if labels else ())
+
+
+def _series(module: str) -> dict[str, frozenset[str]]:
+    """The labels of each series."""
+    found = (*metrics("common"), *metrics(module))
+    return {
+        each.name.removesuffix(suffix) + suffix: frozenset(each.labels)
+        for each in found
+        for suffix in SERIES[each.kind]
+    }
 
 
 @lru_cache(maxsize=256)
@@ -150,9 +170,8 @@ def _start(module: str, environment: Environment, files: Files) -> Started:
 
 
 def _service(name: str, module: str, port: int, timeout: tuple[str, int], **roles: bool) -> Service:
-    metrics, start = dict(_metrics(module)), partial(_start, module)
-    settings = _settings(module)
-    return Service(name, port, settings, start, OTHER_VARIABLES, PATHS, metrics, settings & TABLES, timeout, **roles)
+    settings, start, series = _settings(module), partial(_start, module), _series(module)
+    return Service(name, port, settings, start, OTHER_VARIABLES, PATHS, series, settings & TABLES, timeout, **roles)
 
 
 @cache

@@ -1,28 +1,22 @@
 """`python -m tools.docs.reference`: writes the pages of docs/reference that come from the code (commands, metrics, API)."""
 
-import ast
 import importlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import django
 import yaml
 
+from gateway_site.management.own_services import Metric
+from gateway_site.management.own_services import metrics as declared
 from tools.run.services import further
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "reference"
 GENERATED = "<!-- Generated from the code by `make schema`. -->"
 SITES = {name: f"{name}_site" for name in ("users", "gateway", *further())}
-METRICS = {
-    "Counter": "counter",
-    "Gauge": "gauge",
-    "Histogram": "histogram",
-    "CounterMetricFamily": "counter",
-    "GaugeMetricFamily": "gauge",
-}
 WHERE = {"common": "both", "gateway_site": "gateway", "users_site": "user service"}
 
 COMMANDS_HEAD = f"""\
@@ -111,31 +105,15 @@ def _command(program: str, path: Path) -> str:
 
 
 def metrics() -> str:
-    found = {row for folder in WHERE for path in (ROOT / folder).rglob("*.py") for row in _metrics_of(path, folder)}
-    return METRICS_HEAD + _rows(sorted(found))
+    return METRICS_HEAD + _rows(
+        sorted({_metric(each, where) for folder, where in WHERE.items() for each in declared(folder)})
+    )
 
 
-def _metrics_of(path: Path, folder: str) -> Iterator[tuple[str, ...]]:
-    """Calls like `Counter("name", "meaning", ("label",))`; the labels may be a constant of the module."""
-    if "tests" in path.relative_to(ROOT).parts:
-        return
-    tree = ast.parse(path.read_text("utf-8"))
-    constants = {
-        node.targets[0].id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(
-                func=ast.Name(id=str(call)),
-                args=[ast.Constant(value=str(name)), ast.Constant(value=str(meaning)), *rest],
-            ) if call in METRICS:
-                labels = rest[0] if rest else ast.Tuple([])
-                labels = constants[labels.id] if isinstance(labels, ast.Name) else labels
-                name += "_total" if METRICS[call] == "counter" else ""
-                text = ", ".join(f"`{label}`" for label in ast.literal_eval(labels))
-                yield f"`{name}`", METRICS[call], text, WHERE[folder], meaning
+def _metric(metric: Metric, where: str) -> tuple[str, ...]:
+    kind = metric.kind.removesuffix("MetricFamily").lower()
+    name = f"{metric.name}_total" if kind == "counter" else metric.name
+    return f"`{name}`", kind, ", ".join(f"`{label}`" for label in metric.labels), where, metric.meaning
 
 
 def api() -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from packages.redis_pipe import Word
 from users_site.operations.bulk import WINDOW, Bulk
 from users_site.repository import scripts
-from users_site.repository.claims import FAR
+from users_site.repository.claims import FAR, holder_of
 from users_site.repository.keys import Layout
 
 LOAD_BATCH = 100
@@ -50,13 +50,13 @@ def load(bulk: Bulk, entries: Iterable[Entry], *, stop_at_conflict: bool = False
     def commands() -> Iterator[tuple[list[Entry], tuple[str, bytes]]]:
         for batch, is_cross_partition in batches(bulk.layout, entries):
             if is_cross_partition:
-                others.append(_load_cross_partition(bulk, batch))
+                others.append(_load_cross_partition(bulk, mode, batch))
             else:
                 yield batch, _load_command(bulk, mode, batch)
 
     for batch, (created, unchanged, flat) in bulk.stream("load", commands(), window):
         conflicts = zip(flat[::2], flat[1::2], strict=True)
-        found = [Conflict(batch[int(position) - 1], holder.decode()[:36]) for position, holder in conflicts]
+        found = [Conflict(batch[int(position) - 1], holder_of(holder)) for position, holder in conflicts]
         yield Loaded(batch, created, unchanged, found)
         while others:
             yield others.popleft()
@@ -87,21 +87,21 @@ def _load_command(bulk: Bulk, mode: str, batch: list[Entry]) -> tuple[str, bytes
     return bulk.packed(scripts.LOAD, partition, key_list, *args)
 
 
-def _load_cross_partition(bulk: Bulk, batch: list[Entry]) -> Loaded:
+def _load_cross_partition(bulk: Bulk, mode: str, batch: list[Entry]) -> Loaded:
     """The claims first: a crash leaves some that do not hold."""
     claims = [bulk.layout.of_email(entry.email).claim(entry.email) for entry in batch]
     firm = [f"{entry.id} {FAR}" for entry in batch]
     bulk.pipeline("claim", [("SET", claim, text, "NX") for claim, text in zip(claims, firm, strict=True)])
-    holders = [(holder or b"").decode()[:36] for holder in bulk.read(claims)]
+    holders = [holder_of(holder or b"") for holder in bulk.read(claims)]
     rows = list(zip(batch, holders, strict=True))
     conflicts = [Conflict(entry, holder) for entry, holder in rows if holder != entry.id]
     ours = [entry for entry, holder in rows if holder == entry.id]
-    if not ours:
+    if not ours or (mode == "all" and conflicts):
         return Loaded(batch, 0, 0, conflicts)
     partition = bulk.layout.of(batch[0].id)
     # A record in place of the claim: the script makes none.
     key_list = [partition.index, *(key for entry in ours for key in 2 * [partition.record(entry.id)])]
     args = [word for entry in ours for word in (entry.id, entry.document)]
-    created, unchanged, flat = bulk.script("load", scripts.LOAD, partition, key_list, "rest", *args)
+    created, unchanged, flat = bulk.script("load", scripts.LOAD, partition, key_list, mode, *args)
     conflicts += [Conflict(ours[int(position) - 1], "") for position in flat[::2]]
     return Loaded(batch, created, unchanged, conflicts)

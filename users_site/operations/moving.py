@@ -116,10 +116,9 @@ class Move:
 
     def _require_own_target(self) -> None:
         """The target is empty, or a run of this command has filled it."""
-        if not self.target.call("mark", "EXISTS", self._mark):
-            if count(self.target):
-                raise MoveError(f"{self.target.address} holds users already: name an empty store")
-            self.target.call("mark", "SET", self._mark, str(self.source.address))
+        if not self.target.call("mark", "EXISTS", self._mark) and count(self.target):
+            raise MoveError(f"{self.target.address} holds users already: name an empty store")
+        self.target.call("mark", "SET", self._mark, self._token)
 
     def _hold(self) -> None:
         for partition in self.source.layout.partitions:
@@ -131,6 +130,9 @@ class Move:
             return bool(self.source.client(partition.epoch).execute_command(*words))  # type: ignore[no-untyped-call]
 
     def _collect(self) -> None:
+        # Once another run has finished, the service may write to the target.
+        if self.target.call("mark", "GET", self._mark) != self._token.encode():
+            raise MoveError(f"another run of move_users has begun to fill {self.target.address}: leave it to that one")
         for changes in self._changes:
             for key in known_keys(self.source.layout, changes.take()):
                 (self._changed if key.kind == keys.RECORD else self._entries).add(key.raw)
@@ -196,7 +198,8 @@ class Move:
 def _names_of(layout: Layout, key: Key, entry: bytes) -> list[str]:
     """The keys of an entry in a store of this layout: its own, and over several partitions that of the user it made."""
     if key.kind == keys.MADE:
-        return [layout.of(key.rest.decode()).made(key.rest.decode())]
+        made = canonical(key.rest.decode(errors="replace"))
+        return [layout.of(made).made(made)] if made else []
     name = f"{layout.of_entry(key.rest)}:{keys.IDEMPOTENCY}:{key.rest.decode(errors='surrogateescape')}"
     user_id = canonical(entry[FINGERPRINT_BYTES + 1 :][:36].decode(errors="replace"))
     if layout.count == 1 or user_id is None:
@@ -234,7 +237,14 @@ def layout_of(address: Address) -> Layout:
 
 
 def _records(bulk: Bulk, ids: Sequence[bytes]) -> list[bytes]:
-    return [record(bulk.layout.of(i.decode(errors="replace")), i) for i in ids]
+    return [record(bulk.layout.of(_canonical(user_id)), user_id) for user_id in ids]
+
+
+def _canonical(raw: bytes) -> str:
+    user_id = canonical(raw.decode(errors="replace"))
+    if user_id is None:
+        raise MoveError(f"{text(raw)} is no id of a user: run verify_users first")
+    return user_id
 
 
 def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

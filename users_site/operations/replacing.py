@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from packages.redis_pipe import Reason
+from users_site.identifiers import canonical
 from users_site.operations.bulk import Bulk
 from users_site.operations.documents import email_of
 from users_site.operations.loading import Entry, load
+from users_site.operations.walk import record
 from users_site.repository import scripts
 from users_site.repository.change import ATTEMPTS, version
 from users_site.repository.claims import FAR, holder_of
@@ -34,8 +36,8 @@ def _commands(bulk: Bulk, entries: list[Entry]) -> list[tuple[str, bytes]]:
     records = [partition.record(entry.id) for entry in entries]
     claims = [partition.claim(entry.email) for entry in entries]
     documents, found = bulk.read(records), bulk.read(claims)
-    holders = [holder.decode() if holder else "" for holder in found]
-    theirs = [partition.record(holder) for holder in holders]
+    holders = [holder or b"" for holder in found]
+    theirs = [record(partition, holder) for holder in holders]
     commands = []
     for i, other in enumerate(bulk.read(theirs)):
         current, entry = documents[i], entries[i]
@@ -43,7 +45,7 @@ def _commands(bulk: Bulk, entries: list[Entry]) -> list[tuple[str, bytes]]:
         # A stale claim names a user that is not in conflict.
         is_in_the_way = other is not None and partition.claim(email_of(other)) == claims[i]
         in_the_way, sha1 = (theirs[i], _sha1(other)) if is_in_the_way else (records[i], _sha1(current))
-        key_list = [partition.index, records[i], claims[i], old_claim, in_the_way]
+        key_list: list[str | bytes] = [partition.index, records[i], claims[i], old_claim, in_the_way]
         args = (entry.id, entry.document, _sha1(current), holders[i], sha1)
         commands.append(bulk.packed(scripts.PUT, partition, key_list, *args))
     return commands
@@ -58,10 +60,10 @@ def _replace_in_steps(bulk: Bulk, entry: Entry) -> None:
         current, found = bulk.read([record])[0], bulk.read([claim])[0]
         if current is not None and current != entry.document:
             remove(bulk, [(entry.id, current)])
-        holder = holder_of(found) if found else entry.id
+        holder = canonical(holder_of(found)) if found else entry.id
         if found and holder != entry.id:
-            other = bulk.read([bulk.layout.of(holder).record(holder)])[0]
-            if other is not None and _claim_of(bulk, other) == claim:
+            other = bulk.read([bulk.layout.of(holder).record(holder)])[0] if holder else None
+            if holder and other is not None and _claim_of(bulk, other) == claim:
                 remove(bulk, [(holder, other)])
             bulk.script("settle", scripts.SETTLE, claim_partition, [claim], found, "")
         [loaded] = load(bulk, [entry])

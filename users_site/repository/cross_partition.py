@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from packages.redis_pipe import Reason
 from users_contract.identity import identity
+from users_site.identifiers import canonical
 from users_site.repository import scripts
 from users_site.repository.broken import is_whole, parsed
 from users_site.repository.change import ATTEMPTS, Change, Changing, back_off, version
@@ -68,7 +69,9 @@ class CrossPartition:
 
     async def find(self, claim: bytes, claim_key: str) -> bytes | None:
         """The document of the user that the claim of another partition names, if the email is theirs."""
-        user_id = holder_of(claim)
+        user_id = canonical(holder_of(claim))
+        if user_id is None:
+            return None
         partition = self.store.layout.of(user_id)
         document: bytes | None = await self.store.execute(partition, "get", b"GET", partition.record(user_id))
         user = parsed(document, user_id) if document is not None and is_whole(document, user_id.encode()) else None

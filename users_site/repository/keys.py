@@ -4,7 +4,7 @@
 {tag}:ids              zset     every id at score 0; UUIDv7 ids sort by creation, so pages are ZRANGE … BYLEX
 {tag}:email:<email>    string   id; the claim that keeps the email unique, by its identity
 {tag}:epoch            string   of the layout, absent for 1: the scripts refuse any other
-{tag}:moving           string   only while move_users fills this store: where the users come from
+{tag}:moving           string   only while move_users fills this store: the run that does
 {tag}:idem:<key>       string   fingerprint of the request and its first answer, 24 h; of an authenticated caller the key
                                 is "<digest of the caller> <key>": without one it cannot hold a space
 

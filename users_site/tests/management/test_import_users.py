@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 from redis import Redis
 
 from users_site.models import User
+from users_site.repository.keys import Layout
 from users_site.tests.management.conftest import Argv, Run, a_user, contents, parsed, put
 from users_site.tests.repository.people import PARTITION
 
@@ -185,6 +186,24 @@ def test_replace_does_not_harm_whom_a_stale_claim_names(run: Run, redis: Redis, 
     run("import_users", str(file), on_conflict="replace")
     assert redis.get(PARTITION.record(bystander.id)) == bystander.document()
     run("verify_users")
+
+
+@pytest.mark.parametrize("claim", [b"junk", b"\xff", b"z" * 36 + b" far", b"\xff" * 36 + b" 1-2"])
+@pytest.mark.parametrize("partitions", [1, 16])
+def test_claim_that_names_no_id_is_a_conflict(
+    run: Run, redis: Redis, file: Path, users: list[User], settings: Any, partitions: int, claim: bytes
+) -> None:
+    settings.PARTITIONS, layout = partitions, Layout(partitions)
+    users[3] = a_user(id=a_user(email="former@example.com").id, email="far@example.com")
+    users.sort(key=lambda user: user.id)
+    file.write_bytes(export_of(users))
+    for user in users[7], next(user for user in users if user.email == "far@example.com"):
+        redis.set(layout.of_email(user.email).claim(user.email), claim)
+    with pytest.raises(CommandError, match="is held by"):
+        run("import_users", str(file))
+    assert counts(run("import_users", str(file), on_conflict="skip", format="json"))["skipped"] == 2
+    assert counts(run("import_users", str(file), on_conflict="replace", format="json"))["replaced"] == 2
+    assert "everything agrees" in run("verify_users")
 
 
 def test_two_users_of_a_file_with_one_email_are_a_conflict(

@@ -187,6 +187,40 @@ def test_store_with_users_of_its_own_is_left_alone(run: Run, redis: Redis, targe
     assert not is_held(redis)
 
 
+@pytest.mark.parametrize("partitions", [1, 16])
+@pytest.mark.parametrize("damaged", [b"junk", b"\xff", b"0190"])
+def test_index_entry_or_key_that_names_no_id_stops_it(
+    run: Run, redis: Redis, urls: list[str], settings: Any, damaged: bytes, partitions: int
+) -> None:
+    settings.PARTITIONS = partitions
+    redis.zadd(HOME.index, {b"0" + damaged: 0})
+    redis.set(HOME.records.encode() + b"0" + damaged, "{}")
+    with pytest.raises(CommandError, match="run verify_users"):
+        run("move_users", *urls)
+    redis.delete(HOME.index, HOME.records.encode() + b"0" + damaged)
+    redis.set(HOME.made("").encode() + damaged, b"f" * 32 + b"-", ex=100)
+    run("move_users", *urls)
+
+
+def test_second_run_on_one_target_stops_the_first(
+    run: Run, redis: Redis, target: Redis, urls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(redis, a_user())
+    follow = Move.follow
+
+    def overtaken(self: Move) -> None:
+        monkeypatch.setattr(Move, "follow", follow)
+        run("move_users", *urls)
+        create(target, a_user(email="new@example.com"))  # the service uses the target already
+        self.copy()
+
+    monkeypatch.setattr(Move, "follow", overtaken)
+    with pytest.raises(CommandError, match="another run"):
+        run("move_users", *urls)
+    assert target.zcard(HOME.index) == 2
+    assert is_held(redis)
+
+
 def test_broken_record_stops_it(run: Run, redis: Redis, urls: list[str]) -> None:
     put(redis, a_user(), document=b"{")
     with pytest.raises(CommandError, match="run verify_users first"):

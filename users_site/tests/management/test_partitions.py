@@ -86,6 +86,21 @@ def test_conflicts_of_far_users(
     assert sum(redis.zcard(partition.index) for partition in LAYOUT.partitions) == 40
 
 
+def test_conflict_of_a_far_user_stores_nothing_of_its_batch(
+    run: Run, redis: Redis, tmp_path: Path, settings: Any, own_store: Store
+) -> None:
+    settings.PARTITIONS = 16
+    users = [a_user(id=a_user(email="former@example.com").id, email=f"far{each}@example.com") for each in range(5)]
+    loaded(own_store, users)
+    run("export_users", str(tmp_path / "a"))
+    redis.flushall()
+    holder = a_user(email=users[3].email)
+    loaded(own_store, [holder])
+    with pytest.raises(CommandError, match=f"line 5: .*{holder.id}; nothing of its batch was stored, at least 0 other"):
+        run("import_users", str(tmp_path / "a"))
+    assert sum(redis.zcard(home.index) for home in LAYOUT.partitions) == 1
+
+
 def test_users_are_moved_from_one_partition_to_16_while_the_service_writes(
     run: Run, redis: Redis, own_store: Store, target: Redis, target_store: Store, settings: Any, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from users_site.models import User
 from users_site.repository import pages
-from users_site.repository.errors import RecordBroken, StoreError, StoreUnavailable, UserNotFound
+from users_site.repository.errors import EmailTaken, RecordBroken, StoreError, StoreUnavailable, UserNotFound
 from users_site.repository.users import UserRepository
 from users_site.tests.repository.people import created, fresh_email, ids, leftovers, partition, to, walk
 
@@ -142,6 +142,15 @@ async def test_stale_claim_finds_nobody(users: UserRepository, caplog: pytest.Lo
     assert user.id in caplog.text
     assert former not in caplog.text
     assert counted("claim") == before + 1
+
+
+@pytest.mark.parametrize("claim", [b"junk", b"junk far", b"\xff far", b"z" * 36 + b" far", b"\xff" * 36 + b" 1-2"])
+async def test_claim_that_names_no_id_finds_nobody_and_holds_the_email(users: UserRepository, claim: bytes) -> None:
+    email = fresh_email()
+    await users.store.pipe.execute("set", b"SET", home(users, email).claim(email), claim)
+    assert await users.find(email) is None
+    with pytest.raises(EmailTaken):
+        await users.create("Ada", email, "user")
 
 
 async def test_claim_of_another_user_outlives_a_change_of_email_and_a_delete(users: UserRepository) -> None:

@@ -2,46 +2,36 @@
 
 1. copy     compares every user and stores those that differ; users whom the source no longer has are removed
 2. follow   stores users that were written to meanwhile, until few are left
-3. hold     the source refuses writes: its epoch is a token that expires after HOLD_SECONDS without renewal
+3. hold     the source refuses writes: its epoch is a token that expires after HOLD_SECONDS (hold.py)
 4. finish   the last ones; if the counts are equal the token stays for good, else the hold ends
 
 Each step may be repeated: after an interruption, the next run compares everything again and stores what differs.
 """
 
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from packages.redis_pipe import Address, Script
+from packages.redis_pipe import Address
 from users_site.identifiers import canonical
 from users_site.operations.bulk import READ_BATCH, Bulk
 from users_site.operations.changes import Changes
 from users_site.operations.documents import BadDocument, identify
 from users_site.operations.findings import Key, known_keys, text
+from users_site.operations.hold import Hold
 from users_site.operations.loading import Entry, load
 from users_site.operations.replacing import remove, replace
 from users_site.operations.walk import count, record, walk
 from users_site.repository import keys
 from users_site.repository.entries import FINGERPRINT_BYTES
 from users_site.repository.errors import RepositoryError
-from users_site.repository.keys import Layout, Partition
+from users_site.repository.keys import Layout
 
-HOLD_SECONDS = 10
 FEW = 1000
 """Users left to follow when writes are held: 50 ms."""
 ROUNDS = 100
 """How often users are followed before the source is said to be written to faster than users can be copied."""
 LAST_ID = "g"  # ids are hexadecimal
-
-_KEEP = Script(
-    "keep",
-    """\
--- Keeps a hold for good, if it has not expired meanwhile.
--- KEYS 1 epoch   ARGV 1 token   Answers 1 | 0
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PERSIST', KEYS[1])""",
-)
 
 
 class MoveError(RepositoryError):
@@ -54,7 +44,7 @@ class Move:
     def __init__(self, source: Bulk, target: Bulk) -> None:
         self.source, self.target = source, target
         self.stored = self.removed = 0
-        self._token = f"held by move_users {secrets.token_hex(8)}"
+        self._hold = Hold(source)
         self._changed: set[bytes] = set()
         self._entries: set[bytes] = set()
         self._mark = target.layout.partitions[0].moving
@@ -93,22 +83,18 @@ class Move:
         """
         started = time.monotonic()
         try:
-            self._hold()
+            self._hold.begin()
             self._collect()
             self._settle()
             if (there := count(self.target)) != (users := count(self.source)):
                 raise MoveError(f"the source counts {users:,} users, the target {there:,}: run verify_users on both")
-            if not all(map(self._keep, self.source.layout.partitions)):
+            if not self._hold.keep():
                 raise MoveError("the hold of writes expired: run the command again")
         except BaseException:
-            self.call_off()
+            self._hold.end()
             raise
         self.target.call("unmark", "DEL", self._mark)
         return time.monotonic() - started
-
-    def call_off(self) -> None:
-        """The source takes writes again, if this run holds it."""
-        _release(self.source, self._token)
 
     def close(self) -> None:
         for changes in self._changes:
@@ -118,20 +104,11 @@ class Move:
         """The target is empty, or a run of this command has filled it."""
         if not self.target.call("mark", "EXISTS", self._mark) and count(self.target):
             raise MoveError(f"{self.target.address} holds users already: name an empty store")
-        self.target.call("mark", "SET", self._mark, self._token)
-
-    def _hold(self) -> None:
-        for partition in self.source.layout.partitions:
-            self.source.call("hold", "SET", partition.epoch, self._token, "EX", HOLD_SECONDS)
-
-    def _keep(self, partition: Partition) -> bool:
-        with self.source.errors("keep"):
-            words = _KEEP.whole((partition.epoch,), (self._token,))
-            return bool(self.source.client(partition.epoch).execute_command(*words))  # type: ignore[no-untyped-call]
+        self.target.call("mark", "SET", self._mark, self._hold.token)
 
     def _collect(self) -> None:
         # Once another run has finished, the service may write to the target.
-        if self.target.call("mark", "GET", self._mark) != self._token.encode():
+        if self.target.call("mark", "GET", self._mark) != self._hold.token.encode():
             raise MoveError(f"another run of move_users has begun to fill {self.target.address}: leave it to that one")
         for changes in self._changes:
             for key in known_keys(self.source.layout, changes.take()):
@@ -205,25 +182,6 @@ def _names_of(layout: Layout, key: Key, entry: bytes) -> list[str]:
     if layout.count == 1 or user_id is None:
         return [name]
     return [name, layout.of(user_id).made(user_id)]
-
-
-def release(source: Bulk) -> bool:
-    """Lifts the hold that a finished move left on its source; whether there was one."""
-    return _release(source, keys.HELD.decode())
-
-
-def _release(source: Bulk, held: str) -> bool:
-    """Gives the partitions whose epoch begins with this text their epoch back; whether there were any."""
-    partitions = source.layout.partitions
-    epochs = source.pipeline("release", [("GET", partition.epoch) for partition in partitions])
-    freed = [
-        partition
-        for partition, epoch in zip(partitions, epochs, strict=True)
-        if (epoch or b"").startswith(held.encode())
-    ]
-    for partition in freed:
-        source.call("release", "SET", partition.epoch, source.layout.epoch)
-    return bool(freed)
 
 
 def layout_of(address: Address) -> Layout:

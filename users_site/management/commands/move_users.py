@@ -7,6 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from common.cli.console import add_format
 from users_site.operations import moving
+from users_site.operations.hold import release
 from users_site.operations.moving import Move
 from users_site.operations.store import StoreCommand, address
 from users_site.operations.walk import count as users_in
@@ -40,7 +41,7 @@ Redis 6 or newer; the user of --from needs the rights CLIENT TRACKING and SUBSCR
             source_layout = moving.layout_of(source)
         with self.store(source, source_layout) as old, self.store(target, Layout(settings.PARTITIONS)) as new:
             if options["call_off"]:
-                self.say(f"{source} takes writes again" if moving.release(old) else f"{source} was not held")
+                self.say(f"{source} takes writes again" if release(old) else f"{source} was not held")
                 return
             move = Move(old, new)
             try:

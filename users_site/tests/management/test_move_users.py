@@ -15,6 +15,7 @@ from tools.processes.store import Store
 from users_site.models import User
 from users_site.operations import moving
 from users_site.operations.changes import Changes
+from users_site.operations.hold import Hold
 from users_site.operations.moving import Move
 from users_site.repository.keys import Layout
 from users_site.tests.management.conftest import Argv, Run, a_user, contents, parsed, put
@@ -143,10 +144,10 @@ def test_target_that_does_not_keep_a_change_is_no_finished_move(
 ) -> None:
     user = put(redis, a_user())
 
-    def changed_at_the_last_moment(self: Move) -> None:
+    def changed_at_the_last_moment(self: Hold) -> None:
         redis.set(PARTITION.record(user.id), a_user(id=user.id, email=user.email, name="Eve").document())
 
-    monkeypatch.setattr(Move, "_hold", changed_at_the_last_moment)
+    monkeypatch.setattr(Hold, "begin", changed_at_the_last_moment)
     monkeypatch.setattr(moving, "replace", lambda store, entries: None)
     with pytest.raises(CommandError, match="does not keep"):
         run("move_users", *urls)
@@ -193,12 +194,12 @@ def test_index_entry_or_key_that_names_no_id_stops_it(
     run: Run, redis: Redis, urls: list[str], settings: Any, damaged: bytes, partitions: int
 ) -> None:
     settings.PARTITIONS = partitions
-    redis.zadd(HOME.index, {b"0" + damaged: 0})
-    redis.set(HOME.records.encode() + b"0" + damaged, "{}")
+    redis.zadd(PARTITION.index, {b"0" + damaged: 0})
+    redis.set(PARTITION.records.encode() + b"0" + damaged, "{}")
     with pytest.raises(CommandError, match="run verify_users"):
         run("move_users", *urls)
-    redis.delete(HOME.index, HOME.records.encode() + b"0" + damaged)
-    redis.set(HOME.made("").encode() + damaged, b"f" * 32 + b"-", ex=100)
+    redis.delete(PARTITION.index, PARTITION.records.encode() + b"0" + damaged)
+    redis.set(PARTITION.made("").encode() + damaged, b"f" * 32 + b"-", ex=100)
     run("move_users", *urls)
 
 
@@ -217,7 +218,7 @@ def test_second_run_on_one_target_stops_the_first(
     monkeypatch.setattr(Move, "follow", overtaken)
     with pytest.raises(CommandError, match="another run"):
         run("move_users", *urls)
-    assert target.zcard(HOME.index) == 2
+    assert target.zcard(PARTITION.index) == 2
     assert is_held(redis)
 
 

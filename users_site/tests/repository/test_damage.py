@@ -147,7 +147,7 @@ async def test_stale_claim_finds_nobody(users: UserRepository, caplog: pytest.Lo
 @pytest.mark.parametrize("claim", [b"junk", b"junk far", b"\xff far", b"z" * 36 + b" far", b"\xff" * 36 + b" 1-2"])
 async def test_claim_that_names_no_id_finds_nobody_and_holds_the_email(users: UserRepository, claim: bytes) -> None:
     email = fresh_email()
-    await users.store.pipe.execute("set", b"SET", home(users, email).claim(email), claim)
+    await users.store.pipe.execute("set", b"SET", partition(users, email).claim(email), claim)
     assert await users.find(email) is None
     with pytest.raises(EmailTaken):
         await users.create("Ada", email, "user")

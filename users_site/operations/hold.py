@@ -1,0 +1,54 @@
+"""A store that refuses writes: its epoch is a token, which the scripts refuse."""
+
+import secrets
+
+from packages.redis_pipe import Script
+from users_site.operations.bulk import Bulk
+from users_site.repository.keys import HELD, Partition
+
+HOLD_SECONDS = 10
+
+_KEEP = Script(
+    "keep",
+    """\
+-- Keeps a hold for good, if it has not expired meanwhile.
+-- KEYS 1 epoch   ARGV 1 token   Answers 1 | 0
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PERSIST', KEYS[1])""",
+)
+
+
+class Hold:
+    """Ends after HOLD_SECONDS, unless it is kept. Every method may raise StoreUnavailable, StoreError."""
+
+    def __init__(self, store: Bulk) -> None:
+        self._store = store
+        self.token = f"{HELD.decode()}by move_users {secrets.token_hex(8)}"
+
+    def begin(self) -> None:
+        for partition in self._store.layout.partitions:
+            self._store.call("hold", "SET", partition.epoch, self.token, "EX", HOLD_SECONDS)
+
+    def keep(self) -> bool:
+        """Whether it had not expired."""
+        return all(map(self._keep, self._store.layout.partitions))
+
+    def end(self) -> None:
+        """The store takes writes again, if this hold is in force."""
+        release(self._store, self.token)
+
+    def _keep(self, partition: Partition) -> bool:
+        with self._store.errors("keep"):
+            words = _KEEP.whole((partition.epoch,), (self.token,))
+            return bool(self._store.client(partition.epoch).execute_command(*words))  # type: ignore[no-untyped-call]
+
+
+def release(store: Bulk, held: str = HELD.decode()) -> bool:
+    """Gives the partitions whose epoch begins with this text their epoch back; whether there were any."""
+    partitions = store.layout.partitions
+    epochs = store.pipeline("release", [("GET", partition.epoch) for partition in partitions])
+    pairs = zip(partitions, epochs, strict=True)
+    freed = [partition for partition, epoch in pairs if (epoch or b"").startswith(held.encode())]
+    for partition in freed:
+        store.call("release", "SET", partition.epoch, store.layout.epoch)
+    return bool(freed)

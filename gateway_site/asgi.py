@@ -15,7 +15,7 @@ from common.http.views import View
 from common.observability.json_logging import mask
 from gateway_site import pages, urls
 from gateway_site.forwarding.cache import Cached
-from gateway_site.forwarding.coding import Coded
+from gateway_site.forwarding.compression import Compressed
 from gateway_site.forwarding.headers import FROM_UPSTREAM
 from gateway_site.forwarding.names import look_up
 from gateway_site.forwarding.reload import Reloader
@@ -48,7 +48,7 @@ def build(settings: Any) -> Application:
             max_answer=settings.MAX_ANSWER_BYTES,
         ).serve
         if route.compress:
-            serve = Coded(serve, route.compress, threads).serve
+            serve = Compressed(serve, route.compress, threads).serve
         if route.cache:
             serve = Cached(serve, route.cache, has_credentials=not settings.AUTH).serve
         return guard.protect(route, serve)

@@ -52,7 +52,7 @@ class UserViewSet(AsyncViewSet):
         return problem_of(error)
 
     @property
-    def reached(self) -> tuple[bytes, bytes]:
+    def durability_field(self) -> tuple[bytes, bytes]:
         """The header of every acknowledged write: how durable it is, as DURABILITY asks."""
         return b"x-durability", self.durability.encode()
 
@@ -73,14 +73,17 @@ class UserViewSet(AsyncViewSet):
             fields["name"], fields["email"], fields["role"], idempotency.of(request, fields)
         )
         user_id = document[7:43].decode()  # {"id":"<36 characters>": the field that every document starts with
-        extra: Headers = [self.reached, (b"location", f"{links.collection(request)}/{user_id}".encode("latin-1"))]
+        extra: Headers = [
+            self.durability_field,
+            (b"location", f"{links.collection(request)}/{user_id}".encode("latin-1")),
+        ]
         if replayed:
             extra.append(idempotency.REPLAYED)
         return user_answer(document, 201, extra)
 
     async def retrieve(self, request: Request, id: str) -> RawResponse:
         """One user."""
-        document = await self.users.get(known(id))
+        document = await self.users.get(canonical_id(id))
         tag = etag(document)
         if is_unmodified(request, tag):
             return RawResponse(304, [(b"etag", tag.encode())])
@@ -88,18 +91,18 @@ class UserViewSet(AsyncViewSet):
 
     async def update(self, request: Request, id: str) -> RawResponse:
         """Replaces all fields of a user."""
-        user_id = known(id)
+        user_id = canonical_id(id)
         body = await json_body(request)
 
         def put(user: User) -> User:
             return replace(user, **_user.run_validation(without_unchanged(body, user)))
 
         document = await self.users.update(user_id, put, for_write(request), replaces=True, email=email_in(body))
-        return user_answer(document, extra=[self.reached])
+        return user_answer(document, extra=[self.durability_field])
 
     async def partial_update(self, request: Request, id: str) -> RawResponse:
         """Changes the given fields (RFC 7396: null removes a field, which gives it its default if it has one)."""
-        user_id = known(id)
+        user_id = canonical_id(id)
         patch = await json_body(request, MERGE_TYPES)
         if not isinstance(patch, dict):
             raise ValidationError({"non_field_errors": ["A JSON object is expected."]}, code="invalid")
@@ -110,12 +113,12 @@ class UserViewSet(AsyncViewSet):
             return replace(user, **_user.run_validation(present))
 
         document = await self.users.update(user_id, merge, for_write(request), email=email_in(patch))
-        return user_answer(document, extra=[self.reached])
+        return user_answer(document, extra=[self.durability_field])
 
     async def destroy(self, request: Request, id: str) -> RawResponse:
         """Deletes a user."""
-        await self.users.delete(known(id), for_write(request))
-        return RawResponse(204, [self.reached])
+        await self.users.delete(canonical_id(id), for_write(request))
+        return RawResponse(204, [self.durability_field])
 
 
 def without_unchanged(body: Any, user: User) -> Any:
@@ -131,7 +134,7 @@ def email_in(body: Any) -> str:
     return email.strip() if isinstance(email, str) and len(email) <= EMAIL_MAX else ""
 
 
-def known(text: str) -> str:
+def canonical_id(text: str) -> str:
     """The id in canonical spelling. Raises UserNotFound for other text, without asking the store."""
     user_id = identifiers.canonical(text)
     if user_id is None:

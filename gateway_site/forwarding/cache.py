@@ -9,8 +9,8 @@ from common.http.problem import Problem
 from common.http.request import Request
 from common.http.response import Headers, RawResponse, StreamedResponse
 from common.http.views import View
+from gateway_site.forwarding.cache_store import Entry, Store, directives, entry_of, seconds
 from gateway_site.forwarding.metrics import count_cached
-from gateway_site.forwarding.stored import Entry, Store, directives, entry_of, seconds
 from gateway_site.routes.field_names import CREDENTIALS
 from gateway_site.routes.table import READING, Cache
 

@@ -42,16 +42,16 @@ class Streams:
             self._gauge.dec()
 
 
-async def until_gone(request: Request, answer: Answer) -> Chunks:
+async def until_disconnect(request: Request, answer: Answer) -> Chunks:
     """The body as it arrives, until the client leaves or the server stops."""
 
-    async def gone() -> None:
+    async def disconnected() -> None:
         with suppress(Refusal):  # a malformed request follows: the server closes the connection
             while (await request.receive())["type"] != "http.disconnect":
                 pass
         answer.cut()
 
-    watching = asyncio.create_task(gone())
+    watching = asyncio.create_task(disconnected())
     try:
         async for chunk in answer.chunks():
             yield chunk

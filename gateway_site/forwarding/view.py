@@ -13,8 +13,8 @@ from gateway_site.forwarding.canary import Split
 from gateway_site.forwarding.failures import problem_for
 from gateway_site.forwarding.headers import dropping, end_to_end, forwarded
 from gateway_site.forwarding.service import Service
-from gateway_site.forwarding.streams import Chunks, until_gone
-from gateway_site.forwarding.websocket import SWITCHED, is_asked, passed
+from gateway_site.forwarding.streams import Chunks, until_disconnect
+from gateway_site.forwarding.websocket import SWITCHED, is_upgrade, relayed
 from gateway_site.routes.table import Route
 from packages.http_pool import Answer, Outgoing, UpstreamError
 
@@ -101,9 +101,11 @@ class Forward:
             request.seconds_to_head = time.perf_counter() - request.started
         if answer.status == SWITCHING_PROTOCOLS:
             fields += SWITCHED
-            chunks = service.streams.counted(passed(request, answer, self._max_body, self._max_answer))
+            chunks = service.streams.counted(relayed(request, answer, self._max_body, self._max_answer))
         elif outgoing.idle:
-            chunks = service.streams.counted(answer.chunks() if outgoing.is_streamed else until_gone(request, answer))
+            chunks = service.streams.counted(
+                answer.chunks() if outgoing.is_streamed else until_disconnect(request, answer)
+            )
         elif int(dict(fields).get(b"content-length", b"0")) > self._max_answer:
             await answer.aclose()
             raise _too_large(service)
@@ -125,7 +127,7 @@ class Forward:
         headers += forwarded(proxies.chain(fields, request.peer), request.origin, self._removed)
         headers.append((b"x-request-id", request.request_id.encode("ascii")))
         headers += identity
-        upgrades = self._has_websocket and is_asked(request)
+        upgrades = self._has_websocket and is_upgrade(request)
         idle = self._idle if self._is_stream or upgrades else 0
         return Outgoing(request.method, self._target(request), headers, b"", None, idle, upgrades)
 

@@ -13,12 +13,12 @@ from packages.http_pool import Answer, UpstreamError
 SWITCHED: Headers = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
 
 
-def is_asked(request: Request) -> bool:
+def is_upgrade(request: Request) -> bool:
     """Whether the client asks for a WebSocket, and the server can give it one."""
     return "websocket" in (request.scope.get("extensions") or {})
 
 
-async def passed(request: Request, answer: Answer, most: int, most_down: int) -> Chunks:
+async def relayed(request: Request, answer: Answer, most: int, most_down: int) -> Chunks:
     """The bytes for the client; meanwhile sends those from it. `most`, `most_down`: bytes of a message from and to it.
 
     The gateway sends a Close frame when it stops, after silence, and for a message that is too large.
@@ -47,7 +47,7 @@ async def passed(request: Request, answer: Answer, most: int, most_down: int) ->
 
 async def _sent(request: Request, answer: Answer, frames: Frames) -> Close:
     """Until the client or the server ends; returns what to tell the other end of the connection."""
-    with suppress(UpstreamError):  # `passed` meets it too
+    with suppress(UpstreamError):  # `relayed` meets it too
         with suppress(Refusal):  # the client sends too much at once
             while (message := await request.receive())["type"] == "http.request":
                 try:

@@ -87,10 +87,10 @@ def _entry(fields: list[str], known: Set[str]) -> tuple[str, bytes, Entry]:
     found = _HASH.fullmatch(hashed)
     if found is None:
         raise ValueError("the hash is not sha256: and 64 hexadecimal digits")
-    return identifier, bytes.fromhex(found[1]), Entry(principal("key", name, granted), moment(until))
+    return identifier, bytes.fromhex(found[1]), Entry(principal("key", name, granted), parse_time(until))
 
 
-def moment(text: str) -> float:
+def parse_time(text: str) -> float:
     """Seconds since 1970 of an RFC 3339 time, or infinity for `never`. Raises ValueError."""
     if text == NEVER:
         return inf

@@ -1,4 +1,4 @@
-"""Checks of an answer against the contract; a failure is a Disappointment of one line."""
+"""Checks of an answer against the contract; a failure is one line."""
 
 from typing import Any
 
@@ -7,29 +7,29 @@ import requests
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
 
 
-class Disappointment(Exception):
+class ContractViolation(Exception):
     """An answer breaks the contract."""
 
 
 def require(condition: object, text: str) -> None:
-    """Raises Disappointment unless `condition` holds."""
+    """Raises ContractViolation unless `condition` holds."""
     if not condition:
-        raise Disappointment(text)
+        raise ContractViolation(text)
 
 
 def require_status(answer: requests.Response, status: int) -> None:
-    """Raises Disappointment, with code and request ID of a problem."""
+    """Raises ContractViolation, with code and request ID of a problem."""
     if answer.status_code == status:
         return
     problem = as_object(answer)
     more = f", {problem['code']}, request_id {problem.get('request_id')}" if "code" in problem else ""
     if answer.status_code in {401, 403}:
         more += ": set SMOKE_API_KEY or SMOKE_AUTHORIZATION to a credential with users:read and users:write"
-    raise Disappointment(f"{answer.status_code} in place of {status}{more}")
+    raise ContractViolation(f"{answer.status_code} in place of {status}{more}")
 
 
 def require_problem(answer: requests.Response, status: int, code: str, path: str) -> dict[str, Any]:
-    """The problem document. Raises Disappointment."""
+    """The problem document. Raises ContractViolation."""
     require_status(answer, status)
     kind = answer.headers.get("Content-Type", "")
     require(kind.startswith("application/problem+json"), f"Content-Type is {kind!r}, not application/problem+json")

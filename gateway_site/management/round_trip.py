@@ -15,7 +15,7 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from gateway_site.management.expectations import (
-    Disappointment,
+    ContractViolation,
     as_object,
     reason,
     require,
@@ -82,7 +82,7 @@ class RoundTrip:
             started = time.perf_counter()
             try:
                 step.outcome, step.detail = "ok", method() or ""
-            except Disappointment as error:
+            except ContractViolation as error:
                 step.outcome, step.detail = "failed", str(error)
             except requests.RequestException as error:
                 step.outcome, step.detail = "failed", reason(error)
@@ -90,7 +90,7 @@ class RoundTrip:
         self.steps.append(step)
 
     def _ask(self, method: str, path: str, status: int | None = None, **options: Any) -> requests.Response:
-        """Raises Disappointment for another status, if one is given."""
+        """Raises ContractViolation for another status, if one is given."""
         headers = {"X-Request-ID": self._request_id, **options.pop("headers", {})}
         url = options.pop("base", self.url) + path
         answer = self._session.request(
@@ -215,7 +215,7 @@ class RoundTrip:
         return "the user is deleted"
 
     def _find_path(self) -> bool:
-        """Looks for the user of a POST without a usable answer. Raises Disappointment if the users cannot be read."""
+        """Looks for the user of a POST without a usable answer. Raises ContractViolation if the users cannot be read."""
         found = None
         with suppress(requests.RequestException):
             found = as_object(self._ask("GET", USERS, params={"email": self._email})).get("results")

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from common.http.proxies import Proxies
-from gateway_site.forwarding.coding import SUFFIX, acceptable
+from gateway_site.forwarding.cache_store import directives
+from gateway_site.forwarding.compression import SUFFIX, acceptable
 from gateway_site.forwarding.headers import FROM_UPSTREAM, dropping, end_to_end
-from gateway_site.forwarding.stored import directives
 from gateway_site.guard.credentials import token
 from gateway_site.guard.limit import client_of
 from gateway_site.routes.matching import Matcher

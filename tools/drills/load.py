@@ -44,7 +44,7 @@ async def together(clients: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterato
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class Visitor:
+class LoadClient:
     def __init__(self, client: Client, ledger: Ledger, name: str) -> None:
         self._client, self._ledger, self._name = client, ledger, name
         self._mine: list[Entry] = []
@@ -102,8 +102,8 @@ async def load(
     port: int, ledger: Ledger, *, clients: int = CLIENTS, pause: float = PAUSE_SECONDS, retries_reads: bool = False
 ) -> AsyncIterator[None]:
     run, ending = secrets.token_hex(3), asyncio.Event()
-    visitors = [Visitor(Client(port, retries_reads=retries_reads), ledger, f"{run}-{n}") for n in range(clients)]
-    tasks = [asyncio.create_task(visitor.run(pause * Machine.drills, ending)) for visitor in visitors]
+    load_clients = [LoadClient(Client(port, retries_reads=retries_reads), ledger, f"{run}-{n}") for n in range(clients)]
+    tasks = [asyncio.create_task(client.run(pause * Machine.drills, ending)) for client in load_clients]
     async with together([watch_the_machine(ledger)]):
         try:
             yield

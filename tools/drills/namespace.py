@@ -34,14 +34,14 @@ class Wire:
         ip("link", "add", self._name, "type", "veth", "peer", "name", self._name, "netns", self._inside)
         ip("address", "add", f"{self.near}/30", "dev", self._name)
         ip("-n", self._inside, "address", "add", f"{self.far}/30", "dev", self._name)
-        self.mend()
+        self.heal()
 
-    def spoil(self, *, is_cut: bool) -> None:
+    def inject(self, *, is_cut: bool) -> None:
         """Takes down the interface of the called side: the caller keeps its route, and its packets are lost."""
         if is_cut:
             ip(*(() if self._calls_out else ("-n", self._inside)), "link", "set", self._name, "down")
 
-    def mend(self) -> None:
+    def heal(self) -> None:
         ip("link", "set", self._name, "up")
         ip("-n", self._inside, "link", "set", self._name, "up")
 

@@ -15,9 +15,9 @@ class Relay:
         self.target = target
         self.latency = 0.0  # seconds, added to each chunk each way
         self.reset_share = 0.0  # of the chunks that clients send: both ends are reset instead
-        self.is_cut = False  # nothing passes and no end is closed; delayed bytes arrive after `mend`
+        self.is_cut = False  # nothing passes and no end is closed; delayed bytes arrive after `heal`
         self.drops_answers = False  # requests pass, answers are discarded
-        self._mended = asyncio.Event()
+        self._healed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
 
@@ -36,15 +36,15 @@ class Relay:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def spoil(
+    def inject(
         self, *, is_cut: bool = False, latency: float = 0.0, reset_share: float = 0.0, drops_answers: bool = False
     ) -> None:
         self.is_cut, self.latency, self.reset_share, self.drops_answers = is_cut, latency, reset_share, drops_answers
-        self._mended.clear()
+        self._healed.clear()
 
-    def mend(self) -> None:
-        self.spoil()
-        self._mended.set()
+    def heal(self) -> None:
+        self.inject()
+        self._healed.set()
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to the target. Raises OSError."""
@@ -58,7 +58,7 @@ class Relay:
         far_writer: asyncio.StreamWriter | None = None
         try:
             if self.is_cut:
-                await self._mended.wait()
+                await self._healed.wait()
             far_reader, far_writer = await self.connect()
             ways = [self._pump(reader, far_writer, is_request=True), self._pump(far_reader, writer, is_request=False)]
             pumps = [asyncio.create_task(way) for way in ways]
@@ -81,7 +81,7 @@ class Relay:
             if self.latency:
                 await asyncio.sleep(self.latency)
             if self.is_cut:
-                await self._mended.wait()
+                await self._healed.wait()
             if is_request and self.reset_share and random.random() < self.reset_share:
                 writer.transport.abort()
                 return

@@ -80,18 +80,18 @@ async def test_the_relay_cuts_delays_resets_and_recovers() -> None:
     async with await page([]) as server, Relay(port_of(server)) as relay:
         client = Client(relay.port)
         assert (await client.ask("GET", "/")).status == 200
-        relay.spoil(latency=0.2)
+        relay.inject(latency=0.2)
         started = monotonic()
         assert (await client.ask("GET", "/")).status == 200
         assert monotonic() - started >= 0.4
-        relay.spoil(reset_share=1.0)
+        relay.inject(reset_share=1.0)
         with pytest.raises(Broken):
             await client.ask("GET", "/")
-        relay.spoil(is_cut=True)
+        relay.inject(is_cut=True)
         asking = asyncio.create_task(client.ask("GET", "/"))
         done, _ = await asyncio.wait([asking], timeout=0.3)
         assert not done
-        relay.mend()
+        relay.heal()
         assert (await asking).status == 200
 
 
@@ -149,14 +149,14 @@ def test_packets_on_a_cut_link_arrive_after_its_repair() -> None:
         running = stack.enter_context(subprocess.Popen(server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         stack.callback(running.terminate)
         client = stack.enter_context(connected(wire.far, port))
-        wire.spoil(is_cut=True)
+        wire.inject(is_cut=True)
         client.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
         client.settimeout(0.5)
         with pytest.raises(TimeoutError):
             client.recv(1)
         with pytest.raises(TimeoutError):
             socket.create_connection((wire.far, port), timeout=0.3)
-        wire.mend()
+        wire.heal()
         client.settimeout(10)
         assert client.recv(8) == b"HTTP/1.0"
 

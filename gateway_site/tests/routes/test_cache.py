@@ -10,7 +10,7 @@ import requests
 
 from common.http.response import RawResponse
 from gateway_site.forwarding.cache import Cached
-from gateway_site.forwarding.stored import Store, entry_of
+from gateway_site.forwarding.cache_store import Store, entry_of
 from gateway_site.guard import api_keys
 from gateway_site.routes.table import Cache
 from gateway_site.tests.routes.conftest import Tables, asked

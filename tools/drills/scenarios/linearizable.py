@@ -78,7 +78,7 @@ async def one_server(on: Stage, partitions: str) -> None:
     clock, store = Clock(on.folder / "clock"), await on.store(appendfsync="always")
     settings = {"DURABILITY": "fsync", "PARTITIONS": partitions} | clock.settings
     async with crowded(on, f"under 14 faults, PARTITIONS={partitions}", store.url, **settings) as it:
-        await inflict(it, store, clock)
+        await inject_all(it, store, clock)
 
 
 async def failover(on: Stage) -> None:
@@ -95,10 +95,10 @@ async def on_cluster(on: Stage) -> None:
     nodes = await on.start(cluster("appendfsync always"))
     settings = {"DURABILITY": "fsync", "PARTITIONS": "16"}
     async with crowded(on, "over 16 partitions of a cluster", nodes.url, **settings) as it:
-        await inflict_on_cluster(it, nodes)
+        await inject_on_cluster(it, nodes)
 
 
-async def spell(begin: Callable[[], object], end: Callable[[], object]) -> None:
+async def hold(begin: Callable[[], object], end: Callable[[], object]) -> None:
     """A fault, then calm."""
     begin()
     await asyncio.sleep(FAULT_SECONDS)
@@ -106,23 +106,23 @@ async def spell(begin: Callable[[], object], end: Callable[[], object]) -> None:
     await asyncio.sleep(CALM_SECONDS)
 
 
-async def inflict(it: Rig, store: Store, clock: Clock) -> None:
+async def inject_all(it: Rig, store: Store, clock: Clock) -> None:
     for command in (("CLIENT", "KILL", "TYPE", "NORMAL", "SKIPME", "YES"), ("SCRIPT", "FLUSH")):
         store.command(*command)
         await asyncio.sleep(CALM_SECONDS)
-    await spell(store.freeze, store.thaw)
+    await hold(store.freeze, store.thaw)
     for service in (it.users, it.gateway):
-        await spell(*(partial(it.on.signal, service, number) for number in (signal.SIGSTOP, signal.SIGCONT)))
+        await hold(*(partial(it.on.signal, service, number) for number in (signal.SIGSTOP, signal.SIGCONT)))
     for knobs in ({"drops_answers": True}, {"reset_share": 0.1}, {"is_cut": True}):
-        await spell(partial(it.net.spoil, **knobs), it.net.mend)
-    await spell(*(partial(store.command, "CONFIG", "SET", "maxmemory", limit) for limit in ("1mb", "0")))
+        await hold(partial(it.net.inject, **knobs), it.net.heal)
+    await hold(*(partial(store.command, "CONFIG", "SET", "maxmemory", limit) for limit in ("1mb", "0")))
     for step in (-3600, 3600):
-        await spell(partial(clock.step, step), partial(clock.step, 0))
-    await spell(store.kill, store.start)
+        await hold(partial(clock.step, step), partial(clock.step, 0))
+    await hold(store.kill, store.start)
     await it.kill_services()
 
 
-async def inflict_on_cluster(it: Rig, nodes: Nodes) -> None:
+async def inject_on_cluster(it: Rig, nodes: Nodes) -> None:
     """Slots move, a primary dies and comes back, a replica takes over, answers are lost, and each service dies."""
     await asyncio.sleep(CALM_SECONDS)
     home, other = nodes.owner, nodes.another()
@@ -130,8 +130,8 @@ async def inflict_on_cluster(it: Rig, nodes: Nodes) -> None:
     for slot in sorted(slots)[:2]:
         await asyncio.to_thread(nodes.move_slot, other, slot)
         await asyncio.sleep(CALM_SECONDS)
-    await spell(other.kill, other.start)
+    await hold(other.kill, other.start)
     nodes.replica.command("CLUSTER", "FAILOVER")
     await asyncio.sleep(CALM_SECONDS)
-    await spell(partial(it.net.spoil, drops_answers=True), it.net.mend)
+    await hold(partial(it.net.inject, drops_answers=True), it.net.heal)
     await it.kill_services()

@@ -51,7 +51,7 @@ async def cut(on: Stage) -> None:
     users = await on.users(store_url, run_in=alone.run_in, HOST=to_gateway.far)
     gateway = await on.gateway(users.url)
     for place, wire in ((BETWEEN_SERVICES, to_gateway), (BEFORE_REDIS, to_redis)):
-        await suffer(on, gateway.port, place, CUT, wire)
+        await measure(on, gateway.port, place, CUT, wire)
 
 
 async def relayed(on: Stage, places: tuple[str, ...], faults: tuple[Fault, ...] = FAULTS) -> None:
@@ -64,21 +64,21 @@ async def relayed(on: Stage, places: tuple[str, ...], faults: tuple[Fault, ...] 
     for place in places:
         for fault in faults:
             relay = between_services if place == BETWEEN_SERVICES else before_redis
-            await suffer(on, gateway.port, place, fault, relay)
+            await measure(on, gateway.port, place, fault, relay)
 
 
-async def suffer(on: Stage, port: int, place: str, fault: Fault, link: Wire | Relay) -> None:
+async def measure(on: Stage, port: int, place: str, fault: Fault, link: Wire | Relay) -> None:
     how = " (relay)" if isinstance(link, Relay) else ""
     async with on.loaded(f"network between {place}: {fault.name}{how}", port) as outcome:
         await asyncio.sleep(0.5)
         began = monotonic()
-        link.spoil(**fault.knobs)
+        link.inject(**fault.knobs)
         await asyncio.sleep(fault.seconds)
-        link.mend()
-        mended = monotonic()
+        link.heal()
+        healed = monotonic()
         await asyncio.sleep(AFTER_SECONDS)
-    outcome.require("s that a request took", outcome.slowest(began, mended), fault.longest[place])
-    outcome.require("s until a write works again", outcome.seconds_until_good(mended, writes_only=True), 2)
+    outcome.require("s that a request took", outcome.slowest(began, healed), fault.longest[place])
+    outcome.require("s until a write works again", outcome.seconds_until_good(healed, writes_only=True), 2)
     if fault.bad_answers is not None:
         outcome.require("bad answers", outcome.bad, fault.bad_answers)
     if fault is RESETS and place == BETWEEN_SERVICES:

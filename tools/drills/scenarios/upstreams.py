@@ -31,12 +31,12 @@ async def one_address(on: Stage) -> None:
     )
     gateway = await on.gateway(ROUTES=str(routes))
     with frozen(on, users[0]):
-        await suffer(on, gateway, "hangs")
+        await measure(on, gateway, "hangs")
     await asyncio.sleep(SETTLE_SECONDS)
     on.kill(users[0])
-    await suffer(on, gateway, "refuses")
+    await measure(on, gateway, "refuses")
     async with failing(HOSTS[0], int(port)):
-        await suffer(on, gateway, "answers 500")
+        await measure(on, gateway, "answers 500")
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def frozen(on: Stage, service: Service) -> Iterator[None]:
         on.signal(service, signal.SIGCONT)
 
 
-async def suffer(on: Stage, gateway: Service, how: str) -> None:
+async def measure(on: Stage, gateway: Service, how: str) -> None:
     async with on.loaded(f"one address of {len(HOSTS)} {how}", gateway.port, clients=CLIENTS) as outcome:
         await asyncio.sleep(FAULT_SECONDS)
     outcome.require("bad GETs", outcome.bad_reads, 0)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_site.forwarding.coding import CODERS, acceptable
+from gateway_site.forwarding.compression import CODERS, acceptable
 from gateway_site.tests.routes.conftest import Tables, asked
 from gateway_site.tests.routes.scripted import Scripted
 from tests.serving import Served

@@ -49,7 +49,7 @@ def _br() -> Coder:
 CODERS = {"gzip": _gzip, "br": _br}
 
 
-class Coded:
+class Compressed:
     """The view of a route, its answers coded. `threads`: for large bodies."""
 
     def __init__(self, view: View, compression: Compression, threads: Executor) -> None:

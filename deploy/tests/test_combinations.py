@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,7 +14,15 @@ from packages.preflight import check, render
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("combination", combinations_of_components(), ids=name)
+def case(combination: Combination) -> Any:
+    """`make verify` has the single components of dev and staging: prod's, and all of them at once, find most faults."""
+    overlay, added = combination
+    is_single = added and len(added) < 3
+    marks = [pytest.mark.verify] if is_single and overlay != "prod" else []
+    return pytest.param(combination, marks=marks, id=name(combination))
+
+
+@pytest.mark.parametrize("combination", [*map(case, combinations_of_components())])
 def test_nothing_is_found(load: Load, combination: Combination):
     overlay, added = combination
     assert check(load(overlay, added)) == []

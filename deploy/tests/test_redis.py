@@ -30,6 +30,21 @@ def connection(pod: Pod) -> dict[str, str]:
     return {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(pod.port), "REDIS_PASSWORD_FILE": str(secret)}
 
 
+COMMANDS = """
+import sys
+import django
+from django.core.management import call_command
+file = sys.argv[1]
+django.setup()
+call_command("seed_users", count=50)
+call_command("export_users", file)
+call_command("import_users", file, on_conflict="replace")
+call_command("verify_users", repair=True)
+call_command("seed_users", count=0, clear=True, yes=True, production=True)
+call_command("import_users", file)
+"""
+
+
 @pytest.mark.parametrize("partitions", ["1", "16"])
 def test_the_user_service_does_all_its_work_with_the_rights_it_has(tmp_path: Path, partitions: str):
     (tmp_path / "redis").mkdir()
@@ -40,16 +55,9 @@ def test_the_user_service_does_all_its_work_with_the_rights_it_has(tmp_path: Pat
 def does_all_its_work(tmp_path: Path, settings: dict[str, str]) -> None:
     """Every request, and every command that stays within one store."""
     works(tmp_path, settings)
-    file = str(tmp_path / "users.ndjson")
-    for command in (
-        ["seed_users", "--count", "50"],
-        ["export_users", file],
-        ["import_users", file, "--on-conflict", "replace"],
-        ["verify_users", "--repair"],
-        ["seed_users", "--count", "0", "--clear", "--yes", "--production"],
-        ["import_users", file],
-    ):
-        succeeded(run(sys.executable, "manage_users.py", *command, env={**os.environ, "REDIS_URL": "", **settings}))
+    file = tmp_path / "users.ndjson"
+    environment = {**os.environ, "REDIS_URL": "", "DJANGO_SETTINGS_MODULE": "users_site.settings", **settings}
+    succeeded(run(sys.executable, "-c", COMMANDS, file, env=environment))
 
 
 def works(tmp_path: Path, settings: dict[str, str]) -> None:

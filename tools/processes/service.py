@@ -40,9 +40,16 @@ class Service:
             "DRAIN_SECONDS": "0",
             **settings,
         }
-        with self.log.open("wb") as out, self.errors.open("wb") as err:
+        self._command = [*run_in, sys.executable, "-m", f"{site}.server", *arguments]
+        for file in (self.log, self.errors):
+            file.write_bytes(b"")
+        self.start()
+
+    def start(self) -> None:
+        """Its process; a later one has the same port and adds to the same log."""
+        with self.log.open("ab") as out, self.errors.open("ab") as err:
             self.process = subprocess.Popen(
-                [*run_in, sys.executable, "-m", f"{site}.server", *arguments],
+                self._command,
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

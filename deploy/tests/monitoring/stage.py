@@ -4,7 +4,6 @@ Alertmanager with our rules; a webhook that receives the alerts."""
 import copy
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,7 @@ import yaml
 
 from deploy.monitoring.observe import STOP_SECONDS, Observer, Ports
 from deploy.tests.monitoring.load import load
-from deploy.tests.monitoring.rule_files import ROOT, RULE_FILES, parsed
+from deploy.tests.monitoring.rule_files import RULE_FILES, parsed
 from deploy.tests.programs import run
 from tests.http_server import Handler, http_server
 from tools.processes.service import Service, free_port, service
@@ -69,16 +68,6 @@ class Stage:
         url = f"--alertmanager.url=http://127.0.0.1:{self.observer.ports.alertmanager}"
         done = run("amtool", "alert", "query", "--inhibited", "--output=json", url)
         return {alert["labels"]["alertname"] for alert in json.loads(done.stdout)}
-
-
-def start_again(running: Service) -> None:
-    """Starts the service again on its old port."""
-    with running.log.open("ab") as out, running.errors.open("ab") as err:
-        command = [sys.executable, "-m", f"{running.site}.server"]
-        running.process = subprocess.Popen(
-            command, cwd=ROOT, env=running.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err
-        )
-    running.wait_until_live()
 
 
 def quick_rules(folder: Path) -> Path:

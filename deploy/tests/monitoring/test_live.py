@@ -13,7 +13,7 @@ import pytest
 
 from deploy.tests.monitoring import prometheus
 from deploy.tests.monitoring.rule_files import DASHBOARDS, known_metrics
-from deploy.tests.monitoring.stage import Stage, stage, start_again
+from deploy.tests.monitoring.stage import Stage, stage
 
 pytestmark = [
     pytest.mark.verify,
@@ -42,7 +42,8 @@ def incident(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         deadline = time.monotonic() + 10
         while "TargetDown" not in running.explained and time.monotonic() < deadline:
             running.explained |= running.inhibited()
-        start_again(running.users)
+        running.users.start()
+        running.users.wait_until_live()
         running.wait("ServiceDown resolved", lambda: seen("resolved", "critical", alertname="ServiceDown"))
         running.wait("CircuitOpen resolved", lambda: seen("resolved", "critical", alertname="CircuitOpen"))
         running.store.kill()

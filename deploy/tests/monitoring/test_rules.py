@@ -12,6 +12,7 @@ from deploy.tests.conftest import Load
 from deploy.tests.monitoring.crowd import crowded
 from deploy.tests.monitoring.rule_files import (
     DASHBOARDS,
+    MONITORING,
     RULE_FILES,
     RUNBOOKS,
     alerts,
@@ -39,6 +40,13 @@ by_alert = pytest.mark.parametrize(
 @by_file
 def test_promtool_accepts_the_rules(path: Path) -> None:
     succeeded(run("promtool", "check", "rules", "--lint=all", "--lint-fatal", path))
+
+
+@pytest.mark.parametrize("severity", sorted(SEVERITIES))
+def test_each_severity_has_a_receiver_of_its_name(severity: str) -> None:
+    configuration = f"--config.file={MONITORING / 'alertmanager.yaml'}"
+    done = run("amtool", "config", "routes", "test", configuration, f"severity={severity}")
+    assert done.stdout.strip() == severity, done.stdout + done.stderr
 
 
 @by_file

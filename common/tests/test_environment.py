@@ -117,6 +117,14 @@ def test_a_missing_file_is_not_an_error(dot_env: Path) -> None:
         ("OTEL_PROPAGATORS", "b3"),
         ("OTEL_TRACES_SAMPLER", "half"),
         ("OTEL_SDK_DISABLED", "maybe"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://"),
+        ("OTEL_TRACES_SAMPLER_ARG", "1.1"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "nan"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "-5"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2049"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "0"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "x"),
     ],
 )
 def test_a_telemetry_value_that_we_do_not_have_is_refused(
@@ -132,7 +140,8 @@ def test_a_telemetry_value_that_we_do_not_have_is_refused(
     [
         ({}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector"}, True),
-        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://collector", "OTEL_SPAN_LINK_COUNT_LIMIT": "0"}, True),
+        ({"OTEL_BSP_SCHEDULE_DELAY": "5000", "OTEL_BSP_EXPORT_TIMEOUT": "0.5", "OTEL_TRACES_SAMPLER_ARG": "0"}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector", "OTEL_SDK_DISABLED": "true"}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector", "OTEL_TRACES_EXPORTER": "none"}, False),
     ],

@@ -23,8 +23,6 @@ def require_status(answer: requests.Response, status: int) -> None:
         return
     problem = as_object(answer)
     more = f", {problem['code']}, request_id {problem.get('request_id')}" if "code" in problem else ""
-    if answer.status_code in {401, 403}:
-        more += ": set SMOKE_API_KEY or SMOKE_AUTHORIZATION to a credential with users:read and users:write"
     raise ContractViolation(f"{answer.status_code} in place of {status}{more}")
 
 

@@ -64,7 +64,10 @@ manage_gateway.py smoke --url http://localhost:3000
         else:
             self.stdout.write(table(("step", "outcome", "ms", ""), [_row(step) for step in steps]))
         if failed:
-            raise CommandError(f"{len(failed)} of {len(steps)} steps failed: {', '.join(step.name for step in failed)}")
+            names = ", ".join(step.name for step in failed)
+            is_refused = any(step.detail.startswith(("401 ", "403 ")) for step in failed)
+            cure = f"; set {' or '.join(CREDENTIALS.values())} (users:read and users:write)" if is_refused else ""
+            raise CommandError(f"{len(failed)} of {len(steps)} steps failed: {names}{cure}")
 
     def position(self) -> str:
         """The last step before Ctrl-C: the deletion of the user, if one was created."""

@@ -237,6 +237,7 @@ def test_gateway_that_is_away_fails_every_step_in_time() -> None:
     assert "smoke-" not in str(report)
     assert "no connection" in report["steps"][0]["detail"]
     assert error
+    assert "SMOKE_" not in error
 
 
 def test_no_user_can_be_left_by_a_gateway_without_tls(gateway_service: Service) -> None:
@@ -266,4 +267,4 @@ def test_credential_is_sent_and_never_shown(
         report, error = smoke(url)
     assert set(seen) == {"Bearer hush-hush"}
     assert "hush-hush" not in str(report) + error
-    assert {name for name in CREDENTIALS.values() if name in str(report)} == {*CREDENTIALS.values()}, "the cure"
+    assert all(each in error for each in CREDENTIALS.values()), "the cure"

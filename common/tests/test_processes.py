@@ -105,7 +105,7 @@ def test_a_hang_up_replaces_the_worker_and_loses_no_request(tmp_path: Path) -> N
     assert answers == {b"HTTP/1.1 200"}
 
 
-@pytest.mark.parametrize("seconds", [0.2, 0.4, 0.6, 0.8])
+@pytest.mark.parametrize("seconds", [0.2, 0.6])
 def test_a_signal_that_comes_while_it_starts_is_not_lost(tmp_path: Path, seconds: float) -> None:
     """As PID 1 it would ignore a signal that it does not handle."""
     starting = Service(SITE, tmp_path, run_in=AS_PID_1, **NOWHERE)

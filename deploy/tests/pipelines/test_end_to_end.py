@@ -50,12 +50,6 @@ def test_nobody_there_is_a_failure_and_no_reason_to_start_a_pair(here: Stage):
     assert "there is no gateway at" in done.stdout + done.stderr
 
 
-def test_another_service_is_not_a_gateway(here: Stage, users_service: Service):
-    done = end_to_end(here, users_service.url)
-    assert done.returncode == 1
-    assert "404" in done.stdout + done.stderr
-
-
 @pytest.mark.parametrize("arguments", [(), ("localhost:3000",), ("http://localhost:3000/api",)])
 def test_without_an_address_nothing_runs(here: Stage, arguments: tuple[str, ...]):
     done = end_to_end(here, *arguments)

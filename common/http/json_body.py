@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import orjson
-from rest_framework.exceptions import ParseError, UnsupportedMediaType
+from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 from common.http.body import read_body
@@ -25,7 +25,7 @@ def parse_json(body: bytes) -> Any:
 
 
 async def json_body(request: Request, media_types: frozenset[str] = JSON_TYPES) -> Any:
-    """The parsed body. Raises UnsupportedMediaType (415), Problem (413, 415), ParseError (400)."""
+    """The parsed body. Raises Problem (413, 415), ParseError (400)."""
     if (coding := request.header_values(b"content-encoding")) and coding.strip().lower() != "identity":
         raise Problem(
             "unsupported-media-type",
@@ -34,7 +34,10 @@ async def json_body(request: Request, media_types: frozenset[str] = JSON_TYPES) 
         )
     given = request.header_values(b"content-type") or ""
     if given.partition(";")[0].strip().lower() not in media_types or _other_charset(given):
-        raise UnsupportedMediaType(given[:100] or "nothing")
+        detail = f'Unsupported media type "{given[:100]}" in request.' if given else "The body has no Content-Type."
+        name = b"accept-patch" if request.method == "PATCH" else b"accept"  # RFC 5789 §2.2, RFC 9110 §15.5.16
+        accepted = ", ".join(sorted(media_types)).encode("ascii")
+        raise Problem("unsupported-media-type", detail, headers=[(name, accepted)])
     return parse_json(await read_body(request))
 
 

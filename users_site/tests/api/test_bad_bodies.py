@@ -121,7 +121,16 @@ def test_unknown_field_of_any_name_is_400(users: Users, field: str) -> None:
     ],
 )
 def test_other_content_type_is_415(users: Users, content_type: str) -> None:
-    problem(users.post_bytes(b"{}", content_type), 415, "unsupported-media-type", "/users")
+    answer = users.post_bytes(b"{}", content_type)
+    problem(answer, 415, "unsupported-media-type", "/users")
+    assert answer.headers["accept"] == "application/json"
+
+
+def test_another_patch_type_is_415_and_says_what_is_read(users: Users) -> None:
+    path = f"/{users.created()['id']}"
+    answer = users.request("PATCH", path, data=b"[]", headers={"Content-Type": "application/json-patch+json"})
+    problem(answer, 415, "unsupported-media-type", f"/users{path}")
+    assert answer.headers["accept-patch"] == "application/json, application/merge-patch+json"
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x" * 5000])

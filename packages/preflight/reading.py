@@ -161,11 +161,15 @@ def _check_size(content: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             sizes.append(1)
             open_anchors.append(event.anchor)
+            anchors[event.anchor] = MOST_NODES + 1  # what contains itself has no end
         elif isinstance(event, yaml.CollectionEndEvent):
             anchors[open_anchors.pop()] = size = sizes.pop()
             sizes[-1] += size
+        elif isinstance(event, yaml.AliasEvent):
+            sizes[-1] += anchors.get(event.anchor, 1)
         else:
-            sizes[-1] += anchors.get(event.anchor, 1) if isinstance(event, yaml.AliasEvent) else 1
+            anchors[getattr(event, "anchor", None)] = 1
+            sizes[-1] += 1
         if len(sizes) > MOST_DEPTH or sizes[-1] > MOST_NODES:
             raise ValueError(f"nested more than {MOST_DEPTH} deep, or of more than {MOST_NODES} nodes")
 

@@ -70,7 +70,9 @@ def test_repeated_key_is_named_by_its_line(tmp_path: Path):
     assert str(violation).startswith(f"{file}:5: repeats the key 'data'")
 
 
-@pytest.mark.parametrize("content", ["a: [", "- a\n- b\n", "a: b\n a: c\n", "{[a]: b}", "[" * 100_000, LAUGHS])
+@pytest.mark.parametrize(
+    "content", ["a: [", "- a\n- b\n", "a: b\n a: c\n", "{[a]: b}", "[" * 100_000, LAUGHS, "a: &a {b: *a}"]
+)
 def test_other_yaml_is_one_violation(tmp_path: Path, content: str):
     file = tmp_path / "x.yaml"
     file.write_text(content, encoding="utf-8")

@@ -94,13 +94,23 @@ class Service:
         finally:
             self._uploads.release()
 
+    async def stream(self, request: Outgoing, started: float, timeout: float, retries: int = 2) -> Answer:  # noqa: ASYNC109
+        """As `ask`, for a stream or WebSocket. The caller releases the place in `streams` of an answer without a body."""
+        self.streams.admit()
+        try:
+            answer = await self.ask(request, started, timeout, retries)
+        except BaseException:
+            self.streams.release()
+            raise
+        if answer.body is not None:
+            self.streams.release()
+        return answer
+
     async def ask(self, request: Outgoing, started: float, timeout: float, retries: int = 2) -> Answer:  # noqa: ASYNC109
         """The answer; `started`: when the request began (time.perf_counter); `timeout`: its total time in seconds.
 
         Raises Problem (400, 502, 503, 504).
         """
-        if request.idle:
-            self.streams.admit()
         self._budget.earn()
         attempt, fate, sick = 1, None, set[str]()
         while True:

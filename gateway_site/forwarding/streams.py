@@ -17,7 +17,7 @@ RETRY_AFTER = (b"retry-after", b"5")
 
 
 class Streams:
-    """`most`: open at a time; the upstream's pool grows by it."""
+    """`most`: open at a time, from the request to the last byte; the upstream's pool grows by it."""
 
     def __init__(self, upstream: str, most: int) -> None:
         self._most, self._open = most, 0
@@ -28,18 +28,20 @@ class Streams:
         if self._open >= self._most:
             detail = "Too many streams are open."
             raise Problem("upstream-unavailable", detail, headers=[RETRY_AFTER], reason="streams")
-
-    async def counted(self, chunks: Chunks) -> Chunks:
         self._open += 1
         self._gauge.inc()
-        try:
-            with in_flight.paused():
-                async with aclosing(chunks) as pieces:
-                    async for piece in pieces:
-                        yield piece
-        finally:
-            self._open -= 1
-            self._gauge.dec()
+
+    def release(self) -> None:
+        """Once for each that was admitted."""
+        self._open -= 1
+        self._gauge.dec()
+
+
+async def not_in_flight(chunks: Chunks) -> Chunks:
+    with in_flight.paused():
+        async with aclosing(chunks) as pieces:
+            async for piece in pieces:
+                yield piece
 
 
 async def until_disconnect(request: Request, answer: Answer) -> Chunks:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Awaitable
 from contextlib import aclosing
 
 from common.http.body import chunks, read_body
@@ -13,7 +14,7 @@ from gateway_site.forwarding.canary import Split
 from gateway_site.forwarding.failures import problem_for
 from gateway_site.forwarding.headers import dropping, end_to_end, forwarded
 from gateway_site.forwarding.service import Service
-from gateway_site.forwarding.streams import Chunks, until_disconnect
+from gateway_site.forwarding.streams import Chunks, not_in_flight, until_disconnect
 from gateway_site.forwarding.websocket import SWITCHED, is_upgrade, relayed
 from gateway_site.routes.table import Route
 from packages.http_pool import Answer, Outgoing, UpstreamError
@@ -74,15 +75,14 @@ class Forward:
         service = self._service
         if self._split is not None and self._split.takes(request):
             service = self._split.service
-        ask = service.upload if outgoing.is_streamed and not outgoing.idle else service.ask
         try:
-            answer = await ask(outgoing, started, self._timeout, self._retries)
+            answer = await self._asked(service, outgoing, started)
         except Problem:
             is_late = time.perf_counter() - started >= self._timeout
             if service is self._service or not outgoing.is_safe or outgoing.is_streamed or is_late:
                 raise
             service = self._service  # a read that the canary fails costs its client nothing
-            answer = await service.ask(outgoing, started, self._timeout, self._retries)
+            answer = await self._asked(service, outgoing, started)
         if answer.address:
             request.upstream_address = answer.address
         if answer.status >= 500:
@@ -94,6 +94,10 @@ class Forward:
             return RawResponse(answer.status, fields, answer.body)
         return await self._stream(request, outgoing, service, answer, fields)
 
+    def _asked(self, service: Service, outgoing: Outgoing, started: float) -> Awaitable[Answer]:
+        ask = service.stream if outgoing.idle else service.upload if outgoing.is_streamed else service.ask
+        return ask(outgoing, started, self._timeout, self._retries)
+
     async def _stream(
         self, request: Request, outgoing: Outgoing, service: Service, answer: Answer, fields: Headers
     ) -> StreamedResponse:
@@ -101,11 +105,9 @@ class Forward:
             request.seconds_to_head = time.perf_counter() - request.started
         if answer.status == SWITCHING_PROTOCOLS:
             fields += SWITCHED
-            chunks = service.streams.counted(relayed(request, answer, self._max_body, self._max_answer))
+            chunks = not_in_flight(relayed(request, answer, self._max_body, self._max_answer))
         elif outgoing.idle:
-            chunks = service.streams.counted(
-                answer.chunks() if outgoing.is_streamed else until_disconnect(request, answer)
-            )
+            chunks = not_in_flight(answer.chunks() if outgoing.is_streamed else until_disconnect(request, answer))
         elif int(dict(fields).get(b"content-length", b"0")) > self._max_answer:
             await answer.aclose()
             raise _too_large(service)
@@ -114,6 +116,8 @@ class Forward:
         pieces = _bounded(chunks, outgoing, service, math.inf if outgoing.idle else self._max_answer)
 
         async def close() -> None:
+            if outgoing.idle:
+                service.streams.release()
             await pieces.aclose()
             await answer.aclose()
 

@@ -4,9 +4,11 @@ import http.client
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 import pytest
+import requests
 
 from gateway_site.tests.routes.conftest import metric
 from tests.log_lines import waited_for
@@ -120,3 +122,30 @@ def test_a_stop_of_the_gateway_ends_it_as_complete(
         assert answer.read() == b"\n"
     assert talk.request.closed.wait(SECONDS)
     assert gateway.process.wait(SECONDS) == 0
+
+
+CROWDED = """
+[upstreams.events]
+url = "{upstream}"
+max_streams = 2
+
+[[routes]]
+prefix = "/events"
+upstream = "events"
+stream = true
+"""
+
+
+def test_clients_that_come_at_once_are_bounded_before_the_first_head(
+    start: Callable[..., Service], recorded: Recording
+) -> None:
+    recorded.reset()
+    gateway = start(CROWDED.format(upstream=recorded.url))
+    recorded.freeze()
+    with ThreadPoolExecutor(5) as clients:
+        asked = [clients.submit(requests.get, f"{gateway.url}/events", timeout=SECONDS) for _ in range(5)]
+        until(lambda: sum(each.done() for each in asked) == 3)
+        recorded.thaw()
+    assert sorted(each.result().status_code for each in asked) == [200, 200, 503, 503, 503]
+    until(lambda: metric(gateway, 'upstream_streams{service="events"}') == 0)
+    assert requests.get(f"{gateway.url}/events", timeout=SECONDS).status_code == 200, "an answer that is no stream"

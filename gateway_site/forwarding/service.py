@@ -7,12 +7,10 @@ import time
 from collections.abc import Collection
 from ipaddress import ip_network
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
 from common.http.problem import Problem
-from common.http.response import Headers
 from common.observability import tracing
 from common.observability.notices import Notices
 from gateway_site.forwarding.certificates import Certificates
@@ -20,6 +18,7 @@ from gateway_site.forwarding.circuit import CLOSED, HALF_OPEN, Circuit, CircuitO
 from gateway_site.forwarding.failures import problem_for
 from gateway_site.forwarding.metrics import ADDRESSES, CIRCUIT, EJECTIONS, RETRIES, observe_upstream
 from gateway_site.forwarding.retries import RetryBudget, may_repeat
+from gateway_site.forwarding.spans import client_span, finish, injected
 from gateway_site.forwarding.streams import Streams
 from gateway_site.routes import table
 from packages.http_pool import (
@@ -60,8 +59,6 @@ class Service:
     def __init__(self, upstream: table.Upstream) -> None:
         self.upstream, self.name = upstream, upstream.name
         self.subject = "The user service" if upstream.name == table.USER_SERVICE else "The service"
-        parts = urlsplit(upstream.url)
-        self._address = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         self._health = (upstream.health or DEFAULT_HEALTH).encode("ascii")
         seconds = upstream.connect_timeout_ms / 1000
         most = CONNECTIONS + upstream.max_streams
@@ -148,7 +145,9 @@ class Service:
             # The remaining time goes along, so that the service stops work for which a client has had a 504.
             more = [] if request.idle else [(b"x-request-timeout-ms", b"%d" % max(0, left * 1000))]
             if tracing.is_on:
-                answer = await self._traced(request, attempt, left, more, avoided)
+                with client_span(self.upstream, request, attempt) as span:
+                    answer = await self._client.request(injected(span, request), left, more, avoided)
+                    finish(span, answer)
             else:
                 answer = await self._client.request(request, left, more, avoided)
             outcome = answer.status
@@ -184,33 +183,6 @@ class Service:
             await self.probe()
         except (UpstreamError, RuntimeError) as error:
             raise CircuitOpen(0.0) from error
-
-    async def _traced(
-        self, request: Outgoing, attempt: int, left: float, more: Headers, avoided: Collection[str]
-    ) -> Answer:
-        with tracing.client_span(tracing.name(request.method), self._attributes(request, attempt)) as span:
-            # The upstream continues our span, not the client's.
-            kept = [field for field in request.headers if field[0] not in {b"traceparent", b"tracestate"}]
-            request = request._replace(headers=kept + tracing.injected(span))
-            answer = await self._client.request(request, left, more, avoided)
-            if answer.address:
-                span.set_attribute("network.peer.address", answer.address)
-            # For a client, 4xx is an error too.
-            tracing.set_status(span, answer.status, error=str(answer.status) if answer.status >= 400 else None)
-            return answer
-
-    def _attributes(self, request: Outgoing, attempt: int) -> dict[str, Any]:
-        """OpenTelemetry's, without the query: it may hold an e-mail address."""
-        host, port = self._address
-        resends = {"http.request.resend_count": attempt - 1} if attempt > 1 else {}
-        return {
-            "http.request.method": tracing.known(request.method),
-            "server.address": host,
-            "server.port": port,
-            "url.full": self.upstream.url + request.target.partition(b"?")[0].decode("latin-1"),
-            "network.protocol.version": "1.1",
-            **resends,
-        }
 
     async def probe(self) -> None:
         """Returns if the upstream is live. Readiness would empty the gateway's Service in a Redis outage too.

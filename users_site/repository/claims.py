@@ -15,6 +15,7 @@ from enum import Enum, auto
 from users_site.identifiers import canonical
 from users_site.repository import scripts
 from users_site.repository.broken import parsed
+from users_site.repository.errors import StoreUnavailable
 from users_site.repository.keys import Partition
 from users_site.repository.store import Store
 
@@ -81,7 +82,10 @@ def _claims(store: Store, email: str, claim_key: str) -> bool:
     return store.layout.of_email(email).claim(email) == claim_key
 
 
-async def suspect(store: Store, partition: Partition, email_identity: str) -> None:
+async def suspect(store: Store, partition: Partition, email_identity: str | bytes) -> None:
     """Queues a claim for the sweeper."""
     due = now_ms() + SWEEP_AFTER_MS
-    await store.execute(partition, "suspect", b"ZADD", partition.suspects, due, email_identity)
+    try:
+        await store.execute(partition, "suspect", b"ZADD", partition.suspects, due, email_identity)
+    except StoreUnavailable as error:  # the write that was sent with it may have been made
+        raise StoreUnavailable(error.reason, uncertain=True) from error

@@ -55,9 +55,8 @@ class CrossPartition:
                 is_cross_partition = self.store.layout.of_email(change.changed.email) is not partition
                 if is_cross_partition and change.moves_email:
                     await self._claim(change, token)
-            except Exception as error:
-                if not isinstance(error, StoreUnavailable):
-                    await self._abort(partition, user_id, token)
+            except Exception:
+                await self._abort(partition, user_id, token)
                 raise
             if change.is_none or not is_cross_partition:
                 await self._abort(partition, user_id, token)
@@ -106,7 +105,8 @@ class CrossPartition:
         raise StoreUnavailable(Reason.BUSY)
 
     async def _abort(self, partition: Partition, user_id: str, token: str) -> None:
-        await self.store.write(partition, "abort", scripts.ABORT, [partition.intent(user_id)], token)
+        with suppress(RepositoryError):  # left behind, an intent only delays the user's next change of email
+            await self.store.write(partition, "abort", scripts.ABORT, [partition.intent(user_id)], token)
 
     async def _claim(self, change: Change, token: str) -> None:
         """Raises EmailTaken."""

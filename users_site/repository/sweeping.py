@@ -10,13 +10,13 @@ import random
 
 from common.observability.notices import Notices
 from users_site.repository import scripts
-from users_site.repository.claims import Verdict, judge, now_ms
+from users_site.repository.claims import Verdict, judge, now_ms, suspect
 from users_site.repository.cross_partition import CrossPartition
 from users_site.repository.errors import RepositoryError
 from users_site.repository.keys import CLAIM, Partition
 
 EVERY_SECONDS = 30.0
-BATCH = 100
+BATCH = 1000
 """Suspects of a partition in one round."""
 
 _notices = Notices(logging.getLogger(__name__))
@@ -36,14 +36,19 @@ class Sweeper:
                 try:
                     await self.sweep(partition)
                 except RepositoryError as error:
-                    _notices.warn("claims were not swept", partition=str(partition), reason=str(error))
+                    _warn(partition, error)
 
     async def sweep(self, partition: Partition, now: int | None = None) -> None:
-        """Looks at the suspects of one partition that are due (`now` in ms). Raises StoreUnavailable."""
+        """Looks at the suspects of one partition that are due (`now` in ms); later again at one that it cannot judge.
+        Raises StoreUnavailable."""
         words = ("-inf", now_ms() if now is None else now, "BYSCORE", "LIMIT", 0, BATCH, "WITHSCORES")
         found = await self.store.execute(partition, "suspects", b"ZRANGE", partition.suspects, *words)
         for email_identity, score in zip(found[::2], found[1::2], strict=True):
-            await self._look(partition, email_identity, score)
+            try:
+                await self._look(partition, email_identity, score)
+            except RepositoryError as error:
+                _warn(partition, error)
+                await suspect(self.store, partition, email_identity)
 
     async def _look(self, partition: Partition, email_identity: bytes, score: bytes) -> None:
         key = f"{partition}:{CLAIM}:{email_identity.decode(errors='replace')}"
@@ -54,3 +59,7 @@ class Sweeper:
             await self.store.write(
                 partition, "sweep", scripts.SWEEP, [key, partition.suspects], email_identity, score, stale
             )
+
+
+def _warn(partition: Partition, error: RepositoryError) -> None:
+    _notices.warn("claims were not swept", partition=str(partition), reason=str(error))

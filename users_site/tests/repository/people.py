@@ -42,6 +42,11 @@ def email_in(users: UserRepository, number: int) -> str:
     return next(email for email in iter(fresh_email, "") if layout.of_email(email).number == number % layout.count)
 
 
+async def user_in(users: UserRepository, number: int) -> User:
+    """A new user of this partition."""
+    return await created(users, email_in(users, number))
+
+
 async def leftovers(users: UserRepository) -> list[bytes]:
     """Every key but those that outlive their users: epochs, and queues of claims to look at."""
     store = users.store

@@ -7,18 +7,10 @@ import pytest
 from packages.redis_pipe import Address, Reason, Unavailable
 from users_site.models import User
 from users_site.operations.bulk import Bulk
-from users_site.repository.claims import now_ms
 from users_site.repository.errors import EmailTaken, StoreUnavailable, UserNotFound, VersionMismatch, WrongLayout
 from users_site.repository.keys import Layout
-from users_site.repository.sweeping import Sweeper
-from users_site.repository.users import UserRepository
 from users_site.tests.repository.conftest import Process
-from users_site.tests.repository.people import email_in, leftovers, swept, to
-
-
-async def user_in(users: UserRepository, number: int) -> User:
-    document, _ = await users.create("Ada", email_in(users, number), "user")
-    return User.from_document(document)
+from users_site.tests.repository.people import email_in, leftovers, swept, to, user_in
 
 
 async def test_user_moves_through_partitions_and_back(process: Process) -> None:
@@ -134,40 +126,6 @@ async def test_email_that_a_deleted_user_was_about_to_take_is_free_at_once(proce
     assert await other.find(email) is not None
 
 
-async def test_sweeper_keeps_a_claim_that_came_back(process: Process) -> None:
-    """Suspected when the user left the email; looked at when the user has it again."""
-    users = process()
-    user, far, elsewhere = await user_in(users, 3), email_in(users, 4), email_in(users, 5)
-    for email in (far, elsewhere, far):
-        await users.update(user.id, to(email=email), email=email)
-    await swept(users)
-    with pytest.raises(EmailTaken):
-        await users.create("Eve", far, "user")
-
-
-async def test_sweeper_drops_a_suspect_that_is_no_text(process: Process) -> None:
-    """It must not keep the sweeper from the others."""
-    users = process()
-    user, far, elsewhere = await user_in(users, 3), email_in(users, 4), email_in(users, 5)
-    partition = users.store.layout.of_email(far)
-    await users.store.execute(partition, "test", b"ZADD", partition.suspects, 1, b"\xff")
-    for email in (far, elsewhere):
-        await users.update(user.id, to(email=email), email=email)
-    await swept(users)
-    assert await users.store.execute(partition, "test", b"ZRANGE", partition.suspects, 0, -1) == []
-
-
-async def test_suspect_is_not_looked_at_before_a_failover_could_take_the_change_back(process: Process) -> None:
-    users = process()
-    user = await user_in(users, 3)
-    for number in (4, 5):
-        await swept(users)
-        await users.update(user.id, to(email=email_in(users, number)))
-    for partition in users.store.layout.partitions[4:6]:
-        await Sweeper(users.cross_partition).sweep(partition, now_ms() + 50_000)
-        assert await users.store.execute(partition, "suspects", b"ZCARD", partition.suspects) == 1
-
-
 async def test_email_of_a_far_user_with_a_broken_record_is_kept(process: Process) -> None:
     users = process()
     user, email = await user_in(users, 3), email_in(users, 4)
@@ -184,6 +142,40 @@ async def test_change_with_an_illegible_token_counts_as_abandoned(process: Proce
     await users.store.pipe.execute("set", b"SET", claim, f"{user.id} x")
     await users.store.pipe.execute("set", b"SET", partition.intent(user.id), "x")
     await users.create("Eve", email, "user")
+
+
+@pytest.mark.parametrize("step", ["claim", "suspect", "judge"])
+async def test_change_that_the_store_refused_may_be_repeated_at_once(process: Process, step: str) -> None:
+    users, other = process(), process()
+    user, email = await user_in(users, 3), email_in(users, 4)
+    former = email_in(users, 5)
+    await users.update(user.id, to(email=former), email=former)
+    await users.store.pipe.execute("set", b"SET", users.store.layout.of_email(email).claim(email), f"{user.id} far")
+
+    async def fail() -> None:
+        raise Unavailable(Reason.LOADING)
+
+    users.store.pipe.stall = step, fail  # type: ignore[attr-defined]
+    with pytest.raises(StoreUnavailable, match="loading"):
+        await users.update(user.id, to(email=email), email=email)
+    await other.update(user.id, to(email=email), email=email)
+
+
+@pytest.mark.parametrize("write", ["delete", "change"])
+async def test_write_that_went_out_with_a_suspect_that_failed_may_have_been_made(process: Process, write: str) -> None:
+    users = process()
+    user, email = await user_in(users, 3), email_in(users, 4)
+    await users.update(user.id, to(email=email), email=email)
+
+    async def fail() -> None:
+        await asyncio.sleep(0.1)
+        raise Unavailable(Reason.OOM)
+
+    users.store.pipe.stall = "suspect", fail  # type: ignore[attr-defined]
+    with pytest.raises(StoreUnavailable) as caught:
+        await (users.delete(user.id) if write == "delete" else users.update(user.id, to(email=user.email)))
+    assert caught.value.uncertain
+    assert await users.find(email) is None
 
 
 async def test_refused_change_leaves_no_intent(process: Process) -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 import re
+from contextvars import Context
 from time import monotonic
 from typing import Any
 
+from common.http import deadline
 from packages.redis_pipe import Connection, Reason, Unavailable
+from users_site.repository.shared import retrieve
 
-CHECK_SECONDS = 0.5
+CHECK_SECONDS, LONGEST_SECONDS = 0.5, 5.0
 MAX_LAG = 2
 """Seconds since a replica's last acknowledgement; a healthy one sends one each second."""
 
@@ -25,8 +28,18 @@ class ReplicaCheck:
         now = monotonic()
         for primary in dict.fromkeys(primaries):
             if primary not in self._asked or now - self._asked[primary][0] >= CHECK_SECONDS:
-                reply = asyncio.ensure_future(primary.execute("replicas", b"INFO", b"replication"))
-                self._asked[primary] = now, reply
-        for primary in dict.fromkeys(primaries):
-            if not any(int(lag) <= MAX_LAG for lag in _lags(await asyncio.shield(self._asked[primary][1]))):
-                raise Unavailable(Reason.NOREPLICAS)
+                # An empty context: no request's deadline cuts it short for the others.
+                self._asked[primary] = now, Context().run(_ask, primary)
+        try:
+            async with asyncio.timeout(deadline.left(LONGEST_SECONDS)):
+                for primary in dict.fromkeys(primaries):
+                    if not any(int(lag) <= MAX_LAG for lag in _lags(await asyncio.shield(self._asked[primary][1]))):
+                        raise Unavailable(Reason.NOREPLICAS)
+        except TimeoutError:
+            raise Unavailable(Reason.TIMEOUT) from None
+
+
+def _ask(primary: Connection) -> asyncio.Future[Any]:
+    reply = asyncio.ensure_future(primary.execute("replicas", b"INFO", b"replication"))
+    reply.add_done_callback(retrieve)
+    return reply

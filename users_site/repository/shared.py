@@ -27,7 +27,7 @@ class SharedReads:
             # An empty context: the read belongs to no request, and no request's deadline cuts it short.
             before = self._running.get(args)
             task = asyncio.get_running_loop().create_task(self._run(args, before), context=Context())
-            task.add_done_callback(_retrieve)
+            task.add_done_callback(retrieve)
             self._next[args] = task
         return await asyncio.shield(task)
 
@@ -44,6 +44,7 @@ class SharedReads:
                 del self._running[args]
 
 
-def _retrieve(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled():
-        task.exception()  # if all callers gave up, asyncio would log it
+def retrieve(future: asyncio.Future[Any]) -> None:
+    """For what is shared: if all callers gave up, asyncio would log its exception."""
+    if not future.cancelled():
+        future.exception()

@@ -1,11 +1,13 @@
 """READS_REQUIRE_REPLICA: reads of a primary whose replicas are gone."""
 
 import asyncio
+import gc
 import time
 
 import pytest
 
-from packages.redis_pipe import Address, Options, Pipe, Reason
+from common.http import deadline
+from packages.redis_pipe import Address, Options, Pipe, Reason, Unavailable
 from tools.processes.valkey import valkey
 from users_site.repository.errors import StoreUnavailable
 from users_site.repository.replicas import ReplicaCheck
@@ -45,6 +47,39 @@ async def test_reads_are_refused_while_no_replica_follows(loss: str) -> None:
             await asyncio.sleep(2)
             assert not await refused(users, 0.7)
         await users.close()
+
+
+async def test_a_request_without_time_does_not_fail_the_others_that_share_its_question() -> None:
+    with valkey() as primary, valkey(f"replicaof 127.0.0.1 {primary.port}") as replica:
+        replica.wait_for(lambda client: client.info("replication")["master_link_status"] == "up")
+        check, pipe = ReplicaCheck(), Pipe(Address.from_url(primary.url), Options(5, 5, time_left=deadline.left))
+        await pipe.ping()
+        primary.freeze()
+
+        async def hurried() -> None:
+            deadline.start(b"50", time.perf_counter())
+            with pytest.raises(Unavailable, match="timeout"):
+                await check.require(pipe)
+
+        started = time.monotonic()
+        await asyncio.create_task(hurried())
+        assert time.monotonic() - started < 0.4
+        primary.thaw()
+        await check.require(pipe)
+        await pipe.close()
+
+
+async def test_of_several_primaries_that_are_down_no_error_goes_astray(caplog: pytest.LogCaptureFixture) -> None:
+    pipes = [Pipe(Address.from_url("redis://127.0.0.1:1"), Options(5, 5)) for _ in range(3)]
+    check = ReplicaCheck()
+    with pytest.raises(Unavailable):
+        await check.require(*pipes)
+    await asyncio.sleep(0.1)  # the others fail too
+    del check
+    gc.collect()
+    assert caplog.text == ""
+    for pipe in pipes:
+        await pipe.close()
 
 
 async def test_reads_at_once_ask_once() -> None:

@@ -78,8 +78,9 @@ class Link:
             async with asyncio.timeout(self._opener.options.connect_timeout):
                 stream, primary = await self._opener.open()
         except Exception as error:
-            self._connecting = None
-            self._on_failure(reason_of(error, is_tls=self._opener.address.is_tls))
+            if self._connecting is asyncio.current_task():  # otherwise closed meanwhile
+                self._connecting = None
+                self._on_failure(reason_of(error, is_tls=self._opener.address.is_tls))
             return
         self._connecting = None
         if primary is not None:

@@ -1,10 +1,13 @@
 import asyncio
 import gc
+import time
 
 import pytest
 import uvloop
 
 from packages.redis_pipe import Address, Options, Pipe
+from packages.redis_pipe.tests.hostile import always
+from packages.redis_pipe.tests.waiting import failures_of
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 
@@ -41,3 +44,18 @@ def test_two_loops_cannot_share_one(server):
         await pipe.close()
 
     asyncio.run(use())
+
+
+@pytest.mark.parametrize("steps", range(4))
+async def test_close_while_an_attempt_times_out_leaves_a_pipe_that_connects_again(connect, hostile, steps):
+    server = await hostile(always(b"+OK\r\n"), setup_reply=b"")
+    connection = connect(server, connect_timeout=0.05)
+    waiting = connection.execute("get", "GET", "k")
+    await asyncio.sleep(0.02)
+    time.sleep(0.05)  # noqa: ASYNC251 - the timer is due in the next step of the loop
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    await connection.close()
+    await failures_of(waiting)
+    server._setup_reply = b"+OK\r\n"
+    assert await connection.execute("get", "GET", "k") == b"OK"

@@ -21,7 +21,7 @@ from ._link import Link
 from ._opening import Opener
 from ._stream import Stream
 from ._sweeper import Sweeper
-from .errors import Reason, Unavailable, error_from_reply
+from .errors import PipeError, Reason, Unavailable, error_from_reply
 
 DEMOTED = "READONLY"
 """The reply of a server that is no longer the primary; the command was not executed."""
@@ -82,6 +82,7 @@ class Pipe(Connection):
         writes of their connection. They block all commands behind them: use a separate Pipe.
         """
         head = previous = self.options.command("ping", (b"PING",), None, None)
+        head.future.add_done_callback(partial(self._end_unsent, head))
         self.take(head)
         futures: list[asyncio.Future[Any]] = []
         for operation, words, timeout in commands:
@@ -90,8 +91,6 @@ class Pipe(Connection):
             command.moved = True
             previous.follower = previous = command
             futures.append(future)
-        # The stream ends what was sent; without a head that was sent, everything ends here.
-        head.future.add_done_callback(partial(_end_with, futures))
         return futures
 
     async def ping(self) -> None:
@@ -136,7 +135,7 @@ class Pipe(Connection):
         loop = command.future.get_loop()
         head = Command("asking", (b"ASKING",), None, loop.create_future(), monotonic(), command.deadline)
         head.follower = command
-        head.future.add_done_callback(partial(_end_with, [command.future]))
+        head.future.add_done_callback(partial(self._end_unsent, head))
         self.take(head)
 
     def give_up(self) -> list[Command]:
@@ -237,11 +236,9 @@ class Pipe(Connection):
         sent = expire(self._stream.sent, now, self._observe, uncertain=True)
         return min(nearest, sent, self._stream.hung_at(self.options.timeout))
 
-
-def _end_with(futures: list[asyncio.Future[Any]], head: asyncio.Future[Any]) -> None:
-    error = head.exception()
-    if error is None:
-        return
-    for future in futures:
-        if not future.done():
-            future.set_exception(error)
+    def _end_unsent(self, head: Command, future: asyncio.Future[Any]) -> None:
+        """End what was to leave with a head that did not; once sent, each has its own reply."""
+        error, command = future.exception(), head.follower
+        while isinstance(error, PipeError) and command is not None:
+            command.fail(error, self._observe)
+            command = command.follower

@@ -74,7 +74,7 @@ class Stream(asyncio.Protocol):
                     payloads.append(command.payload)
                     size += len(command.payload)
                     self.sent.append(command)
-                    command = command.follower
+                    command.follower, command = None, command.follower
             self._transport.write(b"".join(payloads))
 
     def data_received(self, data: bytes) -> None:

@@ -41,6 +41,22 @@ async def test_a_batch_that_never_left_was_certainly_not_executed(connect, hosti
     assert store.commands == []
 
 
+async def test_a_batch_whose_ping_is_refused_has_answers_of_its_own(connect, hostile):
+    async def busy(words, writer):
+        await asyncio.sleep(0.05)
+        writer.write(b"-BUSY a script runs\r\n" if words == [b"PING"] else b"+OK\r\n")
+
+    connection = connect(await hostile(busy))
+    assert await asyncio.gather(*connection.batch(commands(("SET", "a", 1), ("WAIT", 1, 10)))) == [b"OK"] * 2
+
+
+async def test_commands_of_a_batch_that_never_left_are_counted(connect):
+    counted = []
+    connection = connect("redis://127.0.0.1:1", observe=lambda labels, seconds: counted.append(labels))
+    await failures_of(*connection.batch([("create", ("SET", "a", 1), 1.0), ("wait", ("WAIT", 1, 10), 1.0)]))
+    assert counted == [(operation, "error") for operation in ("ping", "create", "wait")]
+
+
 async def test_what_a_lost_connection_has_not_answered_is_not_asked_again(connect, hostile):
     async def break_off(words, writer):
         writer.write(b"+OK\r\n")

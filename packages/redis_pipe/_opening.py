@@ -6,7 +6,7 @@ import ssl
 from ._address import Address, Node
 from ._connection import Options
 from ._discovery import Sentinels
-from ._slots import Slots, slot_of
+from ._slots import SLOTS, Slots, slot_of
 from ._stream import Stream
 from .errors import ErrorReply, Reason, Unavailable
 
@@ -39,12 +39,15 @@ class Opener:
         if not self.address.is_cluster:
             async with self._sentinels() as sentinels:
                 return await sentinels.primary()
-        slot = slot_of(slot_key)
-        async with self.slots() as slots:
-            owners = await slots.owners([slot])
+        owners, slot = await self.owners(), slot_of(slot_key)
         if slot not in owners:
             raise Unavailable(Reason.CLUSTERDOWN)
         return owners[slot]
+
+    async def owners(self) -> dict[int, Node]:
+        """The primaries of all slots that have one. Raises as `open` does."""
+        async with self.slots() as slots:
+            return await slots.owners(range(SLOTS))
 
     async def replaced(self, primary: Node) -> None:
         """Return when another server is the primary."""

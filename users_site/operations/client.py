@@ -45,7 +45,7 @@ def connect(address: Address, slot_key: str) -> redis.Redis:
     """A client of the server that holds a key. Connects at first use, but to look the server up."""
     if address.scheme == "unix":
         return redis.Redis(unix_socket_path=address.path, **_options(address))
-    node = asyncio.run(_primary(address, slot_key)) if address.is_moving else address.nodes[0]
+    node = asyncio.run(_opener(address).primary(slot_key)) if address.is_moving else address.nodes[0]
     return _client(address, node)
 
 
@@ -53,56 +53,51 @@ class Clients:
     """The clients of a store: one, but for a cluster with several partitions."""
 
     def __init__(self, address: Address, layout: Layout, *, is_default: bool) -> None:
-        self._is_default = is_default
         self._is_spread = address.is_cluster and layout.count > 1
-        keys = [partition.index for partition in layout.partitions]
-        first = get_redis_connection("default") if is_default else connect(address, keys[0])
-        self._by_slot = dict.fromkeys(map(slot_of, keys), first)
-        self._first = first
+        self._is_default = is_default and not self._is_spread
+        slots = [slot_of(partition.index) for partition in layout.partitions]
+        if self._is_spread:
+            self._by_slot = _clients_by_slot(address)
+        else:
+            only = get_redis_connection("default") if is_default else connect(address, layout.partitions[0].index)
+            self._by_slot = dict.fromkeys((0, *slots), only)
         try:
-            if self._is_spread:
-                self._spread(address)
+            self._used = {slot: self._of(slot) for slot in slots}
             if address.is_cluster:
-                for slot, client in self._by_slot.items():
+                for slot, client in self._used.items():
                     _require_whole_slot(client, slot)
         except Exception:
             self.close()
             raise
 
     def of(self, key: bytes | str) -> redis.Redis:
-        if not self._is_spread:
-            return self._first
-        slot = self.slot(key)
-        return self._by_slot.get(slot) or self._owner(slot)
+        """Redirections are not followed: a command that meets one is repeated by the operator."""
+        return self._of(self.slot(key))
 
     def slot(self, key: bytes | str) -> int:
         """Keys with the same number may stand in one command."""
         return slot_of(key.decode(errors="replace") if isinstance(key, bytes) else key) if self._is_spread else 0
 
     def every(self) -> list[redis.Redis]:
-        return list(dict.fromkeys(self._by_slot.values()))
+        """Those of the layout's partitions."""
+        return list(dict.fromkeys(self._used.values()))
 
     def close(self) -> None:
-        for client in self.every():
+        for client in set(self._by_slot.values()):
             client.close()
         if self._is_default:
             del caches["default"]
 
-    def _spread(self, address: Address) -> None:
-        """Redirections are not followed: a command that meets one is repeated by the operator."""
-        by_node: dict[tuple[str, int], redis.Redis] = {}
-        self._ranges: list[tuple[int, int, redis.Redis]] = []
-        for first, last, (host, port, *_), *_replicas in self._first.execute_command("CLUSTER", "SLOTS"):
-            node = (host.decode() if isinstance(host, bytes) else host) or address.nodes[0][0], int(port)
-            by_node.setdefault(node, _client(address, node))
-            self._ranges.append((int(first), int(last), by_node[node]))
-        self._by_slot = {slot: self._owner(slot) for slot in self._by_slot}
+    def _of(self, slot: int) -> redis.Redis:
+        if slot not in self._by_slot:
+            raise StoreUnavailable(Reason.CLUSTERDOWN)
+        return self._by_slot[slot]
 
-    def _owner(self, slot: int) -> redis.Redis:
-        for first, last, client in self._ranges:
-            if first <= slot <= last:
-                return client
-        raise StoreUnavailable(Reason.CLUSTERDOWN)
+
+def _clients_by_slot(address: Address) -> dict[int, redis.Redis]:
+    owners = asyncio.run(_opener(address).owners())
+    clients = {node: _client(address, node) for node in set(owners.values())}
+    return {slot: clients[node] for slot, node in owners.items()}
 
 
 def translated(error: Exception, operation: str, address: Address) -> RepositoryError:
@@ -150,9 +145,8 @@ def _client(address: Address, node: tuple[str, int]) -> redis.Redis:
     return redis.Redis(host=node[0], port=node[1], ssl=address.is_tls, **options)
 
 
-async def _primary(address: Address, slot_key: str) -> tuple[str, int]:
-    options = Options(REPLY_SECONDS, CONNECT_SECONDS, password=lambda: _password(address))
-    return await Opener(address, options).primary(slot_key)
+def _opener(address: Address) -> Opener:
+    return Opener(address, Options(REPLY_SECONDS, CONNECT_SECONDS, password=lambda: _password(address)))
 
 
 def _require_whole_slot(client: redis.Redis, slot: int) -> None:

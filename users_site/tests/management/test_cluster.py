@@ -48,6 +48,21 @@ def test_every_command_works(run: Run, nodes: Nodes, tmp_path: Path) -> None:
     run("verify_users")
 
 
+def test_nodes_that_announce_no_name_are_found(run: Run, nodes: Nodes, settings: Any) -> None:
+    settings.PARTITIONS = 16
+
+    def announce(kind: str) -> None:
+        for node in nodes.all:
+            node.command("CONFIG", "SET", "cluster-preferred-endpoint-type", kind)
+
+    announce("hostname")  # none is set: "?"
+    try:
+        run("seed_users", count=100, production=True)
+        assert "everything agrees" in run("verify_users")
+    finally:
+        announce("ip")
+
+
 def test_the_new_owner_is_found_after_a_failover(run: Run, nodes: Nodes) -> None:
     run("seed_users", count=10, seed="demo", production=True)
     replica = nodes.replica

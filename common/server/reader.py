@@ -135,10 +135,14 @@ class Reader:
             return
         if size > limits.FIELD_BYTES:
             self.refusal = Refusal(431, "A header field is too large.")
-        elif len(self.fields) >= limits.FIELDS and name != b"x-request-id":
+        elif len(self.fields) >= limits.FIELDS and not self._has_room(name):
             self.refusal = Refusal(431, "There are too many header fields.")
         elif UNDERSCORE not in name:  # dropped: CGI and WSGI read `a_b` as `a-b`
             self.fields.append((name, value.strip(b" \t")))
+
+    def _has_room(self, name: bytes) -> bool:
+        """Beyond FIELDS. A refusal, too, shows the request's ID and the path that the client requested."""
+        return len(self.fields) < limits.FIELDS + limits.FIELDS_OF_GATEWAYS and name.startswith(limits.GATEWAYS)
 
     def on_headers_complete(self) -> None:
         if self.parser is None or self.is_replay:

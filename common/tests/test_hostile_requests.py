@@ -25,6 +25,7 @@ REFUSED = {
     "bare LF": (b"GET /health HTTP/1.1\nHost: 127.0.0.1\n\n", 400),
     "bare LF after a field": (b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\nX-A: b\r\n\r\n", 400),
     "a header of 200 kB": (get("/health", "X-A: " + "a" * 200_000), 431),
+    "111 fields as gateways add them": (get("/health", *(f"X-Forwarded-{n}: a" for n in range(110))), 431),
     "3,000 headers": (get("/health", *(f"X-{n}: a" for n in range(3000))), 431),
     "a URL of 200 kB": (get("/" + "a" * 200_000), 414),
     "a bad chunk": (get("/health", "Transfer-Encoding: chunked", method="POST") + b"zz\r\nab\r\n0\r\n\r\n", 400),

@@ -76,6 +76,13 @@ def test_the_gateways_answer_is_the_user_services(
     assert through_fields == direct_fields
 
 
+def test_as_many_fields_as_the_gateway_accepts_reach_the_user_service(gateway_service: Service) -> None:
+    fields = [f"X-{number}: a" for number in range(99)]  # with Host 100
+    assert exchange(gateway_service.port, get("/api/users?limit=1", *fields)).status == 200
+    refused = exchange(gateway_service.port, get("/api/users?limit=1", *fields, "X-99: a"))
+    assert (refused.status, refused.json()["instance"]) == (431, "/api/users")
+
+
 def test_both_services_log_the_same_request_id(users_service: Service, gateway_service: Service, users: str) -> None:
     requests.get(users, headers={"X-Request-ID": "end-to-end"}, timeout=SECONDS)
     (there,), (here,) = access_lines(users_service, "end-to-end"), access_lines(gateway_service, "end-to-end")

@@ -56,7 +56,7 @@ def build(settings: Any) -> Application:
     router = Router(settings.ROUTES, view, guard.keep)
     index, samplers = _index(router, settings)
     if settings.ROUTES_FILE:
-        samplers.append(Reloader(settings.ROUTES_SOURCE, router, settings.LONGEST_MS).look)
+        samplers.append(Reloader(settings.ROUTES_SOURCE, router, settings.LONGEST_MS).check)
     return Application(
         urls.urlpatterns(index, closed_to_proxies(metrics_view(())), router),
         find=router.find,

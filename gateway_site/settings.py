@@ -31,7 +31,7 @@ from common.config.settings import (
 )
 from common.observability.json_logging import logging_settings
 from gateway_site.routes import rate
-from gateway_site.routes.reading import Own, table
+from gateway_site.routes.reading import OwnAddress, table
 from gateway_site.routes.source import Malformed, is_file
 from gateway_site.routes.values import origin
 
@@ -110,7 +110,7 @@ USER_SERVICE_URL = environment.parsed(
     "USER_SERVICE_URL", "", lambda url: url and origin(url), "an address like http://user-service:3001"
 )
 _public = urlsplit(PUBLIC_URL or "")
-OWN = Own(
+OWN_ADDRESS = OwnAddress(
     PORT,
     frozenset((*ALLOWED_HOSTS, socket.gethostname().lower())),
     (_public.hostname or "", _public.port or (443 if _public.scheme == "https" else 80)),
@@ -121,7 +121,7 @@ ROUTES_SOURCE = (
     USER_SERVICE_URL,
     {"timeout_ms": UPSTREAM_TIMEOUT_MS},
     {"connect_timeout_ms": UPSTREAM_CONNECT_TIMEOUT_MS, "max_timeouts": UPSTREAM_MAX_TIMEOUTS},
-    OWN,
+    OWN_ADDRESS,
 )
 """What routes.reading.table makes the table of, also when its file changes."""
 try:

@@ -14,7 +14,7 @@ from rest_framework.response import Response as DRFResponse
 from rest_framework.serializers import ChoiceField
 
 from common.http.json_body import StrictJSONParser
-from common.http.pages import HTML, chrome, policy
+from common.http.pages import HTML, layout, policy
 from common.http.request import Request
 from common.http.response import RawResponse
 
@@ -58,7 +58,7 @@ def _render(view: Any, request: Request, answer: RawResponse, kwargs: dict[str, 
     response.accepted_renderer = renderer = PageRenderer()
     context = {"view": view, "request": view.request, "response": response, "args": (), "kwargs": kwargs}
     context["content_type"] = dict(answer.raw_headers).get(b"content-type", b"").decode("latin-1")
-    context["page"] = chrome(request) | _content(view, request, answer.status_code, data)
+    context["page"] = layout(request) | _content(view, request, answer.status_code, data)
     body = renderer.render(data, "text/html", context).encode()
     status = 200 if answer.status_code == 204 else answer.status_code
     return RawResponse(status, [HTML, policy(forms=True), *fields], body)

@@ -35,7 +35,7 @@ def policy(*, forms: bool = False) -> tuple[bytes, bytes]:
 
 def render(template: str, request: Request, content: dict[str, Any]) -> bytes:
     """A template that extends `common/base.html`."""
-    return render_to_string(template, content | chrome(request)).encode()
+    return render_to_string(template, content | layout(request)).encode()
 
 
 def page(template: str, request: Request, content: dict[str, Any]) -> RawResponse:
@@ -46,7 +46,7 @@ def html(body: bytes) -> RawResponse:
     return RawResponse(200, [HTML, policy(), VARY], body)
 
 
-def chrome(request: Request) -> dict[str, Any]:
+def layout(request: Request) -> dict[str, Any]:
     """What `common/base.html` needs: the style sheet, and the links of the header as this client must address them."""
     site, prefix = request.site, request.origin.prefix
     front = {name: prefix.rpartition("/")[0] + path for name, path in site.front if prefix}

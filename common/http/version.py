@@ -10,7 +10,7 @@ from common.http.response import RawResponse, json_answer
 from common.http.views import safe
 
 
-def about() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """The versions of the service, of Python and of Django."""
     return {
         "service": settings.SERVICE,
@@ -23,4 +23,4 @@ def about() -> dict[str, str]:
 
 @safe
 async def version(request: Request) -> RawResponse:
-    return json_answer(about())
+    return json_answer(versions())

@@ -30,7 +30,7 @@ class Reloader:
         self._reading: asyncio.Task[None] | None = None
         self._refused, self._refused_at = "", 0.0
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Called twice a second. A file that changes is read once it has stayed the same from one call to the next."""
         before, self._seen = self._seen, [state_of(path) for path in (self._path, *self._router.table.files)]
         if self._refused and time.monotonic() > self._refused_at + RETRY_SECONDS:

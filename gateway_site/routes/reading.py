@@ -12,7 +12,16 @@ from gateway_site.routes import values
 from gateway_site.routes.source import Malformed, Source, content, read
 from gateway_site.routes.table import ANY, OPEN, USER_SERVICE, USERS, Route, Table, Upstream, scopes_of
 
-OWN = ("/health", "/metrics", "/version", "/problems", "/static", "/api/docs", "/api/openapi.json", "/api/openapi.yaml")
+OWN_PATHS = (
+    "/health",
+    "/metrics",
+    "/version",
+    "/problems",
+    "/static",
+    "/api/docs",
+    "/api/openapi.json",
+    "/api/openapi.yaml",
+)
 """Paths that the gateway answers itself."""
 
 MOST = 1000
@@ -23,7 +32,7 @@ USERS_PATHS = ["", "/{id}"]
 
 
 @dataclass(frozen=True)
-class Own:
+class OwnAddress:
     """Where the gateway itself is: at its port on this machine and under its `names`, and at its public address.
 
     `has_neighbours`: whether other ports of this machine may be upstreams.
@@ -39,7 +48,9 @@ class Own:
         return (is_here and port == self.port) or (host, port) == self.public
 
 
-def table(text: str, user_service_url: str, route: Mapping[str, Any], upstream: Mapping[str, Any], own: Own) -> Table:
+def table(
+    text: str, user_service_url: str, route: Mapping[str, Any], upstream: Mapping[str, Any], own: OwnAddress
+) -> Table:
     """The routes that ROUTES (`text`) describes, and the users' if it has none.
 
     `route` and `upstream`: the fields that the file leaves out. `own`: the gateway's port and names. Raises Malformed.
@@ -147,7 +158,7 @@ class Reader:
     def _fault(self, key: int | str, text: str) -> Malformed:
         return Malformed(f"{self.source.place(key)}: {text}")
 
-    def check(self, own: Own) -> None:
+    def check(self, own: OwnAddress) -> None:
         """What only the whole table shows. Raises Malformed."""
         holders: dict[str, str] = {}
         for number, route in enumerate(self.routes):
@@ -157,9 +168,9 @@ class Reader:
                 raise self._fault(number, fault)
             holders |= dict.fromkeys(heads, route.prefix)
 
-    def _fault_of(self, route: Route, other: str | None, own: Own) -> str | None:
+    def _fault_of(self, route: Route, other: str | None, own: OwnAddress) -> str | None:
         prefix = route.prefix
-        if hidden := next((path for path in OWN if is_below(path, prefix) or is_below(prefix, path)), None):
+        if hidden := next((path for path in OWN_PATHS if is_below(path, prefix) or is_below(prefix, path)), None):
             return (
                 f"{prefix} would hide {hidden}, which the gateway answers itself: use another prefix, e.g. /api/orders"
             )

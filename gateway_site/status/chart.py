@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from math import floor, log10
 from typing import NamedTuple
 
+from gateway_site.status.formatting import duration, rate
 from gateway_site.status.history import SLOTS, Interval
-from gateway_site.status.wording import duration, rate
 
 SLOT, HEIGHT = 10, 100
 """Of the SVG's own units, which the page stretches."""

@@ -17,7 +17,7 @@ class Dependency(NamedTuple):
     seconds: float | None = None
 
 
-async def look(users: Service, probes: Mapping[str, Step]) -> tuple[list[Dependency], dict[str, Any]]:
+async def probe_all(users: Service, probes: Mapping[str, Step]) -> tuple[list[Dependency], dict[str, Any]]:
     """The states now, of the others by `probes`, and the user service's /version. Never raises; takes less than a second."""
     others = [_ask(name, probe) for name, probe in probes.items() if name != users.name]
     (found, version), *further = await asyncio.gather(_ask_users(users), *others)

@@ -9,7 +9,7 @@ from common.http.pages import html, render
 from common.http.request import Request
 from common.http.response import Response
 from common.http.site import Site
-from common.http.version import about
+from common.http.version import versions
 from common.http.views import safe
 from common.observability.load import in_flight
 from common.server import drain
@@ -17,8 +17,8 @@ from gateway_site import pages
 from gateway_site.forwarding.circuit import State
 from gateway_site.forwarding.router import Router
 from gateway_site.forwarding.service import Service
-from gateway_site.status import chart, wording
-from gateway_site.status.dependencies import Dependency, look
+from gateway_site.status import chart, formatting
+from gateway_site.status.dependencies import Dependency, probe_all
 from gateway_site.status.history import STEP_SECONDS, History, Interval
 
 REFRESH_SECONDS = 5
@@ -60,7 +60,7 @@ class StatusPage:
         key = request.origin.prefix, is_live
         async with self._rendering:
             if time.monotonic() >= self._until:
-                self._content = self.describe(request.site, *await look(self._users, self._router.probes))
+                self._content = self.describe(request.site, *await probe_all(self._users, self._router.probes))
                 self._bodies.clear()
                 self._until = time.monotonic() + KEPT_SECONDS
             if key not in self._bodies:
@@ -98,7 +98,7 @@ class StatusPage:
             "workers": self._workers,
             "dependencies": [row(dependency) for dependency in dependencies],
             "circuits": circuits,
-            "releases": [release for release in (about(), version) if release],
+            "releases": [release for release in (versions(), version) if release],
             "uptime": self._history.uptime,
             "links": {name: path for name, path in pages.LINKS.items() if site.debug or name != "users"},
         }
@@ -119,7 +119,7 @@ def verdict(dependencies: list[Dependency], circuits: dict[str, tuple[str, str, 
 
 
 def row(dependency: Dependency) -> dict[str, str]:
-    answered = f"answered in {wording.duration(dependency.seconds)}" if dependency.seconds is not None else ""
+    answered = f"answered in {formatting.duration(dependency.seconds)}" if dependency.seconds is not None else ""
     level = {"up": "up", "down": "down"}.get(dependency.state, "warn")
     return {"name": dependency.name, "level": level, "state": dependency.state, "note": answered}
 
@@ -128,16 +128,16 @@ def tiles(last: Interval | None) -> list[tuple[str, str, str]]:
     """The figures of the last minute: name, value, unit."""
     median, slow = (last.quantile(share) if last else None for share in (0.5, 0.99))
     return [
-        ("Requests", wording.rate(last.rate if last else 0.0), "/s"),
+        ("Requests", formatting.rate(last.rate if last else 0.0), "/s"),
         ("Median", *_parts(median)),
         ("99 % within", *_parts(slow)),
-        ("Failed", wording.rate(last.failure_share * 100 if last else 0.0), "%"),
+        ("Failed", formatting.rate(last.failure_share * 100 if last else 0.0), "%"),
         ("In flight", str(max(0, in_flight.count - 1)), ""),  # without the request for this page
     ]
 
 
 def _parts(seconds: float | None) -> tuple[str, str]:
     if seconds is None:
-        return wording.NOTHING, ""
-    value, _, unit = wording.duration(seconds).partition(" ")
+        return formatting.NOTHING, ""
+    value, _, unit = formatting.duration(seconds).partition(" ")
     return value, unit

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from common.config.environment import SettingError
 from gateway_site.routes.rate import Rate
-from gateway_site.routes.reading import Own, table
+from gateway_site.routes.reading import OwnAddress, table
 from gateway_site.tests.management.conftest import called
 from tests.in_process import evaluated
 
@@ -33,7 +33,7 @@ def good(settings: Any) -> Any:
     settings.DRAIN_SECONDS = 5
     settings.AUTH_JWKS_URL = "https://issuer.example/jwks.json"
     settings.AUTH, settings.STATUS_PAGE, settings.RATE_LIMIT = ("jwt",), False, Rate(100, 1, 200)
-    settings.ROUTES = table("", "http://user-service:3001", {}, {}, Own(3000))
+    settings.ROUTES = table("", "http://user-service:3001", {}, {}, OwnAddress(3000))
     return settings
 
 
@@ -66,7 +66,7 @@ def test_shared_mistake_has_its_id(good: Any, name: str, value: Any, expected: s
         ("UPSTREAM_TIMEOUT_MS", 60_000, {"gateway.W011"}),
         ("UPSTREAM_CONNECT_TIMEOUT_MS", 5000, {"gateway.W012"}),
         ("MAX_IN_FLIGHT", 60_000, {"gateway.W013"}),
-        ("ROUTES", table("", "http://127.0.0.1:3001", {}, {}, Own(3000)), {"gateway.W018"}),
+        ("ROUTES", table("", "http://127.0.0.1:3001", {}, {}, OwnAddress(3000)), {"gateway.W018"}),
         ("TRUSTED_PROXIES", (ip_network("0.0.0.0/0"),), {"gateway.W014"}),
     ],
 )

@@ -10,7 +10,7 @@ from django.core.management import CommandError
 
 from common.tests.test_commands import manage
 from gateway_site.routes import rate
-from gateway_site.routes.reading import Own, table
+from gateway_site.routes.reading import OwnAddress, table
 from gateway_site.tests.management.conftest import called
 from tests.in_process import REQUIRED
 
@@ -39,7 +39,7 @@ def orders(settings: Any, tmp_path: Path) -> Callable[..., None]:
     def put(text: str = ORDERS, **others: Any) -> None:
         path = tmp_path / "routes.toml"
         path.write_text(text)
-        settings.ROUTES = table(str(path), "http://user-service:3001", {}, {}, Own(3000))
+        settings.ROUTES = table(str(path), "http://user-service:3001", {}, {}, OwnAddress(3000))
         for name, value in others.items():
             setattr(settings, name, value)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway_site.routes.reading import Own, table
+from gateway_site.routes.reading import OwnAddress, table
 from gateway_site.routes.table import Table
 from gateway_site.tests.routes.scripted import Scripted, scripted
 from tests.metrics import sample
@@ -15,7 +15,7 @@ from tests.serving import Served, serving
 from tests.wire import Answer, exchange, get
 from tools.processes.service import Service, service
 
-OWN = Own(3000, frozenset({"api-gateway"}), ("api.example.com", 443))
+OWN_ADDRESS = OwnAddress(3000, frozenset({"api-gateway"}), ("api.example.com", 443))
 USERS = "http://user-service:3001"
 
 
@@ -31,7 +31,7 @@ class Tables:
     def read(self, text: str, suffix: str = ".toml", users: str = USERS) -> Table:
         """Of a file with this text; without a newline in it, of a setting."""
         source = str(self.file(text, suffix)) if "\n" in text else text
-        return table(source, users, {"timeout_ms": 5000}, {"connect_timeout_ms": 500}, OWN)
+        return table(source, users, {"timeout_ms": 5000}, {"connect_timeout_ms": 500}, OWN_ADDRESS)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from gateway_site.guard.guard import Guard
 from gateway_site.guard.limit_store import RedisStore, RedisStores
 from gateway_site.routes.rate import Rate
 from gateway_site.routes.table import Table
-from gateway_site.tests.routes.conftest import OWN, USERS, Tables, metric
+from gateway_site.tests.routes.conftest import OWN_ADDRESS, USERS, Tables, metric
 from packages.http_pool import ConnectFailed
 from tests.log_lines import lines
 from tests.recording import Recording, recording
@@ -232,13 +232,13 @@ async def test_a_table_whose_certificates_vanish_before_it_is_applied_is_refused
     async def until(condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(SECONDS):
             while not condition():
-                reloader.look()
+                reloader.check()
                 await asyncio.sleep(0.01)
 
     router = Late(first := tables.read(table(a="http://h")), lambda *_: view)
     text = GONE.format(port=1).replace("http:", "https:").replace("[[", f'tls = {{ ca = "{authorities}" }}\n[[')
     defaults = {"timeout_ms": 5000}, {"connect_timeout_ms": 500}
-    reloader = reload.Reloader((str(tables.file(text)), USERS, *defaults, OWN), router, 5000)
+    reloader = reload.Reloader((str(tables.file(text)), USERS, *defaults, OWN_ADDRESS), router, 5000)
     shutil.copy(certifi.where(), authorities)
     await until(lambda: REGISTRY.get_sample_value("routes_refused") == 1)
     assert router.table is first

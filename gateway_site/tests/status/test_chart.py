@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from common.observability.metrics import BUCKETS
-from gateway_site.status import chart, wording
+from gateway_site.status import chart, formatting
 from gateway_site.status.history import SLOTS, Interval
 
 
@@ -65,8 +65,11 @@ def test_nothing_is_drawn_without_requests(intervals: list[Interval]) -> None:
 @pytest.mark.parametrize(
     ("form", "value", "text"),
     [
-        *((wording.duration, *each) for each in ((0.0004, "0.4 ms"), (0.0123, "12 ms"), (1, "1 s"), (2.54, "2.5 s"))),
-        *((wording.rate, *each) for each in ((0, "0"), (0.25, "0.2"), (9.0, "9"), (12.7, "13"), (3400, "3,400"))),
+        *(
+            (formatting.duration, *each)
+            for each in ((0.0004, "0.4 ms"), (0.0123, "12 ms"), (1, "1 s"), (2.54, "2.5 s"))
+        ),
+        *((formatting.rate, *each) for each in ((0, "0"), (0.25, "0.2"), (9.0, "9"), (12.7, "13"), (3400, "3,400"))),
     ],
 )
 def test_figures_read_well(form: Callable[[float], str], value: float, text: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import orjson
 from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import SAFE_METHODS
 
 from common.http.json_body import MERGE_TYPES, json_body
 from common.http.problem import Problem
@@ -49,7 +50,7 @@ class UserViewSet(AsyncViewSet):
     durability = "memory"
 
     def problem_for(self, error: Exception) -> Exception:
-        return problem_of(error)
+        return problem_of(error, changes=self.request.method not in SAFE_METHODS)
 
     @property
     def durability_field(self) -> tuple[bytes, bytes]:
@@ -156,8 +157,11 @@ def page_answer(request: Request, query: links.PageQuery, page: Page) -> RawResp
     return RawResponse(200, [JSON], body % (counted, *map(orjson.dumps, (*urls, *cursors)), page.documents))
 
 
-def problem_of(error: Exception) -> Exception:
-    """The problem for an error of the repository; another one, or one that only a bug explains, is returned unchanged."""
+def problem_of(error: Exception, *, changes: bool) -> Exception:
+    """The problem for an error of the repository; another one, or one that only a bug explains, is returned unchanged.
+
+    `changes`: the request was for a change.
+    """
     match error:
         case UserNotFound():
             return Problem("user-not-found", "No user has this id.")
@@ -176,7 +180,7 @@ def problem_of(error: Exception) -> Exception:
         case NotDurable():
             return Problem("store-unavailable", NOT_DURABLE, reason="not durable")
         case StoreUnavailable():
-            fate = " The change may have been made." if error.uncertain else ""
+            fate = " The change may have been made." if error.uncertain and changes else ""
             detail = f"The store cannot serve this now ({error.reason}).{fate}"
             return Problem("store-unavailable", detail, reason=f"redis: {error.reason}")
     return error

@@ -69,6 +69,8 @@ class Exchange:
             return {"type": "http.disconnect"}
         self.is_read = not self.more_body
         piece, self.body = bytes(self.body), bytearray()
+        if self.protocol.holds:
+            self.protocol.count_held()
         return {"type": "http.request", "body": piece, "more_body": self.more_body}
 
     async def send(self, message: "ASGISendEvent") -> None:

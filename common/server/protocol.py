@@ -76,13 +76,17 @@ class Protocol(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self.reader.feed(_buffer[:nbytes])
         if self.exchange is None or self.exchange.body or self.pipeline or self.holds:
-            head = self.reader.surplus if self.reader.in_head else 0
-            self._hold(max(0, head) + sum(len(each.body) for each in (self.exchange, *self.pipeline) if each))
+            self.count_held()
+
+    def count_held(self) -> None:
+        """Again, because input has arrived or was read."""
+        head = self.reader.surplus if self.reader.in_head else 0
+        self._hold(max(0, head) + sum(len(each.body) for each in (self.exchange, *self.pipeline) if each))
 
     def _hold(self, size: int) -> None:
-        Protocol.held += size - self.holds
-        self.holds = size
-        if Protocol.held > limits.HELD_BYTES and (self.reader.in_head or self.incoming is not None):
+        more, self.holds = size - self.holds, size
+        Protocol.held += more
+        if more > 0 and Protocol.held > limits.HELD_BYTES and (self.reader.in_head or self.incoming is not None):
             self.reader.refuse(Refusal(503, "The server holds too many incomplete requests."))
 
     def eof_received(self) -> bool:
@@ -198,7 +202,7 @@ class Protocol(asyncio.BufferedProtocol):
             self.deadline = math.inf
             self.resume_reading()
             self.transport.write_eof()
-            self.loop.call_later(limits.LINGER_SECONDS, self.transport.abort)
+            self.loop.call_later(limits.LINGER_SECONDS, self._linger, time.monotonic() + limits.STALLED_SECONDS)
         elif self.pipeline:
             self._serve(self.pipeline.popleft())
             self.resume_reading()
@@ -206,6 +210,13 @@ class Protocol(asyncio.BufferedProtocol):
             seconds = limits.HEAD_SECONDS if self.reader.in_head else self.idle_seconds
             self.deadline = time.monotonic() + seconds
             self.resume_reading()
+
+    def _linger(self, until: float) -> None:
+        """Aborts; until a time not while the client still reads the end of the answer."""
+        if self.transport.get_write_buffer_size() and time.monotonic() < until:
+            self.loop.call_later(limits.LINGER_SECONDS, self._linger, until)
+        else:
+            self.transport.abort()
 
     def _pause_reading(self) -> None:
         if not self.is_paused:

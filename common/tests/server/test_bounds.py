@@ -107,6 +107,23 @@ async def test_incomplete_requests_of_all_clients_together_are_bounded(server: R
     await server.until(lambda: Protocol.held == 0)
 
 
+async def test_a_body_that_the_application_has_read_is_not_held() -> None:
+    release = asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await release.wait()
+        await answering(204)(scope, receive, send)
+
+    async with serving(slow) as server, server.client() as client:
+        before = Protocol.held
+        client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n" + b"a" * 50_000)
+        await server.until(lambda: any(each.exchange and each.exchange.is_read for each in server.connections()))
+        assert Protocol.held == before
+        release.set()
+        await client.answer()
+
+
 async def test_a_new_connection_takes_the_place_of_an_idle_one(server: Running, monkeypatch: Any) -> None:
     monkeypatch.setattr(limits, "CONNECTIONS", 2)
     async with server.client() as first, server.client() as second, server.client() as third:

@@ -12,8 +12,9 @@ import orjson
 
 from common.http.request import Request
 from common.observability import tracing
-from common.observability.json_logging import clock, write
+from common.observability.json_logging import write
 from common.observability.metrics import observe
+from common.observability.stdout import clock
 
 logger = logging.getLogger("access")
 

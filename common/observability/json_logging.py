@@ -5,14 +5,13 @@ import re
 import sys
 import traceback
 import warnings
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from common.config import environment
 from common.observability import request_id, tracing
-from common.observability.stdout import Stdout
+from common.observability.stdout import Stdout, clock
 
 LEVELS = {name: name.lower() for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
 
@@ -34,7 +33,7 @@ _MASKS = [
 
 def mask(text: str) -> str:
     """Removes passwords, tokens, e-mail query values and every setting read as a secret from a text."""
-    for value in environment.secrets:
+    for value in tuple(environment.secrets):  # another thread may add one
         text = text.replace(value, "***")
     for pattern, replacement in _MASKS:
         text = pattern.sub(replacement, text)
@@ -52,22 +51,6 @@ def masked(value: Any) -> Any:
     return mask(str(value).encode("utf-8", "backslashreplace").decode())
 
 
-class Clock:
-    """RFC 3339 in UTC with microseconds; the part down to the second is made once a second."""
-
-    second, prefix = 0, ""
-
-    def text(self, seconds: float) -> str:
-        second = int(seconds)
-        if second != self.second:
-            self.second = second
-            self.prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
-        return f"{self.prefix}{int((seconds - second) * 1_000_000):06d}Z"
-
-
-clock = Clock()
-
-
 stdout = Stdout()
 
 
@@ -81,7 +64,7 @@ class JSONFormatter(logging.Formatter):
 
     def __init__(self, service: str, version: str) -> None:
         super().__init__()
-        self.constants = {"service": service, "version": version}
+        self.constants = stdout.constants = {"service": service, "version": version}
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {

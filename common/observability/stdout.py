@@ -13,15 +13,38 @@ import sys
 import termios
 import threading
 import time
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
 
 PATIENCE_MS, PAUSE_SECONDS = 20, 1.0
 """The wait of a line without room, and how long the following lines do not wait: a slow reader must not stop the event loop."""
 
-NOTICE = b'{"level":"warning","message":"log lines dropped","logger":"stdout","dropped":%d}\n'
+
+class Clock:
+    """RFC 3339 in UTC with microseconds; the part down to the second is made once a second."""
+
+    def __init__(self) -> None:
+        self._made = 0, ""  # replaced as a whole: the exporter of traces logs from its own thread
+
+    def text(self, seconds: float) -> str:
+        whole = int(seconds)
+        second, prefix = self._made
+        if whole != second:
+            prefix = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+            self._made = whole, prefix
+        return f"{prefix}{int((seconds - whole) * 1_000_000):06d}Z"
+
+
+clock = Clock()
 
 
 class Stdout:
+    """`constants`: fields of every line."""
+
     def __init__(self) -> None:
+        self.constants: dict[str, str] = {}
         self.dropped = self._unreported = 0
         self._next_wait = 0.0
         self._lock = threading.RLock()  # the exporter of traces logs from its own thread
@@ -32,7 +55,7 @@ class Stdout:
         """Writes one line with its newline, or drops it."""
         with self._lock:
             if self._unreported:
-                line = NOTICE % self._unreported + line
+                line = self._notice() + line
             if self._has_room(len(line)) and self._is_written(line):
                 self._unreported = 0
             else:
@@ -44,6 +67,11 @@ class Stdout:
         with self._lock:
             taken, self.dropped = self.dropped, 0
         return taken
+
+    def _notice(self) -> bytes:
+        entry: dict[str, Any] = {"timestamp": clock.text(time.time()), "level": "warning", **self.constants}
+        entry |= {"message": "log lines dropped", "logger": "stdout", "dropped": self._unreported}
+        return orjson.dumps(entry) + b"\n"
 
     @staticmethod
     def _is_written(data: bytes) -> bool:

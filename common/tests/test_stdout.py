@@ -55,6 +55,7 @@ def test_a_stalled_reader_delays_no_request_and_gets_the_number_of_dropped_lines
         session.get(f"{running.url}/users/nobody", timeout=5)
     text += os.read(reader, 1 << 20)
     entries = [json.loads(line) for line in text.splitlines()]
+    assert all({"timestamp", "level", "service", "version", "logger"} <= entry.keys() for entry in entries)
     assert [entry["dropped"] for entry in entries if entry["message"] == "log lines dropped"] == [lost]
     os.close(reader)
 

@@ -27,7 +27,9 @@ async def read_until_answered(server: Running, client: socket.socket) -> int:
     return received
 
 
-async def test_a_client_that_pauses_behind_the_last_piece_gets_the_whole_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_pauses_behind_the_last_piece_gets_the_whole_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(limits, "LINGER_SECONDS", 0.1)
     loop, length = asyncio.get_running_loop(), (b"content-length", b"%d" % len(BODY))
     async with serving(answering(200, length, body=BODY)) as server:

@@ -5,9 +5,9 @@ import random
 from django.http.cookie import parse_cookie
 
 from common.http.request import Request
-from gateway_site.forwarding.circuit import OPEN
+from gateway_site.forwarding.circuit import CLOSED
 from gateway_site.forwarding.service import Service
-from gateway_site.routes.table import Canary
+from gateway_site.routes.table import READING, Canary
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
 """Its multiples, modulo 1, are spread more evenly than by chance, and so are every second, third … of them."""
@@ -21,8 +21,9 @@ class Split:
         self._turn = random.random()  # noqa: S311 - another start in each worker
 
     def takes(self, request: Request) -> bool:
-        """Whether this request goes to the canary: none while its circuit is open."""
-        if self.service.circuit.state is OPEN:
+        """Whether this request goes to the canary: while its circuit is not closed only reads, which try it."""
+        circuit = self.service.circuit
+        if circuit.state is not CLOSED and not (request.method in READING and circuit.has_trial):
             return False
         canary = self._canary
         asked = request.header(canary.header.encode("ascii")) if canary.header else None

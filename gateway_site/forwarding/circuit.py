@@ -88,6 +88,11 @@ class Circuit:
         self._is_probing = True
         return self._changes
 
+    @property
+    def has_trial(self) -> bool:
+        """Whether `admit`, of a circuit that is not closed, would admit a request now."""
+        return not self._is_probing and self._clock() >= self._retry_at
+
     def succeeded(self, admitted: int) -> None:
         """An answer arrived, whatever its status."""
         if admitted != self._changes:

@@ -14,12 +14,15 @@ import pytest
 import requests
 
 from gateway_site.forwarding.canary import Split
+from gateway_site.forwarding.circuit import State
 from gateway_site.forwarding.service import Service
 from gateway_site.routes.table import Canary, Upstream
+from gateway_site.tests.routes.conftest import metric
 from tests.http_server import Handler
 from tests.in_process import request
 from tests.log_lines import lines
 from tests.serving import Served, serving
+from tools.processes.cluster import until
 
 SECONDS = 10
 BURST = 48
@@ -106,7 +109,11 @@ def test_one_sick_address_of_three_costs_no_read_of_a_burst(gateway: Served, thr
     assert {line["upstream_address"] for line in found if line.get("route") == "/things/{path}"} >= {NAMES[0], NAMES[2]}
 
 
-def test_a_canary_gets_its_share_and_those_who_ask_for_it(tmp_path: Path) -> None:
+CIRCUIT = 'upstream_circuit_state{service="next"}'
+
+
+def test_a_canary_gets_its_share_and_those_who_ask_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway_site.forwarding.circuit.OPEN_SECONDS", 0.2)
     with server() as stable, server() as canary:
         places = [f"http://127.0.0.1:{each.server_port}" for each in (stable, canary)]
         path = tmp_path / "routes.toml"
@@ -132,7 +139,12 @@ def test_a_canary_gets_its_share_and_those_who_ask_for_it(tmp_path: Path) -> Non
             fields, body = {"X-Canary": "always"}, b"x" * 100_000
             refused = session.get(f"{gateway.url}/things", headers=fields, data=body, timeout=SECONDS)
             assert refused.json()["code"] == "bad-upstream", "a body that streamed through cannot be sent again"
-            assert not any(is_canary(**{"X-Canary": "always"}) for _ in range(10)), "its reads go to the stable one"
+            assert not any(is_canary(**fields) for _ in range(10)), "its reads go to the stable one"
+            assert metric(gateway, CIRCUIT) > State.CLOSED
+            write = session.post(f"{gateway.url}/things", headers=fields, timeout=SECONDS)
+            assert write.text == places[0].removeprefix("http://"), "no write tries it"
+            canary.mode = "well"
+            until(lambda: is_canary(**fields) and metric(gateway, CIRCUIT) == State.CLOSED)
         assert 'upstream_request_duration_seconds_count{method="GET",service="next",status_code="200"}' in text
 
 

@@ -3,7 +3,6 @@
 Exit codes: 0 after Ctrl-C or SIGTERM, 1 if a process cannot start or ends.
 """
 
-import os
 import signal
 import sys
 import time
@@ -75,7 +74,7 @@ def _start(supervisor: Supervisor, ports: Ports, own: EmbeddedStore | None) -> N
     gateway = services.environment("gateway_site", ports.gateway, USER_SERVICE_URL=upstream, **given)
     if own:
         own.publish(users | {"USER_SERVICE_URL": upstream} | given)
-        supervisor.start("redis", own.command, os.environ, own.data_dir, stop_last=True)
+        own.start(supervisor)
     _manage(supervisor, users, "wait_for_redis", "--timeout", str(STORE_SECONDS))
     supervisor.start("user-service", services.command("users_site"), users, ROOT)
     for name, port in more.items():

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,11 +70,20 @@ class Supervisor:
         *,
         stop_last: bool = False,
         log: Path | None = None,
+        keep_open: Collection[int] = (),
     ) -> None:
-        """Starts a process that should keep running; what it prints goes to our output, or into the file `log`."""
+        """Starts a process that should keep running; what it prints goes to our output, or into the file `log`.
+        `keep_open`: our file descriptors that it has, too."""
         with log.open("wb") if log else nullcontext() as out:
             process = subprocess.Popen(
-                command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+                command,
+                env=env,
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                pass_fds=keep_open,
             )
         self._children.append(_Child(name, process, stop_last))
 

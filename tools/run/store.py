@@ -10,6 +10,7 @@ import secrets
 from pathlib import Path
 
 from tools.processes.valkey import valkey_server
+from tools.run.processes import Supervisor
 
 PUBLISHED = ("REDIS_URL", "PARTITIONS", "USER_SERVICE_URL", "ROUTES", "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "AUTH")
 
@@ -45,15 +46,19 @@ class EmbeddedStore:
                 f"no folder can be made at {data_dir} ({error.strerror}): set DATA_DIR to another"
             ) from error
         self.data_dir = data_dir
-        lock = os.open(data_dir / "lock", os.O_WRONLY | os.O_CREAT, 0o600)  # held until this process ends
+        # Held until this process and the server have ended: the server outlives a `make run` that is killed.
+        self.lock = os.open(data_dir / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StoreError(f"{data_dir} is in use by another `make run`: stop it, or set DATA_DIR") from error
         password = _password(data_dir / "password")
         _write_private(data_dir / "valkey.conf", _CONFIG.format(port=port, password=password))
         (data_dir / "valkey.log").unlink(missing_ok=True)
         self.url = f"redis://:{password}@127.0.0.1:{port}/0"
+
+    def start(self, supervisor: Supervisor) -> None:
+        supervisor.start("redis", self.command, os.environ, self.data_dir, stop_last=True, keep_open=[self.lock])
 
     def publish(self, environment: dict[str, str]) -> None:
         """Writes the settings that management commands in a second terminal use (common/cli/manage.py)."""

@@ -1,11 +1,14 @@
 """The embedded Valkey: durable, loses nothing to memory pressure, and not open to others on the machine."""
 
+import os
 from urllib.parse import urlsplit
 
 import pytest
 import redis
 
-from tools.run.store import EmbeddedStore
+from tools.processes.service import free_port
+from tools.run.processes import Supervisor
+from tools.run.store import EmbeddedStore, StoreError
 
 
 def test_it_keeps_a_log_and_evicts_nothing(own_redis):
@@ -31,3 +34,13 @@ def test_password_is_long_private_and_stays_with_the_data(tmp_path):
     assert {path.name for path in (folder, *folder.iterdir()) if path.stat().st_mode & 0o077} == set()
     assert first.url == f"redis://:{(folder / 'password').read_text()}@127.0.0.1:1/0"
     assert EmbeddedStore(1, tmp_path / "other").url != first.url
+
+
+def test_data_stays_locked_while_the_server_of_a_killed_run_writes_to_it(tmp_path):
+    with Supervisor(stop_seconds=20) as supervisor:
+        own = EmbeddedStore(free_port(), tmp_path / "data")
+        own.start(supervisor)
+        os.close(own.lock)
+        with pytest.raises(StoreError, match="in use by another `make run`"):
+            EmbeddedStore(free_port(), tmp_path / "data")
+    EmbeddedStore(free_port(), tmp_path / "data")

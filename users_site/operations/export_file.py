@@ -9,6 +9,7 @@ The digest is the SHA-256 of all lines between the two, their newlines included,
 `gzip -dc FILE | sed '1d;$d' | sha256sum`. The order is fixed: the same users give the same digest.
 """
 
+import fcntl
 import gzip
 import hashlib
 import os
@@ -163,6 +164,21 @@ def writing(path: Path, packed: bool) -> Iterator[IO[bytes]]:
     except OSError as error:
         error.filename = error.filename or str(path)  # a full disk is reported without one
         raise
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """While no other process writes this file, nor the rest of an earlier run. Raises ExportFileError, OSError."""
+    name = path.with_name(f"{path.name}.lock")
+    with name.open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ExportFileError(f"another export_users writes {path}: wait for it") from error
+        try:
+            yield
+        finally:
+            name.unlink(missing_ok=True)
 
 
 def is_gzip(name: str) -> bool:

@@ -12,7 +12,7 @@ from django.core.management.base import CommandError, CommandParser
 from common.cli.console import add_format, file_name
 from users_site.operations.bulk import Bulk
 from users_site.operations.documents import BadDocument, identify
-from users_site.operations.export_file import STDIO, CutOff, ExportFileError, Writer, is_gzip, reading, writing
+from users_site.operations.export_file import STDIO, CutOff, ExportFileError, Writer, alone, is_gzip, reading, writing
 from users_site.operations.findings import text
 from users_site.operations.store import StoreCommand
 from users_site.operations.walk import Place, count, newest_id, walk, without_index, without_record
@@ -74,14 +74,15 @@ user to another meanwhile may appear twice or not at all."""
         for path in (target, part, old):
             if path.exists() and not path.is_file():
                 raise CommandError(f"{path} is not a regular file: name one, or - for stdout")
-        if resume and not old.exists():
-            if not part.exists():
-                raise CommandError(f"there is no {part} to continue")
-            part.rename(old)
-        with writing(part, packed) as stream:
-            yield self._copy(old, stream, until) if resume else Writer(stream, until)
-        part.replace(target)
-        old.unlink(missing_ok=True)
+        with alone(target):
+            if resume and not old.exists():
+                if not part.exists():
+                    raise CommandError(f"there is no {part} to continue")
+                part.rename(old)
+            with writing(part, packed) as stream:
+                yield self._copy(old, stream, until) if resume else Writer(stream, until)
+            part.replace(target)
+            old.unlink(missing_ok=True)
 
     def _copy(self, old: Path, stream: Any, until: str) -> Writer:
         """The whole lines of a stopped export, into the new one."""

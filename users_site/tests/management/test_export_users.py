@@ -19,6 +19,7 @@ from redis import Redis
 
 from tools.processes.service import ROOT
 from users_site.operations.bulk import Bulk
+from users_site.operations.export_file import Writer
 from users_site.tests.management.conftest import Argv, Run, a_user, parsed, put
 from users_site.tests.repository.people import PARTITION
 
@@ -212,6 +213,25 @@ def test_only_regular_files_are_written(run: Run, redis: Redis, tmp_path: Path) 
         with pytest.raises(CommandError, match=f"{path} is not a regular file"):
             run("export_users", str(path))
     assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
+
+
+def test_second_export_to_the_same_file_is_refused(
+    run: Run, shell: Argv, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(redis, a_user())
+    whole = Writer.finish
+
+    def finish(self: Writer) -> str:
+        for options in ([], ["--resume"]):
+            done = shell("export_users", str(tmp_path / "a"), *options)
+            assert (done.returncode, done.line) == (1, f"error: another export_users writes {tmp_path}/a: wait for it")
+        assert shell("export_users", str(tmp_path / "b")).returncode == 0
+        return whole(self)
+
+    monkeypatch.setattr(Writer, "finish", finish)
+    run("export_users", str(tmp_path / "a"))
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}
+    assert lines_of(tmp_path / "a")[1:-1] == lines_of(tmp_path / "b")[1:-1] == by_id(redis)
 
 
 def test_full_disk_names_the_file(run: Run, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ class Application:
     `before_scrape`: awaited before each /metrics. `on_stop`: awaited in order once the server has stopped.
     `background`: run from start to stop, then cancelled; started again after an exception. `samplers`: called twice a second.
     `in_force`: what the start line shows of the site's settings, without secrets.
-    `opening`: called first for each request; adds fields to every answer, or answers itself.
+    `opening`: called first for each request; adds fields to every answer, a refusal's too, or answers itself.
     `find`: asked before the patterns, for paths that may change while the application runs.
     `ready_when`: all or any of the dependencies answer.
     Raises ImproperlyConfigured for a synchronous view.
@@ -140,9 +140,10 @@ class Application:
     async def answer(self, request: Request) -> Response:
         """The site's answer; every exception but cancellation becomes a problem."""
         try:
-            if self.opening is not None and (opened := self.opening(request)) is not None:
-                return opened
+            opened = self.opening(request) if self.opening is not None else None
             admit(request)
+            if opened is not None:
+                return opened
             if in_flight.count > self.site.max_in_flight and not request.path.startswith(UNGUARDED):
                 await refuse(self.site)
             view, kwargs = self.route(request)

@@ -49,6 +49,12 @@ def test_a_preflight_of_a_listed_page_needs_no_credential(crossing: Served, upst
     assert upstream.received.empty()
 
 
+def test_a_preflight_is_refused_where_any_request_is(crossing: Served) -> None:
+    fields = (f"Origin: {PAGE}", "Access-Control-Request-Method: PUT")
+    request = get("/api/users", *fields, method="OPTIONS").replace(b"Host: 127.0.0.1", b"Host: evil.example")
+    assert exchange(crossing.port, request).status == 400
+
+
 @pytest.mark.parametrize(
     "origin",
     [

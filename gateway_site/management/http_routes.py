@@ -27,6 +27,7 @@ def http_routes(table: Table, gateway: str) -> tuple[list[Node], list[str]]:
     unsaid = [
         "AUTH, scopes, RATE_LIMIT, retries and circuits: the gateway's own; configure them where you route",
         "network policies: each service must admit the pods that route",
+        "Host: services get the client's; their ALLOWED_HOSTS must name it",
     ]
     if not listener:
         unsaid.append(f"TLS: every listener of {name} serves the routes, plain HTTP too; {name}/LISTENER names one")
@@ -129,6 +130,8 @@ def _service(upstream: Upstream) -> Node:
 def _unsaid(route: Route, table: Table, rules: int) -> Iterator[str]:
     if set(route.paths) != {"", REST} and any(path == REST or "{" in path for path in route.paths):
         yield f"paths {', '.join(map(repr, route.paths))}: everything below the prefix is admitted"
+    if route.methods:
+        yield "methods: others are 404, not 405"
     if rules > MOST_RULES:
         yield f"{rules} rules, and an HTTPRoute may have {MOST_RULES}: list fewer paths or methods"
     if route.canary and route.canary.cookie:

@@ -139,8 +139,9 @@ def test_prints_http_routes_and_names_what_they_cannot_say(orders: Callable[...,
         for path in ("", "/cart")
     ]
     assert objects[1]["spec"]["rules"][0]["backendRefs"] == [{"name": "shop", "namespace": "web", "port": 80}]
-    assert [line.removeprefix("not in the HTTPRoutes: ") for line in said.splitlines()][2:] == [
+    assert [line.removeprefix("not in the HTTPRoutes: ") for line in said.splitlines()][3:] == [
         "TLS: every listener of public serves the routes, plain HTTP too; public/LISTENER names one",
+        "/api/orders: methods: others are 404, not 405",
         "/api/orders: canary by the cookie c",
         "/api/orders: max_body_bytes",
         "/api/orders: compress",

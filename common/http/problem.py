@@ -15,30 +15,108 @@ IF_SAFE = "yes if idempotent or with an Idempotency-Key"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of problem: its HTTP status, its title, and what the client should do."""
+    """One kind of problem, as the gateway's /problems and docs/reference/problems.md show it."""
 
     status: int
     title: str
+    meaning: str
     cure: str
     retry: str
 
 
 KINDS: dict[str, Kind] = {
-    "validation-error": Kind(400, "The request is not valid", "Correct the fields that `errors` names.", NO),
-    "malformed-request": Kind(400, "The request cannot be read", "Send well-formed HTTP and JSON.", NO),
-    "unauthenticated": Kind(401, "Credentials are missing or not valid", "Send a valid credential.", NO),
-    "forbidden": Kind(403, "The credential does not allow this", "Use a credential with the scope named.", NO),
-    "not-found": Kind(404, "There is nothing at this path", "Check the path; there is no trailing slash.", NO),
-    "method-not-allowed": Kind(405, "The path does not have this method", "Use a method that `Allow` names.", NO),
-    "body-too-large": Kind(413, "The body is too large", "Send a smaller body.", NO),
-    "unsupported-media-type": Kind(415, "The body is not JSON", "Send `Content-Type: application/json`.", NO),
-    "too-many-requests": Kind(429, "Too many requests", "Slow down; retry after `Retry-After`.", "yes, later"),
-    "internal-error": Kind(500, "The service failed", "Report the `request_id`.", IF_SAFE),
-    "bad-upstream": Kind(502, "The service behind the gateway failed", "Retry if that is safe.", IF_SAFE),
-    "upstream-unavailable": Kind(
-        503, "The gateway cannot take this request now", "Retry after `Retry-After`.", "yes, nothing was done"
+    "validation-error": Kind(
+        400,
+        "The request is not valid",
+        "A field is missing, of the wrong type, too long, unknown, or breaks a rule. `errors` lists each error.",
+        "Correct the fields that `errors` names.",
+        NO,
     ),
-    "upstream-timeout": Kind(504, "The service behind the gateway took too long", "Retry if that is safe.", IF_SAFE),
+    "malformed-request": Kind(
+        400,
+        "The request cannot be read",
+        "The bytes are not valid HTTP or JSON, or the Host header names another host. The status is 414 for a URL that is too "
+        "long, 431 for headers that are too large.",
+        "Send well-formed HTTP and JSON.",
+        NO,
+    ),
+    "unauthenticated": Kind(
+        401,
+        "Credentials are missing or not valid",
+        "The request has no credential, or an expired, unknown or unverifiable one. `WWW-Authenticate` says what is accepted.",
+        "Send a valid credential.",
+        NO,
+    ),
+    "forbidden": Kind(
+        403,
+        "The credential does not allow this",
+        "The credential is valid but lacks the scope that `detail` names, such as `users:write`.",
+        "Use a credential with the scope named.",
+        NO,
+    ),
+    "not-found": Kind(
+        404,
+        "There is nothing at this path",
+        "No resource has this path. A trailing slash makes a different path.",
+        "Check the path; there is no trailing slash.",
+        NO,
+    ),
+    "method-not-allowed": Kind(
+        405,
+        "The path does not have this method",
+        "The path exists but does not support this method. `Allow` lists the supported ones.",
+        "Use a method that `Allow` names.",
+        NO,
+    ),
+    "body-too-large": Kind(
+        413,
+        "The body is too large",
+        "The body is larger than `MAX_BODY_BYTES`; it was not read.",
+        "Send a smaller body.",
+        NO,
+    ),
+    "unsupported-media-type": Kind(
+        415,
+        "The body is not JSON",
+        "Bodies are `application/json` (PATCH also `application/merge-patch+json`), in UTF-8.",
+        "Send `Content-Type: application/json`.",
+        NO,
+    ),
+    "too-many-requests": Kind(
+        429,
+        "Too many requests",
+        "The limit in `RateLimit-Policy` is exhausted. `Retry-After` says when to retry.",
+        "Slow down; retry after `Retry-After`.",
+        "yes, later",
+    ),
+    "internal-error": Kind(
+        500,
+        "The service failed",
+        "A bug in the service. The log has details under the `request_id`.",
+        "Report the `request_id`.",
+        IF_SAFE,
+    ),
+    "bad-upstream": Kind(
+        502,
+        "The service behind the gateway failed",
+        "The gateway could not connect to the service, or its answer was cut off or was not HTTP.",
+        "Retry if that is safe.",
+        IF_SAFE,
+    ),
+    "upstream-unavailable": Kind(
+        503,
+        "The gateway cannot take this request now",
+        "The gateway is overloaded, or its circuit to the service is open. The request was not forwarded.",
+        "Retry after `Retry-After`.",
+        "yes, nothing was done",
+    ),
+    "upstream-timeout": Kind(
+        504,
+        "The service behind the gateway took too long",
+        "The time for the whole request is exhausted. A change may have been made.",
+        "Retry if that is safe.",
+        IF_SAFE,
+    ),
 }
 
 FIELD_CODES = (

@@ -1,4 +1,4 @@
-"""`python -m tools.docs.reference`: writes the pages of docs/reference that come from the code (commands, metrics, API)."""
+"""`python -m tools.docs.reference`: writes the pages of docs/reference that come from the code."""
 
 import importlib
 import os
@@ -9,6 +9,7 @@ from typing import Any
 import django
 import yaml
 
+from common.http.problem import KINDS
 from gateway_site.management.own_services import Metric
 from gateway_site.management.own_services import metrics as declared
 from tools.run.services import further
@@ -36,6 +37,15 @@ Prometheus text at `/metrics` of each service. `process_*` and `python_*` come f
 
 | name | type | labels | where | meaning |
 |---|---|---|---|---|
+"""
+PROBLEMS_HEAD = f"""\
+# Problems
+
+{GENERATED}
+
+Every error of either service is `application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail`, `instance` (the
+path that the client requested), `code`, `request_id`, and for status 400 `errors`, each with `field`, `code` and `detail`.
+`type` points here: the gateway serves this list at `/problems`.
 """
 API_HEAD = f"""\
 # API
@@ -116,6 +126,14 @@ def _metric(metric: Metric, where: str) -> tuple[str, ...]:
     return f"`{name}`", kind, ", ".join(f"`{label}`" for label in metric.labels), where, metric.meaning
 
 
+def problems() -> str:
+    text = PROBLEMS_HEAD
+    for code, kind in KINDS.items():
+        text += f"\n## {code}\n\n**{kind.status}** {kind.title}. {kind.meaning}\n\n"
+        text += f"- What to do: {kind.cure}\n- Retry: {kind.retry}.\n"
+    return text
+
+
 def api() -> str:
     paths = yaml.safe_load((ROOT / "docs/openapi/gateway.yaml").read_text("utf-8"))["paths"]
     return API_HEAD + _rows(
@@ -132,7 +150,12 @@ def _rows(rows: Iterable[Iterable[str]]) -> str:
     )
 
 
-PAGES: dict[str, Callable[[], str]] = {"commands.md": commands, "metrics.md": metrics, "api.md": api}
+PAGES: dict[str, Callable[[], str]] = {
+    "commands.md": commands,
+    "metrics.md": metrics,
+    "problems.md": problems,
+    "api.md": api,
+}
 
 
 def main() -> None:

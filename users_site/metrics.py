@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -22,14 +23,13 @@ class UsersTotal(Collector):
 
     async def look_up(self, users: UserRepository) -> None:
         """Counts the users, within COUNT_SECONDS."""
-        self.counts = [None] * users.store.layout.count
-        try:
+        counts: list[int | None] = [None] * users.store.layout.count
+        with suppress(RepositoryError, TimeoutError):
             async with asyncio.timeout(COUNT_SECONDS):
                 await users.store.ensure_open()
-                counts = await users.store.counts(COUNT_SECONDS * 0.75)
-        except (RepositoryError, TimeoutError):
-            return
-        self.counts = [count if isinstance(count, int) else None for count in counts.values()]
+                found = await users.store.counts(COUNT_SECONDS * 0.75)
+                counts = [count if isinstance(count, int) else None for count in found.values()]
+        self.counts = counts  # at the end: another scrape may collect meanwhile
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Names without values: registering must not ask the store."""

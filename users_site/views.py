@@ -16,6 +16,7 @@ from users_contract.contracts import EMAIL_MAX, UserSerializer
 from users_site import idempotency, identifiers, links
 from users_site.models import User
 from users_site.preconditions import etag, for_write, is_unmodified
+from users_site.repository.broken import id_in
 from users_site.repository.errors import (
     EmailTaken,
     IdempotencyKeyReused,
@@ -73,11 +74,8 @@ class UserViewSet(AsyncViewSet):
         document, replayed = await self.users.create(
             fields["name"], fields["email"], fields["role"], idempotency.of(request, fields)
         )
-        user_id = document[7:43].decode()  # {"id":"<36 characters>": the field that every document starts with
-        extra: Headers = [
-            self.durability_field,
-            (b"location", f"{links.collection(request)}/{user_id}".encode("latin-1")),
-        ]
+        location = f"{links.collection(request)}/{id_in(document)}"
+        extra: Headers = [self.durability_field, (b"location", location.encode("latin-1"))]
         if replayed:
             extra.append(idempotency.REPLAYED)
         return user_answer(document, 201, extra)

@@ -7,7 +7,8 @@ from enum import StrEnum
 from operator import itemgetter
 from typing import Any
 
-from users_site.repository.broken import are_whole, is_whole, report_broken, report_missing
+from users_site.identifiers import canonical
+from users_site.repository.broken import are_whole, id_in, is_whole, report_broken, report_missing
 from users_site.repository.keys import Partition
 from users_site.repository.store import Store, all_of
 
@@ -77,13 +78,14 @@ async def read(store: Store, limit: int, start: Position | None, count: bool) ->
     total = replies[-1] if count else None
     places = await _merged(store, replies[: len(partitions)], side, limit + 1, share)
     has_behind = start is not None and (bool(replies[len(partitions)]) or await _is_anyone_behind(store, start))
-    if not places:
+    documents, last = await _documents(store, places, limit, side) if places else ([], None)
+    ahead = Position(side, last) if last is not None else None
+    back = None
+    if start is not None and has_behind:
         # Beyond the end: the way back includes the user at whose id this page would have started.
-        back = Position(side.opposite, start.user_id, inclusive=True) if start is not None and has_behind else None
-        return _page(total, b"", side, None, back)
-    documents, last, has_ahead = await _documents(store, places, limit, side)
-    ahead = Position(side, last.decode()) if has_ahead else None
-    back = Position(side.opposite, places[0][0].decode()) if has_behind else None
+        back = Position(side.opposite, start.user_id, inclusive=True)
+        if documents:
+            back = Position(side.opposite, id_in(documents[0]))
     return _page(total, b",".join(documents if side is Side.OLDER else reversed(documents)), side, ahead, back)
 
 
@@ -142,10 +144,11 @@ def _range(store: Store, partition: Partition, bound: str | bytes, side: Side, l
     return execute("ids", b"ZRANGE", index, bound, b"+", b"BYLEX", b"LIMIT", b"0", limit)
 
 
-async def _documents(store: Store, places: list[Place], limit: int, side: Side) -> tuple[list[bytes], bytes, bool]:
-    """Up to `limit` documents, the last id that was read, and whether more ids follow."""
+async def _documents(store: Store, places: list[Place], limit: int, side: Side) -> tuple[list[bytes], str | None]:
+    """Up to `limit` documents, and the last id that was read, if more follow."""
     documents: list[Any] = []
     missing: list[Place] = []
+    last: str | None = None
     for _ in range(REFILLS + 1):
         batch = places[: limit - len(documents)]
         ids = [user_id for user_id, _ in batch]
@@ -154,15 +157,19 @@ async def _documents(store: Store, places: list[Place], limit: int, side: Side) 
             documents += found
         else:
             documents += _whole(found, batch, missing)
+        last = next((text for text in map(_text, reversed(ids)) if canonical(text) == text), last)
         has_ahead = len(places) > len(batch)
+        if len(documents) < limit and has_ahead:
+            places = await _next(store, ids[-1], side, limit - len(documents) + 1)
+            has_ahead = bool(places)
         if len(documents) == limit or not has_ahead:
             break
-        places = await _next(store, ids[-1], side, limit - len(documents) + 1)
-        if not places:  # deleted meanwhile
-            has_ahead = False
-            break
     await _report_stale(store, missing)
-    return documents, batch[-1][0], has_ahead
+    return documents, last if has_ahead else None
+
+
+def _text(user_id: bytes) -> str:
+    return user_id.decode(errors="replace")
 
 
 async def _read(store: Store, places: list[Place], ids: list[bytes]) -> list[bytes | None]:
@@ -194,7 +201,7 @@ def _whole(found: list[bytes | None], places: list[Place], missing: list[Place])
         elif is_whole(document, user_id):
             documents.append(document)
         else:
-            report_broken(user_id.decode(errors="backslashreplace"))
+            report_broken(_text(user_id))
     return documents
 
 
@@ -202,4 +209,4 @@ async def _report_stale(store: Store, missing: list[Place]) -> None:
     """A user deleted between the two reads has left the index too; an id that is still there has lost its record."""
     for user_id, partition in missing:
         if await store.execute(partition, "scores", b"ZSCORE", partition.index, user_id) is not None:
-            report_missing(user_id.decode(errors="backslashreplace"))
+            report_missing(_text(user_id))

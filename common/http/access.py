@@ -19,14 +19,15 @@ from common.observability.stdout import clock
 logger = logging.getLogger("access")
 
 LEVELS = {logging.DEBUG: "debug", logging.INFO: "info", logging.ERROR: "error"}
-QUIET = ("/health", "/metrics")
+PROBES = frozenset(("/health", "/health/live", "/health/ready", "/metrics"))
+"""In full: a route of the gateway may be `/healthcare`."""
 
 
 def record(request: Request, status: int, sent: int, seconds: float) -> None:
     """Logs and counts one request: `status` as sent, `sent` bytes of body, `seconds` from head to last byte."""
     route = request.route
     observe(request.method, route, status, seconds if request.seconds_to_head is None else request.seconds_to_head)
-    level = logging.DEBUG if route.startswith(QUIET) else logging.ERROR if status >= 500 else logging.INFO
+    level = logging.DEBUG if route in PROBES else logging.ERROR if status >= 500 else logging.INFO
     if logger.isEnabledFor(level):
         write(orjson.dumps(_line(request, level, status, sent, seconds)))
 

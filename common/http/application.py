@@ -36,9 +36,6 @@ from common.server.refusal import Refusal
 
 logger = logging.getLogger("start")
 
-UNGUARDED = ("/health", "/metrics")
-"""Probes answer whatever the Host header (kubernetes/kubernetes#14713) and however many requests are in flight."""
-
 PERCENT = ord("%")
 
 RESTART_SECONDS = 5.0
@@ -106,7 +103,7 @@ class Application:
         request = Request(scope, receive, self.site, started)
         request_id.current.set(request.request_id)
         start_deadline(request.raw_headers.get(DEADLINE), started)
-        if not tracing.is_on or request.path.startswith(UNGUARDED):  # probes would be most of all traces
+        if not tracing.is_on or request.path in access.PROBES:  # they would be most of all traces
             await self.exchange(request, send)
             return
         from common.http.spans import finish, server_span
@@ -144,7 +141,7 @@ class Application:
             admit(request)
             if opened is not None:
                 return opened
-            if in_flight.count > self.site.max_in_flight and not request.path.startswith(UNGUARDED):
+            if in_flight.count > self.site.max_in_flight and request.path not in access.PROBES:
                 await refuse(self.site)
             view, kwargs = self.route(request)
             response: Response = await view(request, **kwargs)
@@ -195,7 +192,7 @@ def admit(request: Request) -> None:
     refusal: Any = (request.scope.get("extensions") or {}).get("refusal")
     if refusal is not None:
         raise Refusal(**refusal)
-    if request.path.startswith(UNGUARDED):
+    if request.path in access.PROBES:  # kubernetes/kubernetes#14713
         return
     if not is_allowed(request.raw_headers.get(b"host", b""), request.site.allowed_hosts):
         raise Problem("malformed-request", "The Host header names no host of this service.")

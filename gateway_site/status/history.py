@@ -14,12 +14,11 @@ from typing import NamedTuple, Protocol
 from prometheus_client.metrics_core import Metric
 
 from common.observability.metrics import BUCKETS, DURATION
+from gateway_site.routes.reading import is_below
+from gateway_site.routes.table import USERS
 
 STEP_SECONDS = 5.0
 SLOTS = 60
-ROUTES = "/api/users"
-"""The routes that count: the API. Probes, scrapes and this page would hide it."""
-
 POSITIONS = {bound: position for position, bound in enumerate((*BUCKETS, float("inf")))}
 
 
@@ -70,7 +69,7 @@ def read(histogram: Collects, at: float) -> Interval:
     buckets = [0.0] * len(POSITIONS)
     family, *_ = histogram.collect()
     for name, labels, value, *_ in family.samples:
-        if not labels["route"].startswith(ROUTES):
+        if not is_below(labels["route"], USERS):  # probes, scrapes and this page would hide the API
             continue
         if name.endswith("_bucket"):
             buckets[POSITIONS[float(labels["le"])]] += value

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from gateway_site.tests.routes.scripted import Scripted, scripted
+from tests.log_lines import lines
 from tests.recording import Recording, recording
 from tests.serving import Served, serving
 from tests.wire import exchange, get
@@ -145,6 +146,14 @@ def test_metrics_and_the_log_name_the_service_and_the_route(gateway: Served, ord
     lines = gateway.log.read_text()
     for route in ("/api/orders/{id}", "/api/orders/{path}", "/shop/{path}"):
         assert f'"route":"{route}"' in lines
+
+
+def test_a_route_whose_prefix_begins_as_a_probe_is_no_probe(tmp_path: Path, users: Recording) -> None:
+    with serving("gateway_site", ROUTES=f"/healthcare={users.url}", USER_SERVICE_URL=users.url) as gateway:
+        assert exchange(gateway.port, get("/healthcare/1")).status == 200
+        elsewhere = get("/healthcare/1").replace(b"Host: 127.0.0.1", b"Host: evil.example")
+        assert exchange(gateway.port, elsewhere).status == 400
+    assert [line["level"] for line in lines(gateway) if line.get("route") == "/healthcare/{path}"] == ["info"]
 
 
 def test_the_gateway_is_ready_while_one_of_its_services_is(gateway: Served, users: Recording) -> None:

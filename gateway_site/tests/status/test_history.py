@@ -40,6 +40,7 @@ def test_interval_counts_requests_to_the_api_and_those_that_failed(
     answer(histogram, 0.01, route="/health/live")
     answer(histogram, 0.01, route="/metrics")
     answer(histogram, 0.01, route="unmatched")
+    answer(histogram, 0.01, route="/api/users-of-another-service")
     step(history, clock)
     (interval,) = history.intervals()
     assert (interval.requests, interval.failures) == (5, 1)

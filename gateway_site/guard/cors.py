@@ -1,7 +1,7 @@
 """CORS (Fetch standard §3.3): pages of exact origins may call from a browser; no wildcard, no cookies."""
 
 from common.http.request import Request
-from common.http.response import RawResponse
+from common.http.response import Fields, RawResponse
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 FIELDS = (
@@ -12,6 +12,7 @@ EXPOSED = (
     b"Allow, ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
     b"X-Durability, X-Request-ID"
 )
+EXPOSE = (b"access-control-expose-headers", EXPOSED)
 PREFLIGHT = (
     (b"access-control-allow-methods", METHODS),
     (b"access-control-allow-headers", FIELDS),
@@ -24,18 +25,19 @@ class Cors:
     """`origins`: as browsers send them, `https://app.example.com`."""
 
     def __init__(self, origins: frozenset[str]) -> None:
-        self._origins = frozenset(origin.encode("ascii") for origin in origins)
+        self._origins = frozenset(origin.encode() for origin in origins)
 
     def open(self, request: Request) -> RawResponse | None:
         """Adds the fields to the answer of any request, an error's too; answers the preflight request of a listed origin."""
-        given = request.raw_headers
-        origin = given.get(b"origin")
-        if origin not in self._origins:
-            request.answer_fields += (VARY,)
-            return None
-        allow = (b"access-control-allow-origin", origin)
-        if request.method == "OPTIONS" and b"access-control-request-method" in given:
-            request.answer_fields += (allow, *PREFLIGHT, VARY)
-            return RawResponse(204, [])
-        request.answer_fields += (allow, (b"access-control-expose-headers", EXPOSED), VARY)
-        return None
+        given, origin = request.raw_headers, request.raw_headers.get(b"origin")
+        fields: Fields = (VARY,)
+        answer = None
+        if origin in self._origins:
+            fields += ((b"access-control-allow-origin", origin),)
+            if request.method == "OPTIONS" and b"access-control-request-method" in given:
+                fields += PREFLIGHT
+                answer = RawResponse(204, [])
+            else:
+                fields += (EXPOSE,)
+        request.answer_fields += fields
+        return answer

@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
+from common.http.problem import Problem
 from common.observability.notices import Notices
 from gateway_site.guard import api_keys, challenge, key_set, limit_store
 from gateway_site.guard.principal import READ, WRITE
@@ -92,3 +94,16 @@ def guarded(start: Start, running_issuer: Issuer, key_file: Path) -> Iterator[Se
 def open_gateway(start: Start) -> Iterator[Served]:
     with start() as running:
         yield running
+
+
+@contextmanager
+def refusal(reason: str, description: str) -> Iterator[None]:
+    """The credential is refused with this text, and counted."""
+    counted = REGISTRY.get_sample_value("auth_refusals_total", {"reason": reason})
+    assert counted is not None
+    with pytest.raises(Problem) as caught:
+        yield
+    challenge = f'Bearer realm="api", error="invalid_token", error_description="{description}"'
+    assert (caught.value.code, caught.value.detail) == ("unauthenticated", f"{description}.")
+    assert caught.value.headers == [(b"www-authenticate", challenge.encode())]
+    assert REGISTRY.get_sample_value("auth_refusals_total", {"reason": reason}) == counted + 1

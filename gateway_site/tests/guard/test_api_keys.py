@@ -17,7 +17,7 @@ from common.http.problem import Problem
 from gateway_site.guard import api_keys
 from gateway_site.guard.api_keys import ApiKeys, create, parse
 from gateway_site.guard.principal import READ, SCOPES, WRITE
-from gateway_site.tests.guard.conftest import Keys
+from gateway_site.tests.guard.conftest import Keys, refusal
 from tests.recording import Recording
 from tests.serving import Served
 from tests.wire import exchange, get
@@ -61,20 +61,46 @@ def test_a_wrong_key_is_refused(guarded: Served, keys: Keys, name: str) -> None:
 
 
 async def test_an_expired_key_is_refused(tmp_path: Path) -> None:
-    key, line = create("temporary", frozenset({READ}), datetime.now(UTC) + timedelta(hours=1))
+    expires = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    key, line = create("temporary", frozenset({READ}), expires)
     path = tmp_path / "keys"
     path.write_text(line)
-    now = [time.time()]
+    now = [expires.timestamp() - 1]
     known = ApiKeys(path, SCOPES, clock=lambda: now[0])
     assert (await known.check(key.encode())).label == "key:temporary"
-    now[0] += 3601
-    with pytest.raises(Problem, match="expired"):
+    now[0] += 1
+    with refusal("expired", "The API key has expired"):
         await known.check(key.encode())
+
+
+async def test_a_key_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, line = create("known", frozenset({READ}), None)
+    (tmp_path / "keys").write_text(line)
+    known = ApiKeys(tmp_path / "keys", SCOPES)
+    with refusal("unknown_key", "The API key is not known"):
+        await known.check(b"another")
+    assert await owner(known, key) == "key:known"
+    monkeypatch.setattr(api_keys, "hashlib", None)
+    assert await owner(known, key) == "key:known"
+
+
+def test_the_expiry_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        _, line = create("any", frozenset({READ}), datetime.fromisoformat("2027-12-31T02:00:00+02:00"))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert line.split()[3] == "2027-12-31T00:00:00Z"
 
 
 @pytest.fixture
 def reads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_keys, "LOOK_SECONDS", 0.0)
+
+
+READ_AGAIN = "AUTH_API_KEYS_FILE was read again"
 
 
 def reads(outcome: str) -> float:
@@ -101,15 +127,21 @@ async def test_the_file_is_read_again_after_a_change(tmp_path: Path, caplog: pyt
     (tmp_path / "next").symlink_to("b")
     (tmp_path / "next").rename(tmp_path / "data")
     assert (await owner(known, first), await owner(known, second)) == (None, "key:two")
-    assert [record.__dict__["fields"] for record in caplog.records if "read again" in record.message] == [{"keys": 1}]
+    assert [record.__dict__["fields"] for record in caplog.records if record.message == READ_AGAIN] == [{"keys": 1}]
     assert reads("ok") == before + 1
 
 
-async def test_the_file_is_not_checked_at_each_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_keys, "LOOK_SECONDS", 60.0)
+@pytest.mark.parametrize("first", [60.0, 0.0])
+async def test_the_file_is_not_checked_at_each_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: float
+) -> None:
+    """Neither after the start nor after a check."""
+    monkeypatch.setattr(api_keys, "LOOK_SECONDS", first)
     (tmp_path / "keys").write_text("")
     known = ApiKeys(tmp_path / "keys", SCOPES)
+    monkeypatch.setattr(api_keys, "LOOK_SECONDS", 60.0)
     key, line = create("later", frozenset({READ}), None)
+    assert await owner(known, key) is None
     (tmp_path / "keys").write_text(line)
     assert await owner(known, key) is None
 
@@ -164,24 +196,26 @@ def test_the_file_holds_no_key(keys: Keys, key_file: Path) -> None:
 
 
 GOOD = create("good", frozenset({READ, WRITE}), None)[1]
+EXPIRY = "the expiry is neither never nor a time like 2027-12-31T00:00:00Z"
+HASH = "the hash is not sha256: and 64 hexadecimal digits"
 
 
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        (GOOD + " more", "five fields"),
-        (GOOD.replace("never", "soon"), "expiry"),
-        (GOOD.replace("never", "2027-12-31T00:00:00"), "expiry"),
-        (GOOD.replace("users:read", "admin"), "scopes"),
-        (GOOD.replace("sha256:", "md5:"), "hash"),
-        (GOOD[:-1], "hash"),
-        (GOOD.replace(" good ", " go/od "), "name"),
-        ("X" + GOOD, "id"),
-        (GOOD, "taken"),
+        (GOOD + " more", "a line has five fields: id, name, scopes, expiry, hash"),
+        (GOOD.replace("never", "soon"), EXPIRY),
+        (GOOD.replace("never", "2027-12-31T00:00:00"), EXPIRY),
+        (GOOD.replace("users:read", "admin"), "scopes are users:read, users:write"),
+        (GOOD.replace("sha256:", "md5:"), HASH),
+        (GOOD[:-1], HASH),
+        (GOOD.replace(" good ", " go/od "), "the id or the name is malformed"),
+        ("X" + GOOD, "the id or the name is malformed"),
+        (GOOD, f"the id {GOOD[:12]} is taken"),
     ],
 )
 def test_a_malformed_line_is_named_by_its_number_and_not_quoted(line: str, why: str) -> None:
-    with pytest.raises(ValueError, match=f"line 3: .*{why}") as caught:
+    with pytest.raises(ValueError, match=f"^line 3: {why}$") as caught:
         parse(f"{GOOD}\n# comment\n{line}", SCOPES)
     assert line not in str(caught.value)
 

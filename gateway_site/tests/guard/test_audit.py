@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from common.http.response import Response
+from gateway_site.guard import audit
 from gateway_site.tests.guard.conftest import Keys
 from gateway_site.tests.guard.issuer import token
-from tests.in_process import built, call
+from tests.in_process import built, call, request
 from tests.log_lines import Line, access_lines, lines, waited_for
 from tests.recording import Recording
 from tests.serving import Served, logged
@@ -85,6 +87,18 @@ async def test_a_write_of_a_client_that_disconnects_is_unknown(upstream: Recordi
     for line in audit:
         found = (line["principal"], line["resource"], line["status_code"], line["result"])
         assert found == ("key:writer", PATH, 499, "unknown")
+
+
+async def test_a_write_that_an_error_of_ours_ends_is_unknown(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> Response:
+        raise RuntimeError
+
+    caplog.set_level("INFO", "audit")
+    with pytest.raises(RuntimeError):
+        await audit.recorded(request(), fail())
+    (record,) = caplog.records
+    fields = record.__dict__["fields"]
+    assert (record.message, fields["status_code"], fields["result"]) == ("write", 500, "unknown")
 
 
 def test_reading_is_not_audited(guarded: Served, upstream: Recording, keys: Keys) -> None:

@@ -122,6 +122,13 @@ def test_a_page_may_send_and_read_every_field_that_the_schema_names(crossing: Se
     assert read <= set(cors(answer)["access-control-expose-headers"].split(", "))
 
 
+@pytest.mark.parametrize(("method", "field"), [("OPTIONS", "X: 1"), ("GET", "Access-Control-Request-Method: PUT")])
+def test_only_a_preflight_needs_no_credential(crossing: Served, method: str, field: str) -> None:
+    answer = exchange(crossing.port, get("/api/users/1", f"Origin: {PAGE}", field, method=method), method)
+    assert answer.status == 401
+    assert "access-control-expose-headers" in cors(answer)
+
+
 @pytest.mark.parametrize(("origin", "shown"), [(PAGE, [PAGE]), ("https://evil.example", [])])
 def test_an_upstream_allows_no_page(crossing: Served, upstream: Recording, origin: str, shown: list[str]) -> None:
     fields = b"Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Credentials: true\r\nAccess-Control-Max-Age: 9"

@@ -36,6 +36,7 @@ def test_json_has_both_and_every_key_is_different(tmp_path: Path) -> None:
         for _ in range(2)
     )
     assert asyncio.run(known(tmp_path, made["line"]).check(made["key"].encode())).scopes == {"users:read"}
+    assert re.fullmatch(r"ugk_[0-9a-f]{12}_[A-Za-z0-9_-]{43}", made["key"]), "12 digits and 256 bits"
     until = datetime.fromisoformat(made["line"].split()[3])
     assert 29 <= (until - datetime.now(UTC)).days <= 30
     assert (made["key"] != other["key"], made["line"].split()[-1] != other["line"].split()[-1]) == (True, True)

@@ -24,7 +24,8 @@ _HOST = re.compile(r"\.?[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\]|\*")
 _PUBLIC_HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _CHECK_ID = re.compile(r"[a-z0-9_]+\.[A-Z]\d{3}")
-_DOTENV_LINE = re.compile(r"(?:export )?([A-Za-z_0-9]+)=.*|#.*|\s*")
+# A quote is closed at the end of the line: what follows it, such as a comment, would be part of the value, and so would it.
+_DOTENV_LINE = re.compile(r"""(?:export )?([A-Za-z_0-9]+)=(?:(["']).*\2\s*|(?!["']).*)|#.*|\s*""")
 
 DOTENV = ".env"
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")

@@ -77,10 +77,10 @@ def dot_env(tmp_path: Path) -> Iterator[Path]:
 
 def test_dot_env_fills_in_and_does_not_override(dot_env: Path) -> None:
     os.environ["TWO"] = "from-environment"
-    dot_env.write_text('# a comment\n\n  \nONE=from-dot-env\nTWO=from-dot-env\nexport THREE="with spaces"\n')
+    dot_env.write_text('# a comment\n\n  \nONE=from-dot-env\nTWO=from-dot-env\nexport THREE="with #"\nFOUR=a"\n')
     environment.read_dotenv(str(dot_env))
-    found = [environment.text(name) for name in ("ONE", "TWO", "THREE")]
-    assert found == ["from-dot-env", "from-environment", "with spaces"]
+    found = [environment.text(name) for name in ("ONE", "TWO", "THREE", "FOUR")]
+    assert found == ["from-dot-env", "from-environment", "with #", 'a"']
 
 
 def test_a_byte_order_mark_hides_no_line(dot_env: Path) -> None:
@@ -89,7 +89,9 @@ def test_a_byte_order_mark_hides_no_line(dot_env: Path) -> None:
     assert (environment.text("ONE"), environment.text("TWO")) == ("first", "second")
 
 
-@pytest.mark.parametrize("line", ["REDIS_PASSWORD hunter2", "SECRET-KEY=hunter2", "=hunter2", "A = hunter2"])
+@pytest.mark.parametrize(
+    "line", ["REDIS_PASSWORD hunter2", "SECRET-KEY=hunter2", "=hunter2", "A = hunter2", 'A="hunter2', "A='hunter2' # x"]
+)
 def test_a_malformed_line_is_named_by_its_number_without_its_content(dot_env: Path, line: str) -> None:
     dot_env.write_text(f"ONE=1\n{line}\nTHREE=3\n")
     with pytest.raises(SettingError, match=r"line 2 is malformed: write NAME=value") as raised:

@@ -11,6 +11,8 @@ from tests.http_server import Handler, http_server
 from tests.recording import recording
 from tools.processes.service import Service, free_port
 
+pytestmark = pytest.mark.slow
+
 
 def test_returns_when_the_user_service_is_ready(settings: Any, users_service: Service) -> None:
     settings.USER_SERVICE_URL = users_service.url

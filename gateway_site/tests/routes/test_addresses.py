@@ -24,6 +24,8 @@ from tests.log_lines import lines
 from tests.serving import Served, serving
 from tools.processes.cluster import until
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 10
 BURST = 48
 NAMES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")

@@ -9,6 +9,8 @@ from packages.http_pool import ConnectFailed, ConnectionReset
 
 from .hostile import OK, Hostile, Peer, ask, eventually, forever, get, get_until
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 UNAVAILABLE = OK.replace(b"200 OK", b"503 No")
 

@@ -10,6 +10,8 @@ from packages.http_pool import ConnectionReset
 
 from .hostile import OK, Peer, always, ask, eventually, forever, get, read
 
+pytestmark = pytest.mark.slow
+
 PIECE = bytes(range(256)) * 256  # 64 KiB
 PIECES = 1024  # 64 MiB
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (PIECES * len(PIECE))

@@ -113,12 +113,6 @@ def test_no_path_is_corrected(site: Service, path: str) -> None:
     assert (answer.status, answer.json()["instance"]) == (404, path)
 
 
-def test_an_upgrade_is_ignored(site: Service) -> None:
-    """RFC 9110 §7.8: a server may ignore Upgrade."""
-    upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")
-    assert exchange(site.port, get("/version", *upgrade)).status == 200
-
-
 def test_a_websocket_is_ignored_and_nothing_behind_it_is_a_request(site: Service) -> None:
     fields = (
         "Connection: Upgrade",

@@ -44,7 +44,10 @@ def over_the_wire(service: Service | Served, method: str, path: str) -> Answer:
 
 @pytest.mark.parametrize(
     "path",
-    ["/nowhere", "/health/", "/version/", COLLECTION + "/", UNKNOWN_USER + "/", UNKNOWN_USER + "/x", "/..%2fhealth"],
+    [
+        *("/nowhere", "/health/", "/version/", COLLECTION + "/", UNKNOWN_USER + "/", UNKNOWN_USER + "/x"),
+        *("/..%2fhealth", "/health%2Flive", UNKNOWN_USER.replace("users/", "users%2f")),  # an encoded slash is none
+    ],
 )
 def test_unknown_path_is_404(site: Service, path: str) -> None:
     assert_problem(over_the_wire(site, "GET", path), 404, "not-found", path)

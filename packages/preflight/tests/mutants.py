@@ -1,8 +1,8 @@
 # ruff: noqa: E501 - a mutant a line
 """Ways to break a sound deployment, and what `check_manifests` must report of each: the object, and a part of its line.
 
-A mutant changes one thing, in a rendering of both services, Redis and their surroundings; the same table runs on the
-rendering kept beside it (no kubectl needed) and on the real overlays (`deploy/tests`).
+A mutant changes one thing, in a rendering of both services, Redis and their surroundings, which is kept beside it: no kubectl
+is needed.
 """
 
 import copy

@@ -80,22 +80,6 @@ def test_when_the_owner_dies_its_replica_is_found_and_no_user_is_lost(users: Use
     owner.start()
 
 
-def test_a_cluster_that_is_down_is_503_and_not_ready_until_it_is_back(users: Users, nodes: Nodes) -> None:
-    kept = users.created()
-    others = [node for node in nodes.all if node is not nodes.owner]
-    for node in others:
-        node.freeze()
-    until(lambda: users.get(UNKNOWN).status_code == 503)
-    answer = problem(users.get(UNKNOWN), 503, "store-unavailable")
-    assert "clusterdown" in answer["detail"]
-    problem(users.post({"name": "Ada", "email": fresh_email()}), 503, "store-unavailable")
-    assert not users.is_ready()
-    for node in others:
-        node.thaw()
-    until(users.is_ready)
-    assert users.get(kept["id"]).json() == kept
-
-
 def test_one_node_addressed_as_a_server_is_503_and_a_line_with_the_cure(nodes: Nodes) -> None:
     url = nodes.another().url
     with serving("users_site", REDIS_URL=url) as running:

@@ -1,9 +1,7 @@
 """A store that requires another password, loses connections, or uses TLS. More: packages/redis_pipe/tests, tests/repository."""
 
-import asyncio
-import shutil
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,29 +57,3 @@ def test_connections_that_are_killed_are_replaced_and_no_write_is_doubled(pair: 
     assert made == emails
     assert users.list().json()["count"] == 1 + len(emails)
     assert users.is_ready()
-
-
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-async def test_rediss_serves_and_recovers_and_an_unknown_authority_is_503(
-    pair: tuple[Store, Users, Path], certificate: tuple[Path, Path], tls_proxy: Callable[[int], Awaitable[int]]
-) -> None:
-    redis = pair[0]
-    url = f"rediss://:{PASSWORD}@localhost:{await tls_proxy(redis.port)}/0"
-
-    def check() -> None:
-        authority = f"{url}?ssl_ca_certs={certificate[0]}"
-        with serving("users_site", REDIS_URL=authority, REDIS_CONNECT_TIMEOUT_MS="2000") as running:
-            users = Users(running.url)
-            user = users.created()
-            time.sleep(1.1)
-            redis.kill()
-            problem(users.list(), 503, "store-unavailable")
-            assert not users.is_ready()
-            redis.start()
-            until(users.is_ready)
-            users.created()
-            assert users.get(user["id"]).json() == user
-        with serving("users_site", REDIS_URL=url, REDIS_CONNECT_TIMEOUT_MS="2000") as running:
-            assert "tls" in problem(Users(running.url).list(), 503, "store-unavailable")["detail"]
-
-    await asyncio.to_thread(check)

@@ -79,24 +79,21 @@ def _ways(value: str) -> tuple[str, ...]:
     return ways
 
 
-def _limit_store(url: str, password: str) -> str:
-    """The store's URL, with this password if it has none."""
+def _limit_store(url: str) -> str:
+    """`local`, or the URL of one Redis server or of its sentinels."""
     if url.lower() == "local":
         return "local"
+    from packages.redis_pipe import Address  # loaded for a shared store only
+
     try:
-        parts = urlsplit(url)
-        environment.hide(parts.password or "")
-        if password and not parts.password:
-            user, _, place = parts.netloc.rpartition("@")
-            url = parts._replace(netloc=f"{user.rstrip(':')}:{quote(password, safe='')}@{place}").geturl()
-        if parts.scheme in {"redis", "rediss"} and parts.hostname and parts.port != 0:
-            return url
-        if parts.scheme == "unix" and parts.path:
-            return url
-    except ValueError:
-        pass
-    # Without the value: it may hold the password.
-    raise environment.SettingError("RATE_LIMIT_STORE is malformed: set it to local, redis://, rediss:// or unix://")
+        address = Address.from_url(url)
+    except ValueError as error:
+        text = str(error).replace("REDIS_URL", "RATE_LIMIT_STORE")
+        raise environment.SettingError(f"{text}, or local") from None
+    if address.is_cluster:
+        raise environment.SettingError("RATE_LIMIT_STORE is a cluster: use redis:// or redis+sentinel://")
+    environment.hide(address.password or "")
+    return url
 
 
 UPSTREAM_TIMEOUT_MS = environment.integer("UPSTREAM_TIMEOUT_MS", 5000, minimum=1, maximum=600_000)
@@ -159,9 +156,9 @@ if "apikey" in AUTH:
 MAX_ANSWER_BYTES = environment.integer("MAX_ANSWER_BYTES", 1 << 27, minimum=1 << 20, maximum=1 << 40)
 
 RATE_LIMIT = environment.parsed("RATE_LIMIT", "none", rate.parse, rate.WRITTEN)
-RATE_LIMIT_STORE = _limit_store(
-    environment.text("RATE_LIMIT_STORE") or "local", environment.secret("RATE_LIMIT_STORE_PASSWORD")
-)
+RATE_LIMIT_STORE = _limit_store(environment.text("RATE_LIMIT_STORE") or "local")
+RATE_LIMIT_STORE_PASSWORD = environment.secret("RATE_LIMIT_STORE_PASSWORD")
+"""For a URL without one."""
 CORS_ALLOWED_ORIGINS = environment.parsed(
     "CORS_ALLOWED_ORIGINS", "", _origins, "origins like https://app.example.com, without path or wildcard"
 )

@@ -19,7 +19,7 @@ def build_guard(settings: Any) -> Guard:
     keys = _keys(settings, scopes) if "apikey" in settings.AUTH else None
     tokens = _tokens(settings, scopes) if "jwt" in settings.AUTH else None
     credentials = Credentials(keys, tokens) if settings.AUTH else None
-    shared = None if settings.RATE_LIMIT_STORE == "local" else _shared(settings.RATE_LIMIT_STORE)
+    shared = None if settings.RATE_LIMIT_STORE == "local" else _shared(settings)
     return Guard(credentials, settings.RATE_LIMIT, scopes=scopes, shared=shared)
 
 
@@ -43,10 +43,7 @@ def _keys(settings: Any, scopes: set[str]) -> ApiKeys:
         raise SettingError(f"AUTH_API_KEYS_FILE cannot be used ({why(error)}): {cure}") from None
 
 
-def _shared(url: str) -> "RedisStores":
+def _shared(settings: Any) -> "RedisStores":
     from gateway_site.guard.limit_store import RedisStores
 
-    try:
-        return RedisStores(url)
-    except ValueError as error:
-        raise SettingError(str(error).replace("REDIS_URL", "RATE_LIMIT_STORE")) from None
+    return RedisStores(settings.RATE_LIMIT_STORE, settings.RATE_LIMIT_STORE_PASSWORD)

@@ -16,6 +16,7 @@ from packages.redis_pipe import Address, Options, Pipe, PipeError, Script, Unava
 
 TIMEOUT_SECONDS = 0.25
 """More than two periods of the kernel's CPU quota (100 ms), in which a throttled pod or Redis may pause."""
+PREFIX = "ratelimit:"
 
 SCRIPT = """
 -- GCRA. ARGV: the length of a request and of a burst in µs. Returns two numbers in µs: until the burst is whole, and until
@@ -48,10 +49,16 @@ notices = Notices(logging.getLogger(__name__))
 
 
 class RedisStores:
-    """The stores of all limits, over one connection, which is opened by the first request. Raises ValueError."""
+    """The stores of all limits, over one connection, which the first request opens. `password`: for a URL without one."""
 
-    def __init__(self, url: str) -> None:
-        options = Options(TIMEOUT_SECONDS, TIMEOUT_SECONDS, on_state=self._report, client_name="api-gateway")
+    def __init__(self, url: str, password: str = "") -> None:
+        options = Options(
+            TIMEOUT_SECONDS,
+            TIMEOUT_SECONDS,
+            on_state=self._report,
+            client_name="api-gateway",
+            password=lambda: password or None,
+        )
         self._pipe = Pipe(Address.from_url(url), options)
         self._script = Script("rate_limit", SCRIPT)
         self.is_up = True
@@ -91,7 +98,7 @@ class RedisStore:
     """`name`: of the limit."""
 
     def __init__(self, stores: RedisStores, rate: Rate, name: str) -> None:
-        self._prefix = "ratelimit:" if name == "default" else f"ratelimit:{name}:"
+        self._prefix = PREFIX if name == "default" else f"{PREFIX}{name}:"
         self._stores, self._local = stores, LocalStore(rate)
         self._interval, self._tolerance = str(rate.interval * 1e6), str(rate.interval * 1e6 * rate.burst)
 

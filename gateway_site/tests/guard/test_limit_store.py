@@ -24,8 +24,9 @@ from tests.log_lines import waited_for
 from tests.recording import Recording
 from tests.serving import Served
 from tools.processes.cluster import until
+from tools.processes.sentinel import sentinel_of, sentinel_url
 from tools.processes.service import Service, service
-from tools.processes.store import Store, store
+from tools.processes.store import PASSWORD, Store, store
 
 
 @pytest.fixture
@@ -63,6 +64,22 @@ async def test_three_replicas_share_one_limit(replica: Callable[[Rate], RedisSto
     assert [early for _, early in taken].count(0) == 10
     assert {round(early / SECOND) for _, early in taken if early} == {100}
     assert (await replicas[0].take("b"))[1] == 0
+
+
+@pytest.mark.parametrize(("in_url", "setting"), [(PASSWORD, ""), ("", PASSWORD), (PASSWORD, "another")])
+async def test_the_password_may_be_a_setting_of_its_own(own_store: Store, in_url: str, setting: str) -> None:
+    stores = RedisStores(f"redis://:{in_url}@127.0.0.1:{own_store.port}/0", setting)
+    await stores.make(Rate(1, 3600, 2), "default").take("a")
+    assert stores.is_up
+    await stores.close()
+
+
+async def test_a_primary_behind_sentinel_is_found(own_store: Store) -> None:
+    with sentinel_of(own_store) as sentinel:
+        stores = RedisStores(sentinel_url(sentinel.port, password=PASSWORD))
+        await stores.make(Rate(1, 3600, 2), "default").take("a")
+        assert (stores.is_up, own_store.client().keys("*")) == (True, [b"ratelimit:a"])
+        await stores.close()
 
 
 def test_without_redis_limits_are_local(start: Start, own_store: Store, upstream: Recording) -> None:

@@ -38,6 +38,7 @@ def without(name: str) -> dict[str, str]:
         ({"AUTH": "none", "RATE_LIMIT": "1/s", "RATE_LIMIT_STORE": "memcached://x"}, "RATE_LIMIT_STORE"),
         ({"AUTH": "none", "RATE_LIMIT": "1/s", "RATE_LIMIT_STORE": "redis://:hunter2@host:port"}, "RATE_LIMIT_STORE"),
         ({"AUTH": "none", "RATE_LIMIT": "1/s", "RATE_LIMIT_STORE": "redis://host/x"}, "RATE_LIMIT_STORE: the database"),
+        ({"AUTH": "none", "RATE_LIMIT": "1/s", "RATE_LIMIT_STORE": "redis+cluster://a,b"}, "RATE_LIMIT_STORE is a cl"),
         ({"AUTH": "none", "CORS_ALLOWED_ORIGINS": "*"}, "CORS_ALLOWED_ORIGINS"),
         ({"AUTH": "none", "CORS_ALLOWED_ORIGINS": "null"}, "CORS_ALLOWED_ORIGINS"),
         ({"AUTH": "none", "CORS_ALLOWED_ORIGINS": "https://App.example.com"}, "CORS_ALLOWED_ORIGINS"),
@@ -88,22 +89,6 @@ def test_only_the_libraries_in_use_are_loaded(settings: dict[str, str], expected
     command = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.strip() == expected, done.stderr
-
-
-@pytest.mark.parametrize(
-    ("url", "meant"),
-    [
-        ("redis://rate-limit:6379/0", "redis://:p%2F%40ss@rate-limit:6379/0"),
-        ("rediss://gateway@rate-limit", "rediss://gateway:p%2F%40ss@rate-limit"),
-        ("redis://:own@rate-limit", "redis://:own@rate-limit"),
-        ("unix:///run/redis.sock", "unix://:p%2F%40ss@/run/redis.sock"),
-        ("local", "local"),
-    ],
-)
-def test_the_password_of_the_store_may_be_a_setting_of_its_own(tmp_path: Path, url: str, meant: str) -> None:
-    (tmp_path / "password").write_text("p/@ss\n")
-    given = {"RATE_LIMIT_STORE": url, "RATE_LIMIT_STORE_PASSWORD_FILE": str(tmp_path / "password")}
-    assert evaluated("gateway_site", **given)["RATE_LIMIT_STORE"] == meant
 
 
 def test_the_audit_is_logged_at_every_level() -> None:

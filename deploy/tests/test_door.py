@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from common.http.forwarded import FIELDS, PROTO
 from deploy.tests.conftest import Load
 from deploy.tests.programs import program
 from gateway_site.management.own_services import own_services
@@ -92,3 +93,9 @@ def test_forged_addresses_pass_no_limit_with_the_components_settings(
     settings["USER_SERVICE_URL"] = "http://127.0.0.1:1"  # what passes the limit is 502
     with serving("gateway_site", **settings) as gateway, door(tmp_path, kind, gateway.port) as port:
         assert (passed(port, "127.0.0.2"), passed(port, "127.0.0.3")) == expected
+
+
+def test_the_gateway_api_route_removes_what_only_a_proxy_may_set(load: Load):
+    route = next(each for each in load("prod", ("gateway-api",)).of("HTTPRoute") if each.name == "api-gateway")
+    [edits] = [each["requestHeaderModifier"] for rule in route.spec["rules"] for each in rule["filters"]]
+    assert {name.lower().encode() for name in edits["remove"]} == {*FIELDS} - {PROTO}, "proxies set the scheme"

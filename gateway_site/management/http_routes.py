@@ -15,6 +15,7 @@ SAID = {"prefix", "upstream", "rewrite", "paths", "methods", "schema", "timeout_
 """Fields that the rules have, and those of which the first line of the unsaid reports."""
 GATEWAYS_OWN = OVERRIDES | {b"x-authenticated-subject", b"x-forwarded-host", b"x-forwarded-prefix"}
 """Request fields that services trust, because the gateway sets or removes them. No client may."""
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"))
 MOST_RULES = 16
 SERVICE = re.compile(r"([a-z][a-z0-9-]{0,62})(?:\.([a-z0-9-]{1,63}))?(?:\.svc(?:\.cluster\.local)?)?")
 
@@ -54,6 +55,8 @@ def _cause_to_leave_out(route: Route, table: Table) -> str:
     strange = [name for name in route.upstreams if not SERVICE.fullmatch(table.upstreams[name].address[0])]
     if strange:
         return f"{strange[0]} is not a Service: make one of type ExternalName"
+    if route.methods and METHODS.isdisjoint(route.allowed):
+        return f"no HTTPRoute can name {', '.join(route.methods)}"
     return "it is in maintenance" if route.maintenance else ""
 
 
@@ -61,7 +64,7 @@ def _rules(route: Route, table: Table) -> Iterator[Node]:
     """A rule for each match, because only a rule with one path may replace it."""
     exact = {} if any(path == REST or "{" in path for path in route.paths) else dict.fromkeys(route.paths)
     for path in exact or (REST,):
-        for method in sorted(route.allowed) or [""]:
+        for method in sorted(route.allowed & METHODS) or [""]:
             place = (
                 {"type": "Exact", "value": route.prefix + path}
                 if exact
@@ -131,7 +134,8 @@ def _unsaid(route: Route, table: Table, rules: int) -> Iterator[str]:
     if set(route.paths) != {"", REST} and any(path == REST or "{" in path for path in route.paths):
         yield f"paths {', '.join(map(repr, route.paths))}: everything below the prefix is admitted"
     if route.methods:
-        yield "methods: others are 404, not 405"
+        unnamed = "".join(f", {method} too" for method in sorted(route.allowed - METHODS))
+        yield f"methods: others are 404, not 405{unnamed}"
     if rules > MOST_RULES:
         yield f"{rules} rules, and an HTTPRoute may have {MOST_RULES}: list fewer paths or methods"
     if route.canary and route.canary.cookie:

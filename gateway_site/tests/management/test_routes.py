@@ -151,6 +151,17 @@ def test_prints_http_routes_and_names_what_they_cannot_say(orders: Callable[...,
     ]
 
 
+def test_http_routes_name_only_methods_that_they_can(orders: Callable[..., None]) -> None:
+    files = '[[routes]]\nprefix = "/files"\nupstream = "http://files"\nmethods = ["PUT", "PROPFIND"]\n'
+    orders(files + '[[routes]]\nprefix = "/purge"\nupstream = "http://purge"\nmethods = ["PURGE"]\n')
+    printed, said = called("routes", "--http-routes", "public/https")
+    first, *others = yaml.safe_load_all(printed)
+    assert [rule["matches"][0]["method"] for rule in first["spec"]["rules"]] == ["PUT"]
+    assert [each["metadata"]["name"] for each in others] == ["api-users"]
+    assert "/files: methods: others are 404, not 405, PROPFIND too" in said
+    assert "/purge: left out, because no HTTPRoute can name PURGE" in said
+
+
 def test_http_routes_at_one_listener(orders: Callable[..., None]) -> None:
     printed, said = called("routes", "--http-routes", "public/https")
     parents = [each["spec"]["parentRefs"] for each in yaml.safe_load_all(printed)]

@@ -5,12 +5,14 @@ continues where this one stopped, and repeats survivors; delete them to run all 
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from common.config.environment import choice, integer
 from tools.mutants.plugin import KILLED
@@ -67,8 +69,9 @@ def alive(name: str, room: Room, until: float) -> list[str]:
     command += ["--mutate", *files(room.modules), "--", *files(room.tests)]
     sys.stdout.write(f"{name}: recording which tests reach which functions\n")
     sys.stdout.flush()
-    with path.with_suffix(".log").open("wb") as log:
-        subprocess.run(command, cwd=ROOT, stdout=log, check=True)
+    with path.with_suffix(".log").open("wb") as log, TemporaryDirectory(prefix="mutants-") as folder:
+        # Tests that are killed leave files behind.
+        subprocess.run(command, cwd=ROOT, env={**os.environ, "TMPDIR": folder}, stdout=log, check=True)
     verdicts = json.loads(path.read_text())
     explained = set(EXPLAINED.read_text().splitlines())
     found = [mutant for mutant, verdict in verdicts.items() if verdict != KILLED and mutant not in explained]

@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 
 from common.http.problem import Problem
 from gateway_site.guard import api_keys
-from gateway_site.guard.api_keys import ApiKeys, create, parse
+from gateway_site.guard.api_keys import ApiKeys, create, parse, why
 from gateway_site.guard.principal import READ, SCOPES, WRITE
 from gateway_site.tests.guard.conftest import Keys, refusal
 from tests.recording import Recording
@@ -201,7 +201,7 @@ HASH = "the hash is not sha256: and 64 hexadecimal digits"
 
 
 @pytest.mark.parametrize(
-    ("line", "why"),
+    ("line", "fault"),
     [
         (GOOD + " more", "a line has five fields: id, name, scopes, expiry, hash"),
         (GOOD.replace("never", "soon"), EXPIRY),
@@ -214,10 +214,14 @@ HASH = "the hash is not sha256: and 64 hexadecimal digits"
         (GOOD, f"the id {GOOD[:12]} is taken"),
     ],
 )
-def test_a_malformed_line_is_named_by_its_number_and_not_quoted(line: str, why: str) -> None:
-    with pytest.raises(ValueError, match=f"^line 3: {why}$") as caught:
+def test_a_malformed_line_is_named_by_its_number_and_not_quoted(line: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=f"^line 3: {fault}$") as caught:
         parse(f"{GOOD}\n# comment\n{line}", SCOPES)
     assert line not in str(caught.value)
+
+
+def test_an_error_without_a_number_is_named() -> None:
+    assert why(OSError("no number")) == "no number"
 
 
 def test_a_large_file_is_refused(tmp_path: Path) -> None:

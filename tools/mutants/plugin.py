@@ -39,7 +39,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     mutants = [mutant for path in option.mutate for mutant in mutants_of(path)]
     known = json.loads(option.verdicts.read_text()) if option.verdicts.exists() else {}
     verdicts = {mutant.name: known.get(mutant.name, NOT_RUN) for mutant in mutants}
-    started = start(session, [mutant for mutant in mutants if verdicts[mutant.name] != KILLED], option.until)
+    left = [mutant for mutant in mutants if verdicts[mutant.name] != KILLED]
+    left.sort(key=lambda mutant: verdicts[mutant.name] != NOT_RUN)
+    started = start(session, left, option.until)
     for name, code in ended(started):
         verdicts[name] = VERDICTS.get(code, f"exit code {code}")
         option.verdicts.write_text(json.dumps(verdicts, indent=0, ensure_ascii=False))

@@ -58,5 +58,5 @@ async def test_unreadable_file_is_an_error_line(server: Valkey, tmp_path: Path, 
     users = repository.connect(django_settings, is_quiet=True)
     with pytest.raises(StoreUnavailable, match="auth"):
         await users.probe()
-    assert "REDIS_PASSWORD_FILE cannot be read (FileNotFoundError): mount a text file" in caplog.text
+    assert "REDIS_PASSWORD_FILE cannot be read (FileNotFoundError): mount a text file" in caplog.messages
     await users.close()

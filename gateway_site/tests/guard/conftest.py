@@ -96,14 +96,18 @@ def open_gateway(start: Start) -> Iterator[Served]:
         yield running
 
 
+def refusals(reason: str) -> float:
+    """How many there were in this process."""
+    return REGISTRY.get_sample_value("auth_refusals_total", {"reason": reason}) or 0.0
+
+
 @contextmanager
 def refusal(reason: str, description: str) -> Iterator[None]:
     """The credential is refused with this text, and counted."""
-    counted = REGISTRY.get_sample_value("auth_refusals_total", {"reason": reason})
-    assert counted is not None
+    counted = refusals(reason)
     with pytest.raises(Problem) as caught:
         yield
     challenge = f'Bearer realm="api", error="invalid_token", error_description="{description}"'
     assert (caught.value.code, caught.value.detail) == ("unauthenticated", f"{description}.")
     assert caught.value.headers == [(b"www-authenticate", challenge.encode())]
-    assert REGISTRY.get_sample_value("auth_refusals_total", {"reason": reason}) == counted + 1
+    assert refusals(reason) == counted + 1

@@ -9,10 +9,9 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from prometheus_client import REGISTRY
 
 from gateway_site.guard.tokens import scopes
-from gateway_site.tests.guard.conftest import Start
+from gateway_site.tests.guard.conftest import Start, refusals
 from gateway_site.tests.guard.issuer import EC_KEY, ED_KEY, ISSUER, RSA_KEY, STRANGER, Issuer, claims, jwk, token
 from tests.recording import Recording
 from tests.serving import Served
@@ -85,10 +84,6 @@ def hmac_with_public_key() -> str:
 
 
 FORGERIES["HMAC with the public key"] = (hmac_with_public_key(), ALGORITHM)
-
-
-def refusals(reason: str) -> float:
-    return REGISTRY.get_sample_value("auth_refusals_total", {"reason": reason}) or 0.0
 
 
 @pytest.mark.parametrize(("credential", "why"), FORGERIES.values(), ids=FORGERIES)

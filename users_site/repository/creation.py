@@ -32,6 +32,7 @@ from users_site.repository.errors import (
     RepositoryError,
     RequestInProgress,
     StoreUnavailable,
+    undecided,
 )
 from users_site.repository.keys import Partition
 from users_site.repository.store import Store
@@ -98,7 +99,8 @@ class Creation:
     ) -> tuple[bytes, bool]:
         reserved = answer(user, OPEN).encode()
         args = (fingerprint, reserved, IDEMPOTENCY_SECONDS)
-        outcome, *found = await self.store.write(key_partition, "reserve", scripts.RESERVE, [entry], *args)
+        with undecided():
+            outcome, *found = await self.store.write(key_partition, "reserve", scripts.RESERVE, [entry], *args)
         if outcome == b"reused":
             raise IdempotencyKeyReused
         is_replay = outcome == b"found"

@@ -29,7 +29,7 @@ from users_site.repository.claims import (
     now_ms,
     suspect,
 )
-from users_site.repository.errors import EmailTaken, RepositoryError, StoreUnavailable, UserNotFound
+from users_site.repository.errors import EmailTaken, RepositoryError, StoreUnavailable, UserNotFound, undecided
 from users_site.repository.keys import Partition
 from users_site.repository.store import Store, all_of
 
@@ -49,12 +49,14 @@ class CrossPartition:
         partition = self.store.layout.of(user_id)
         for attempt in range(ATTEMPTS):
             token = new_token()
-            document = await self._begin(partition, user_id, token)
+            with undecided():
+                document = await self._begin(partition, user_id, token)
             try:
                 change = changing.of(document, user_id)
                 is_cross_partition = self.store.layout.of_email(change.changed.email) is not partition
                 if is_cross_partition and change.moves_email:
-                    await self._claim(change, token)
+                    with undecided():
+                        await self._claim(change, token)
             except Exception:
                 await self._abort(partition, user_id, token)
                 raise

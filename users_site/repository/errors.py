@@ -16,6 +16,9 @@ Absent is not unreachable: only `UserNotFound` says that a user does not exist.
 No text holds a password, a key, a value or the server's own words (they quote our arguments).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from packages import redis_pipe
 from packages.redis_pipe import Reason
 
@@ -79,6 +82,19 @@ class StoreError(RepositoryError):
         super().__init__(f"Redis refused {operation!r} with {code}")
         self.operation = operation
         self.code = code
+
+
+@contextmanager
+def undecided() -> Iterator[None]:
+    """Around a step before the one that decides: whatever becomes of it, the change was not made."""
+    try:
+        yield
+    except NotDurable as error:
+        raise StoreUnavailable(Reason.TIMEOUT) from error
+    except StoreUnavailable as error:
+        if not error.uncertain:
+            raise
+        raise StoreUnavailable(error.reason) from error
 
 
 def from_pipe(error: redis_pipe.PipeError) -> RepositoryError:

@@ -110,6 +110,7 @@ class Store:
                 layout.require([await self._make(partitions)])
                 layout.require(await self._epochs(partitions, timeout))
         except WrongLayout as error:
+            self._is_open = False  # reads have no script that would refuse
             self._notices.warn(str(error))
             raise
         self._is_open = True

@@ -207,6 +207,18 @@ async def test_another_number_of_partitions_is_refused_by_reads_and_writes(
     assert await first.get(user.id) == user.document()
 
 
+async def test_a_probe_that_finds_another_number_ends_reads_too(process: Process) -> None:
+    old = process(partitions=16)
+    user = await user_in(old, 3)
+    await old.store.pipe.execute("flush", b"FLUSHALL")
+    await process(partitions=64).store.open()
+    with pytest.raises(WrongLayout):
+        await old.probe()
+    for read in (old.get(user.id), old.page(5), old.find(user.email)):
+        with pytest.raises(StoreUnavailable, match="made with 64"):
+            await read
+
+
 async def test_two_processes_with_other_numbers_make_a_new_store_of_one_of_them(process: Process) -> None:
     users = [process(partitions=16), process(partitions=64)]
     outcomes = await asyncio.gather(*(each.store.open() for each in users), return_exceptions=True)

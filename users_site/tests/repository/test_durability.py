@@ -6,13 +6,14 @@ import time
 
 import pytest
 
-from packages.redis_pipe import Address, Durability, DurableWrites, Options, Pipe, Reason
+from packages.redis_pipe import Address, Durability, DurableWrites, Options, Pipe, Reason, _durability
 from tools.processes.valkey import valkey
 from users_site.repository.entries import Idempotency
 from users_site.repository.errors import EmailTaken, NotDurable, StoreError, StoreUnavailable, UserNotFound
+from users_site.repository.keys import Layout
 from users_site.repository.store import Store, has_written
 from users_site.repository.users import UserRepository
-from users_site.tests.repository.people import fresh_email, to
+from users_site.tests.repository.people import email_in, fresh_email, to
 
 AOF = ("appendonly yes", "maxmemory-policy noeviction")
 KEY = Idempotency("a-key", b"f" * 32)
@@ -22,10 +23,10 @@ KEY = Idempotency("a-key", b"f" * 32)
 async def repository():
     made = []
 
-    def make(server, durability: Durability, seconds: float = 5.0, **options) -> UserRepository:
+    def make(server, durability: Durability, seconds: float = 5.0, partitions: int = 1, **options) -> UserRepository:
         first, second = (Pipe(Address.from_url(server.url), Options(seconds, 5.0, **given)) for given in ({}, options))
         durable = DurableWrites(second, durability, has_written)
-        made.append(UserRepository(Store(first, durable)))
+        made.append(UserRepository(Store(first, durable, Layout(partitions))))
         return made[-1]
 
     yield make
@@ -89,6 +90,26 @@ async def test_without_a_replica_a_write_is_made_and_not_durable(repository):
         assert await users.find(taken) is not None
         with pytest.raises(EmailTaken):  # nothing was written that would have to be durable
             await users.create("Eve", taken, "user")
+
+
+async def test_steps_before_the_one_that_decides_are_not_made_without_a_replica(repository, monkeypatch):
+    monkeypatch.setattr(_durability, "WAIT_SECONDS", 0.1)
+    with valkey(*AOF) as server:
+        users = repository(server, Durability.REPLICATED, partitions=16)
+        email, other = email_in(users, 3), email_in(users, 4)
+        with pytest.raises(NotDurable):
+            await users.create("Ada", email, "user")
+        document = await users.find(email)
+        user_id = document[7:43].decode()
+        key = next(name for name in map(str, range(99)) if users.store.layout.of_key(name, "").number == 5)
+        for write in (
+            users.update(user_id, to(email=other), email=other),
+            users.create("Eve", other, "user", Idempotency(key, b"f" * 32)),
+        ):
+            with pytest.raises(StoreUnavailable, match=r"timeout\)$"):
+                await write
+        assert await users.find(other) is None
+        assert await users.get(user_id) == document
 
 
 async def test_a_replica_makes_it_durable_and_a_replay_waits_for_the_first(repository):

@@ -34,11 +34,13 @@ class Slots(Discovery[list[Claim]]):
     def __init__(self, nodes: tuple[Node, ...], connect: Connect, timeout: float) -> None:
         super().__init__(nodes, connect, timeout)
         self._seeds = nodes
-        self.known: set[Node] = set()
+        self.known: set[Node] = set()  # those that a redirection may name
+        self._listed: set[Node] = set()
 
     async def owners(self, slots: Sequence[int], in_use: Container[Node] = ()) -> dict[int, Node]:
         """The primaries of these slots (in order); of a node with several names, the one that is in use. Slots that nobody
         holds are missing. Raises Unavailable, ErrorReply, OSError."""
+        self._listed = set()
         views = await self._views()
         newest: dict[int, Claim] = {}
         for claim in (claim for view in views for claim in view):
@@ -52,7 +54,7 @@ class Slots(Discovery[list[Claim]]):
     def _learn(self, views: list[list[Claim]]) -> None:
         claims = [claim for view in views for claim in view]
         primaries = dict.fromkeys(claim.node for claim in claims)
-        self.known = {*primaries, *(node for claim in claims for node in claim.replicas)}
+        self.known = {*primaries, *(node for claim in claims for node in claim.replicas), *self._listed}
         self._nodes = tuple(dict.fromkeys((*self._seeds[:ASKED], *primaries)))[: max(ASKED, len(self._seeds))]
         for node in self._streams.keys() - set(self._nodes):
             self._streams.pop(node).retire()
@@ -60,6 +62,8 @@ class Slots(Discovery[list[Claim]]):
     async def _ask(self, stream: Stream, node: Node) -> list[Claim]:
         nodes, ranges = await asyncio.gather(stream.ask("CLUSTER", "NODES"), stream.ask("CLUSTER", "SLOTS"))
         lines = [line.split(" ", 7) for line in nodes.decode().splitlines()]
+        # CLUSTER SLOTS has no node without slots, to which the first one may be on its way.
+        self._listed.update(*(_addresses(words[1], node[0]) for words in lines))
         epochs = {words[0]: int(words[6]) for words in lines}
         return [
             Claim(first, last, epochs[owner[2].decode()], _name(owner, node[0]), _names(replicas, node[0]))
@@ -82,6 +86,13 @@ def redirected_to(text: str, asked: Node) -> Node | None:
     """The node in a redirection, `host:port`; without a host, the node that redirects."""
     host, _, port = text.rpartition(":")
     return (host or asked[0], int(port)) if port.isascii() and port.isdigit() and len(port) < 6 else None
+
+
+def _addresses(text: str, asked: str) -> list[Node]:
+    """From CLUSTER NODES, `ip:port@bus,host name`: every form in which a redirection may name the node."""
+    address, _, rest = text.partition("@")
+    ip, _, port = address.rpartition(":")
+    return [(host, int(port)) for host in (ip, rest.partition(",")[2].partition(",")[0], asked) if host]
 
 
 def _names(nodes: list[list[Any]], asked: str) -> tuple[Node, ...]:

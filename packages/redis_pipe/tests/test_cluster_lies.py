@@ -20,9 +20,12 @@ def slots(port: int, host: bytes = b"$9\r\n127.0.0.1\r\n", first: int = 0) -> by
     return b"*1\r\n*3\r\n:%d\r\n:16383\r\n*3\r\n%b:%d\r\n$2\r\nid\r\n" % (first, host, port)
 
 
-def nodes(epoch: int | str) -> bytes:
-    line = f"id 127.0.0.1:1@2 myself,master - 0 0 {epoch} connected 0-16383\n"
-    return b"$%d\r\n%b\r\n" % (len(line), line.encode())
+def nodes(epoch: int | str, *others: str) -> bytes:
+    """`others`: addresses of nodes without slots."""
+    lines = [f"id 127.0.0.1:1@2 myself,master - 0 0 {epoch} connected 0-16383\n"]
+    lines += [f"id{n} {address} master - 0 0 0 connected\n" for n, address in enumerate(others)]
+    text = "".join(lines).encode()
+    return b"$%d\r\n%b\r\n" % (len(text), text)
 
 
 def moved_to(port: int) -> bytes:
@@ -84,6 +87,15 @@ async def test_a_node_that_the_map_does_not_name_is_not_connected_to(connect, no
         node.reply = b"-%b %d 127.0.0.1:%d\r\n" % (code, SLOT, stranger.port)
         await reason_of(connect(url(node.server), timeout=0.2))
     assert stranger.opened == 0
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{port}@1", "127.0.0.1:{port}@1,elsewhere", "10.0.0.9:{port}@1,127.0.0.1"])
+async def test_a_node_without_slots_takes_what_is_moved_to_it(connect, node, hostile, form):
+    empty = await hostile(always(b"$5\r\nmoved\r\n"))
+    node.nodes = nodes(1, form.format(port=empty.port))
+    node.reply = b"-ASK %d 127.0.0.1:%d\r\n" % (SLOT, empty.port)
+    assert await connect(url(node.server), timeout=1).execute("get", "GET", KEY) == b"moved"
+    assert [words[0] for words in empty.commands] == [b"ASKING", b"GET"]
 
 
 @pytest.mark.parametrize("text", ["MOVED", "MOVED 1", "MOVED x y", "ASK 1 h:999999", "MOVED 1 :²", "TRYAGAIN", "ASK  "])

@@ -88,7 +88,7 @@ user to another meanwhile may appear twice or not at all."""
         """The whole lines of a stopped export, into the new one."""
         try:
             with reading(str(old)) as reader:
-                writer = Writer(stream, reader.header["until"])
+                writer = Writer(stream, str(reader.header.get("until", until)))
                 with suppress(ExportFileError):  # cut off by the stop
                     for entry in reader.entries():
                         writer.add([entry.document], entry.id)

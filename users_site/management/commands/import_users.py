@@ -90,7 +90,8 @@ A conflict is another document with the same ID, or another user with the same e
 
 
 def _whole(name: str, reader: Reader) -> str:
-    return f"{name} is whole: {reader.count:,} users, sha256 {reader.digest}, of {reader.header['created_at']}"
+    made = reader.header.get("created_at", "an unknown time")
+    return f"{name} is whole: {reader.count:,} users, sha256 {reader.digest}, of {made}"
 
 
 def _explain(conflict: Conflict) -> str:

@@ -73,6 +73,12 @@ def test_pipe_is_read_too(argv: Argv, redis: Redis, file: Path) -> None:
     assert redis.zcard(PARTITION.index) == 250
 
 
+def test_header_of_another_program_needs_no_time(run: Run, redis: Redis, file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b'"created_at":"2026-01-01","until":""', b'"by":"hand"', 1))
+    assert "250 users" in run("import_users", str(file), check=True)
+    assert counts(run("import_users", str(file), format="json"))["created"] == 250
+
+
 def test_check_writes_nothing(run: Run, redis: Redis, file: Path) -> None:
     shown = run("import_users", str(file), check=True)
     assert f"{file} is whole: " in shown

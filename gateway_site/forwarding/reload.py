@@ -28,6 +28,7 @@ class Reloader:
         self._seen: object = None
         self._read: object = None
         self._reading: asyncio.Task[None] | None = None
+        self._looking_up: asyncio.Task[None] | None = None
         self._refused, self._refused_at = "", 0.0
 
     def check(self) -> None:
@@ -59,4 +60,6 @@ class Reloader:
         REFUSED.set(0)
         if is_new:
             logger.info("routes changed", extra={"fields": {"routes": {r.prefix: r.upstream for r in found.routes}}})
-            await look_up(found.upstreams.values())
+            if self._looking_up is not None:
+                self._looking_up.cancel()
+            self._looking_up = asyncio.create_task(look_up(found.upstreams.values()))  # DNS may hang

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import certifi
@@ -23,7 +23,7 @@ from gateway_site.forwarding.router import Router
 from gateway_site.guard.guard import Guard
 from gateway_site.guard.limit_store import RedisStore, RedisStores
 from gateway_site.routes.rate import Rate
-from gateway_site.routes.table import Table
+from gateway_site.routes.table import Table, Upstream
 from gateway_site.tests.routes.conftest import OWN_ADDRESS, USERS, Tables, metric
 from packages.http_pool import ConnectFailed
 from tests.log_lines import lines
@@ -218,6 +218,38 @@ async def test_limits_of_an_earlier_table_are_dropped(tables: Tables) -> None:
     await guard.close()
 
 
+async def checked(reloader: reload.Reloader, condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not condition():
+            reloader.check()
+            await asyncio.sleep(0.01)
+
+
+async def test_a_resolver_that_hangs_holds_no_table_back(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[set[str]] = []
+
+    async def hangs(upstreams: Iterable[Upstream]) -> None:
+        asked.append({upstream.name for upstream in upstreams})
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(reload, "look_up", hangs)
+    router = Router(tables.read(table(a="http://h")), lambda *_: view)
+    source = (
+        str(tables.file(table(b="http://b"))),
+        USERS,
+        {"timeout_ms": 5000},
+        {"connect_timeout_ms": 500},
+        OWN_ADDRESS,
+    )
+    reloader = reload.Reloader(source, router, 5000)
+    await checked(reloader, lambda: "b" in router.services)
+    tables.file(table(c="http://c"))
+    await checked(reloader, lambda: "c" in router.services)
+    await checked(reloader, lambda: len(asked) == 2)
+    assert ["b" in asked[0], "c" in asked[1]] == [True, True]
+    await router.close()
+
+
 async def test_a_table_whose_certificates_vanish_before_it_is_applied_is_refused(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,21 +261,15 @@ async def test_a_table_whose_certificates_vanish_before_it_is_applied_is_refused
             authorities.unlink(missing_ok=True)
             super().apply(table)
 
-    async def until(condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(SECONDS):
-            while not condition():
-                reloader.check()
-                await asyncio.sleep(0.01)
-
     router = Late(first := tables.read(table(a="http://h")), lambda *_: view)
     text = GONE.format(port=1).replace("http:", "https:").replace("[[", f'tls = {{ ca = "{authorities}" }}\n[[')
     defaults = {"timeout_ms": 5000}, {"connect_timeout_ms": 500}
     reloader = reload.Reloader((str(tables.file(text)), USERS, *defaults, OWN_ADDRESS), router, 5000)
     shutil.copy(certifi.where(), authorities)
-    await until(lambda: REGISTRY.get_sample_value("routes_refused") == 1)
+    await checked(reloader, lambda: REGISTRY.get_sample_value("routes_refused") == 1)
     assert router.table is first
     monkeypatch.setattr(Late, "apply", Router.apply)
     shutil.copy(certifi.where(), authorities)
-    await until(lambda: "gone" in router.services)
+    await checked(reloader, lambda: "gone" in router.services)
     assert REGISTRY.get_sample_value("routes_refused") == 0
     await router.close()

@@ -1,7 +1,8 @@
 """`routes`: the table of routes, and what one request would meet."""
 
 import json
-from argparse import ArgumentParser
+import re
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 from urllib.parse import unquote
 
@@ -30,6 +31,7 @@ manage_gateway.py routes
         form = parser.add_mutually_exclusive_group()
         form.add_argument(
             "--http-routes",
+            type=gateway,
             metavar="GATEWAY",
             help="as HTTPRoutes of this Gateway, or of one listener: GATEWAY/LISTENER",
         )
@@ -51,6 +53,14 @@ manage_gateway.py routes
             return
         rows = [_row(route, template) for route in settings.ROUTES.routes for template in route.templates]
         self.stdout.write(table(("path", "upstream", "forwarded as", "methods", "read, write", "ms", "retries"), rows))
+
+
+def gateway(text: str) -> str:
+    """The argparse type of GATEWAY or GATEWAY/LISTENER."""
+    name = "[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?"
+    if not re.fullmatch(f"{name}(/{name})?", text):
+        raise ArgumentTypeError("give the name of a Gateway, or GATEWAY/LISTENER")
+    return text
 
 
 def _row(route: Route, template: str) -> tuple[str, ...]:

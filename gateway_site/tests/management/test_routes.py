@@ -162,6 +162,12 @@ def test_http_routes_name_only_methods_that_they_can(orders: Callable[..., None]
     assert "/purge: left out, because no HTTPRoute can name PURGE" in said
 
 
+@pytest.mark.parametrize("name", ["", "Public", "public/", "public/a/b", "a b"])
+def test_http_routes_at_no_gateway_are_wrong_usage(name: str) -> None:
+    with pytest.raises(CommandError, match="give the name of a Gateway, or GATEWAY/LISTENER"):
+        called("routes", f"--http-routes={name}")
+
+
 def test_http_routes_at_one_listener(orders: Callable[..., None]) -> None:
     printed, said = called("routes", "--http-routes", "public/https")
     parents = [each["spec"]["parentRefs"] for each in yaml.safe_load_all(printed)]

@@ -36,7 +36,7 @@ def connect(settings: Any, *, is_quiet: bool = False) -> UserRepository:
         observe=REDIS_DURATION.observe,
         on_state=None if is_quiet else partial(_log_state, notices),
         client_name=CLIENT_NAME,
-        password=partial(current_password, settings),
+        password=partial(current_password, settings, notices),
     )
     connection = partial(redis_pipe.connect, address, layout.partitions[0].index, options)
     durability = Durability(settings.DURABILITY)
@@ -54,7 +54,7 @@ def address_of(settings: Any) -> Address:
         raise SettingError(str(error)) from error
 
 
-def current_password(settings: Any) -> str | None:
+def current_password(settings: Any, notices: Notices | None = None) -> str | None:
     """The password for a URL without one; read from REDIS_PASSWORD_FILE for each connection, because it may be rotated."""
     if not settings.REDIS_PASSWORD_FILE:
         password: str | None = settings.REDIS_PASSWORD
@@ -62,7 +62,8 @@ def current_password(settings: Any) -> str | None:
     try:
         text = Path(settings.REDIS_PASSWORD_FILE).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        logger.error("REDIS_PASSWORD_FILE cannot be read (%s): mount a text file", type(error).__name__)
+        notices = notices or Notices(logger)
+        notices.warn("REDIS_PASSWORD_FILE cannot be read: mount a text file", error=type(error).__name__)
         return None
     environment.hide(text)
     return text or None

@@ -10,6 +10,7 @@ import orjson
 from common.http.body import read_body
 from common.http.problem import Problem
 from common.http.request import Request
+from common.http.response import JSON
 
 TYPE = b"application/x-www-form-urlencoded"
 METHODS = ("POST", "PUT", "PATCH", "DELETE")
@@ -34,5 +35,6 @@ async def read_form(request: Request) -> bool:
         raise Problem("malformed-request", "The form names no method.")
     request.method = method
     request.body = orjson.dumps(fields) if content is None else content.encode()
-    request.raw_headers[b"content-type"] = b"application/json"
+    request.fields = [field for field in request.fields if field[0] != b"content-type"] + [JSON]
+    request.raw_headers[b"content-type"] = JSON[1]
     return True

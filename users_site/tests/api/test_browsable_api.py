@@ -9,7 +9,7 @@ import requests
 
 from tests.serving import serving
 from tools.processes.store import Store
-from users_site.tests.api.client import JSON, Users
+from users_site.tests.api.client import JSON, Users, fresh_email
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 HTML = "text/html; charset=utf-8"
@@ -53,6 +53,20 @@ def test_user_is_a_page_with_forms_to_change_and_delete_it(dev: Users) -> None:
     assert "<b>&" not in text.replace("<b>PUT", "").replace("<b>GET", "")
     for method in ("PUT", "PATCH", "DELETE"):
         assert f'data-method="{method}"' in text or f'value="{method}"' in text, method
+
+
+def test_forms_of_its_own_pages_create_change_and_delete(dev: Users) -> None:
+    """In a browser: gateway_site/tests/browser."""
+    headers, email = {"Origin": dev.url}, fresh_email()
+    assert email in page(browse(dev, "POST", data={"name": "Ada", "email": email}, headers=headers), 201)
+    (user,) = dev.list(email=email).json()["results"]
+    raw = {"_method": "PATCH", "_content_type": "application/json", "_content": '{"name": "Grace"}'}
+    assert "Grace" in page(browse(dev, "POST", f"/{user['id']}", data=raw, headers=headers))
+    gone = browse(dev, "POST", f"/{user['id']}", data={"_method": "DELETE"}, headers=headers)
+    assert (gone.status_code, gone.headers["Location"]) == (303, "/users")
+    assert dev.get(user["id"]).status_code == 404
+    for origin in ("http://evil.example", "null"):
+        assert browse(dev, "POST", data={"name": "Eve"}, headers={"Origin": origin}).status_code == 400
 
 
 def test_problem_is_a_page_with_its_status(dev: Users) -> None:

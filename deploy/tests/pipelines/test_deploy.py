@@ -1,62 +1,31 @@
-"""deploy.sh: what runs in the end, its exit code and its message to Slack, for each way a deployment fails."""
+"""deploy.sh: what it calls, in which order, with which secrets, and what it leaves behind."""
 
-import os
 import re
-import signal
-import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from deploy.tests.pipelines.stage import BIN, ROOT, Failure, Stage, stage
+from deploy.tests.pipelines.deploying import (
+    API_KEY,
+    COMMANDS,
+    HOOK,
+    NEW,
+    OLD,
+    SETTINGS,
+    SMOKE,
+    WORKLOADS,
+    assert_no_secret,
+    deploy,
+)
+from deploy.tests.pipelines.stage import ROOT, Failure, Stage, stage
 from deploy.tests.programs import succeeded
 from tools.processes.service import Service
 
 pytestmark = pytest.mark.slow
 
-HOOK = "https://hooks.slack.test/services/T0/B0/wJalrXUtnFEMI"
-API_KEY = "smoke.key-that-nobody-may-read"
-WORKLOADS = ["redis", "redis-sentinel", "rate-limit", "user-service", "api-gateway"]
-"""In the order of their dependencies."""
-OLD = dict.fromkeys(WORKLOADS, "old")
-NEW = dict.fromkeys(OLD, "new")
-SETTINGS = {
-    "DIGESTS": f"api-gateway@sha256:{'a1' * 32} user-service@sha256:{'b2' * 32}",
-    "CLUSTER": "users-gateway",
-    "AWS_REGION": "us-east-1",
-    "SMOKE_URL": "https://api.example.test",
-    "SMOKE_SECRET": "devops-challenge-prod/smoke",
-    "SLACK_WEBHOOK_URL": HOOK,
-    "STUB_SECRET": API_KEY,
-    "REVISION": "0123456789abcdef0123456789abcdef01234567",
-    "BRANCH": "main",
-    "RUN_URL": "https://github.com/devops-challenge/users-gateway/actions/runs/7",
-    "PYTHON": "service-python",
-}
-
-COMMANDS = ("kubectl", "aws", "curl", "service-python")
 ENVIRONMENT = ROOT / "deploy/argocd/environments/prod/kustomization.yaml"
-
-APPLY = r" apply -k "
-ROLLOUT = "rollout status deployment/user-service"
-SMOKE = "manage_gateway.py smoke"
-UNDO = "rollout undo deployment/api-gateway"
-
-UNTOUCHED = "nothing was changed"
-BACK = "rolled back, and the smoke test passes"
-LOST = "the rollback failed too"
-
-
-@pytest.fixture
-def running(tmp_path: Path) -> Stage:
-    return stage(tmp_path / "stage", *COMMANDS, cluster=OLD)
-
-
-def deploy(where: Stage, environment: str = "prod", **settings: str) -> subprocess.CompletedProcess[str]:
-    return where.run("deploy.sh", environment, **{**SETTINGS, **settings})
 
 
 def position(calls: list[str], part: str, start: int = 0) -> int:
@@ -105,12 +74,6 @@ def test_no_secret_is_in_output_arguments_or_messages(deployed: Stage):
     assert HOOK in deployed.text("stdin"), "the hook goes through curl's standard input"
 
 
-def assert_no_secret(where: Stage, output: str) -> None:
-    seen = output + "\n".join(where.calls) + where.message
-    assert API_KEY not in seen
-    assert "wJalrXUtnFEMI" not in seen
-
-
 def test_every_call_is_bounded_and_goes_to_the_cluster_that_was_named(running: Stage):
     running.fail(Failure(SMOKE, last=1))
     deploy(running)
@@ -141,103 +104,10 @@ def test_the_workflow_reports_what_the_script_could_not(running: Stage):
     assert running.run("tell.sh", "prod").returncode == 2
 
 
-FAILURES: dict[str, tuple[list[Failure], int, dict[str, str], list[str]]] = {
-    "no cluster": ([Failure("update-kubeconfig")], 1, OLD, ["cannot be reached", UNTOUCHED]),
-    "no secret": ([Failure("get-secret-value")], 1, OLD, ["secret of the smoke test", UNTOUCHED]),
-    "revision unreadable": ([Failure("get deployment/api-gateway")], 1, OLD, ["what runs now", UNTOUCHED]),
-    "redis' revision unreadable": ([Failure("get controllerrevision")], 1, OLD, ["what runs now", UNTOUCHED]),
-    "redis' state unreadable": ([Failure("get statefulset/redis")], 1, OLD, ["what runs now", UNTOUCHED]),
-    "would be refused": ([Failure("--dry-run=server")], 1, OLD, ["would refuse the manifests", UNTOUCHED]),
-    "apply refused": ([Failure(APPLY)], 1, OLD, ["refused the manifests", BACK]),
-    "apply refused halfway": ([Failure(APPLY, "partly")], 1, OLD, ["refused the manifests", BACK]),
-    "rollout stuck": ([Failure(ROLLOUT, last=1)], 1, OLD, ["user-service did not become ready", BACK]),
-    "smoke red": ([Failure(SMOKE, last=1)], 1, OLD, ["smoke test is red", BACK]),
-    "undo fails": (
-        [Failure(SMOKE, last=1), Failure(UNDO)],
-        3,
-        {**OLD, "api-gateway": "new"},
-        ["smoke test is red", LOST, "deployment/api-gateway cannot be undone"],
-    ),
-    "rollout of the rollback stuck": (
-        [Failure(ROLLOUT)],
-        3,
-        OLD,
-        [LOST, "deployment/user-service did not become ready; a person must look"],
-    ),
-    "second smoke red": ([Failure(SMOKE)], 3, OLD, [LOST, "the smoke test is red; a person must look"]),
-    "everything fails": (
-        [Failure(APPLY, "partly"), Failure("rollout"), Failure(SMOKE)],
-        3,
-        {**OLD, "rate-limit": "new", "user-service": "new", "api-gateway": "new"},
-        ["refused the manifests", LOST, "deployment/rate-limit cannot be undone", "smoke test is red"],
-    ),
-}
-
-
-@pytest.mark.parametrize("name", FAILURES)
-def test_failed_deploy(running: Stage, name: str):
-    orders, code, cluster, says = FAILURES[name]
-    running.fail(*orders)
-    done = deploy(running)
-    assert done.returncode == code, done.stdout + done.stderr
-    assert running.cluster == cluster
-    assert all(part in running.message for part in ("*prod*: not deployed", *says)), running.message
-    assert_no_secret(running, done.stdout + done.stderr)
-    assert UNTOUCHED not in says or not [call for call in running.calls if "undo" in call]
-    smokes = sum(SMOKE in call for call in running.calls)
-    assert smokes == (0 if UNTOUCHED in says else 1 + ("smoke" in name or "undo" in name)), "the second smoke test"
-
-
-def test_settings_that_cannot_be_deleted_change_no_exit_code(running: Stage):
-    running.fail(Failure(" delete "))
-    done = succeeded(deploy(running))
-    assert "old settings could not be deleted" in done.stderr
-
-
-def test_first_deploy_that_fails_has_nothing_to_go_back_to(tmp_path: Path):
-    empty = stage(tmp_path / "stage", *COMMANDS)
-    empty.fail(Failure(SMOKE))
-    done = deploy(empty)
-    assert done.returncode == 3
-    assert "nothing ran before" in empty.message
-    assert not [call for call in empty.calls if "undo" in call]
-
-
-def test_a_rollout_that_hangs_is_given_up(running: Stage):
-    running.fail(Failure("rollout status statefulset/redis", "hangs", last=1))
-    started = time.monotonic()
-    done = deploy(running, ROLLOUT_SECONDS="1")
-    assert done.returncode == 1
-    assert time.monotonic() - started < 40
-    assert running.cluster == OLD
-
-
-def test_slack_out_of_reach_changes_no_exit_code(running: Stage):
-    running.fail(Failure("^curl"))
-    done = succeeded(deploy(running))
-    assert "Slack was not notified" in done.stderr
-    running.fail(Failure("^curl"), Failure(SMOKE))
-    assert deploy(running).returncode == 3
-
-
 def test_without_a_hook_no_message_is_sent_and_the_log_says_so(running: Stage):
     done = succeeded(deploy(running, SLACK_WEBHOOK_URL=""))
     assert "no notification" in done.stdout
     assert not [call for call in running.calls if call.startswith("curl")]
-
-
-def test_interrupted_deploy_is_reported(running: Stage):
-    running.fail(Failure("rollout status statefulset/redis", "hangs"))
-    environment = running.environment(**SETTINGS)
-    with subprocess.Popen([BIN / "deploy.sh", "prod"], cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 30
-        while not any("rollout status" in call for call in running.calls):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        os.kill(process.pid, signal.SIGTERM)
-        process.communicate(timeout=60)
-    assert process.returncode == 3
-    assert "interrupted" in running.message
 
 
 @pytest.mark.parametrize(
@@ -276,14 +146,6 @@ def test_smoke_is_at_the_door_or_by_a_forwarded_port(running: Stage):
     forward, last = (call for call in running.calls if "port-forward" in call or "http://localhost" in call)
     assert forward.startswith("kubectl --namespace devops-challenge-prod port-forward")
     assert last == f"service-python {SMOKE} --url http://localhost:40123"
-
-
-def test_port_that_cannot_be_forwarded_is_a_red_smoke_test(running: Stage):
-    running.fail(Failure("port-forward", last=1))
-    done = deploy(running, SMOKE_URL="")
-    assert (done.returncode, running.cluster) == (1, OLD)
-    assert BACK in running.message
-    assert "the gateway's port cannot be forwarded" in done.stderr
 
 
 def test_nothing_is_left_behind(running: Stage, tmp_path: Path):

@@ -189,7 +189,10 @@ class Service:
 
         Raises UpstreamError, RuntimeError.
         """
-        answer = await self._get(self._health)
+        try:
+            answer = await self._get(self._health)
+        except PoolFull:
+            return  # it is busy: requests will tell
         if not self._is_live(answer):
             raise RuntimeError(f"{self._health.decode()} answered {answer.status}")
 

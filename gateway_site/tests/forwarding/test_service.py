@@ -68,6 +68,23 @@ async def impatient(own_upstream: Recording) -> AsyncIterator[Client]:
     await made.close()
 
 
+async def test_an_upstream_whose_connections_are_all_busy_is_live(
+    own_upstream: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not ready, gateways would leave their Service one after the other while the upstream is slow."""
+    monkeypatch.setattr(service, "CONNECTIONS", 2)
+    monkeypatch.setattr(service, "PROBE_SECONDS", 0.2)
+    users = client(own_upstream.url)
+    own_upstream.freeze()
+    asking = [asyncio.create_task(ask(users, "GET")) for _ in range(2)]
+    for _ in asking:
+        await asyncio.to_thread(own_upstream.next)
+    await users.probe()
+    own_upstream.thaw()
+    assert await asyncio.gather(*asking) == [200, 200]
+    await users.close()
+
+
 async def ask(users: Client, method: str, headers: list[tuple[bytes, bytes]] | None = None) -> int | Problem:
     """The status of the answer, or the problem."""
     body = b"{}" if method in {"POST", "PUT", "PATCH"} else b""

@@ -175,7 +175,8 @@ class Bulk:
             return found
 
     def scan(self, kind: str = "") -> Iterator[list[bytes]]:
-        """The keys of the layout, of one kind if given, in batches: one that exists all the time appears at least once."""
+        """The keys of the layout, of one kind if given, in batches, some of them empty: one that exists all the time appears at
+        least once."""
         pattern = f"{self.layout.pattern}:{kind}:*" if kind else f"{self.layout.pattern}*"
         for client in self.clients():
             cursor = 0
@@ -183,8 +184,7 @@ class Bulk:
                 with self.errors("scan"):
                     words = ("SCAN", cursor, "MATCH", pattern, "COUNT", READ_BATCH)
                     cursor, found = client.execute_command(*words)  # type: ignore[no-untyped-call]
-                if found:
-                    yield found
+                yield found
                 if int(cursor) == 0:
                     break
 

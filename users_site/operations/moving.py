@@ -61,6 +61,7 @@ class Move:
         self._store(self._differing(advance))
         for kind in (keys.IDEMPOTENCY, keys.MADE):
             for batch in self.source.scan(kind):
+                self._collect()
                 self._copy_entries(known_keys(self.source.layout, batch))
         for places, documents in walk(self.target, "", LAST_ID):
             self._collect()

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tools.processes.service import ROOT
 from tools.processes.store import Store
 from users_site.models import User
 from users_site.operations import moving
+from users_site.operations.bulk import READ_BATCH, Bulk
 from users_site.operations.changes import Changes
 from users_site.operations.hold import Hold
 from users_site.operations.moving import Move
@@ -167,6 +169,29 @@ def test_lost_report_of_writes_stops_it(
     with pytest.raises(CommandError, match=r"lost: run the command again|closed"):
         run("move_users", *urls)
     assert not is_held(redis)
+
+
+def test_reports_of_writes_are_taken_while_entries_are_looked_for(
+    run: Run, redis: Redis, urls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left with the server for a minute, 8 MB of them would close the connection."""
+    run("seed_users", count=1000)
+    take, scan, taken, scanned = Changes.take, Bulk.scan, 0, []
+
+    def counted(self: Changes) -> set[bytes]:
+        nonlocal taken
+        taken += 1
+        return take(self)
+
+    def watched(self: Bulk, kind: str = "") -> Iterator[list[bytes]]:
+        for batch in scan(self, kind):
+            scanned.append(taken)
+            yield batch
+
+    monkeypatch.setattr(Changes, "take", counted)
+    monkeypatch.setattr(Bulk, "scan", watched)
+    run("move_users", *urls)
+    assert len(set(scanned)) == len(scanned) > 4 * 1000 / READ_BATCH
 
 
 def test_store_that_is_emptied_meanwhile_stops_it(

@@ -44,10 +44,11 @@ def token(key: Any = RSA_KEY, algorithm: str = "RS256", kid: str | None = "rsa",
 
 
 class Issuer:
-    """Serves `keys` at /jwks.json; `status` and `open` make it fail or hang; `fetches` counts."""
+    """Serves `keys` at /jwks.json; `status` and `open` make it fail or hang; `fetches` counts, `accepted` is of the last."""
 
     def __init__(self) -> None:
         self.origin, self.fetches, self.open = "", 0, threading.Event()
+        self.accepted: str | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -64,6 +65,7 @@ class Issuer:
 
     def answer(self, request: Handler) -> None:
         self.fetches += 1
+        self.accepted = request.headers["Accept"]
         self.open.wait(10)
         body = self.body if self.body is not None else json.dumps({"keys": self.keys}).encode()
         request.answer(200 if request.path == "/moved" else self.status, body, Location="/moved")

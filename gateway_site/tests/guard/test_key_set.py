@@ -6,14 +6,14 @@ import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from common.http.problem import Problem
 from common.observability import request_id
 from common.observability.json_logging import JSONFormatter
 from common.observability.load import in_flight
 from gateway_site.guard import key_set
-from gateway_site.guard.key_set import KeySet, parse
+from gateway_site.guard.key_set import KeySet, fetch
 from gateway_site.guard.principal import SCOPES, Principal
 from gateway_site.guard.tokens import Tokens
 from gateway_site.tests.guard.issuer import AUDIENCE, ISSUER, RSA_KEY, Issuer, issuer, jwk, token
@@ -72,6 +72,7 @@ async def test_rotations_under_load_refuse_no_token(tokens: Tokens, own_issuer: 
     await asyncio.gather(*loads)
     assert {type(who) for who in found} == {Principal}
     assert own_issuer.fetches == 3
+    assert own_issuer.accepted == "application/jwk-set+json, application/json"
 
 
 async def test_a_crowd_with_a_new_key_waits_for_it_and_is_not_in_flight(tokens: Tokens, own_issuer: Issuer) -> None:
@@ -181,6 +182,8 @@ async def test_a_fetch_from_an_issuer_that_hangs_times_out(own_issuer: Issuer, m
     async with asyncio.timeout(5):
         with pytest.raises(key_set.NoKeys):
             await keys.find("rsa", "RS256")
+        with pytest.raises(TimeoutError):
+            await asyncio.to_thread(fetch, f"{own_issuer.origin}/jwks.json")
     own_issuer.open.set()
     await keys.close()
 
@@ -198,36 +201,6 @@ async def test_a_gateway_that_stops_cancels_its_fetch(own_issuer: Issuer) -> Non
     await asyncio.wait([asking], timeout=1)
     own_issuer.open.set()
     assert asking.cancelled()
-
-
-WEAK = rsa.generate_private_key(65537, 1024)  # noqa: S505 - to be refused
-
-
-def test_only_public_signing_keys_of_accepted_kinds_are_used() -> None:
-    good = jwk(RSA_KEY, "good")
-    document = {
-        "keys": [
-            good,
-            {name: value for name, value in good.items() if name != "use"} | {"kid": "any use"},
-            {"kty": "oct", "kid": "good", "k": "c2VjcmV0", "alg": "HS256"},
-            {**good, "kid": "encrypts", "use": "enc"},
-            {**good, "kid": "other-algorithm", "alg": "RS512"},
-            {**good, "kid": "private", "d": "AQAB"},
-            {**good, "kid": "wraps", "key_ops": ["wrapKey"]},
-            {**good, "kid": 7},
-            jwk(WEAK, "weak"),
-            jwk(ec.generate_private_key(ec.SECP384R1()), "other-curve"),
-            {"kty": "RSA", "kid": "broken", "n": "!", "e": "AQAB"},
-            "nonsense",
-        ]
-    }
-    assert set(parse(document)) == {("good", "RS256"), ("any use", "RS256")}
-
-
-@pytest.mark.parametrize("document", [None, [], {}, {"keys": 1}, {"keys": []}, "keys"])
-def test_another_document_is_refused(document: object) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        parse(document)
 
 
 @pytest.mark.parametrize(

@@ -15,20 +15,21 @@ from tools.mutants.forked import Forked, progress
 from tools.mutants.mutations import Mutant, loaded_functions, module_of, mutants_of
 from tools.mutants.reach import Reached
 
-KILLED, SURVIVED, NOT_RUN = "killed", "survived", "not run"
+KILLED, SURVIVED, EXPLAINED, NOT_RUN = "killed", "survived", "explained", "not run"
 VERDICTS = {None: KILLED, 0: SURVIVED, 1: KILLED}
 """By exit code. A mutant that takes too long would be noticed."""
 
 PATIENCE_SECONDS, PATIENCE = 15, 5
 """A mutant may take this long, and this many times as long as its tests."""
 
-CHILDREN = 4
+CHILDREN = 6
 """More than cores: tests that fail mostly wait."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--mutate", nargs="+", type=Path, metavar="MODULE")
     parser.addoption("--verdicts", type=Path, metavar="FILE", help="what was killed in an earlier run is not run again")
+    parser.addoption("--explained", type=Path, metavar="FILE", help="lines of it are mutants that are not run")
     parser.addoption("--until", type=float, metavar="TIME", help="no mutant starts after it, in seconds since 1970")
 
 
@@ -39,7 +40,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     mutants = [mutant for path in option.mutate for mutant in mutants_of(path)]
     known = json.loads(option.verdicts.read_text()) if option.verdicts.exists() else {}
     verdicts = {mutant.name: known.get(mutant.name, NOT_RUN) for mutant in mutants}
-    left = [mutant for mutant in mutants if verdicts[mutant.name] != KILLED]
+    verdicts |= dict.fromkeys(verdicts.keys() & option.explained.read_text().splitlines(), EXPLAINED)
+    left = [mutant for mutant in mutants if verdicts[mutant.name] not in {KILLED, EXPLAINED}]
     left.sort(key=lambda mutant: verdicts[mutant.name] != NOT_RUN)
     started = start(session, left, option.until)
     for name, code in ended(started):

@@ -1,7 +1,7 @@
 """Gateways behind each kind of guard, in front of an upstream that records."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -11,8 +11,9 @@ from prometheus_client import REGISTRY
 from common.http.problem import Problem
 from common.observability.notices import Notices
 from gateway_site.guard import api_keys, challenge, key_set, limit_store
-from gateway_site.guard.principal import READ, WRITE
-from gateway_site.tests.guard.issuer import Issuer, issuer
+from gateway_site.guard.principal import READ, SCOPES, WRITE, Principal
+from gateway_site.guard.tokens import Tokens
+from gateway_site.tests.guard.issuer import AUDIENCE, ISSUER, Issuer, issuer
 from tests.recording import Recording, recording
 from tests.serving import Served, serving
 
@@ -111,3 +112,26 @@ def refusal(reason: str, description: str) -> Iterator[None]:
     assert (caught.value.code, caught.value.detail) == ("unauthenticated", f"{description}.")
     assert caught.value.headers == [(b"www-authenticate", challenge.encode())]
     assert refusals(reason) == counted + 1
+
+
+@pytest.fixture
+def own_issuer() -> Iterator[Issuer]:
+    with issuer() as running:
+        yield running
+
+
+@pytest.fixture
+async def tokens(own_issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Tokens]:
+    """The verifier without a long cool-down."""
+    monkeypatch.setattr(key_set, "COOL_DOWN_SECONDS", 0.05)
+    verifier = Tokens(f"{own_issuer.origin}/jwks.json", issuer=ISSUER, audience=AUDIENCE, known_scopes=SCOPES)
+    yield verifier
+    await verifier.keys.close()
+
+
+async def check(tokens: Tokens, credential: str) -> Principal | str:
+    """The token's owner, or the problem's code."""
+    try:
+        return await tokens.check(credential.encode())
+    except Problem as problem:
+        return problem.code

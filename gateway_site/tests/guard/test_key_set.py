@@ -1,50 +1,21 @@
 """The issuer's keys: rotated, withdrawn, invented, unreachable."""
 
 import asyncio
-import json
 import time
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from common.http.problem import Problem
-from common.observability import request_id
-from common.observability.json_logging import JSONFormatter
 from common.observability.load import in_flight
 from gateway_site.guard import key_set
-from gateway_site.guard.key_set import KeySet, fetch
 from gateway_site.guard.principal import SCOPES, Principal
 from gateway_site.guard.tokens import Tokens
-from gateway_site.tests.guard.issuer import AUDIENCE, ISSUER, RSA_KEY, Issuer, issuer, jwk, token
-from tests.in_process import built, call
+from gateway_site.tests.guard.conftest import check
+from gateway_site.tests.guard.issuer import AUDIENCE, ISSUER, RSA_KEY, Issuer, jwk, token
 
 pytestmark = pytest.mark.slow
 
 NEW_KEY = rsa.generate_private_key(65537, 2048)
-
-
-@pytest.fixture
-def own_issuer() -> Iterator[Issuer]:
-    with issuer() as running:
-        yield running
-
-
-@pytest.fixture
-async def tokens(own_issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Tokens]:
-    """The verifier without a long cool-down."""
-    monkeypatch.setattr(key_set, "COOL_DOWN_SECONDS", 0.05)
-    verifier = Tokens(f"{own_issuer.origin}/jwks.json", issuer=ISSUER, audience=AUDIENCE, known_scopes=SCOPES)
-    yield verifier
-    await verifier.keys.close()
-
-
-async def check(tokens: Tokens, credential: str) -> Principal | str:
-    """The token's owner, or the problem's code."""
-    try:
-        return await tokens.check(credential.encode())
-    except Problem as problem:
-        return problem.code
 
 
 async def test_rotations_under_load_refuse_no_token(tokens: Tokens, own_issuer: Issuer) -> None:
@@ -122,9 +93,10 @@ async def test_invented_kids_cause_few_fetches(tokens: Tokens, own_issuer: Issue
     "kid",
     ["", "../../../../dev/null", "/etc/passwd", "rsa\0", "RSA", "rsa ", "' OR '1'='1", "http://127.0.0.1/", "k" * 4000],
 )
-async def test_a_kid_is_a_name_and_nothing_else(tokens: Tokens, kid: str) -> None:
+async def test_a_kid_is_a_name_and_nothing_else(tokens: Tokens, own_issuer: Issuer, kid: str) -> None:
     assert isinstance(await check(tokens, token()), Principal)
     assert await check(tokens, token(headers={"kid": kid})) == "unauthenticated"
+    assert own_issuer.fetches == 2
 
 
 async def test_a_withdrawn_key_ends_its_tokens(tokens: Tokens, own_issuer: Issuer) -> None:
@@ -173,62 +145,3 @@ async def test_the_cache_of_tokens_is_bounded(tokens: Tokens, monkeypatch: pytes
         assert isinstance(await check(tokens, token(sub=f"user-{number}")), Principal)
     assert sum(map(len, tokens._cache)) == tokens._cached_bytes <= 5000
     assert len(tokens._cache) > 3
-
-
-async def test_a_fetch_from_an_issuer_that_hangs_times_out(own_issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_set, "FETCH_SECONDS", 0.3)
-    own_issuer.open.clear()
-    keys = KeySet(f"{own_issuer.origin}/jwks.json")
-    async with asyncio.timeout(5):
-        with pytest.raises(key_set.NoKeys):
-            await keys.find("rsa", "RS256")
-        with pytest.raises(TimeoutError):
-            await asyncio.to_thread(fetch, f"{own_issuer.origin}/jwks.json")
-    own_issuer.open.set()
-    await keys.close()
-
-
-async def test_a_gateway_that_stops_cancels_its_fetch(own_issuer: Issuer) -> None:
-    own_issuer.open.clear()
-    credential = (b"authorization", b"Bearer " + token().encode())
-    with built("gateway_site", **own_issuer.settings) as gateway:
-        asking = asyncio.create_task(call(gateway, "/api/users", headers=(credential,)))
-        async with asyncio.timeout(5):
-            while not own_issuer.fetches:
-                await asyncio.sleep(0.01)
-        for stop in gateway.on_stop:
-            await stop()
-    await asyncio.wait([asking], timeout=1)
-    own_issuer.open.set()
-    assert asking.cancelled()
-
-
-@pytest.mark.parametrize(
-    ("status", "body"), [(500, None), (200, b""), (200, b"[]"), (200, b"{}"), (200, b"<html>"), (200, b"\xff")]
-)
-async def test_the_last_keys_stay_while_the_issuer_gives_none(
-    tokens: Tokens, own_issuer: Issuer, caplog: pytest.LogCaptureFixture, status: int, body: bytes | None
-) -> None:
-    caplog.handler.setFormatter(JSONFormatter("any", "1"))
-    assert isinstance(await check(tokens, token()), Principal)
-    own_issuer.status, own_issuer.body = status, body
-    request_id.current.set("the first request")
-    assert await check(tokens, token(kid="unknown")) == "unauthenticated"
-    read, failed, _ = map(json.loads, caplog.text.splitlines())
-    assert (read["message"].partition(",")[0], read["keys"]) == ("AUTH_JWKS_URL was read", 3)
-    assert failed["message"] == "AUTH_JWKS_URL gives no keys, the known ones stay"
-    assert failed["reason"] not in {"", "no answer in time"}
-    assert "request_id" not in failed, "the line belongs to no request"
-    assert isinstance(await check(tokens, token(sub="other")), Principal)
-
-
-async def test_a_large_document_is_refused(tokens: Tokens, own_issuer: Issuer) -> None:
-    own_issuer.body = json.dumps({"keys": [jwk(NEW_KEY, "new")]}).encode().ljust(key_set.MAX_DOCUMENT_BYTES + 1)
-    assert await check(tokens, token(NEW_KEY, kid="new")) == "upstream-unavailable"
-    own_issuer.body = own_issuer.body[:-1]
-    assert isinstance(await check(tokens, token(NEW_KEY, kid="new")), Principal)
-
-
-async def test_a_redirect_is_not_followed(tokens: Tokens, own_issuer: Issuer) -> None:
-    own_issuer.status = 302
-    assert await check(tokens, token()) == "upstream-unavailable"

@@ -10,17 +10,28 @@ from prometheus_client import REGISTRY
 
 from users_site.models import User
 from users_site.repository import pages
+from users_site.repository.broken import MAX_DOCUMENT_BYTES, are_whole, is_whole
 from users_site.repository.errors import EmailTaken, RecordBroken, StoreError, StoreUnavailable, UserNotFound
 from users_site.repository.users import UserRepository
-from users_site.tests.repository.people import created, fresh_email, ids, leftovers, partition, to, walk
+from users_site.tests.repository.people import UNKNOWN, created, fresh_email, ids, leftovers, partition, to, walk
 
 BROKEN = {
     "cut": lambda user: user.document()[:-1],
     "bad": lambda user: b"{bad",
     "empty": lambda user: b"",
-    "another id": lambda user: replace(user, id="01900000-0000-7000-8000-000000000000").document(),
+    "another id": lambda user: replace(user, id="01900000-0000-7000-8000-000000000001").document(),
     "too long": lambda user: user.document()[:-1] + b" " * 9000 + b"}",
 }
+
+
+def test_the_checks_of_one_and_of_many_documents_agree() -> None:
+    user = User(UNKNOWN, "Ada", "ada@example.org", "user", "", "")
+    whole, user_id = user.document(), user.id.encode()
+    longest = whole[:-1].ljust(MAX_DOCUMENT_BYTES - 1) + b"}"
+    broken = [longest[:-1] + b" }", *(make(user) for make in BROKEN.values())]
+    for document, expected in ((whole, True), (longest, True), *((document, False) for document in broken)):
+        assert is_whole(document, user_id) == are_whole([whole, document], [user_id] * 2) == expected
+    assert not are_whole([whole, None], [user_id] * 2)
 
 
 def counted(fault: str) -> float:

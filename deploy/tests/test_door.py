@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from common.http.forwarded import FIELDS, PROTO
+from common.server.gunicorn import KEEPALIVE_SECONDS
 from deploy.tests.conftest import Load
 from deploy.tests.programs import program
 from gateway_site.management.own_services import own_services
@@ -99,3 +100,9 @@ def test_the_gateway_api_route_removes_what_only_a_proxy_may_set(load: Load):
     route = next(each for each in load("prod", ("gateway-api",)).of("HTTPRoute") if each.name == "api-gateway")
     [edits] = [each["requestHeaderModifier"] for rule in route.spec["rules"] for each in rule["filters"]]
     assert {name.lower().encode() for name in edits["remove"]} == {*FIELDS} - {PROTO}, "proxies set the scheme"
+
+
+def test_envoy_closes_an_idle_connection_before_the_gateway_does(load: Load):
+    [policy] = load("prod", ("gateway-api", "gateway-api/envoy-gateway")).of("BackendTrafficPolicy")
+    idle = policy.spec["timeout"]["http"]["connectionIdleTimeout"]
+    assert int(idle.removesuffix("s")) < KEEPALIVE_SECONDS

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ._address import Node
 from ._discovery import Connect, Discovery
 from ._stream import Stream
+from .errors import Reason
 
 SLOTS = 16384
 ASKED = 8  # nodes that are queried for the map, at most
@@ -57,7 +58,7 @@ class Slots(Discovery[list[Claim]]):
         self.known = {*primaries, *(node for claim in claims for node in claim.replicas), *self._listed}
         self._nodes = tuple(dict.fromkeys((*self._seeds[:ASKED], *primaries)))[: max(ASKED, len(self._seeds))]
         for node in self._streams.keys() - set(self._nodes):
-            self._streams.pop(node).retire()
+            self._streams.pop(node).drop(Reason.CLOSED)
 
     async def _ask(self, stream: Stream, node: Node) -> list[Claim]:
         nodes, ranges = await asyncio.gather(stream.ask("CLUSTER", "NODES"), stream.ask("CLUSTER", "SLOTS"))

@@ -39,6 +39,11 @@ class Hostile:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}"
 
+    @property
+    def open(self) -> int:
+        """How many connections there are now."""
+        return len(self._handlers)
+
     async def stop(self) -> None:
         self._server.close()
         for handler in self._handlers:

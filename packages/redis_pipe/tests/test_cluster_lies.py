@@ -172,6 +172,19 @@ async def test_a_slot_that_is_first_used_during_a_look_at_the_map_waits_for_the_
     assert await connection.owner("{other}:k") is await first
 
 
+async def test_no_connection_stays_to_a_node_that_has_left_the_map(connect, start, node):
+    other, alone = await start(), node.slots
+    other.slots = node.slots = b"*2\r\n" + slots(node.server.port)[4:] + slots(other.server.port, first=16383)[4:]
+    connection = connect(url(node.server))
+    await connection.owner(KEY)
+    while not other.server.open:
+        await asyncio.sleep(0.05)
+    other.slots = node.slots = alone
+    async with asyncio.timeout(5):
+        while other.server.open:
+            await asyncio.sleep(0.05)
+
+
 async def test_a_pipe_that_was_left_sends_nothing_and_opens_no_connection(connect, start, node):
     connection, other = connect(url(node.server)), await start()
     left = await connection.owner(KEY)

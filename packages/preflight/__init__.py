@@ -10,7 +10,7 @@ from pathlib import Path
 import packages.preflight.rules  # noqa: F401 - fills RULES
 from packages.preflight.objects import Manifest
 from packages.preflight.reading import UnreadableError, read, render
-from packages.preflight.registry import RULES, Rule, Violation
+from packages.preflight.registry import RULES, Finding, Rule
 from packages.preflight.rendering import Rendering
 from packages.preflight.rules.identity import corrected
 from packages.preflight.services import Environment, Files, Service, Started
@@ -19,13 +19,13 @@ __all__ = [
     "RULES",
     "Environment",
     "Files",
+    "Finding",
     "Manifest",
     "Rendering",
     "Rule",
     "Service",
     "Started",
     "UnreadableError",
-    "Violation",
     "check",
     "check_paths",
     "read",
@@ -37,15 +37,15 @@ UNKNOWN_KIND = "M003"
 
 def check(
     rendering: Rendering, *, only: Collection[str] = (), skip: Collection[str] = (), is_strict: bool = False
-) -> list[Violation]:
-    """The violations in order of their objects: errors, and with `is_strict` warnings too."""
+) -> list[Finding]:
+    """The findings in order of their objects: errors, and with `is_strict` warnings too."""
     meant = corrected(rendering)
     found = {
-        violation
+        finding
         for rule in RULES.values()
         if rule.id not in skip and (not only or rule.id in only)
-        for violation in rule.violations(rendering if rule.id == UNKNOWN_KIND else meant)
-        if is_strict or violation.severity == "error"
+        for finding in rule.findings(rendering if rule.id == UNKNOWN_KIND else meant)
+        if is_strict or finding.severity == "error"
     }
     return sorted(found)
 
@@ -57,7 +57,7 @@ def check_paths(
     only: Collection[str] = (),
     skip: Collection[str] = (),
     is_strict: bool = False,
-) -> list[Violation]:
-    """The violations in the files and renderings of the paths. Raises UnreadableError."""
+) -> list[Finding]:
+    """The findings in the files and renderings of the paths. Raises UnreadableError."""
     rendering, unreadable = read(paths, services)
     return sorted([*unreadable, *check(rendering, only=only, skip=skip, is_strict=is_strict)])

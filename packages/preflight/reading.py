@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import yaml
 
 from packages.preflight.objects import Manifest, text, texts
-from packages.preflight.registry import Violation
+from packages.preflight.registry import Finding
 from packages.preflight.rendering import Rendering
 from packages.preflight.services import Service
 
@@ -23,26 +23,26 @@ class UnreadableError(Exception):
     """No such path, no kubectl, or a rendering that fails."""
 
 
-def read(paths: Iterable[Path], services: Iterable[Service] = ()) -> tuple[Rendering, list[Violation]]:
+def read(paths: Iterable[Path], services: Iterable[Service] = ()) -> tuple[Rendering, list[Finding]]:
     """The objects under all paths together, and the documents that are not YAML. Raises UnreadableError."""
     there: dict[tuple[str, ...], Manifest] = {}
     manifests: list[Manifest] = []
-    violations: list[Violation] = []
+    findings: list[Finding] = []
     for source, content in (each for path in paths for each in _contents(path)):
         try:
-            found = list(_parse(source, content, violations))
+            found = list(_parse(source, content, findings))
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             what = f"is no YAML that Kubernetes reads ({' '.join(str(error).split())})"
-            violations.append(Violation(source, what, "kubectl refuses the whole file", "correct its syntax", "M001"))
+            findings.append(Finding(source, what, "kubectl refuses the whole file", "correct its syntax", "M001"))
             continue
         for each in found:
             # The same object in two files is not a conflict: renderings that are checked together share some.
             first = there.setdefault((each.api_version, each.kind, each.namespace, each.name), each)
             if first is each or first.source == source or first.data != each.data:
                 manifests.append(each)
-    if not manifests and not violations:
+    if not manifests and not findings:
         raise UnreadableError("found no object: name rendered YAML files or folders")
-    return Rendering(manifests, services), violations
+    return Rendering(manifests, services), findings
 
 
 def _contents(path: Path) -> Iterator[tuple[str, str]]:
@@ -174,7 +174,7 @@ def _check_size(content: str) -> None:
             raise ValueError(f"nested more than {MOST_DEPTH} deep, or of more than {MOST_NODES} nodes")
 
 
-def _parse(source: str, content: str, violations: list[Violation]) -> Iterator[Manifest]:
+def _parse(source: str, content: str, findings: list[Finding]) -> Iterator[Manifest]:
     _check_size(content)
     loader = _Loader(content)
     while loader.check_data():
@@ -189,8 +189,8 @@ def _parse(source: str, content: str, violations: list[Violation]) -> Iterator[M
             yield from (Manifest({**implied, **each}, source) for each in entries if isinstance(each, dict))
         else:
             yield Manifest(document, source)
-    violations += [
-        Violation(
+    findings += [
+        Finding(
             f"{source}:{key.start_mark.line + 1}",
             f"repeats the key {key.value!r} of its mapping",
             "one of the two values is lost, or the whole object refused",

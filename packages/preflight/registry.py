@@ -24,8 +24,8 @@ Hits = Iterator[str | Hit]
 
 
 @dataclass(frozen=True, order=True)
-class Violation:
-    """One finding: what is wrong with which object, why it matters, and how to correct it."""
+class Finding:
+    """What is wrong with which object, why it matters, and how to correct it."""
 
     object: str
     what: str
@@ -60,7 +60,7 @@ class Rule:
             return [()]
         return getattr(rendering, self.over[0]) if self.over[0].islower() else rendering.of(*self.over)
 
-    def violations(self, rendering: "Rendering") -> Iterator[Violation]:
+    def findings(self, rendering: "Rendering") -> Iterator[Finding]:
         for subject in self._subjects(rendering):
             arguments = subject if isinstance(subject, tuple) else (subject,)
             for found in self.check(rendering, *arguments):
@@ -69,7 +69,7 @@ class Rule:
                 certain = self.severity if hit.is_certain else "warning"
                 severity = "error" if rendering.is_ours(on) else certain
                 what = hit.what if hit.on else _place(*arguments) + hit.what
-                yield Violation(str(on), what, hit.why or self.why, hit.cure or self.cure, self.id, severity)
+                yield Finding(str(on), what, hit.why or self.why, hit.cure or self.cure, self.id, severity)
 
 
 def _place(subject: Any = None, container: Any = None) -> str:

@@ -19,7 +19,7 @@ class Command(BaseCommand):
     """Runs `packages.preflight` with a description of our services."""
 
     help = """\
-Checks manifests across objects and against both services. One line per violation: object: what — why — cure [rule].
+Checks manifests across objects and against both services. One line per finding: object: what — why — cure [rule].
 Exits 1 if there is one. Warnings are opinions, and guesses about the workloads of others: --strict shows them."""
     needs_settings = False
     example = """\
@@ -40,7 +40,7 @@ manage_gateway.py check_manifests deploy/kustomize/overlays/prod
         parser.add_argument("--list-rules", action="store_true", help="list the rules and exit")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Exits 1 if there is a violation, or the paths cannot be read."""
+        """Exits 1 if there is a finding, or the paths cannot be read."""
         paths: list[Path] = options["paths"]
         if options["list_rules"]:
             self.stdout.write(
@@ -51,17 +51,17 @@ manage_gateway.py check_manifests deploy/kustomize/overlays/prod
             raise CommandError("name a PATH: rendered YAML files or folders", returncode=2)
         chosen = {"only": options["only"], "skip": options["skip"], "is_strict": options["strict"]}
         try:
-            violations = check_paths(paths, own_services(), **chosen)
+            findings = check_paths(paths, own_services(), **chosen)
         except UnreadableError as error:
             raise CommandError(str(error), returncode=1) from None
         if options["format"] == "json":
-            self.write_json([asdict(violation) for violation in violations])
-        elif violations:
+            self.write_json([asdict(finding) for finding in findings])
+        elif findings:
             try:
-                self.stdout.write("\n".join(map(str, violations)))
+                self.stdout.write("\n".join(map(str, findings)))
                 self.stdout.flush()
             except BrokenPipeError:  # of `| head`; the rest of the buffer must not be written at exit
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if violations:
-            raise CommandError(f"{len(violations)} violation{'s' if violations[1:] else ''}", returncode=1)
+        if findings:
+            raise CommandError(f"{len(findings)} finding{'s' if findings[1:] else ''}", returncode=1)
         self.say(f"{', '.join(map(str, paths))}: nothing found")

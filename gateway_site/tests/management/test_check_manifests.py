@@ -41,20 +41,20 @@ def test_sound_file_is_quiet():
 def test_broken_file_fails_with_a_line_each():
     output, error = failing(FOLDER / "broken.yaml")
     assert error.returncode == 1
-    assert str(error) == f"{len(output.splitlines())} violations"
+    assert str(error) == f"{len(output.splitlines())} findings"
     assert all(re.fullmatch(r".+/.+: .+ — .+ — .+ \[M\d{3}\]", line) for line in output.splitlines())
     assert "SECRET_KEY is not set — api-gateway stops at start" in output
 
 
 def test_json_has_the_rule_and_the_severity():
     output, _ = failing(FOLDER / "broken.yaml", "--format", "json", "--only", "M003")
-    [violation] = json.loads(output)
-    assert (violation["object"], violation["rule"], violation["severity"]) == (
+    [finding] = json.loads(output)
+    assert (finding["object"], finding["rule"], finding["severity"]) == (
         "Deploymentt/api-gateway",
         "M003",
         "error",
     )
-    assert violation.keys() == {"object", "what", "why", "cure", "rule", "severity"}
+    assert finding.keys() == {"object", "what", "why", "cure", "rule", "severity"}
 
 
 def test_only_and_skip_choose_rules():
@@ -142,7 +142,7 @@ def test_reader_that_goes_away_causes_no_traceback():
     done = subprocess.run(
         ["sh", "-c", command], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=60
     )
-    assert re.fullmatch(r"\S*error: \d+ violations\n", done.stderr)
+    assert re.fullmatch(r"\S*error: \d+ findings\n", done.stderr)
 
 
 def test_no_path_is_wrong_usage():

@@ -48,10 +48,10 @@ KINDS = """
 @pytest.mark.parametrize("line", KINDS.strip().splitlines())
 def test_kind_that_is_not_served_is_named_with_its_cure(line: str):
     written, _, cure = line.partition("} ")
-    [violation] = check(
+    [finding] = check(
         Rendering([Manifest({**yaml.safe_load(written + "}"), "metadata": {"name": "x"}})]), only=["M003"]
     )
-    assert violation.cure == cure
+    assert finding.cure == cure
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from packages.preflight import RULES, Violation, check, check_paths, read
+from packages.preflight import RULES, Finding, check, check_paths, read
 from packages.preflight.tests.mutants import MUTANTS, Mutant, Objects
 from packages.preflight.tests.services import SERVICES
 
@@ -19,7 +19,7 @@ def sound() -> Objects:
     return Objects(read([SOUND], SERVICES)[0])
 
 
-def found_in(sound: Objects, mutant: Mutant) -> tuple[list[Violation], list[Violation]]:
+def found_in(sound: Objects, mutant: Mutant) -> tuple[list[Finding], list[Finding]]:
     """All findings in a mutant, and those that name its defect."""
     objects = Objects(sound.rendering)
     mutant.mutate(objects)

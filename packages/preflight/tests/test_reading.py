@@ -66,8 +66,8 @@ def test_repeated_key_is_named_by_its_line(tmp_path: Path):
     file.write_text(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: b}\ndata: {c: d}\n", encoding="utf-8"
     )
-    [violation] = check_paths([file])
-    assert str(violation).startswith(f"{file}:5: repeats the key 'data'")
+    [finding] = check_paths([file])
+    assert str(finding).startswith(f"{file}:5: repeats the key 'data'")
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_repeated_key_is_named_by_its_line(tmp_path: Path):
 def test_other_yaml_is_one_violation(tmp_path: Path, content: str):
     file = tmp_path / "x.yaml"
     file.write_text(content, encoding="utf-8")
-    [violation] = check_paths([file])
-    assert str(violation).startswith(f"{file}: is no YAML that Kubernetes reads")
+    [finding] = check_paths([file])
+    assert str(finding).startswith(f"{file}: is no YAML that Kubernetes reads")
 
 
 def test_empty_file_is_unreadable(tmp_path: Path):

@@ -99,8 +99,3 @@ def test_parse_error_names_the_position_and_not_the_content() -> None:
         parse_json(b'{"password":"secret",')
     assert "at character 2" in str(raised.value.detail)
     assert "secret" not in str(raised.value.detail)
-
-
-@given(values)
-def test_any_json_is_parsed_to_its_value(data: Any) -> None:
-    assert parse_json(orjson.dumps(data)) == data

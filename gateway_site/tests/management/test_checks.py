@@ -45,7 +45,10 @@ def test_good_deployment_has_no_warning(good: Any) -> None:
     ("name", "value", "expected"),
     [
         ("DEBUG", True, "gateway.W001"),
+        ("SECRET_KEY", "short", "gateway.W002"),
+        ("SECRET_KEY", "a" * 60, "gateway.W002"),
         ("SECRET_KEY", "changeme-changeme-changeme-0123456789", "gateway.W002"),
+        ("SECRET_KEY", "django-insecure-0123456789abcdefghijklmnopqrs", "gateway.W002"),
         ("ALLOWED_HOSTS", ["api.example.com", "*"], "gateway.W003"),
         ("DRAIN_SECONDS", 25, "gateway.W004"),
         ("DRAIN_SECONDS", 0, "gateway.W005"),

@@ -1,5 +1,7 @@
 """A correct deployment has no finding; a broken one has the expected finding."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from packages.preflight.tests.services import SERVICES
 pytestmark = pytest.mark.slow
 
 SOUND = Path(__file__).with_name("sound.yaml")
+FoundIn = Callable[[Mutant], tuple[list[Finding], list[Finding]]]
 STRANGERS = sorted(SOUND.with_name("strangers").glob("*.yaml"))
 
 
@@ -19,14 +22,19 @@ def sound() -> Objects:
     return Objects(read([SOUND], SERVICES)[0])
 
 
-def found_in(sound: Objects, mutant: Mutant) -> tuple[list[Finding], list[Finding]]:
+@pytest.fixture(scope="module")
+def found_in(sound: Objects) -> FoundIn:
     """All findings in a mutant, and those that name its defect."""
-    objects = Objects(sound.rendering)
-    mutant.mutate(objects)
-    found = check(objects.rendering)
-    return found, [
-        each for each in found if each.object.startswith(mutant.object) and mutant.reported in each.what + each.why
-    ]
+
+    @cache
+    def found_in(mutant: Mutant) -> tuple[list[Finding], list[Finding]]:
+        objects = Objects(sound.rendering)
+        mutant.mutate(objects)
+        found = check(objects.rendering)
+        named = [each for each in found if each.object.startswith(mutant.object)]
+        return found, [each for each in named if mutant.reported in each.what + each.why]
+
+    return found_in
 
 
 def test_sound_deployment_has_no_violation():
@@ -39,14 +47,14 @@ def test_deployment_of_strangers_that_runs_well_has_no_violation(path: Path):
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_mutant_is_found_and_named_with_its_cure(sound: Objects, mutant: Mutant):
-    found, named = found_in(sound, mutant)
+def test_mutant_is_found_and_named_with_its_cure(found_in: FoundIn, mutant: Mutant):
+    found, named = found_in(mutant)
     assert named, "not found; found instead:\n" + "\n".join(map(str, found))
     assert all(each.cure and each.why for each in found)
 
 
-def test_each_rule_finds_a_mutant(sound: Objects):
-    covered = {each.rule for mutant in MUTANTS for each in found_in(sound, mutant)[1]}
+def test_each_rule_finds_a_mutant(found_in: FoundIn):
+    covered = {each.rule for mutant in MUTANTS for each in found_in(mutant)[1]}
     assert set(RULES) - covered == set()
 
 

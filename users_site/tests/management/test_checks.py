@@ -44,13 +44,12 @@ def test_good_deployment_has_no_warning(good: Any, key: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("DEBUG", True, "users.W001"),
-        ("SECRET_KEY", "short", "users.W002"),
-        ("SECRET_KEY", "a" * 60, "users.W002"),
-        ("SECRET_KEY", "django-insecure-0123456789abcdefghijklmnopqrs", "users.W002"),
-        ("ALLOWED_HOSTS", ["*"], "users.W003"),
+        (
+            "DEBUG",
+            True,
+            "users.W001",
+        ),  # further ones that both sites have: gateway_site/tests/management/test_checks.py
         ("DRAIN_SECONDS", 20, "users.W004"),
-        ("DRAIN_SECONDS", 0, "users.W005"),
         ("MAX_IN_FLIGHT", 9000, "users.W010"),
         ("REDIS_TIMEOUT_MS", 4500, "users.W013"),
     ],

@@ -8,7 +8,6 @@ from tests.site import COLLECTION
 START = f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 EMPTY_CHUNKS = b"0\r\n\r\n"
-LENGTH = b"Content-Length: %d\r\n"
 HIDDEN = EMPTY_CHUNKS + SMUGGLED
 
 

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -61,6 +61,3 @@ async def hostile():
     yield start
     for running in started:
         await running.stop()
-
-
-StartHostile = Callable[..., Awaitable[Hostile]]

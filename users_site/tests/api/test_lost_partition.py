@@ -16,6 +16,7 @@ from users_site.tests.api.client import Users, fresh_email, problem
 pytestmark = pytest.mark.slow
 
 LAYOUT = Layout(16)
+SETTINGS = {"PARTITIONS": "16", "REDIS_TIMEOUT_MS": "5000"}  # a busy machine must not look like a lost primary
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 
 
@@ -31,7 +32,7 @@ def nodes() -> Iterator[Nodes]:
 @pytest.fixture
 def running(nodes: Nodes) -> Iterator[Served]:
     nodes.restore()
-    with serving("users_site", REDIS_URL=nodes.url, PARTITIONS="16", DURABILITY="fsync") as running:
+    with serving("users_site", REDIS_URL=nodes.url, **SETTINGS, DURABILITY="fsync") as running:
         yield running
 
 
@@ -69,7 +70,7 @@ def test_a_partition_without_owner_takes_nobody_else_down(nodes: Nodes, running:
     assert users.is_ready()
     assert sample(users, "users_total") is None
     assert (sample(users, "users_total_up"), sample(users, "users_partitions_down")) == (1, len(lost))
-    with serving("users_site", REDIS_URL=nodes.url, PARTITIONS="16") as late:
+    with serving("users_site", REDIS_URL=nodes.url, **SETTINGS) as late:
         until(Users(late.url).is_ready)
         assert_others_are_served(Users(late.url), made, lost)
     victim.start()

@@ -19,8 +19,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from common.config import environment
 
-KEEPALIVE_SECONDS = 75
-"""Longer than the keep-alive time of any client in front (nginx: 60 s), so that the client closes first."""
+KEEPALIVE_SECONDS = 100
+"""Longer than the keep-alive time of proxies in front (nginx and an ALB: 60 s, Traefik: 90 s), so that they close first."""
 
 
 def restart(arbiter: Any) -> None:

@@ -41,7 +41,7 @@ BACKOFF_SECONDS = 0.025
 """The mean wait before the first retry; doubles."""
 
 IDLE_SECONDS = 50.0
-"""Below the 75 s for which our services keep a connection."""
+"""Below the 100 s for which our services keep a connection."""
 
 CONNECTIONS, CAPACITY = 128, 1152
 """Concurrent requests on connections, and with those that wait for one."""

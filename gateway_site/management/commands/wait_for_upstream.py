@@ -45,9 +45,13 @@ The gateway needs no such wait: without the user service it starts, and answers 
 
 def _what_is_missing(seconds: float) -> str:
     """Why the user service is not ready; "" if it is."""
-    url = f"{settings.USER_SERVICE_URL}/health/ready"
+    url, tls = (
+        f"{settings.USER_SERVICE_URL}/health/ready",
+        settings.ROUTES.upstreams[settings.ROUTES.users.upstream].tls,
+    )
+    trusted, own = (tls.ca or True, (tls.cert, tls.key) if tls.cert else None) if tls else (True, None)
     try:
-        answer = requests.get(url, timeout=seconds, allow_redirects=False)
+        answer = requests.get(url, timeout=seconds, allow_redirects=False, verify=trusted, cert=own)
     except requests.RequestException as error:
         return reason(error)
     return "" if answer.status_code == requests.codes.ok else f"/health/ready answered {answer.status_code}"

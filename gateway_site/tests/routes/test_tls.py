@@ -6,11 +6,13 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from gateway_site.routes.source import Malformed
+from gateway_site.tests.management.conftest import called
 from gateway_site.tests.routes.conftest import Tables, metric
 from gateway_site.tests.routes.test_addresses import Server
 from tests.http_server import Handler
@@ -125,3 +127,19 @@ def test_files_that_cannot_be_used_are_refused_at_the_start(
     with pytest.raises(Malformed) as caught:
         tables.read(text, ".yaml")
     assert line in str(caught.value)
+
+
+def test_the_command_that_waits_for_the_users_presents_the_certificate_too(
+    tables: Tables, settings: Any, files: Path, upstream: int
+) -> None:
+    url, tls = f"https://localhost:{upstream}", f"ca: '{files}/localhost.crt', cert: '{files}/gateway-1.crt'"
+    settings.USER_SERVICE_URL, settings.ROUTES = (
+        url,
+        tables.read(
+            f"upstreams:\n  user-service: {{url: '{url}', tls: {{{tls}, key: '{files}/gateway-1.key'}}}}\n"
+            "routes:\n- {prefix: /api/users, upstream: user-service, rewrite: /users}\n",
+            ".yaml",
+        ),
+    )
+    _, said = called("wait_for_upstream", "--timeout", "5")
+    assert said.startswith(f"{url} is ready")

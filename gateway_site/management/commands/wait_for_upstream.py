@@ -10,6 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 from common.cli.console import Command as BaseCommand
 from common.cli.console import whole
 from gateway_site.management.expectations import reason
+from gateway_site.routes.table import Tls
 
 settings: Any = conf.settings  # mypy's plugin only has the user service's settings
 
@@ -45,13 +46,11 @@ The gateway needs no such wait: without the user service it starts, and answers 
 
 def _what_is_missing(seconds: float) -> str:
     """Why the user service is not ready; "" if it is."""
-    url, tls = (
-        f"{settings.USER_SERVICE_URL}/health/ready",
-        settings.ROUTES.upstreams[settings.ROUTES.users.upstream].tls,
-    )
-    trusted, own = (tls.ca or True, (tls.cert, tls.key) if tls.cert else None) if tls else (True, None)
+    tls = settings.ROUTES.upstreams[settings.ROUTES.users.upstream].tls or Tls()
+    own = (tls.cert, tls.key) if tls.cert else None
+    url = f"{settings.USER_SERVICE_URL}/health/ready"
     try:
-        answer = requests.get(url, timeout=seconds, allow_redirects=False, verify=trusted, cert=own)
+        answer = requests.get(url, timeout=seconds, allow_redirects=False, verify=tls.ca or True, cert=own)
     except requests.RequestException as error:
         return reason(error)
     return "" if answer.status_code == requests.codes.ok else f"/health/ready answered {answer.status_code}"

@@ -32,7 +32,7 @@ EXPECTED = {200, 304, 400, 404, 405, 413, 414, 415, 417, 422, 431}
 """Never a 500, and never a 502: the upstream answers every well-formed request."""
 
 
-QUIET = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @QUIET

@@ -56,18 +56,19 @@ def _open_doors() -> Iterator[Fault]:
 def _bounds() -> Iterator[Fault]:
     from gateway_site.forwarding.service import CAPACITY  # plain `check` and the start do not need it
 
-    if settings.UPSTREAM_TIMEOUT_MS >= CLIENT_TIMEOUT_MS:
-        yield (
-            11,
-            f"UPSTREAM_TIMEOUT_MS is {settings.UPSTREAM_TIMEOUT_MS}: proxies in front time out after {CLIENT_TIMEOUT_MS}",
-            "keep it below their time-out, so that the client gets our 504 and not theirs",
-        )
-    if settings.UPSTREAM_CONNECT_TIMEOUT_MS >= settings.UPSTREAM_TIMEOUT_MS:
-        yield (
-            12,
-            "UPSTREAM_CONNECT_TIMEOUT_MS is not below UPSTREAM_TIMEOUT_MS: connecting alone may use up all the time",
-            "leave it at 500: a live user service accepts a connection within milliseconds",
-        )
+    for route in settings.ROUTES.routes:
+        if route.timeout_ms >= CLIENT_TIMEOUT_MS:
+            yield (
+                11,
+                f"the time-out of {route.prefix} is {route.timeout_ms} ms: proxies in front time out after {CLIENT_TIMEOUT_MS}",
+                "keep UPSTREAM_TIMEOUT_MS, or the route's timeout_ms, below theirs: the client gets our 504, not theirs",
+            )
+        if any(settings.ROUTES.upstreams[name].connect_timeout_ms >= route.timeout_ms for name in route.upstreams):
+            yield (
+                12,
+                f"connecting alone may use up all the time of {route.prefix}, which is {route.timeout_ms} ms",
+                "leave UPSTREAM_CONNECT_TIMEOUT_MS at 500: a live service accepts a connection within milliseconds",
+            )
     if settings.MAX_IN_FLIGHT > CAPACITY:
         yield (
             13,

@@ -1,6 +1,7 @@
 """check --deploy: every mistake has its ID and a hint; a good deployment has none."""
 
 import io
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
@@ -12,9 +13,11 @@ from django.core.management import CommandError, call_command
 from common.config.environment import SettingError
 from gateway_site.routes.rate import Rate
 from gateway_site.routes.reading import OwnAddress, table
+from gateway_site.routes.table import Route, Table
 from gateway_site.tests.management.conftest import called
 from tests.in_process import evaluated
 
+USERS = table("", "http://user-service:3001", {}, {}, OwnAddress(3000))
 GOOD_KEY = "mV4x0bW2Zk1Q9sT7pR5uY3cN8aL6dF0g"
 
 
@@ -33,8 +36,13 @@ def good(settings: Any) -> Any:
     settings.DRAIN_SECONDS = 5
     settings.AUTH_JWKS_URL = "https://issuer.example/jwks.json"
     settings.AUTH, settings.STATUS_PAGE, settings.RATE_LIMIT = ("jwt",), False, Rate(100, 1, 200)
-    settings.ROUTES = table("", "http://user-service:3001", {}, {}, OwnAddress(3000))
+    settings.ROUTES = USERS
     return settings
+
+
+def with_a_route(timeout_ms: int) -> Table:
+    """Another one of the users' upstream."""
+    return replace(USERS, routes=(*USERS.routes, Route("/orders", USERS.users.upstream, timeout_ms=timeout_ms)))
 
 
 def test_good_deployment_has_no_warning(good: Any) -> None:
@@ -66,8 +74,8 @@ def test_shared_mistake_has_its_id(good: Any, name: str, value: Any, expected: s
         ("RATE_LIMIT", None, {"gateway.W015"}),
         ("STATUS_PAGE", True, {"gateway.W017"}),
         ("AUTH_JWKS_URL", "http://issuer:8080/jwks.json", {"gateway.W016"}),
-        ("UPSTREAM_TIMEOUT_MS", 60_000, {"gateway.W011"}),
-        ("UPSTREAM_CONNECT_TIMEOUT_MS", 5000, {"gateway.W012"}),
+        ("ROUTES", with_a_route(timeout_ms=60_000), {"gateway.W011"}),
+        ("ROUTES", with_a_route(timeout_ms=500), {"gateway.W012"}),
         ("MAX_IN_FLIGHT", 60_000, {"gateway.W013"}),
         ("ROUTES", table("", "http://127.0.0.1:3001", {}, {}, OwnAddress(3000)), {"gateway.W018"}),
         ("TRUSTED_PROXIES", (ip_network("0.0.0.0/0"),), {"gateway.W014"}),

@@ -4,12 +4,15 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from packages.preflight.edges import implied
+from packages.preflight.edges import backends, implied
 from packages.preflight.objects import Manifest, items, mapping, text, texts
 from packages.preflight.pods import Workload
 from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 from packages.preflight.services import Process
+
+UNITS_MS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+_DURATION = re.compile(r"([0-9]{1,5})(h|ms|m|s)")
 
 ENDPOINT_SECONDS = 5
 """How long until every node and every door stops sending to a pod that stops."""
@@ -40,16 +43,34 @@ def setting_that_our_service_refuses(_: Rendering, process: Process) -> Hits:
 
 @rule("M702", "servers")
 def host_name_that_our_service_refuses(rendering: Rendering, process: Process) -> Hits:
-    names = {text(each, "host") for found in rendering.of("Ingress") for each in items(found.spec, "rules")}
-    names |= {host for each in rendering.of("HTTPRoute") for host in texts(each.spec, "hostnames")}
     allowed = process.started().allowed_hosts
     if "*" in allowed:
         why = "links are made of any Host that a client sends"
         yield Hit("ALLOWED_HOSTS holds *", "list the names that clients use", why)
-    for name in sorted(names - {""}) if process.service.is_door and allowed else []:
+    for name in sorted(_hosts(rendering, process)) if process.service.is_door and allowed else []:
         if not any(each in {name, "*"} or (each.startswith(".") and name.endswith(each)) for each in allowed):
             what = f"ALLOWED_HOSTS lacks {name}, the host name of a route to it"
             yield Hit(what, f"add {name} to ALLOWED_HOSTS", "every request through the door is 400")
+
+
+def _hosts(rendering: Rendering, process: Process) -> set[str]:
+    """The host names of the routes to it."""
+    ours, found = _services(rendering, process), set()
+    for route in rendering.of("HTTPRoute", namespace=process.namespace):
+        if ours & {name for name, _ in backends(route)}:
+            found.update(texts(route.spec, "hostnames"))
+    for ingress in rendering.of("Ingress", namespace=process.namespace):
+        default = text(ingress.spec, "defaultBackend", "service", "name")
+        for each in items(ingress.spec, "rules"):
+            if ours & (
+                {text(path, "backend", "service", "name") for path in items(each, "http", "paths")} or {default}
+            ):
+                found.add(text(each, "host"))
+    return found - {""}
+
+
+def _services(rendering: Rendering, process: Process) -> set[str]:
+    return {service.name for service in rendering.services_of(process.workload)}
 
 
 @rule("M703", "processes", why="it shows its internals to every visitor", cure="set DEBUG=false")
@@ -71,9 +92,14 @@ def timeout_that_ends_before_the_next_one_inside(rendering: Rendering) -> Hits:
     for route in rendering.of("HTTPRoute"):
         for each in items(route.spec, "rules"):
             written = text(each, "timeouts", "request")
-            seconds = int(written[:-1]) if written.endswith("s") and written[:-1].isdigit() else None
+            most = sum(int(number) * UNITS_MS[unit] for number, unit in _DURATION.findall(written))
+            to = {text(backend, "name") for backend in items(each, "backendRefs")}
             for door in (process for process in waits.values() if process.service.is_door):
-                if seconds and seconds * 1000 <= door.timeout_ms:
+                if (
+                    0 < most <= door.timeout_ms
+                    and door.namespace == route.namespace
+                    and to & _services(rendering, door)
+                ):
                     what = f"its request timeout {written} is not above {door.service.timeout[0]} {door.timeout_ms}"
                     yield Hit(what, "raise timeouts.request", "clients never get the gateway's problem", on=route)
 

@@ -202,6 +202,8 @@ MUTANTS = (
     Mutant("DEBUG in production", lambda o: o.settings("user-service").update(DEBUG="true"), USERS, "DEBUG is true in devops-challenge-prod"),
     Mutant("gateway gives up before Redis", lambda o: o.settings("api-gateway").update(UPSTREAM_TIMEOUT_MS="800"), GATEWAY, "UPSTREAM_TIMEOUT_MS 800 is not above"),
     Mutant("door gives up before the gateway", lambda o: _set("rules", 0, "timeouts", "request", value="3s")(o("HTTPRoute", "api-gateway")["spec"]), "HTTPRoute/api-gateway", "request timeout 3s"),
+    Mutant("door gives up before the gateway, in parts", lambda o: _set("rules", 0, "timeouts", "request", value="2s900ms")(o("HTTPRoute", "api-gateway")["spec"]), "HTTPRoute/api-gateway", "request timeout 2s900ms"),
+    Mutant("Ingress of a name that is not allowed", lambda o: o.add(ingress("one", host="www.example.com")), GATEWAY, "ALLOWED_HOSTS lacks www.example.com"),
     Mutant("alert on an unknown metric", lambda o: _two_rules_of(o)["rules"].append({"alert": "A", "expr": "rate(http_request_total[5m]) > 1"}), "PrometheusRule/", "uses metric http_request_total"),
     Mutant("alert on an unknown label", lambda o: _two_rules_of(o)["rules"].append({"alert": "A", "expr": 'sum(rate(http_requests_total{status=~"5.."}[5m])) > 1'}), "PrometheusRule/", "uses label status of http_requests_total"),
     Mutant("number for a variable", lambda o: o.container("api-gateway")["env"].append({"name": "OTEL_BSP_SCHEDULE_DELAY", "value": 5000}), GATEWAY, "variable OTEL_BSP_SCHEDULE_DELAY is 5000"),
@@ -237,7 +239,7 @@ MUTANTS = (
     Mutant("account of a role is not there", lambda o: (o.add(_binding("RoleBinding", "Role")), o.remove("ServiceAccount", "backup")), "RoleBinding/reader", "ServiceAccount 'backup' does not exist"),
     Mutant("priority class is not there", lambda o: o.pod("user-service").update(priorityClassName="important"), USERS, "PriorityClass 'important' does not exist"),
     Mutant("TLS Secret of a wrong type", lambda o: o.add({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "public-tls"}, "data": {"tls.crt": "", "tls.key": ""}}), "Gateway/public", "its Secret/public-tls for TLS has the type Opaque"),
-    Mutant("Ingress to no Service", lambda o: o.add(_ingress("one", service="gateway")), "Ingress/one", "its backend Service 'gateway' does not exist"),
+    Mutant("Ingress to no Service", lambda o: o.add(ingress("one", service="gateway")), "Ingress/one", "its backend Service 'gateway' does not exist"),
     Mutant("client without the store's password", lambda o: (_redis_conf(o, "appendonly yes", "appendonly yes\naclfile /run/users.acl"), o.container("user-service")["env"].pop(1)), USERS, "connects to StatefulSet/redis (REDIS_HOST) without a password"),
     Mutant("root on purpose", lambda o: o.container("api-gateway")["securityContext"].update(runAsUser=0), GATEWAY, "runAsUser is 0"),
     Mutant("system calls on purpose", lambda o: o.pod("api-gateway")["securityContext"].update(seccompProfile={"type": "Unconfined"}), GATEWAY, "seccompProfile.type is Unconfined"),
@@ -276,7 +278,7 @@ def _binding(kind: str, role: str, **of_subject: str) -> Data:
     }
 
 
-def _ingress(name: str, service: str = "api-gateway") -> Data:
+def ingress(name: str, service: str = "api-gateway", host: str = "api.example.com") -> Data:
     path = {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": service, "port": {"number": 3000}}}}
-    spec = {"ingressClassName": "nginx", "rules": [{"host": "api.example.com", "http": {"paths": [path]}}]}
+    spec = {"ingressClassName": "nginx", "rules": [{"host": host, "http": {"paths": [path]}}]}
     return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name}, "spec": spec}

@@ -1,5 +1,6 @@
 """A correct deployment has no finding; a broken one has the expected finding."""
 
+import copy
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from packages.preflight import RULES, Finding, check, check_paths, read
-from packages.preflight.tests.mutants import MUTANTS, Mutant, Objects
+from packages.preflight.tests.mutants import MUTANTS, Mutant, Objects, ingress
 from packages.preflight.tests.services import SERVICES
 
 pytestmark = pytest.mark.slow
@@ -44,6 +45,19 @@ def test_sound_deployment_has_no_violation():
 @pytest.mark.parametrize("path", STRANGERS, ids=lambda path: path.stem)
 def test_deployment_of_strangers_that_runs_well_has_no_violation(path: Path):
     assert check_paths([path], SERVICES) == []
+
+
+def test_routes_to_other_services_are_not_judged_by_the_gateways_settings(sound: Objects):
+    objects = Objects(sound.rendering)
+    spec = {"type": "ExternalName", "externalName": "grafana.example.org", "ports": [{"port": 3000}]}
+    objects.add({"kind": "Service", "apiVersion": "v1", "metadata": {"name": "grafana"}, "spec": spec})
+    route = copy.deepcopy(objects("HTTPRoute", "api-gateway"))
+    route["metadata"]["name"] = "grafana"
+    rule = {"backendRefs": [{"name": "grafana", "port": 3000}], "timeouts": {"request": "1s"}}
+    route["spec"] |= {"hostnames": ["grafana.example.com"], "rules": [rule]}
+    objects.add(route)
+    objects.add(ingress("grafana", service="grafana", host="grafana.example.org"))
+    assert check(objects.rendering) == []
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

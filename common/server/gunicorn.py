@@ -109,7 +109,7 @@ def gunicorn_settings(site: str) -> dict[str, Any]:
         **shared_metrics(settings.WEB_CONCURRENCY),
         "wsgi_app": f"common.server.gunicorn:load('{site}')",
         "preload_app": "--reload" not in sys.argv,  # errors before it listens, and memory that is shared (ADR 0008)
-        "bind": f"{settings.HOST}:{settings.PORT}",
+        "bind": bind_address(settings.HOST, settings.PORT),
         "worker_class": "common.server.worker.Worker",
         "on_starting": on_starting,
         "when_ready": when_ready,
@@ -127,6 +127,11 @@ def gunicorn_settings(site: str) -> dict[str, Any]:
         # We read X-Forwarded-Proto, with TRUSTED_PROXIES; the server must trust nobody.
         "forwarded_allow_ips": "",
     }
+
+
+def bind_address(host: str, port: int) -> str:
+    """With an IPv6 address in brackets: gunicorn would take its end for the port."""
+    return f"[{host.strip('[]')}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def shared_metrics(workers: int) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 import requests
+from gunicorn.util import parse_address
 
+from common.server.gunicorn import bind_address
 from tests.log_lines import waited_for
 from tests.site import NOWHERE, SITE
 from tools.processes.cluster import until
@@ -42,6 +44,11 @@ def children(pid: int) -> list[int]:
 def is_replaced(running: Service, worker: int) -> bool:
     found = children(running.process.pid)
     return len(found) == 1 and worker not in found
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]", "127.0.0.1", "localhost"])
+def test_host_may_be_an_ipv6_address_with_brackets_or_without(host: str) -> None:
+    assert parse_address(bind_address(host, 3000)) == (host.strip("[]"), 3000)
 
 
 @needs_proc

@@ -77,7 +77,7 @@ def stand_in(document: bytes, user_id: str) -> User:
     try:
         fields = orjson.loads(document)
     except orjson.JSONDecodeError:
-        fields = None
+        fields = {}
     legible = fields if isinstance(fields, dict) else {}
     name, email, role, created = (
         value if isinstance(value := legible.get(field), str) else ""

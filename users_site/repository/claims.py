@@ -72,7 +72,7 @@ async def judge(store: Store, claim: bytes, claim_key: str, patience_ms: int) ->
     if intent is None or intent != token:
         return Verdict.STALE
     if is_old(token, patience_ms):
-        outcome = await store.write(partition, "abort", scripts.ABORT, [partition.intent(user_id)], token)
+        outcome = await store.write(partition, scripts.ABORT, [partition.intent(user_id)], token)
         if outcome == b"aborted":
             return Verdict.STALE
     return Verdict.OPEN

@@ -83,7 +83,7 @@ class Creation:
         stale = held = b""
         for _ in range(ATTEMPTS):
             args = (user.id, document, stale, held, *noted)
-            outcome, *found = await self.store.write(partition, "create", scripts.CREATE, key_list, *args)
+            outcome, *found = await self.store.write(partition, scripts.CREATE, key_list, *args)
             if outcome != b"judge":
                 return outcome, found
             if await self.cross_partition.is_free(found[0], claim):
@@ -100,7 +100,7 @@ class Creation:
         reserved = answer(user, OPEN).encode()
         args = (fingerprint, reserved, IDEMPOTENCY_SECONDS)
         with undecided():
-            outcome, *found = await self.store.write(key_partition, "reserve", scripts.RESERVE, [entry], *args)
+            outcome, *found = await self.store.write(key_partition, scripts.RESERVE, [entry], *args)
         if outcome == b"reused":
             raise IdempotencyKeyReused
         is_replay = outcome == b"found"
@@ -117,7 +117,7 @@ class Creation:
             answered = fingerprint + answer(user, CREATED if is_made else TAKEN).encode()
             args = (fingerprint + reserved, answered, IDEMPOTENCY_SECONDS)
             with suppress(RepositoryError):  # step 2 has decided; a replay finishes it
-                await self.store.write(key_partition, "finish", scripts.FINISH, [entry], *args)
+                await self.store.write(key_partition, scripts.FINISH, [entry], *args)
         if not is_made:
             raise EmailTaken(replayed=is_replay)
         return document, is_replay

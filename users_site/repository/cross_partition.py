@@ -93,7 +93,7 @@ class CrossPartition:
         for attempt in range(ATTEMPTS):
             key_list = [partition.record(user_id), partition.intent(user_id)]
             outcome, *found = await self.store.write(
-                partition, "begin", scripts.BEGIN, key_list, token, abandoned, INTENT_SECONDS
+                partition, scripts.BEGIN, key_list, token, abandoned, INTENT_SECONDS
             )
             if outcome == b"begun":
                 document: bytes = found[0]
@@ -108,7 +108,7 @@ class CrossPartition:
 
     async def _abort(self, partition: Partition, user_id: str, token: str) -> None:
         with suppress(RepositoryError):  # left behind, an intent only delays the user's next change of email
-            await self.store.write(partition, "abort", scripts.ABORT, [partition.intent(user_id)], token)
+            await self.store.write(partition, scripts.ABORT, [partition.intent(user_id)], token)
 
     async def _claim(self, change: Change, token: str) -> None:
         """Raises EmailTaken."""
@@ -119,7 +119,7 @@ class CrossPartition:
         former = change.user.email if old is not self.store.layout.of(user_id) else ""
         for _ in range(ATTEMPTS):
             args = (pending, stale, identity(email), now_ms() + SWEEP_AFTER_MS)
-            steps = [self.store.write(new, "claim", scripts.CLAIM, [key, new.suspects], *args)]
+            steps = [self.store.write(new, scripts.CLAIM, [key, new.suspects], *args)]
             if former and not stale:
                 steps.append(suspect(self.store, old, identity(former)))
             (outcome, *found), *_ = await all_of(steps)
@@ -135,7 +135,7 @@ class CrossPartition:
         user_id = change.user.id
         key_list = [partition.record(user_id), partition.intent(user_id), partition.claim(change.user.email)]
         args = (token, version(change.document), change.new_document, user_id)
-        outcome = await self.store.write(partition, "update", scripts.COMMIT, key_list, *args)
+        outcome = await self.store.write(partition, scripts.COMMIT, key_list, *args)
         if change.moves_email:
             with suppress(RepositoryError):  # the record has decided; who meets the claims asks it
                 await self._settle(change, token, is_made=outcome == b"committed")
@@ -147,4 +147,4 @@ class CrossPartition:
         user_id, new = change.user.id, self.store.layout.of_email(change.changed.email)
         key, pending = new.claim(change.changed.email), f"{user_id} {token}"
         firm = f"{user_id} {FAR}" if is_made else ""
-        await self.store.write(new, "settle", scripts.SETTLE, [key], pending, firm)
+        await self.store.write(new, scripts.SETTLE, [key], pending, firm)

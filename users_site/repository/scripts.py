@@ -15,12 +15,13 @@ end
 """
 
 
-def _load(name: str, *, read_only: bool = False) -> Script:
-    return Script(name, _EPOCH + (_FOLDER / f"{name}.lua").read_text(encoding="utf-8"), read_only)
+def _load(name: str, *, operation: str = "", read_only: bool = False) -> Script:
+    return Script(operation or name, _EPOCH + (_FOLDER / f"{name}.lua").read_text(encoding="utf-8"), read_only)
 
 
-CREATE, REPLACE, DELETE = map(_load, ("create", "replace", "delete"))
-BEGIN, CLAIM, COMMIT, SETTLE, ABORT = map(_load, ("begin", "claim", "commit", "settle", "abort"))
+CREATE, DELETE = map(_load, ("create", "delete"))
+REPLACE, COMMIT = _load("replace", operation="update"), _load("commit", operation="update")
+BEGIN, CLAIM, SETTLE, ABORT = map(_load, ("begin", "claim", "settle", "abort"))
 RESERVE, FINISH = map(_load, ("reserve", "finish"))
 SWEEP = _load("sweep")
 FIND = _load("find", read_only=True)

@@ -56,9 +56,7 @@ class Sweeper:
         verdict = await judge(self.store, claim, key, self.cross_partition.patience_ms)
         if verdict is not Verdict.OPEN:
             stale = claim if verdict is Verdict.STALE else b""
-            await self.store.write(
-                partition, "sweep", scripts.SWEEP, [key, partition.suspects], email_identity, score, stale
-            )
+            await self.store.write(partition, scripts.SWEEP, [key, partition.suspects], email_identity, score, stale)
 
 
 def _warn(partition: Partition, error: RepositoryError) -> None:

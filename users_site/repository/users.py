@@ -142,7 +142,7 @@ class UserRepository:
                 key_list.append(partition.intent(user_id))
             # The claim is suspected first: if this process stops between the two, it is kept.
             steps = [suspect(self.store, layout.of_email(email), identity(email))] if is_cross_partition else []
-            steps.append(self.store.write(partition, "delete", scripts.DELETE, key_list, version(document), user_id))
+            steps.append(self.store.write(partition, scripts.DELETE, key_list, version(document), user_id))
             *_, outcome = await all_of(steps)
             if outcome == b"deleted":
                 return
@@ -189,7 +189,7 @@ class UserRepository:
         for _ in range(ATTEMPTS):
             args = (version(made.document), made.new_document, user.id, stale)
             leaves = user.email and old is not partition and made.moves_email
-            writing = self.store.write(partition, "update", scripts.REPLACE, key_list, *args)
+            writing = self.store.write(partition, scripts.REPLACE, key_list, *args)
             if leaves:
                 _, outcome = await all_of([suspect(self.store, old, identity(user.email)), writing])
             else:

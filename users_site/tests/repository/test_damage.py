@@ -10,7 +10,15 @@ from prometheus_client import REGISTRY
 
 from users_site.models import User
 from users_site.repository import pages
-from users_site.repository.broken import MAX_DOCUMENT_BYTES, are_whole, is_whole
+from users_site.repository.broken import (
+    MAX_DOCUMENT_BYTES,
+    are_whole,
+    is_whole,
+    report_broken,
+    report_missing,
+    report_stale_claim,
+    stand_in,
+)
 from users_site.repository.errors import EmailTaken, RecordBroken, StoreError, StoreUnavailable, UserNotFound
 from users_site.repository.users import UserRepository
 from users_site.tests.repository.people import UNKNOWN, created, fresh_email, ids, leftovers, partition, to, walk
@@ -32,6 +40,31 @@ def test_the_checks_of_one_and_of_many_documents_agree() -> None:
     for document, expected in ((whole, True), (longest, True), *((document, False) for document in broken)):
         assert is_whole(document, user_id) == are_whole([whole, document], [user_id] * 2) == expected
     assert not are_whole([whole, None], [user_id] * 2)
+
+
+def test_what_is_legible_of_a_broken_record_stands_in_for_it() -> None:
+    fields = b'"name":"Ada","email":"ada@example.org","role":"admin","created_at":"then"'
+    assert stand_in(b"{%b}" % fields, UNKNOWN) == User(UNKNOWN, "Ada", "ada@example.org", "admin", "then", "")
+    since = "2024-06-10T02:35:18.400000Z"
+    assert stand_in(b"{bad", UNKNOWN) == User(UNKNOWN, "", "", "", since, "")
+    assert (
+        stand_in(b"[]", UNKNOWN)
+        == stand_in(b'{"name":1,"created_at":""}', UNKNOWN)
+        == User(UNKNOWN, "", "", "", since, "")
+    )
+    created_at = datetime.fromisoformat(stand_in(b"", "00000000-0000-4000-8000-000000000000").created_at)
+    assert abs(datetime.now(UTC) - created_at) < timedelta(minutes=1), "the id of another version holds no time"
+
+
+def test_damage_is_reported_with_its_cure(caplog: pytest.LogCaptureFixture) -> None:
+    report_broken("a")
+    report_missing("b")
+    report_stale_claim("c")
+    assert caplog.messages == [
+        "the record of user a is broken: run verify_users, or replace or delete it through the API",
+        "the index names user b, whose record is missing: run verify_users",
+        "a claim names user c, whose email is another: run verify_users --repair",
+    ]
 
 
 def counted(fault: str) -> float:

@@ -69,7 +69,7 @@ class RedisStores:
     async def take(self, key: str, interval: str, tolerance: str) -> State:
         """Raises PipeError."""
         try:
-            full_in, early = await self._pipe.run("rate_limit", self._script, [key], [interval, tolerance])
+            full_in, early = await self._pipe.run(self._script, [key], [interval, tolerance])
         except PipeError as error:
             self._report(error.reason if isinstance(error, Unavailable) else str(error))
             raise

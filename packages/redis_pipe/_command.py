@@ -25,7 +25,8 @@ pack: Callable[[Words], bytes] = cast(Any, hiredis.pack_command)
 
 @dataclass(frozen=True)
 class Script:
-    """A Lua script, called by its SHA-1. The server rejects writes of a `read_only` one, and serves it while writes pause."""
+    """A Lua script, called by its SHA-1; `name` is its operation. The server rejects writes of a `read_only` one, and serves it
+    while writes pause."""
 
     name: str
     source: str

@@ -49,15 +49,10 @@ class Connection(ABC):
         return self.issue(operation, words, None, timeout)
 
     def run(
-        self,
-        operation: str,
-        script: Script,
-        keys: Sequence[bytes | str],
-        args: Sequence[Word],
-        timeout: float | None = None,
+        self, script: Script, keys: Sequence[bytes | str], args: Sequence[Word], timeout: float | None = None
     ) -> Awaitable[Any]:
         """A script's answer: called by its hash, and whole if the server does not have it. Raises as `execute` does."""
-        return self.issue(operation, script.by_hash(keys, args), script, timeout)
+        return self.issue(script.name, script.by_hash(keys, args), script, timeout)
 
     @abstractmethod
     def issue(self, operation: str, words: Words, script: Script | None, timeout: float | None) -> Awaitable[Any]:

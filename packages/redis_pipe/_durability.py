@@ -59,7 +59,7 @@ class DurableWrites:
         self._pipe, self._durability, self._has_written = pipe, durability, has_written
         self._rounds: WeakKeyDictionary[Pipe, _Rounds] = WeakKeyDictionary()
 
-    async def run(self, operation: str, script: Script, keys: Sequence[bytes | str], args: Sequence[Word]) -> Any:
+    async def run(self, script: Script, keys: Sequence[bytes | str], args: Sequence[Word]) -> Any:
         """The script's answer, once what it wrote is durable. Raises Unavailable, Refused, NotDurable."""
         # Whole: a script that is sent again after NOSCRIPT would run behind the wait.
         words = script.whole(keys, args)
@@ -69,7 +69,7 @@ class DurableWrites:
             async with asyncio.timeout(self._pipe.options.time_left(WRITE_SECONDS)):
                 while True:
                     pipe = await self._pipe.owner(str(keys[0]))
-                    sent = self._rounds_of(pipe).join(pipe, operation, words)
+                    sent = self._rounds_of(pipe).join(pipe, script.name, words)
                     reply, is_durable = await sent
                     try:
                         outcome = await asyncio.shield(reply)

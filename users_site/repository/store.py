@@ -67,7 +67,7 @@ class Store:
         if not self._is_open:
             await self.open()
         words = (partition.epoch, *keys), (self.layout.epoch, *args)
-        return await self.reply(self._at[partition.tag].run(script.name, script, *words))
+        return await self.reply(self._at[partition.tag].run(script, *words))
 
     async def write(self, partition: Partition, script: Script, keys: Sequence[bytes | str], *args: Word) -> Any:
         """The answer of a script that writes, once the write is as durable as required."""
@@ -76,14 +76,14 @@ class Store:
         connection = self.durable or self._at[partition.tag]
         words = (partition.epoch, *keys), (self.layout.epoch, *args)
         try:
-            return await connection.run(script.name, script, *words)
+            return await connection.run(script, *words)
         except PipeError as error:
             failure = self._translated(error)
             if self.layout.count == 1 or getattr(failure, "reason", None) is not Reason.EPOCH:
                 raise failure from error
         # Refused by its epoch, so it did nothing: the store was emptied, or an interrupted move_users left it without epochs.
         await self.ensure_open()
-        return await self.reply(connection.run(script.name, script, *words))
+        return await self.reply(connection.run(script, *words))
 
     def at(self, partition: Partition) -> Connection:
         """The connection to the server that holds a partition."""

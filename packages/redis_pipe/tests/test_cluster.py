@@ -51,7 +51,7 @@ class Load:
         self.longest_gap, self._last = 0.0, time.monotonic()
 
     async def __aenter__(self) -> "Load":
-        await self.connection.run("count", COUNT, [KEY, OTHER_KEY], ["first"])
+        await self.connection.run(COUNT, [KEY, OTHER_KEY], ["first"])
         self.acknowledged = 1
         self._task = asyncio.create_task(self._run())
         await asyncio.sleep(1.2)  # from now on the connection is old enough to be replaced
@@ -66,7 +66,7 @@ class Load:
     async def _run(self) -> None:
         for number in range(1_000_000):
             try:
-                await self.connection.run("count", COUNT, [KEY, OTHER_KEY], [f"m{number}"])
+                await self.connection.run(COUNT, [KEY, OTHER_KEY], [f"m{number}"])
                 now = time.monotonic()
                 self.longest_gap, self._last = max(self.longest_gap, now - self._last), now
                 self.acknowledged += 1
@@ -209,11 +209,11 @@ async def test_a_slot_moved_key_by_key_serves_single_keys_and_holds_scripts_unti
 
 async def test_a_script_over_a_torn_slot_ends_with_its_deadline(connect, nodes):
     connection = connect(nodes.url, timeout=0.3)
-    await connection.run("count", COUNT, [KEY, OTHER_KEY], ["first"])
+    await connection.run(COUNT, [KEY, OTHER_KEY], ["first"])
     moving = Moving(nodes)
     moving.migrate(KEY)
-    [error] = await failures_of(connection.run("count", COUNT, [KEY, OTHER_KEY], ["second"]))
+    [error] = await failures_of(connection.run(COUNT, [KEY, OTHER_KEY], ["second"]))
     assert (error.reason, error.uncertain) == (Reason.TRYAGAIN, False)
     moving.migrate(OTHER_KEY)
     moving.finish()
-    assert await connection.run("count", COUNT, [KEY, OTHER_KEY], ["second"]) == 2
+    assert await connection.run(COUNT, [KEY, OTHER_KEY], ["second"]) == 2

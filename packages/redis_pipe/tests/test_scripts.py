@@ -14,16 +14,16 @@ def calls(server, command):
 async def test_an_unknown_script_is_sent_whole_once(connect, server):
     connection = connect(server)
     for total in (5, 10, 15):
-        assert await connection.run("count", COUNT, ["n"], [5, b"x"]) == [total, b"x"]
+        assert await connection.run(COUNT, ["n"], [5, b"x"]) == [total, b"x"]
     assert calls(server, "eval") == 1
     assert calls(server, "evalsha") == 3
 
 
 async def test_after_script_flush_every_caller_still_gets_its_reply(connect, server):
     connection = connect(server)
-    await connection.run("count", COUNT, ["n"], [1, b"x"])
+    await connection.run(COUNT, ["n"], [1, b"x"])
     server.command("SCRIPT", "FLUSH")
-    replies = await asyncio.gather(*(connection.run("count", COUNT, ["n"], [1, str(i)]) for i in range(20)))
+    replies = await asyncio.gather(*(connection.run(COUNT, ["n"], [1, str(i)]) for i in range(20)))
     assert [tag for _, tag in replies] == [str(i).encode() for i in range(20)]
     assert sorted(total for total, _ in replies) == list(range(2, 22))
 
@@ -31,7 +31,7 @@ async def test_after_script_flush_every_caller_still_gets_its_reply(connect, ser
 async def test_a_repeated_script_is_observed_once(connect, server):
     seen = []
     connection = connect(server, observe=lambda labels, _: seen.append(labels))
-    await connection.run("count", COUNT, ["n"], [1, b"x"])
+    await connection.run(COUNT, ["n"], [1, b"x"])
     assert seen == [("count", "ok")]
 
 
@@ -41,13 +41,13 @@ async def test_a_second_noscript_ends_the_command(connect, hostile):
 
     store = await hostile(noscript)
     with pytest.raises(Refused):
-        await connect(store).run("count", COUNT, ["n"], [1, b"x"])
+        await connect(store).run(COUNT, ["n"], [1, b"x"])
     assert [words[0] for words in store.commands] == [b"EVALSHA", b"EVAL"]
 
 
 async def test_an_error_of_a_script_quotes_no_key(connect, server):
     connection = connect(server)
     with pytest.raises(Refused) as caught:
-        await connection.run("count", COUNT, ["secret-key"], ["secret-value", b"x"])
+        await connection.run(COUNT, ["secret-key"], ["secret-value", b"x"])
     assert str(caught.value) == "Redis refused 'count' with ERR"
     assert caught.value.code == "ERR"

@@ -1,6 +1,8 @@
 """The user service's settings."""
 
+import re
 from contextlib import suppress
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 from common.config import environment
@@ -40,6 +42,15 @@ SCHEMA_MODULE = "users_site.schema"
 SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"]["Role"] = "users_contract.contracts.ROLES"
 
 
+def _host(value: str) -> str:
+    """For a URL: an IPv6 address in brackets."""
+    if ":" in value:
+        return f"[{IPv6Address(value.strip('[]'))}]"
+    if not re.fullmatch("[A-Za-z0-9_.-]+", value):
+        raise ValueError(value)
+    return value
+
+
 def _redis_url() -> str:
     """REDIS_URL, which the repository parses, or one made of REDIS_HOST and REDIS_PORT."""
     url = environment.text("REDIS_URL")
@@ -47,7 +58,8 @@ def _redis_url() -> str:
         with suppress(ValueError):
             environment.hide(urlsplit(url).password or "")
         return url
-    host = environment.required("REDIS_HOST", "set it, or REDIS_URL to redis://:password@host:6379/0")
+    environment.required("REDIS_HOST", "set it, or REDIS_URL to redis://:password@host:6379/0")
+    host = environment.parsed("REDIS_HOST", "", _host, "a host name or an IP address, without a port")
     port = environment.integer("REDIS_PORT", 6379, minimum=1, maximum=65_535)
     return f"redis://{host}:{port}/0"
 

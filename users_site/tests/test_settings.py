@@ -22,6 +22,8 @@ def url_of(**settings: str) -> str:
         ({"REDIS_URL": "redis://a", "REDIS_HOST": "b"}, "redis://a"),
         ({"REDIS_HOST": "redis"}, "redis://redis:6379/0"),
         ({"REDIS_HOST": "redis", "REDIS_PORT": "7000"}, "redis://redis:7000/0"),
+        ({"REDIS_HOST": "fd00::5"}, "redis://[fd00::5]:6379/0"),
+        ({"REDIS_HOST": "[fd00::5]"}, "redis://[fd00::5]:6379/0"),
     ],
 )
 def test_settings_mean_a_url(settings: dict[str, str], url: str) -> None:
@@ -52,6 +54,12 @@ def test_port_that_is_none_names_the_setting(port: str) -> None:
     """Kubernetes sets REDIS_PORT=tcp://… for a service of that name (bitnami/charts#2828)."""
     with pytest.raises(SettingError, match="REDIS_PORT"):
         url_of(REDIS_HOST="redis", REDIS_PORT=port)
+
+
+@pytest.mark.parametrize("host", ["redis:6379", "redis://redis", "redis/0", "a b", "user@redis", "::g"])
+def test_host_that_is_none_names_the_setting(host: str) -> None:
+    with pytest.raises(SettingError, match="^REDIS_HOST is .*: set it to a host name or an IP address"):
+        url_of(REDIS_HOST=host)
 
 
 def test_no_store_at_all_names_the_settings() -> None:

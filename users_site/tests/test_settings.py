@@ -58,7 +58,7 @@ def test_port_that_is_none_names_the_setting(port: str) -> None:
 
 @pytest.mark.parametrize("host", ["redis:6379", "redis://redis", "redis/0", "a b", "user@redis", "::g"])
 def test_host_that_is_none_names_the_setting(host: str) -> None:
-    with pytest.raises(SettingError, match="^REDIS_HOST is .*: set it to a host name or an IP address"):
+    with pytest.raises(SettingError, match=r"^REDIS_HOST is .*: set it to a host name or an IP address"):
         url_of(REDIS_HOST=host)
 
 

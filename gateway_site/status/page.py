@@ -77,10 +77,8 @@ class StatusPage:
         self._history.sample()
         intervals = self._history.intervals()
         circuits = {
-            "circuit" if name == self._users.name else f"circuit of {name}": CIRCUIT[
-                self._router.services[name].circuit.state
-            ]
-            for name in self._router.probes
+            "circuit" if name == self._users.name else f"circuit of {name}": CIRCUIT[service.circuit.state]
+            for name, service in self._router.services.items()
         }
         level, headline = verdict(dependencies, circuits)
         return {

@@ -4,11 +4,17 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import requests
 
 from common import __version__
+from common.http.site import Site
+from gateway_site import pages
+from gateway_site.forwarding.router import Router
+from gateway_site.routes.table import Canary, Route, Table, Upstream
 from gateway_site.status import history
 from gateway_site.status import page as status_page
 from tests.in_process import evaluated
@@ -130,6 +136,15 @@ def test_an_upstream_of_another_route_that_fails_is_named(upstream: Recording) -
                 requests.get(f"{gateway.url}/orders", timeout=SECONDS)
             orders.default = answered(b"")
             assert headline(gateway) == "The circuit of 127.0.0.1 is open"
+
+
+def test_the_circuit_of_a_canary_is_shown() -> None:
+    upstreams = {name: Upstream(name, "http://h") for name in ("user-service", "next")}
+    route = Route("/api/users", "user-service", canary=Canary("next", 10))
+    router = Router(Table((route,), upstreams, ()), lambda *_: pages.index)
+    site = cast(Site, SimpleNamespace(service="api-gateway", debug=False))
+    content = status_page.StatusPage(router, history.History(), 1).describe(site, [], {})
+    assert content["circuits"].keys() == {"circuit", "circuit of next"}
 
 
 def test_each_reader_gets_the_prefix_of_its_proxy(upstream: Recording, monkeypatch: pytest.MonkeyPatch) -> None:

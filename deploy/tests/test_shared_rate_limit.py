@@ -30,16 +30,11 @@ def test_two_gateways_share_one_limit(pod: Pod, tmp_path: Path):
         "RATE_LIMIT_STORE_PASSWORD_FILE": str(pod.folder / "secrets" / "rate-limit-password"),
     }
     with ExitStack() as stack:
-        gateways = [stack.enter_context(service("gateway_site", _folder(tmp_path, n), **settings)) for n in "ab"]
+        gateways = [stack.enter_context(service("gateway_site", tmp_path, **settings)) for _ in range(2)]
         statuses = [requests.get(f"{each.url}/api/users", timeout=5).status_code for each in gateways * 15]
         scraped = [requests.get(f"{each.url}/metrics", timeout=5).text for each in gateways]
     assert statuses.count(429) == 10
     assert all("\nrate_limit_store_up 1.0\n" in each for each in scraped)
-
-
-def _folder(path: Path, name: str) -> Path:
-    (path / name).mkdir()
-    return path / name
 
 
 @pytest.mark.parametrize("command", ["FLUSHALL", "KEYS *", "CONFIG GET *", "ACL LIST", "GET {users:0}:user:1", "SAVE"])

@@ -20,29 +20,22 @@ def caller(*arguments: object) -> subprocess.CompletedProcess[str]:
     return run(sys.executable, "-I", KIND / "caller.py", *arguments)
 
 
-def test_load_on_a_good_gateway_loses_nothing(gateway_service: Service):
-    done = succeeded(caller("load", "127.0.0.1", gateway_service.port, 1.5))
-    assert '"failed": 0' in done.stdout
+@pytest.mark.parametrize(
+    ("service", "code", "said"),
+    [("gateway_service", 0, '"failed": 0'), ("users_service", 1, "status 404"), ("", 1, "ConnectionRefusedError")],
+)
+def test_load_needs_a_gateway_that_loses_nothing(request: pytest.FixtureRequest, service: str, code: int, said: str):
+    port = request.getfixturevalue(service).port if service else free_port()
+    done = caller("load", "127.0.0.1", port, 0.7)
+    assert done.returncode == code, done.stderr
+    assert said in done.stdout
 
 
-def test_load_without_a_gateway_fails():
-    assert caller("load", "127.0.0.1", free_port(), 0.2).returncode == 1
-
-
-def test_load_on_something_else_fails(users_service: Service):
-    done = caller("load", "127.0.0.1", users_service.port, 0.5)
-    assert done.returncode == 1
-    assert "status 404" in done.stdout
-
-
-def test_denied_requires_a_refused_connection(users_service: Service):
+def test_denied_requires_a_name_that_resolves_and_a_refused_connection(users_service: Service):
     assert caller("denied", f"127.0.0.1:{free_port()}").returncode == 0
     done = caller("denied", f"127.0.0.1:{users_service.port}")
     assert done.returncode == 1
     assert "can be reached" in done.stdout
-
-
-def test_denied_requires_that_the_name_resolves():
     assert caller("denied", "nobody.invalid:6379").returncode != 0
     assert caller("denied").returncode != 0
 

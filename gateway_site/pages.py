@@ -24,13 +24,18 @@ LINKS = {
 }
 
 
+def links(request: Request) -> dict[str, str]:
+    """The paths as this client must address them."""
+    return {name: request.origin.prefix + path for name, path in LINKS.items()}
+
+
 def document(content: object) -> Response:
     return RawResponse(200, [JSON, VARY], orjson.dumps(content))
 
 
 @safe
 async def index(request: Request) -> Response:
-    content = {"service": request.site.service, "version": request.site.version, "links": LINKS}
+    content = {"service": request.site.service, "version": request.site.version, "links": links(request)}
     if not request.wants_page:
         return document(content)
     return page("gateway/index.html", request, content)

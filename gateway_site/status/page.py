@@ -66,7 +66,11 @@ class StatusPage:
             if key not in self._bodies:
                 if len(self._bodies) >= MAX_BODIES:
                     self._bodies.clear()
-                self._bodies[key] = render("gateway/status.html", request, self._content | {"is_live": is_live})
+                links = pages.links(request)
+                if not request.site.debug:
+                    del links["users"]  # no page without the browsable API
+                content = self._content | {"is_live": is_live, "links": links}
+                self._bodies[key] = render("gateway/status.html", request, content)
             answer = html(self._bodies[key])
         if is_live:
             answer.raw_headers.append((b"refresh", b"%d" % REFRESH_SECONDS))
@@ -98,7 +102,6 @@ class StatusPage:
             "circuits": circuits,
             "releases": [release for release in (versions(), version) if release],
             "uptime": self._history.uptime,
-            "links": {name: path for name, path in pages.LINKS.items() if site.debug or name != "users"},
         }
 
 

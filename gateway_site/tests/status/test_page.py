@@ -154,7 +154,11 @@ def test_each_reader_gets_the_prefix_of_its_proxy(upstream: Recording, monkeypat
         for prefix in ("/one", "/two", ""):
             fields = HTML | ({"X-Forwarded-Prefix": prefix} if prefix else {})
             text = requests.get(gateway.url, headers=fields, timeout=SECONDS).text
-            assert f'href="{prefix}/api/docs"' in text
+            paths = re.findall(r'href="(/[^"]*)', text)
+            assert f"{prefix}/api/docs" in paths
+            assert all(path.startswith(f"{prefix}/") for path in paths), paths
+            index = requests.get(gateway.url, headers=fields | {"Accept": "*/*"}, timeout=SECONDS).json()
+            assert index["links"]["users"] == f"{prefix}/api/users"
             assert ("/one/" in text, "/two/" in text) == (prefix == "/one", prefix == "/two")
 
 

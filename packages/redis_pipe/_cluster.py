@@ -16,47 +16,18 @@ from time import monotonic
 from typing import Any
 
 from ._address import Address, Node
-from ._command import Command, Script, Words
-from ._connection import Connection, Options
+from ._command import Command
+from ._connection import Options
 from ._discovery import WATCH_SECONDS
 from ._opening import Opener
 from ._pipe import Pipe
+from ._place import Place
 from ._slots import redirected_to, slot_of
 from .errors import Reason, Unavailable, reason_of
 
 RETRY_SECONDS = 0.02
 PAUSE_SECONDS = 0.05  # between two queries for the map, whatever happens
 HOPS = 2  # redirections that are followed at once, before a command waits
-
-
-class Place(Connection):
-    """One slot, wherever it is; leads to the other slots."""
-
-    def __init__(self, cluster: "Cluster", slot: int) -> None:
-        self.cluster, self.options, self.slot = cluster, cluster.options, slot
-        self.pipe: Pipe | None = None
-        self.down: Reason | None = None  # why there is no pipe, once that is known
-
-    def at(self, key: str) -> "Place":
-        return self.cluster.at(key)
-
-    async def owner(self, key: str) -> Pipe:
-        """The pipe to the owner of a key's slot; waits until it is known. Raises Unavailable."""
-        place = self.at(key)
-        while place.pipe is None:
-            if place.down is not None:
-                raise Unavailable(place.down)
-            await self.cluster.look()
-        return place.pipe
-
-    async def close(self) -> None:
-        await self.cluster.close()
-
-    def issue(self, operation: str, words: Words, script: Script | None, timeout: float | None) -> asyncio.Future[Any]:
-        command = self.options.command(operation, words, script, timeout)
-        command.place = self
-        (self.pipe or self.cluster).take(command)
-        return command.future
 
 
 class Cluster:
@@ -206,13 +177,13 @@ class Cluster:
     def _redirected(self, node: Node, command: Command, text: str) -> bool:
         """Whether the command will be sent again: not one of a batch, which belongs to one connection."""
         code, *words = text.split(" ")
-        named = redirected_to(words[1], node) if code != "TRYAGAIN" and len(words) == 2 else None
-        target = self._pipe_to(named) if named is not None and named in self._known else None
+        place = command.place
         if code == "MOVED":
             self._wake.set()
-        place = command.place
         if place is None:
             return False
+        named = redirected_to(words[1], node) if code != "TRYAGAIN" and len(words) == 2 else None
+        target = self._pipe_to(named) if named is not None and named in self._known else None
         if code == "MOVED" and target is not None and words[0] == str(place.slot):
             place.pipe = target
         command.hops += 1

@@ -18,10 +18,11 @@ from enum import StrEnum
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ._cluster import RETRY_SECONDS, Place
+from ._cluster import RETRY_SECONDS
 from ._command import Script, Word, Words
 from ._connection import Connection
 from ._pipe import Pipe
+from ._place import Place
 from .errors import NotDurable, PipeError, Reason, Refused, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -107,6 +108,8 @@ class DurableWrites:
 
     async def close(self) -> None:
         """Close the connections."""
+        for rounds in self._rounds.values():
+            rounds.end()
         await self._pipe.close()
 
     def _rounds_of(self, pipe: Pipe) -> "_Rounds":
@@ -133,6 +136,13 @@ class _Rounds:
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._run(pipe), context=Context())
         return sent
+
+    def end(self) -> None:
+        """Fail the writes that are in no round yet."""
+        for _, _, sent in self._queue:
+            if not sent.done():
+                sent.set_exception(Unavailable(Reason.CLOSED))
+        self._queue.clear()
 
     async def _run(self, pipe: Pipe) -> None:
         await asyncio.sleep(0)  # everything that this tick of the loop issues goes together

@@ -146,10 +146,12 @@ class Pipe(Connection):
 
     async def drain(self) -> None:
         """Close after the replies to what was sent."""
-        if (stream := self._stream) is not None:
-            stream.retire()
-            await asyncio.wait([stream.closed], timeout=2 * self.options.timeout)
-        await self.close()
+        try:
+            if (stream := self._stream) is not None:
+                stream.retire()
+                await asyncio.wait([stream.closed], timeout=2 * self.options.timeout)
+        finally:  # the cluster is closed meanwhile
+            await self.close()
 
     def flush(self) -> None:
         """Write the queue, if it can be written now."""

@@ -220,3 +220,19 @@ async def test_close_fails_what_waits_and_the_next_command_connects_again(connec
     await connection.close()
     [error] = await failures_of(waiting)
     assert error.reason is Reason.CLOSED
+
+
+async def test_close_ends_a_pipe_that_still_drains(connect, start, node):
+    connection, other = connect(url(node.server)), await start()
+    left = await connection.owner(KEY)
+    await connection.execute("get", "GET", KEY)
+    node.reply = b""
+    waiting = connection.execute("get", "GET", KEY)
+    node.slots = other.slots
+    while await connection.owner(KEY) is left:
+        await asyncio.sleep(0.05)
+    await connection.close()
+    [error] = await failures_of(waiting)
+    assert (error.reason, error.uncertain) == (Reason.CLOSED, True)
+    await asyncio.sleep(0.1)
+    assert node.server.open == other.server.open == 0

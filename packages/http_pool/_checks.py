@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 
 from ._answer import Answer
 from ._connection import Connection
@@ -36,7 +37,7 @@ class Checks:
 
         self._doubted.add(connection)
         if member.check is None or member.check.done():
-            member.check = asyncio.get_running_loop().create_task(self._check(member))
+            member.check = asyncio.get_running_loop().create_task(self._check(member), context=Context())
         member.check.add_done_callback(end)
 
     def trust(self, connection: Connection) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from contextvars import Context
 
 from ._answer import Answer
 from ._checks import Checks, IsLive
@@ -188,7 +189,7 @@ class Upstream:
         if not self._members.all:
             await self._look_first(loop, deadline - now)
         elif self._looking is None or self._looking.done():
-            self._looking = loop.create_task(self._look_again())
+            self._looking = loop.create_task(self._look_again(), context=Context())  # of no request
         self._look_at = now + self._limits.check_interval
 
     async def _look_first(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
@@ -196,7 +197,7 @@ class Upstream:
         if self._closed:
             raise ConnectFailed(f"{self._origin.netloc}: the pool is closed")
         if self._looking is None or self._looking.done():
-            self._looking = loop.create_task(self._resolve(math.inf))
+            self._looking = loop.create_task(self._resolve(math.inf), context=Context())
         looking = self._looking
         await asyncio.wait({looking}, timeout=seconds)
         if not looking.done():

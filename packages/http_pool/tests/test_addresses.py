@@ -1,6 +1,7 @@
 """A name with several addresses: which one gets a request, and what happens to one that fails."""
 
 import asyncio
+from contextvars import ContextVar
 from ipaddress import ip_network
 
 import pytest
@@ -11,6 +12,7 @@ from .hostile import OK, Hostile, Peer, ask, eventually, forever, get, get_until
 
 pytestmark = pytest.mark.slow
 
+REQUEST = ContextVar("request", default="none")
 NAMES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 UNAVAILABLE = OK.replace(b"200 OK", b"503 No")
 
@@ -86,6 +88,26 @@ async def test_a_refusing_address_costs_no_request_not_even_a_post(client, three
     for _ in range(20):
         assert (await ask(upstream, "POST", body=b"x")).status == 200
     assert (changes, upstream.addresses) == ([(NAMES[0], "refused")], (3, 2))
+
+
+async def test_a_check_belongs_to_no_request(client, three):
+    """What `changed` logs must not carry the ID of the request that it happened beside."""
+
+    async def script(peer: Peer) -> None:
+        while b"/live" not in (await peer.request()).line:
+            await peer.send(OK)
+        peer.reset()
+
+    servers, seen = await three(script), []
+    upstream = client(
+        servers[0], check=b"/live", check_interval=0.02, changed=lambda *change: seen.append((change, REQUEST.get()))
+    )
+    REQUEST.set("a request")
+    async with asyncio.timeout(10):
+        while not seen:
+            await get(upstream)
+            await asyncio.sleep(0.01)
+    assert seen == [((NAMES[0], "check"), "none")]
 
 
 async def test_three_failures_in_sequence_eject_and_a_check_brings_it_back(client, three, monkeypatch):

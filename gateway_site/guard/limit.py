@@ -59,11 +59,9 @@ class LocalStore:
 
     def take_now(self, client: str) -> State:
         now, known = self._clock(), self._full_at
-        full_at = known.get(client, 0)
-        if full_at <= now:
-            if full_at == 0:
-                self._make_room(now)
-            full_at = now
+        if client not in known:
+            self._make_room(now)
+        full_at = max(known.get(client, now), now)
         after = full_at + self._interval
         early = after - now - self._tolerance
         if early > 0:

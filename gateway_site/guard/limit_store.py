@@ -100,7 +100,8 @@ class RedisStore:
     def __init__(self, stores: RedisStores, rate: Rate, name: str) -> None:
         self._prefix = PREFIX if name == "default" else f"{PREFIX}{name}:"
         self._stores, self._local = stores, LocalStore(rate)
-        self._interval, self._tolerance = str(rate.interval * 1e6), str(rate.interval * 1e6 * rate.burst)
+        microseconds = rate.interval * 1e6
+        self._interval, self._tolerance = str(microseconds), str(microseconds * rate.burst)
 
     async def take(self, client: str) -> State:
         """As LocalStore.take, for all replicas together."""

@@ -132,6 +132,7 @@ async def test_a_cached_token_still_expires(own_issuer: Issuer) -> None:
 
 
 async def test_a_verified_token_is_not_verified_again(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens._forget()  # as after a change of the keys or scopes
     credential = token()
     assert isinstance(await check(tokens, credential), Principal)
     monkeypatch.setattr(tokens.keys, "find", None)
@@ -141,6 +142,7 @@ async def test_a_verified_token_is_not_verified_again(tokens: Tokens, monkeypatc
 
 async def test_the_cache_of_tokens_is_bounded(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway_site.guard.tokens.MAX_CACHED_BYTES", 5000)
+    tokens._forget()
     for number in range(40):
         assert isinstance(await check(tokens, token(sub=f"user-{number}")), Principal)
     assert sum(map(len, tokens._cache)) == tokens._cached_bytes <= 5000

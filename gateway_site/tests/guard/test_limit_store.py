@@ -62,7 +62,7 @@ async def test_three_replicas_share_one_limit(replica: Callable[[Rate], RedisSto
     replicas = [replica(Rate(36, 3600, 10)) for _ in range(3)]
     taken = await asyncio.gather(*(each.take("a") for _ in range(10) for each in replicas))
     assert [early for _, early in taken].count(0) == 10
-    assert {round(early / SECOND) for _, early in taken if early} == {100}
+    assert all(99.95 < early / SECOND <= 100 for _, early in taken if early)
     assert (await replicas[0].take("b"))[1] == 0
 
 
@@ -93,7 +93,7 @@ def test_without_redis_limits_are_local(start: Start, own_store: Store, upstream
         assert [answer.status_code for answer in answers] == [200] * 20 + [429] * 5
         wait_until(gateway, "rate_limit_store_up", 0)  # sampled twice a second
         assert metric(gateway, "rate_limit_fallbacks_total") == before + 25
-        assert waited_for(gateway, lambda line: "RATE_LIMIT_STORE lost" in line["message"])
+        assert waited_for(gateway, lambda line: line["message"] == "RATE_LIMIT_STORE lost, limits are local")
         own_store.start()
         wait_until(gateway, "rate_limit_store_up", 1)
         assert requests.get(f"{gateway.url}/api/users", timeout=10).status_code == 200
@@ -128,6 +128,7 @@ async def test_a_slow_redis_costs_one_time_out_in_all(monkeypatch: pytest.Monkey
         assert (await known.take("a"))[1] == 0
         assert not stores.is_up, "limits are local now"
         assert (await known.take("a"))[1] == 0
+        assert [(await known.take(client))[1] > 0 for client in "ab"] == [True, False]
         assert time.monotonic() - began < 2
         await stores.close()
         await asyncio.wait_for(served.acquire(), 5)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from packages.redis_pipe import Reason
 from users_site.identifiers import canonical
 from users_site.operations.bulk import Bulk
 from users_site.operations.documents import email_of
@@ -11,7 +10,7 @@ from users_site.operations.walk import record
 from users_site.repository import scripts
 from users_site.repository.change import ATTEMPTS, version
 from users_site.repository.claims import FAR, holder_of
-from users_site.repository.errors import StoreUnavailable
+from users_site.repository.errors import Busy
 
 
 def replace(bulk: Bulk, entries: list[Entry]) -> None:
@@ -28,7 +27,7 @@ def replace(bulk: Bulk, entries: list[Entry]) -> None:
         entries = [entry for entry, outcome in outcomes if outcome == b"changed"]
         if not entries:
             return
-    raise StoreUnavailable(Reason.BUSY)
+    raise Busy
 
 
 def _commands(bulk: Bulk, entries: list[Entry]) -> list[tuple[str, bytes]]:
@@ -69,7 +68,7 @@ def _replace_in_steps(bulk: Bulk, entry: Entry) -> None:
         [loaded] = load(bulk, [entry])
         if not loaded.conflicts:
             return
-    raise StoreUnavailable(Reason.BUSY)
+    raise Busy
 
 
 def remove(bulk: Bulk, users: Sequence[tuple[str, bytes]]) -> int:

@@ -10,7 +10,7 @@ Step 2 decides, once. A replay finishes what was left open.
 from contextlib import suppress
 from typing import Any
 
-from packages.redis_pipe import Reason, Word
+from packages.redis_pipe import Word
 from users_site import identifiers
 from users_site.models import User, timestamp
 from users_site.repository import scripts
@@ -27,11 +27,11 @@ from users_site.repository.entries import (
     seconds_left,
 )
 from users_site.repository.errors import (
+    Busy,
     EmailTaken,
     IdempotencyKeyReused,
     RepositoryError,
     RequestInProgress,
-    StoreUnavailable,
     undecided,
 )
 from users_site.repository.keys import Partition
@@ -92,7 +92,7 @@ class Creation:
                 held = found[0]
             else:
                 return b"taken", []
-        raise StoreUnavailable(Reason.BUSY)
+        raise Busy
 
     async def _create_across(
         self, user: User, fingerprint: bytes, key_partition: Partition, entry: str

@@ -12,7 +12,6 @@ suspect is checked after the intent has expired.
 
 from contextlib import suppress
 
-from packages.redis_pipe import Reason
 from users_contract.identity import identity
 from users_site.identifiers import canonical
 from users_site.repository import scripts
@@ -29,7 +28,7 @@ from users_site.repository.claims import (
     now_ms,
     suspect,
 )
-from users_site.repository.errors import EmailTaken, RepositoryError, StoreUnavailable, UserNotFound, undecided
+from users_site.repository.errors import Busy, EmailTaken, RepositoryError, UserNotFound, undecided
 from users_site.repository.keys import Partition
 from users_site.repository.store import Store, all_of
 
@@ -66,7 +65,7 @@ class CrossPartition:
             if await self._commit(partition, change, token):
                 return change.new_document
             await back_off(attempt)
-        raise StoreUnavailable(Reason.BUSY)
+        raise Busy
 
     async def find(self, claim: bytes, claim_key: str) -> bytes | None:
         """The document of the user that the claim of another partition names, if the email is theirs."""
@@ -86,7 +85,7 @@ class CrossPartition:
             if verdict is not Verdict.OPEN:
                 return verdict is Verdict.STALE
             await back_off(attempt)
-        raise StoreUnavailable(Reason.BUSY)
+        raise Busy
 
     async def _begin(self, partition: Partition, user_id: str, token: str) -> bytes:
         abandoned = b""
@@ -104,7 +103,7 @@ class CrossPartition:
                 abandoned = found[0]
             else:
                 await back_off(attempt)
-        raise StoreUnavailable(Reason.BUSY)
+        raise Busy
 
     async def _abort(self, partition: Partition, user_id: str, token: str) -> None:
         with suppress(RepositoryError):  # left behind, an intent only delays the user's next change of email
@@ -128,7 +127,7 @@ class CrossPartition:
             stale = found[0]
             if not await self.is_free(stale, key):
                 raise EmailTaken
-        raise StoreUnavailable(Reason.BUSY)
+        raise Busy
 
     async def _commit(self, partition: Partition, change: Change, token: str) -> bool:
         """Whether the change was made; if the user has changed meanwhile, it was not. Raises UserNotFound."""

@@ -7,6 +7,7 @@ RepositoryError
 ├── IdempotencyKeyReused      the key was used for another request             422
 ├── RecordBroken              the stored bytes are not a user                  500
 ├── StoreUnavailable          Redis cannot serve now: `reason`, `uncertain`    503
+│   ├── Busy                  other clients were first each time
 │   └── WrongLayout           the store was made with other partitions
 ├── RequestInProgress         the Idempotency-Key's first request is running   409
 ├── NotDurable                written, but not as durable as asked for         503
@@ -55,6 +56,13 @@ class StoreUnavailable(RepositoryError):
         super().__init__(str(redis_pipe.Unavailable(reason, uncertain=uncertain)))
         self.reason = reason
         self.uncertain = uncertain
+
+
+class Busy(StoreUnavailable):
+    """Other clients were first each time."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.BUSY)
 
 
 class WrongLayout(StoreUnavailable):

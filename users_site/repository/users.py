@@ -14,7 +14,7 @@ from users_site.repository.claims import suspect
 from users_site.repository.creation import Creation
 from users_site.repository.cross_partition import PATIENCE_MS, CrossPartition
 from users_site.repository.entries import Idempotency
-from users_site.repository.errors import EmailTaken, RecordBroken, RepositoryError, StoreUnavailable, UserNotFound
+from users_site.repository.errors import Busy, EmailTaken, RecordBroken, RepositoryError, StoreUnavailable, UserNotFound
 from users_site.repository.keys import Partition
 from users_site.repository.replicas import ReplicaCheck
 from users_site.repository.shared import SharedReads
@@ -127,7 +127,7 @@ class UserRepository:
             if await self._replace(made):
                 return made.new_document
             await back_off(attempt)
-        raise StoreUnavailable(Reason.BUSY)
+        raise Busy
 
     async def delete(self, user_id: str, matches: Matches | None = None) -> None:
         """Deletes a user with index entry and email claim, a broken record too. Raises UserNotFound, VersionMismatch."""
@@ -149,7 +149,7 @@ class UserRepository:
             if outcome == b"gone":
                 raise UserNotFound
             await back_off(attempt)
-        raise StoreUnavailable(Reason.BUSY)
+        raise Busy
 
     async def probe(self) -> None:
         """Returns if Redis serves users, and can make writes durable if required. Of several partitions one is enough: not
@@ -206,4 +206,4 @@ class UserRepository:
             stale = outcome[1]
             if not await self.cross_partition.is_free(stale, claim):
                 raise EmailTaken
-        raise StoreUnavailable(Reason.BUSY)
+        raise Busy

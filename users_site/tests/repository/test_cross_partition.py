@@ -64,6 +64,25 @@ async def test_a_cross_partition_user_changes_other_fields(process: Process) -> 
     assert (found.name, found.role, found.email) == ("Grace", "admin", email.upper())
 
 
+async def test_change_that_commits_before_it_is_aborted_holds(process: Process) -> None:
+    slow, quick = process(), process(patience_ms=-1)
+    user, email = await user_in(slow, 3), email_in(slow, 4)
+    is_judged = asyncio.Event()
+    slow.store.pipe.stall = "update", is_judged.wait  # type: ignore[attr-defined]
+    changing = asyncio.create_task(slow.update(user.id, to(email=email), email=email))
+    while slow.store.pipe.stall is not None:  # type: ignore[attr-defined]
+        await asyncio.sleep(0.001)
+
+    async def commit() -> None:
+        is_judged.set()
+        await changing
+
+    quick.store.pipe.stall = "abort", commit  # type: ignore[attr-defined]
+    with pytest.raises(EmailTaken):
+        await quick.create("Eve", email, "user")
+    assert await quick.find(email) == changing.result()
+
+
 async def test_writer_whose_change_was_aborted_does_not_commit(process: Process) -> None:
     """A stalled writer commits after another one took the email: the intent decides, no clock."""
     slow, quick = process(), process(patience_ms=-1)

@@ -110,7 +110,7 @@ async def test_a_client_that_half_closed_gets_the_answers_to_all_its_requests() 
         client.send((GET + b"\r\n") * 3)
         client.writer.write_eof()
         assert (await client.rest()).count(b" 204 ") == 3
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(4):
             await server.until(lambda: not server.state.connections)
 
 

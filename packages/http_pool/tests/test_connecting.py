@@ -1,6 +1,7 @@
 """Connecting: addresses, names, time-outs, trust."""
 
 import asyncio
+import gc
 import socket
 import ssl
 from collections.abc import Callable
@@ -35,6 +36,25 @@ async def test_name_without_an_address_is_connect_failed(client, resolver):
     resolver()
     with pytest.raises(ConnectFailed, match="no address"):
         await get(client("http://users:1"))
+
+
+async def test_a_look_up_that_fails_after_its_request_has_left_is_no_error(client, monkeypatch):
+    unseen: list[dict] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: unseen.append(context))
+
+    async def fails_late(*_: object, **__: object) -> None:
+        await asyncio.sleep(0.1)
+        raise OSError("no answer")
+
+    monkeypatch.setattr(loop, "getaddrinfo", fails_late)
+    upstream = client("http://users:1")
+    for _ in range(2):  # the second look-up replaces the first
+        with pytest.raises(ConnectTimeout):
+            await get(upstream, timeout=0.01)
+        await asyncio.sleep(0.2)
+    gc.collect()
+    assert unseen == []
 
 
 @pytest.fixture

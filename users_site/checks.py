@@ -75,29 +75,34 @@ def _server_faults() -> Iterator[Fault]:
     address = repository.address_of(settings)
     try:
         with closing(Bulk(is_checked=False)) as bulk:
-            info = bulk.info()
+            infos = bulk.infos()
     except RepositoryError as error:
         yield 20, f"{address} was not checked: {error}", "run this where the service runs; the rest was checked"
         return
-    if (policy := info.get("maxmemory_policy", "unknown")) != "noeviction":
+    if policies := _others("noeviction", "maxmemory_policy", infos):
         yield (
             21,
-            f"Redis deletes users when memory is full: its maxmemory-policy is {policy}",
+            f"Redis deletes users when memory is full: its maxmemory-policy is {policies}",
             "set maxmemory-policy noeviction: writes are refused with 503 instead",
         )
-    if not info.get("aof_enabled"):
+    if not all(info.get("aof_enabled") for info in infos):
         yield 22, "Redis keeps no append-only file: a restart loses users", "set appendonly yes, on a volume"
-    if not info.get("maxmemory"):
+    if not all(info.get("maxmemory") for info in infos):
         yield (
             23,
             "Redis has no maxmemory: it grows until the kernel kills it, in place of refusing writes",
             "set maxmemory to three quarters of the container's limit: the rest is for forks and buffers",
         )
-    if (role := info.get("role", "unknown")) != "master":
-        yield 24, f"Redis is a {role}: it takes no writes", "point REDIS_URL at the primary, or at the sentinels"
-    if info.get("cluster_enabled") and not address.is_cluster:
+    if roles := _others("master", "role", infos):
+        yield 24, f"Redis is a {roles}: it takes no writes", "point REDIS_URL at the primary, or at the sentinels"
+    if infos[0].get("cluster_enabled") and not address.is_cluster:
         yield (
             25,
             "Redis is a node of a cluster, which may give the users' slot to another node",
             "use redis+cluster:// with some of its nodes",
         )
+
+
+def _others(wanted: str, name: str, infos: list[dict[str, Any]]) -> str:
+    """The values that any server has in place of the wanted one."""
+    return ", ".join(sorted({str(info.get(name, "unknown")) for info in infos} - {wanted}))

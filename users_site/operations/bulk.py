@@ -168,11 +168,10 @@ class Bulk:
     def clients(self) -> list[Redis]:
         return self._clients.every()
 
-    def info(self) -> dict[str, Any]:
-        """A server's INFO: CONFIG is forbidden to most users and by most providers."""
+    def infos(self) -> list[dict[str, Any]]:
+        """Each server's INFO: CONFIG is forbidden to most users and by most providers."""
         with self.errors("info"):
-            found: dict[str, Any] = self.clients()[0].info()
-            return found
+            return [client.info() for client in self.clients()]
 
     def scan(self, kind: str = "") -> Iterator[list[bytes]]:
         """The keys of the layout, of one kind if given, in batches, some of them empty: one that exists all the time appears at

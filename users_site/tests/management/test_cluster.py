@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 from packages.redis_pipe import slot_of
 from tools.processes.cluster import PRIMARIES, SLOT, Nodes, cluster, node_id, ranges, until, url_of
 from tools.processes.store import Store
+from users_site.checks import store_in_production
 from users_site.repository.keys import Layout
 from users_site.tests.management.conftest import Argv, Run
 from users_site.tests.repository.people import PARTITION
@@ -127,6 +128,22 @@ def test_commands_reach_16_partitions_on_all_primaries(
     run("seed_users", count=0, clear=True, yes=True, production=True)
     run("import_users", str(tmp_path / "one"))
     assert "everything agrees" in run("verify_users")
+
+
+def test_check_looks_at_every_primary(nodes: Nodes, settings: Any) -> None:
+    settings.PARTITIONS = 16
+
+    def found() -> set[str]:
+        return {str(each.id) for each in store_in_production()}
+
+    before = found()
+    for node in nodes.all:
+        if node is not nodes.replica:
+            node.command("CONFIG", "SET", "appendonly", "no")
+            try:
+                assert found() - before == {"users.W022"}
+            finally:
+                node.command("CONFIG", "SET", "appendonly", "yes")
 
 
 def test_uncovered_slots_are_one_line(argv: Argv, nodes: Nodes, settings: Any) -> None:

@@ -71,6 +71,7 @@ async def test_the_password_may_be_a_setting_of_its_own(own_store: Store, in_url
     stores = RedisStores(f"redis://:{in_url}@127.0.0.1:{own_store.port}/0", setting)
     await stores.make(Rate(1, 3600, 2), "default").take("a")
     assert stores.is_up
+    assert "api-gateway" in {client["name"] for client in own_store.client().client_list()}
     await stores.close()
 
 
@@ -84,7 +85,8 @@ async def test_a_primary_behind_sentinel_is_found(own_store: Store) -> None:
 
 def test_without_redis_limits_are_local(start: Start, own_store: Store, upstream: Recording) -> None:
     before = REGISTRY.get_sample_value("rate_limit_fallbacks_total") or 0.0
-    with start(RATE_LIMIT="36/h;burst=20", RATE_LIMIT_STORE=own_store.url) as gateway:
+    shared = {"RATE_LIMIT_STORE": f"redis://127.0.0.1:{own_store.port}", "RATE_LIMIT_STORE_PASSWORD": PASSWORD}
+    with start(RATE_LIMIT="36/h;burst=20", **shared) as gateway:
         assert requests.get(f"{gateway.url}/api/users", timeout=10).status_code == 200
         own_store.kill()
         with requests.Session() as session:

@@ -48,12 +48,12 @@ async def test_an_unknown_host_is_unreachable(connect):
 async def test_while_redis_is_silent_only_the_first_command_waits(connect, hostile):
     store = await hostile(always(b""), setup_reply=b"")
     connection = connect(store, connect_timeout=0.3)
-    async with asyncio.timeout(3):  # they would wait 6 s
+    async with asyncio.timeout(5):  # they would wait 6 s
         await reason_of(connection.ping())
         for _ in range(20):
             assert await reason_of(connection.ping()) is Reason.TIMEOUT
             await asyncio.sleep(0.005)
-    assert store.opened <= 2
+    assert store.opened <= 4
 
 
 async def test_a_server_that_hangs_up_makes_no_storm(connect, hostile):

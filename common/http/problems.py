@@ -50,8 +50,6 @@ def from_exception(error: Exception, site: Site) -> Problem:
         case drf.ValidationError():
             errors = field_errors(error.get_full_details())
             return Problem("validation-error", "Some fields are not valid.", errors=errors)
-        case drf.UnsupportedMediaType():
-            return Problem("unsupported-media-type", str(error.detail))
         case SuspiciousOperation():
             return Problem("malformed-request")
     logger.error("unhandled exception", exc_info=error)

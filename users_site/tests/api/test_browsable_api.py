@@ -72,6 +72,7 @@ def test_forms_of_its_own_pages_create_change_and_delete(dev: Users) -> None:
 def test_problem_is_a_page_with_its_status(dev: Users) -> None:
     assert "validation-error" in page(browse(dev, "GET", "?limit=0"), 400)
     assert "method-not-allowed" in page(browse(dev, "PUT"), 405)
+    assert "unsupported-media-type" in page(browse(dev, "POST", data=b"x", headers={"Content-Type": "text/plain"}), 415)
     body = {"name": "Eve", "email": dev.created()["email"]}
     assert "email-taken" in page(browse(dev, "POST", json=body), 409)
     assert "not-found" in page(requests.get(f"{dev.url}/nowhere", headers=BROWSER, timeout=10), 404)

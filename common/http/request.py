@@ -72,7 +72,10 @@ class Request:
             return False
         asked = HttpRequest()
         asked.META["HTTP_ACCEPT"] = accept.decode("latin-1")
-        return asked.get_preferred_type(["application/json", "text/html"]) == "text/html"
+        try:
+            return asked.get_preferred_type(["application/json", "text/html"]) == "text/html"
+        except (TypeError, ValueError):  # of malformed parameters (RFC 2231)
+            return False
 
     @cached_property
     def origin(self) -> Origin:

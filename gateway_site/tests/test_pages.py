@@ -20,6 +20,12 @@ def test_the_index_is_a_page_for_browsers(gateway_service: Service) -> None:
     assert "http://" not in answer.text.replace("http://www.w3.org", "")
 
 
+@pytest.mark.parametrize("accept", ["text/html;q*=x'*'", "text/html;q*0=1;q*=utf-8''1"])
+def test_a_malformed_accept_gets_json(gateway_service: Service, accept: str) -> None:
+    answer = requests.get(gateway_service.url, headers={"Accept": accept}, timeout=SECONDS)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+
+
 def test_every_kind_of_problem_is_explained_where_its_type_points(gateway_service: Service) -> None:
     page = requests.get(f"{gateway_service.url}/problems", headers=HTML, timeout=SECONDS).text
     assert set(re.findall(r'id="([a-z-]+)"', page)) >= KINDS.keys()

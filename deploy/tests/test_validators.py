@@ -46,8 +46,8 @@ UNSCORED_IN_DEV = {
 }
 
 CUSTOM = (
-    "Application", "BackendTrafficPolicy", "ExternalSecret", "HTTPRoute", "NetworkChaos", "Policy", "ScaledObject",
-    "ServiceMonitor",
+    "Application", "BackendTrafficPolicy", "ClientTrafficPolicy", "ExternalSecret", "HTTPRoute", "NetworkChaos", "Policy",
+    "ScaledObject", "ServiceMonitor",
 )  # fmt: skip
 """One of each operator."""
 

@@ -179,11 +179,11 @@ roll_back() {
   [ -z "$failed" ]
 }
 
-# Deletes old versions of the settings that no revision uses: a rollback needs the others.
+# Deletes old versions of the settings that no revision and no job uses: a rollback, or a job's next container, needs the others.
 prune() {
   local name base kinds=configmaps
   [ "$environment" != dev ] || kinds+=,secrets # the other environments generate none
-  kube get deployments,statefulsets,replicasets,controllerrevisions,cronjobs -o json >"$work/used" || return 1
+  kube get deployments,statefulsets,replicasets,controllerrevisions,cronjobs,jobs -o json >"$work/used" || return 1
   kube get "$kinds" -o name >"$work/there" || return 1
   while read -r name; do
     base=${name%-*}

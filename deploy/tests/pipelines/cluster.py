@@ -16,7 +16,12 @@ Object = dict[str, Any]
 ADMINISTRATOR = "system:masters"
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 REVISION = "deployment.kubernetes.io/revision"
-TO_KNOW = {("apps/v1", "ReplicaSet"), ("apps/v1", "ControllerRevision"), ("autoscaling/v2", "HorizontalPodAutoscaler")}
+TO_KNOW = {
+    ("apps/v1", "ReplicaSet"),
+    ("apps/v1", "ControllerRevision"),
+    ("autoscaling/v2", "HorizontalPodAutoscaler"),
+    ("batch/v1", "Job"),
+}
 """Kinds that scripts request, whether or not a rendering has them."""
 
 SHORT = {

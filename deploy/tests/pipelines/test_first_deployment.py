@@ -182,7 +182,7 @@ def test_the_pipeline_deploys_with_the_rights_it_was_given(account: Account):
     assert deployments == {"api-gateway": 2, "user-service": 2}, "the minimum of the autoscalers"
 
 
-def test_a_later_deploy_leaves_the_autoscalers_number_and_deletes_settings_that_no_revision_uses(account: Account):
+def test_a_later_deploy_leaves_the_autoscalers_number_and_deletes_settings_that_nobody_uses(account: Account):
     deployment = ("apps", "deployments", NAMESPACE, "api-gateway")
     account.cluster.objects[deployment]["spec"]["replicas"] = 7
     (first,) = settings_of_the_gateway(account)
@@ -192,6 +192,13 @@ def test_a_later_deploy_leaves_the_autoscalers_number_and_deletes_settings_that_
     assert account.cluster.objects[deployment]["spec"]["replicas"] == 7
     assert first in settings_of_the_gateway(account), "a rollback needs it"
     del account.cluster.objects["apps", "replicasets", NAMESPACE, "api-gateway-1"]
+    job = ("batch", "jobs", NAMESPACE, "backup-1")
+    uses = {"template": {"spec": {"containers": [{"envFrom": [{"configMapRef": {"name": first}}]}]}}}
+    backup = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "backup-1"}, "spec": uses}
+    account.cluster.write(job, backup, is_dry=False)
+    succeeded(account.deploy("a"))
+    assert first in settings_of_the_gateway(account), "the next container of a running job reads it"
+    del account.cluster.objects[job]
     succeeded(account.deploy("a"))
     (second,) = settings_of_the_gateway(account)
     assert second != first

@@ -50,8 +50,7 @@ class Position:
 @dataclass(frozen=True, slots=True)
 class Page:
     """Documents joined by commas, newest first; `count` of all users, None if not requested; the starts of the neighbouring
-    pages,
-    if they exist."""
+    pages, if they exist."""
 
     count: int | None
     documents: bytes
@@ -96,7 +95,7 @@ def _page(total: int | None, documents: bytes, side: Side, ahead: Position | Non
 
 def _share(partitions: Sequence[Partition], limit: int) -> int:
     """How many ids each partition is asked for first: a few more than its part, as they are not spread evenly."""
-    return limit if len(partitions) == 1 else min(limit, -(-limit // len(partitions)) + 2)
+    return min(limit, -(-limit // len(partitions)) + 2)
 
 
 async def _merged(store: Store, found: list[list[bytes]], side: Side, limit: int, share: int) -> list[Place]:

@@ -11,7 +11,8 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import Http404
 from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 
-from common.http.problem import KINDS, Problem
+from common.http import problem
+from common.http.problem import KINDS, Kind, Problem
 from common.http.problems import from_exception, response
 from common.server.refusal import Refusal
 from tests.application import SECRET, application
@@ -80,6 +81,22 @@ async def test_an_unexpected_exception_is_500_without_details() -> None:
     assert answer is not None
     for told in (SECRET, "redis", "RuntimeError", "Traceback", "users:0", "application.py", str(Path.cwd())):
         assert told.encode() not in answer.body
+
+
+def test_a_site_has_codes_of_its_own_in_the_order_of_their_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [""] * 4
+    kinds = {"late": Kind(503, *texts), "request-in-progress": Kind(409, *texts)}
+    monkeypatch.setattr(problem, "KINDS", kinds)
+    problem.register({"middle": Kind(412, *texts)})
+    assert list(kinds) == ["request-in-progress", "middle", "late"]
+    retry = [(b"retry-after", b"1")]
+    assert [Problem(code).headers for code in kinds] == [retry, [], retry]
+    assert Problem("late", "why").args == ("late", "why")
+
+
+def test_a_malformed_request_lists_its_errors_even_if_there_are_none() -> None:
+    assert problem.document(Problem("malformed-request"), "/", "an-id")["errors"] == []
+    assert "errors" not in problem.document(Problem("not-found"), "/", "an-id")
 
 
 async def test_a_problem_of_a_site_is_complete() -> None:

@@ -91,13 +91,13 @@ async def test_conflict_comes_again_too(users: UserRepository) -> None:
         await users.create("Eve", holder.email, "user", request(content=b"another"))
 
 
-@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize(("number", "state"), [(2, b"*"), (3, b"\xff")])
 async def test_entry_of_a_later_version_is_neither_a_conflict_nor_a_new_user(
-    users: UserRepository, number: int
+    users: UserRepository, number: int, state: bytes
 ) -> None:
     """In the partition of the email, and in another one."""
     entry = users.store.layout.of_key(f"key-{number}", "")
-    later = request().fingerprint + b"*what comes later"
+    later = request().fingerprint + state + b"what comes later"
     await users.store.execute(entry, "set", b"SET", entry.idempotency(f"key-{number}"), later)
     with pytest.raises(RequestInProgress) as raised:
         await users.create("Ada", email_in(users, 0), "user", request(f"key-{number}"))

@@ -43,3 +43,5 @@ def test_a_store_of_another_layout_is_refused_unless_its_writes_are_held() -> No
     layout.require([None, b"16", b"held 64"])
     with pytest.raises(WrongLayout, match=r"^PARTITIONS is 16, but the store was made with 64: set PARTITIONS=64$"):
         layout.require([b"16", b"64", b"1", None])
+    with pytest.raises(WrongLayout, match="made with \N{REPLACEMENT CHARACTER}:"):
+        layout.require([b"\xff"])

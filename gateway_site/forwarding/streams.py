@@ -23,6 +23,10 @@ class Streams:
         self._most, self._open = most, 0
         self._gauge = STREAMS.labels(upstream)
 
+    @property
+    def are_open(self) -> bool:
+        return self._open > 0
+
     def admit(self) -> None:
         """Raises Problem (503)."""
         if self._open >= self._most:

@@ -94,6 +94,21 @@ def test_pieces_arrive_as_they_are_sent_beyond_the_time_of_the_route(
     assert metric(gateway, OPEN) == 0
 
 
+def test_it_goes_on_when_a_new_table_has_another_upstream(
+    start: Callable[..., Service], talk: Talk, recorded: Recording
+) -> None:
+    gateway = start(TABLE.format(upstream=recorded.url), UPSTREAM_TIMEOUT_MS=str(TIMEOUT_MS))
+    with opened(gateway) as answer:
+        gateway.log.with_name("routes.toml").write_text(TABLE.format(upstream="http://127.0.0.1:1"))
+        assert waited_for(gateway, lambda line: line["message"] == "routes changed")
+        for _ in range(3):
+            talk.say(chunk("data: 1\n\n"))
+            time.sleep(TIMEOUT_MS / 1000)  # the longest that a request may take
+        talk.say(b"0\r\n\r\n")
+        assert answer.read() == b"data: 1\n\n" * 3
+    assert talk.request.closed.wait(SECONDS)
+
+
 def test_silence_for_the_idle_time_ends_it(gateway: Service, talk: Talk) -> None:
     with opened(gateway) as answer:
         talk.say(chunk("data: 1\n\n"))

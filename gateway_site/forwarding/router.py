@@ -59,6 +59,5 @@ class Router:
 async def _close_after(seconds: float, leaving: Service) -> None:
     """Closes it after its requests in flight and its streams have ended."""
     await asyncio.sleep(seconds)
-    while leaving.streams.are_open:
-        await asyncio.sleep(1)
+    await leaving.streams.ended.wait()
     await leaving.close()

@@ -17,15 +17,13 @@ RETRY_AFTER = (b"retry-after", b"5")
 
 
 class Streams:
-    """`most`: open at a time, from the request to the last byte; the upstream's pool grows by it."""
+    """`most`: open at a time, from the request to the last byte; the upstream's pool grows by it. `ended`: none is open."""
 
     def __init__(self, upstream: str, most: int) -> None:
         self._most, self._open = most, 0
         self._gauge = STREAMS.labels(upstream)
-
-    @property
-    def are_open(self) -> bool:
-        return self._open > 0
+        self.ended = asyncio.Event()
+        self.ended.set()
 
     def admit(self) -> None:
         """Raises Problem (503)."""
@@ -33,11 +31,14 @@ class Streams:
             detail = "Too many streams are open."
             raise Problem("upstream-unavailable", detail, headers=[RETRY_AFTER], reason="streams")
         self._open += 1
+        self.ended.clear()
         self._gauge.inc()
 
     def release(self) -> None:
         """Once for each that was admitted."""
         self._open -= 1
+        if not self._open:
+            self.ended.set()
         self._gauge.dec()
 
 

@@ -94,7 +94,7 @@ def test_pieces_arrive_as_they_are_sent_beyond_the_time_of_the_route(
     assert metric(gateway, OPEN) == 0
 
 
-def test_it_goes_on_when_a_new_table_has_another_upstream(
+def test_it_continues_when_a_new_table_has_another_upstream(
     start: Callable[..., Service], talk: Talk, recorded: Recording
 ) -> None:
     gateway = start(TABLE.format(upstream=recorded.url), UPSTREAM_TIMEOUT_MS=str(TIMEOUT_MS))

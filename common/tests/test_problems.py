@@ -118,13 +118,15 @@ async def test_a_problem_of_a_site_is_complete() -> None:
     ids=str,
 )
 def test_each_exception_has_its_problem_and_its_reason_in_the_log(
-    error: Exception, code: str, status: int, detail: str, reason: str
+    error: Exception, code: str, status: int, detail: str, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked = request("/x")
     answer = response(asked, from_exception(error, asked.site))
     assert (answer.status_code, asked.code, asked.reason) == (status, code, reason)
     assert orjson.loads(answer.content)["detail"] == detail
     assert ((b"retry-after", b"1") in answer.raw_headers) == (status == 503)
+    logged = [(record.message, record.exc_info and record.exc_info[1]) for record in caplog.records]
+    assert logged == ([("unhandled exception", error)] if status == 500 else [])
 
 
 def test_the_faults_of_a_serializer_are_one_list() -> None:
@@ -135,12 +137,14 @@ def test_the_faults_of_a_serializer_are_one_list() -> None:
     }
     problem = from_exception(ValidationError(found), request().site)
     assert (problem.code, problem.detail) == ("validation-error", "Some fields are not valid.")
-    assert [tuple(fault.values()) for fault in problem.errors or []] == [
-        ("email", "invalid", "No address."),
-        ("email", "max_length", "Too long."),
-        ("first", "blank", "Blank."),
-        ("", "invalid", "No object."),
+    assert problem.errors == [
+        {"field": "email", "code": "invalid", "detail": "No address."},
+        {"field": "email", "code": "max_length", "detail": "Too long."},
+        {"field": "first", "code": "blank", "detail": "Blank."},
+        {"field": "", "code": "invalid", "detail": "No object."},
     ]
+    (fault,) = from_exception(ValidationError(["No list."]), request().site).errors or []
+    assert fault["field"] == ""
 
 
 @pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/health", 405)])
@@ -183,3 +187,5 @@ def test_the_page_of_a_problem_escapes_what_a_client_sent(settings: Any) -> None
     assert not re.search(r"<(script|b|i)>", text)
     assert text.count("&lt;script&gt;") == 2
     assert "&lt;b&gt;" in text
+    assert f"<p>{KINDS['validation-error'].cure}</p>" in text
+    assert re.findall(r"<dt>(\w+)</dt>", text) == ["type", "status", "instance", "code", "request_id"]

@@ -1,8 +1,10 @@
 """RATE_LIMIT_STORE: one limit for all replicas; local limits and a metric while it is unavailable."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -10,6 +12,7 @@ from typing import cast
 import orjson
 import pytest
 import requests
+from fakeredis import TcpFakeServer
 from prometheus_client import REGISTRY
 
 from common.http.request import Request
@@ -35,13 +38,33 @@ def own_store(tmp_path: Path) -> Iterator[Store]:
         yield running
 
 
+@contextmanager
+def fakeredis_url() -> Iterator[str]:
+    with TcpFakeServer(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"redis://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(params=["fakeredis", "real server"])
+def shared_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The script must count alike on both."""
+    if request.param == "real server":
+        yield request.getfixturevalue("own_store").url
+    else:
+        with fakeredis_url() as url:
+            yield url
+
+
 @pytest.fixture
-async def replica(own_store: Store) -> AsyncIterator[Callable[[Rate], RedisStore]]:
+async def replica(shared_url: str) -> AsyncIterator[Callable[[Rate], RedisStore]]:
     """Makes stores of one Redis, as replicas have them."""
     made: list[RedisStores] = []
 
     def make(rate: Rate) -> RedisStore:
-        made.append(RedisStores(own_store.url))
+        made.append(RedisStores(shared_url))
         return made[-1].make(rate, "default")
 
     yield make

@@ -200,3 +200,8 @@ def test_the_outcome_of_a_request_from_an_earlier_state_changes_nothing(
     succeed(breaker, 2)
     end_late()
     assert breaker.state is State.CLOSED
+    earlier = breaker.admit()
+    probe = half_open(breaker, clock)
+    breaker.succeeded(probe)
+    succeed(breaker, 2)
+    end_late()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from common.http.proxies import Origin
 from gateway_site.forwarding import headers
-from gateway_site.forwarding.headers import FROM_UPSTREAM, dropping, end_to_end, forwarded
+from gateway_site.forwarding.headers import FROM_UPSTREAM, dropping, end_to_end, forwarded, joined
 from gateway_site.routes.field_names import HOP_BY_HOP, IDENTITY, NOT_FORWARDED
 
 TOKENS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20).map(str.encode)
@@ -56,6 +56,11 @@ def test_the_user_service_gets_the_clients_origin() -> None:
         (b"x-forwarded-proto", b"https"),
         (b"x-forwarded-prefix", b"/shop/api"),
     ]
+
+
+def test_the_lines_of_a_list_are_one_value() -> None:
+    fields = [(b"vary", b"a, b"), (b"age", b"1"), (b"vary", b"c")]
+    assert (joined(fields, b"vary"), joined(fields, b"age"), joined(fields, b"etag")) == (b"a, b, c", b"1", b"")
 
 
 def test_long_chains_are_not_cached() -> None:

@@ -81,3 +81,12 @@ def test_a_file_takes_precedence_over_a_password(settings: Any, tmp_path: Path) 
     settings.REDIS_PASSWORD, settings.REDIS_PASSWORD_FILE = "old", str(tmp_path / "password")
     (tmp_path / "password").write_text("n\u00e9w\n", "utf-8")
     assert repository.current_password(django_settings) == "n\u00e9w"
+
+
+def test_what_must_be_durable() -> None:
+    assert [has_written(outcome) for outcome in (b"replaced", [b"created"], b"gone", [b"taken"])] == [
+        True,
+        True,
+        False,
+        False,
+    ]

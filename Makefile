@@ -44,8 +44,9 @@ test-fast: .venv/.requirements-dev ## the tests that start no process and do not
 	@$(FAST) -n 3 --dist loadfile --ds=gateway_site.settings gateway_site common packages/http_pool packages/preflight & gateway=$$!; \
 	$(FAST) --ds=users_site.settings users_site packages/redis_pipe tools/tests --ignore=users_site/tests/api --ignore=users_site/tests/management; failed=$$?; wait $$gateway && exit $$failed
 
-mutants: .venv/.requirements-mutants ## the mutants of the core that survive the tests: before a release; SECONDS=600: a part, the next run continues; ROOM=guard: one room
-	@$(PY) -m tools.mutants
+mutants: .venv/.requirements-mutants ## which mutants of the core survive the tests (an hour; before a release)
+	@$(call mutate,users,users_site/tests/repository packages/redis_pipe,users_site.repository*)
+	@$(call mutate,gateway,gateway_site/tests/forwarding gateway_site/tests/guard common/tests,gateway_site.* common.*)
 
 end-to-end: .venv/.requirements-dev ## the end-to-end tests on a running gateway: make end-to-end URL=http://localhost:3000
 	@deploy/bin/end_to_end.sh "$(URL)"
@@ -173,6 +174,7 @@ EACH_SITE = commands health logs metrics_labels overload problems request_id bod
 pytest = $(PY) $(if $(COVERAGE),-m coverage run) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml $(or $(TESTS_$(1)),$(1)_site)
 JOBS ?= 4
 FAST = $(PY) -m pytest -p tests.fast -m 'not slow and not verify'
+mutate = PYTEST_ADDOPTS="--ds=$(1)_site.settings $(2)" $(PY) -m mutmut run $(3); $(PY) -m mutmut results
 # -rs: names each skipped test with the missing program.
 verify = $(PY) -m pytest --ds=gateway_site.settings -m verify -rs --junit-xml=build/tests/verify-$(1).xml
 # Without AUTH a credential may be left out; the other settings are required, and no schema depends on them.

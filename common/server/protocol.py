@@ -202,7 +202,10 @@ class Protocol(asyncio.BufferedProtocol):
             self.deadline = math.inf
             self.resume_reading()
             self.transport.write_eof()
-            self.loop.call_later(limits.LINGER_SECONDS, self._linger, time.monotonic() + limits.STALLED_SECONDS)
+            # Without the protocol: its buffers must not outlive the connection.
+            self.loop.call_later(
+                limits.LINGER_SECONDS, _linger, self.loop, self.transport, time.monotonic() + limits.STALLED_SECONDS
+            )
         elif self.pipeline:
             self._serve(self.pipeline.popleft())
             self.resume_reading()
@@ -210,13 +213,6 @@ class Protocol(asyncio.BufferedProtocol):
             seconds = limits.HEAD_SECONDS if self.reader.in_head else self.idle_seconds
             self.deadline = time.monotonic() + seconds
             self.resume_reading()
-
-    def _linger(self, until: float) -> None:
-        """Aborts; until a time not while the client still reads the end of the answer."""
-        if self.transport.get_write_buffer_size() and time.monotonic() < until:
-            self.loop.call_later(limits.LINGER_SECONDS, self._linger, until)
-        else:
-            self.transport.abort()
 
     def _pause_reading(self) -> None:
         if not self.is_paused:
@@ -245,3 +241,11 @@ class Protocol(asyncio.BufferedProtocol):
     def _close_if_idle(self) -> None:
         if self.exchange is None:
             self.transport.close()
+
+
+def _linger(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, until: float) -> None:
+    """Aborts; until a time not while the client still reads the end of the answer."""
+    if transport.get_write_buffer_size() and time.monotonic() < until:
+        loop.call_later(limits.LINGER_SECONDS, _linger, loop, transport, until)
+    else:
+        transport.abort()

@@ -10,7 +10,7 @@ from common.http.problem import Problem
 from common.http.request import ClientGone, Request
 from common.observability.load import in_flight
 
-UNFINISHED_BYTES = 16 * 1024 * 1024
+UNFINISHED_BYTES = 32 * 1024 * 1024
 """Bytes of incomplete bodies held in memory for all clients together; a client that exceeds it is refused."""
 
 _unfinished = 0

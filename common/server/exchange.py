@@ -69,7 +69,7 @@ class Exchange:
             return {"type": "http.disconnect"}
         self.is_read = not self.more_body
         piece, self.body = bytes(self.body), bytearray()
-        if self.protocol.holds:
+        if self.is_read and self.protocol.holds:  # a piece of an incomplete body still counts
             self.protocol.count_held()
         return {"type": "http.request", "body": piece, "more_body": self.more_body}
 

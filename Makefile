@@ -41,7 +41,7 @@ test-site:
 	@$(call pytest,$(SITE))
 
 test-fast: .venv/.requirements-dev ## the tests that start no process and do not wait, in seconds: for the edit loop
-	@$(FAST) -n 3 --dist loadfile --ds=gateway_site.settings gateway_site common packages/http_pool packages/preflight & gateway=$$!; \
+	@$(FAST) -n 6 --dist loadfile --ds=gateway_site.settings gateway_site common packages/http_pool packages/preflight & gateway=$$!; \
 	$(FAST) --ds=users_site.settings users_site packages/redis_pipe tools/tests --ignore=users_site/tests/api --ignore=users_site/tests/management; failed=$$?; wait $$gateway && exit $$failed
 
 mutants: .venv/.requirements-mutants ## which mutants of the core survive the tests (an hour; before a release)

@@ -86,10 +86,9 @@ def _limit_store(url: str) -> str:
     from packages.redis_pipe import Address  # loaded for a shared store only
 
     try:
-        address = Address.from_url(url)
+        address = Address.from_url(url, "RATE_LIMIT_STORE")
     except ValueError as error:
-        text = str(error).replace("REDIS_URL", "RATE_LIMIT_STORE")
-        raise environment.SettingError(f"{text}, or local") from None
+        raise environment.SettingError(f"{error}, or local") from None
     if address.is_cluster:
         raise environment.SettingError("RATE_LIMIT_STORE is a cluster: use redis:// or redis+sentinel://")
     environment.hide(address.password or "")

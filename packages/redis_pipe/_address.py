@@ -42,23 +42,23 @@ class Address:
     options: dict[str, str] = field(default_factory=dict, repr=False)  # of TLS, and `sentinel_password`
 
     @classmethod
-    def from_url(cls, url: str) -> Self:
-        """Raises ValueError with the cure."""
+    def from_url(cls, url: str, name: str = "REDIS_URL") -> Self:
+        """Raises ValueError with the cure; its text calls the URL by `name`."""
         try:
             parts = urlsplit(url)
         except ValueError:  # its text may quote the password
-            raise ValueError(f"REDIS_URL is malformed: {FORMS}") from None
+            raise ValueError(f"{name} is malformed: {FORMS}") from None
         if parts.scheme not in {*PORTS, "unix"}:
-            raise ValueError(f"REDIS_URL has an unknown scheme: {FORMS}")
+            raise ValueError(f"{name} has an unknown scheme: {FORMS}")
         userinfo, _, hosts = parts.netloc.rpartition("@")
         username, _, secret = (unquote(part) for part in userinfo.partition(":"))
-        options = _options(parts)
-        nodes = _nodes(hosts, parts.scheme)
-        service, db = _service_and_db(parts, options.pop("db", ""))
+        options = _options(parts, name)
+        nodes = _nodes(hosts, parts.scheme, name)
+        service, db = _service_and_db(parts, options.pop("db", ""), name)
         return cls(
             scheme=parts.scheme,
             nodes=nodes,
-            path=_socket_path(parts, hosts),
+            path=_socket_path(parts, hosts, name),
             service=service,
             db=db,
             username=username or None,
@@ -95,7 +95,7 @@ class Address:
         return self.is_cluster or bool(self.service)
 
 
-def _options(parts: SplitResult) -> dict[str, str]:
+def _options(parts: SplitResult, name: str) -> dict[str, str]:
     known = {"db"}
     if parts.scheme.startswith("rediss"):
         known |= set(TLS_OPTIONS)
@@ -104,48 +104,48 @@ def _options(parts: SplitResult) -> dict[str, str]:
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if options.keys() - known or parts.fragment:
         raise ValueError(
-            f"REDIS_URL: {parts.scheme}:// takes only ?{', '.join(sorted(known))} (percent-encode ? # in a password)"
+            f"{name}: {parts.scheme}:// takes only ?{', '.join(sorted(known))} (percent-encode ? # in a password)"
         )
     return options
 
 
-def _nodes(hosts: str, scheme: str) -> tuple[Node, ...]:
-    return () if scheme == "unix" else tuple(_node(host, scheme) for host in hosts.split(","))
+def _nodes(hosts: str, scheme: str, name: str) -> tuple[Node, ...]:
+    return () if scheme == "unix" else tuple(_node(host, scheme, name) for host in hosts.split(","))
 
 
-def _node(text: str, scheme: str) -> Node:
+def _node(text: str, scheme: str, name: str) -> Node:
     try:
         parts = urlsplit(f"//{text}")
         port = parts.port
     except ValueError:
         raise ValueError(
-            "REDIS_URL has a malformed host or port: write host:6379 or [::1]:6379 (percent-encode / in a password)"
+            f"{name} has a malformed host or port: write host:6379 or [::1]:6379 (percent-encode / in a password)"
         ) from None
     if not parts.hostname or port == 0:
-        raise ValueError(f"REDIS_URL names no host: {FORMS}")
+        raise ValueError(f"{name} names no host: {FORMS}")
     return parts.hostname, port or PORTS[scheme]
 
 
-def _socket_path(parts: SplitResult, hosts: str) -> str:
+def _socket_path(parts: SplitResult, hosts: str, name: str) -> str:
     if parts.scheme != "unix":
         return ""
     if hosts or len(parts.path) < 2:
-        raise ValueError("REDIS_URL: a unix socket needs an absolute path, with three slashes: unix:///run/redis.sock")
+        raise ValueError(f"{name}: a unix socket needs an absolute path, with three slashes: unix:///run/redis.sock")
     return unquote(parts.path)
 
 
-def _service_and_db(parts: SplitResult, query_db: str) -> tuple[str, int]:
+def _service_and_db(parts: SplitResult, query_db: str, name: str) -> tuple[str, int]:
     segments = [] if parts.scheme == "unix" else unquote(parts.path).strip("/").split("/")
     service = ""
     if parts.scheme.endswith("+sentinel"):
         service = segments.pop(0)
         if not service:
             raise ValueError(
-                "REDIS_URL: name the primary, as in Sentinel's configuration: redis+sentinel://host:26379/mymaster/0"
+                f"{name}: name the primary, as in Sentinel's configuration: redis+sentinel://host:26379/mymaster/0"
             )
     db = "/".join(segments) or query_db or "0"
     if not (db.isascii() and db.isdigit()):
-        raise ValueError("REDIS_URL: the database is a number: redis://host:6379/0")
+        raise ValueError(f"{name}: the database is a number: redis://host:6379/0")
     if parts.scheme.endswith("+cluster") and int(db):
-        raise ValueError("REDIS_URL: a cluster has database 0 only: redis+cluster://host:6379,host:6379")
+        raise ValueError(f"{name}: a cluster has database 0 only: redis+cluster://host:6379,host:6379")
     return service, int(db)

@@ -42,6 +42,6 @@ class StoreCommand(Command):
 def address(url: str, option: str) -> Address:
     """The store's address in an option. Raises CommandError."""
     try:
-        return Address.from_url(url)
+        return Address.from_url(url, "the URL")
     except ValueError as error:
-        raise CommandError(f"{option}: {str(error).replace('REDIS_URL', 'the URL', 1)}", returncode=2) from error
+        raise CommandError(f"{option}: {error}", returncode=2) from error

@@ -60,11 +60,8 @@ class Page:
 
 async def read(store: Store, limit: int, start: Position | None, count: bool) -> Page:
     """At most `limit` users from `start` on. Raises StoreUnavailable."""
-    partitions, side, bound = (
-        store.layout.partitions,
-        start.side if start else Side.OLDER,
-        start.bound if start else "+",
-    )
+    partitions = store.layout.partitions
+    side, bound = (start.side, start.bound) if start else (Side.OLDER, "+")
     # One more than the page shows whether another page follows.
     share = _share(partitions, limit + 1)
     steps: list[Awaitable[Any]] = [_range(store, partition, bound, side, share) for partition in partitions]

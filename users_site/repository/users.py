@@ -108,16 +108,13 @@ class UserRepository:
         partition. Raises UserNotFound, EmailTaken, VersionMismatch, RecordBroken, and what `change` raises.
         """
         layout, changing = self.store.layout, Changing(change, matches, replaces)
-        partition, is_cross_partition = (
-            layout.of(user_id),
-            bool(email) and layout.of_email(email) is not layout.of(user_id),
-        )
+        partition = layout.of(user_id)
+        is_cross_partition = bool(email) and layout.of_email(email) is not partition
         for attempt in range(ATTEMPTS):
-            if (
-                is_cross_partition
-                and (new_document := await self.cross_partition.update(user_id, changing)) is not None
-            ):
-                return new_document
+            if is_cross_partition:
+                new_document = await self.cross_partition.update(user_id, changing)
+                if new_document is not None:
+                    return new_document
             made = changing.of(await self._read(user_id), user_id)
             if made.is_none:
                 return made.document

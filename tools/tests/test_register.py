@@ -75,3 +75,9 @@ def test_a_history_of_a_register_is_linearizable(history: list[Step]) -> None:
 @pytest.mark.parametrize("history", (VIOLATIONS | CLAIM_VIOLATIONS).values(), ids=VIOLATIONS | CLAIM_VIOLATIONS)
 def test_a_violation_is_found(history: list[Step]) -> None:
     assert not is_linearizable(history, "a" if history in VIOLATIONS.values() else None)
+
+
+def test_unknown_operations_without_effect_do_not_multiply_the_orders() -> None:
+    history: list[Step] = [TAKEN, RELEASED]
+    history += [Claim("release", 2, math.inf, "unknown", "a") for _ in range(40)]
+    assert not is_linearizable([*history, Claim("find", 4, 5, "done", "b")], None)

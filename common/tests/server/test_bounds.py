@@ -124,6 +124,23 @@ async def test_a_body_that_the_application_has_read_is_not_held() -> None:
         await client.answer()
 
 
+async def test_a_piece_of_an_incomplete_body_is_held_though_the_application_has_read_it() -> None:
+    has_read = asyncio.Event()
+
+    async def waiting(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        has_read.set()
+        await receive()
+
+    async with serving(waiting) as server:
+        before = Protocol.held
+        async with server.client() as client:
+            client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n" + b"a" * 1000)
+            await asyncio.wait_for(has_read.wait(), 5)
+            assert Protocol.held == before + 1000
+        await server.until(lambda: Protocol.held == before)
+
+
 async def test_a_new_connection_takes_the_place_of_an_idle_one(server: Running, monkeypatch: Any) -> None:
     monkeypatch.setattr(limits, "CONNECTIONS", 2)
     async with server.client() as first, server.client() as second, server.client() as third:

@@ -1,8 +1,10 @@
 """The end of a connection: nothing of the last answer is lost."""
 
 import asyncio
+import gc
 import socket
 import time
+from weakref import ref
 
 import pytest
 
@@ -50,3 +52,14 @@ async def test_a_client_that_never_reads_the_last_piece_is_cut_off(monkeypatch: 
             started = time.monotonic()
             await server.until(lambda: not server.connections())
     assert 0.3 < time.monotonic() - started < 2
+
+
+async def test_a_connection_that_the_client_closes_first_leaves_nothing_in_memory(server: Running) -> None:
+    async with server.client() as client:
+        client.send(b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")
+        await server.until(lambda: bool(server.connections()))
+        left = ref(server.connections()[0])
+        await client.answer()
+    await server.until(lambda: not server.connections())
+    gc.collect()
+    assert left() is None

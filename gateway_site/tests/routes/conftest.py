@@ -33,6 +33,10 @@ class Tables:
         source = str(self.file(text, suffix)) if "\n" in text else text
         return table(source, users, {"timeout_ms": 5000}, {"connect_timeout_ms": 500}, OWN_ADDRESS)
 
+    def route(self, lines: str) -> Table:
+        """Of a file with one route, which has these lines too."""
+        return self.read(f'\n[[routes]]\nprefix = "/a"\nupstream = "http://h"\n{lines}\n')
+
 
 @pytest.fixture
 def tables(tmp_path: Path) -> Tables:

@@ -286,4 +286,4 @@ def test_an_answer_from_before_a_change_is_not_kept(*, is_cancelled: bool) -> No
 )
 def test_a_bad_cache_is_refused(tables: Tables, lines: str, cure: str) -> None:
     with pytest.raises(ValueError, match=cure):
-        tables.read(f'\n[[routes]]\nprefix = "/a"\nupstream = "http://h"\n{lines}\n')
+        tables.route(lines)

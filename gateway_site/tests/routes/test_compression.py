@@ -155,4 +155,4 @@ def test_the_client_chooses_the_coding(value: bytes, wanted: tuple[str, ...]) ->
 )
 def test_a_bad_compression_is_refused(tables: Tables, value: str, cure: str) -> None:
     with pytest.raises(ValueError, match=cure):
-        tables.read(f'\n[[routes]]\nprefix = "/a"\nupstream = "http://h"\ncompress = {value}\n')
+        tables.route(f"compress = {value}")

@@ -63,5 +63,5 @@ def test_a_routes_edits_are_made_and_no_client_can_undo_them(gateway: Served, up
 )  # fmt: skip
 def test_edits_that_break_the_gateway_are_refused(tables: Tables, line: str, cure: str) -> None:
     with pytest.raises(ValueError, match=r"routes\.toml line 2: (request|answer)_headers is ") as caught:
-        tables.read(f'\n[[routes]]\nprefix = "/a"\nupstream = "http://h"\n{line}\n')
+        tables.route(line)
     assert cure in str(caught.value)

@@ -53,6 +53,10 @@ logger = logging.getLogger(__name__)
 notices = Notices(logger)
 
 
+class Busy(Exception):
+    """No connection to the upstream was free in time."""
+
+
 class Service:
     """An upstream of the table, for one event loop. Each has its own connections, circuit, retry budget and label."""
 
@@ -191,8 +195,8 @@ class Service:
         """
         try:
             answer = await self._get(self._health)
-        except PoolFull:
-            return  # it is busy: requests will tell
+        except Busy:
+            return  # requests will tell
         if not self._is_live(answer):
             raise RuntimeError(f"{self._health.decode()} answered {answer.status}")
 
@@ -200,7 +204,7 @@ class Service:
         return answer.status == 200 if self.upstream.health else answer.status < 500
 
     async def document(self, path: bytes) -> dict[str, Any] | None:
-        """The JSON object at a path, whatever its status; None without one within PROBE_SECONDS."""
+        """The JSON object at a path, whatever its status; None without one within PROBE_SECONDS. Raises Busy."""
         try:
             answer = await self._get(path)
             value = orjson.loads(answer.body or b"")
@@ -209,7 +213,10 @@ class Service:
         return value if isinstance(value, dict) else None
 
     async def _get(self, path: bytes) -> Answer:
-        answer = await self._client.request(Outgoing("GET", path, []), PROBE_SECONDS)
+        try:
+            answer = await self._client.request(Outgoing("GET", path, []), PROBE_SECONDS)
+        except PoolFull as error:
+            raise Busy from error
         await answer.aclose()
         return answer
 

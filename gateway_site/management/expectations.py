@@ -8,7 +8,11 @@ PROBLEM_MEMBERS = {"type", "title", "status", "detail", "instance", "code", "req
 
 
 class ContractViolation(Exception):
-    """An answer breaks the contract."""
+    """An answer breaks the contract. `status`: of an answer with another status than the expected one."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 def require(condition: object, text: str) -> None:
@@ -23,7 +27,7 @@ def require_status(answer: requests.Response, status: int) -> None:
         return
     problem = as_object(answer)
     more = f", {problem['code']}, request_id {problem.get('request_id')}" if "code" in problem else ""
-    raise ContractViolation(f"{answer.status_code} in place of {status}{more}")
+    raise ContractViolation(f"{answer.status_code} in place of {status}{more}", answer.status_code)
 
 
 def require_problem(answer: requests.Response, status: int, code: str, path: str) -> dict[str, Any]:

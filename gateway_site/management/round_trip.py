@@ -42,7 +42,7 @@ class RoundTrip:
     """Steps against the gateway at `url`, with `credentials` as header fields.
 
     `users_url` is the user service itself, if it is reachable; `seconds` bounds each answer. `door`: the URL is the public one,
-    which leads to the API but not to health and versions.
+    which leads to the API but not to health and versions. `is_refused`: whether the gateway asked for another credential.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class RoundTrip:
         self._email, self._request_id = f"smoke-{token}@example.com", f"smoke-{token}"
         self._path = self._etag = ""
         self._user: dict[str, Any] = {}
-        self._may_be_there = False
+        self._may_be_there = self.is_refused = False
         self.steps: list[Step] = []
 
     def run(self) -> list[Step]:
@@ -84,6 +84,7 @@ class RoundTrip:
                 step.outcome, step.detail = "ok", method() or ""
             except ContractViolation as error:
                 step.outcome, step.detail = "failed", str(error)
+                self.is_refused |= error.status in {401, 403}
             except requests.RequestException as error:
                 step.outcome, step.detail = "failed", reason(error)
             step.milliseconds = round((time.perf_counter() - started) * 1000, 1)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from common.http.health import Step, state_of
-from gateway_site.forwarding.service import Service
+from gateway_site.forwarding.service import Busy, Service
 
 
 class Dependency(NamedTuple):
-    """`state` is up, not ready or down; `seconds` until its answer, if it answered."""
+    """`state` is up, busy (no connection is free), not ready or down; `seconds` until its answer, if it answered."""
 
     name: str
     state: str
@@ -32,7 +32,10 @@ async def _ask(name: str, probe: Step) -> Dependency:
 
 async def _ask_users(users: Service) -> tuple[list[Dependency], dict[str, Any]]:
     started = time.perf_counter()
-    ready, version = await asyncio.gather(users.document(b"/health/ready"), users.document(b"/version"))
+    try:
+        ready, version = await asyncio.gather(users.document(b"/health/ready"), users.document(b"/version"))
+    except Busy:
+        return [Dependency(users.name, "busy")], {}
     if ready is None:
         return [Dependency(users.name, "down")], {}
     state = "up" if ready.get("status") == "ready" else "not ready"

@@ -112,7 +112,7 @@ def verdict(dependencies: list[Dependency], circuits: dict[str, tuple[str, str, 
     # A dependency that is down behind the user service is the reason why that one is not ready.
     for dependency in sorted(dependencies, key=lambda dependency: dependency.state != "down"):
         if dependency.state != "up":
-            return "down", f"{dependency.name} is {dependency.state}"
+            return "warn" if dependency.state == "busy" else "down", f"{dependency.name} is {dependency.state}"
     for name, (level, state, _) in circuits.items():
         if level != "up":
             return level, f"The {name} is {state}"

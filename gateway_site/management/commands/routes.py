@@ -102,8 +102,11 @@ def _taken(method: str, path: str) -> tuple[Route, str]:
         raise CommandError(
             f"no route has {path}: the gateway answers it itself, or with 404; `routes` lists them", returncode=1
         )
-    if route.methods and method not in route.allowed:
-        raise CommandError(f"{found.template} has {', '.join(route.methods)}: the answer is 405", returncode=1)
+    if route.maintenance:
+        return route, found.template  # 503, whatever the method
+    if method == "CONNECT" or (route.methods and method not in route.allowed):
+        has = ", ".join(route.methods) or "all methods but CONNECT"
+        raise CommandError(f"{found.template} has {has}: the answer is 405", returncode=1)
     return route, found.template
 
 

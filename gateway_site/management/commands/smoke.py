@@ -65,8 +65,7 @@ manage_gateway.py smoke --url http://localhost:3000
             self.stdout.write(table(("step", "outcome", "ms", ""), [_row(step) for step in steps]))
         if failed:
             names = ", ".join(step.name for step in failed)
-            is_refused = any(step.detail.startswith(("401 ", "403 ")) for step in failed)
-            cure = f"; set {' or '.join(CREDENTIALS.values())} (users:read and users:write)" if is_refused else ""
+            cure = f"; set {' or '.join(CREDENTIALS.values())} (users:read and users:write)" if trip.is_refused else ""
             raise CommandError(f"{len(failed)} of {len(steps)} steps failed: {names}{cure}")
 
     def position(self) -> str:

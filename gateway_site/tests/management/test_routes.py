@@ -83,6 +83,7 @@ def test_explains_a_request(orders: Callable[..., None]) -> None:
         ("GET", "/api/users%2f1", "no route has /api/users%2f1: "),
         ("GET", "/api/%75sers/1", "no route has /api/%75sers/1: "),
         ("POST", "/api/orders", "/api/orders has GET, PUT: the answer is 405"),
+        ("CONNECT", "/api/users", "/api/users has all methods but CONNECT: the answer is 405"),
     ],
 )
 def test_a_request_without_a_route_fails(orders: object, method: str, path: str, line: str) -> None:
@@ -96,6 +97,12 @@ def test_a_malformed_table_is_one_line() -> None:
     assert done.returncode == 1
     assert "ROUTES: route /health: /health would hide /health" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_route_in_maintenance_answers_every_method_alike(orders: Callable[..., None]) -> None:
+    orders('[[routes]]\nprefix = "/old"\nupstream = "http://old"\nmethods = ["GET"]\nmaintenance = "Back soon."\n')
+    for method in ("GET", "POST", "CONNECT"):
+        assert "maintenance:        503: Back soon." in called("routes", "--explain", method, "/old")[0]
 
 
 def test_a_stream_is_explained_and_its_http_route_has_no_end(orders: Callable[..., None]) -> None:

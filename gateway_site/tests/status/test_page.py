@@ -13,6 +13,7 @@ import requests
 from common import __version__
 from common.http.site import Site
 from gateway_site import pages
+from gateway_site.forwarding import service
 from gateway_site.forwarding.router import Router
 from gateway_site.routes.table import Canary, Route, Table, Upstream
 from gateway_site.status import history
@@ -166,6 +167,19 @@ def test_store_that_is_down_is_named(dev: Served, upstream: Recording) -> None:
     upstream.default = answered(b'{"status":"not ready","dependencies":{"redis":"down"}}')
     assert headline(dev) == "redis is down"
     assert 'class="state warn">not ready' in page(dev)
+
+
+def test_a_user_service_whose_connections_are_all_busy_is_not_down(
+    upstream: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "CONNECTIONS", 1)
+    with serving("gateway_site", USER_SERVICE_URL=upstream.url, DEBUG="true") as gateway, ThreadPoolExecutor(1) as pool:
+        upstream.freeze()
+        pool.submit(requests.get, f"{gateway.url}/api/users", timeout=SECONDS)
+        assert upstream.next().line == b"GET /users HTTP/1.1"
+        text = page(gateway)
+        upstream.thaw()
+    assert '<span class="dot warn"></span>user-service is busy' in text
 
 
 def test_other_answers_of_the_user_service_break_nothing(dev: Served, upstream: Recording) -> None:

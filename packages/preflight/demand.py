@@ -25,12 +25,12 @@ def amount(data: Any, *path: str) -> Decimal | None:
     return Decimal(digits + (exponent or "")).scaleb(_DECIMAL.get(suffix, 0))
 
 
-def demand(rendering: Rendering, workload: Workload, container: Container, part: str, resource: str) -> Decimal | None:
+def demand(rendering: Rendering, container: Container, part: str, resource: str) -> Decimal | None:
     """A container's request or limit, with the defaults of Kubernetes and of the namespace's LimitRange."""
     parts = ("requests", "limits") if part == "requests" else ("limits",)
     fields = ("defaultRequest", "default") if part == "requests" else ("default", "max")
     found = [amount(container.data, "resources", each, resource) for each in parts]
-    for rule in container_limits(rendering, workload.namespace):
+    for rule in container_limits(rendering, container.namespace):
         found += [amount(rule, field, resource) for field in fields]
     return next((each for each in found if each is not None), None)
 
@@ -44,7 +44,7 @@ def of_pod(rendering: Rendering, workload: Workload, part: str, resource: str) -
     """Init containers run one by one, beside the sidecars."""
 
     def taken(container: Container) -> Decimal:
-        return demand(rendering, workload, container, part, resource) or Decimal(0)
+        return demand(rendering, container, part, resource) or Decimal(0)
 
     main = {text(each, "name") for each in items(workload.spec, "containers")}
     sidecars = sum((taken(each) for each in workload.running if each.name not in main), Decimal(0))

@@ -86,11 +86,7 @@ def connections(rendering: Rendering) -> Iterator[tuple[Workload, Address, Targe
         for setting in process.service.tables:
             called[process.workload] |= set(addresses({setting: " ".join(process.started().calls)}))
     for workload in rendering.workloads:
-        seen = {
-            address
-            for container in workload.containers
-            for address in addresses(rendering.environment(workload, container))
-        }
+        seen = {address for container in workload.containers for address in addresses(rendering.environment(container))}
         known = {(address.host, address.port) for address in seen}
         seen |= {address for address in called[workload] if (address.host, address.port) not in known}
         for address in sorted(seen):

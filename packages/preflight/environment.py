@@ -16,37 +16,37 @@ TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/"  # noqa: S105 - where K
 EXPANSION = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 
 
-def container_environment(rendering: "Rendering", workload: Workload, container: Container) -> Environment:
+def container_environment(rendering: "Rendering", container: Container) -> Environment:
     """Every variable that the manifests set, `envFrom` first, as the kubelet does."""
     found: Environment = {}
     for source in items(container.data, "envFrom"):
         prefix = text(source, "prefix")
-        config = rendering.find("ConfigMap", text(source, "configMapRef", "name"), workload.namespace)
+        config = rendering.find("ConfigMap", text(source, "configMapRef", "name"), container.namespace)
         found |= {prefix + str(key): str(value) for key, value in mapping(config and config.data, "data").items()}
         secret = text(source, "secretRef", "name")
-        keys = rendering.keys("Secret", secret, workload.namespace) if secret else None
+        keys = rendering.keys("Secret", secret, container.namespace) if secret else None
         found |= {prefix + key: None for key in keys or () if key != "*"}
     for variable in items(container.data, "env"):
-        found[text(variable, "name")] = _value(rendering, workload, variable, found)
+        found[text(variable, "name")] = _value(rendering, container.namespace, variable, found)
     return found
 
 
-def _value(rendering: "Rendering", workload: Workload, variable: dict[str, Any], before: Environment) -> str | None:
+def _value(rendering: "Rendering", namespace: str, variable: dict[str, Any], before: Environment) -> str | None:
     if "valueFrom" not in variable:
         value = text(variable, "value")
         return EXPANSION.sub(lambda match: before.get(match[1]) or match[0], value)
     reference = mapping(variable, "valueFrom", "configMapKeyRef")
-    config = rendering.find("ConfigMap", text(reference, "name"), workload.namespace)
+    config = rendering.find("ConfigMap", text(reference, "name"), namespace)
     found = mapping(config and config.data, "data").get(text(reference, "key"))
     return None if found is None else str(found)
 
 
-def mounted_files(rendering: "Rendering", workload: Workload, container: Container) -> Files:
+def mounted_files(rendering: "Rendering", container: Container) -> Files:
     """The files of all ConfigMaps that are mounted."""
     found: dict[str, Any] = {}
     for mount in items(container.data, "volumeMounts"):
-        volume = mapping(workload.volumes.get(text(mount, "name")), "configMap")
-        config = rendering.find("ConfigMap", text(volume, "name"), workload.namespace)
+        volume = mapping(container.workload.volumes.get(text(mount, "name")), "configMap")
+        config = rendering.find("ConfigMap", text(volume, "name"), container.namespace)
         data = mapping(config and config.data, "data")
         chosen = {text(each, "path"): data.get(text(each, "key"), "") for each in items(volume, "items")} or data
         path, part = text(mount, "mountPath"), text(mount, "subPath")
@@ -54,14 +54,14 @@ def mounted_files(rendering: "Rendering", workload: Workload, container: Contain
     return {normpath(path): str(value) for path, value in found.items()}
 
 
-def missing_file(rendering: "Rendering", workload: Workload, container: Container, path: str) -> str | None:
+def missing_file(rendering: "Rendering", container: Container, path: str) -> str | None:
     """Why `path` is not a file in this container; None if it is, or may be."""
     path = normpath(path)
     for mount in sorted(items(container.data, "volumeMounts"), key=lambda each: -len(text(each, "mountPath"))):
         folder, part = normpath(text(mount, "mountPath")), text(mount, "subPath")
         relative = part if part and path == folder else path.removeprefix(folder.rstrip("/") + "/")
         if relative != path:
-            return missing_key(rendering, workload, text(mount, "name"), relative)
+            return missing_key(rendering, container.workload, text(mount, "name"), relative)
     return None if path.startswith(TOKEN) else NO_MOUNT
 
 

@@ -13,11 +13,12 @@ PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
 class Container:
-    """One container of a pod. `is_init`: it ends before the pod runs (a sidecar does not)."""
+    """One container of a workload's pods. `is_init`: it ends before the pod runs (a sidecar does not)."""
 
-    def __init__(self, data: dict[str, Any], *, is_init: bool) -> None:
-        self.data, self.is_init = data, is_init
+    def __init__(self, workload: "Workload", data: dict[str, Any], *, is_init: bool) -> None:
+        self.workload, self.namespace, self.data, self.is_init = workload, workload.namespace, data, is_init
         self.name, self.image, self.ports = text(data, "name"), text(data, "image"), items(data, "ports")
+        self.prefix = "" if self.name == workload.name else f"container {self.name}: "
         self.repository = self.image.split("@")[0].rpartition("/")[2].split(":")[0]
         self.command_line = texts(data, "command") + texts(data, "args")
         self.is_never_pulled = text(data, "imagePullPolicy") == "Never"
@@ -33,6 +34,9 @@ class Container:
 
     def probes(self) -> Iterator[tuple[str, dict[str, Any]]]:
         yield from ((kind, probe) for kind in PROBES if (probe := mapping(self.data, kind)))
+
+    def __str__(self) -> str:
+        return str(self.workload)
 
 
 class Workload:
@@ -51,8 +55,8 @@ class Workload:
     def containers(self) -> list[Container]:
         init = items(self.spec, "initContainers")
         return [
-            *(Container(data, is_init=text(data, "restartPolicy") != "Always") for data in init),
-            *(Container(data, is_init=False) for data in items(self.spec, "containers")),
+            *(Container(self, data, is_init=text(data, "restartPolicy") != "Always") for data in init),
+            *(Container(self, data, is_init=False) for data in items(self.spec, "containers")),
         ]
 
     @cached_property

@@ -57,25 +57,18 @@ class Rule:
 
     def _subjects(self, rendering: "Rendering") -> Iterable[Any]:
         if not self.over:
-            return [()]
+            return [None]
         return getattr(rendering, self.over[0]) if self.over[0].islower() else rendering.of(*self.over)
 
     def findings(self, rendering: "Rendering") -> Iterator[Finding]:
         for subject in self._subjects(rendering):
-            arguments = subject if isinstance(subject, tuple) else (subject,)
-            for found in self.check(rendering, *arguments):
+            for found in self.check(rendering, subject) if self.over else self.check(rendering):
                 hit = Hit(found) if isinstance(found, str) else found
-                on = hit.on or arguments[0]
+                on = hit.on or subject
                 certain = self.severity if hit.is_certain else "warning"
                 severity = "error" if rendering.is_ours(on) else certain
-                what = hit.what if hit.on else _place(*arguments) + hit.what
+                what = hit.what if hit.on else getattr(subject, "prefix", "") + hit.what
                 yield Finding(str(on), what, hit.why or self.why, hit.cure or self.cure, self.id, severity)
-
-
-def _place(subject: Any = None, container: Any = None) -> str:
-    """Which container of a workload, if it is not the one of the same name."""
-    container = container or getattr(subject, "container", None)
-    return "" if container is None or str(subject).endswith(f"/{container.name}") else f"container {container.name}: "
 
 
 RULES: dict[str, Rule] = {}

@@ -10,11 +10,8 @@ from packages.preflight.environment import container_environment, mounted_files
 from packages.preflight.kinds import deploys_anywhere, may_make_objects
 from packages.preflight.objects import Manifest, items, mapping, matches, number, text, texts
 from packages.preflight.pods import Container, Workload, workload
-from packages.preflight.secrets import made_secrets
+from packages.preflight.secrets import ANY_KEY, made_secrets
 from packages.preflight.services import Environment, Process, Service, service_of
-
-ANY_KEY = frozenset({"*"})
-"""The keys of an object that is filled elsewhere."""
 
 SCALERS = {
     "HorizontalPodAutoscaler": (("minReplicas", 1), ("maxReplicas", 1)),
@@ -101,27 +98,29 @@ class Rendering:
                 found[each].append(budget)
         return found
 
-    def environment(self, each: Workload, container: Container) -> Environment:
+    def environment(self, container: Container) -> Environment:
         if container not in self._environments:
-            self._environments[container] = container_environment(self, each, container)
+            self._environments[container] = container_environment(self, container)
         return self._environments[container]
 
     @cached_property
     def processes(self) -> list[Process]:
         """Every container that runs one of the caller's services."""
-        found = ((each, container, service_of(container, each, self.services)) for each, container in self.containers)
-        return [Process(service, each, container, self.environment(each, container), mounted_files(self, each, container))
-                for each, container, service in found if service]  # fmt: skip
+        return [
+            Process(service, container, self.environment(container), mounted_files(self, container))
+            for container in self.containers
+            if (service := service_of(container, self.services))
+        ]
 
     @cached_property
     def servers(self) -> list[Process]:
         return [process for process in self.processes if process.is_server]
 
     @cached_property
-    def containers(self) -> list[tuple[Workload, Container]]:
-        return [(each, container) for each in self.workloads for container in each.containers]
+    def containers(self) -> list[Container]:
+        return [container for each in self.workloads for container in each.containers]
 
-    def is_ours(self, each: Workload | Manifest | Process) -> bool:
+    def is_ours(self, each: Workload | Container | Manifest | Process) -> bool:
         return each.namespace in self.own_namespaces
 
     @cached_property
@@ -158,7 +157,7 @@ class Rendering:
         found: dict[tuple[str, str], frozenset[str]] = {}
         for manifest in self.manifests:
             for name, keys in made_secrets(manifest):
-                found.setdefault((name, manifest.namespace), ANY_KEY if keys is None else keys)
+                found.setdefault((name, manifest.namespace), keys)
         return found
 
     def makes_all_secrets(self, namespace: str) -> bool:
@@ -173,7 +172,7 @@ class Rendering:
         if kind == "Secret" and (name, namespace) in self._secrets:
             return self._secrets[name, namespace]
         if kind == "ConfigMap" and (found := self.find("ConfigMap", name, namespace)):
-            return frozenset(mapping(found.data, "data")) | frozenset(mapping(found.data, "binaryData"))
+            return frozenset(mapping(found.data, "data")) | {*mapping(found.data, "binaryData")}
         return ANY_KEY if self.is_known(kind, name, namespace) else None
 
     # Replicas

@@ -5,20 +5,17 @@ from collections.abc import Iterator
 from packages.preflight.objects import Manifest, dig, items, mapping, text
 
 CERTIFICATE_KEYS = frozenset({"tls.crt", "tls.key", "ca.crt"})
+ANY_KEY = frozenset({"*"})
+"""The keys of an object that is filled elsewhere."""
 
-Made = tuple[str, frozenset[str] | None]
-"""Name and keys; None if the keys are not known here."""
 
-
-def made_secrets(manifest: Manifest) -> Iterator[Made]:
+def made_secrets(manifest: Manifest) -> Iterator[tuple[str, frozenset[str]]]:
+    """The name and the keys of each."""
     spec = manifest.spec
     is_certified = any("cert-manager.io/" in str(key) for key in manifest.annotations)
     match manifest.kind:
         case "Secret":
-            yield (
-                manifest.name,
-                frozenset(mapping(manifest.data, "data")) | frozenset(mapping(manifest.data, "stringData")),
-            )
+            yield manifest.name, frozenset(mapping(manifest.data, "data")) | {*mapping(manifest.data, "stringData")}
         case "ExternalSecret":
             yield text(spec, "target", "name") or manifest.name, _external_keys(manifest)
         case "SealedSecret":
@@ -27,14 +24,14 @@ def made_secrets(manifest: Manifest) -> Iterator[Made]:
         case "Certificate":
             yield text(spec, "secretName"), CERTIFICATE_KEYS
         case "VaultStaticSecret" | "VaultDynamicSecret":
-            yield text(spec, "destination", "name"), None
+            yield text(spec, "destination", "name"), ANY_KEY
         case "Ingress" | "Gateway" if is_certified:
             yield from ((name, CERTIFICATE_KEYS) for name in tls_secrets(manifest))
 
 
-def _external_keys(manifest: Manifest) -> frozenset[str] | None:
+def _external_keys(manifest: Manifest) -> frozenset[str]:
     if items(manifest.spec, "dataFrom"):
-        return None
+        return ANY_KEY
     template = mapping(manifest.spec, "target", "template", "data")
     return frozenset(template) or frozenset(text(entry, "secretKey") for entry in items(manifest.spec, "data"))
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from packages.preflight.pods import Container, Workload
+from packages.preflight.pods import Container
 
 Environment = dict[str, str | None]
 """Each variable's value; None for one that only the cluster can fill in (from a Secret, the pod's own name)."""
@@ -60,16 +60,14 @@ class Service:
 class Process:
     """A container that runs one of the caller's services."""
 
-    def __init__(
-        self, service: Service, workload: Workload, container: Container, environment: Environment, files: Files
-    ) -> None:
-        self.service, self.workload, self.container = service, workload, container
+    def __init__(self, service: Service, container: Container, environment: Environment, files: Files) -> None:
+        self.service, self.container, self.workload = service, container, container.workload
         self.environment, self.files = environment, files
-        self.namespace = workload.namespace
+        self.namespace, self.prefix = container.namespace, container.prefix
         self.port = self._number("PORT", service.port)
         self.timeout_ms = self._number(*service.timeout)
         self.is_debug = (environment.get("DEBUG") or "").lower() in {"true", "1", "yes", "on"}
-        self.is_server = not container.is_init and workload.is_long_running  # else a management command
+        self.is_server = not container.is_init and self.workload.is_long_running  # else a management command
 
     def _number(self, name: str, default: int) -> int:
         value = self.environment.get(name) or ""
@@ -82,7 +80,8 @@ class Process:
         return str(self.workload)
 
 
-def service_of(container: Container, workload: Workload, services: tuple[Service, ...]) -> Service | None:
+def service_of(container: Container, services: tuple[Service, ...]) -> Service | None:
     """The service a container runs, by its image, its name, or the name of its workload if it is the only container."""
+    workload = container.workload
     names = [container.repository, container.name, *([workload.name] if len(workload.containers) == 1 else [])]
     return next((service for name in names for service in services if service.name == name), None)

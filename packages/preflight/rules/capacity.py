@@ -18,7 +18,7 @@ LEAST_MEMORY_OF_OURS, MOST_MEMORY_OF_OURS = 96 * 1024**2, 2 * 1024**3
 
 
 @rule("M400", "containers")
-def quantity_that_is_malformed_or_lacks_its_unit(_: Rendering, __: Workload, container: Container) -> Hits:
+def quantity_that_is_malformed_or_lacks_its_unit(_: Rendering, container: Container) -> Hits:
     for part in ("requests", "limits"):
         for name, value in mapping(container.data, "resources", part).items():
             found = amount(container.data, "resources", part, name)
@@ -33,7 +33,7 @@ def quantity_that_is_malformed_or_lacks_its_unit(_: Rendering, __: Workload, con
 
 
 @rule("M401", "containers", cure="set the limit to the request or more")
-def limit_below_the_request(_: Rendering, __: Workload, container: Container) -> Hits:
+def limit_below_the_request(_: Rendering, container: Container) -> Hits:
     for name, value in mapping(container.data, "resources", "requests").items():
         request, limit = (amount(container.data, "resources", part, name) for part in ("requests", "limits"))
         if request is not None and limit is not None and limit < request:
@@ -97,15 +97,15 @@ def container_without_the_resources_that_a_quota_demands(rendering: Rendering) -
         part, resource = _compute(name) or ("", "")
         for workload in rendering.pods(quota.namespace) if part else []:
             for container in workload.containers:
-                if demand(rendering, workload, container, part, resource) is None:
+                if demand(rendering, container, part, resource) is None:
                     what = f"container {container.name} sets no {part}.{resource}, which {quota} demands"
                     cure = f"set resources.{part}.{resource}, or a default by a LimitRange"
                     yield Hit(what, cure, f"no pod is created: forbidden, must specify {name}", on=workload)
 
 
 @rule("M405", "containers", why="no pod is created: forbidden", cure="change the one or the other")
-def container_beyond_its_limit_range(rendering: Rendering, workload: Workload, container: Container) -> Hits:
-    for limits in container_limits(rendering, workload.namespace):
+def container_beyond_its_limit_range(rendering: Rendering, container: Container) -> Hits:
+    for limits in container_limits(rendering, container.namespace):
         for resource in mapping(limits, "max"):
             most, has = amount(limits, "max", resource), amount(container.data, "resources", "limits", resource)
             if most is not None and has is not None and has > most:

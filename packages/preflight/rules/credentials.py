@@ -4,7 +4,7 @@ import re
 from itertools import zip_longest
 
 from packages.preflight.objects import Manifest, items, mapping, text, texts
-from packages.preflight.pods import Container, Workload
+from packages.preflight.pods import Container
 from packages.preflight.registry import Hits, rule
 from packages.preflight.rendering import Rendering
 
@@ -49,21 +49,21 @@ def credential_in_a_config_map(_: Rendering, config: Manifest) -> Hits:
 
 
 @rule("M621", "containers", why="every reader of the workload, or of the repository, has it", cure=CURE)
-def credential_in_a_variable(_: Rendering, __: Workload, container: Container) -> Hits:
+def credential_in_a_variable(_: Rendering, container: Container) -> Hits:
     for variable in items(container.data, "env"):
         if leak := _leak(text(variable, "name"), text(variable, "value")):
             yield f"{text(variable, 'name')} is {leak}"
 
 
 @rule("M622", "containers", why="every process list shows it, even from a Secret", cure="read a mounted file")
-def credential_on_a_command_line(rendering: Rendering, workload: Workload, container: Container) -> Hits:
+def credential_on_a_command_line(rendering: Rendering, container: Container) -> Hits:
     words = container.command_line
     is_cli = any("-cli" in each for each in words)
     for word, following in zip_longest(words, words[1:], fillvalue=""):
         flag, url = _FLAG.match(word), _URL_PASSWORD.search(word)
         is_url = url and not _PLACEHOLDER.fullmatch(url["password"])
         value = word.partition("=")[2] or following
-        is_given = value and (rendering.is_ours(workload) or not _PLACEHOLDER.fullmatch(value))
+        is_given = value and (rendering.is_ours(container) or not _PLACEHOLDER.fullmatch(value))
         if is_url or _CLI_PASSWORD.search(word) or (word == "-a" and is_cli) or (flag and is_given):
             yield f"has a password on its command line ({word.split('=')[0].split(' ')[0][:80]})"
             break

@@ -2,7 +2,7 @@
 
 import re
 
-from packages.preflight.pods import Container, Workload
+from packages.preflight.pods import Container
 from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 from packages.preflight.services import Process
@@ -14,8 +14,8 @@ _MOVING = re.compile(
 
 @rule("M611", "containers", why="two pods of one deployment may run different code, and a rollback may not roll back",
       cure="name a version, the commit's sha- tag, or a digest")  # fmt: skip
-def image_by_a_moving_tag(_: Rendering, workload: Workload, container: Container) -> Hits:
-    image, tag = container.image, container.image.rpartition("/")[2].partition(":")[2]
+def image_by_a_moving_tag(_: Rendering, container: Container) -> Hits:
+    workload, image, tag = container.workload, container.image, container.image.rpartition("/")[2].partition(":")[2]
     if image and "@" not in image and not container.is_never_pulled and (not tag or _MOVING.fullmatch(tag)):
         is_certain = tag in {"", "latest"} and workload.is_long_running and workload.kind != "Pod"
         what = f"image {image} has {'the moving tag ' + tag if tag else 'no tag, so latest'}"

@@ -5,7 +5,7 @@ from typing import Any
 
 from packages.preflight.edges import target_port
 from packages.preflight.objects import Manifest, dig, items, mapping, number, text, texts
-from packages.preflight.pods import Container, Workload
+from packages.preflight.pods import Container
 from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 from packages.preflight.services import Process
@@ -36,7 +36,7 @@ def container_port_that_our_service_does_not_use(_: Rendering, process: Process)
 
 
 @rule("M250", "containers", why="a short stall under load restarts the container", cure="set failureThreshold: 3")
-def liveness_without_a_second_chance(_: Rendering, __: Workload, container: Container) -> Hits:
+def liveness_without_a_second_chance(_: Rendering, container: Container) -> Hits:
     probe = mapping(container.data, "livenessProbe")
     threshold, period = number(probe, "failureThreshold", default=3), number(probe, "periodSeconds", default=10)
     if probe and threshold <= 1:
@@ -50,7 +50,7 @@ def liveness_without_a_second_chance(_: Rendering, __: Workload, container: Cont
 
 
 @rule("M251", "containers", cure="use a port that the container declares")
-def probe_of_a_port_that_is_not_declared(_: Rendering, __: Workload, container: Container) -> Hits:
+def probe_of_a_port_that_is_not_declared(_: Rendering, container: Container) -> Hits:
     declared = [each.get(key) for each in container.ports for key in ("containerPort", "name")]
     for kind, probe in container.probes():
         for wanted in (dig(probe, handler, "port") for handler in ("httpGet", "tcpSocket", "grpc")):
@@ -62,7 +62,7 @@ def probe_of_a_port_that_is_not_declared(_: Rendering, __: Workload, container: 
 
 @rule("M252", "containers", why="an outage of the dependency restarts every pod at once and fixes nothing",
       cure="probe the container alone (/health/live); a dependency belongs to readiness")  # fmt: skip
-def liveness_that_depends_on_another_workload(rendering: Rendering, workload: Workload, container: Container) -> Hits:
+def liveness_that_depends_on_another_workload(rendering: Rendering, container: Container) -> Hits:
     probe = mapping(container.data, "livenessProbe")
     path, readiness = text(probe, "httpGet", "path"), text(container.data, "readinessProbe", "httpGet", "path")
     if path and (path == readiness or "ready" in path.lower()):
@@ -70,8 +70,8 @@ def liveness_that_depends_on_another_workload(rendering: Rendering, workload: Wo
         yield Hit(f"livenessProbe requests {path}, the readiness path", is_certain="ready" in path.lower())
     hosts = {text(probe, handler, "host") for handler in ("httpGet", "tcpSocket")}
     for host in sorted(hosts | set(_HOST.findall(" ".join(texts(probe, "exec", "command"))))):
-        service = rendering.find("Service", host, workload.namespace)
-        if service and workload not in rendering.behind(service):
+        service = rendering.find("Service", host, container.namespace)
+        if service and container.workload not in rendering.behind(service):
             yield f"livenessProbe contacts {service}, another workload"
 
 

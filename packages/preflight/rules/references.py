@@ -125,12 +125,12 @@ def tls_secret_that_does_not_exist_or_has_another_type(rendering: Rendering, eac
 
 
 @rule("M305", "containers", why="the process gets the text $(NAME)")
-def variable_that_is_not_set_where_it_is_used(rendering: Rendering, workload: Workload, container: Container) -> Hits:
+def variable_that_is_not_set_where_it_is_used(rendering: Rendering, container: Container) -> Hits:
     variables = items(container.data, "env")
-    known = rendering.environment(workload, container) if any("$(" in text(each, "value") for each in variables) else {}
+    known = rendering.environment(container) if any("$(" in text(each, "value") for each in variables) else {}
     before = set(known) - {text(each, "name") for each in variables}
     sources = [text(source, field, "name") for source in items(container.data, "envFrom") for field in source]
-    is_open = any("*" in (rendering.keys("Secret", name, workload.namespace) or "") for name in sources)
+    is_open = any("*" in (rendering.keys("Secret", name, container.namespace) or "") for name in sources)
     for variable in variables:
         for name in EXPANSION.findall(text(variable, "value").replace("$$", "")):
             if name not in before and not is_open and "_SERVICE_" not in name:  # Kubernetes sets these
@@ -140,24 +140,22 @@ def variable_that_is_not_set_where_it_is_used(rendering: Rendering, workload: Wo
 
 
 @rule("M306", "containers", why="the process cannot read it", cure="mount it there, with that key")
-def file_setting_without_its_file(rendering: Rendering, workload: Workload, container: Container) -> Hits:
+def file_setting_without_its_file(rendering: Rendering, container: Container) -> Hits:
     ours = next((process.service for process in rendering.processes if process.container is container), None)
-    for name, value in rendering.environment(workload, container).items():
+    for name, value in rendering.environment(container).items():
         is_file = name.endswith("_FILE") or (ours and name in ours.tables)
         if is_file and value and value.startswith("/"):
-            reason = missing_file(rendering, workload, container, value)
+            reason = missing_file(rendering, container, value)
             if reason and (ours or reason != NO_MOUNT):  # the images of others have files of their own
                 yield f"{name} is {value}: {reason}"
 
 
 @rule("M307", "containers", why="the container gets an empty folder instead of the file", cure="name a key that exists")
-def file_that_its_config_map_or_secret_does_not_have(
-    rendering: Rendering, workload: Workload, container: Container
-) -> Hits:
+def file_that_its_config_map_or_secret_does_not_have(rendering: Rendering, container: Container) -> Hits:
     for mount in items(container.data, "volumeMounts"):
         name, part = text(mount, "name"), text(mount, "subPath")
-        is_filled_here = {"configMap", "secret"} & set(workload.volumes.get(name, ()))
-        if part and is_filled_here and (reason := missing_key(rendering, workload, name, part)):
+        is_filled_here = {"configMap", "secret"} & set(container.workload.volumes.get(name, ()))
+        if part and is_filled_here and (reason := missing_key(rendering, container.workload, name, part)):
             yield f"mounts subPath {part!r}: {reason}"
 
 

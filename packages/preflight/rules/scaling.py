@@ -47,7 +47,7 @@ def autoscaler_by_a_metric_that_does_not_exist(rendering: Rendering, workload: W
                 what = f"scales by container {only!r}, which {workload} does not have"
                 yield Hit(what, "name a container of the pods", "the metric is missing: it never scales", on=scaler)
             for each in counted if text(metric, field, "target", "type") == "Utilization" else []:
-                if demand(rendering, workload, each, "requests", resource) is None:
+                if demand(rendering, each, "requests", resource) is None:
                     what = f"scales by {resource}, of which container {each.name} requests nothing"
                     yield Hit(what, f"set resources.requests.{resource}", on=scaler)
 

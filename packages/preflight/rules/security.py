@@ -25,7 +25,8 @@ def _is_restricted(rendering: Rendering, workload: Workload) -> bool:
 
 
 @rule("M600", "containers")
-def security_context_that_is_loosened(rendering: Rendering, workload: Workload, container: Container) -> Hits:
+def security_context_that_is_loosened(rendering: Rendering, container: Container) -> Hits:
+    workload = container.workload
     context = {**mapping(workload.spec, "securityContext"), **mapping(container.data, "securityContext")}
     is_restricted, is_ours = _is_restricted(rendering, workload), rendering.is_ours(workload)
     # Agents of nodes, and containers that prepare volumes, have their reasons.

@@ -17,28 +17,28 @@ MEMORY_SHARE = Decimal("0.75")
 """Of a container's memory; the rest is for the fork that rewrites the AOF, for clients and for scripts."""
 
 
-def _redis_servers(rendering: Rendering) -> Iterator[tuple[Workload, Container, dict[str, str], str]]:
+def _redis_servers(rendering: Rendering) -> Iterator[tuple[Container, dict[str, str], str]]:
     """Each Redis server, its settings, and its whole command line and configuration."""
-    for workload, container in rendering.containers:
+    for container in rendering.containers:
         words = container.command_line
         if container.repository in {"redis", "valkey", "keydb"} and not any("sentinel" in word for word in words):
-            files = mounted_files(rendering, workload, container)
+            files = mounted_files(rendering, container)
             lines = [line for name, content in files.items() if name.endswith(".conf") for line in content.splitlines()]
             lines += [f"{name[2:]} {value}" for name, value in pairwise(words) if name.startswith("--")]
             split = (line.strip().partition(" ") for line in lines)
             settings = {name.lower(): value.strip() for name, _, value in split}
-            yield workload, container, settings, "\n".join([*words, *files.values()])
+            yield container, settings, "\n".join([*words, *files.values()])
 
 
 @rule("M810", why="it is OOMKilled before it refuses a write", cure="set maxmemory to 60 % of the limit")
 def redis_whose_maxmemory_does_not_fit_its_container(rendering: Rendering) -> Hits:
-    for workload, container, settings, _ in _redis_servers(rendering):
+    for container, settings, _ in _redis_servers(rendering):
         limit, most = amount(container.data, "resources", "limits", "memory"), _bytes(settings.get("maxmemory", "0"))
         # Without maxmemory, a stranger's small cache may stay below its limit.
         if limit is not None and (not most or most > limit * MEMORY_SHARE):
             shown = f"the memory limit {dig(container.data, 'resources', 'limits', 'memory')}"
             what = f"maxmemory {settings.get('maxmemory', 'is not set')} does not fit {shown}"
-            yield Hit(what, is_certain=bool(most), on=workload)
+            yield Hit(what, is_certain=bool(most), on=container)
 
 
 def _bytes(value: str) -> int:
@@ -52,7 +52,8 @@ def store_of_ours_that_loses_data(rendering: Rendering) -> Hits:
     clients: dict[object, set[Workload]] = {}
     for source, peer, *_ in implied(rendering):
         clients.setdefault(peer, set()).add(source)
-    for workload, _, settings, _ in _redis_servers(rendering):
+    for container, settings, _ in _redis_servers(rendering):
+        workload = container.workload
         # Behind sentinels no setting names the servers. A Redis of other clients alone is a cache.
         is_near = workload.namespace in {keeper.namespace for keeper in keepers}
         if is_near and clients.get(workload, keepers) & keepers:
@@ -65,9 +66,10 @@ def store_of_ours_that_loses_data(rendering: Rendering) -> Hits:
 
 @rule("M812", why="the store refuses every command: NOAUTH")
 def store_with_a_password_and_client_without_one(rendering: Rendering) -> Hits:
-    closed = {workload for workload, _, settings, written in _redis_servers(rendering) if _is_closed(settings, written)}
-    for workload, container in rendering.containers if closed else []:
-        variables = rendering.environment(workload, container)
+    servers = _redis_servers(rendering)
+    closed = {container.workload for container, settings, written in servers if _is_closed(settings, written)}
+    for container in rendering.containers if closed else []:
+        workload, variables = container.workload, rendering.environment(container)
         given = {name.removesuffix("_FILE") for name, value in variables.items() if value != ""}
         for address in addresses(variables):
             found = target(rendering, address.host, workload.namespace)

@@ -21,16 +21,8 @@ from common.http.application import Application
 from common.http.request import Request
 from common.http.site import Site
 from common.openapi import generate
+from tests.pytest_environment import REQUIRED
 from tests.wire import Answer
-
-REQUIRED = {
-    "SECRET_KEY": "a key for tests only",
-    "ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
-    "AUTH": "none",
-    "USER_SERVICE_URL": "http://127.0.0.1:1",
-    "REDIS_URL": "redis://:none@127.0.0.1:1/0",
-}
-"""What a site requires; its dependency refuses."""
 
 Fields = tuple[tuple[bytes, bytes], ...]
 

@@ -14,6 +14,7 @@ REQUIRED = {
     "AUTH": "none",
     "DATA_DIR": "none",  # not that of a `make run` beside the tests
 }
+"""What a site requires; its dependency refuses."""
 
 for name in ("DEBUG", "PORT", "HOST", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "DRAIN_SECONDS", "LOG_LEVEL"):
     os.environ.pop(name, None)

@@ -1,30 +1,18 @@
 """Every command: help with an example that names it, and one line for wrong usage."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from django.core.management import get_commands, load_command_class
 
 from common.cli.console import Command
+from tests.programs import MANAGE, manage
 from tests.site import SITE
 from tools.processes.service import ROOT
 
 APPS = ("common", SITE)
 OURS = sorted(name for name, app in get_commands().items() if app in APPS)
-MANAGE = f"manage_{SITE.removesuffix('_site')}.py"
-
-
-def manage(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, with no other setting."""
-    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "DATA_DIR"} or "COV" in name}
-    command = [sys.executable, MANAGE, *words]
-    return subprocess.run(
-        command, cwd=ROOT, env={**inherited, **settings}, capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -1,12 +1,9 @@
 """Importing a module reads no setting and builds nothing."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
-from tests.in_process import REQUIRED
+from tests.programs import python
+from tests.pytest_environment import REQUIRED
 from tools.processes.service import ROOT
 
 FOLDERS = ("common/config", "common/observability", "common/server", "common/cli", "packages", "users_site/repository")
@@ -46,13 +43,5 @@ def test_settings_import_no_metrics(name: str) -> None:
 
 
 def run(script: str, *names: str, **environment: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", script, *names],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = python("-c", script, *names, **environment)
     assert done.returncode == 0, done.stderr[-2000:]

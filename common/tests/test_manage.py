@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from common import __version__
-from common.tests.test_commands import MANAGE, OURS, manage
+from common.tests.test_commands import OURS
+from tests.programs import MANAGE, manage
 
 pytestmark = pytest.mark.slow
 

@@ -16,10 +16,10 @@ import requests
 from django.core.management.base import CommandError
 
 from common.management.commands.runserver import bind
+from tests.programs import MANAGE
 from tests.site import NOWHERE, SITE
 from tools.processes.service import ROOT, free_port
 
-MANAGE = f"manage_{SITE.removesuffix('_site')}.py"
 SECONDS = 30
 
 

@@ -1,19 +1,21 @@
 """A setting that is missing or malformed ends the process at start: one line on stderr that names it and the cure."""
 
-import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from common.config.environment import SettingError
-from tests.in_process import REQUIRED, evaluated
+from tests.in_process import evaluated
+from tests.programs import python
+from tests.pytest_environment import REQUIRED
 from tools.processes.service import ROOT, free_port
 
 GATEWAY, USERS = "gateway_site", "users_site"
 PASSWORD = "never-to-be-seen"
+MANAGE_USERS = str(ROOT / "manage_users.py")
+MALFORMED_URL = "REDIS_URL has a malformed host or port: write "
 
 MISSING = [
     *((site, name) for site in (GATEWAY, USERS) for name in ("SECRET_KEY", "ALLOWED_HOSTS")),
@@ -81,26 +83,27 @@ def test_a_file_that_cannot_be_read_is_named(site: str, tmp_path: Path) -> None:
         evaluated(site, SECRET_KEY_FILE=str(tmp_path / "key"))
 
 
-def start(command: list[str], folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    """The end of a process that must not start."""
-    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "DATA_DIR"}}
-    environment = {"PORT": str(free_port()), "PYTHONPATH": str(ROOT), **inherited, **REQUIRED, **settings}
-    return subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=30, check=False
-    )
+def started(command: list[str], folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    own = {"PORT": str(free_port()), "PYTHONPATH": str(ROOT), **REQUIRED, **settings}
+    return python(*command, folder=folder, **own)
+
+
+def refusal(command: list[str], folder: Path, **settings: str) -> str:
+    """The line with which a process ends before it listens."""
+    done = started(command, folder, **settings)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert PASSWORD not in line
+    return line
 
 
 @pytest.mark.parametrize(
     ("command", "settings", "named"),
     [
-        (
-            ["-m", "users_site.server"],
-            {"REDIS_URL": f"redis://:{PASSWORD}@h:port/0"},
-            "REDIS_URL has a malformed host or port: write ",
-        ),
+        (["-m", "users_site.server"], {"REDIS_URL": f"redis://:{PASSWORD}@h:port/0"}, MALFORMED_URL),
         (["-m", "gateway_site.server"], {"AUTH": "apikey", "AUTH_API_KEYS_FILE": "/nowhere"}, "AUTH_API_KEYS_FILE"),
         (["-m", "users_site.server"], {"WEB_CONCURRENCY": "many"}, "WEB_CONCURRENCY is 'many': set it to "),
-        ([str(ROOT / "manage_users.py"), "check"], {"REDIS_URL": "redis://h:port"}, "REDIS_URL has a malformed host"),
+        ([MANAGE_USERS, "check"], {"REDIS_URL": "redis://h:port"}, MALFORMED_URL),
         ([str(ROOT / "manage_gateway.py"), "check"], {"AUTH": ""}, "AUTH is not set: "),
     ],
     ids=str,
@@ -108,16 +111,12 @@ def start(command: list[str], folder: Path, **settings: str) -> subprocess.Compl
 def test_the_process_ends_with_one_line_before_it_listens(
     command: list[str], settings: dict[str, str], named: str, tmp_path: Path
 ) -> None:
-    done = start(command, tmp_path, **settings)
-    assert (done.returncode != 0, done.stdout) == (True, "")
-    (line,) = done.stderr.splitlines()
-    assert named in line
-    assert PASSWORD not in line
+    assert named in refusal(command, tmp_path, **settings)
 
 
 def test_a_port_in_use_is_one_line_at_once(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = start(["-m", "gateway_site.server"], tmp_path, HOST="127.0.0.1", PORT=str(taken.getsockname()[1]))
+        done = started(["-m", "gateway_site.server"], tmp_path, HOST="127.0.0.1", PORT=str(taken.getsockname()[1]))
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "in use" in line
@@ -125,22 +124,17 @@ def test_a_port_in_use_is_one_line_at_once(tmp_path: Path) -> None:
 
 def test_a_malformed_env_file_stops_the_process(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"REDIS_PASSWORD {PASSWORD}\n")
-    done = start(["-m", "users_site.server"], tmp_path)
-    assert (done.returncode != 0, done.stdout) == (True, "")
-    (line,) = done.stderr.splitlines()
-    assert ".env line 1 is malformed" in line
-    assert PASSWORD not in line
+    assert ".env line 1 is malformed" in refusal(["-m", "users_site.server"], tmp_path)
 
 
 def test_valid_settings_pass_the_check(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text(
-        "UPSTREAM_TIMEOUT_MS=1\nREDIS_PASSWORD_FILE=\nDATABASE=x\n"
-    )  # none of them is misspelt
-    done = start([str(ROOT / "manage_users.py"), "check"], tmp_path)
+    # None of these names is misspelt.
+    (tmp_path / ".env").write_text("UPSTREAM_TIMEOUT_MS=1\nREDIS_PASSWORD_FILE=\nDATABASE=x\n")
+    done = started([MANAGE_USERS, "check"], tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_misspelt_name_in_the_env_file_is_shown_with_the_nearest_setting(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("REDIS_TIMEOT_MS=100\n")
-    done = start([str(ROOT / "manage_users.py"), "check"], tmp_path)
+    done = started([MANAGE_USERS, "check"], tmp_path)
     assert ".env sets REDIS_TIMEOT_MS, which is no setting: do you mean REDIS_TIMEOUT_MS?" in done.stdout

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +9,9 @@ import pytest
 import requests
 
 from tests.metrics import sample
+from tests.programs import python
 from tests.wire import connect, get, read
-from tools.processes.service import ROOT, Service
+from tools.processes.service import Service
 
 DROPPED = "log_lines_dropped_total"
 
@@ -81,8 +80,7 @@ sys.stderr.write(str(stdout.dropped))
 
 
 def test_a_slow_reader_is_not_waited_for_after_each_line() -> None:
-    command = [sys.executable, "-c", SLOW_READER]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    done = python("-c", SLOW_READER)
     assert (done.returncode, done.stderr) == (0, "2")
 
 
@@ -106,14 +104,11 @@ print(json.dumps({"dropped": stdout.dropped, "errors": errors[:3]}), file=sys.st
 """
 
 
-def test_threads_that_write_at_once_neither_fail_nor_mix_their_lines(tmp_path: Path) -> None:
+def test_threads_that_write_at_once_neither_fail_nor_mix_their_lines() -> None:
     # The exporter of traces logs from a thread of its own.
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    out, err = process.communicate(timeout=60)
-    said = json.loads(err)
-    messages = [json.loads(line)["message"] for line in out.splitlines()]
+    done = python("-c", PROGRAM)
+    said = json.loads(done.stderr)
+    messages = [json.loads(line)["message"] for line in done.stdout.splitlines()]
     written = [message for message in messages if message != "log lines dropped"]
     assert said["errors"] == []
     assert {len(set(message)) for message in written} == {1}

@@ -1,16 +1,14 @@
 """Uncaught exceptions and warnings are JSON lines on stdout, with the stack."""
 
-import os
-import subprocess
-import sys
-
 import orjson
 import pytest
 
 from common.observability.json_logging import JSONFormatter
 from tests.application import SECRET, application
 from tests.in_process import call
-from tools.processes.service import ROOT
+from tests.programs import python
+from tests.pytest_environment import REQUIRED
+from tests.site import SITE
 
 PROGRAM = """
 import logging.config, sys, warnings
@@ -24,10 +22,9 @@ raise RuntimeError("nobody caught this")
 
 
 def test_uncaught_exceptions_and_warnings_are_json_lines() -> None:
-    command = [sys.executable, "-W", "always", "-c", PROGRAM]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, timeout=30, check=False)
+    done = python("-W", "always", "-c", PROGRAM, DJANGO_SETTINGS_MODULE=f"{SITE}.settings", **REQUIRED)
     warning, uncaught = (orjson.loads(line) for line in done.stdout.splitlines())
-    assert (done.returncode, done.stderr) == (1, b"")
+    assert (done.returncode, done.stderr) == (1, "")
     assert (warning["level"], warning["logger"]) == ("warning", "py.warnings")
     assert "this is old" in warning["message"]
     assert (uncaught["level"], uncaught["error.type"]) == ("critical", "RuntimeError")

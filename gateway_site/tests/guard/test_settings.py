@@ -1,7 +1,5 @@
 """A wrong setting of the guard stops the start with one line; libraries that no setting needs are not loaded."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +7,9 @@ import pytest
 from common.config.environment import SettingError
 from gateway_site.guard.api_keys import create
 from gateway_site.guard.principal import READ
-from tests.in_process import REQUIRED, built, evaluated
-from tools.processes.service import ROOT
+from tests.in_process import built, evaluated
+from tests.programs import python
+from tests.pytest_environment import REQUIRED
 
 JWT = {"AUTH": "jwt", "AUTH_JWKS_URL": "https://issuer.example/keys", "AUTH_ISSUER": "i", "AUTH_AUDIENCE": "a"}
 
@@ -85,9 +84,7 @@ print("jwt" in sys.modules, "packages.redis_pipe" in sys.modules)
     ],
 )
 def test_only_the_libraries_in_use_are_loaded(settings: dict[str, str], expected: str) -> None:
-    environment = {**REQUIRED, **settings, "DJANGO_SETTINGS_MODULE": "gateway_site.settings"}
-    command = [sys.executable, "-c", PROGRAM]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = python("-c", PROGRAM, DJANGO_SETTINGS_MODULE="gateway_site.settings", **{**REQUIRED, **settings})
     assert done.stdout.strip() == expected, done.stderr
 
 

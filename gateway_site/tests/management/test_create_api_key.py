@@ -9,10 +9,10 @@ import orjson
 import pytest
 from django.core.management import CommandError
 
-from common.tests.test_commands import manage
 from gateway_site.guard.api_keys import ApiKeys
 from gateway_site.guard.principal import SCOPES
 from gateway_site.tests.management.conftest import called
+from tests.programs import manage
 
 
 def known(folder: Path, line: str) -> ApiKeys:

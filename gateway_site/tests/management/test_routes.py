@@ -8,11 +8,11 @@ import pytest
 import yaml
 from django.core.management import CommandError
 
-from common.tests.test_commands import manage
 from gateway_site.routes import rate
 from gateway_site.routes.reading import OwnAddress, table
 from gateway_site.tests.management.conftest import called
-from tests.in_process import REQUIRED
+from tests.programs import manage
+from tests.pytest_environment import REQUIRED
 
 ORDERS = """
 [upstreams.orders]

@@ -12,7 +12,7 @@ from django.core.management import call_command, load_command_class
 from redis import Redis
 
 from common.cli import console
-from common.tests.test_commands import manage
+from tests.programs import manage
 from tools.processes.store import Store, store
 from users_site import identifiers
 from users_site.models import User

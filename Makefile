@@ -92,9 +92,8 @@ verify: environments validators ## slow checks: docs, manifests, rules, workflow
 # The longest first.
 VERIFY = verify-deploy verify-rename verify-browser verify-clients verify-service verify-restore verify-fuzz verify-bench verify-schema docs
 
-verify-schema: .venv/.requirements-dev
-	$(PY) -m tools.schema.diff
-	$(PY) -m tools.schema.lint
+verify-schema: validators .venv/.requirements-dev
+	$(call verify,schema) tools/tests/test_schema.py
 
 verify-deploy: validators .venv/.requirements-verify .venv/policy/.requirements-policy
 	$(call verify,deploy) deploy/tests

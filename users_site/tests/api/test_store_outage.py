@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import pytest
 import requests
@@ -12,7 +11,6 @@ from tools.processes.cluster import until
 from tools.processes.service import service
 from tools.processes.store import Store, store
 from users_site.tests.api.client import UNKNOWN, Users, fresh_email, problem
-from users_site.tests.integrity import faults
 
 PROMPT = 4.0
 REQUESTS: dict[str, Callable[[Users], requests.Response]] = {
@@ -96,39 +94,3 @@ def test_service_recovers_and_every_acknowledged_write_is_there(pair: tuple[Stor
     problem(users.get(deleted["id"]), 404, "user-not-found")
     again = users.post(body, idempotency_key="before-the-crash")
     assert (again.content, again.headers["Idempotency-Replayed"]) == (first.content, "true")
-
-
-def test_store_killed_amid_changes_holds_no_half_user_and_all_that_was_acknowledged(
-    pair: tuple[Store, Users],
-) -> None:
-    redis, users = pair
-    with ThreadPoolExecutor(8) as pool:
-        lives = [pool.submit(partial(live_until_503, users)) for _ in range(8)]
-        time.sleep(0.4)
-        redis.kill()
-        acknowledged = [user for life in lives for user in life.result(30)]
-    redis.start()
-    until(lambda: users.list().status_code == 200)
-    with redis.client() as client:
-        assert faults(client) == []
-    assert acknowledged
-    for user in acknowledged:
-        # Its next change may have been made without an answer; the user exists in any case.
-        assert users.get(user["id"]).json()["created_at"] == user["created_at"]
-
-
-def live_until_503(users: Users) -> list[dict]:
-    """Creates, moves and deletes until the store is gone; returns the users that were acknowledged and never deleted."""
-    staying: list[dict] = []
-    for _ in range(10_000):
-        made = [users.post({"name": "Ada", "email": fresh_email()}) for _ in range(2)]
-        staying += [answer.json() for answer in made[:1] if answer.status_code == 201]
-        if any(answer.status_code == 503 for answer in made):
-            break
-        answers = [
-            users.patch(made[0].json()["id"], {"email": fresh_email()}),
-            users.delete(made[1].json()["id"]),
-        ]
-        if any(answer.status_code == 503 for answer in answers):
-            break
-    return staying

@@ -30,25 +30,6 @@ def nodes(running: Nodes, redis: Any, settings: Any) -> Nodes:
     return running
 
 
-def test_every_command_works(run: Run, nodes: Nodes, tmp_path: Path) -> None:
-    run("wait_for_redis", timeout=20)
-    run("seed_users", count=1000, seed="demo", production=True)
-    assert nodes.owner.command("ZCARD", PARTITION.index) == 1000
-    run("verify_users")
-    file = tmp_path / "users.ndjson.gz"
-    run("export_users", str(file))
-    run("seed_users", count=0, clear=True, yes=True, production=True)
-    assert nodes.owner.command("DBSIZE") == 0
-    run("import_users", str(file))
-    run("import_users", str(file), on_conflict="replace")
-    assert nodes.owner.command("ZCARD", PARTITION.index) == 1000
-    nodes.owner.command("DEL", nodes.owner.command("KEYS", "*email*")[0])
-    with pytest.raises(CommandError):
-        run("verify_users")
-    run("verify_users", repair=True)
-    run("verify_users")
-
-
 def test_nodes_that_announce_no_name_are_found(run: Run, nodes: Nodes, settings: Any) -> None:
     settings.PARTITIONS = 16
 

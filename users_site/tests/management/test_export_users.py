@@ -4,11 +4,9 @@ import errno
 import gzip
 import hashlib
 import os
-import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from redis import Redis
 
 from tools.processes.service import ROOT
 from users_site.operations.bulk import Bulk
-from users_site.operations.export_file import Writer
+from users_site.operations.export_file import ExportFileError, Writer, alone
 from users_site.tests.management.conftest import Argv, Run, a_user, parsed, put
 from users_site.tests.repository.people import PARTITION
 
@@ -114,26 +112,21 @@ def test_what_cannot_be_done_is_refused(
         run("export_users", str(tmp_path / name), **options)
 
 
-def test_ctrl_c_reports_the_position_and_resume_continues(
-    run: Run, redis: Redis, environment: dict[str, str], tmp_path: Path
+def test_interrupted_export_reports_the_position_and_resume_continues(
+    run: Run, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run("seed_users", count=15_000)
-    path, part = tmp_path / "a.gz", tmp_path / "a.gz.part"
-    process = subprocess.Popen(
-        [sys.executable, "manage_users.py", "export_users", str(path)],
-        cwd=ROOT,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    until = time.monotonic() + 30
-    while time.monotonic() < until and not (part.exists() and part.stat().st_size > 100_000):
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert "error: stopped after" in errors
-    assert len(errors.strip().splitlines()) == 1
+    run("seed_users", count=600)
+    path, add = tmp_path / "a.gz", Writer.add
+
+    def interrupted(self: Writer, documents: list[bytes], last: str) -> None:
+        if self.count:
+            raise KeyboardInterrupt
+        add(self, documents, last)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "add", interrupted)
+        with pytest.raises(CommandError, match=r"^stopped after .*200 of 600 users exported"):
+            run("export_users", str(path))
     assert not path.exists()
     run("export_users", str(path), resume=True)
     assert lines_of(path)[1:-1] == by_id(redis)
@@ -215,23 +208,25 @@ def test_only_regular_files_are_written(run: Run, redis: Redis, tmp_path: Path) 
     assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
 
 
-def test_second_export_to_the_same_file_is_refused(
-    run: Run, shell: Argv, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_two_exports_to_one_file_exclude_each_other(
+    run: Run, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(redis, a_user())
-    whole = Writer.finish
+    path, whole = tmp_path / "a", Writer.finish
 
     def finish(self: Writer) -> str:
-        for options in ([], ["--resume"]):
-            done = shell("export_users", str(tmp_path / "a"), *options)
-            assert (done.returncode, done.line) == (1, f"error: another export_users writes {tmp_path}/a: wait for it")
-        assert shell("export_users", str(tmp_path / "b")).returncode == 0
+        with pytest.raises(ExportFileError, match="another export_users"), alone(path):
+            pass
         return whole(self)
 
     monkeypatch.setattr(Writer, "finish", finish)
-    run("export_users", str(tmp_path / "a"))
-    assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}
-    assert lines_of(tmp_path / "a")[1:-1] == lines_of(tmp_path / "b")[1:-1] == by_id(redis)
+    run("export_users", str(path))
+    assert lines_of(path)[1:-1] == by_id(redis)
+    with alone(path):
+        for resume in (False, True):
+            with pytest.raises(CommandError, match=f"another export_users writes {path}: wait for it"):
+                run("export_users", str(path), resume=resume)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_full_disk_names_the_file(run: Run, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

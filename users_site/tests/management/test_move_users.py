@@ -21,7 +21,7 @@ from users_site.operations.hold import Hold
 from users_site.operations.moving import Move
 from users_site.repository.keys import Layout
 from users_site.tests.management.conftest import Argv, Run, a_user, contents, parsed, put
-from users_site.tests.management.traffic import create, delete, writers
+from users_site.tests.management.traffic import create, delete
 from users_site.tests.repository.people import PARTITION
 
 ENTRY = PARTITION.idempotency("a-key")
@@ -66,21 +66,6 @@ def test_called_off_the_old_store_takes_writes_again(run: Run, argv: Argv, redis
     assert "takes writes again" in argv("move_users", *urls, "--call-off").line
     assert not is_held(redis)
     assert "was not held" in argv("move_users", *urls, "--call-off").line
-
-
-def test_no_acknowledged_write_is_lost_under_writes(
-    run: Run, redis: Redis, target: Redis, own_store: Store, target_store: Store, urls: list[str], settings: Any
-) -> None:
-    run("seed_users", count=1500)
-    with writers(own_store) as answered:
-        time.sleep(0.3)
-        run("move_users", *urls)
-    assert len(answered) > 100
-    assert users_of(target) == users_of(redis)
-    for user_id, user in answered.items():
-        assert target.get(PARTITION.record(user_id)) == (user.document() if user else None)
-    settings.REDIS_URL = target_store.url
-    assert "everything agrees" in run("verify_users")
 
 
 def test_killed_run_leaves_the_old_store_open_and_the_next_one_finishes(

@@ -89,6 +89,7 @@ async def test_a_client_that_goes_away_cancels_its_pipelined_request() -> None:
             await cancelled.wait()
 
 
+@pytest.mark.slow
 async def test_a_client_that_waits_with_its_sending_side_closed_is_not_taken_for_one_that_is_gone() -> None:
     async with serving(answering(200, (b"content-length", b"0"), after=1)) as server, server.client() as client:
         client.send(GET + b"\r\n")

@@ -3,12 +3,15 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from gateway_site.forwarding.names import look_up
 from gateway_site.routes.table import Upstream
 from tests.log_lines import waited_for
 from tests.serving import logged, serving
 
 
+@pytest.mark.slow
 def test_a_name_that_nobody_has_is_a_warning_at_the_start_and_after_a_change(tmp_path: Path) -> None:
     path = tmp_path / "routes.toml"
     table = '[[routes]]\nprefix = "/{0}"\nupstream = "http://{0}.invalid"\n'

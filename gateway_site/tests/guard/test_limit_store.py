@@ -133,6 +133,7 @@ def test_a_gateway_starts_and_answers_without_its_redis(start: Start, upstream: 
         assert b"hunter2" not in gateway.log.read_bytes()
 
 
+@pytest.mark.slow
 async def test_a_slow_redis_costs_one_time_out_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each reply of a new connection is late (AUTH, SELECT, …): one time-out bounds all of them."""
     monkeypatch.setattr(limit_store, "TIMEOUT_SECONDS", 1.0)

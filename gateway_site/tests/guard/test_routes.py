@@ -65,6 +65,7 @@ def test_a_request_needs_the_scope_of_its_route(gateway: Served, upstream: Recor
             assert (answer.values("www-authenticate"), method, path) == (challenge, method, path)
 
 
+@pytest.mark.slow
 def test_a_new_scope_counts_for_credentials_that_had_it_before_its_route(
     gateway: Served, table: str, tmp_path: Path, key: tuple[str, str], upstream: Recording
 ) -> None:

@@ -118,6 +118,7 @@ async def test_address_that_refuses_gives_way_to_the_next(hostile, client, resol
         assert (await get(client(server))).body == b"ok"
 
 
+@pytest.mark.slow
 async def test_address_that_swallows_packets_gives_way_to_the_next(hostile, client, resolver, black_hole):
     """Same port on two addresses: a black hole on 127.0.0.1, the server on 127.0.0.2."""
     resolver("127.0.0.1", "127.0.0.2")

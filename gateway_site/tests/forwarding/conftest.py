@@ -34,10 +34,3 @@ def upstream(recorded: tuple[Service, Recording]) -> Recording:
     """What is behind it, with nothing recorded yet."""
     recorded[1].reset()
     return recorded[1]
-
-
-@pytest.fixture
-def own_upstream() -> Iterator[Recording]:
-    """A recording upstream for one test."""
-    with recording() as running:
-        yield running

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway_site.forwarding import retries
 from gateway_site.forwarding.circuit import CircuitOpen
 from gateway_site.forwarding.retries import RetryBudget, may_repeat
 from packages.http_pool import (
@@ -18,31 +17,27 @@ from packages.http_pool import (
     UpstreamTimeout,
 )
 
-RESET = ConnectionReset("closed", sent=True)
+BROKEN = [ConnectionReset("closed", sent=True), BadAnswer("garbage")]
+UNSENT = [ConnectFailed("refused"), ConnectionReset("closed", sent=False)]
+EXHAUSTED = [UpstreamTimeout("late", sent=True), PoolFull("full"), ConnectTimeout("late"), CircuitOpen(1.0)]
+SAFE, OTHERS = ["GET", "HEAD", "OPTIONS"], ["POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"]
+KEY = [(b"idempotency-key", b"k1")]
 
 
 async def stream() -> AsyncIterator[bytes]:
     yield b"x"
 
 
-def request(method: str, *, key: bool = False, body: bytes | AsyncIterator[bytes] = b"{}") -> Outgoing:
-    return Outgoing(method, b"/users", [(b"idempotency-key", b"k1")] if key else [], body)
-
-
 def spent(budget: RetryBudget) -> int:
     return sum(budget.spend() for _ in range(10_000))
 
 
-def test_a_budget_is_a_fifth_of_the_traffic() -> None:
+def test_the_first_ten_retries_need_no_traffic_and_later_ones_are_a_fifth_of_it() -> None:
     budget = RetryBudget()
-    spent(budget)
+    assert spent(budget) == 10
     for _ in range(100):
         budget.earn()
     assert spent(budget) in {19, 20}  # 100 times 0.2, summed in binary
-
-
-def test_the_first_ten_retries_need_no_traffic() -> None:
-    assert spent(RetryBudget()) == 10
 
 
 def test_a_long_calm_saves_up_a_hundred_retries_at_most() -> None:
@@ -50,50 +45,29 @@ def test_a_long_calm_saves_up_a_hundred_retries_at_most() -> None:
     for _ in range(100_000):
         budget.earn()
     assert spent(budget) == 100
-
-
-def test_a_full_budget_earns_nothing() -> None:
-    budget = RetryBudget()
-    budget.tokens = retries.CEILING
+    budget.tokens = 100.0
     budget.earn()
     assert budget.tokens == 100
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-@pytest.mark.parametrize("error", [RESET, BadAnswer("garbage")])
-def test_safe_methods_are_repeated(method: str, error: UpstreamError) -> None:
-    assert may_repeat(error, request(method))
-
-
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"])
-@pytest.mark.parametrize("error", [RESET, BadAnswer("garbage")])
-def test_other_methods_are_not_once_a_byte_was_sent(method: str, error: UpstreamError) -> None:
-    assert not may_repeat(error, request(method))
-
-
-@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "GET"])
-def test_any_method_is_before_a_byte_was_sent(method: str) -> None:
-    assert may_repeat(ConnectFailed("refused"), request(method))
-    assert may_repeat(ConnectionReset("closed", sent=False), request(method))
-
-
-def test_a_post_with_an_idempotency_key_is_repeated() -> None:
-    assert may_repeat(RESET, request("POST", key=True))
-
-
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_another_method_with_a_key_is_not(method: str) -> None:
-    assert not may_repeat(RESET, request(method, key=True))
-
-
 @pytest.mark.parametrize(
-    "error",
-    [UpstreamTimeout("late", sent=True), PoolFull("full"), ConnectTimeout("late"), CircuitOpen(1.0)],
-    ids=lambda e: type(e).__name__,
+    ("errors", "methods", "headers", "is_repeated"),
+    [
+        (BROKEN, SAFE, [], True),
+        (BROKEN, OTHERS, [], False),
+        (BROKEN, ["POST"], KEY, True),
+        (BROKEN, ["PUT", "PATCH", "DELETE"], KEY, False),
+        (UNSENT, [*SAFE, *OTHERS], [], True),
+        (EXHAUSTED, ["GET", "POST"], KEY, False),
+    ],
 )
-def test_no_request_is_repeated_without_time_or_capacity(error: UpstreamError) -> None:
-    assert not may_repeat(error, request("GET", key=True))
+def test_what_is_safe_is_repeated(
+    errors: list[UpstreamError], methods: list[str], headers: list[tuple[bytes, bytes]], is_repeated: bool
+) -> None:
+    for error in errors:
+        for method in methods:
+            assert may_repeat(error, Outgoing(method, b"/users", headers, b"{}")) is is_repeated, (error, method)
 
 
 def test_a_streamed_body_is_consumed() -> None:
-    assert not may_repeat(ConnectFailed("refused"), request("PUT", body=stream()))
+    assert not may_repeat(ConnectFailed("refused"), Outgoing("PUT", b"/users", [], stream()))

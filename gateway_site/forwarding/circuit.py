@@ -104,7 +104,6 @@ class Circuit:
             self._is_probing = False
             self._successes += 1
             if self._successes >= CLOSE_AFTER:
-                self._reset()
                 self._enter(CLOSED)
 
     def failed(self, admitted: int, *, is_timeout: bool = False) -> None:

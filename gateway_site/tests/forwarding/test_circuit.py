@@ -112,11 +112,13 @@ def test_three_successes_close_it(breaker: Circuit, clock: Clock, states: list[S
     assert states[-1] is State.CLOSED, "what came before no longer counts"
 
 
-def test_a_failed_probe_opens_it_again(breaker: Circuit, clock: Clock) -> None:
+def test_a_failed_probe_opens_it_until_the_next(breaker: Circuit, clock: Clock) -> None:
     breaker.failed(half_open(breaker, clock))
     assert breaker.state is State.OPEN
     with pytest.raises(CircuitOpen):
         breaker.admit()
+    clock.now += 1.2
+    breaker.admit()
 
 
 @pytest.mark.parametrize("outcome", [Circuit.succeeded, Circuit.failed, Circuit.ignored])

@@ -83,7 +83,7 @@ class Service:
         CIRCUIT.labels(self.name).set(CLOSED)
         self._is_leaving = False
 
-    async def upload(self, request: Outgoing, started: float, timeout: float, retries: int = 2) -> Answer:  # noqa: ASYNC109
+    async def upload(self, request: Outgoing, started: float, timeout: float, retries: int) -> Answer:  # noqa: ASYNC109
         """As `ask`, for a body that streams through."""
         try:
             async with asyncio.timeout(timeout - (time.perf_counter() - started)):
@@ -95,7 +95,7 @@ class Service:
         finally:
             self._uploads.release()
 
-    async def stream(self, request: Outgoing, started: float, timeout: float, retries: int = 2) -> Answer:  # noqa: ASYNC109
+    async def stream(self, request: Outgoing, started: float, timeout: float, retries: int) -> Answer:  # noqa: ASYNC109
         """As `ask`, for a stream or WebSocket. The caller releases the place in `streams` of an answer without a body."""
         self.streams.admit()
         try:
@@ -107,7 +107,7 @@ class Service:
             self.streams.release()
         return answer
 
-    async def ask(self, request: Outgoing, started: float, timeout: float, retries: int = 2) -> Answer:  # noqa: ASYNC109
+    async def ask(self, request: Outgoing, started: float, timeout: float, retries: int) -> Answer:  # noqa: ASYNC109
         """The answer; `started`: when the request began (time.perf_counter); `timeout`: its total time in seconds.
 
         Raises Problem (400, 502, 503, 504).

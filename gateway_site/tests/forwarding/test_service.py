@@ -59,7 +59,8 @@ async def users(upstream: Recording) -> AsyncIterator[Service]:
 async def ask(users: Service, method: str, headers: Headers | None = None, seconds: float = 5) -> int:
     """The status of the answer."""
     body = b"{}" if method in {"POST", "PUT", "PATCH"} else b""
-    return (await users.ask(Outgoing(method, b"/users/1", headers or [], body), time.perf_counter(), seconds)).status
+    outgoing = Outgoing(method, b"/users/1", headers or [], body)
+    return (await users.ask(outgoing, time.perf_counter(), seconds, retries=2)).status
 
 
 async def failure(users: Service, method: str, headers: Headers | None = None, seconds: float = 5) -> tuple[str, bool]:
@@ -93,6 +94,12 @@ async def test_a_safe_request_survives_two_failures(users: Service, upstream: Re
     for _ in range(2):
         upstream.replies.put(reply)
     assert await ask(users, "GET") == 200
+    assert sent(upstream) == ["GET"] * 3
+
+
+async def test_a_third_failure_is_the_last(users: Service, upstream: Recording) -> None:
+    upstream.default = reset
+    assert await failure(users, "GET") == ("bad-upstream", False)
     assert sent(upstream) == ["GET"] * 3
 
 
@@ -196,9 +203,9 @@ async def test_only_a_request_that_http_cannot_carry_is_its_clients_fault(users:
         raise ValueError("a fault of our own")
 
     with pytest.raises(Problem, match="cannot be forwarded"):
-        await users.ask(Outgoing("GET", b"/a b", []), time.perf_counter(), 5)
+        await users.ask(Outgoing("GET", b"/a b", []), time.perf_counter(), 5, 0)
     with pytest.raises(ValueError, match="our own"):
-        await users.ask(Outgoing("POST", b"/users", [], broken_code()), time.perf_counter(), 5)
+        await users.ask(Outgoing("POST", b"/users", [], broken_code()), time.perf_counter(), 5, 0)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import django
 import pytest
@@ -28,32 +29,33 @@ def test_health_shows_service_version_and_time(site: Service) -> None:
     assert datetime.now(UTC) - datetime.fromisoformat(timestamp) < timedelta(seconds=30)
 
 
-def test_live(site: Service) -> None:
-    answer = requests.get(f"{site.url}/health/live", timeout=10)
-    assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["cache-control"] == "no-store"
+VERSIONS = {
+    "service": SERVICE,
+    "version": __version__,
+    "revision": "unknown",
+    "python": platform.python_version(),
+    "django": django.get_version(),
+}
 
 
-def test_ready(site: Service) -> None:
-    answer = requests.get(f"{site.url}/health/ready", timeout=10)
-    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "dependencies": {DEPENDENCY: "up"}})
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/health/live", {"status": "alive"}),
+        ("/health/ready", {"status": "ready", "dependencies": {DEPENDENCY: "up"}}),
+        ("/version", VERSIONS),
+    ],
+)
+def test_the_others_show_what_the_contract_has(site: Service, path: str, body: dict[str, Any]) -> None:
+    answer = requests.get(site.url + path, timeout=10)
+    assert (answer.status_code, answer.json()) == (200, body)
+    assert (answer.headers["content-type"], answer.headers["cache-control"]) == ("application/json", "no-store")
 
 
 def test_a_probe_may_be_asked_with_head(site: Service) -> None:
     answer = requests.head(f"{site.url}/health/ready", timeout=10)
     assert (answer.status_code, answer.content) == (200, b"")
     assert int(answer.headers["content-length"]) > 0
-
-
-def test_version(site: Service) -> None:
-    assert requests.get(f"{site.url}/version", timeout=10).json() == {
-        "service": SERVICE,
-        "version": __version__,
-        "revision": "unknown",
-        "python": platform.python_version(),
-        "django": django.get_version(),
-    }
 
 
 def test_not_ready_when_the_dependency_refuses(debug_site: Service) -> None:

@@ -17,6 +17,9 @@ REFUSED = {
     "a space in the target": (get("/he alth"), 400),
     "a target with a control character": (get("/he\x01alth"), 400),
     "a target with raw UTF-8": (get("/h\xc3\xa9"), 400),
+    "a target of another scheme": (get("https://127.0.0.1/"), 400),
+    "a target that is a star": (get("*", method="OPTIONS"), 400),
+    "a target that is an authority": (get("example.com:443", method="CONNECT"), 400),
     "two hosts": (get("/health", "Host: example.com"), 400),
     "a NUL in a value": (get("/health", "X-A: a\0b"), 400),
     "a bare CR in a value": (get("/health", "X-A: a\rb"), 400),
@@ -44,8 +47,8 @@ def test_the_parser_refuses_with_a_problem(site: Service, request_bytes: bytes, 
     assert answer.values("content-type") == ["application/problem+json"]
     assert answer.values("connection") == ["close"]
     assert answer.values("x-content-type-options") == ["nosniff"]
-    assert body["status"] == status
-    assert {"type", "title", "detail", "instance", "code", "request_id"} <= body.keys()
+    assert (body["status"], body["code"]) == (status, "malformed-request")
+    assert {"type", "title", "detail", "instance", "request_id"} <= body.keys()
     assert ("errors" in body) == (status == 400)
 
 
@@ -90,18 +93,9 @@ def test_an_absolute_target_is_served(site: Service, target: str) -> None:
     assert exchange(site.port, request).json().keys() == exchange(site.port, get("/version")).json().keys()
 
 
-@pytest.mark.parametrize(
-    "target",
-    ["http://example.com/version", "http:///version", "http://a@127.0.0.1/version", "https://127.0.0.1/", "ftp://x/"],
-)
-def test_an_absolute_target_of_another_host_or_scheme_is_400(site: Service, target: str) -> None:
-    answer = exchange(site.port, get(target))
-    assert (answer.status, answer.json()["code"]) == (400, "malformed-request")
-
-
-@pytest.mark.parametrize(("method", "target"), [("OPTIONS", "*"), ("CONNECT", "example.com:443")])
-def test_other_forms_of_the_target_are_400(site: Service, method: str, target: str) -> None:
-    answer = exchange(site.port, get(target, method=method))
+@pytest.mark.parametrize("authority", ["example.com", "", "a@127.0.0.1"])
+def test_an_absolute_target_of_another_host_is_400(site: Service, authority: str) -> None:
+    answer = exchange(site.port, get(f"http://{authority}/version"))
     assert (answer.status, answer.json()["code"]) == (400, "malformed-request")
 
 

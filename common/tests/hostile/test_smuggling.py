@@ -7,8 +7,7 @@ from tests.site import COLLECTION
 
 START = f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
-EMPTY_CHUNKS = b"0\r\n\r\n"
-HIDDEN = EMPTY_CHUNKS + SMUGGLED
+HIDDEN = b"0\r\n\r\n" + SMUGGLED
 
 
 def lengths(*fields: bytes) -> bytes:
@@ -72,6 +71,9 @@ AMBIGUOUS = {
     "chunk ended by LF": chunks(b"2\r\n{}\n0\r\n\r\n"),
     "chunk extension with a bare LF": chunks(b"2;a\nb\r\n{}\r\n0\r\n\r\n"),
     "last chunk ended by LF": chunks(b"2\r\n{}\r\n0\n\n"),
+    "chunk size of more than 64 bits, which may wrap around to 2": chunks(b"10000000000000002\r\n{}\r\n0\r\n\r\n"),
+    "CL in a trailer": chunks(b"2\r\n{}\r\n0\r\nContent-Length: 500\r\n\r\n"),
+    "TE in a trailer": chunks(b"2\r\n{}\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n"),
     "a trailer with a bare LF": chunks(b"2\r\n{}\r\n0\r\nX-A: b\nX-B: c\r\n\r\n"),
 }
 
@@ -79,12 +81,9 @@ AMBIGUOUS = {
 @pytest.mark.parametrize("data", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
 def test_what_can_be_read_in_two_ways_is_refused_and_ends_the_connection(target: Target, data: bytes) -> None:
     answers, closed = target.all_answers(data)
-    found = statuses(answers)
     assert closed, "what follows on this connection could be anything"
-    assert len(found) == 1, found
-    assert found[0] == 400
+    assert statuses(answers) == [400]
     assert b"application/problem+json" in answers
-    assert not target.was_smuggled()
     assert target.forwarded() == []
 
 
@@ -112,14 +111,6 @@ def test_what_only_looks_like_framing_frames_nothing(target: Target, field: byte
         assert request.values(b"content-length") in ([], [b"2"])
 
 
-def test_a_chunk_size_of_more_than_64_bits_is_400(target: Target) -> None:
-    """A size that wraps around leaves a chunk of two bytes here, and the hidden request behind it."""
-    answers, _ = target.all_answers(chunks(b"10000000000000002\r\n{}\r\n0\r\n\r\n"), seconds=1.0)
-    assert statuses(answers) == [400]
-    assert target.forwarded() == []
-    assert not target.was_smuggled()
-
-
 def test_trailers_never_cross(target: Target) -> None:
     trailers = b"2\r\n{}\r\n0\r\nX-Forwarded-For: 6.6.6.6\r\nX-A: b\r\n\r\n"
     answers, _ = target.all_answers(START + CHUNKED + b"\r\n" + trailers, seconds=1.0)
@@ -128,12 +119,3 @@ def test_trailers_never_cross(target: Target) -> None:
         assert request.body == b"{}"
         assert b"6.6.6.6" not in request.head
         assert not request.values(b"x-a")
-
-
-@pytest.mark.parametrize("field", [b"Content-Length: 500", b"Transfer-Encoding: chunked"])
-def test_framing_in_a_trailer_is_refused(target: Target, field: bytes) -> None:
-    answers, closed = target.all_answers(chunks(b"2\r\n{}\r\n0\r\n" + field + b"\r\n\r\n"))
-    assert closed
-    assert statuses(answers) == [400]
-    assert target.forwarded() == []
-    assert not target.was_smuggled()

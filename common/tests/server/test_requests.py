@@ -23,6 +23,9 @@ JUDGED = {
     "HTTP/1.0 without Host": (b"GET /a HTTP/1.0\r\n\r\n", 200),
     "chunked": (POST + b"Transfer-Encoding: CHUNKED\r\n\r\n" + CHUNKS + b"\r\n", 200),
     "chunked in HTTP/1.0": (b"POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS + b"\r\n", 400),
+    "a length of 5,000 digits": (POST + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", 400),
+    "a length of 65 bits": (POST + b"Content-Length: 18446744073709551616\r\n\r\n", 400),
+    "chunks of one byte": (POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 60_000 + b"0\r\n\r\n", 200),
     "a trailer": (POST + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKS + b"A: b\r\n\r\n", 200),
 }
 
@@ -143,19 +146,6 @@ async def test_endless_trailers_are_431(server: Running) -> None:
             b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-A: " + b"a" * 300_000
         )
         await server.until(lambda: not server.state.tasks)
-
-
-async def test_a_body_in_tiny_chunks_is_read(server: Running) -> None:
-    async with server.client() as client:
-        client.send(POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 60_000 + b"0\r\n\r\n")
-        assert (await client.answer())[1] == b"POST /a " + b"a" * 60_000
-
-
-@pytest.mark.parametrize("length", [b"9" * 5000, b"18446744073709551616"])
-async def test_an_absurd_length_is_400(server: Running, length: bytes) -> None:
-    async with server.client() as client:
-        client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: " + length + b"\r\n\r\n")
-        assert status((await client.answer())[0]) == 400
 
 
 async def test_methods_unknown_to_the_parser_reach_the_application(server: Running) -> None:

@@ -78,8 +78,8 @@ async def call(
     body: tuple[bytes, ...] = (),
     *,
     breaks_off: bool = False,
-) -> Answer | None:
-    """The application's answer; None where it sent none. `body`: the chunks as they arrive."""
+) -> Answer:
+    """The application's answer, of status 0 if it sent none. `body`: the chunks as they arrive."""
     messages: list[Any] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in body]
     messages.append({"type": "http.disconnect"} if breaks_off else {"type": "http.request", "body": b""})
     sent: list[Any] = []
@@ -91,9 +91,7 @@ async def call(
         sent.append(message)
 
     await application(scope(target, method, headers), receive, send)
-    if not sent:
-        return None
-    start, *rest = sent
+    start, *rest = sent or [{"status": 0, "headers": []}]
     fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]
     return Answer(start["status"], fields, b"".join(message["body"] for message in rest))
 

@@ -25,15 +25,15 @@ MAX_LENGTH, MAX_HOST = 1024, 300
 _is_prefix = re.compile(rb"(?:/[A-Za-z0-9._~-]+)*/?").fullmatch
 
 
-class Forwarded(NamedTuple):
-    """The valid values; "" where there is none."""
+class Origin(NamedTuple):
+    """The URL that a client used, down to the prefix which proxies removed from its path; "" for what is not known."""
 
     scheme: str = ""
     host: str = ""
     prefix: str = ""
 
 
-def read(headers: Headers, allowed_hosts: tuple[str, ...]) -> Forwarded:
+def read(headers: Headers, allowed_hosts: tuple[str, ...]) -> Origin:
     """The valid values among the header fields (lower-case names); counts the others."""
     first: dict[bytes, bytes] = {}
     for name, value in headers:
@@ -45,7 +45,7 @@ def read(headers: Headers, allowed_hosts: tuple[str, ...]) -> Forwarded:
         IGNORED.labels(field).inc()
         # Without the value, which the client chooses. A proxy's host that ALLOWED_HOSTS lacks breaks links.
         notices.warn("X-Forwarded field ignored", field=name.decode())
-    return Forwarded(valid.get(PROTO, "").lower(), valid.get(HOST, ""), valid.get(PREFIX, "").rstrip("/"))
+    return Origin(valid.get(PROTO, "").lower(), valid.get(HOST, ""), valid.get(PREFIX, "").rstrip("/"))
 
 
 def _is_valid(name: bytes, value: bytes, allowed_hosts: tuple[str, ...]) -> bool:

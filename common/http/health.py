@@ -1,8 +1,12 @@
-"""The health paths: healthy, live, ready."""
+"""What a service is and how it is: healthy, live, ready, and its versions."""
 
 import asyncio
+import platform
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
+
+import django
+from django.conf import settings
 
 from common.http.request import Request
 from common.http.response import RawResponse, json_answer
@@ -56,3 +60,19 @@ async def state_of(probe: Step) -> str:
     except Exception:
         return "down"
     return "up"
+
+
+def versions() -> dict[str, str]:
+    """The versions of the service, of Python and of Django."""
+    return {
+        "service": settings.SERVICE,
+        "version": settings.APP_VERSION,
+        "revision": settings.APP_REVISION,
+        "python": platform.python_version(),
+        "django": django.get_version(),
+    }
+
+
+@safe
+async def version(request: Request) -> RawResponse:
+    return json_answer(versions())

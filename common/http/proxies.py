@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from common.http import forwarded
+from common.http.forwarded import Origin
 from common.http.response import Headers
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -15,14 +15,6 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 MAX_ADDRESS = 64
 
 _WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::\d{1,5})?", re.ASCII)
-
-
-class Origin(NamedTuple):
-    """The URL that a client used, down to the prefix which proxies removed from its path."""
-
-    scheme: str
-    host: str
-    prefix: str
 
 
 class Proxies:
@@ -63,7 +55,7 @@ class Proxies:
         return public._replace(prefix=prefix) if prefix.startswith(public.prefix) else public
 
     def trusts(self, peer: str) -> bool:
-        return self._hops > 0 or is_trusted(peer, self._networks)
+        return self._hops > 0 or self._networks is None or is_in(peer, self._networks)
 
     def client(self, fields: Headers, peer: str) -> str:
         """The client's address: the last in X-Forwarded-For that is not a trusted proxy, or the one `hops` before us."""
@@ -73,7 +65,7 @@ class Proxies:
         addresses = [address for hop in chain.split(",") if (address := address_of(hop.strip()))]
         if self._hops:
             return addresses[-self._hops] if len(addresses) >= self._hops else peer
-        return next((hop for hop in reversed(addresses) if not is_trusted(hop, self._networks)), peer)
+        return next((hop for hop in reversed(addresses) if not is_in(hop, self._networks)), peer)
 
     def chain(self, fields: Headers, peer: str) -> bytes:
         """X-Forwarded-For for the next hop. The part before the first trusted proxy is the client's own claim."""
@@ -88,11 +80,9 @@ def _own(scheme: str, host: bytes) -> Origin:
     return Origin(scheme, host.decode("latin-1"), "")
 
 
-def is_trusted(address: str, trusted: Networks | None) -> bool:
-    """Whether an address lies in one of the networks; None trusts every peer."""
-    if trusted is None:
-        return True
-    return bool(trusted) and len(address) <= MAX_ADDRESS and _is_in(address, trusted)
+def is_in(address: str, networks: Networks) -> bool:
+    """Whether the text is an address of one of the networks."""
+    return len(address) <= MAX_ADDRESS and _is_in(address, networks)
 
 
 @lru_cache(maxsize=4096)

@@ -7,7 +7,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.utils.functional import cached_property  # that of functools takes a lock in Python 3.11
 
-from common.http.proxies import Origin
+from common.http.forwarded import Origin
 from common.http.response import Fields, Headers
 from common.http.site import Site
 from common.observability import request_id

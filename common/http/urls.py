@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from django.urls import URLPattern, path
 
-from common.http import health, static, version
+from common.http import health, static
 from common.http.health import Step
 from common.http.metrics import metrics_view
 
@@ -20,6 +20,6 @@ def service_urlpatterns(
         path("health/live", health.live),
         path("health/ready", health.ready(probes, ready_when)),
         path("metrics", metrics_view(before_scrape)),
-        path("version", version.version),
+        path("version", health.version),
         *static.urlpatterns(),
     ]

@@ -65,7 +65,7 @@ def operation(operation_id: str, summary: str, serializer: type, *answers: tuple
             tags=["service"],
         )
         def get(self, request: Any) -> None:
-            """For the generator only; http/health.py and http/version.py answer."""
+            """For the generator only; http/health.py answers."""
 
     return View.as_view()
 

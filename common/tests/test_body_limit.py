@@ -52,5 +52,4 @@ def test_a_body_of_the_limit_is_read(limited: Service) -> None:
 
 async def test_a_body_in_pieces_is_joined() -> None:
     answer = await call(application(), "/echo", "POST", ((b"transfer-encoding", b"chunked"),), (b"one ", b"", b"body"))
-    assert answer is not None
     assert answer.body == b"one body"

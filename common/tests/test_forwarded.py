@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from common.http import forwarded
-from common.http.forwarded import Forwarded, read
+from common.http.forwarded import Origin, read
 from common.observability.notices import Notices
 from tests.linear import assert_linear
 
@@ -20,18 +20,18 @@ def ignored(field: str) -> float:
 @pytest.mark.parametrize(
     ("field", "value", "found"),
     [
-        ("proto", b"https", Forwarded(scheme="https")),
-        ("proto", b"HTTPS , http", Forwarded(scheme="https")),
-        ("host", b"api.example.com", Forwarded(host="api.example.com")),
-        ("host", b"api.example.com:8443, inner", Forwarded(host="api.example.com:8443")),
-        ("host", b"[::1]:3000", Forwarded(host="[::1]:3000")),
-        ("prefix", b"/api", Forwarded(prefix="/api")),
-        ("prefix", b"/a/b-c.d~e_f/, /x", Forwarded(prefix="/a/b-c.d~e_f")),
-        ("prefix", b"", Forwarded()),
-        ("prefix", b"/", Forwarded()),
+        ("proto", b"https", Origin(scheme="https")),
+        ("proto", b"HTTPS , http", Origin(scheme="https")),
+        ("host", b"api.example.com", Origin(host="api.example.com")),
+        ("host", b"api.example.com:8443, inner", Origin(host="api.example.com:8443")),
+        ("host", b"[::1]:3000", Origin(host="[::1]:3000")),
+        ("prefix", b"/api", Origin(prefix="/api")),
+        ("prefix", b"/a/b-c.d~e_f/, /x", Origin(prefix="/a/b-c.d~e_f")),
+        ("prefix", b"", Origin()),
+        ("prefix", b"/", Origin()),
     ],
 )
-def test_a_valid_value_counts(field: str, value: bytes, found: Forwarded) -> None:
+def test_a_valid_value_counts(field: str, value: bytes, found: Origin) -> None:
     assert read([(f"x-forwarded-{field}".encode(), value)], HOSTS) == found
 
 
@@ -58,7 +58,7 @@ async def test_any_other_value_is_ignored_counted_and_logged_once(
     monkeypatch.setattr(forwarded, "notices", Notices(logging.getLogger("forwarded")))
     before = ignored(field)
     found = read([(f"x-forwarded-{field}".encode(), value)] * 2, HOSTS)
-    assert (found.scheme, found.host, found.prefix) == ("", "", "")
+    assert found == Origin()
     assert ignored(field) == before + 1
     assert [record.__dict__["fields"] for record in caplog.records] == [{"field": f"x-forwarded-{field}"}]
 

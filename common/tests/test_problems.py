@@ -25,8 +25,7 @@ from tools.processes.service import Service
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
 
 
-def assert_problem(answer: Answer | None, status: int, code: str, instance: str) -> None:
-    assert answer is not None
+def assert_problem(answer: Answer, status: int, code: str, instance: str) -> None:
     body = answer.json()
     assert answer.values("content-type") == ["application/problem+json"]
     assert (answer.status, body["status"], body["code"], body["instance"]) == (status, status, code, instance)
@@ -82,7 +81,6 @@ def test_another_method_on_users_is_405_with_allow(site: Service, path: str, all
 async def test_an_unexpected_exception_is_500_without_details() -> None:
     answer = await call(application(), "/boom")
     assert_problem(answer, 500, "internal-error", "/boom")
-    assert answer is not None
     for told in (SECRET, "redis", "RuntimeError", "Traceback", "users:0", "application.py", str(Path.cwd())):
         assert told.encode() not in answer.body
 

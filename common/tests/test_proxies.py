@@ -5,7 +5,8 @@ from ipaddress import ip_network
 import pytest
 
 from common.http import forwarded
-from common.http.proxies import Origin, Proxies
+from common.http.forwarded import Origin
+from common.http.proxies import Proxies
 
 OURS = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 TRUSTING = Proxies(OURS, hosts=["shop.example.com", ".example.org"])
@@ -19,21 +20,18 @@ def origin(trusting: Proxies, *fields: tuple[bytes, bytes], peer: str = "10.0.0.
 FIELDS = ((b"x-forwarded-host", b"shop.example.com"), (b"x-forwarded-proto", b"https"), (b"x-forwarded-prefix", b"/a"))
 
 
-def test_fields_of_a_trusted_proxy_count() -> None:
-    assert origin(TRUSTING, *FIELDS) == Origin("https", "shop.example.com", "/a")
-
-
-def test_fields_of_another_peer_do_not() -> None:
-    assert origin(TRUSTING, *FIELDS, peer="192.0.2.1") == Origin("http", "inner", "")
-
-
-def test_a_number_of_hops_trusts_every_peer() -> None:
-    assert origin(Proxies(hops=2), *FIELDS, peer="192.0.2.1") == Origin("https", "shop.example.com", "/a")
-
-
-def test_public_url_overrides_every_field() -> None:
-    public = Proxies(OURS, public_url="https://example.com/shop")
-    assert origin(public, *FIELDS) == Origin("https", "example.com", "/shop")
+@pytest.mark.parametrize(
+    ("proxies", "peer", "found"),
+    [
+        (TRUSTING, "10.0.0.1", Origin("https", "shop.example.com", "/a")),
+        (TRUSTING, "192.0.2.1", Origin("http", "inner", "")),
+        (Proxies(hops=2), "192.0.2.1", Origin("https", "shop.example.com", "/a")),
+        (Proxies(OURS, public_url="https://example.com/shop"), "10.0.0.1", Origin("https", "example.com", "/shop")),
+    ],
+    ids=["trusted", "another peer", "hops trust every peer", "public URL"],
+)
+def test_the_origin_is_that_of_the_fields_if_the_peer_is_trusted(proxies: Proxies, peer: str, found: Origin) -> None:
+    assert origin(proxies, *FIELDS, peer=peer) == found
 
 
 def test_a_long_value_is_neither_used_nor_kept() -> None:

@@ -82,13 +82,13 @@ def wait_until(
 
 
 def test_an_edit_is_served_whichever_process_had_loaded_the_file(checkout: Path) -> None:
-    """The worker loads version.py; common/__init__.py is in the arbiter too, which a reloaded worker is forked from."""
+    """The worker loads health.py; common/__init__.py is in the arbiter too, which a reloaded worker is forked from."""
     port = free_port()
     with runserver(checkout, f"127.0.0.1:{port}") as process:
         wait_until(port, "0.", process, checkout)
         static = f"http://127.0.0.1:{port}/static/rest_framework/css/default.css"
         assert requests.get(static, timeout=10).status_code == 200, "DEBUG is on"
-        in_worker, in_both = checkout / "common/http/version.py", checkout / "common/__init__.py"
+        in_worker, in_both = checkout / "common/http/health.py", checkout / "common/__init__.py"
         replace(in_worker, "django.get_version()", '"edited once"')
         wait_until(port, "edited once", process, checkout, in_worker)
         in_both.write_text('"""Edited."""\n\n__version__ = "edited-twice"\n')

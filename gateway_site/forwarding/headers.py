@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import lru_cache
 
-from common.http.proxies import Origin
+from common.http.forwarded import Origin
 from common.http.response import Headers
 from gateway_site.routes.field_names import HOP_BY_HOP, IDENTITY
 

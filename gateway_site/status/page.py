@@ -5,11 +5,11 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from common.http.health import versions
 from common.http.pages import html, render
 from common.http.request import Request
 from common.http.response import Response
 from common.http.site import Site
-from common.http.version import versions
 from common.http.views import safe
 from common.observability.load import in_flight
 from common.server import drain

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.http.proxies import Origin
+from common.http.forwarded import Origin
 from gateway_site.forwarding import headers
 from gateway_site.forwarding.headers import FROM_UPSTREAM, dropping, end_to_end, forwarded, joined
 from gateway_site.routes.field_names import HOP_BY_HOP, IDENTITY, NOT_FORWARDED

@@ -3,7 +3,6 @@
 import pytest
 
 from tests.in_process import built, call
-from tests.wire import Answer
 
 HTTPS = (b"x-forwarded-proto", b"https")
 PREFIX = (b"x-forwarded-prefix", b"/api")
@@ -13,8 +12,7 @@ HOST = (b"x-forwarded-host", b"localhost:8443")
 async def instance(*fields: tuple[bytes, bytes], **settings: str) -> str:
     """The path that a problem shows."""
     with built("users_site", **settings) as application:
-        answer: Answer | None = await call(application, "/users/x", headers=fields)
-    assert answer is not None
+        answer = await call(application, "/users/x", headers=fields)
     return str(answer.json()["instance"])
 
 

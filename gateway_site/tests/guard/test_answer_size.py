@@ -9,7 +9,7 @@ from gateway_site.tests.guard.conftest import Start
 from tests.log_lines import access_lines
 from tests.recording import Recording
 from tests.serving import Served
-from tests.wire import connect, exchange, get, read
+from tests.wire import Answer, connect, exchange, get, read
 
 LIMIT = 1 << 20
 
@@ -20,15 +20,14 @@ def bounded(start: Start) -> Iterator[Served]:
         yield running
 
 
-def test_up_to_the_limit_it_passes(bounded: Served, upstream: Recording) -> None:
-    upstream.default = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % LIMIT + b"x" * LIMIT
-    assert len(exchange(bounded.port, get("/api/users")).body) == LIMIT
-
-
 def test_an_announced_size_above_it_is_a_problem(bounded: Served, upstream: Recording) -> None:
-    upstream.default = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (LIMIT + 1) + b"x" * (LIMIT + 1)
-    answer = exchange(bounded.port, get("/api/users"))
-    assert (answer.status, answer.json()["code"]) == (502, "bad-upstream")
+    def answer(size: int) -> Answer:
+        upstream.default = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
+        return exchange(bounded.port, get("/api/users"))
+
+    assert len(answer(LIMIT).body) == LIMIT
+    refused = answer(LIMIT + 1)
+    assert (refused.status, refused.json()["code"]) == (502, "bad-upstream")
 
 
 def test_an_unannounced_one_is_broken_off(bounded: Served, upstream: Recording) -> None:

@@ -32,21 +32,19 @@ def test_the_user_service_gets_the_callers_name(guarded: Served, upstream: Recor
 
 
 @pytest.mark.parametrize("field", FORGED)
-def test_a_client_cannot_set_its_name(guarded: Served, upstream: Recording, keys: Keys, field: str) -> None:
+def test_a_client_cannot_set_its_name(
+    guarded: Served, open_gateway: Served, upstream: Recording, keys: Keys, field: str
+) -> None:
     exchange(guarded.port, get("/api/users", field, f"X-API-Key: {keys['reader'][0]}", field))
     assert identity(upstream) == [(b"x-authenticated-subject", b"key:reader")]
+    exchange(open_gateway.port, get("/api/users", field))
+    assert identity(upstream) == []
 
 
 @pytest.mark.parametrize("named", ["X-Authenticated-Subject", "x-authenticated-subject, x-authenticated-scopes, close"])
 def test_connection_cannot_remove_our_fields(guarded: Served, upstream: Recording, keys: Keys, named: str) -> None:
     exchange(guarded.port, get("/api/users", f"Connection: {named}", f"X-API-Key: {keys['reader'][0]}"))
     assert len(identity(upstream)) == 1
-
-
-@pytest.mark.parametrize("field", FORGED)
-def test_a_client_cannot_set_its_name_without_auth(upstream: Recording, open_gateway: Served, field: str) -> None:
-    exchange(open_gateway.port, get("/api/users", field))
-    assert identity(upstream) == []
 
 
 def test_a_client_cannot_set_its_name_in_a_trailer(guarded: Served, upstream: Recording, keys: Keys) -> None:
@@ -60,11 +58,9 @@ def test_a_client_cannot_set_its_name_in_a_trailer(guarded: Served, upstream: Re
 
 
 def test_credentials_end_at_the_gateway(guarded: Served, upstream: Recording, keys: Keys) -> None:
-    exchange(guarded.port, get("/api/users", f"X-API-Key: {keys['reader'][0]}"))
-    exchange(guarded.port, get("/api/users", f"Authorization: Bearer {keys['reader'][0]}"))
-    exchange(guarded.port, get("/api/users", f"Authorization: Bearer {token()}"))
-    exchange(guarded.port, get("/api/users", f"Authorization: Bearer {token()}", "Authorization-Info: 1"))
-    for _ in range(4):
+    key, bearer = keys["reader"][0], "Authorization: Bearer {}"
+    for fields in ([f"X-API-Key: {key}"], [bearer.format(key)], [bearer.format(token()), "Authorization-Info: 1"]):
+        exchange(guarded.port, get("/api/users", *fields))
         received = upstream.next()
         assert not received.values(b"authorization") + received.values(b"x-api-key")
 

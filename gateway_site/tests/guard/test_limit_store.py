@@ -4,7 +4,6 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -24,6 +23,7 @@ from gateway_site.guard.limit_store import RedisStore, RedisStores
 from gateway_site.routes.rate import Rate
 from gateway_site.tests.guard.conftest import Start
 from tests.log_lines import waited_for
+from tests.metrics import sample
 from tests.recording import Recording
 from tests.serving import Served
 from tools.processes.cluster import until
@@ -38,24 +38,18 @@ def own_store(tmp_path: Path) -> Iterator[Store]:
         yield running
 
 
-@contextmanager
-def fakeredis_url() -> Iterator[str]:
+@pytest.fixture(params=["fakeredis", "real server"])
+def shared_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The script must count alike on both."""
+    if request.param == "real server":
+        yield request.getfixturevalue("own_store").url
+        return
     with TcpFakeServer(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"redis://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture(params=["fakeredis", "real server"])
-def shared_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The script must count alike on both."""
-    if request.param == "real server":
-        yield request.getfixturevalue("own_store").url
-    else:
-        with fakeredis_url() as url:
-            yield url
 
 
 @pytest.fixture
@@ -72,13 +66,8 @@ async def replica(shared_url: str) -> AsyncIterator[Callable[[Rate], RedisStore]
         await each.close()
 
 
-def metric(gateway: Served | Service, name: str) -> float:
-    lines = requests.get(f"{gateway.url}/metrics", timeout=5).text.splitlines()
-    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} ")), -1)
-
-
 def wait_until(gateway: Served | Service, name: str, value: float) -> None:
-    until(lambda: metric(gateway, name) == value)
+    until(lambda: sample(gateway, name) == value)
 
 
 async def test_three_replicas_share_one_limit(replica: Callable[[Rate], RedisStore]) -> None:
@@ -117,12 +106,12 @@ def test_without_redis_limits_are_local(start: Start, own_store: Store, upstream
             answers = [session.get(f"{gateway.url}/api/users", timeout=10) for _ in range(25)]
         assert [answer.status_code for answer in answers] == [200] * 20 + [429] * 5
         wait_until(gateway, "rate_limit_store_up", 0)  # sampled twice a second
-        assert metric(gateway, "rate_limit_fallbacks_total") == before + 25
+        assert sample(gateway, "rate_limit_fallbacks_total") == before + 25
         assert waited_for(gateway, lambda line: line["message"] == "RATE_LIMIT_STORE lost, limits are local")
         own_store.start()
         wait_until(gateway, "rate_limit_store_up", 1)
         assert requests.get(f"{gateway.url}/api/users", timeout=10).status_code == 200
-        assert metric(gateway, "rate_limit_fallbacks_total") == before + 25
+        assert sample(gateway, "rate_limit_fallbacks_total") == before + 25
 
 
 def test_a_gateway_starts_and_answers_without_its_redis(start: Start, upstream: Recording) -> None:

@@ -4,11 +4,13 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import django
 from django.conf import settings
 
+from common.config.environment import SettingError
 from common.http.application import Application
 from common.http.metrics import metrics_view
 from common.http.views import View
@@ -22,9 +24,10 @@ from gateway_site.forwarding.reload import Reloader
 from gateway_site.forwarding.router import Router
 from gateway_site.forwarding.service import Service
 from gateway_site.forwarding.view import Forward, in_maintenance
-from gateway_site.guard.build import build_guard
+from gateway_site.guard.api_keys import ApiKeys, why
 from gateway_site.guard.cors import Cors
-from gateway_site.guard.scrape import closed_to_proxies
+from gateway_site.guard.credentials import Credentials
+from gateway_site.guard.guard import Guard
 from gateway_site.routes.field_names import CORS, CREDENTIALS, NOT_FORWARDED
 from gateway_site.routes.table import Route
 
@@ -33,7 +36,7 @@ def build(settings: Any) -> Application:
     """Opens no connection. Raises ImproperlyConfigured."""
     dropped = NOT_FORWARDED | CREDENTIALS if settings.AUTH else NOT_FORWARDED
     dropped_from_answers = FROM_UPSTREAM | CORS if settings.CORS_ALLOWED_ORIGINS else FROM_UPSTREAM
-    guard = build_guard(settings)
+    guard = _guard(settings)
     threads = ThreadPoolExecutor(1, "coding")  # as many jobs wait as requests are in flight, at most
 
     def view(route: Route, services: dict[str, Service]) -> View:
@@ -58,7 +61,7 @@ def build(settings: Any) -> Application:
     if settings.ROUTES_FILE:
         samplers.append(Reloader(settings.ROUTES_SOURCE, router, settings.LONGEST_MS).check)
     return Application(
-        urls.urlpatterns(index, closed_to_proxies(metrics_view(())), router),
+        urls.urlpatterns(index, pages.closed_to_proxies(metrics_view(())), router),
         find=router.find,
         probes=router.probes,
         ready_when=any,
@@ -68,6 +71,39 @@ def build(settings: Any) -> Application:
         opening=Cors(settings.CORS_ALLOWED_ORIGINS).open if settings.CORS_ALLOWED_ORIGINS else None,
         in_force=_in_force(settings),
     )
+
+
+def _guard(settings: Any) -> Guard:
+    scopes = set(settings.ROUTES.scopes)
+    keys = None
+    tokens = None
+    shared = None
+    if "apikey" in settings.AUTH:
+        keys = _keys(settings, scopes)
+    if "jwt" in settings.AUTH:
+        from gateway_site.guard.tokens import Tokens  # PyJWT and cryptography: 14 MB
+
+        tokens = Tokens(
+            settings.AUTH_JWKS_URL,
+            issuer=settings.AUTH_ISSUER,
+            audience=settings.AUTH_AUDIENCE,
+            scope_claims=settings.AUTH_SCOPE_CLAIM,
+            known_scopes=scopes,
+        )
+    if settings.RATE_LIMIT_STORE != "local":
+        from gateway_site.guard.limit_store import RedisStores
+
+        shared = RedisStores(settings.RATE_LIMIT_STORE, settings.RATE_LIMIT_STORE_PASSWORD)
+    credentials = Credentials(keys, tokens) if settings.AUTH else None
+    return Guard(credentials, settings.RATE_LIMIT, scopes=scopes, shared=shared)
+
+
+def _keys(settings: Any, scopes: set[str]) -> ApiKeys:
+    try:
+        return ApiKeys(Path(settings.AUTH_API_KEYS_FILE), scopes)
+    except (OSError, ValueError) as error:
+        cure = "mount a file with the lines that `manage_gateway.py create_api_key` prints"
+        raise SettingError(f"AUTH_API_KEYS_FILE cannot be used ({why(error)}): {cure}") from None
 
 
 def _index(router: Router, settings: Any) -> tuple[View, list[Callable[[], None]]]:

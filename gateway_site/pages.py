@@ -1,15 +1,16 @@
-"""The pages of the gateway: `/`, an index of links (or the status page, see status/), and `/problems`, the target of each
-problem's `type`."""
+"""The pages of the gateway: `/`, an index of links (or the status page, see status/), `/problems`, the target of each
+problem's `type`, and `/metrics`."""
 
 from dataclasses import asdict
 
 import orjson
+from django.http import Http404
 
 from common.http.pages import VARY, page
 from common.http.problem import KINDS
 from common.http.request import Request
 from common.http.response import JSON, RawResponse, Response
-from common.http.views import safe
+from common.http.views import View, safe
 
 LINKS = {
     "users": "/api/users",
@@ -47,3 +48,20 @@ async def problems(request: Request) -> Response:
     if not request.wants_page:
         return document({"problems": [{"code": code, **asdict(kind)} for code, kind in KINDS.items()]})
     return page("gateway/problems.html", request, {"kinds": KINDS})
+
+
+PROXIED = (b"x-forwarded-for", b"forwarded", b"x-real-ip")
+"""Fields that proxies add. The peer's address says less: TRUSTED_PROXIES is often the network of all pods."""
+
+
+def closed_to_proxies(metrics: View) -> View:
+    """The view, with 404 for a request of a proxy: metrics show traffic, versions and load; scrapers connect directly."""
+
+    @safe
+    async def scrape(request: Request) -> Response:
+        if any(name in request.raw_headers for name in PROXIED):
+            raise Http404
+        response: Response = await metrics(request)
+        return response
+
+    return scrape

@@ -66,26 +66,22 @@ class Guard:
     async def _serve(self, route: Route, view: View, limits: dict[str, list[Limiter]], request: Request) -> Response:
         """The view's answer; with credentials every write is audited. Raises Problem (400, 401, 403, 429, 503)."""
         scope = route.scope_for(request.method)
-        limiters = limits[scope or OPEN]
-        if self._credentials is None or scope is None:
-            await _count(request, limiters, client_of(request.remote_addr))
-            answering = view(request)
-        else:
-            answering = self._identified(view, limiters, request, self._credentials, scope)
+        answering = self._admitted(view, limits[scope or OPEN], request, scope)
         if self._credentials is None or request.method in READING:
-            response: Response = await answering
-            return response
+            return await answering
         return await audit.recorded(request, answering)
 
-    async def _identified(
-        self, view: View, limiters: list[Limiter], request: Request, credentials: Credentials, scope: str
-    ) -> Response:
-        caller = await _identify(request, credentials, limiters)
-        request.principal = caller.label
-        await _count(request, limiters, caller.label)
-        if scope not in caller.scopes:
-            raise challenge.insufficient(scope)
-        response: Response = await view(request, caller.headers)
+    async def _admitted(self, view: View, limiters: list[Limiter], request: Request, scope: str | None) -> Response:
+        headers = None
+        if self._credentials is None or scope is None:
+            await _count(request, limiters, client_of(request.remote_addr))
+        else:
+            caller = await _identify(request, self._credentials, limiters)
+            request.principal, headers = caller.label, caller.headers
+            await _count(request, limiters, caller.label)
+            if scope not in caller.scopes:
+                raise challenge.insufficient(scope)
+        response: Response = await view(request, headers)
         return response
 
     async def close(self) -> None:

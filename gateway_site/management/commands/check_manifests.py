@@ -1,7 +1,5 @@
 """Finds what a cluster would suffer from, before it does."""
 
-import os
-import sys
 from argparse import ArgumentParser
 from dataclasses import asdict
 from pathlib import Path
@@ -57,11 +55,7 @@ manage_gateway.py check_manifests deploy/kustomize/overlays/prod
         if options["format"] == "json":
             self.write_json([asdict(finding) for finding in findings])
         elif findings:
-            try:
-                self.stdout.write("\n".join(map(str, findings)))
-                self.stdout.flush()
-            except BrokenPipeError:  # of `| head`; the rest of the buffer must not be written at exit
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self.stdout.write("\n".join(map(str, findings)))
         if findings:
             raise CommandError(f"{len(findings)} finding{'s' if findings[1:] else ''}", returncode=1)
         self.say(f"{', '.join(map(str, paths))}: nothing found")

@@ -74,7 +74,7 @@ async def test_three_replicas_share_one_limit(replica: Callable[[Rate], RedisSto
     replicas = [replica(Rate(36, 3600, 10)) for _ in range(3)]
     taken = await asyncio.gather(*(each.take("a") for _ in range(10) for each in replicas))
     assert [early for _, early in taken].count(0) == 10
-    assert all(99.95 < early / SECOND <= 100 for _, early in taken if early)
+    assert all(98 < early / SECOND <= 100 for _, early in taken if early)
     assert (await replicas[0].take("b"))[1] == 0
 
 

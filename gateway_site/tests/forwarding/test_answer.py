@@ -26,37 +26,15 @@ def test_status_and_body_are_the_upstreams(gateway: Service, upstream: Recording
     assert (got.status, got.body) == (status, b"\xff\0{\n")
 
 
-def test_fields_cross_with_their_order_and_repeats(gateway: Service, upstream: Recording) -> None:
-    fields = [
-        "Set-Cookie: a=1; Path=/",
-        'ETag: "x"',
-        "Set-Cookie: b=2",
-        "X-Latin: \xe9",
-        "Location: /api/users/1",
-        "Vary: A",
-        "Vary: B",
-    ]
-    upstream.default = answer("200 OK", *fields, "Content-Length: 0")
+def test_fields_cross_with_their_order_and_repeats_but_not_those_of_the_connection(
+    gateway: Service, upstream: Recording
+) -> None:
+    kept = ["set-cookie: a=1; Path=/", 'etag: "x"', "set-cookie: b=2", "x-latin: \xe9", "location: /a", "vary: A, B"]
+    dropped = ["Connection: X-Mine", "X-Mine: a", "Keep-Alive: timeout=5", "Proxy-Authenticate: Basic", "Upgrade: h2c"]
+    upstream.default = answer("200 OK", *dropped, *kept, "Trailer: X", "Content-Length: 0")
     got = exchange(gateway.port, get("/api/users"))
-    assert got.values("set-cookie") == ["a=1; Path=/", "b=2"]
-    assert got.values("vary") == ["A", "B"]
-    assert (got.values("etag"), got.values("x-latin"), got.values("location")) == (['"x"'], ["\xe9"], ["/api/users/1"])
-
-
-def test_hop_by_hop_fields_are_dropped(gateway: Service, upstream: Recording) -> None:
-    fields = [
-        "Connection: X-Mine",
-        "X-Mine: a",
-        "Keep-Alive: timeout=5",
-        "Proxy-Authenticate: Basic",
-        "Upgrade: h2c",
-        "Trailer: X",
-    ]
-    upstream.default = answer("200 OK", *fields, "X-Kept: b", "Content-Length: 0")
-    got = exchange(gateway.port, get("/api/users"))
-    names = {name for name, _ in got.headers}
-    assert not names & {"x-mine", "keep-alive", "proxy-authenticate", "upgrade", "trailer", "connection"}
-    assert got.values("x-kept") == ["b"]
+    ours = {"date", "content-length", "x-request-id", "cache-control", "x-content-type-options"}
+    assert [f"{name}: {value}" for name, value in got.headers if name not in ours] == kept
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -82,31 +60,24 @@ def test_head_has_the_length_and_no_body(gateway: Service, upstream: Recording) 
     assert (got.status, got.body, got.values("content-length"), got.values("etag")) == (200, b"", ["1234"], ['"x"'])
 
 
-@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+@pytest.mark.parametrize("status", ["204 No Content", "204 No Content\r\nContent-Length: 0", "304 Not Modified"])
 def test_an_answer_without_a_body_has_none(gateway: Service, upstream: Recording, status: str) -> None:
     upstream.default = answer(status, 'ETag: "x"')
     got = exchange(gateway.port, get("/api/users") + get("/version", "Connection: close"))
     assert (str(got.status), got.body, got.values("etag")) == (status[:3], b"", ['"x"'])
-    assert got.values("transfer-encoding") == []
+    assert got.values("transfer-encoding") + got.values("content-length") == []
 
 
-def test_an_answer_that_can_have_no_length_has_none(gateway: Service, upstream: Recording) -> None:
-    upstream.default = answer("204 No Content", "Content-Length: 0")
-    assert exchange(gateway.port, get("/api/users")).values("content-length") == []
-
-
-def test_a_chunked_answer_arrives_whole(gateway: Service, upstream: Recording) -> None:
-    body = b"3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n"
+@pytest.mark.parametrize(("version", "framing"), [(b"HTTP/1.1", ["chunked"]), (b"HTTP/1.0", [])])
+def test_a_chunked_answer_arrives_whole(
+    gateway: Service, upstream: Recording, version: bytes, framing: list[str]
+) -> None:
+    size = 3_000_000  # too large to be held back until it is whole
+    body = b"%x\r\n%b\r\n3\r\nabc\r\n0\r\n\r\n" % (size, b"x" * size)
     upstream.default = answer("200 OK", "Transfer-Encoding: chunked", body=body)
-    got = exchange(gateway.port, get("/api/users"))
-    assert got.body == b"abcdefg"
-    assert len(got.values("transfer-encoding") + got.values("content-length")) == 1
-
-
-def test_an_answer_to_http_1_0_is_not_chunked(gateway: Service, upstream: Recording) -> None:
-    upstream.default = answer("200 OK", "Transfer-Encoding: chunked", body=b"3\r\nabc\r\n0\r\n\r\n")
-    got = exchange(gateway.port, b"GET /api/users HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
-    assert (got.body, got.values("transfer-encoding")) == (b"abc", [])
+    got = exchange(gateway.port, get("/api/users").replace(b"HTTP/1.1", version))
+    assert got.body == b"x" * size + b"abc"
+    assert got.values("transfer-encoding") == framing
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])

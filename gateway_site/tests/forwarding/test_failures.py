@@ -10,30 +10,21 @@ from tests.log_lines import access_lines, lines
 from tests.recording import Recording, Reply, broken, reset, wait_for_close
 from tests.serving import serving
 from tests.wire import Answer, exchange, get
+from tools.processes.cluster import until
 from tools.processes.service import Service
-
-HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this"
-
 
 BROKEN: dict[str, Reply] = {  # of all that packages/http_pool/tests/test_bad_answers.py refuses, one of each kind
     "closed without an answer": broken(b""),
     "reset": reset,
     "no HTTP": broken(b"SSH-2.0-OpenSSH_9.6\r\n"),
-    "half a body": broken(HALF),
+    "half a body": broken(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this"),
 }
 
 
 @pytest.fixture(autouse=True)
 def circuit_is_closed(gateway: Service, upstream: Recording) -> None:
     """Outweighs the failures of previous tests, which would open the circuit."""
-    deadline = time.monotonic() + 10
-    successes = 0
-    while successes < 12:
-        assert time.monotonic() < deadline
-        if exchange(gateway.port, get("/api/users")).status == 200:
-            successes += 1
-        else:
-            time.sleep(0.1)
+    until(lambda: all(exchange(gateway.port, get("/api/users")).status == 200 for _ in range(12)))
     upstream.reset()
 
 

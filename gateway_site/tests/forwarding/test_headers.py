@@ -47,7 +47,7 @@ def test_long_chains_are_not_cached() -> None:
     headers._forwarded.cache_clear()
     for length in (256, 257):
         assert forwarded(b"a" * length, ORIGIN, "/api")[0] == (b"x-forwarded-for", b"a" * length)
-    assert headers._forwarded.cache_info().currsize == 1
+        assert headers._forwarded.cache_info().currsize == 1
 
 
 @pytest.mark.parametrize(

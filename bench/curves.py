@@ -3,9 +3,8 @@ primaries: `python -m bench.curves FILE`."""
 
 import json
 import sys
-from pathlib import Path
 
-from bench.model import Figures
+from bench.model import Figures, results
 
 COLOURS = {"orange": "#d55e00", "blue": "#0072b2", "green": "#009e73", "pink": "#cc79a7"}
 CHARTS = (("pages", "first page"), ("read", "find", "create", "change"))
@@ -27,7 +26,7 @@ def chart(figures: Figures, names: tuple[str, ...]) -> str:
 
 
 def main() -> None:
-    figures = Figures(json.loads(Path(sys.argv[1]).read_text()), max)
+    figures = Figures(results(__doc__), max)
     sys.stdout.write("\n".join(chart(figures, names) for names in CHARTS))
 
 

@@ -1,14 +1,15 @@
-"""Carries the figures of bench.scale to more users: what each primary and the services would need.
+"""Extrapolates the figures of bench.scale to more users: what each primary and the services would need.
 
-`python -m bench.model FILE` (of `bench.scale --results FILE`) prints two Markdown tables: the model's rules against what was
-measured, and the rules carried on. The rules:
+`python -m bench.model FILE` (of `bench.scale --results FILE`) prints two Markdown tables: the model's rules compared with
+measurements, and the extrapolation. The rules:
 
-- Memory, loading and forking of a primary grow with its users; the bytes of a user do not depend on their number.
-- A page costs a fixed part and one for each command: one for each partition, and one for each that has a user on the page.
-  The rule is compared on the fewest primaries, and carried on from the most.
+- Memory, loading and forking of a primary grow with its users; the bytes per user do not depend on their number.
+- A page has a fixed cost and one per command: a command for each partition, and one more if a user of it is on the page.
+  The rule is compared on the fewest primaries, and extrapolated from the most.
 - A process has one connection to each primary, and one more to ask for the map of a cluster.
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable
@@ -54,7 +55,7 @@ def commands(partitions: int) -> float:
 
 
 def checked(figures: Figures) -> list[list[str]]:
-    """The rules against figures that they were not made from."""
+    """The rules, compared with measurements that they do not use."""
     most, users = figures.partitions[-1], figures.users
     rows: list[tuple[str, float, float]] = [
         (f"{name} over {most} partitions, µs", figures.page(name, most), figures.of(name, most))
@@ -62,10 +63,11 @@ def checked(figures: Figures) -> list[list[str]]:
         if len(figures.partitions) > 2  # else the line goes through it
     ]
     for count in figures.partitions:
-        name = f"bytes of {users:,} users in {count} partitions, from a tenth of them"
+        spread = f"{count} partition{'s' * (count > 1)}"
+        name = f"bytes of {users:,} users in {spread}, from a tenth of them"
         tenth, measured = (figures.of(f"bytes a user{part}", count) * users for part in (", of a tenth", ""))
         rows.append((name, tenth, measured))
-        name = f"connections of a process to a primary, {count} partitions"
+        name = f"connections of a process to a primary, {spread}"
         rows.append((name, 1 + (count > 1), figures.of("connections", count)))
     return [[name, f"{model:,.0f}", f"{measured:,.0f}", f"{model / measured:.2f}"] for name, model, measured in rows]
 
@@ -99,13 +101,23 @@ def table(head: str, rows: list[list[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def results(text: str | None) -> dict[str, Any]:
+    """Of the file that is this program's argument; `text`: its help."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, help="written by `python -m bench.scale --results FILE`")
+    read: dict[str, Any] = json.loads(parser.parse_args().file.read_text())
+    return read
+
+
 def main() -> None:
-    measured = json.loads(Path(sys.argv[1]).read_text())
+    measured = results(__doc__)
     sys.stdout.write(table("rule | model | measured | ratio", checked(Figures(measured, min))) + "\n")
-    head = "users | partitions | primaries | a primary | fork | load | a slot | its claims | pages/s of the stores"
-    sys.stdout.write(
-        table(f"{head} | pages/s a core | connections to a primary | keys of a day", carried(Figures(measured, max)))
+    head = (
+        "users | partitions | primaries | memory of a primary | its fork | its loading | a slot | claims of a primary"
+        " | pages/s of the stores | pages/s per core of the services | connections to a primary"
+        " | idempotency entries of a day, per primary"
     )
+    sys.stdout.write(table(head, carried(Figures(measured, max))))
 
 
 if __name__ == "__main__":

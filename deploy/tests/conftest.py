@@ -40,7 +40,10 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def rendered(tree: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Render:
-    """Renders an overlay, with components added the way their READMEs say: to the overlay's own list."""
+    """Renders an overlay, with components added the way their READMEs say: to the overlay's own list.
+
+    A name with a slash is another folder of deploy.
+    """
     program("kubectl")
     # The workers of a run share their renderings: each takes kubectl half a second.
     base = tmp_path_factory.getbasetemp()
@@ -49,7 +52,7 @@ def rendered(tree: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: st
 
     @cache
     def cached(overlay: str, added: tuple[str, ...]) -> str:
-        name = f"{overlay}-{zlib.crc32(' '.join(added).encode())}" if added else overlay
+        name = f"{overlay.replace('/', '-')}-{zlib.crc32(' '.join(added).encode())}"
         if not (file := shared / name).exists():
             draft = shared / f".{name}.{worker_id}"
             draft.write_text(rendering(tree / "overlays" / name, overlay, added), encoding="utf-8")
@@ -57,7 +60,9 @@ def rendered(tree: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: st
         return file.read_text(encoding="utf-8")
 
     def rendering(folder: Path, overlay: str, added: tuple[str, ...]) -> str:
-        if added:
+        if not added:
+            folder = DEPLOY / overlay if "/" in overlay else tree / "overlays" / overlay
+        else:
             shutil.copytree(tree / "overlays" / overlay, folder)
             kustomization = folder / "kustomization.yaml"
             data = yaml.safe_load(kustomization.read_text(encoding="utf-8"))
@@ -74,14 +79,12 @@ def rendered(tree: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: st
 
 @pytest.fixture(scope="session")
 def load(rendered: Render) -> Load:
-    """Like `rendered`, as objects. They are shared, so a test that changes them needs a copy."""
+    """Like `rendered`, as objects."""
+    return lambda *overlay: objects(rendered(*overlay))
 
-    @cache
-    def parsed(text: str) -> Rendering:
-        documents = yaml.load_all(text, Loader=yaml.CSafeLoader)
-        return Rendering((Manifest(data, "rendered") for data in documents if data), own_services())
 
-    def of(overlay: str, added: Iterable[str] = ()) -> Rendering:
-        return parsed(rendered(overlay, added))
-
-    return of
+@cache
+def objects(text: str) -> Rendering:
+    """They are shared, so a test that changes them needs a copy."""
+    documents = yaml.load_all(text, Loader=yaml.CSafeLoader)
+    return Rendering((Manifest(data, "rendered") for data in documents if data), own_services())

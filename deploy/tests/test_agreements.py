@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy.tests.combinations import OVERLAYS, combinations_of_components, components, name
+from deploy.tests.combinations import OVERLAYS, Combination, cases, components
 from deploy.tests.conftest import DEPLOY, Load
 from deploy.tests.programs import run, succeeded
 from gateway_site.management.own_services import own_services
@@ -93,10 +93,8 @@ OWN = {"redis-sentinel": SENTINEL, "redis-cluster": CLUSTER}
 """Connections that follow from Redis's own configuration, not from a setting of ours."""
 
 
-@pytest.mark.parametrize("combination", [each for each in combinations_of_components() if len(each[1]) <= 1], ids=name)
-def test_network_policies_open_what_the_settings_imply_and_nothing_else(
-    load: Load, combination: tuple[str, tuple[str, ...]]
-):
+@pytest.mark.parametrize("combination", [each for each in cases() if len(each.values[0][1]) <= 1])
+def test_network_policies_open_what_the_settings_imply_and_nothing_else(load: Load, combination: Combination):
     overlay, added = combination
     rendering = load(overlay, added)
     wanted = {

@@ -2,30 +2,20 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from deploy.tests.combinations import OVERLAYS, Combination, combinations_of_components, components, name
+from deploy.tests.combinations import OVERLAYS, Combination, cases, components
 from deploy.tests.conftest import Load, Render
 from packages.preflight import check, render
 
 pytestmark = pytest.mark.slow
 
 
-def case(combination: Combination) -> Any:
-    """`make verify` has the single components of dev and staging: prod's, and all of them at once, find most faults."""
-    overlay, added = combination
-    is_single = added and len(added) < 3
-    marks = [pytest.mark.verify] if is_single and overlay != "prod" else []
-    return pytest.param(combination, marks=marks, id=name(combination))
-
-
-@pytest.mark.parametrize("combination", [*map(case, combinations_of_components())])
+@pytest.mark.parametrize("combination", cases())
 def test_nothing_is_found(load: Load, combination: Combination):
-    overlay, added = combination
-    assert check(load(overlay, added)) == []
+    assert check(load(*combination)) == []
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

@@ -86,7 +86,7 @@ COMMANDS = [
     (page.stem, command)
     for page in (*PAGES, TROUBLESHOOTING)
     for command in dict.fromkeys(commands(page))
-    if (page.stem, command) not in RUN_INSIDE and command not in MENTIONED
+    if command not in RUN_INSIDE and command not in MENTIONED
 ]
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,8 @@ def stage(folder: Path, *commands: str, cluster: dict[str, str] | None = None) -
     for command in commands:
         shutil.copy2(STAND_IN, folder / "bin" / command)
         (folder / "bin" / command).chmod(0o755)
+    # Where pyenv's shim stands for python3, it takes longer than our scripts.
+    (folder / "bin/python3").symlink_to(sys.executable)
     (folder / "cluster").mkdir()
     for name, version in (cluster or {}).items():
         (folder / "cluster" / name).write_text(version, encoding="utf-8")

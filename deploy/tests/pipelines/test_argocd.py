@@ -10,22 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.tests.conftest import Load, Render
 from deploy.tests.pipelines.stage import ROOT
 from deploy.tests.programs import run
-from gateway_site.management.own_services import own_services
-from packages.preflight import check_paths, render
+from packages.preflight import check
 
 ARGOCD = ROOT / "deploy" / "argocd"
 ENVIRONMENTS = ("dev", "staging", "prod")
 WAVE = "argocd.argoproj.io/sync-wave"
 
-
 pytestmark = pytest.mark.program("kubectl")
-
-
-@cache
-def objects(environment: str) -> list[dict[str, Any]]:
-    return list(yaml.safe_load_all(render(ARGOCD / "environments" / environment)))
 
 
 @cache
@@ -34,26 +28,23 @@ def application(name: str) -> dict[str, Any]:
     return found
 
 
-def wave(of: dict[str, Any]) -> int:
-    return int(of["metadata"].get("annotations", {}).get(WAVE, 0))
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_nothing_is_found_in_an_environment(load: Load, environment: str):
+    assert check(load(f"argocd/environments/{environment}")) == []
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_nothing_is_found_in_an_environment(environment: str):
-    assert check_paths([ARGOCD / "environments" / environment], own_services()) == []
-
-
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_images_of_ours_are_named_by_digest(environment: str):
-    images = re.findall(r"image: (\S*devops-challenge\S*)", render(ARGOCD / "environments" / environment))
+def test_images_of_ours_are_named_by_digest(rendered: Render, environment: str):
+    images = re.findall(r"image: (\S*devops-challenge\S*)", rendered(f"argocd/environments/{environment}"))
     assert len(images) == 3
     for image in images:
         assert re.fullmatch(r"ghcr\.io/devops-challenge/(api-gateway|user-service)@sha256:[0-9a-f]{64}", image)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_what_a_workload_reads_comes_no_later(environment: str):
-    found = {(each["kind"], each["metadata"]["name"]): wave(each) for each in objects(environment)}
+def test_what_a_workload_reads_comes_no_later(load: Load, environment: str):
+    objects = load(f"argocd/environments/{environment}")
+    found = {(each.kind, each.name): int(each.annotations.get(WAVE, 0)) for each in objects}
     redis, users, gateway = (
         found[key] for key in (("StatefulSet", "redis"), ("Deployment", "user-service"), ("Deployment", "api-gateway"))
     )
@@ -67,7 +58,7 @@ def test_what_a_workload_reads_comes_no_later(environment: str):
             assert number > gateway, name
 
 
-def test_applications_point_at_what_is_there():
+def test_applications_point_at_what_is_there(load: Load):
     project = application("apps/project")["spec"]
     for name in ("root", *(f"apps/{each}" for each in ENVIRONMENTS)):
         spec = application(name)["spec"]
@@ -75,8 +66,8 @@ def test_applications_point_at_what_is_there():
         assert [spec["source"]["repoURL"]] == project["sourceRepos"], name
     for name in ENVIRONMENTS:
         spec = application(f"apps/{name}")["spec"]
-        namespaces = {each["metadata"].get("namespace", f"devops-challenge-{name}") for each in objects(name)}
-        assert namespaces == {spec["destination"]["namespace"]}, name
+        objects = load(f"argocd/environments/{name}")
+        assert {each.namespace for each in objects if each.kind != "Namespace"} == {spec["destination"]["namespace"]}
 
 
 @pytest.fixture

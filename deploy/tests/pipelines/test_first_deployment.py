@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.tests.conftest import objects
 from deploy.tests.pipelines.api_server import api_server
 from deploy.tests.pipelines.cluster import ADMINISTRATOR, Cluster
 from deploy.tests.pipelines.stage import BIN, ROOT
 from deploy.tests.programs import run, succeeded
 from deploy.tests.test_access import wanted
-from packages.preflight import render
+from packages.preflight import Rendering, render
 
 pytestmark = [pytest.mark.program("kubectl"), pytest.mark.slow]
 
@@ -84,6 +85,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     (folder / "bin").mkdir()
     for name in ("aws", "eksctl", "helm", "gh", "service-python"):
         (folder / "bin" / name).symlink_to(Path(__file__).with_name("account.sh"))
+    (folder / "bin/python3").symlink_to(sys.executable)
     for path in ROOT.iterdir():
         if path.name not in {"deploy", ".venv", ".git", "build"}:
             (checkout / path.name).symlink_to(path)
@@ -125,8 +127,8 @@ def known(checkout: Path) -> Iterator[dict[str, Any]]:
             yield from yaml.safe_load_all(document)
 
 
-def rendering(account: Account) -> list[dict[str, Any]]:
-    return list(yaml.safe_load_all(render(account.folder / "checkout/deploy/argocd/environments/prod")))
+def rendering(account: Account) -> Rendering:
+    return objects(render(account.folder / "checkout/deploy/argocd/environments/prod"))
 
 
 def test_each_secret_that_prod_reads_is_created_and_no_key_more(account: Account):
@@ -145,15 +147,15 @@ def test_the_gateway_gets_the_hash_of_the_key_that_the_smoke_test_has(account: A
 
 
 def test_your_values_are_in_one_file(account: Account):
-    objects = {(each["kind"], each["metadata"]["name"]): each for each in rendering(account)}
-    annotations = objects["ServiceAccount", "external-secrets"]["metadata"]["annotations"]
+    found = {(each.kind, each.name): each for each in rendering(account)}
+    annotations = found["ServiceAccount", "external-secrets"].annotations
     role = f"users-gateway-secrets.{NAMESPACE}"
     assert annotations["eks.amazonaws.com/role-arn"] == f"arn:aws:iam::123456789012:role/{role}"
     assert f" --role-name {role} " in (account.folder / "calls").read_text()
-    assert objects["SecretStore", "aws-secrets-manager"]["spec"]["provider"]["aws"]["region"] == "eu-central-1"
-    assert objects["Gateway", "public"]["spec"]["listeners"][1]["hostname"] == "api.acme.test"
-    assert objects["HTTPRoute", "api-gateway"]["spec"]["hostnames"] == ["api.acme.test"]
-    assert ("ConfigMap", "site") not in objects
+    assert found["SecretStore", "aws-secrets-manager"].spec["provider"]["aws"]["region"] == "eu-central-1"
+    assert found["Gateway", "public"].spec["listeners"][1]["hostname"] == "api.acme.test"
+    assert found["HTTPRoute", "api-gateway"].spec["hostnames"] == ["api.acme.test"]
+    assert ("ConfigMap", "site") not in found
 
 
 def test_policies_name_what_the_script_asks_of_aws_and_nothing_else(account: Account):
@@ -183,25 +185,28 @@ def test_the_pipeline_deploys_with_the_rights_it_was_given(account: Account):
 
 
 def test_a_later_deploy_leaves_the_autoscalers_number_and_deletes_settings_that_nobody_uses(account: Account):
-    deployment = ("apps", "deployments", NAMESPACE, "api-gateway")
-    account.cluster.objects[deployment]["spec"]["replicas"] = 7
-    (first,) = settings_of_the_gateway(account)
-    file = account.folder / "checkout/deploy/kustomize/base/gateway/settings.env"
-    file.write_text(file.read_text().replace("MAX_BODY_BYTES=65536", "MAX_BODY_BYTES=4096"))
-    assert account.deploy("a").returncode == 0
-    assert account.cluster.objects[deployment]["spec"]["replicas"] == 7
-    assert first in settings_of_the_gateway(account), "a rollback needs it"
-    del account.cluster.objects["apps", "replicasets", NAMESPACE, "api-gateway-1"]
-    job = ("batch", "jobs", NAMESPACE, "backup-1")
-    uses = {"template": {"spec": {"containers": [{"envFrom": [{"configMapRef": {"name": first}}]}]}}}
+    deployment, old_pods, job = (
+        ("apps", "deployments", NAMESPACE, "api-gateway"),
+        ("apps", "replicasets", NAMESPACE, "api-gateway-1"),
+        ("batch", "jobs", NAMESPACE, "backup-1"),
+    )
+    objects, before = account.cluster.objects, generated_settings(account)
+    objects[deployment]["spec"]["replicas"] = 7
+    [of_users] = (name for name in before if name.startswith("user-service"))
+    del objects["apps", "replicasets", NAMESPACE, "user-service-1"]
+    uses = {"template": {"spec": {"containers": [{"envFrom": [{"configMapRef": {"name": of_users}}]}]}}}
     backup = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "backup-1"}, "spec": uses}
     account.cluster.write(job, backup, is_dry=False)
+    for name in ("gateway", "users"):
+        file = account.folder / f"checkout/deploy/kustomize/base/{name}/settings.env"
+        file.write_text(file.read_text().replace("MAX_BODY_BYTES=65536", "MAX_BODY_BYTES=4096"))
     succeeded(account.deploy("a"))
-    assert first in settings_of_the_gateway(account), "the next container of a running job reads it"
-    del account.cluster.objects[job]
+    assert objects[deployment]["spec"]["replicas"] == 7
+    assert before < generated_settings(account), "a rollback needs the gateway's, a running job the other"
+    del objects[old_pods], objects[job]
     succeeded(account.deploy("a"))
-    (second,) = settings_of_the_gateway(account)
-    assert second != first
+    assert len(generated_settings(account)) == 2
+    assert not before & generated_settings(account)
     assert account.cluster.refused == []
 
 
@@ -225,9 +230,9 @@ def running(account: Account) -> dict[str, set[str]]:
     return {each["metadata"]["name"]: set(hashes.findall(json.dumps(each["spec"]["template"]))) for each in found}
 
 
-def settings_of_the_gateway(account: Account) -> list[str]:
-    names = [each["metadata"]["name"] for each in account.cluster.of("configmaps", NAMESPACE)]
-    return [name for name in names if name.startswith("api-gateway-settings-")]
+def generated_settings(account: Account) -> set[str]:
+    names = {each["metadata"]["name"] for each in account.cluster.of("configmaps", NAMESPACE)}
+    return {name for name in names if re.match(r"(api-gateway|user-service)-settings-", name)}
 
 
 def test_the_pipeline_deploys_every_component_that_has_rights_to_be_given(account: Account):

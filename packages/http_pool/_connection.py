@@ -103,9 +103,11 @@ class Connection(asyncio.Protocol):
         elif not future.done():
             future.set_result(Answer(parser.status, parser.headers, parser.take_body()))
         sender, self._sender = self._sender, None
+        # A sender that has ended in this turn of the loop has not reported it yet.
+        is_sent = sender is None or (sender.done() and not sender.cancelled() and sender.exception() is None)
         if sender is not None:
-            sender.cancel()  # the answer came before the request was sent
-        if sender is not None or not parser.keep_alive or self._transport.get_write_buffer_size():
+            sender.cancel()
+        if not is_sent or not parser.keep_alive or self._transport.get_write_buffer_size():
             self.abort()
         elif self.owned:
             if parser.stream is not None:

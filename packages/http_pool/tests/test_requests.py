@@ -48,30 +48,23 @@ async def test_bytes_are_sent_with_their_length(server, client, method, body, le
     assert server.seen[0].body == body
 
 
-async def test_iterator_is_sent_chunked(server, client):
+@pytest.mark.parametrize(
+    ("body", "length", "codings", "lengths"),
+    [
+        ([b"ab", b"", b"c" * 20], None, [b"chunked"], []),
+        ([b"ab", b"c"], 3, [], [b"3"]),
+        ([], None, [b"chunked"], []),
+        ([], 0, [], [b"0"]),
+    ],
+)
+async def test_iterator_is_sent_chunked_or_with_its_length(server, client, body, length, codings, lengths):
     upstream = client(server)
     for _ in range(2):
-        await ask(upstream, "POST", body=pieces(b"ab", b"", b"c" * 20))
+        await ask(upstream, "POST", body=pieces(*body), length=length)
     assert server.connections == 1
-    assert server.seen[1].values(b"transfer-encoding") == [b"chunked"]
-    assert server.seen[1].values(b"content-length") == []
-    assert server.seen[1].body == b"ab" + b"c" * 20
-
-
-async def test_iterator_of_known_length_is_sent_as_it_is(server, client):
-    upstream = client(server)
-    for _ in range(2):
-        await ask(upstream, "PUT", body=pieces(b"ab", b"c"), length=3)
-    assert server.connections == 1
-    assert server.seen[1].values(b"content-length") == [b"3"]
-    assert server.seen[1].body == b"abc"
-
-
-async def test_empty_iterator_is_an_empty_body(server, client):
-    upstream = client(server)
-    await ask(upstream, "POST", body=pieces())
-    await ask(upstream, "POST", body=pieces(), length=0)
-    assert [seen.body for seen in server.seen] == [b"", b""]
+    seen = server.seen[1]
+    assert (seen.values(b"transfer-encoding"), seen.values(b"content-length")) == (codings, lengths)
+    assert seen.body == b"".join(body)
 
 
 @pytest.mark.parametrize("length", [1, 5, -1])

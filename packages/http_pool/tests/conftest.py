@@ -34,13 +34,22 @@ async def hostile() -> AsyncIterator[Callable[..., Hostile]]:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[Callable[..., Upstream]]:
+def changes() -> list[tuple[str, str]]:
+    """The addresses that were ejected, each with the reason, and those that came back."""
+    return []
+
+
+@pytest.fixture
+async def client(changes) -> AsyncIterator[Callable[..., Upstream]]:
     """Makes clients of a server or a URL; all of them are closed with the test."""
     clients: list[Upstream] = []
 
     def make(server: Hostile | str, **options) -> Upstream:
         url = server if isinstance(server, str) else server.url
-        own = {name: options.pop(name) for name in ("tls", "addresses", "zones", "check", "changed") if name in options}
+        own = {"changed": lambda *change: changes.append(change)}
+        own |= {
+            name: options.pop(name) for name in ("tls", "addresses", "zones", "check", "changed") if name in options
+        }
         # No connection expires within a test unless the test sets a limit.
         limits = Limits(**{"connect_timeout": 5.0, "idle_timeout": 600.0, "max_age": 600.0, **options})
         upstream = Upstream(url, limits, **own)

@@ -95,6 +95,11 @@ class Hostile:
         self.seen: list[Seen] = []
         self.url = ""
 
+    @property
+    def open(self) -> int:
+        """How many connections there are now."""
+        return len(self._tasks)
+
     async def start(
         self, host: str = "127.0.0.1", port: int = 0, name: str | None = None, tls: ssl.SSLContext | None = None
     ) -> None:
@@ -142,6 +147,21 @@ def forever(answer: bytes = OK) -> Script:
     async def script(peer: Peer) -> None:
         while True:
             await peer.answer(answer)
+
+    return script
+
+
+def once(*pieces: bytes, pause: float = 0.0, resets: bool = False) -> Script:
+    """Answer a request's head with these pieces, each before a pause; then reset the connection, or wait for its end."""
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        for piece in pieces:
+            await peer.send(piece)
+            await asyncio.sleep(pause)
+        if resets:
+            peer.reset()
+        await peer.until_closed()
 
     return script
 

@@ -8,22 +8,13 @@ import pytest
 
 from packages.http_pool import ConnectFailed, ConnectionReset
 
-from .hostile import OK, Hostile, Peer, ask, eventually, forever, get, get_until
+from .hostile import OK, Hostile, Peer, ask, eventually, forever, get, get_until, once
 
 pytestmark = pytest.mark.slow
 
 REQUEST = ContextVar("request", default="none")
 NAMES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 UNAVAILABLE = OK.replace(b"200 OK", b"503 No")
-
-
-async def dead(peer: Peer) -> None:
-    await peer.request()
-    peer.reset()
-
-
-async def hung(peer: Peer) -> None:
-    await peer.until_closed()
 
 
 @pytest.fixture
@@ -70,9 +61,8 @@ async def test_the_less_busy_of_two_gets_the_request(client, three):
     assert len(servers[0].seen) < 20, "30 by chance alone"
 
 
-async def test_a_single_address_is_never_ejected_and_not_named(hostile, client):
-    changes = []
-    upstream = client(await hostile(dead), changed=lambda *change: changes.append(change))
+async def test_a_single_address_is_never_ejected_and_not_named(hostile, client, changes):
+    upstream = client(await hostile(once(resets=True)))
     for _ in range(5):
         with pytest.raises(ConnectionReset) as caught:
             await get(upstream)
@@ -80,11 +70,10 @@ async def test_a_single_address_is_never_ejected_and_not_named(hostile, client):
     assert (changes, upstream.addresses) == ([], (1, 1))
 
 
-async def test_a_refusing_address_costs_no_request_not_even_a_post(client, three):
+async def test_a_refusing_address_costs_no_request_not_even_a_post(client, three, changes):
     servers = await three()
     await servers[0].stop()
-    changes = []
-    upstream = client(servers[1], changed=lambda *change: changes.append(change))
+    upstream = client(servers[1])
     for _ in range(20):
         assert (await ask(upstream, "POST", body=b"x")).status == 200
     assert (changes, upstream.addresses) == ([(NAMES[0], "refused")], (3, 2))
@@ -110,7 +99,7 @@ async def test_a_check_belongs_to_no_request(client, three):
     assert seen == [((NAMES[0], "check"), "none")]
 
 
-async def test_three_failures_in_sequence_eject_and_a_check_brings_it_back(client, three, monkeypatch):
+async def test_three_failures_in_sequence_eject_and_a_check_brings_it_back(client, three, monkeypatch, changes):
     monkeypatch.setattr("packages.http_pool._members.EJECTED_SECONDS", 0.2)
     sick = True
 
@@ -123,8 +112,7 @@ async def test_three_failures_in_sequence_eject_and_a_check_brings_it_back(clien
                 await peer.send(OK)
 
     servers = await three(script)
-    changes = []
-    upstream = client(servers[0], check=b"/live", check_interval=0.05, changed=lambda *change: changes.append(change))
+    upstream = client(servers[0], check=b"/live", check_interval=0.05)
     failures = 0
     for _ in range(60):
         try:
@@ -150,10 +138,9 @@ async def test_an_address_that_answers_checks_badly_is_ejected_without_a_request
     assert [seen.line for seen in servers[0].seen[before:]].count(b"GET /x HTTP/1.1") == 0
 
 
-async def test_a_get_at_a_hung_address_ends_while_another_has_time_for_it(client, three):
-    servers = await three(hung)
-    changes = []
-    upstream = client(servers[0], check_interval=600, changed=lambda *change: changes.append(change))
+async def test_a_get_at_a_hung_address_ends_while_another_has_time_for_it(client, three, changes):
+    servers = await three(once())
+    upstream = client(servers[0], check_interval=600)
     with pytest.raises(ConnectionReset) as caught:
         await ask(upstream, "GET", timeout=4, avoided=NAMES[1:])
     assert (caught.value.address, caught.value.sent) == (NAMES[0], True)

@@ -1,12 +1,13 @@
 """Malformed, surplus and ambiguous answers are refused, and their connection is closed."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from packages.http_pool import BadAnswer, Outgoing
 
-from .hostile import OK, Peer, always, ask, eventually, get, read
+from .hostile import OK, Peer, always, ask, eventually, get, once, read
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n"
@@ -56,12 +57,7 @@ GARBAGE = {
 
 @pytest.mark.parametrize("wire", GARBAGE.values(), ids=GARBAGE.keys())
 async def test_garbage_is_a_bad_answer(hostile, client, wire):
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        await peer.send(wire)
-        await peer.until_closed()
-
-    server = await hostile(script)
+    server = await hostile(once(wire))
     upstream = client(server)
     with pytest.raises(BadAnswer) as caught:
         await get(upstream)
@@ -83,12 +79,8 @@ async def test_an_upgrade_to_another_protocol_is_a_bad_answer(hostile, client, p
     "surplus", [b"Content-Length: 2\r\n\r\nok", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"\r\nok"]
 )
 async def test_body_after_head_is_a_bad_answer(hostile, client, surplus):
-    async def script(peer: Peer) -> None:
-        await peer.answer(HEAD + surplus)
-        await peer.until_closed()
-
     with pytest.raises(BadAnswer):
-        await ask(client(await hostile(script)), "HEAD")
+        await ask(client(await hostile(once(HEAD + surplus))), "HEAD")
 
 
 async def test_late_second_answer_never_meets_the_next_request(hostile, client):
@@ -112,6 +104,7 @@ async def test_late_second_answer_never_meets_the_next_request(hostile, client):
     assert server.connections == 2
 
 
+once_and_resets = partial(once, pause=0.05, resets=True)  # without the pause RST overtakes what was sent
 TRUNCATED = {
     "in the status line": b"HTTP/1.1 20",
     "in the head": HEAD + b"Content-",
@@ -125,42 +118,23 @@ TRUNCATED = {
 }
 
 
-@pytest.mark.parametrize("with_reset", [False, True])
+@pytest.mark.parametrize("sends", [always, once_and_resets])
 @pytest.mark.parametrize("wire", TRUNCATED.values(), ids=TRUNCATED.keys())
-async def test_truncated_answer_is_a_bad_answer(hostile, client, wire, with_reset):
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        await peer.send(wire)
-        if with_reset:
-            await asyncio.sleep(0.05)  # else RST overtakes what was sent
-            peer.reset()
-
+async def test_truncated_answer_is_a_bad_answer(hostile, client, wire, sends):
     with pytest.raises(BadAnswer, match="within the answer"):
-        await get(client(await hostile(script)))
+        await get(client(await hostile(sends(wire))))
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: 1000000\r\n\r\n", b"\r\n"])
 async def test_reset_within_a_stream_is_raised_to_the_reader(hostile, client, head):
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        await peer.send(HEAD + head + b"x" * 100_000)
-        await asyncio.sleep(0.1)
-        peer.reset()
-
-    answer = await get(client(await hostile(script)))
+    answer = await get(client(await hostile(once_and_resets(HEAD + head + b"x" * 100_000))))
     assert answer.body is None
     with pytest.raises(BadAnswer):
         await read(answer)
 
 
 async def test_surplus_after_a_stream_is_raised_to_its_reader(hostile, client):
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        await peer.send(HEAD + b"Content-Length: 100000\r\n\r\n" + b"x" * 99_999)
-        await asyncio.sleep(0.1)
-        await peer.send(b"x" + OK)
-        await peer.until_closed()
-
-    answer = await get(client(await hostile(script)))
+    first = HEAD + b"Content-Length: 100000\r\n\r\n" + b"x" * 99_999
+    answer = await get(client(await hostile(once(first, b"x" + OK, pause=0.1))))
     with pytest.raises(BadAnswer, match="more bytes than one answer"):
         await read(answer)

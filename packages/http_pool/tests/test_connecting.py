@@ -12,7 +12,7 @@ import pytest
 from packages.http_pool import ConnectFailed, ConnectTimeout
 from tools.processes.service import free_port
 
-from .hostile import Peer, always, ask, forever, get, read
+from .hostile import Peer, always, ask, forever, get, once, read
 
 pytest_plugins = ["tests.tls"]
 
@@ -105,12 +105,6 @@ async def test_ipv6(hostile, client):
     assert server.seen[0].values(b"host") == [server.url.removeprefix("http://").encode()]
 
 
-async def test_host_name(hostile, client):
-    server = await hostile(forever(), name="localhost")
-    assert (await get(client(server))).body == b"ok"
-    assert server.seen[0].values(b"host")[0].startswith(b"localhost:")
-
-
 async def test_address_that_refuses_gives_way_to_the_next(hostile, client, resolver):
     server = await hostile(forever(), name="users")
     resolver("127.0.0.2", "127.0.0.3", "127.0.0.1")
@@ -183,10 +177,7 @@ async def test_plain_server_under_https_is_connect_failed(hostile, client):
 
 
 async def test_handshake_that_never_comes_is_connect_timeout(hostile, client):
-    async def mute(peer: Peer) -> None:
-        await peer.until_closed()
-
-    server = await hostile(mute)
+    server = await hostile(once())
     with pytest.raises(ConnectTimeout):
         await get(client(server.url.replace("http", "https"), connect_timeout=0.3))
 

@@ -7,18 +7,9 @@ import pytest
 
 from packages.http_pool import ConnectionReset
 
-from .hostile import OK, Peer, always, ask, eventually, forever, get
+from .hostile import OK, Peer, always, ask, eventually, get, once
 
 REPEATABLE = ["GET", "HEAD", "OPTIONS"]
-
-
-async def test_connection_serves_request_after_request(hostile, client):
-    server = await hostile(forever())
-    upstream = client(server)
-    for _ in range(5):
-        assert (await get(upstream)).body == b"ok"
-    assert server.connections == 1
-    assert upstream.stats == (1, 1, 0)
 
 
 async def test_idle_connection_that_was_closed_is_not_used(hostile, client):
@@ -95,11 +86,7 @@ async def test_one_retry_is_the_limit(hostile, client):
 
 
 async def test_reset_of_a_fresh_connection_is_not_retried(hostile, client):
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        peer.reset()
-
-    server = await hostile(script)
+    server = await hostile(once(resets=True))
     with pytest.raises(ConnectionReset) as caught:
         await get(client(server))
     assert (caught.value.sent, caught.value.reused) == (True, False)

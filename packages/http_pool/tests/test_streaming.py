@@ -8,7 +8,7 @@ import pytest
 
 from packages.http_pool import ConnectionReset
 
-from .hostile import OK, Peer, always, ask, eventually, forever, get, read
+from .hostile import OK, Peer, always, ask, eventually, forever, get, once, read
 
 pytestmark = pytest.mark.slow
 
@@ -160,17 +160,8 @@ async def test_complete_body_is_readable_while_its_connection_is_reused(hostile,
 
 @pytest.mark.parametrize("leave", ["aclose", "break", "cancel"])
 async def test_abandoned_answer_closes_its_connection(hostile, client, leave):
-    closed = asyncio.Event()
-
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        await peer.send(SIZED + PIECE * 2)
-        try:
-            await peer.until_closed()
-        finally:
-            closed.set()
-
-    upstream = client(await hostile(script))
+    server = await hostile(once(SIZED + PIECE * 2))
+    upstream = client(server)
     answer = await get(upstream, timeout=60)
     if leave == "cancel":
         reader = asyncio.create_task(read(answer))
@@ -182,19 +173,13 @@ async def test_abandoned_answer_closes_its_connection(hostile, client, leave):
         await chunks.aclose()
     else:
         await answer.aclose()
-    await asyncio.wait_for(closed.wait(), 10)
-    await eventually(lambda: upstream.stats.open == 0)
+    await eventually(lambda: upstream.stats.open == server.open == 0)
     with pytest.raises(ConnectionReset, match="abandoned"):
         await read(answer)
 
 
 async def test_reader_is_woken_when_its_answer_is_abandoned(hostile, client):
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        await peer.send(SIZED + PIECE * 2)
-        await peer.until_closed()
-
-    answer = await get(client(await hostile(script)), timeout=60)
+    answer = await get(client(await hostile(once(SIZED + PIECE * 2))), timeout=60)
     reader = asyncio.create_task(read(answer))
     await asyncio.sleep(0.1)
     await answer.aclose()

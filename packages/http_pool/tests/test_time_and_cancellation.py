@@ -1,4 +1,4 @@
-"""Every wait ends at the request's deadline, or when its caller is cancelled."""
+"""Every wait ends at the request's deadline, or when its caller is cancelled; sending ends with the answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,24 +8,13 @@ import pytest
 from packages.http_pool import UpstreamTimeout
 from packages.http_pool._parser import AnswerParser
 
-from .hostile import OK, Peer, ask, eventually, forever, get, read
+from .hostile import OK, Peer, ask, eventually, forever, get, once, read
 
 pytestmark = pytest.mark.slow
 
+SIZE = 64 * 1024 * 1024
+REFUSED = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\n\r\nlong"
 BODY_OF_100 = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
-
-
-async def drip(peer: Peer) -> None:
-    await peer.head()
-    await peer.send(BODY_OF_100)
-    for _ in range(100):
-        await peer.send(b"x")
-        await asyncio.sleep(0.1)
-
-
-async def silence(peer: Peer) -> None:
-    await peer.head()
-    await peer.until_closed()
 
 
 async def unread(peer: Peer) -> None:
@@ -38,7 +27,7 @@ async def endless() -> AsyncIterator[bytes]:
         yield b"x" * 65536
 
 
-@pytest.mark.parametrize("script", [drip, silence])
+@pytest.mark.parametrize("script", [once(BODY_OF_100, *[b"x"] * 100, pause=0.1), once()], ids=["drips", "is silent"])
 async def test_answer_that_does_not_end_in_time_is_a_timeout(hostile, client, script):
     upstream = client(await hostile(script))
     with pytest.raises(UpstreamTimeout) as caught:
@@ -56,12 +45,7 @@ async def test_request_to_a_server_that_does_not_read_is_a_timeout(hostile, clie
 
 @pytest.mark.parametrize("reads", [True, False])
 async def test_stream_ends_at_the_requests_deadline(hostile, client, reads):
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 100_000)
-        await peer.until_closed()
-
-    upstream = client(await hostile(script))
+    upstream = client(await hostile(once(BODY_OF_100.replace(b"100", b"1000000") + b"x" * 100_000)))
     answer = await get(upstream, timeout=0.5)
     if not reads:
         await eventually(lambda: upstream.stats.open == 0)
@@ -87,13 +71,16 @@ async def test_each_request_has_its_own_deadline(hostile, client):
         await peer.request()
         await asyncio.sleep(0.6)
         await peer.send(OK)
-        await peer.answer(OK)
-        await silence(peer)
+        await peer.answer(OK, OK)
+        await peer.until_closed()
 
     server = await hostile(script)
     upstream = client(server)
     await get(upstream, timeout=0.3)
     assert (await get(upstream, timeout=30)).body == b"ok"
+    await get(upstream, timeout=0.1)
+    await asyncio.sleep(0.3)
+    assert upstream.stats == (1, 1, 0), "a timer that fires on an idle connection leaves it"
     await get(upstream, timeout=60)
     with pytest.raises(UpstreamTimeout):
         await asyncio.wait_for(get(upstream, timeout=0.2), 10)
@@ -103,7 +90,7 @@ async def test_each_request_has_its_own_deadline(hostile, client):
 async def test_deadline_beyond_the_timer_that_is_set_holds_too(hostile, client):
     async def script(peer: Peer) -> None:
         await peer.answer(OK)
-        await silence(peer)
+        await peer.until_closed()
 
     upstream = client(await hostile(script))
     await get(upstream, timeout=0.2)
@@ -111,25 +98,12 @@ async def test_deadline_beyond_the_timer_that_is_set_holds_too(hostile, client):
         await asyncio.wait_for(get(upstream, timeout=0.5), 10)
 
 
-async def test_timer_that_fires_on_an_idle_connection_leaves_it(hostile, client):
-    server = await hostile(forever())
-    upstream = client(server)
-    await get(upstream, timeout=0.1)
-    await asyncio.sleep(0.3)
-    assert upstream.stats == (1, 1, 0)
-    assert (await get(upstream)).body == b"ok"
-    assert server.connections == 1
-
-
 async def test_cancelled_request_closes_its_connection(hostile, client):
-    closed = asyncio.Event()
-
     async def script(peer: Peer) -> None:
-        if peer.number == 1:
-            await silence(peer)
-            closed.set()
-        else:
-            await peer.answer(OK)
+        await peer.request()
+        if peer.number > 1:
+            await peer.send(OK)
+        await peer.until_closed()
 
     server = await hostile(script)
     upstream = client(server, max_connections=1)
@@ -137,28 +111,9 @@ async def test_cancelled_request_closes_its_connection(hostile, client):
     await eventually(lambda: len(server.seen) == 1)
     task.cancel()
     assert (await get(upstream)).body == b"ok"
-    await asyncio.wait_for(closed.wait(), 10)
+    await eventually(lambda: server.open == 1)
     with pytest.raises(asyncio.CancelledError):
         await task
-
-
-async def test_cancelled_request_releases_its_body(hostile, client):
-    left = asyncio.Event()
-
-    async def stalls() -> AsyncIterator[bytes]:
-        try:
-            yield b"first"
-            await asyncio.sleep(3600)
-        finally:
-            left.set()
-
-    server = await hostile(silence)
-    upstream = client(server)
-    task = asyncio.create_task(ask(upstream, "POST", body=stalls(), timeout=60))
-    await eventually(lambda: len(server.seen) == 1)
-    task.cancel()
-    await asyncio.wait_for(left.wait(), 10)
-    await eventually(lambda: upstream.stats.open == 0)
 
 
 @pytest.mark.parametrize("first", ["cancellation", "answer"])
@@ -197,3 +152,53 @@ async def test_cancelled_as_its_answer_arrives(hostile, client, monkeypatch, out
         assert server.connections == 1
     else:
         await eventually(lambda: upstream.stats == (0, 0, 0))
+
+
+# ---- an answer before the request was sent
+
+
+@pytest.mark.parametrize("kind", ["chunked", "sized", "bytes"])
+async def test_answer_before_the_body_was_sent_ends_the_sending(hostile, client, kind):
+    upstream = client(
+        await hostile(once(REFUSED, pause=0.2))
+    )  # meanwhile it reads nothing: the body is stuck on its way
+    body = bytes(SIZE) if kind == "bytes" else endless()
+    length = SIZE if kind == "sized" else None
+    answer = await ask(upstream, "POST", body=body, length=length, timeout=60)
+    assert (answer.status, answer.body) == (413, b"long")
+    await eventually(lambda: upstream.stats.open == 0)
+
+
+async def test_refusal_of_a_server_that_closes_with_unread_data_arrives(hostile, client):
+    """The kernel sends RST behind the answer: in 413 the client reads the reason, in 502 nothing."""
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(REFUSED)
+
+    upstream = client(await hostile(script))
+    answer = await ask(upstream, "POST", body=b"x" * 100_000, timeout=60)
+    assert answer.status == 413
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+async def test_request_that_ends_before_its_body_releases_it(hostile, client, is_answered):
+    left = asyncio.Event()
+
+    async def stalls() -> AsyncIterator[bytes]:
+        try:
+            yield b"first"
+            await asyncio.sleep(3600)
+        finally:
+            left.set()
+
+    server = await hostile(once(REFUSED) if is_answered else once())
+    upstream = client(server)
+    task = asyncio.create_task(ask(upstream, "POST", body=stalls(), timeout=60))
+    await eventually(lambda: len(server.seen) == 1)
+    if is_answered:
+        assert (await task).status == 413
+    else:
+        task.cancel()
+    await asyncio.wait_for(left.wait(), 10)
+    await eventually(lambda: upstream.stats.open == 0)

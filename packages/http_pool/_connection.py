@@ -5,10 +5,9 @@ from collections.abc import Callable
 from typing import cast
 
 from ._answer import Answer
-from ._body import send_body
 from ._errors import BadAnswer, BodyTimeout, ConnectionReset, UpstreamError, UpstreamTimeout
 from ._parser import AnswerParser
-from ._request import Outgoing
+from ._request import Outgoing, send_body
 
 # A larger body becomes a stream.
 WHOLE_BODY = 64 * 1024

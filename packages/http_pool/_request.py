@@ -1,13 +1,14 @@
-"""Serializes a request head, and refuses every head that a server could read in another way."""
+"""Serializes requests, and refuses every head that a server could read in another way."""
 
 import re
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from functools import lru_cache
 from typing import NamedTuple
 
 from ._errors import InvalidRequest
 
 Fields = Collection[tuple[bytes, bytes]]
+Send = Callable[[bytes], Awaitable[None]]
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -90,3 +91,30 @@ def _prefix(name: bytes) -> bytes:
     if name.lower() in _OURS:
         raise InvalidRequest(f"{name.decode()} is set by the client itself")
     return name + b": "
+
+
+async def send_body(send: Send, body: AsyncIterator[bytes], length: int | None) -> None:
+    """Send `body`, chunked if `length` is None, else `length` bytes of it.
+
+    Raises InvalidRequest if the body is shorter, or longer within a piece. Reads no further than `length` bytes, so that the
+    request counts as sent before the iterator ends.
+    """
+    if length is None:
+        await _send_chunked(send, body)
+        return
+    left = length
+    while left:
+        piece = await anext(body, None)
+        if piece is None:
+            raise InvalidRequest("the body is shorter than its length")
+        left -= len(piece)
+        if left < 0:
+            raise InvalidRequest("the body is longer than its length")
+        await send(piece)
+
+
+async def _send_chunked(send: Send, body: AsyncIterator[bytes]) -> None:
+    async for piece in body:
+        if piece:  # an empty chunk would end the body
+            await send(b"%x\r\n%b\r\n" % (len(piece), piece))
+    await send(b"0\r\n\r\n")

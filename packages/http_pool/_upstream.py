@@ -198,7 +198,8 @@ class Upstream:
             raise ConnectFailed(f"{self._origin.netloc}: the pool is closed")
         if self._looking is None or self._looking.done():
             self._looking = loop.create_task(self._resolve(math.inf), context=Context())
-            self._looking.add_done_callback(_retrieve)
+            # If all requests have left, asyncio would log the error.
+            self._looking.add_done_callback(lambda task: task.cancelled() or task.exception())
         looking = self._looking
         await asyncio.wait({looking}, timeout=seconds)
         if not looking.done():
@@ -221,8 +222,3 @@ class Upstream:
             await self._resolve(math.inf)
         if len(self._members.all) > 1:
             await self._checks.all()
-
-
-def _retrieve(task: asyncio.Task[None]) -> None:
-    if not task.cancelled():
-        task.exception()  # if all requests have left, asyncio would log it

@@ -17,6 +17,10 @@ def pytest_asyncio_loop_factories(config, item):
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
+OF_UPSTREAM = {"tls", "addresses", "zones", "check", "changed"}
+"""Its own options; the others are limits."""
+
+
 @pytest.fixture
 async def hostile() -> AsyncIterator[Callable[..., Hostile]]:
     """Starts servers that follow a script; all of them end with the test."""
@@ -46,10 +50,8 @@ async def client(changes) -> AsyncIterator[Callable[..., Upstream]]:
 
     def make(server: Hostile | str, **options) -> Upstream:
         url = server if isinstance(server, str) else server.url
-        own = {"changed": lambda *change: changes.append(change)}
-        own |= {
-            name: options.pop(name) for name in ("tls", "addresses", "zones", "check", "changed") if name in options
-        }
+        options.setdefault("changed", lambda *change: changes.append(change))
+        own = {name: options.pop(name) for name in OF_UPSTREAM & options.keys()}
         # No connection expires within a test unless the test sets a limit.
         limits = Limits(**{"connect_timeout": 5.0, "idle_timeout": 600.0, "max_age": 600.0, **options})
         upstream = Upstream(url, limits, **own)

@@ -50,6 +50,13 @@ def test_long_chains_are_not_cached() -> None:
         assert headers._forwarded.cache_info().currsize == 1
 
 
+def test_the_caches_of_chains_and_of_routes_are_bounded() -> None:
+    for number in range(1100):
+        forwarded(b"%d" % number, ORIGIN, "/api")
+        dropping(frozenset({b"%d" % number}))
+    assert (headers._forwarded.cache_info().currsize, dropping.cache_info().currsize) == (1024, 256)
+
+
 @pytest.mark.parametrize(
     "name", [b"x_authenticated_subject", b"x-authenticated_subject", b"x_forwarded_for", b"x_real_ip"]
 )

@@ -19,7 +19,8 @@ EVERY_SECONDS = 30.0
 BATCH = 1000
 """Suspects of a partition in one round."""
 
-_notices = Notices(logging.getLogger(__name__))
+logger = logging.getLogger(__name__)
+_notices = Notices(logger)
 
 
 class Sweeper:

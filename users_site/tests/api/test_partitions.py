@@ -6,8 +6,11 @@ from uuid import uuid4
 
 import pytest
 
+from common.observability.notices import Notices
+from tests.log_lines import waited_for
 from tests.serving import serving
 from tools.processes.store import Store
+from users_site.repository import sweeping
 from users_site.repository.keys import Layout
 from users_site.tests.api.client import Users, fresh_email, problem
 
@@ -74,3 +77,19 @@ def test_service_with_another_number_is_not_ready_and_says_why(own_store: Store,
             problem(answer, 503, "store-unavailable")
         assert not other.is_ready()
         assert "PARTITIONS is 64, but the store was made with 16: set PARTITIONS=16" in running.log.read_text()
+
+
+def test_stale_claims_are_swept_although_one_partition_cannot_be(
+    own_store: Store, users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(sweeping, "_notices", Notices(sweeping.logger))  # another test may have warned
+    broken, swept = LAYOUT.partitions[3:5]
+    with own_store.client() as client:
+        client.set(broken.suspects, "no queue")
+        client.zadd(swept.suspects, {"ada@example.org": 1})
+    with serving("users_site", REDIS_URL=own_store.url, PARTITIONS="16") as running:
+        [line] = waited_for(running, lambda line: line["message"] == "claims were not swept")
+        own_store.wait_for(lambda client: not client.exists(swept.suspects))
+    assert (line["level"], line["partition"]) == ("warning", str(broken))
+    assert line["reason"] == "Redis refused 'suspects' with WRONGTYPE"

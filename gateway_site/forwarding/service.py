@@ -46,9 +46,6 @@ IDLE_SECONDS = 50.0
 CONNECTIONS, CAPACITY = 128, 1152
 """Concurrent requests on connections, and with those that wait for one."""
 
-UPLOADS = CONNECTIONS // 2
-"""Concurrent requests whose body streams through: slow clients must leave connections for other requests."""
-
 logger = logging.getLogger(__name__)
 notices = Notices(logger)
 
@@ -78,7 +75,7 @@ class Service:
             changed=self._address_changed,
         )
         self._budget, self.streams = RetryBudget(), Streams(self.name, upstream.max_streams)
-        self._uploads = asyncio.Semaphore(UPLOADS)
+        self._uploads = asyncio.Semaphore(CONNECTIONS // 2)  # slow clients must leave connections for others
         self.circuit = Circuit(upstream.max_timeouts, upstream.failure_rate, changed=self._circuit_changed)
         CIRCUIT.labels(self.name).set(CLOSED)
         self._is_leaving = False
@@ -89,7 +86,7 @@ class Service:
             async with asyncio.timeout(timeout - (time.perf_counter() - started)):
                 await self._uploads.acquire()
         except TimeoutError as error:
-            raise problem_for(PoolFull(f"{UPLOADS} bodies arrive"), request, self.subject) from error
+            raise problem_for(PoolFull("too many bodies are arriving"), request, self.subject) from error
         try:
             return await self.ask(request, started, timeout, retries)
         finally:

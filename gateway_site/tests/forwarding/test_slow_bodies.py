@@ -64,7 +64,6 @@ def test_slow_uploads_leave_connections_for_other_requests(
     monkeypatch: pytest.MonkeyPatch, upstream: Recording, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(service, "CONNECTIONS", 4)
-    monkeypatch.setattr(service, "UPLOADS", 2)
     table = tmp_path / "routes.toml"
     table.write_text(
         f'[[routes]]\nprefix = "/files"\nupstream = "{upstream.url}"\ntimeout_ms = 4000\n'

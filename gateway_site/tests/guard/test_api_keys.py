@@ -204,8 +204,8 @@ def test_a_malformed_line_is_named_by_its_number_and_not_quoted(line: str, fault
 
 
 def test_a_large_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "keys").write_bytes(b"#" * api_keys.MAX_FILE_BYTES)
+    (tmp_path / "keys").write_bytes(b"#" * (1 << 20))
     ApiKeys(tmp_path / "keys", SCOPES)
-    (tmp_path / "keys").write_bytes(b"#" * (api_keys.MAX_FILE_BYTES + 1))
+    (tmp_path / "keys").write_bytes(b"#" * ((1 << 20) + 1))
     with pytest.raises(ValueError, match="larger"):
         ApiKeys(tmp_path / "keys", SCOPES)

@@ -140,10 +140,8 @@ async def test_a_verified_token_is_not_verified_again(tokens: Tokens, monkeypatc
     assert await check(tokens, token(sub="another")) == "unauthenticated"
 
 
-async def test_the_cache_of_tokens_is_bounded(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway_site.guard.tokens.MAX_CACHED_BYTES", 5000)
+async def test_the_cache_of_tokens_has_at_most_4_mib(tokens: Tokens) -> None:
     tokens._forget()
-    for number in range(40):
-        assert isinstance(await check(tokens, token(sub=f"user-{number}")), Principal)
-    assert sum(map(len, tokens._cache)) == tokens._cached_bytes <= 5000
-    assert len(tokens._cache) > 3
+    for number in range(750):
+        assert isinstance(await check(tokens, token(sub=f"user-{number}", padding="x" * 4100)), Principal)
+    assert 4 << 20 >= sum(map(len, tokens._cache)) == tokens._cached_bytes > (4 << 20) - 6144

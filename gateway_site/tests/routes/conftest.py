@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway_site.routes.reading import OwnAddress, table
+from gateway_site.routes.source import Malformed
 from gateway_site.routes.table import Table
 from gateway_site.tests.routes.scripted import Scripted, scripted
 from tests.metrics import sample
@@ -23,19 +25,22 @@ class Tables:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def file(self, text: str, suffix: str = ".toml") -> Path:
-        path = self.folder / f"routes{suffix}"
-        path.write_text(text)
-        return path
+    def source(self, text: str, suffix: str = ".toml", users: str = USERS) -> tuple[Any, ...]:
+        """The arguments of `table`: a file with this text; without a newline in it, a setting."""
+        if "\n" in text:
+            path = self.folder / f"routes{suffix}"
+            path.write_text(text)
+            text = str(path)
+        return text, users, {"timeout_ms": 5000}, {"connect_timeout_ms": 500}, OWN_ADDRESS
 
     def read(self, text: str, suffix: str = ".toml", users: str = USERS) -> Table:
-        """Of a file with this text; without a newline in it, of a setting."""
-        source = str(self.file(text, suffix)) if "\n" in text else text
-        return table(source, users, {"timeout_ms": 5000}, {"connect_timeout_ms": 500}, OWN_ADDRESS)
+        return table(*self.source(text, suffix, users))
 
-    def route(self, lines: str) -> Table:
-        """Of a file with one route, which has these lines too."""
-        return self.read(f'\n[[routes]]\nprefix = "/a"\nupstream = "http://h"\n{lines}\n')
+    def refused(self, text: str, suffix: str = ".toml") -> str:
+        """Why the text is no table."""
+        with pytest.raises(Malformed) as caught:
+            self.read(text, suffix)
+        return str(caught.value)
 
 
 @pytest.fixture

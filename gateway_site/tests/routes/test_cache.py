@@ -13,7 +13,7 @@ from gateway_site.forwarding.cache import Cached
 from gateway_site.forwarding.cache_store import Store, entry_of
 from gateway_site.guard import api_keys
 from gateway_site.routes.table import Cache
-from gateway_site.tests.routes.conftest import Tables, asked
+from gateway_site.tests.routes.conftest import asked
 from gateway_site.tests.routes.scripted import Scripted
 from tests import in_process
 from tests.serving import Served, serving
@@ -275,15 +275,3 @@ def test_an_answer_from_before_a_change_is_not_kept(*, is_cancelled: bool) -> No
         return len(answers)
 
     assert asyncio.run(run()) == 3
-
-
-@pytest.mark.parametrize(
-    ("lines", "cure"),
-    [
-        ("cache = { max_bytes = 5 }", "set it to a whole number from 1048576 to"),
-        ('cache = {}\ncanary = { upstream = "h", percent = 5 }', "cache and canary exclude each other"),
-    ],
-)
-def test_a_bad_cache_is_refused(tables: Tables, lines: str, cure: str) -> None:
-    with pytest.raises(ValueError, match=cure):
-        tables.route(lines)

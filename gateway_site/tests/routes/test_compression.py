@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway_site.forwarding.compression import CODERS, acceptable
-from gateway_site.tests.routes.conftest import Tables, asked
+from gateway_site.tests.routes.conftest import asked
 from gateway_site.tests.routes.scripted import Scripted
 from tests.serving import Served
 
@@ -143,16 +143,3 @@ def test_the_bytes_of_a_coded_body_do_not_depend_on_its_pieces(coding: str, cuts
 )
 def test_the_client_chooses_the_coding(value: bytes, wanted: tuple[str, ...]) -> None:
     assert acceptable(value, ("br", "gzip")) == wanted
-
-
-@pytest.mark.parametrize(
-    ("value", "cure"),
-    [
-        ('{ codings = ["zstd"] }', "set it to br and gzip, or one of them"),
-        ("{ min_bytes = 0 }", "set it to a whole number from 1 to"),
-        ("true", "set it to a table of min_bytes, codings, each optional"),
-    ],
-)
-def test_a_bad_compression_is_refused(tables: Tables, value: str, cure: str) -> None:
-    with pytest.raises(ValueError, match=cure):
-        tables.route(f"compress = {value}")

@@ -24,7 +24,7 @@ from gateway_site.guard.guard import Guard
 from gateway_site.guard.limit_store import RedisStore, RedisStores
 from gateway_site.routes.rate import Rate
 from gateway_site.routes.table import Table, Upstream
-from gateway_site.tests.routes.conftest import OWN_ADDRESS, USERS, Tables, metric
+from gateway_site.tests.routes.conftest import Tables, metric
 from packages.http_pool import ConnectFailed
 from tests.log_lines import lines
 from tests.recording import Recording, recording
@@ -234,16 +234,9 @@ async def test_a_resolver_that_hangs_holds_no_table_back(tables: Tables, monkeyp
 
     monkeypatch.setattr(reload, "look_up", hangs)
     router = Router(tables.read(table(a="http://h")), lambda *_: view)
-    source = (
-        str(tables.file(table(b="http://b"))),
-        USERS,
-        {"timeout_ms": 5000},
-        {"connect_timeout_ms": 500},
-        OWN_ADDRESS,
-    )
-    reloader = reload.Reloader(source, router, 5000)
+    reloader = reload.Reloader(tables.source(table(b="http://b")), router, 5000)
     await checked(reloader, lambda: "b" in router.services)
-    tables.file(table(c="http://c"))
+    tables.source(table(c="http://c"))
     await checked(reloader, lambda: "c" in router.services)
     await checked(reloader, lambda: len(asked) == 2)
     assert ["b" in asked[0], "c" in asked[1]] == [True, True]
@@ -263,8 +256,7 @@ async def test_a_table_whose_certificates_vanish_before_it_is_applied_is_refused
 
     router = Late(first := tables.read(table(a="http://h")), lambda *_: view)
     text = GONE.format(port=1).replace("http:", "https:").replace("[[", f'tls = {{ ca = "{authorities}" }}\n[[')
-    defaults = {"timeout_ms": 5000}, {"connect_timeout_ms": 500}
-    reloader = reload.Reloader((str(tables.file(text)), USERS, *defaults, OWN_ADDRESS), router, 5000)
+    reloader = reload.Reloader(tables.source(text), router, 5000)
     shutil.copy(certifi.where(), authorities)
     await checked(reloader, lambda: REGISTRY.get_sample_value("routes_refused") == 1)
     assert router.table is first

@@ -1,5 +1,6 @@
 """Stand-ins for other HTTP services: a quiet handler, and a server in a thread."""
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,13 +34,15 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def http_server(handler: type[Handler]) -> Iterator[str]:
+def http_server(handler: type[Handler], tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The URL of a server on loopback."""
     with _Server(("127.0.0.1", 0), handler) as server:
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield f"https://localhost:{server.server_port}" if tls else f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
             thread.join(10)

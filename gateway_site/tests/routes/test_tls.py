@@ -2,8 +2,6 @@
 
 import shutil
 import ssl
-import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,8 @@ import requests
 
 from gateway_site.tests.management.conftest import called
 from gateway_site.tests.routes.conftest import Tables, metric
-from gateway_site.tests.routes.test_addresses import Server
-from tests.http_server import Handler
+from tests.certificates import self_signed
+from tests.http_server import Handler, http_server
 from tests.log_lines import lines
 from tests.serving import serving
 from tools.processes.cluster import until
@@ -23,8 +21,7 @@ pytestmark = pytest.mark.slow
 
 SECONDS = 10
 ROUTES = (
-    "upstreams:\n  things: {{url: 'https://localhost:{port}', tls: {tls}}}\n"
-    "routes:\n- {{prefix: /things, upstream: things, retries: 0}}\n"
+    "upstreams:\n  things: {{url: '{url}', tls: {tls}}}\nroutes:\n- {{prefix: /things, upstream: things, retries: 0}}\n"
 )
 
 
@@ -42,34 +39,28 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A self-signed certificate and a key of each of three names."""
     folder = tmp_path_factory.mktemp("tls")
     for name in ("localhost", "gateway-1", "gateway-2"):
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        command += ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-days", "2"]
-        command += ["-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.crt"]
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
+        self_signed(folder, name)
     return folder
 
 
 @pytest.fixture
-def upstream(files: Path) -> Iterator[int]:
+def upstream(files: Path) -> Iterator[str]:
+    """Its URL."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(files / "localhost.crt", files / "localhost.key")
     for name in ("gateway-1", "gateway-2"):
         context.load_verify_locations(files / f"{name}.crt")
     context.verify_mode = ssl.CERT_REQUIRED
-    with Server(("127.0.0.1", 0), AskingForACertificate) as running:
-        running.handle_error = lambda *_: None  # type: ignore[method-assign]
-        running.socket = context.wrap_socket(running.socket, server_side=True)
-        threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True).start()
-        yield running.server_port
-        running.shutdown()
+    with http_server(AskingForACertificate, context) as url:
+        yield url
 
 
-def test_a_replaced_certificate_is_used_once_it_has_its_key(tmp_path: Path, files: Path, upstream: int) -> None:
+def test_a_replaced_certificate_is_used_once_it_has_its_key(tmp_path: Path, files: Path, upstream: str) -> None:
     cert, key = tmp_path / "tls.crt", tmp_path / "tls.key"
     shutil.copy(files / "gateway-1.crt", cert)
     shutil.copy(files / "gateway-1.key", key)
     (tmp_path / "routes.yaml").write_text(
-        ROUTES.format(port=upstream, tls=f"{{ca: '{files}/localhost.crt', cert: '{cert}', key: '{key}'}}")
+        ROUTES.format(url=upstream, tls=f"{{ca: '{files}/localhost.crt', cert: '{cert}', key: '{key}'}}")
     )
     with serving("gateway_site", ROUTES=str(tmp_path / "routes.yaml")) as gateway:
 
@@ -93,9 +84,9 @@ def test_a_replaced_certificate_is_used_once_it_has_its_key(tmp_path: Path, file
     [("{ca: '%s/localhost.crt'}", False), ("{cert: '%s/gateway-1.crt', key: '%s/gateway-1.key'}", True)],
 )
 def test_neither_end_trusts_a_stranger(
-    tmp_path: Path, files: Path, upstream: int, tls: str, is_untrusted: bool
+    tmp_path: Path, files: Path, upstream: str, tls: str, is_untrusted: bool
 ) -> None:
-    text = ROUTES.format(port=upstream, tls=tls.replace("%s", str(files)))
+    text = ROUTES.format(url=upstream, tls=tls.replace("%s", str(files)))
     (tmp_path / "routes.yaml").write_text(text)
     labels = 'method="GET",service="things",status_code="untrusted"'
     series = f"upstream_request_duration_seconds_count{{{labels}}}"
@@ -107,7 +98,7 @@ def test_neither_end_trusts_a_stranger(
 
 
 @pytest.mark.parametrize(
-    ("url", "tls", "line"),
+    ("scheme", "tls", "line"),
     [
         ("http", "{{}}", "line 2: upstream things has tls, but its url is not https: change one of them"),
         ("https", "{{ca: /nowhere}}", "set it to PEM files that belong together (No such file or directory)"),
@@ -120,22 +111,20 @@ def test_neither_end_trusts_a_stranger(
     ],
 )
 def test_files_that_cannot_be_used_are_refused_at_the_start(
-    tables: Tables, files: Path, url: str, tls: str, line: str
+    tables: Tables, files: Path, scheme: str, tls: str, line: str
 ) -> None:
-    assert line in tables.refused(ROUTES.format(port=1, tls=tls.format(f=files)).replace("https", url), ".yaml")
+    assert line in tables.refused(ROUTES.format(url=f"{scheme}://h", tls=tls.format(f=files)), ".yaml")
 
 
 def test_the_command_that_waits_for_the_users_presents_the_certificate_too(
-    tables: Tables, settings: Any, files: Path, upstream: int
+    tables: Tables, settings: Any, files: Path, upstream: str
 ) -> None:
-    url, tls = f"https://localhost:{upstream}", f"ca: '{files}/localhost.crt', cert: '{files}/gateway-1.crt'"
-    settings.USER_SERVICE_URL, settings.ROUTES = (
-        url,
-        tables.read(
-            f"upstreams:\n  user-service: {{url: '{url}', tls: {{{tls}, key: '{files}/gateway-1.key'}}}}\n"
-            "routes:\n- {prefix: /api/users, upstream: user-service, rewrite: /users}\n",
-            ".yaml",
-        ),
+    tls = f"ca: '{files}/localhost.crt', cert: '{files}/gateway-1.crt', key: '{files}/gateway-1.key'"
+    settings.USER_SERVICE_URL = upstream
+    settings.ROUTES = tables.read(
+        f"upstreams:\n  user-service: {{url: '{upstream}', tls: {{{tls}}}}}\n"
+        "routes:\n- {prefix: /api/users, upstream: user-service, rewrite: /users}\n",
+        ".yaml",
     )
     _, said = called("wait_for_upstream", "--timeout", "5")
-    assert said.startswith(f"{url} is ready")
+    assert said.startswith(f"{upstream} is ready")

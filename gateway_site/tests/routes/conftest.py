@@ -37,7 +37,7 @@ class Tables:
         return table(*self.source(text, suffix, users))
 
     def refused(self, text: str, suffix: str = ".toml") -> str:
-        """Why the text is no table."""
+        """The line that refuses the text."""
         with pytest.raises(Malformed) as caught:
             self.read(text, suffix)
         return str(caught.value)

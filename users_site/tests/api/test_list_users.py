@@ -1,7 +1,40 @@
-"""GET /users."""
+"""GET /users: pages, their cursors while others create and delete, and one user by email."""
 
-from users_site.tests.api.client import ALONE, Users, faulty_fields
-from users_site.tests.api.walking import follow
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from typing import Any
+
+import pytest
+import requests
+
+from users_site.tests.api.client import ALONE, SECONDS, UNKNOWN, Users, faulty_fields, fresh_email
+
+BROKEN = ["x", "!!!!", " ", "\x00", "a" * 24, "a" * 3000, UNKNOWN]
+Page = dict[str, Any]
+
+
+def follow(url: str) -> Page:
+    """The page at a link."""
+    answer = requests.get(url, timeout=SECONDS, allow_redirects=False)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def pages(first: Page, direction: str = "next", between: Callable[[], object] = lambda: None) -> Iterator[Page]:
+    """`first` and all pages behind it; `between` is called before each step."""
+    page = first
+    for _ in range(1000):
+        yield page
+        if page[direction] is None:
+            return
+        between()
+        page = follow(page[direction])
+    raise AssertionError("the walk does not end")
+
+
+def ids(*many: Page) -> list[str]:
+    """The ids of the users on these pages, in their order."""
+    return [user["id"] for page in many for user in page["results"]]
 
 
 def test_store_without_users_is_an_empty_page(alone: Users) -> None:
@@ -47,3 +80,84 @@ def test_links_are_absolute_urls_that_the_client_can_follow(alone: Users) -> Non
 def test_head_has_no_body(users: Users) -> None:
     head = users.request("HEAD")
     assert (head.status_code, head.content) == (200, b"")
+
+
+@pytest.mark.parametrize("limit", [1, 3, 4, 12, 13])
+def test_walk_forth_and_back_sees_every_user_once(alone: Users, limit: int) -> None:
+    newest_first = [alone.created()["id"] for _ in range(12)][::-1]
+    forth = list(pages(alone.list(limit=limit).json()))
+    assert ids(*forth) == newest_first
+    back = list(pages(forth[-1], "previous"))
+    assert [ids(page) for page in back[::-1]] == [ids(page) for page in forth]
+    assert all(page["count"] == 12 for page in forth + back)
+
+
+@pytest.mark.parametrize("direction", ["next", "previous"])
+def test_inserts_and_deletes_between_pages_repeat_and_lose_no_user(alone: Users, direction: str) -> None:
+    staying = [alone.created()["id"] for _ in range(12)]
+    leaving = [alone.created()["id"] for _ in range(6)]
+    everybody = list(pages(alone.list(limit=3).json()))
+    start = everybody[0] if direction == "next" else everybody[-1]
+    steps: cycle[Callable[[], object]] = cycle([alone.created, lambda: leaving and alone.delete(leaving.pop())])
+
+    def disturb() -> None:
+        next(steps)()
+        next(steps)()
+
+    seen = ids(*pages(start, direction, disturb))
+    assert len(seen) == len(set(seen))
+    assert [user_id for user_id in seen if user_id in staying] == staying[:: -1 if direction == "next" else 1] or (
+        direction == "previous" and set(staying) <= set(seen)
+    )
+
+
+def test_broken_cursor_is_400(alone: Users) -> None:
+    for _ in range(2):
+        alone.created()
+    cursor = alone.list(limit=1).json()["next_cursor"]
+    for broken in (*BROKEN, cursor[:-1], cursor[1:], cursor + "A", cursor + "=", cursor[:5] + "." + cursor[6:]):
+        assert faulty_fields(alone.list(cursor=broken)).keys() == {"cursor"}, broken
+
+
+def test_each_url_has_its_cursor(alone: Users) -> None:
+    for _ in range(3):
+        alone.created()
+    first = alone.list(limit=1).json()
+    second = alone.list(limit=1, cursor=first["next_cursor"]).json()
+    assert first["next"].endswith(f"/users?cursor={first['next_cursor']}&limit=1")
+    assert (first["previous_cursor"], ids(second)) == (None, ids(follow(first["next"])))
+    assert ids(alone.list(limit=1, cursor=second["previous_cursor"]).json()) == ids(first)
+
+
+def test_count_is_left_out_on_request_and_on_the_pages_that_follow(alone: Users) -> None:
+    for _ in range(2):
+        alone.created()
+    page = alone.list(limit=1, count="false").json()
+    assert "count" not in page
+    assert "count" not in follow(page["next"])
+    assert alone.list(count="no").status_code == 400
+
+
+def test_user_is_found_in_any_case(users: Users) -> None:
+    email = "Grace." + fresh_email()
+    user = users.created(email=email)
+    for spelling in (email, email.upper(), email.lower()):
+        assert users.list(email=spelling).json() == {"count": 1, **ALONE, "results": [user]}
+
+
+def test_unknown_email_is_an_empty_page(users: Users) -> None:
+    assert users.list(email=fresh_email()).json() == {"count": 0, **ALONE, "results": []}
+
+
+def test_plus_sign_is_found_when_encoded(users: Users) -> None:
+    user = users.created(email="plus+" + fresh_email())
+    assert users.list(email=user["email"]).json()["results"] == [user]
+
+
+@pytest.mark.parametrize("email", ["", "x", "a@b.org\x00", "a" * 250 + "@b.org"])
+def test_a_malformed_address_is_400(users: Users, email: str) -> None:
+    assert faulty_fields(users.list(email=email)).keys() == {"email"}
+
+
+def test_email_does_not_go_with_a_cursor(users: Users) -> None:
+    assert faulty_fields(users.list(email=fresh_email(), cursor="x")).keys() == {"cursor"}

@@ -8,7 +8,7 @@ import pytest
 from django.core.management.base import CommandError
 
 from packages.redis_pipe import slot_of
-from tools.processes.cluster import PRIMARIES, SLOT, Nodes, cluster, node_id, ranges, until, url_of
+from tools.processes.cluster import PRIMARIES, Nodes, cluster, node_id, ranges, until, url_of
 from tools.processes.store import Store
 from users_site.checks import store_in_production
 from users_site.repository.keys import Layout
@@ -54,19 +54,21 @@ def test_the_new_owner_is_found_after_a_failover(run: Run, nodes: Nodes) -> None
     assert replica.command("ZCARD", PARTITION.index) == 20
 
 
-def test_while_the_slot_is_moved_key_by_key_a_command_refuses(run: Run, nodes: Nodes) -> None:
+def test_while_a_slot_is_moved_key_by_key_a_command_refuses(run: Run, nodes: Nodes, settings: Any) -> None:
     """SCAN would miss the moved keys without an error."""
+    settings.PARTITIONS, slot = 16, slot_of(Layout(16).partitions[0].index)
     run("seed_users", count=10, seed="demo", production=True)
-    source, target = nodes.owner, nodes.another()
-    target.command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", node_id(source))
-    source.command("CLUSTER", "SETSLOT", SLOT, "MIGRATING", node_id(target))
+    primaries = [node for node in nodes.all if node is not nodes.replica]
+    source, target = sorted(primaries, key=lambda node: not nodes.serves(node, slot))[:2]
+    target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", node_id(source))
+    source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", node_id(target))
     try:
         for command in (["verify_users"], ["seed_users", "--count=0", "--clear", "--yes", "--production"]):
             with pytest.raises(CommandError, match="tryagain"):
                 run(*command)
     finally:
         for node in (source, target):
-            node.command("CLUSTER", "SETSLOT", SLOT, "STABLE")
+            node.command("CLUSTER", "SETSLOT", slot, "STABLE")
     run("verify_users")
 
 

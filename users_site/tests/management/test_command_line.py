@@ -14,7 +14,7 @@ import pytest
 from redis import Redis
 
 from tools.processes.service import ROOT, free_port
-from tools.processes.store import PASSWORD, Store
+from tools.processes.store import Store
 from users_site.tests.management.conftest import Argv, Run
 from users_site.tests.repository.people import PARTITION
 
@@ -59,13 +59,6 @@ def test_store_that_is_away_is_one_line_without_its_password(
     done = argv(command, *words)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.match(r"error: redis://:\*\*\*@127\.0\.0\.1.*\(refused\)", done.line)
-
-
-def test_wrong_password_is_reported_as_such_and_not_shown(shell: Argv, environment: dict[str, str]) -> None:
-    done = shell("verify_users", REDIS_URL=environment["REDIS_URL"].replace(PASSWORD, "hush-hush"))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "(auth)" in done.line
-    assert "hush-hush" not in done.line
 
 
 def test_replica_is_reported_as_such(argv: Argv, redis: Redis) -> None:

@@ -10,20 +10,7 @@ from users_site.operations.bulk import Bulk
 from users_site.repository.errors import EmailTaken, StoreUnavailable, UserNotFound, VersionMismatch, WrongLayout
 from users_site.repository.keys import Layout
 from users_site.tests.repository.conftest import Process
-from users_site.tests.repository.people import email_in, leftovers, swept, to, user_in
-
-
-async def test_user_moves_through_partitions_and_back(process: Process) -> None:
-    users = process()
-    user = await user_in(users, 3)
-    for number in (4, 4, 9, 3, 3, 5):
-        former, email = user.email, email_in(users, number)
-        document = await users.update(user.id, to(email=email), email=email)
-        assert await users.get(user.id) == await users.find(email) == document
-        assert await users.find(former) is None
-        await users.create("Eve", former, "user")  # free at once
-        user = User.from_document(document)
-    assert await users.store.count() == 7
+from users_site.tests.repository.people import email_in, leftovers, to, user_in
 
 
 async def test_a_cross_partition_user_keeps_the_email_against_others(process: Process) -> None:
@@ -38,19 +25,6 @@ async def test_a_cross_partition_user_keeps_the_email_against_others(process: Pr
     ):
         with pytest.raises(EmailTaken):
             await taken
-
-
-async def test_deleted_far_user_frees_the_email_and_leaves_nothing(process: Process) -> None:
-    users = process()
-    user, email = await user_in(users, 3), email_in(users, 4)
-    await users.update(user.id, to(email=email))
-    await users.delete(user.id)
-    assert await users.find(email) is None
-    heir = User.from_document((await users.create("Eve", email, "user"))[0])
-    await swept(users)
-    assert await users.find(email) == heir.document()
-    await users.delete(heir.id)
-    assert await leftovers(users) == []
 
 
 async def test_a_cross_partition_user_changes_other_fields(process: Process) -> None:

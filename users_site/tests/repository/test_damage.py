@@ -127,27 +127,6 @@ async def test_page_of_many_missing_records_stays_bounded_and_continues(users: U
     assert await walk(users, 2, "older") == [made[0].id, made[-1].id]
 
 
-async def test_user_deleted_while_a_page_is_read_is_not_damage(
-    users: UserRepository, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stays, goes = await created(users), await created(users)
-    to_its_server = users.store.at(partition(users, goes))
-    execute = to_its_server.execute
-
-    def late(operation: str, *words, **options):
-        if operation == "documents":
-            for words_before in (
-                (b"DEL", partition(users, goes).record(goes.id)),
-                (b"ZREM", partition(users, goes).index, goes.id),
-            ):
-                execute("late", *words_before)
-        return execute(operation, *words, **options)
-
-    monkeypatch.setattr(to_its_server, "execute", late)
-    assert ids(await users.page(2)) == [stays.id]
-    assert caplog.text == ""
-
-
 @pytest.mark.parametrize("legible", [True, False])
 async def test_broken_record_can_be_replaced(users: UserRepository, legible: bool) -> None:
     user = await created(users)
@@ -223,17 +202,6 @@ async def test_delete_on_an_index_of_another_type_deletes_nothing(users: UserRep
     with pytest.raises(StoreError):
         await users.delete(user.id)
     assert await users.find(user.email) == await users.get(user.id) == user.document()
-
-
-async def test_reads_are_served_while_writes_are_paused(users: UserRepository) -> None:
-    user = await created(users)
-    await users.find(user.email)
-    await users.store.pipe.execute("pause", b"CLIENT", b"PAUSE", 60_000, b"WRITE")
-    try:
-        assert await users.get(user.id) == await users.find(user.email) == user.document()
-        assert ids(await users.page(1)) == [user.id]
-    finally:
-        await users.store.pipe.execute("unpause", b"CLIENT", b"UNPAUSE")
 
 
 async def test_writes_refuse_a_store_of_another_layout(users: UserRepository) -> None:

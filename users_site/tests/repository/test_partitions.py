@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 import redis
 
-from tools.processes.service import free_port
-from tools.processes.valkey import valkey
 from users_site.models import User
 from users_site.repository.entries import Idempotency
 from users_site.repository.errors import EmailTaken, IdempotencyKeyReused, RequestInProgress
@@ -25,15 +23,13 @@ _numbers = count()
 
 
 def test_tags_are_spread_evenly_over_the_slots() -> None:
-    with valkey("cluster-enabled yes", f"cluster-port {free_port()}") as node:
-        slots = [node.command("CLUSTER", "KEYSLOT", f"{{{tag}}}:ids") for tag in TAGS]
+    slots = [crc_hqx(tag.encode(), 0) % SLOTS for tag in TAGS]
     for number in (16, 64):
         used = [slots[TAGS.index(partition.tag)] for partition in Layout(number).partitions]
         assert [slot * number // SLOTS for slot in used] == list(range(number))
         for primaries in (3, 4, 5, 6, 8, 16):
             shares = [sum(slot * primaries // SLOTS == owner for slot in used) for owner in range(primaries)]
             assert max(shares) - min(shares) <= 1
-    assert slots == [crc_hqx(tag.encode(), 0) % SLOTS for tag in TAGS]
 
 
 async def commands(url: str, work: Awaitable[Any]) -> list[str]:

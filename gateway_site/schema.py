@@ -13,7 +13,7 @@ from common.openapi.service import urlpatterns as service_patterns
 from gateway_site.routes import openapi
 from gateway_site.routes.table import USERS, Route
 from users_contract.contracts import UserSerializer
-from users_contract.openapi import EXAMPLES, TAGS, UserSchema, describe_users, finish_users
+from users_contract.openapi import EXAMPLES, TAGS, describe_users, finish_users
 
 settings: Any = conf.settings  # mypy's plugin only has the user service's settings
 
@@ -50,7 +50,6 @@ class DescribedUserViewSet(AsyncViewSet):
 
     serializer_class = UserSerializer
     lookup_field = lookup_url_kwarg = "id"
-    schema = UserSchema()
 
     async def list(self, request: Any) -> None:
         """A page of users, newest first, or the one with the email asked for."""

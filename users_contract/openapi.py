@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -53,11 +52,12 @@ IDEMPOTENCY_KEY = header(
     "The same key and body within 24 h gives the first answer again. 1-255 visible ASCII characters.",
     pattern=r"^[!-~]{1,255}$",
 )
-CONDITIONS = [
+ONE_USER = [
+    # No model says that it is a UUID (tfranzel/drf-spectacular#999).
+    OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The user's id."),
     header("If-Match", "The answer is 412 unless the ETag is one of these."),
     header("If-None-Match", "If the ETag is one of these, the answer to a GET is 304 and to a change 412."),
 ]
-USER_ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The user's id.")
 
 EVERYWHERE = ("malformed-request", "method-not-allowed", "internal-error", "store-unavailable")
 """405: a client made from a newer schema gets it from an older service."""
@@ -80,14 +80,6 @@ QUERY = [
         description="Only the user with this email, in any case. Cannot be combined with `cursor`.",
     ),
 ]
-
-
-class UserSchema(AutoSchema):
-    """Adds that the path parameter is a UUID: there is no model to ask (tfranzel/drf-spectacular#999)."""
-
-    def get_override_parameters(self) -> list[Any]:
-        """The parameters of the decorators, and the id where the path has one."""
-        return [*super().get_override_parameters(), *([USER_ID] if "{id}" in self.path else [])]
 
 
 OwnHeaders = Callable[[list[str]], list[OpenApiParameter]]
@@ -184,14 +176,14 @@ OPERATIONS: dict[str, dict[str, Any]] = {
         "summary": "Get a user",
         "ok": {**user_response(200, "The user."), **nothing(304, "Still at the version that If-None-Match names.")},
         "codes": (*ONE, *MATCH),
-        "parameters": [*CONDITIONS, ETAGGED],
+        "parameters": [*ONE_USER, ETAGGED],
     },
     "update": {
         "operation_id": "replace_user",
         "summary": "Replace a user",
         "ok": user_response(200, "The user with all fields replaced."),
         "codes": (*BODY, *ONE, *CONFLICT, *MATCH),
-        "parameters": [*CONDITIONS, ETAGGED, DURABLE],
+        "parameters": [*ONE_USER, ETAGGED, DURABLE],
         "request": JSON_BODY,
         "examples": [BODY_EXAMPLE],
     },
@@ -200,7 +192,7 @@ OPERATIONS: dict[str, dict[str, Any]] = {
         "summary": "Change fields of a user",
         "ok": user_response(200, "The user with the given fields changed (RFC 7396)."),
         "codes": (*BODY, *ONE, *CONFLICT, *MATCH),
-        "parameters": [*CONDITIONS, ETAGGED, DURABLE],
+        "parameters": [*ONE_USER, ETAGGED, DURABLE],
         "request": PATCH_BODY,
         "examples": PATCH_EXAMPLES,
     },
@@ -209,7 +201,7 @@ OPERATIONS: dict[str, dict[str, Any]] = {
         "summary": "Delete a user",
         "ok": nothing(204, "The user is gone."),
         "codes": (*ONE, *MATCH),
-        "parameters": [*CONDITIONS, DURABLE],
+        "parameters": [*ONE_USER, DURABLE],
     },
 }
 """By the actions of the viewset."""

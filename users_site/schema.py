@@ -3,7 +3,8 @@
 from rest_framework.routers import SimpleRouter
 
 from common.openapi.service import urlpatterns as service_patterns
-from users_contract.openapi import EXAMPLES, TAGS, UserSchema, describe_users, finish_users
+from users_contract.openapi import EXAMPLES, TAGS, describe_users
+from users_contract.openapi import finish_users as finish
 from users_site.views import UserViewSet
 
 __all__ = ["EXAMPLES", "INFO", "TAGS", "finish", "urlpatterns"]  # read by common.openapi.generate
@@ -18,12 +19,8 @@ INFO = {
 class DescribedUserViewSet(UserViewSet):
     """The viewset that answers, with descriptions for the generator."""
 
-    schema = UserSchema()
-
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("users", DescribedUserViewSet, basename="user")
 
 urlpatterns = [*router.urls, *service_patterns]
-
-finish = finish_users

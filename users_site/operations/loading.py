@@ -89,7 +89,7 @@ def _load_command(bulk: Bulk, mode: str, batch: list[Entry]) -> tuple[str, bytes
 
 def _load_cross_partition(bulk: Bulk, mode: str, batch: list[Entry]) -> Loaded:
     """The claims first: a crash leaves some that do not hold."""
-    claims = [bulk.layout.of_email(entry.email).claim(entry.email) for entry in batch]
+    claims = [bulk.layout.claim(entry.email) for entry in batch]
     firm = [f"{entry.id} {FAR}" for entry in batch]
     bulk.pipeline("claim", [("SET", claim, text, "NX") for claim, text in zip(claims, firm, strict=True)])
     holders = [holder_of(holder or b"") for holder in bulk.read(claims)]

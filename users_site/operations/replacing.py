@@ -62,7 +62,7 @@ def _replace_in_steps(bulk: Bulk, entry: Entry) -> None:
         holder = canonical(holder_of(found)) if found else entry.id
         if found and holder != entry.id:
             other = bulk.read([bulk.layout.of(holder).record(holder)])[0] if holder else None
-            if holder and other is not None and _claim_of(bulk, other) == claim:
+            if holder and other is not None and bulk.layout.claim(email_of(other)) == claim:
                 remove(bulk, [(holder, other)])
             bulk.script("settle", scripts.SETTLE, claim_partition, [claim], found, "")
         [loaded] = load(bulk, [entry])
@@ -91,13 +91,8 @@ def remove(bulk: Bulk, users: Sequence[tuple[str, bytes]]) -> int:
         partition = layout.of_email(email_of(document))
         if partition is not layout.of(user_id):
             firm = f"{user_id} {FAR}"
-            bulk.script("settle", scripts.SETTLE, partition, [_claim_of(bulk, document)], firm, "")
+            bulk.script("settle", scripts.SETTLE, partition, [layout.claim(email_of(document))], firm, "")
     return len(removed)
-
-
-def _claim_of(bulk: Bulk, document: bytes) -> str:
-    email = email_of(document)
-    return bulk.layout.of_email(email).claim(email)
 
 
 def _sha1(document: bytes | None) -> str:

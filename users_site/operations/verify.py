@@ -124,7 +124,7 @@ class Verification:
     def _odd(self, valid: list[tuple[Key, Identity]]) -> Iterator[tuple[Key, Identity]]:
         """The suspects: records whose claim or index entry differs."""
         of_email = self.bulk.layout.of_email
-        holders = self.bulk.read([of_email(identity.email).claim(identity.email) for _, identity in valid])
+        holders = self.bulk.read([self.bulk.layout.claim(identity.email) for _, identity in valid])
         try:
             scores = self.bulk.scores([(key.partition, identity.id) for key, identity in valid])
         except StoreError:  # an index of another type is reported as such

@@ -28,8 +28,7 @@ class CrossPartitionFindings:
 
     def record(self, key: Key, user_id: str, email: str) -> Iterator[Finding]:
         """A record whose claim, in the email's partition, is not its own."""
-        partition = self.bulk.layout.of_email(email)
-        claim = partition.claim(email)
+        claim = self.bulk.layout.claim(email)
         before = self.bulk.read([claim])[0] or b""
         document = self.bulk.read([key.raw])[0]
         if before[:36] == user_id.encode():
@@ -52,7 +51,7 @@ class CrossPartitionFindings:
         if intent is not None and intent == token:
             return True
         email = email_of(document) if document is not None else ""
-        return document is not None and layout.of_email(email).claim(email).encode() == key.raw
+        return document is not None and layout.claim(email).encode() == key.raw
 
 
 def is_cross_partition_claim(claim: bytes) -> bool:

@@ -3,6 +3,7 @@
 import logging
 import time
 import uuid
+from collections.abc import Callable
 
 import orjson
 from prometheus_client import Counter
@@ -15,10 +16,25 @@ MAX_DOCUMENT_BYTES = 8192
 """A document has at most 2.1 kB: 200 characters of name and 254 of email, each up to 4 bytes."""
 
 DAMAGED = Counter("user_records_damaged", "Damaged records that a request met", ("fault",))
-_broken, _missing, _claim = map(DAMAGED.labels, ("broken", "missing", "claim"))
-
 BRACE = ord("}")
-CURE = "run verify_users"
+
+
+def _reporter(fault: str, line: str) -> Callable[[str], None]:
+    """A function that logs the id of a user in this line and counts the fault."""
+    count = DAMAGED.labels(fault)
+
+    def report(user_id: str) -> None:
+        count.inc()
+        logger.error(line, user_id)
+
+    return report
+
+
+report_broken = _reporter(
+    "broken", "the record of user %s is broken: run verify_users, or replace or delete it through the API"
+)
+report_missing = _reporter("missing", "the index names user %s, whose record is missing: run verify_users")
+report_stale_claim = _reporter("claim", "a claim names user %s, whose email is another: run verify_users --repair")
 
 
 def is_whole(document: bytes, user_id: bytes) -> bool:
@@ -42,24 +58,6 @@ def are_whole(documents: list[bytes | None], ids: list[bytes]) -> bool:
         )
     except (TypeError, IndexError):  # absent, or empty
         return False
-
-
-def report_broken(user_id: str) -> None:
-    """One error line, one count."""
-    _broken.inc()
-    logger.error("the record of user %s is broken: %s, or replace or delete it through the API", user_id, CURE)
-
-
-def report_missing(user_id: str) -> None:
-    """One error line, one count."""
-    _missing.inc()
-    logger.error("the index names user %s, whose record is missing: %s", user_id, CURE)
-
-
-def report_stale_claim(user_id: str) -> None:
-    """One error line, one count."""
-    _claim.inc()
-    logger.error("a claim names user %s, whose email is another: %s --repair", user_id, CURE)
 
 
 def parsed(document: bytes, user_id: str) -> User | None:

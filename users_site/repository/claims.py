@@ -67,7 +67,7 @@ async def judge(store: Store, claim: bytes, claim_key: str, patience_ms: int) ->
     if document is not None:
         user = parsed(document, user_id)
         # A broken record may have any email.
-        if user is None or _claims(store, user.email, claim_key):
+        if user is None or store.layout.claim(user.email) == claim_key:
             return Verdict.HELD
     if intent is None or intent != token:
         return Verdict.STALE
@@ -76,10 +76,6 @@ async def judge(store: Store, claim: bytes, claim_key: str, patience_ms: int) ->
         if outcome == b"aborted":
             return Verdict.STALE
     return Verdict.OPEN
-
-
-def _claims(store: Store, email: str, claim_key: str) -> bool:
-    return store.layout.of_email(email).claim(email) == claim_key
 
 
 async def suspect(store: Store, partition: Partition, email_identity: str | bytes) -> None:

@@ -75,7 +75,7 @@ class CrossPartition:
         partition = self.store.layout.of(user_id)
         document: bytes | None = await self.store.execute(partition, "get", b"GET", partition.record(user_id))
         user = parsed(document, user_id) if document is not None and is_whole(document, user_id.encode()) else None
-        is_theirs = user is not None and self.store.layout.of_email(user.email).claim(user.email) == claim_key
+        is_theirs = user is not None and self.store.layout.claim(user.email) == claim_key
         return document if is_theirs else None
 
     async def is_free(self, claim: bytes, claim_key: str) -> bool:

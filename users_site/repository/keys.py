@@ -20,8 +20,6 @@ Only over several partitions (cross_partition.py, entries.py):
 import hashlib
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
 
 from users_contract.identity import identity
 from users_site.identifiers import bits_in, bits_of
@@ -43,60 +41,34 @@ _TAGS = (
 TAGS = tuple(_TAGS.split(" "))
 
 
-@dataclass(frozen=True)
 class Partition:
     """The keys of one partition."""
 
-    number: int
-    tag: str
+    def __init__(self, number: int, tag: str) -> None:
+        self.number, self.tag = number, tag
+        self.index, self.epoch, self.moving, self.suspects = (
+            f"{self}:{name}" for name in (INDEX, EPOCH, MOVING, SUSPECTS)
+        )
+        self.records, self.claims, self.intents = (f"{self}:{kind}:" for kind in (RECORD, CLAIM, INTENT))
 
     def __str__(self) -> str:
         return f"{{{self.tag}}}"
 
-    @cached_property
-    def index(self) -> str:
-        """The index of all ids."""
-        return f"{self}:{INDEX}"
-
-    @cached_property
-    def epoch(self) -> str:
-        """The epoch of the layout."""
-        return f"{self}:{EPOCH}"
-
-    @cached_property
-    def moving(self) -> str:
-        """The mark of a store that move_users fills."""
-        return f"{self}:{MOVING}"
-
-    @cached_property
-    def suspects(self) -> str:
-        """The queue of claims that may be stale."""
-        return f"{self}:{SUSPECTS}"
-
-    @cached_property
-    def records(self) -> str:
-        """The prefix of all records."""
-        return f"{self}:{RECORD}:"
-
     def record(self, user_id: str) -> str:
-        """A user's record."""
         return self.records + user_id
 
     def claim(self, email: str) -> str:
-        """The claim of an email, the same for every spelling of it."""
-        return f"{{{self.tag}}}:{CLAIM}:{identity(email)}"
+        """The same key for every spelling of an email."""
+        return self.claims + identity(email)
 
     def intent(self, user_id: str) -> str:
-        """The intent to change this user's email."""
-        return f"{{{self.tag}}}:{INTENT}:{user_id}"
+        return self.intents + user_id
 
     def made(self, user_id: str) -> str:
-        """The entry of a creation whose Idempotency-Key has its own in another partition."""
-        return f"{{{self.tag}}}:{MADE}:{user_id}"
+        return f"{self}:{MADE}:{user_id}"
 
     def idempotency(self, key: str, caller: str = "") -> str:
-        """The entry of this caller's Idempotency-Key."""
-        return f"{{{self.tag}}}:{IDEMPOTENCY}:{_owned(key, caller)}"
+        return f"{self}:{IDEMPOTENCY}:{_owned(key, caller)}"
 
 
 class Layout:
@@ -124,6 +96,10 @@ class Layout:
     def of_email(self, email: str) -> Partition:
         """The partition that holds the claim of an email, and the user if it was created with this email."""
         return self.partitions[0 if self.count == 1 else bits_of(email) % self.count]
+
+    def claim(self, email: str) -> str:
+        """The key of an email's claim, in its partition."""
+        return self.of_email(email).claim(email)
 
     def of_key(self, key: str, caller: str) -> Partition:
         """The partition that holds the entry of this caller's Idempotency-Key."""

@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from operator import attrgetter
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from common.observability.notices import Notices
@@ -114,7 +113,7 @@ class Store:
         self._is_open = True
 
     async def _epochs(self, partitions: list[Partition], timeout: float | None) -> list[bytes | None]:
-        replies = await self._each(partitions, "epoch", b"GET", attrgetter("epoch"), timeout)
+        replies = await self._each("epoch", b"GET", {each: each.epoch for each in partitions}, timeout)
         epochs = [reply for reply in replies if not isinstance(reply, StoreUnavailable)]
         if self.layout.epoch.encode() not in epochs:
             for reply in replies:
@@ -123,17 +122,10 @@ class Store:
         return epochs
 
     async def _each(
-        self,
-        partitions: Sequence[Partition],
-        operation: str,
-        command: bytes,
-        key: Callable[[Partition], str],
-        timeout: float | None,
+        self, operation: str, command: bytes, keys: dict[Partition, str], timeout: float | None
     ) -> list[Any]:
-        """The replies of these partitions; StoreUnavailable in place of those that do not answer."""
-        pending = [
-            self.at(partition).execute(operation, command, key(partition), timeout=timeout) for partition in partitions
-        ]
+        """The replies about these keys; StoreUnavailable in place of those of partitions that do not answer."""
+        pending = [self.at(each).execute(operation, command, key, timeout=timeout) for each, key in keys.items()]
         replies = await asyncio.gather(*map(self.reply, pending), return_exceptions=True)
         for reply in replies:
             if isinstance(reply, BaseException) and not isinstance(reply, StoreUnavailable):
@@ -168,10 +160,8 @@ class Store:
 
     async def counts(self, timeout: float) -> dict[Partition, int | StoreUnavailable]:
         """How many users each partition has, or why it does not answer."""
-        partitions = self.layout.partitions
-        return dict(
-            zip(partitions, await self._each(partitions, "count", b"ZCARD", attrgetter("index"), timeout), strict=True)
-        )
+        indexes = {partition: partition.index for partition in self.layout.partitions}
+        return dict(zip(indexes, await self._each("count", b"ZCARD", indexes, timeout), strict=True))
 
     async def reply(self, pending: Awaitable[Any]) -> Any:
         """A reply of the pipe."""

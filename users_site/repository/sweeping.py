@@ -13,7 +13,7 @@ from users_site.repository import scripts
 from users_site.repository.claims import Verdict, judge, now_ms, suspect
 from users_site.repository.cross_partition import CrossPartition
 from users_site.repository.errors import RepositoryError
-from users_site.repository.keys import CLAIM, Partition
+from users_site.repository.keys import Partition
 
 EVERY_SECONDS = 30.0
 BATCH = 1000
@@ -52,7 +52,7 @@ class Sweeper:
                 await suspect(self.store, partition, email_identity)
 
     async def _look(self, partition: Partition, email_identity: bytes, score: bytes) -> None:
-        key = f"{partition}:{CLAIM}:{email_identity.decode(errors='replace')}"
+        key = partition.claims + email_identity.decode(errors="replace")
         claim: bytes = await self.store.execute(partition, "claim", b"GET", key) or b""
         verdict = await judge(self.store, claim, key, self.cross_partition.patience_ms)
         if verdict is not Verdict.OPEN:

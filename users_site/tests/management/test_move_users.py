@@ -102,6 +102,22 @@ def test_killed_run_leaves_the_old_store_open_and_the_next_one_finishes(
     assert "everything agrees" in run("verify_users")
 
 
+def test_users_written_to_during_the_copy_are_followed(
+    run: Run, redis: Redis, target: Redis, urls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, follow = put(redis, a_user()), Move.follow
+    changed = a_user(id=user.id, email=user.email, name="Eve").document()
+
+    def after_a_write(self: Move) -> None:
+        redis.set(PARTITION.record(user.id), changed)
+        follow(self)
+        assert target.get(PARTITION.record(user.id)) == changed
+
+    monkeypatch.setattr(moving, "FEW", 0)
+    monkeypatch.setattr(Move, "follow", after_a_write)
+    run("move_users", *urls)
+
+
 def test_interrupted_hold_is_lifted(run: Run, redis: Redis, urls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     put(redis, a_user())
 

@@ -3,8 +3,11 @@
 Tests that start services give them their own environment (tools/processes/service.py).
 """
 
+import gc
 import os
 import signal
+
+import pytest
 
 REQUIRED = {
     "SECRET_KEY": "a key for tests only",
@@ -24,3 +27,16 @@ os.environ.update(REQUIRED)
 for number in (signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+# The modules and tests that pytest collects live to the end: the garbage collector would look at them again and again,
+# for a third of the collection's time.
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests() -> None:
+    gc.disable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    gc.freeze()
+    gc.enable()

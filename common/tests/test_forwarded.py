@@ -29,6 +29,7 @@ def ignored(field: str) -> float:
         ("prefix", b"/a/b-c.d~e_f/, /x", Origin(prefix="/a/b-c.d~e_f")),
         ("prefix", b"", Origin()),
         ("prefix", b"/", Origin()),
+        ("prefix", b"/".ljust(1024, b"a"), Origin(prefix="/".ljust(1024, "a"))),
     ],
 )
 def test_a_valid_value_counts(field: str, value: bytes, found: Origin) -> None:
@@ -50,6 +51,8 @@ def test_a_valid_value_counts(field: str, value: bytes, found: Origin) -> None:
         ("prefix", b"/a?b"),
         ("prefix", b"/%2e%2e"),
         ("prefix", b"/\xff"),
+        ("prefix", b"/".ljust(1025, b"a")),
+        ("host", b"api.example.com:".ljust(301, b"0")),
     ],
 )
 async def test_any_other_value_is_ignored_counted_and_logged_once(

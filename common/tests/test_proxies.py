@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from common.http import forwarded
+from common.http import forwarded, proxies
 from common.http.forwarded import Origin
 from common.http.proxies import Proxies
 
@@ -39,6 +39,9 @@ def test_a_long_value_is_neither_used_nor_kept() -> None:
     assert origin(TRUSTING, (b"x-forwarded-prefix", b"/a" * 10_000)).prefix == ""
     assert origin(TRUSTING, (b"x-forwarded-host", b"a." * 10_000)).host == "inner"
     assert forwarded._is_allowed.cache_info().currsize == 0
+    proxies._is_in.cache_clear()
+    assert TRUSTING.client([(b"x-forwarded-for", b"1" * 65)], "10.0.0.1") == "1" * 65
+    assert proxies._is_in.cache_info().currsize == 1
 
 
 @pytest.mark.parametrize(

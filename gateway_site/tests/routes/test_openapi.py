@@ -160,6 +160,9 @@ PATHS = "paths: {/a: {get: {responses: {}}}}"
         ("openapi: 3.1.0\npaths: {/a: {get: {$ref: '#/components/schemas/B'}}}", "has no component schemas/B, to which it"),
         ("openapi: 3.1.0\npaths: {/a: {get: &x {responses: {}}, put: *x}}", "line 2 has the alias *x: write the value out"),
         (f"openapi: 3.1.0\n{PATHS}\npaths: {{}}", "line 3 repeats the key 'paths': write it once"),
+        ("openapi: !!set {}", "line 1 has the tag tag:yaml.org,2002:set: remove it"),
+        ("[" * 101, "line 1 is nested more than 100 deep"),
+        pytest.param("#" * ((1 << 20) + 1), "a.yaml is larger than 1048576 bytes: make it smaller", id="large"),
     ],
 )  # fmt: skip
 def test_a_bad_schema_is_refused_with_its_route_and_the_cure(tables: Tables, text: str | None, line: str) -> None:

@@ -65,6 +65,8 @@ def test_forms_of_its_own_pages_create_change_and_delete(dev: Users) -> None:
     gone = browse(dev, "POST", f"/{user['id']}", data={"_method": "DELETE"}, headers=headers)
     assert (gone.status_code, gone.headers["Location"]) == (303, "/users")
     assert dev.get(user["id"]).status_code == 404
+    many = browse(dev, "POST", data={f"field-{number}": "" for number in range(21)}, headers=headers)
+    assert "at most 20 fields" in page(many, 400)
     for origin in ("http://evil.example", "null"):
         assert browse(dev, "POST", data={"name": "Eve"}, headers={"Origin": origin}).status_code == 400
 

@@ -3,63 +3,46 @@ import pytest
 from packages.redis_pipe import Address
 
 
-def test_the_least_url_has_the_defaults():
-    address = Address.from_url("redis://store")
-    assert (address.nodes, address.db, address.username, address.password) == ((("store", 6379),), 0, None, None)
-
-
-def test_a_full_url_is_decoded():
-    address = Address.from_url("rediss://us%40er:p%40ss%2Fw%3Aord%25@store.example:7000/3?ssl_ca_certs=/ca.pem")
-    assert address.nodes == (("store.example", 7000),)
-    assert (address.username, address.password, address.db) == ("us@er", "p@ss/w:ord%", 3)
-    assert address.options == {"ssl_ca_certs": "/ca.pem"}
-
-
-def test_a_password_may_hold_an_at_sign():
-    assert Address.from_url("redis://:p@ss@store").password == "p@ss"
-
-
-def test_an_ipv6_address():
-    address = Address.from_url("redis://[::1]:6380")
-    assert address.nodes == (("::1", 6380),)
-    assert str(address) == "redis://[::1]:6380"
-
-
-def test_a_unix_socket():
-    address = Address.from_url("unix://:secret@/run/redis/redis.sock?db=2")
-    assert (address.path, address.db, address.password) == ("/run/redis/redis.sock", 2, "secret")
-    assert str(address) == "unix://:***@/run/redis/redis.sock?db=2"
-
-
-def test_sentinels():
-    address = Address.from_url("redis+sentinel://user:secret@a,b:26380,[::1]/mymaster/1?sentinel_password=other")
-    assert address.nodes == (("a", 26379), ("b", 26380), ("::1", 26379))
-    assert (address.service, address.db, address.username, address.password) == ("mymaster", 1, "user", "secret")
-    assert str(address) == "redis+sentinel://user:***@a:26379,b:26380,[::1]:26379/mymaster/1"
-
-
-def test_a_cluster():
-    address = Address.from_url("rediss+cluster://user:secret@a,b:6380,[::1]/0?ssl_ca_certs=/ca.pem")
-    assert address.nodes == (("a", 6379), ("b", 6380), ("::1", 6379))
-    assert (address.is_cluster, address.is_tls, address.username, address.password) == (True, True, "user", "secret")
-    assert str(address) == "rediss+cluster://user:***@a:6379,b:6380,[::1]:6379"
-
-
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("url", "address", "shown"),
     [
-        ("redis://:hunter2@redis:6379", "redis://:***@redis:6379"),
-        ("redis://u:hunter2@redis/4", "redis://u:***@redis:6379/4"),
-        ("redis://redis", "redis://redis:6379"),
-        ("rediss://:hunter2@redis", "rediss://:***@redis:6379"),
-        ("redis+sentinel://:hunter2@a/m?sentinel_password=hunter2", "redis+sentinel://:***@a:26379/m"),
-        ("redis+cluster://:hunter2@a,b", "redis+cluster://:***@a:6379,b:6379"),
+        ("redis://store", Address("redis", (("store", 6379),)), "redis://store:6379"),
+        (
+            "rediss://us%40er:hunter2%2Fw%3Aord%25@store.example:7000/3?ssl_ca_certs=/ca.pem",
+            Address("rediss", (("store.example", 7000),), "", "", 3, "us@er", "hunter2/w:ord%", {"ssl_ca_certs": "/ca.pem"}),
+            "rediss://us@er:***@store.example:7000/3",
+        ),
+        (
+            "redis://:hunter@2@store",
+            Address("redis", (("store", 6379),), password="hunter@2"),
+            "redis://:***@store:6379",
+        ),
+        ("redis://[::1]:6380", Address("redis", (("::1", 6380),)), "redis://[::1]:6380"),
+        (
+            "unix://:hunter2@/run/redis/redis.sock?db=2",
+            Address("unix", path="/run/redis/redis.sock", db=2, password="hunter2"),
+            "unix://:***@/run/redis/redis.sock?db=2",
+        ),
+        (
+            "redis+sentinel://user:hunter2@a,b:26380,[::1]/mymaster/1?sentinel_password=hunter3",
+            Address(
+                "redis+sentinel", (("a", 26379), ("b", 26380), ("::1", 26379)), "", "mymaster", 1, "user", "hunter2",
+                {"sentinel_password": "hunter3"},
+            ),
+            "redis+sentinel://user:***@a:26379,b:26380,[::1]:26379/mymaster/1",
+        ),
+        (
+            "rediss+cluster://user:hunter2@a,b:6380,[::1]/0",
+            Address("rediss+cluster", (("a", 6379), ("b", 6380), ("::1", 6379)), username="user", password="hunter2"),
+            "rediss+cluster://user:***@a:6379,b:6380,[::1]:6379",
+        ),
     ],
-)
-def test_no_text_of_an_address_shows_a_password(url, shown):
-    address = Address.from_url(url)
-    assert str(address) == shown
-    assert "hunter2" not in repr(address)
+)  # fmt: skip
+def test_a_url_is_parsed_and_no_text_of_its_address_shows_a_password(url, address, shown):
+    found = Address.from_url(url)
+    assert found == address
+    assert str(found) == shown
+    assert "hunter" not in repr(found)
 
 
 @pytest.mark.parametrize(

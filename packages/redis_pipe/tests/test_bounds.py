@@ -21,20 +21,24 @@ async def test_beyond_max_waiting_a_command_is_refused_at_once(connect, server):
 async def test_what_waits_for_the_connection_counts(connect, server):
     connection = connect(server, max_waiting=2)
     accepted = asyncio.gather(*(connection.execute("get", "GET", "k") for _ in range(2)))
-    [error] = await failures_of(connection.execute("get", "GET", "k"))
-    assert error.reason is Reason.QUEUE_FULL
+    assert await reason_of(connection.execute("get", "GET", "k")) is Reason.QUEUE_FULL
     assert await accepted == [None, None]
+
+
+async def written_to_frozen(server, connection, megabytes):
+    """Commands of a megabyte each, in ticks of their own."""
+    await connection.ping()
+    server.freeze()
+    commands = []
+    for number in range(megabytes):
+        commands.append(connection.execute("set", "SET", f"k{number}", b"x" * 1_000_000))
+        await asyncio.sleep(0)
+    return commands
 
 
 async def test_a_server_that_does_not_read_holds_back_the_writes(connect, server):
     connection = connect(server, timeout=0.5, connect_timeout=0.3)
-    await connection.ping()
-    server.freeze()
-    megabyte = b"x" * 1_000_000
-    commands = []
-    for number in range(40):
-        commands.append(connection.execute("set", "SET", f"k{number}", megabyte))
-        await asyncio.sleep(0)
+    commands = await written_to_frozen(server, connection, 40)
     stream = connection._stream
     assert stream.paused
     assert stream._transport.get_write_buffer_size() < 3_000_000
@@ -48,12 +52,6 @@ async def test_a_server_that_does_not_read_holds_back_the_writes(connect, server
 
 async def test_held_back_writes_continue_when_the_server_reads_again(connect, server):
     connection = connect(server)
-    await connection.ping()
-    server.freeze()
-    megabyte = b"x" * 1_000_000
-    commands = []
-    for number in range(20):
-        commands.append(connection.execute("set", "SET", f"k{number}", megabyte))
-        await asyncio.sleep(0)
+    commands = await written_to_frozen(server, connection, 20)
     server.thaw()
     assert await asyncio.gather(*commands) == [b"OK"] * 20

@@ -7,7 +7,7 @@ import pytest
 
 from packages.redis_pipe import Reason
 from packages.redis_pipe.tests.hostile import Hostile, always
-from packages.redis_pipe.tests.waiting import failures_of, reason_of, until_it_answers
+from packages.redis_pipe.tests.waiting import failures_of, fate_of, reason_of, until, until_it_answers
 from tools.processes.cluster import SLOT
 
 pytestmark = pytest.mark.slow
@@ -134,7 +134,7 @@ async def test_a_slot_without_owner_is_down_at_once_and_served_when_it_has_one(c
     assert await reason_of(connection.execute("get", "GET", KEY)) is Reason.CLUSTERDOWN
     failing = connection.execute("get", "GET", KEY)
     assert failing.done()
-    await failures_of(failing)
+    assert await reason_of(failing) is Reason.CLUSTERDOWN
     node.slots = good
     await until_it_answers(connection)
 
@@ -171,12 +171,9 @@ async def test_no_connection_stays_to_a_node_that_has_left_the_map(connect, star
     other.slots = node.slots = b"*2\r\n" + slots(node.server.port)[4:] + slots(other.server.port, first=16383)[4:]
     connection = connect(url(node.server))
     await connection.owner(KEY)
-    while not other.server.open:
-        await asyncio.sleep(0.05)
+    await until(lambda: other.server.open)
     other.slots = node.slots = alone
-    async with asyncio.timeout(5):
-        while other.server.open:
-            await asyncio.sleep(0.05)
+    await until(lambda: not other.server.open)
 
 
 async def test_a_pipe_that_was_left_sends_nothing_and_opens_no_connection(connect, start, node):
@@ -218,8 +215,7 @@ async def test_close_fails_what_waits_and_the_next_command_connects_again(connec
     waiting = connection.execute("get", "GET", KEY)
     await asyncio.sleep(0.1)
     await connection.close()
-    [error] = await failures_of(waiting)
-    assert error.reason is Reason.CLOSED
+    assert (await fate_of(waiting))[0] is Reason.CLOSED
 
 
 async def test_close_ends_a_pipe_that_still_drains(connect, start, node):
@@ -232,7 +228,6 @@ async def test_close_ends_a_pipe_that_still_drains(connect, start, node):
     while await connection.owner(KEY) is left:
         await asyncio.sleep(0.05)
     await connection.close()
-    [error] = await failures_of(waiting)
-    assert (error.reason, error.uncertain) == (Reason.CLOSED, True)
+    assert await fate_of(waiting) == (Reason.CLOSED, True)
     await asyncio.sleep(0.1)
     assert node.server.open == other.server.open == 0

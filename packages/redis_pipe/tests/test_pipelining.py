@@ -31,14 +31,10 @@ async def test_null_numbers_and_nested_arrays(connect, server):
     connection = connect(server)
     assert await connection.execute("get", "GET", "absent") is None
     assert await connection.execute("strlen", "STRLEN", "absent") == 0
-    nested = "return {1, {'a', {false, 'b'}}, {}}"
-    assert await connection.execute("eval", "EVAL", nested, 0) == [1, [b"a", [None, b"b"]], []]
-
-
-async def test_an_error_inside_an_array_is_not_taken_for_the_reply(connect, server):
-    reply = await connect(server).execute("eval", "EVAL", "return {1, redis.error_reply('MINE inside')}", 0)
-    assert reply[0] == 1
-    assert isinstance(reply[1], Exception)
+    nested = "return {1, {'a', {false, 'b'}}, {}, redis.error_reply('MINE inside')}"
+    *reply, error = await connection.execute("eval", "EVAL", nested, 0)
+    assert reply == [1, [b"a", [None, b"b"]], []]
+    assert isinstance(error, Exception), "is not taken for the reply"
 
 
 async def test_ten_megabytes_there_and_back(connect, server):

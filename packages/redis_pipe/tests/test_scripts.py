@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from packages.redis_pipe import Refused, Script
+from packages.redis_pipe.tests.hostile import always
 
 COUNT = Script("count", "return {redis.call('INCRBY', KEYS[1], ARGV[1]), ARGV[2]}")
 
@@ -36,10 +37,7 @@ async def test_a_repeated_script_is_observed_once(connect, server):
 
 
 async def test_a_second_noscript_ends_the_command(connect, hostile):
-    async def noscript(words, writer):
-        writer.write(b"-NOSCRIPT No matching script.\r\n")
-
-    store = await hostile(noscript)
+    store = await hostile(always(b"-NOSCRIPT No matching script.\r\n"))
     with pytest.raises(Refused):
         await connect(store).run(COUNT, ["n"], [1, b"x"])
     assert [words[0] for words in store.commands] == [b"EVALSHA", b"EVAL"]

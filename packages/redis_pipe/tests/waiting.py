@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from packages.redis_pipe import Pipe, Place, Reason, Unavailable
@@ -27,8 +27,20 @@ async def failures_of(*commands: Awaitable[Any]) -> list[Unavailable]:
     return errors
 
 
+async def fate_of(command: Awaitable[Any]) -> tuple[Reason, bool]:
+    """Why a command fails, and whether it may have been executed."""
+    [error] = await failures_of(command)
+    return error.reason, error.uncertain
+
+
 async def reason_of(command: Awaitable[Any]) -> Reason:
     """Why a command fails that was certainly not executed."""
-    [error] = await failures_of(command)
-    assert not error.uncertain
-    return error.reason
+    reason, is_uncertain = await fate_of(command)
+    assert not is_uncertain
+    return reason
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.02)

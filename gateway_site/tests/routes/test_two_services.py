@@ -79,25 +79,10 @@ def test_each_prefix_goes_to_its_service_with_its_rewrite(gateway: Served, users
     assert users.received.empty()
 
 
-def test_a_path_that_could_leave_its_prefix_is_not_found(gateway: Served, orders: Scripted) -> None:
-    for path in (
-        "/api/orders/../users",
-        "/api/orders/%2e%2e",
-        "/shop//a",
-        "/shop/..;/x",
-        "/shop/a%5cb",
-        "/shop/%00",
-        "/sho%70",
-    ):
-        answer = exchange(gateway.port, get(path))
-        assert (answer.status, answer.json()["code"], answer.json()["instance"]) == (404, "not-found", path)
-    assert orders.seen() == []
-
-
 HOSTILE = [
     "/../x", "/.%2e/x", "/..;a=b/x", "/..%3b/x", "/..%2fx", "/..%20/x", "/..%09/x", "/.%00./x", "//x", "/%2f/x", "/x/../../y",
     "/;/../../y", "/x/%2E%2E", "/@evil.example/x", "/http:x", "/%0d%0aHost:%20evil", "?x=/../../y", "#/../../y", "/...", "/;..",
-    "/%", "/%zz", "/{id}", "/%c0%ae%c0%ae/x", "/x;..", ":80/x", "%2f..",
+    "/%", "/%zz", "/{id}", "/%c0%ae%c0%ae/x", "/x;..", ":80/x", "%2f..", "/a%5cb", "/%00",
 ]  # fmt: skip
 
 
@@ -106,23 +91,21 @@ def test_a_hostile_target_stays_below_its_prefix_at_the_service(
     gateway: Served, orders: Scripted, prefix: str, rewrite: str
 ) -> None:
     overrides = ("X-Original-URL: /admin", "X_Rewrite_URL: /admin", "X-HTTP-Method-Override: DELETE")
-    answers = [exchange(gateway.port, get(prefix + suffix, *overrides)) for suffix in HOSTILE]
-    assert {answer.status for answer in answers} == {200, 404}
+    targets = ["/sho%70", *(prefix + suffix for suffix in HOSTILE)]
+    answers = [exchange(gateway.port, get(target, *overrides)) for target in targets]
     for seen in orders.seen():
         path = seen["target"].partition("?")[0]
         assert not path.startswith("//")
         assert f"{normpath(unquote(path))}/".startswith(f"{rewrite}/")
         assert not {name for name in seen["fields"] if "original" in name or "rewrite" in name or "override" in name}
-    assert sum(answer.status == 200 for answer in answers) == len(orders.seen()) == 11
+    refused = [answer.json() for answer in answers if answer.status != 200]
+    assert {(problem["status"], problem["code"]) for problem in refused} == {(404, "not-found")}
+    assert len(answers) - len(refused) == len(orders.seen()) == 11
 
 
 def test_a_route_has_its_methods_and_its_size_of_body(gateway: Served, orders: Scripted) -> None:
     refused = requests.post(f"{gateway.url}/shop", data="x", timeout=SECONDS)
-    assert (refused.status_code, refused.json()["code"], refused.headers["allow"]) == (
-        405,
-        "method-not-allowed",
-        "DELETE, GET, HEAD",
-    )
+    assert (refused.json()["code"], refused.headers["allow"]) == ("method-not-allowed", "DELETE, GET, HEAD")
     assert requests.post(f"{gateway.url}/api/orders", data="x" * 10, timeout=SECONDS).status_code == 200
     assert [(seen["method"], seen["body"]) for seen in orders.seen()] == [("POST", "x" * 10)]
     assert requests.post(f"{gateway.url}/api/orders", data="x" * 11, timeout=SECONDS).json()["code"] == "body-too-large"
@@ -148,7 +131,7 @@ def test_metrics_and_the_log_name_the_service_and_the_route(gateway: Served, ord
         assert f'"route":"{route}"' in lines
 
 
-def test_a_route_whose_prefix_begins_as_a_probe_is_no_probe(tmp_path: Path, users: Recording) -> None:
+def test_a_route_whose_prefix_begins_as_a_probe_is_no_probe(users: Recording) -> None:
     with serving("gateway_site", ROUTES=f"/healthcare={users.url}", USER_SERVICE_URL=users.url) as gateway:
         assert exchange(gateway.port, get("/healthcare/1")).status == 200
         elsewhere = get("/healthcare/1").replace(b"Host: 127.0.0.1", b"Host: evil.example")
@@ -181,16 +164,10 @@ def test_a_sick_service_costs_the_other_nothing(gateway: Served, users: Recordin
     assert 'upstream_circuit_state{service="orders"} 0.0' in text
 
 
-def test_problems_of_another_service_name_neither_it_nor_its_host(tmp_path: Path, users: Recording) -> None:
-    with (
-        recording() as slow,
-        serving(
-            "gateway_site", ROUTES=f"/a={slow.url}/x,/b=http://127.0.0.1:1/x", USER_SERVICE_URL=users.url
-        ) as running,
-    ):
-        slow.default = b"nonsense\r\n\r\n"
-        broken = requests.get(f"{running.url}/a", timeout=SECONDS).json()
-        refused = requests.get(f"{running.url}/b/c", timeout=SECONDS).json()
+def test_problems_of_another_service_name_neither_it_nor_its_host(users: Recording) -> None:
+    users.default = b"nonsense\r\n\r\n"
+    with serving("gateway_site", ROUTES=f"/a={users.url}/x,/b=http://127.0.0.1:1/x") as running:
+        broken, refused = (exchange(running.port, get(path)).json() for path in ("/a", "/b/c"))
     assert (broken["code"], broken["detail"]) == ("bad-upstream", "The service's answer was broken.")
     assert (refused["code"], refused["detail"]) == ("bad-upstream", "The service accepts no connection.")
     assert refused["instance"] == "/b/c"

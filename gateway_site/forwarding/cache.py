@@ -1,7 +1,6 @@
 """Answers GET requests of a route from memory, as a shared cache (RFC 9111)."""
 
 import time
-from collections.abc import Hashable
 
 from django.utils.http import parse_etags, parse_http_date_safe
 
@@ -9,7 +8,7 @@ from common.http.problem import Problem
 from common.http.request import Request
 from common.http.response import Headers, RawResponse, StreamedResponse
 from common.http.views import View
-from gateway_site.forwarding.cache_store import Entry, Store, directives, entry_of, seconds
+from gateway_site.forwarding.cache_store import Asked, Entry, Store, directives, entry_of, seconds
 from gateway_site.forwarding.metrics import count_cached
 from gateway_site.routes.field_names import CREDENTIALS
 from gateway_site.routes.table import READING, Cache
@@ -32,21 +31,21 @@ class Cached:
     async def serve(self, request: Request, identity: Headers | None = None) -> RawResponse:
         if request.method not in {"GET", "HEAD"}:
             return await self._other(request, identity)
-        asked = directives(request.fields) if b"cache-control" in request.raw_headers else {}
-        if request.has_body or b"no-store" in asked or not self._passed_on.isdisjoint(request.raw_headers):
+        wanted = directives(request.fields) if b"cache-control" in request.raw_headers else {}
+        if request.has_body or b"no-store" in wanted or not self._passed_on.isdisjoint(request.raw_headers):
             return await self._bypass(request, identity)
         # The caller is part of the key (§3.5), and the public URL: answers contain links.
         scope = request.scope
         base = scope["raw_path"], scope["query_string"], request.origin, tuple(identity or ())
-        entry = self._store.find(request.path, base, request.fields)
+        asked = Asked(request.path, base, request.fields, time.monotonic(), self._store.changes)
+        entry = self._store.find(asked)
         if entry is not None:
-            age = time.monotonic() - entry.born
-            if age < entry.lifetime and (not asked or _suits(asked, age)):
-                count_cached(request.route, "hit")
-                return _answer(request, entry)
+            age = asked.at - entry.born
+            if age < entry.lifetime and (not wanted or _suits(wanted, age)):
+                return _answer(request, entry, "hit")
         if request.method == "HEAD":
             return await self._bypass(request, identity)
-        return await self._ask(request, identity, base, entry)
+        return await self._ask(request, identity, asked, entry)
 
     async def _bypass(self, request: Request, identity: Headers | None) -> RawResponse:
         count_cached(request.route, "bypass")
@@ -67,70 +66,53 @@ class Cached:
                 self._store.changed(request.path)
         return answer
 
-    async def _ask(
-        self, request: Request, identity: Headers | None, base: Hashable, entry: Entry | None
-    ) -> RawResponse:
+    async def _ask(self, request: Request, identity: Headers | None, asked: Asked, entry: Entry | None) -> RawResponse:
         """The upstream's answer, or the stored one where the upstream confirms it or fails."""
-        fields, changes, asked_at = request.fields, self._store.changes, time.monotonic()
         if entry is not None and entry.condition:
-            request.fields = [field for field in fields if field[0] not in CONDITIONS] + [entry.condition]
+            request.fields = [field for field in asked.fields if field[0] not in CONDITIONS] + [entry.condition]
         try:
             answer: RawResponse = await self._view(request, identity)
         except Problem as problem:
             if problem.status in FAILURES and entry is not None and _may_be_stale(entry):
-                return _stale(request, entry)
+                return _answer(request, entry, "stale")
             raise
         if entry is not None:
             if answer.status_code == 304 and entry.condition:
-                return self._revalidated(request, base, fields, entry, answer, changes, asked_at)
+                return self._revalidated(request, asked, entry, answer)
             if answer.status_code in FAILURES and _may_be_stale(entry):
                 if isinstance(answer, StreamedResponse):
                     await answer.aclose()
-                return _stale(request, entry)
+                return _answer(request, entry, "stale")
         count_cached(request.route, "miss")
         if not answer.streaming:
-            new = entry_of(answer.status_code, answer.raw_headers, answer.content, asked_at)
-            if new is not None and changes == self._store.changes:
-                self._store.add(request.path, base, fields, new)
+            new = entry_of(answer.status_code, answer.raw_headers, answer.content, asked.at)
+            if new is not None:
+                self._store.add(asked, new)
         return answer
 
-    def _revalidated(
-        self,
-        request: Request,
-        base: Hashable,
-        fields: Headers,
-        entry: Entry,
-        answer: RawResponse,
-        changes: int,
-        asked_at: float,
-    ) -> RawResponse:
+    def _revalidated(self, request: Request, asked: Asked, entry: Entry, answer: RawResponse) -> RawResponse:
         """The stored answer with the fields of the 304 (§4.3.4)."""
-        count_cached(request.route, "revalidated")
         newer = [field for field in answer.raw_headers if field[0] not in NOT_IN_304]
         kept = [field for field in entry.fields if field[0] not in dict(newer)]
-        new = entry_of(entry.status, kept + newer, entry.body, asked_at)
+        new = entry_of(entry.status, kept + newer, entry.body, asked.at)
         if new is None:
-            self._store.drop(request.path)
-        elif changes == self._store.changes:
-            self._store.add(request.path, base, fields, new)
-        return _answer(request, new or entry._replace(fields=kept + newer, born=asked_at))
+            self._store.drop(asked.path)
+        else:
+            self._store.add(asked, new)
+        return _answer(request, new or entry._replace(fields=kept + newer, born=asked.at), "revalidated")
 
 
-def _suits(asked: dict[bytes, bytes], age: float) -> bool:
+def _suits(wanted: dict[bytes, bytes], age: float) -> bool:
     """Whether the client accepts a stored answer of this age without revalidation."""
-    return b"no-cache" not in asked and (b"max-age" not in asked or age <= seconds(asked[b"max-age"]))
+    return b"no-cache" not in wanted and (b"max-age" not in wanted or age <= seconds(wanted[b"max-age"]))
 
 
 def _may_be_stale(entry: Entry) -> bool:
     return time.monotonic() - entry.born < entry.lifetime + entry.grace
 
 
-def _stale(request: Request, entry: Entry) -> RawResponse:
-    count_cached(request.route, "stale")
-    return _answer(request, entry)
-
-
-def _answer(request: Request, entry: Entry) -> RawResponse:
+def _answer(request: Request, entry: Entry, outcome: str) -> RawResponse:
+    count_cached(request.route, outcome)
     fields = [*entry.fields, (b"age", b"%d" % (time.monotonic() - entry.born))]
     if entry.status == 200 and _is_held(request.raw_headers, entry):
         return RawResponse(304, [field for field in fields if field[0] not in NOT_IN_304])

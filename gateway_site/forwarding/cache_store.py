@@ -92,6 +92,17 @@ def _lifetime(given: dict[bytes, bytes], names: dict[bytes, bytes]) -> int | Non
     return until - date if until and date else 0
 
 
+class Asked(NamedTuple):
+    """A request. `base`: what its answer depends on beside the path and the fields in Vary. `at`: time.monotonic().
+    `changes`: those of the store by then."""
+
+    path: str
+    base: Hashable
+    fields: Headers
+    at: float
+    changes: int
+
+
 class Store:
     """The entries of a route, those used least recently dropped first. An entry's key begins with its path, so that a change
     there drops all of them: every query, caller and variant."""
@@ -101,25 +112,27 @@ class Store:
         self._entries: OrderedDict[Hashable, tuple[str, Entry, int]] = OrderedDict()  # the last is its size
         self._paths: dict[str, tuple[tuple[bytes, ...], set[Hashable]]] = {}  # the names in Vary, and the keys
         self.changes = 0
-        """An answer that was asked for before a change must not be added after it."""
 
-    def find(self, path: str, base: Hashable, fields: Headers) -> Entry | None:
-        if path not in self._paths:
+    def find(self, asked: Asked) -> Entry | None:
+        if asked.path not in self._paths:
             return None
-        key = _key(base, self._paths[path][0], fields)
+        key = _key(asked, self._paths[asked.path][0])
         if key not in self._entries:
             return None
         self._entries.move_to_end(key)
         return self._entries[key][1]
 
-    def add(self, path: str, base: Hashable, fields: Headers, entry: Entry) -> None:
-        """`fields`: of the request that it answers."""
+    def add(self, asked: Asked, entry: Entry) -> None:
+        """Unless a change came after the request: the answer may be older than it."""
+        if asked.changes != self.changes:
+            return
+        path = asked.path
         known, _ = self._paths.get(path, (entry.vary, None))
         vary = tuple(sorted({*known, *entry.vary}))
         if vary != known:
             self.drop(path)
         _, keys = self._paths.setdefault(path, (vary, set()))
-        key = _key(base, vary, fields)
+        key = _key(asked, vary)
         if key in self._entries:
             self._remove(key)
         keys.add(key)
@@ -151,5 +164,5 @@ class Store:
             del self._paths[path]
 
 
-def _key(base: Hashable, vary: tuple[bytes, ...], fields: Headers) -> Hashable:
-    return base, tuple([joined(fields, name) for name in vary])
+def _key(asked: Asked, vary: tuple[bytes, ...]) -> Hashable:
+    return asked.base, tuple([joined(asked.fields, name) for name in vary])

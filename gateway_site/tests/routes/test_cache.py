@@ -11,7 +11,7 @@ import requests
 
 from common.http.response import RawResponse
 from gateway_site.forwarding.cache import Cached
-from gateway_site.forwarding.cache_store import Store, entry_of
+from gateway_site.forwarding.cache_store import Asked, Store, entry_of
 from gateway_site.guard import api_keys
 from gateway_site.routes.table import Cache
 from gateway_site.tests.routes.conftest import asked
@@ -220,12 +220,12 @@ def test_what_was_used_least_recently_makes_room(bounds: Cache) -> None:
     store = Store(bounds)
     entry = entry_of(200, [(b"cache-control", b"max-age=5")], b"x" * 1000, 0)
     assert entry is not None
-    for number in range(3):
-        store.add(f"/{number}", number, [], entry)
-        store.add(f"/{number}", number, [], entry)  # again: it replaces the first
-    assert store.find("/0", 0, []) is entry
-    store.add("/3", 3, [], entry)
-    assert [store.find(f"/{number}", number, []) is not None for number in range(4)] == [True, False, True, True]
+    asked = [Asked(f"/{number}", number, [], 0, 0) for number in range(4)]
+    for each in sorted(2 * asked[:3]):  # the second replaces the first
+        store.add(each, entry)
+    assert store.find(asked[0]) is entry
+    store.add(asked[3], entry)
+    assert [store.find(each) is not None for each in asked] == [True, False, True, True]
     for number in range(4):
         store.drop(f"/{number}")
     assert vars(store) == vars(Store(bounds))
@@ -242,9 +242,9 @@ def test_what_requests_send_counts_for_the_bound_too(where: str) -> None:
         path = long if where == "path" else "/"
         base = path, long if where == "query" else ""
         fields = [(b"accept", long.encode())] if where == "vary" else []
-        store.add(path, base, fields, entry)
-        kept.append((path, base, fields))
-    found = sum(store.find(*each) is not None for each in kept)
+        kept.append(Asked(path, base, fields, 0, 0))
+        store.add(kept[-1], entry)
+    found = sum(store.find(each) is not None for each in kept)
     assert found == (4 if where == "path" else 8), "a path is kept as bytes and as text"
 
 

@@ -6,12 +6,11 @@ python -m bench.guards [--seconds 1] [--rounds 20] [--connections 32] [--users 1
 """
 
 import sys
-import tempfile
 import time
-from pathlib import Path
+from functools import partial
 
-from bench import processes
-from bench.ways import Way, arguments, compare
+from bench.processes import Pair
+from bench.ways import Way, compare
 from gateway_site.guard import api_keys
 from gateway_site.guard.principal import READ, SCOPES
 from gateway_site.tests.guard.issuer import Issuer, issuer, token
@@ -20,24 +19,20 @@ LIMIT = "1000000/s"
 """No client reaches it: only the check is measured."""
 
 
-def ways(folder: Path, running: Issuer, store: str) -> list[Way]:
+def ways(running: Issuer, pair: Pair) -> list[Way]:
     key, line = api_keys.create("bench", SCOPES, None)
-    (folder / "keys").write_text(line + "\n")
-    keys = {"AUTH": "apikey", "AUTH_API_KEYS_FILE": str(folder / "keys"), "RATE_LIMIT": LIMIT}
+    file = pair.folder / "keys"
+    file.write_text(line + "\n")
+    keys = {"AUTH": "apikey", "AUTH_API_KEYS_FILE": str(file), "RATE_LIMIT": LIMIT}
     bearer, api_key = f"Authorization: Bearer {token(exp=time.time() + 7200, scope=READ)}", f"X-API-Key: {key}"
     return [
         Way("no guard", {"AUTH": "none"}),
         Way("API key, local limit", keys, api_key, 1.08),
         Way("JWT", running.settings, bearer, 1.12),
-        Way("API key, limit in Redis", {**keys, "RATE_LIMIT_STORE": store}, api_key),
+        Way("API key, limit in Redis", {**keys, "RATE_LIMIT_STORE": pair.store["REDIS_URL"]}, api_key),
     ]
 
 
-def main() -> int:
-    args = arguments(__doc__)
-    with tempfile.TemporaryDirectory() as name, processes.pair(Path(name)) as pair, issuer() as running:
-        return compare(pair, ways(pair.folder, running, pair.store["REDIS_URL"]), args, {})
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    with issuer() as running:
+        sys.exit(compare(__doc__, partial(ways, running)))

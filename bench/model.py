@@ -1,7 +1,7 @@
 """Extrapolates the figures of bench.scale to more users: what each primary and the services would need.
 
 `python -m bench.model FILE` (of `bench.scale --results FILE`) prints two Markdown tables: the model's rules compared with
-measurements, and the extrapolation. The rules:
+measurements, and the extrapolation; then charts of the figures on the most primaries. The rules:
 
 - Memory, loading and forking of a primary grow with its users; the bytes per user do not depend on their number.
 - A page has a fixed cost and one per command: a command for each partition, and one more if a user of it is on the page.
@@ -23,6 +23,9 @@ PODS, CREATES = 100, 1000
 """Processes of the user service, and creates a second that carry an Idempotency-Key."""
 
 PAGE, DAY, GIB = 20, 86_400, 2**30
+
+COLOURS = {"orange": "#d55e00", "blue": "#0072b2", "green": "#009e73", "pink": "#cc79a7"}
+CHARTS = (("pages", "first page"), ("read", "find", "create", "change"))
 
 
 class Figures:
@@ -101,23 +104,35 @@ def table(head: str, rows: list[list[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def results(text: str | None) -> dict[str, Any]:
-    """Of the file that is this program's argument; `text`: its help."""
-    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path, help="written by `python -m bench.scale --results FILE`")
-    read: dict[str, Any] = json.loads(parser.parse_args().file.read_text())
-    return read
+def chart(figures: Figures, names: tuple[str, ...]) -> str:
+    """A Mermaid chart of what these cost, as ratios to one partition."""
+    curves = [[figures.of(name, count) / figures.of(name, 1) for count in figures.partitions] for name in names]
+    palette = ", ".join([*COLOURS.values()][: len(names)])
+    title = ", ".join(f"{name} ({colour})" for name, colour in zip(names, COLOURS, strict=False))
+    lines = [
+        f'%%{{init: {{"themeVariables": {{"xyChart": {{"plotColorPalette": "{palette}"}}}}}}}}%%',
+        "xychart-beta",
+        f'    title "{title}"',
+        f'    x-axis "partitions" {json.dumps([*map(str, figures.partitions)])}',
+        f'    y-axis "CPU, ratio to one partition" 0 --> {max(2, *map(max, curves)):.1f}',
+        *("    line [" + ", ".join(f"{ratio:.2f}" for ratio in curve) + "]" for curve in curves),
+    ]
+    return "\n".join(["```mermaid", *lines, "```"]) + "\n"
 
 
 def main() -> None:
-    measured = results(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, help="written by `python -m bench.scale --results FILE`")
+    measured = json.loads(parser.parse_args().file.read_text())
     sys.stdout.write(table("rule | model | measured | ratio", checked(Figures(measured, min))) + "\n")
     head = (
         "users | partitions | primaries | memory of a primary | its fork | its loading | a slot | claims of a primary"
         " | pages/s of the stores | pages/s per core of the services | connections to a primary"
         " | idempotency entries of a day, per primary"
     )
-    sys.stdout.write(table(head, carried(Figures(measured, max))))
+    figures = Figures(measured, max)
+    sys.stdout.write(table(head, carried(figures)))
+    sys.stdout.write("".join("\n" + chart(figures, names) for names in CHARTS))
 
 
 if __name__ == "__main__":

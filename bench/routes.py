@@ -6,11 +6,9 @@ python -m bench.routes [--seconds 1] [--rounds 20] [--connections 32] [--users 1
 """
 
 import sys
-import tempfile
-from pathlib import Path
 
-from bench import processes
-from bench.ways import Way, arguments, compare
+from bench.processes import Pair
+from bench.ways import Way, compare
 
 OTHERS = "".join(
     f"""
@@ -33,10 +31,10 @@ answer_headers = {{ set = {{ cache-control = "max-age=3600" }} }}
 """
 
 
-def ways(folder: Path, upstream: str) -> list[Way]:
-    ten, cached = folder / "ten.toml", folder / "cached.toml"
+def ways(pair: Pair) -> list[Way]:
+    ten, cached = pair.folder / "ten.toml", pair.folder / "cached.toml"
     ten.write_text(OTHERS)
-    cached.write_text(CACHED.format(upstream=upstream))
+    cached.write_text(CACHED.format(upstream=f"http://127.0.0.1:{pair.ports['users']}"))
     return [
         Way("one route", {"AUTH": "none"}),
         Way("ten routes", {"AUTH": "none", "ROUTES": str(ten)}, bound=1.03),
@@ -44,12 +42,5 @@ def ways(folder: Path, upstream: str) -> list[Way]:
     ]
 
 
-def main() -> int:
-    args = arguments(__doc__)
-    with tempfile.TemporaryDirectory() as name, processes.pair(Path(name)) as pair:
-        behind = {name: pid for name, pid in pair.running.items() if name != "gateway"}
-        return compare(pair, ways(pair.folder, f"http://127.0.0.1:{pair.ports['users']}"), args, behind)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(compare(__doc__, ways, all_processes=True))

@@ -10,6 +10,8 @@ import statistics
 import sys
 import tempfile
 from datetime import UTC, datetime
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +42,7 @@ def one_round(args: Any, folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def median(rounds: list[dict[str, Any]], scenario: str, *path: str) -> float:
-    values = []
-    for outcome in rounds:
-        value = outcome[scenario]
-        for name in path:
-            value = value[name]
-        values.append(value)
-    return float(round(statistics.median(values), 2))
+    return float(round(statistics.median(reduce(getitem, path, outcome[scenario]) for outcome in rounds), 2))
 
 
 def table(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:

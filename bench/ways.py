@@ -4,7 +4,8 @@ import argparse
 import random
 import statistics
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -22,12 +23,19 @@ class Way(NamedTuple):
     bound: float = float("inf")
 
 
-def arguments(text: str | None) -> argparse.Namespace:
-    return parser(text, seconds=1, rounds=20).parse_args()
+def compare(text: str | None, ways_of: Callable[[processes.Pair], list[Way]], *, all_processes: bool = False) -> int:
+    """Prints the ways before a new pair; returns 1 if one is above its bound. Counts the CPU of the gateway, or of all."""
+    args = parser(text, seconds=1, rounds=20).parse_args()
+    with tempfile.TemporaryDirectory() as name, processes.pair(Path(name)) as pair:
+        ways = ways_of(pair)
+        behind = {name: pid for name, pid in pair.running.items() if all_processes and name != "gateway"}
+        return report(ways, costs(pair, ways, args, behind))
 
 
-def compare(pair: processes.Pair, ways: list[Way], args: argparse.Namespace, behind: Mapping[str, int]) -> int:
-    """Prints the ways; returns 1 if one is above its bound. `behind`: the processes whose CPU counts too."""
+def costs(
+    pair: processes.Pair, ways: list[Way], args: argparse.Namespace, behind: Mapping[str, int]
+) -> list[list[float]]:
+    """Of each round, what a read cost each way in µs."""
     ids, lanes = pair.seed(args.users), []
     upstream = f"http://127.0.0.1:{pair.ports['users']}"
     rows: list[list[float]] = []
@@ -41,6 +49,10 @@ def compare(pair: processes.Pair, ways: list[Way], args: argparse.Namespace, beh
                 for way, gateway in random.sample(lanes, len(lanes))
             }
             rows.append([found[way.name] for way in ways])
+    return rows
+
+
+def report(ways: list[Way], rows: list[list[float]]) -> int:
     exceeded = False
     for index, way in enumerate(ways):
         cost = statistics.median(row[index] for row in rows)

@@ -2,7 +2,6 @@
 
 import platform
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,8 +10,7 @@ import pytest
 import requests
 
 from common import __version__
-from tests.site import DEPENDENCY, SITE, UNKNOWN_USER, Dependency
-from tests.wire import connect, get, read
+from tests.site import DEPENDENCY, SITE, Dependency
 from tools.processes.cluster import until
 from tools.processes.service import Service
 
@@ -76,15 +74,3 @@ def test_not_ready_within_a_second_while_the_dependency_hangs(patient_site: tupl
     finally:
         dependency.thaw()
     until(lambda: requests.get(f"{service.url}/health/ready", timeout=10).status_code == 200)
-
-
-def test_live_answers_while_requests_hang(held_up: Service) -> None:
-    with connect(held_up.port) as first, connect(held_up.port) as second:
-        first.sendall(get(UNKNOWN_USER))
-        second.sendall(get(UNKNOWN_USER))
-        with ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(lambda _: requests.get(f"{held_up.url}/health/live", timeout=5), range(8)))
-        assert {answer.status_code for answer in answers} == {200}
-        first.settimeout(0.1)
-        with pytest.raises(TimeoutError):
-            read(first)

@@ -97,25 +97,3 @@ def test_an_absolute_target_is_served(site: Service, target: str) -> None:
 def test_an_absolute_target_of_another_host_is_400(site: Service, authority: str) -> None:
     answer = exchange(site.port, get(f"http://{authority}/version"))
     assert (answer.status, answer.json()["code"]) == (400, "malformed-request")
-
-
-@pytest.mark.parametrize(
-    "path", ["//example.com/version", "/../version", "/./version", "/version%00", "/%2e%2e/version", "/%ff"]
-)
-def test_no_path_is_corrected(site: Service, path: str) -> None:
-    answer = exchange(site.port, get(path))
-    assert (answer.status, answer.json()["instance"]) == (404, path)
-
-
-def test_a_websocket_is_ignored_and_nothing_behind_it_is_a_request(site: Service) -> None:
-    fields = (
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    )
-    with connect(site.port) as connection:
-        connection.sendall(get("/version", *fields) + get("/health/live"))
-        answers = b"".join(iter(lambda: connection.recv(65536), b""))
-    assert answers.startswith(b"HTTP/1.1 200 ")
-    assert answers.count(b"HTTP/1.1 ") == 1

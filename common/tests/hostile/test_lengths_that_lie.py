@@ -5,26 +5,10 @@ import time
 
 import pytest
 
-from common.tests.hostile.target import SMUGGLED, SMUGGLED_BODY, Target, statuses
+from common.tests.hostile.target import SMUGGLED, Target, statuses
 from tests.site import COLLECTION
 
 HEAD = f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
-
-
-@pytest.mark.parametrize(
-    "rest",
-    [
-        b"Content-Length: 1000\r\n\r\n" + SMUGGLED_BODY,
-        b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(SMUGGLED_BODY), SMUGGLED_BODY),
-    ],
-    ids=["counted", "chunked"],
-)
-def test_an_incomplete_body_is_not_served(target: Target, rest: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", target.port), timeout=10) as connection:
-        connection.sendall(HEAD + rest)
-        connection.shutdown(socket.SHUT_WR)
-        assert connection.recv(65536) == b""
-    assert target.forwarded() == []
 
 
 def test_bytes_after_the_body_are_the_next_request_and_refused_if_malformed(target: Target) -> None:

@@ -1,6 +1,5 @@
 """`check_manifests` as an operator runs it: paths in, lines and an exit code out."""
 
-import io
 import json
 import os
 import re
@@ -8,36 +7,23 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from django.core.management import CommandError, call_command
 
 from gateway_site.management.own_services import PATHS, _calls, own_services
+from gateway_site.tests.management.conftest import called, failing
 from packages.preflight import Environment, check, read
 from packages.preflight.tests.mutants import Objects
-from tools.processes.service import Service
+from tools.processes.service import ROOT, Service
 
-ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "packages" / "preflight" / "tests"
-
-
-def run(*words: object) -> str:
-    out, err = io.StringIO(), io.StringIO()
-    call_command("check_manifests", *map(str, words), stdout=out, stderr=err)
-    return out.getvalue() + err.getvalue()
-
-
-def failing(*words: object) -> tuple[str, CommandError]:
-    out = io.StringIO()
-    with pytest.raises(CommandError) as error:
-        call_command("check_manifests", *map(str, words), stdout=out)
-    return out.getvalue(), error.value
+CHECK = "check_manifests"
 
 
 def test_sound_file_is_quiet():
-    assert run(FOLDER / "sound.yaml") == f"{FOLDER / 'sound.yaml'}: nothing found\n"
+    assert called(CHECK, FOLDER / "sound.yaml") == ("", f"{FOLDER / 'sound.yaml'}: nothing found\n")
 
 
 def test_broken_file_fails_with_a_line_each():
-    output, error = failing(FOLDER / "broken.yaml")
+    output, error = failing(CHECK, FOLDER / "broken.yaml")
     assert error.returncode == 1
     assert str(error) == f"{len(output.splitlines())} findings"
     assert all(re.fullmatch(r".+/.+: .+ — .+ — .+ \[M\d{3}\]", line) for line in output.splitlines())
@@ -45,7 +31,7 @@ def test_broken_file_fails_with_a_line_each():
 
 
 def test_json_has_the_rule_and_the_severity():
-    output, _ = failing(FOLDER / "broken.yaml", "--format", "json", "--only", "M003")
+    output, _ = failing(CHECK, FOLDER / "broken.yaml", "--format", "json", "--only", "M003")
     [finding] = json.loads(output)
     assert (finding["object"], finding["rule"], finding["severity"]) == (
         "Deploymentt/api-gateway",
@@ -56,18 +42,18 @@ def test_json_has_the_rule_and_the_severity():
 
 
 def test_only_and_skip_choose_rules():
-    output, _ = failing(FOLDER / "broken.yaml", "--only", "M003", "M102", "--skip", "M003")
+    output, _ = failing(CHECK, FOLDER / "broken.yaml", "--only", "M003", "M102", "--skip", "M003")
     assert {line[-6:] for line in output.splitlines()} == {"[M102]"}
 
 
 def test_strict_shows_warnings():
     path = FOLDER / "strangers" / "kube-prometheus.yaml"
-    assert "nothing found" in run(path)
-    assert "[M602]" in failing(path, "--strict")[0]
+    assert "nothing found" in called(CHECK, path)[1]
+    assert "[M602]" in failing(CHECK, path, "--strict")[0]
 
 
 def test_rules_are_listed_with_id_severity_and_title():
-    lines = run("--list-rules").splitlines()
+    lines = called(CHECK, "--list-rules")[0].splitlines()
     assert "M102 error   Service without endpoints" in lines
     assert len(lines) > 60
 
@@ -77,7 +63,7 @@ def test_folder_is_read_as_one(tmp_path: Path):
     (tmp_path / "service.yaml").write_text(service, encoding="utf-8")
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "deployment.yml").write_text(deployment, encoding="utf-8")
-    assert "select labels that a pod has: app=backend" in failing(tmp_path)[0]
+    assert "select labels that a pod has: app=backend" in failing(CHECK, tmp_path)[0]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +77,7 @@ def test_folder_is_read_as_one(tmp_path: Path):
 def test_path_that_holds_no_manifests_is_one_line(tmp_path: Path, name: str, content: bytes | None, says: str):
     if content:
         (tmp_path / name).write_bytes(content)
-    error = failing(tmp_path / name)[1]
+    error = failing(CHECK, tmp_path / name)[1]
     assert (error.returncode, says in str(error)) == (1, True)
 
 
@@ -118,7 +104,7 @@ def test_overlays_are_rendered_without_their_bases_and_components(tmp_path: Path
         (tmp_path / "all" / folder / "kustomization.yaml").write_text(content, encoding="utf-8")
         (tmp_path / "all" / folder / "patch.yaml").write_text("- no: object\n", encoding="utf-8")
     for path in (tmp_path / "all", tmp_path / "all" / "overlays" / "one"):
-        assert "nothing found" in run(path)
+        assert "nothing found" in called(CHECK, path)[1]
     assert (tmp_path / "rendered").read_text().split() == [str(tmp_path / "all/overlays/one")] * 2
 
 
@@ -127,13 +113,13 @@ def test_error_of_kubectl_and_a_missing_one_are_one_line(
 ):
     kubectl.write_text("#!/bin/sh\nprintf 'no such\\nbase' >&2; exit 1\n", encoding="utf-8")
     (tmp_path / "kustomization.yaml").write_text("resources: []\n", encoding="utf-8")
-    assert "does not render: no such base" in str(failing(tmp_path)[1])
+    assert "does not render: no such base" in str(failing(CHECK, tmp_path)[1])
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "there is no kubectl" in str(failing(tmp_path)[1])
+    assert "there is no kubectl" in str(failing(CHECK, tmp_path)[1])
 
 
 def test_no_path_is_wrong_usage():
-    assert failing()[1].returncode == 2
+    assert failing(CHECK)[1].returncode == 2
 
 
 def test_services_are_described_by_their_code():

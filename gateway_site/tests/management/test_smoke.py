@@ -2,18 +2,16 @@
 
 import re
 import uuid
-from io import StringIO
 from typing import Any
 
 import orjson
 import pytest
 import requests
-from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from gateway_site.management.commands.smoke import CREDENTIALS
 from gateway_site.management.round_trip import RoundTrip
-from gateway_site.tests.management.conftest import called
+from gateway_site.tests.management.conftest import called, failing
 from gateway_site.tests.management.faulty import Fault, faulty_gateway
 from tests.http_server import Handler, http_server
 from tools.processes.service import Service, free_port
@@ -47,14 +45,17 @@ def other_users(gateway_service: Service) -> None:
         assert requests.post(f"{gateway_service.url}/api/users", json=fields, timeout=5).ok
 
 
-def smoke(url: str, **options: Any) -> tuple[dict[str, Any], str]:
-    """The report and the error, "" if there is none."""
-    out, error = StringIO(), ""
-    try:
-        call_command("smoke", url=url, format="json", stdout=out, stderr=StringIO(), **options)
-    except CommandError as failed:
-        error = str(failed)
-    return orjson.loads(out.getvalue()), error
+def passed(url: str, *options: str) -> dict[str, Any]:
+    """The report of a run without a failed step."""
+    report: dict[str, Any] = orjson.loads(called("smoke", "--url", url, "--format", "json", *options)[0])
+    assert report["ok"] is True
+    return report
+
+
+def failed(url: str, *options: str) -> tuple[dict[str, Any], str]:
+    """The report of a run with a failed step, and the error."""
+    text, error = failing("smoke", "--url", url, "--format", "json", *options)
+    return orjson.loads(text), str(error)
 
 
 def failed_steps(report: dict[str, Any]) -> list[str]:
@@ -68,19 +69,15 @@ def users_at(url: str) -> int:
 
 def test_every_step_is_ok_and_timed_and_no_user_is_left_behind(gateway_service: Service) -> None:
     before = users_at(gateway_service.url)
-    report, error = smoke(gateway_service.url)
-    assert error == ""
-    assert report["ok"] is True
+    report = passed(gateway_service.url)
     assert [step["name"] for step in report["steps"]] == STEPS
     assert all(step["milliseconds"] > 0 for step in report["steps"])
     assert users_at(gateway_service.url) == before
 
 
 def test_table_names_every_step(gateway_service: Service) -> None:
-    out = StringIO()
-    call_command("smoke", url=gateway_service.url, stdout=out, stderr=StringIO())
-    lines = out.getvalue().splitlines()
-    assert [line.split("  ")[0].strip() for line in lines[2:]] == STEPS
+    text, _ = called("smoke", "--url", gateway_service.url)
+    assert [line.split("  ")[0].strip() for line in text.splitlines()[2:]] == STEPS
 
 
 def test_a_public_address_needs_an_option(gateway_service: Service) -> None:
@@ -89,9 +86,8 @@ def test_a_public_address_needs_an_option(gateway_service: Service) -> None:
             answer.status_code, answer._content = 404, b"no route"
 
     with faulty_gateway(gateway_service.url, fault) as url:
-        report, error = smoke(url, door=True)
-        assert failed_steps(smoke(url)[0]) == STEPS[:4], "without the option it is a failure"
-    assert error == ""
+        report = passed(url, "--door")
+        assert failed_steps(failed(url)[0]) == STEPS[:4], "without the option it is a failure"
     assert [step["name"] for step in report["steps"] if step["outcome"] == "skipped"] == STEPS[:4]
 
 
@@ -103,15 +99,13 @@ def skew(report: dict[str, Any]) -> tuple[str, str]:
 def test_versions_are_compared_at_the_option_or_in_the_pod_of_the_gateway(
     gateway_service: Service, users_service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert skew(smoke(gateway_service.url, users_url=gateway_service.url)[0])[0] == "failed", (
-        "it is not the user service"
-    )
+    report, _ = failed(gateway_service.url, "--users-url", gateway_service.url)
+    assert skew(report)[0] == "failed", "it is not the user service"
     monkeypatch.setenv("USER_SERVICE_URL", "http://127.0.0.1:1")
-    outcome, detail = skew(smoke(gateway_service.url)[0])
+    outcome, detail = skew(passed(gateway_service.url))
     assert (outcome, "compare with --users-url" in detail) == ("ok", True)
     monkeypatch.setenv("USER_SERVICE_URL", users_service.url)
-    outcome, detail = skew(smoke(gateway_service.url)[0])
-    assert outcome == "ok"
+    _, detail = skew(passed(gateway_service.url))
     assert re.fullmatch(r"gateway (.+), user service \1", detail)
 
 
@@ -121,7 +115,7 @@ def test_version_skew_is_found(gateway_service: Service) -> None:
             self.answer(200, b'{"service":"user-service","version":"9.9.9","revision":"x"}')
 
     with http_server(Newer) as url:
-        report, error = smoke(gateway_service.url, users_url=url)
+        report, error = failed(gateway_service.url, "--users-url", url)
     assert failed_steps(report) == ["version skew"]
     assert "1 of" in error
 
@@ -173,7 +167,7 @@ def test_each_breach_of_the_contract_is_a_failed_step(
 ) -> None:
     before = users_at(gateway_service.url)
     with faulty_gateway(gateway_service.url, fault) as url:
-        report, error = smoke(url)
+        report, error = failed(url)
     assert expected <= set(failed_steps(report)), report
     assert error.startswith(f"{len(failed_steps(report))} of ")
     assert users_at(gateway_service.url) == before
@@ -182,7 +176,7 @@ def test_each_breach_of_the_contract_is_a_failed_step(
 def test_a_user_whose_creation_was_not_answered_is_deleted(gateway_service: Service) -> None:
     before = users_at(gateway_service.url)
     with faulty_gateway(gateway_service.url, breach(USERS, "POST", status=504)) as url:
-        report, _ = smoke(url)
+        report, _ = failed(url)
     assert "create" in failed_steps(report)
     assert [report["steps"][-1][key] for key in ("name", "outcome", "detail")] == [
         "clean up",
@@ -201,13 +195,13 @@ def test_ctrl_c_leaves_no_user_behind_and_shows_the_last_step(
     before = users_at(gateway_service.url)
     monkeypatch.setattr(RoundTrip, "find", interrupted)
     with pytest.raises(CommandError, match=r"^stopped after 10 steps, the last: clean up ok$"):
-        call_command("smoke", url=gateway_service.url, stdout=StringIO(), stderr=StringIO())
+        called("smoke", "--url", gateway_service.url)
     assert users_at(gateway_service.url) == before
 
 
 def test_user_that_cannot_be_deleted_is_named(gateway_service: Service) -> None:
     with faulty_gateway(gateway_service.url, breach(USER, "DELETE", status=500)) as url:
-        report, _ = smoke(url)
+        report, _ = failed(url)
     # The first DELETE succeeded with a wrong status; the second gets 500 too.
     assert report["steps"][-1]["name"] == "clean up"
     assert report["steps"][-1]["outcome"] == "failed"
@@ -221,7 +215,7 @@ def test_a_user_that_may_exist_is_named_if_the_users_cannot_be_read(gateway_serv
 
     before = users_at(gateway_service.url)
     with faulty_gateway(gateway_service.url, fault) as url:
-        report, _ = smoke(url)
+        report, _ = failed(url)
     assert re.match(r"POST may have created smoke-\w+@example.com", report["steps"][-1]["detail"])
     (made,) = re.findall(r"smoke-\w+@example.com", report["steps"][-1]["detail"])
     found = requests.get(f"{gateway_service.url}/api/users", params={"email": made}, timeout=5).json()["results"]
@@ -230,7 +224,7 @@ def test_a_user_that_may_exist_is_named_if_the_users_cannot_be_read(gateway_serv
 
 
 def test_gateway_that_is_away_fails_every_step_in_time() -> None:
-    report, error = smoke(f"http://127.0.0.1:{free_port()}")
+    report, error = failed(f"http://127.0.0.1:{free_port()}")
     assert "create" in failed_steps(report)
     assert {step["outcome"] for step in report["steps"]} == {"failed", "skipped"}
     assert report["steps"][-1]["name"] == "delete", "no clean-up of a user that was never created"
@@ -241,7 +235,7 @@ def test_gateway_that_is_away_fails_every_step_in_time() -> None:
 
 
 def test_no_user_can_be_left_by_a_gateway_without_tls(gateway_service: Service) -> None:
-    report, _ = smoke(gateway_service.url.replace("http:", "https:"))
+    report, _ = failed(gateway_service.url.replace("http:", "https:"))
     assert "no TLS" in report["steps"][0]["detail"]
     assert "smoke-" not in str(report)
 
@@ -264,7 +258,7 @@ def test_credential_is_sent_and_never_shown(
 
     monkeypatch.setenv(name, "Bearer hush-hush")
     with faulty_gateway(gateway_service.url, fault) as url:
-        report, error = smoke(url)
+        report, error = failed(url)
     assert set(seen) == {"Bearer hush-hush"}
     assert "hush-hush" not in str(report) + error
     assert all(each in error for each in CREDENTIALS.values()), "the cure"

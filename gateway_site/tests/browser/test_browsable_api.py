@@ -65,14 +65,6 @@ def test_form_keeps_what_was_typed_then_creates_changes_and_deletes(visit: Open,
     assert page.locator("button").count() == 0
 
 
-def test_a_form_of_another_site_is_refused(dev_gateway: Service) -> None:
-    for origin in ("http://evil.example", None):
-        headers = {"Accept": "text/html"} | ({"Origin": origin} if origin else {})
-        form = {"_method": "POST", "name": "Eve", "email": f"{uuid.uuid4()}@example.com"}
-        answer = requests.post(f"{dev_gateway.url}/api/users", data=form, headers=headers, timeout=10)
-        assert answer.status_code == 400
-
-
 @pytest.mark.parametrize("reader", [{"viewport": {"width": 390, "height": 800}, "color_scheme": "dark"}, {}])
 def test_no_page_has_a_barrier(visit: Open, dev_gateway: Service) -> None:
     user = fresh(dev_gateway)
@@ -99,31 +91,15 @@ def test_raw_form_shows_the_problem_then_creates(visit: Open, dev_gateway: Servi
     assert seen.errors == []
 
 
-@pytest.mark.parametrize(("method", "role"), [("PUT", "user"), ("PATCH", "admin")])
-def test_user_is_edited_with_the_raw_form(visit: Open, dev_gateway: Service, method: str, role: str) -> None:
+def test_user_is_edited_with_the_raw_form(visit: Open, dev_gateway: Service) -> None:
     user = fresh(dev_gateway)
-    if method == "PATCH":
-        requests.patch(f"{dev_gateway.url}/api/users/{user['id']}", json={"role": "admin"}, timeout=10)
     seen = visit(dev_gateway)
     seen.open(f"/api/users/{user['id']}")
-    content = json.loads(seen.page.locator("textarea[name=_content]").input_value())
-    assert content == {"name": user["name"], "email": user["email"], "role": role}
-    body = {"name": "Grace", "email": user["email"]} if method == "PUT" else {"name": "Grace"}
-    send(seen, method, body)
-    assert "HTTP 200" in seen.text()
+    for method, role, body in (("PATCH", "user", {"role": "admin"}), ("PUT", "admin", user | {"name": "Grace"})):
+        content = json.loads(seen.page.locator("textarea[name=_content]").input_value())
+        assert content == {"name": user["name"], "email": user["email"], "role": role}
+        send(seen, method, body)
+        assert "HTTP 200" in seen.text()
     changed = requests.get(f"{dev_gateway.url}/api/users/{user['id']}", timeout=10).json()
-    assert (changed["name"], changed["role"]) == ("Grace", role)
-    assert seen.errors == []
-
-
-def test_paging_controls_lead_to_older_users_and_back(visit: Open, dev_gateway: Service) -> None:
-    users = [fresh(dev_gateway) for _ in range(2)]
-    seen = visit(dev_gateway)
-    seen.open("/api/users?limit=1")
-    assert users[1]["id"] in seen.text()
-    for control, shown in (("next", users[0]), ("previous", users[1])):
-        with seen.page.expect_navigation(wait_until="networkidle"):
-            seen.page.locator(f".pager .{control} a").first.click()
-        assert seen.page.url.startswith(f"{dev_gateway.url}/api/users?")
-        assert shown["id"] in seen.text()
+    assert (changed["name"], changed["role"]) == ("Grace", "user")
     assert seen.errors == []

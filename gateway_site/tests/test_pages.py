@@ -1,4 +1,4 @@
-"""The gateway's own pages: `/` and `/problems`."""
+"""The gateway's own pages: `/`, `/problems`, and `/metrics`, which are for scrapers: through a proxy they are 404."""
 
 import re
 
@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from common.http.problem import KINDS
+from tests.serving import serving
 from tools.processes.service import Service
 
 HTML = {"Accept": "text/html"}
@@ -29,3 +30,13 @@ def test_every_kind_of_problem_is_explained_where_its_type_points(gateway_servic
 def test_other_methods_are_405(gateway_service: Service, path: str) -> None:
     answer = requests.post(gateway_service.url + path, timeout=SECONDS)
     assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
+
+
+@pytest.mark.parametrize("trusted", ["", "127.0.0.0/8"])
+def test_metrics_are_closed_to_what_a_proxy_passes_on(trusted: str) -> None:
+    with serving("gateway_site", TRUSTED_PROXIES=trusted) as gateway:
+        for name, value in (("X-Forwarded-For", "203.0.113.9"), ("Forwarded", "for=1"), ("X-Real-IP", "203.0.113.9")):
+            answer = requests.get(f"{gateway.url}/metrics", headers={name: value}, timeout=SECONDS)
+            assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+            assert requests.get(f"{gateway.url}/health/live", headers={name: value}, timeout=SECONDS).ok
+        assert requests.get(f"{gateway.url}/metrics", timeout=SECONDS).ok, "a scraper in the same network"

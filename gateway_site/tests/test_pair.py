@@ -1,13 +1,15 @@
 """The gateway's answers are the user service's. Tests from a client's view: end_to_end/."""
 
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import requests
 
-from tests.log_lines import access_lines
+from tests.log_lines import Line, access_lines, waited_for
 from tests.wire import Answer, exchange, get
-from tools.processes.service import Service
+from tools.processes.service import Service, service
+from tools.processes.store import store
 
 CONNECTION_ONLY = {"date", "server", "connection", "transfer-encoding", "x-request-id"}
 SECONDS = 10
@@ -87,3 +89,29 @@ def test_both_services_log_the_same_request_id(users_service: Service, gateway_s
     requests.get(users, headers={"X-Request-ID": "end-to-end"}, timeout=SECONDS)
     (there,), (here,) = access_lines(users_service, "end-to-end"), access_lines(gateway_service, "end-to-end")
     assert (there["path"], here["path"]) == ("/users", "/api/users")
+
+
+def test_each_service_reports_its_own_dependency(tmp_path: Path) -> None:
+    def cause(running: Service) -> Line:
+        (line,) = access_lines(running, "lost-store")
+        return {name: line[name] for name in ("level", "code", "reason")}
+
+    with (
+        store(tmp_path) as running,
+        service("users_site", tmp_path, REDIS_URL=running.url) as users,
+        service("gateway_site", tmp_path, USER_SERVICE_URL=users.url, AUTH="none") as gateway,
+    ):
+        running.kill()
+        answer = requests.get(f"{gateway.url}/api/users", headers={"X-Request-ID": "lost-store"}, timeout=SECONDS)
+        problem = answer.json()
+        assert (problem["status"], problem["code"], problem["instance"]) == (503, "store-unavailable", "/api/users")
+        assert int(answer.headers["retry-after"]) >= 1
+        assert requests.get(f"{users.url}/health/ready", timeout=SECONDS).json()["dependencies"] == {"redis": "down"}
+        ready = requests.get(f"{gateway.url}/health/ready", timeout=SECONDS)
+        assert (ready.status_code, ready.json()["dependencies"]) == (200, {"user-service": "up"})
+        assert cause(gateway) == {"level": "error", "code": "forwarded", "reason": "user-service answered 503"}
+        own = cause(users)
+        assert own.pop("reason") in {"redis: refused", "redis: closed"}
+        assert own == {"level": "error", "code": "store-unavailable"}
+        (lost,) = waited_for(users, lambda line: line["message"] == "Redis is lost")
+        assert lost["level"] == "warning"

@@ -12,59 +12,46 @@ from gateway_site.guard import audit
 from gateway_site.tests.guard.conftest import Keys
 from gateway_site.tests.guard.issuer import token
 from tests.in_process import built, call, request
-from tests.log_lines import Line, access_lines, lines, waited_for
-from tests.recording import Recording
+from tests.log_lines import access_lines, lines, waited_for
+from tests.recording import OK, Recording
 from tests.serving import Served, logged
 from tests.wire import exchange, get
 
 USER = "01900000-0000-7000-8000-000000000000"
 PATH = f"/api/users/{USER}"
-FIELDS = {"method", "resource", "principal", "remote_addr", "status_code", "result", "request_id"}
-
-
-def audited(gateway: Served, request_id: str) -> list[Line]:
-    return waited_for(gateway, lambda line: line["logger"] == "audit" and line.get("request_id") == request_id)
-
-
-def write(gateway: Served, method: str, path: str, credential: str, request_id: str) -> Line:
-    fields = ["Content-Type: application/json", "Content-Length: 0", f"X-Request-ID: {request_id}"]
-    exchange(gateway.port, get(path, credential, *fields, method=method), method)
-    (line,) = audited(gateway, request_id)
-    assert set(line) >= FIELDS
-    assert (line["level"], line["remote_addr"]) == ("info", "127.0.0.1")
-    return line
-
-
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_a_change_names_caller_and_user(guarded: Served, upstream: Recording, keys: Keys, method: str) -> None:
-    line = write(guarded, method, PATH, f"X-API-Key: {keys['writer'][0]}", f"audit-{method}")
-    assert (line["method"], line["principal"], line["resource"]) == (method, "key:writer", PATH)
-    assert (line["status_code"], line["result"]) == (200, "done")
-
-
-def test_a_creation_names_the_new_user(guarded: Served, upstream: Recording) -> None:
-    upstream.default = f"HTTP/1.1 201 Created\r\nLocation: /api/users/{USER}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
-    line = write(guarded, "POST", "/api/users", f"Authorization: Bearer {token()}", "audit-create")
-    assert (line["method"], line["principal"], line["resource"]) == ("POST", "jwt:ana", PATH)
-    assert (line["status_code"], line["result"]) == (201, "done")
-
-
-def test_a_refused_write_is_audited_too(guarded: Served, keys: Keys) -> None:
-    line = write(guarded, "DELETE", PATH, f"X-API-Key: {keys['reader'][0]}", "audit-403")
-    assert (line["principal"], line["status_code"], line["result"]) == ("key:reader", 403, "refused")
-    line = write(guarded, "DELETE", PATH, "X-API-Key: wrong", "audit-401")
-    assert (line["principal"], line["status_code"], line["result"]) == (None, 401, "refused")
+CREATED = f"HTTP/1.1 201 Created\r\nLocation: {PATH}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+Outcome = tuple[str | None, int, str]
+"""Principal, status, result."""
+BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    ("answer", "status"), [(b"nonsense\r\n\r\n", 502), (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", 503)]
+    ("credential", "method", "answer", "expected"),
+    [
+        ("X-API-Key: {writer}", "PUT", OK, ("key:writer", 200, "done")),
+        ("X-API-Key: {writer}", "PATCH", OK, ("key:writer", 200, "done")),
+        ("X-API-Key: {writer}", "DELETE", OK, ("key:writer", 200, "done")),
+        ("Authorization: Bearer {token}", "POST", CREATED, ("jwt:ana", 201, "done")),
+        ("X-API-Key: {reader}", "DELETE", OK, ("key:reader", 403, "refused")),
+        ("X-API-Key: wrong", "DELETE", OK, (None, 401, "refused")),
+        ("X-API-Key: {writer}", "DELETE", b"nonsense\r\n\r\n", ("key:writer", 502, "unknown")),  # it may have happened
+        ("X-API-Key: {writer}", "DELETE", BUSY, ("key:writer", 503, "unknown")),
+    ],
 )
-def test_a_write_that_may_have_happened_is_unknown(
-    guarded: Served, upstream: Recording, keys: Keys, answer: bytes, status: int
+def test_a_write_is_audited(
+    guarded: Served, upstream: Recording, keys: Keys, credential: str, method: str, answer: bytes, expected: Outcome
 ) -> None:
-    upstream.default = answer
-    line = write(guarded, "DELETE", PATH, f"X-API-Key: {keys['writer'][0]}", f"audit-{status}")
-    assert (line["status_code"], line["result"]) == (status, "unknown")
+    """The line of a creation names the new user."""
+    upstream.default, request_id = answer, f"audit-{method}-{expected[1]}"
+    given = credential.format(token=token(), reader=keys["reader"][0], writer=keys["writer"][0])
+    path = "/api/users" if method == "POST" else PATH
+    fields = ["Content-Type: application/json", "Content-Length: 0", f"X-Request-ID: {request_id}"]
+    exchange(guarded.port, get(path, given, *fields, method=method), method)
+    wanted = {"logger": "audit", "request_id": request_id}.items()
+    (line,) = waited_for(guarded, lambda line: wanted <= line.items())
+    assert (line["level"], line["remote_addr"]) == ("info", "127.0.0.1")
+    assert (line["method"], line["resource"]) == (method, PATH)
+    assert (line["principal"], line["status_code"], line["result"]) == expected
 
 
 async def test_a_write_of_a_client_that_disconnects_is_unknown(upstream: Recording, keys: Keys, key_file: Path) -> None:

@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY
 
 from common.http.problem import Problem
 from common.http.response import Headers
+from common.server.gunicorn import KEEPALIVE_SECONDS
 from gateway_site.forwarding import circuit, service
 from gateway_site.forwarding.circuit import CircuitOpen, State
 from gateway_site.forwarding.failures import problem_for
@@ -87,6 +88,22 @@ async def test_an_upstream_whose_connections_are_all_busy_is_live(
     await users.probe()
     upstream.thaw()
     assert await asyncio.gather(*asking) == [200, 200]
+
+
+async def test_beyond_1152_at_once_requests_are_refused(users: Service, upstream: Recording) -> None:
+    upstream.freeze()
+    asking = [asyncio.create_task(ask(users, "GET", seconds=30)) for _ in range(1152)]
+    await asyncio.to_thread(upstream.next)
+    one_more = asyncio.create_task(failure(users, "GET"))
+    refused, _ = await asyncio.wait([one_more], timeout=2)
+    upstream.thaw()
+    assert refused
+    assert await one_more == ("upstream-unavailable", False)
+    assert set(await asyncio.gather(*asking)) == {200}
+
+
+def test_an_idle_connection_is_closed_before_our_services_close_it() -> None:
+    assert service.IDLE_SECONDS < KEEPALIVE_SECONDS
 
 
 @pytest.mark.parametrize("reply", FAILURES.values(), ids=FAILURES)

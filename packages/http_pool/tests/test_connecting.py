@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from packages.http_pool import ConnectFailed, ConnectTimeout
+from packages.http_pool._origin import Origin
 from tools.processes.service import free_port
 
 from .hostile import Peer, always, ask, forever, get, once, read
@@ -30,6 +31,11 @@ async def test_refused_is_connect_failed_and_nothing_was_sent(client):
 async def test_unknown_or_impossible_name_is_connect_failed(client, name):
     with pytest.raises(ConnectFailed):
         await get(client(f"http://{name}.invalid"))
+
+
+async def test_at_most_64_addresses_of_a_name_are_used(resolver):
+    resolver(*(f"127.0.1.{number}" for number in range(70)))
+    assert len(await Origin("http://users:1").resolve(1.0)) == 64
 
 
 async def test_name_without_an_address_is_connect_failed(client, resolver):

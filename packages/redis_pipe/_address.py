@@ -53,7 +53,7 @@ class Address:
         userinfo, _, hosts = parts.netloc.rpartition("@")
         username, _, secret = (unquote(part) for part in userinfo.partition(":"))
         options = _options(parts, name)
-        nodes = _nodes(hosts, parts.scheme, name)
+        nodes = () if parts.scheme == "unix" else tuple(_node(each, parts.scheme, name) for each in hosts.split(","))
         service, db = _service_and_db(parts, options.pop("db", ""), name)
         return cls(
             scheme=parts.scheme,
@@ -107,10 +107,6 @@ def _options(parts: SplitResult, name: str) -> dict[str, str]:
             f"{name}: {parts.scheme}:// takes only ?{', '.join(sorted(known))} (percent-encode ? # in a password)"
         )
     return options
-
-
-def _nodes(hosts: str, scheme: str, name: str) -> tuple[Node, ...]:
-    return () if scheme == "unix" else tuple(_node(host, scheme, name) for host in hosts.split(","))
 
 
 def _node(text: str, scheme: str, name: str) -> Node:

@@ -4,7 +4,8 @@ import hashlib
 import math
 from asyncio import Future
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from time import monotonic
 from typing import Any, cast
 
@@ -31,11 +32,10 @@ class Script:
     name: str
     source: str
     read_only: bool = False
-    sha1: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
-        object.__setattr__(self, "sha1", digest)
+    @cached_property
+    def sha1(self) -> str:
+        return hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
     def by_hash(self, keys: Sequence[bytes | str], args: Sequence[Word]) -> Words:
         """A call that a server answers with NOSCRIPT until it has seen the source."""

@@ -93,10 +93,6 @@ class Pipe(Connection):
             futures.append(future)
         return futures
 
-    async def ping(self) -> None:
-        """Return if Redis answers. Raises Unavailable."""
-        await self.execute("ping", b"PING")
-
     async def close(self) -> None:
         if self._link.loop is not asyncio.get_running_loop():
             return

@@ -4,7 +4,7 @@ import pytest
 
 from packages.redis_pipe import Reason, Refused
 from packages.redis_pipe.tests.hostile import always
-from packages.redis_pipe.tests.waiting import failures_of, fate_of, reason_of, until_it_answers
+from packages.redis_pipe.tests.waiting import failures_of, fate_of, ping, reason_of, until_it_answers
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ def commands(*words, seconds=5.0):
 async def test_a_batch_leaves_in_one_write_behind_what_waits_already(connect, hostile):
     store = await hostile(always(b"+OK\r\n"))
     connection = connect(store)
-    await connection.ping()
+    await ping(connection)
     before = connection.execute("x", "GET", "before")
     replies = connection.batch(commands(("SET", "a", "x" * 300_000), ("SET", "b", 2), ("WAIT", 1, 10)))
     assert await asyncio.gather(before, *replies) == [b"OK"] * 4
@@ -65,7 +65,7 @@ async def test_what_a_lost_connection_has_not_answered_is_not_asked_again(connec
 
     store = await hostile(break_off)
     connection = connect(store)
-    await connection.ping()
+    await ping(connection)
     written, waited = connection.batch(commands(("SET", "b", 2), ("WAIT", 1, 10)))
     assert await written == b"OK"
     assert await fate_of(waited) == (Reason.CLOSED, True)
@@ -80,7 +80,7 @@ async def test_a_demoted_primary_is_left_but_the_batch_is_not_sent_again(connect
 
     store = await hostile(demoted)
     connection = connect(store)
-    await connection.ping()
+    await ping(connection)
     await asyncio.sleep(STABLE)
     refused, waited = connection.batch(commands(("SET", "a", 1), ("WAIT", 1, 10)))
     assert await reason_of(refused) is Reason.READONLY

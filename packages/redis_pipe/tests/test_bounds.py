@@ -1,12 +1,12 @@
 import asyncio
 
 from packages.redis_pipe import Reason
-from packages.redis_pipe.tests.waiting import failures_of, reason_of
+from packages.redis_pipe.tests.waiting import failures_of, ping, reason_of
 
 
 async def test_beyond_max_waiting_a_command_is_refused_at_once(connect, server):
     connection = connect(server, max_waiting=10)
-    await connection.ping()
+    await ping(connection)
     server.freeze()
     accepted = [connection.execute("get", "GET", "k") for _ in range(10)]
     await asyncio.sleep(0.05)
@@ -27,7 +27,7 @@ async def test_what_waits_for_the_connection_counts(connect, server):
 
 async def written_to_frozen(server, connection, megabytes):
     """Commands of a megabyte each, in ticks of their own."""
-    await connection.ping()
+    await ping(connection)
     server.freeze()
     commands = []
     for number in range(megabytes):

@@ -1,11 +1,12 @@
 import asyncio
 
 from packages.redis_pipe.tests.hostile import always
+from packages.redis_pipe.tests.waiting import ping
 
 
 async def test_a_cancelled_caller_leaves_the_stream_in_order(connect, server):
     connection = connect(server)
-    await connection.ping()
+    await ping(connection)
     server.freeze()
     commands = [asyncio.ensure_future(connection.execute("echo", "ECHO", str(i))) for i in range(10)]
     await asyncio.sleep(0.05)
@@ -21,7 +22,7 @@ async def test_a_cancelled_caller_leaves_the_stream_in_order(connect, server):
 async def test_what_was_given_up_before_it_left_is_not_sent(connect, hostile):
     store = await hostile(always(b"+OK\r\n"))
     connection = connect(store)
-    await connection.ping()
+    await ping(connection)
     connection.execute("set", "SET", "k", "given-up").cancel()
     await connection.execute("set", "SET", "k", "wanted")
     assert [words[-1] for words in store.commands] == [b"PING", b"wanted"]
@@ -30,11 +31,11 @@ async def test_what_was_given_up_before_it_left_is_not_sent(connect, hostile):
 async def test_a_given_up_command_is_observed_once(connect, server):
     seen = []
     connection = connect(server, observe=lambda labels, _: seen.append(labels))
-    await connection.ping()
+    await ping(connection)
     server.freeze()
     command = connection.execute("get", "GET", "k")
     await asyncio.sleep(0.05)
     command.cancel()
     server.thaw()
-    await connection.ping()
+    await ping(connection)
     assert seen == [("ping", "ok"), ("get", "ok"), ("ping", "ok")]

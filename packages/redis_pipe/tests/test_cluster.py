@@ -134,8 +134,9 @@ async def test_an_owner_is_left_that_the_others_have_replaced_without_its_knowle
 
 
 async def test_a_map_that_no_node_gives_has_a_reason(connect, nodes, server):
-    """A wrong password, closed ports, a server that is not a cluster."""
-    targets = nodes.url.replace("p%40ss", "wr0ng"), url_of(free_port(), free_port()), url_of(server.port)
+    """A wrong password, whatever another node says; closed ports; a server that is not a cluster."""
+    closed, wrong = url_of(free_port(), free_port()), url_of(free_port(), nodes.owner.port).replace("p%40ss", "wr0ng")
+    targets = wrong, closed, url_of(server.port)
     reasons = [await reason_of(connect(target).execute("get", "GET", KEY)) for target in targets]
     assert reasons == [Reason.AUTH, Reason.REFUSED, Reason.REJECTED]
 

@@ -4,7 +4,7 @@ import pytest
 
 from packages.redis_pipe import Reason, Refused, Unavailable
 from packages.redis_pipe.tests.hostile import always
-from packages.redis_pipe.tests.waiting import fate_of, reason_of
+from packages.redis_pipe.tests.waiting import fate_of, ping, reason_of
 from tools.processes.valkey import valkey
 
 
@@ -73,7 +73,7 @@ async def test_a_replica_is_read_only(connect, server):
 )
 async def test_a_wrong_password_or_database_is_reported_at_once_and_not_shown(connect, server, url, reason):
     with pytest.raises(Unavailable) as caught:
-        await connect(url.format(port=server.port)).ping()
+        await ping(connect(url.format(port=server.port)))
     assert caught.value.reason is reason
     assert "wr0ng" not in str(caught.value)
 

@@ -7,7 +7,7 @@ import uvloop
 
 from packages.redis_pipe import Address, Options, Pipe
 from packages.redis_pipe.tests.hostile import always
-from packages.redis_pipe.tests.waiting import failures_of
+from packages.redis_pipe.tests.waiting import failures_of, ping
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 
@@ -37,10 +37,10 @@ def test_two_loops_cannot_share_one(server):
     pipe = Pipe(Address.from_url(server.url), Options(5, 5))
 
     async def use() -> None:
-        await pipe.ping()
+        await ping(pipe)
         with pytest.raises(RuntimeError, match="belongs to one event loop"):
-            await asyncio.to_thread(asyncio.run, pipe.ping())
-        await pipe.ping()
+            await asyncio.to_thread(asyncio.run, ping(pipe))
+        await ping(pipe)
         await pipe.close()
 
     asyncio.run(use())

@@ -6,7 +6,7 @@ import pytest
 
 from packages.redis_pipe import Reason, Unavailable
 from packages.redis_pipe.tests.hostile import always
-from packages.redis_pipe.tests.waiting import reason_of, until_it_answers
+from packages.redis_pipe.tests.waiting import ping, reason_of, until_it_answers
 from tools.processes.sentinel import replica_of, sentinel_of, sentinel_url
 from tools.processes.service import free_port
 from tools.processes.valkey import Valkey, valkey
@@ -53,7 +53,7 @@ async def test_when_the_primary_dies_the_next_one_is_found(connect, failover):
 async def test_a_coordinated_failover_loses_no_write_and_doubles_none(connect, failover):
     primary, replica, sentinel = failover
     connection = connect(sentinel_url(sentinel.port), timeout=1.0, connect_timeout=0.5)
-    await connection.ping()
+    await ping(connection)
     failing_over = asyncio.ensure_future(asyncio.to_thread(fail_over, primary, sentinel))
     acknowledged, uncertain, until = 0, 0, math.inf
     while time.monotonic() < until:
@@ -90,11 +90,11 @@ async def test_a_replica_named_by_a_stale_sentinel_is_rejected(connect, server, 
         fields += ["num-other-sentinels", "0"]
         reply = f"*{len(fields)}\r\n" + "".join(f"${len(field)}\r\n{field}\r\n" for field in fields)
         stale = await hostile(always(reply.encode()))
-        assert await reason_of(connect(sentinel_url(stale.port)).ping()) is Reason.NO_PRIMARY
+        assert await reason_of(ping(connect(sentinel_url(stale.port)))) is Reason.NO_PRIMARY
 
 
 async def test_without_a_sentinel_there_is_no_primary(connect):
-    assert await reason_of(connect(sentinel_url(free_port(), free_port())).ping()) is Reason.NO_PRIMARY
+    assert await reason_of(ping(connect(sentinel_url(free_port(), free_port())))) is Reason.NO_PRIMARY
 
 
 async def test_read_only_is_asked_again_of_the_primary_of_now(connect, hostile):
@@ -110,7 +110,7 @@ async def test_read_only_is_asked_again_of_the_primary_of_now(connect, hostile):
 
     store = await hostile(demoted)
     connection = connect(store)
-    await connection.ping()
+    await ping(connection)
     await asyncio.sleep(STABLE)
     commands = [connection.execute("x", word, "k") for word in ("SET", "GET", "SET", "GET")]
     assert await asyncio.gather(*commands) == [b"OK"] * 4
@@ -122,7 +122,7 @@ async def test_read_only_is_asked_again_of_the_primary_of_now(connect, hostile):
 async def test_permanent_read_only_opens_no_connection_for_each_write(connect, hostile):
     store = await hostile(always(b"-READONLY You can't write against a read only replica.\r\n"))
     connection = connect(store)
-    await asyncio.gather(connection.ping(), return_exceptions=True)
+    await asyncio.gather(ping(connection), return_exceptions=True)
     await asyncio.sleep(STABLE)
     for _ in range(50):
         assert await reason_of(connection.execute("set", "SET", "k", "v")) is Reason.READONLY
@@ -137,7 +137,7 @@ async def test_a_write_is_asked_again_only_once(connect, hostile):
 
     store = await hostile(read_only)
     connection = connect(store)
-    await asyncio.gather(connection.ping(), return_exceptions=True)
+    await asyncio.gather(ping(connection), return_exceptions=True)
     await asyncio.sleep(STABLE)
     with pytest.raises(Unavailable):
         await connection.execute("set", "SET", "k", "v")

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from packages.redis_pipe.tests.hostile import always
+from packages.redis_pipe.tests.waiting import ping
 
 
 async def test_replies_come_back_to_their_own_callers(connect, server):
@@ -16,7 +17,7 @@ async def test_replies_come_back_to_their_own_callers(connect, server):
 async def test_commands_of_one_tick_leave_in_one_write(connect, hostile):
     store = await hostile(always(b"+OK\r\n"))
     connection = connect(store)
-    await connection.ping()
+    await ping(connection)
     await asyncio.gather(*(connection.execute("get", "GET", "k") for _ in range(20)))
     assert store.reads == [1, 20]
 

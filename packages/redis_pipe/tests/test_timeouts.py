@@ -5,14 +5,14 @@ import pytest
 
 from packages.redis_pipe import Reason, Unavailable
 from packages.redis_pipe.tests.hostile import always
-from packages.redis_pipe.tests.waiting import failures_of, fate_of, reason_of, until_it_answers
+from packages.redis_pipe.tests.waiting import failures_of, fate_of, ping, reason_of, until_it_answers
 
 pytestmark = pytest.mark.slow
 
 
 async def test_a_late_reply_is_dropped(connect, server):
     connection = connect(server)
-    await connection.ping()
+    await ping(connection)
     server.freeze()
     late = connection.execute("echo", "ECHO", "late", timeout=0.1)
     patient = connection.execute("echo", "ECHO", "patient")
@@ -26,7 +26,7 @@ async def test_a_late_reply_is_dropped(connect, server):
 async def test_a_hung_server_loses_the_connection_and_all_that_was_sent(connect, server):
     seen = []
     connection = connect(server, timeout=0.3, connect_timeout=0.3, observe=lambda labels, _: seen.append(labels[1]))
-    await connection.ping()
+    await ping(connection)
     server.freeze()
     started = time.monotonic()
     commands = [connection.execute("get", "GET", "k") for _ in range(3)]
@@ -43,7 +43,7 @@ async def test_a_hung_server_loses_the_connection_and_all_that_was_sent(connect,
 async def test_a_time_out_is_observed_once_though_the_connection_is_lost_later(connect, server):
     seen = []
     connection = connect(server, observe=lambda labels, _: seen.append(labels))
-    await connection.ping()
+    await ping(connection)
     server.freeze()
     await failures_of(connection.execute("get", "GET", "k", timeout=0.1))
     await connection.close()
@@ -103,7 +103,7 @@ async def test_replies_get_a_grace_period_after_a_stall_of_the_loop(connect, hos
     """Both are on one machine, or throttled by one kernel: here they even share the stalled loop."""
     store = await hostile(always(b"+OK\r\n"))
     connection = connect(store, timeout=0.3)
-    await connection.ping()
+    await ping(connection)
     commands = [connection.execute("get", "GET", "k") for _ in range(3)]
     await asyncio.sleep(0)
     time.sleep(0.6)  # noqa: ASYNC251
@@ -113,7 +113,7 @@ async def test_replies_get_a_grace_period_after_a_stall_of_the_loop(connect, hos
 
 async def test_repeated_stalls_extend_no_deadline(connect, server):
     connection = connect(server, timeout=0.3)
-    await connection.ping()
+    await ping(connection)
     server.freeze()
     started = time.monotonic()
     command = connection.execute("get", "GET", "k")

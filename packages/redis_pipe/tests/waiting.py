@@ -6,12 +6,16 @@ from typing import Any
 from packages.redis_pipe import Pipe, Place, Reason, Unavailable
 
 
+async def ping(connection: Pipe | Place) -> None:
+    await connection.execute("ping", "PING")
+
+
 async def until_it_answers(connection: Pipe | Place, seconds: float = 5.0) -> float:
     """Seconds until a ping is answered."""
     started = time.monotonic()
     while time.monotonic() - started < seconds:
         try:
-            await connection.execute("ping", "PING")
+            await ping(connection)
         except Unavailable:
             await asyncio.sleep(0.02)
         else:

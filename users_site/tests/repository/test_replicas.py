@@ -53,7 +53,7 @@ async def test_a_request_without_time_does_not_fail_the_others_that_share_its_qu
     with valkey() as primary, valkey(f"replicaof 127.0.0.1 {primary.port}") as replica:
         replica.wait_for(lambda client: client.info("replication")["master_link_status"] == "up")
         check, pipe = ReplicaCheck(), Pipe(Address.from_url(primary.url), Options(5, 5, time_left=deadline.left))
-        await pipe.ping()
+        await pipe.execute("ping", "PING")
         primary.freeze()
 
         async def hurried() -> None:

@@ -131,32 +131,26 @@ class Store:
         vary = tuple(sorted({*known, *entry.vary}))
         if vary != known:
             self.drop(path)
-        _, keys = self._paths.setdefault(path, (vary, set()))
         key = _key(asked, vary)
         if key in self._entries:
             self._remove(key)
-        keys.add(key)
+        self._paths.setdefault(path, (vary, set()))[1].add(key)
         size = entry.size + len(path) + len(repr(key))  # what clients send is part of the key
         self._entries[key] = path, entry, size
         self._size += size
         while self._size > self._bounds.max_bytes or len(self._entries) > self._bounds.max_entries:
-            self._evict()
+            self._remove(next(iter(self._entries)))
 
     def changed(self, path: str) -> None:
         self.changes += 1
         self.drop(path)
 
     def drop(self, path: str) -> None:
-        _, keys = self._paths.pop(path, ((), ()))
-        for key in keys:
+        for key in [*self._paths[path][1]] if path in self._paths else ():
             self._remove(key)
 
     def _remove(self, key: Hashable) -> None:
-        *_, size = self._entries.pop(key)
-        self._size -= size
-
-    def _evict(self) -> None:
-        key, (path, _, size) = self._entries.popitem(last=False)
+        path, _, size = self._entries.pop(key)
         self._size -= size
         keys = self._paths[path][1]
         keys.discard(key)

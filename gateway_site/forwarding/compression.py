@@ -29,7 +29,6 @@ LEFT_ALONE = frozenset(
 Coder = tuple[Callable[[bytes], bytes], Callable[[], bytes]]
 """Functions that compress a piece and that finish. The output does not depend on where pieces end, as a strong ETag demands."""
 
-VARY = (b"vary", b"Accept-Encoding")
 SUFFIX = re.compile(rb'~(?:gzip|br)"')
 """Suffix of the ETag of a compressed answer: `"x~gzip"` for the upstream's `"x"`."""
 
@@ -67,7 +66,8 @@ class Compressed:
             answer.raw_headers = [(n, _held(v, held, accepted) if n == b"etag" else v) for n, v in answer.raw_headers]
         elif not self._is_codable(answer):
             return answer
-        _add_vary(answer.raw_headers)
+        if b"accept-encoding" not in joined(answer.raw_headers, b"vary").lower():
+            answer.raw_headers.append((b"vary", b"Accept-Encoding"))
         if accepted and answer.status_code != 304 and self._is_large(answer):
             return await self._code(request, answer, accepted[0])
         return answer
@@ -133,11 +133,6 @@ def _weight(parameter: str) -> float:
     if name.strip() != "q":
         return 1.0
     return float(value) if re.fullmatch(r"\s*[01](?:\.\d{0,3})?\s*", value, re.ASCII) else 0.0
-
-
-def _add_vary(fields: Headers) -> None:
-    if b"accept-encoding" not in joined(fields, b"vary").lower():
-        fields.append(VARY)
 
 
 def _with_suffix(tag: bytes, coding: str) -> bytes:

@@ -13,8 +13,6 @@ from packages.http_pool import Answer
 
 Chunks = AsyncGenerator[bytes, None]
 
-RETRY_AFTER = (b"retry-after", b"5")
-
 
 class Streams:
     """`most`: open at a time, from the request to the last byte; the upstream's pool grows by it. `ended`: none is open."""
@@ -28,8 +26,8 @@ class Streams:
     def admit(self) -> None:
         """Raises Problem (503)."""
         if self._open >= self._most:
-            detail = "Too many streams are open."
-            raise Problem("upstream-unavailable", detail, headers=[RETRY_AFTER], reason="streams")
+            soon = [(b"retry-after", b"5")]
+            raise Problem("upstream-unavailable", "Too many streams are open.", headers=soon, reason="streams")
         self._open += 1
         self.ended.clear()
         self._gauge.inc()

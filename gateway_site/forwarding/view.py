@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Awaitable
 from contextlib import aclosing
+from http import HTTPStatus
 
 from common.http.body import chunks, read_body
 from common.http.problem import Problem
@@ -27,10 +28,6 @@ ALLOWED = {
     "/api/users/{id}": "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
 }
 """The methods at these upstreams, for CONNECT, which cannot be forwarded."""
-
-SWITCHING_PROTOCOLS = 101
-
-MAINTENANCE_OVER: Headers = [(b"retry-after", b"60")]
 
 EVERY_METHOD = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
@@ -103,7 +100,7 @@ class Forward:
     ) -> StreamedResponse:
         if outgoing.idle:
             request.seconds_to_head = time.perf_counter() - request.started
-        if answer.status == SWITCHING_PROTOCOLS:
+        if answer.status == HTTPStatus.SWITCHING_PROTOCOLS:
             fields += SWITCHED
             chunks = not_in_flight(relayed(request, answer, self._max_body, self._max_answer))
         elif outgoing.idle:
@@ -160,7 +157,7 @@ class Forward:
 
 async def in_maintenance(text: str, request: Request, identity: Headers | None = None) -> Response:
     """The view of a route whose upstream is not asked. Raises Problem (503)."""
-    raise Problem("upstream-unavailable", text, headers=MAINTENANCE_OVER, reason="maintenance")
+    raise Problem("upstream-unavailable", text, headers=[(b"retry-after", b"60")], reason="maintenance")
 
 
 async def _bounded(chunks: Chunks, outgoing: Outgoing, service: Service, most: float) -> Chunks:

@@ -28,8 +28,6 @@ MOST = 1000
 MAX_STREAMS = 256
 """Of an upstream that has them: half of what the server takes with the default of 1,024 open files."""
 
-USERS_PATHS = ["", "/{id}"]
-
 
 @dataclass(frozen=True)
 class OwnAddress:
@@ -105,7 +103,7 @@ class Reader:
         if "/" in upstream:
             fields["upstream"] = self._upstream_at(prefix, upstream)
         if prefix == USERS:
-            fields = {"paths": values.paths(USERS_PATHS), **fields}
+            fields = {"paths": ("", "/{id}"), **fields}
         fields.setdefault("rewrite", f"/{prefix.rpartition('/')[2]}")
         fields["scopes"] = scopes_of(prefix, fields.get("scopes", {}))
         route = Route(**{**self.route, **fields})

@@ -33,7 +33,6 @@ class NameField(serializers.CharField):
         super().__init__(max_length=NAME_MAX, **kwargs)
 
     def run_validation(self, data: Any = serializers.empty) -> str:
-        """The trimmed name. Raises ValidationError."""
         text = given_text(self, data).strip()
         if not text:
             self.fail("blank")
@@ -51,7 +50,6 @@ class StrictEmailField(serializers.EmailField):
         super().__init__(max_length=EMAIL_MAX, **kwargs)
 
     def run_validation(self, data: Any = serializers.empty) -> str:
-        """The address. Raises ValidationError."""
         text = given_text(self, data)
         if len(text) > EMAIL_MAX:
             self.fail("max_length", max_length=EMAIL_MAX)
@@ -68,7 +66,6 @@ class OneOf(serializers.ChoiceField):
         self.error_messages["invalid_choice"] = f"Choose one of: {', '.join(choices)}."
 
     def to_internal_value(self, data: Any) -> str:
-        """The string. Raises ValidationError."""
         if not isinstance(data, str) or data not in self.choices:
             self.fail("invalid_choice")
         return data
@@ -104,6 +101,4 @@ class PageQuerySerializer(StrictSerializer):
     limit = WholeNumberField(min_value=1, max_value=100, default=20)
     cursor = serializers.CharField(max_length=100, required=False)
     email = StrictEmailField(required=False)
-    count = serializers.ChoiceField(
-        choices=("true", "false"), default="true", error_messages={"invalid_choice": "Choose one of: true, false."}
-    )
+    count = OneOf(("true", "false"), default="true")

@@ -86,7 +86,6 @@ OwnHeaders = Callable[[list[str]], list[OpenApiParameter]]
 
 
 def user_response(status: int, description: str) -> dict[tuple[int, str], OpenApiResponse]:
-    """A user as the answer."""
     return {
         (status, "application/json"): OpenApiResponse(
             UserSerializer,
@@ -97,7 +96,6 @@ def user_response(status: int, description: str) -> dict[tuple[int, str], OpenAp
 
 
 def nothing(status: int, description: str) -> dict[int, OpenApiResponse]:
-    """An answer without a body."""
     return {status: OpenApiResponse(None, description=description)}
 
 

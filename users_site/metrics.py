@@ -22,7 +22,6 @@ class UsersTotal(Collector):
         self.counts: list[int | None] = [None]  # by partition
 
     async def look_up(self, users: UserRepository) -> None:
-        """Counts the users, within COUNT_SECONDS."""
         counts: list[int | None] = [None] * users.store.layout.count
         with suppress(RepositoryError, TimeoutError):
             async with asyncio.timeout(COUNT_SECONDS):
@@ -40,7 +39,6 @@ class UsersTotal(Collector):
         yield GaugeMetricFamily("users_partitions_down", "Partitions of the store that did not answer")
 
     def collect(self) -> Iterator[Metric]:
-        """The result of `look_up`."""
         total, up, down = self.describe()
         found = [count for count in self.counts if count is not None]
         if len(found) == len(self.counts):

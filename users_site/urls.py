@@ -13,7 +13,6 @@ ONE = {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": 
 
 
 def urlpatterns(users: UserRepository, settings: Any) -> list[URLPattern]:
-    """Users, and the documentation of them."""
     view = partial(UserViewSet.as_view, users=users, durability=settings.DURABILITY)
     return [
         path("users", view({"get": "list", "post": "create"})),

@@ -142,12 +142,10 @@ def canonical_id(text: str) -> str:
 
 
 def user_answer(document: bytes, status: int = 200, extra: Headers | None = None) -> RawResponse:
-    """A document as stored, with its ETag."""
     return RawResponse(status, [JSON, (b"etag", etag(document).encode()), *(extra or [])], document)
 
 
 def page_answer(request: Request, query: links.PageQuery, page: Page) -> RawResponse:
-    """A page around documents that are already joined."""
     cursors = [None if start is None else links.encode_cursor(start) for start in (page.older, page.newer)]
     urls = [links.page_url(request, cursor, query) for cursor in cursors]
     counted = b"" if page.count is None else b'"count":%d,' % page.count

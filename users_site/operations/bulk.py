@@ -6,6 +6,7 @@ Nothing is sent twice: an operator repeats a command that failed, and every step
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -59,7 +60,6 @@ class Bulk:
         return self._clients.of(key)
 
     def call(self, operation: str, name: str, key: Key, *words: Word) -> Any:
-        """The reply to one command about one key."""
         with self.errors(operation):
             return self.client(key).execute_command(name, key, *words)  # type: ignore[no-untyped-call]
 
@@ -78,7 +78,7 @@ class Bulk:
         asked: list[tuple[Redis, Any, list[int]]] = []
         try:
             with self.errors(operation):
-                for client, places in _grouped(range(len(commands)), lambda i: self.client(commands[i][1])):
+                for client, places in _grouped(commands, lambda command: self.client(command[1])):
                     asked.append((client, client.connection_pool.get_connection(), places))
                     asked[-1][1].send_packed_command([pack(commands[i]) for i in places])
                 for _, connection, places in asked:
@@ -134,36 +134,29 @@ class Bulk:
             for client, connection in connections.items():
                 client.connection_pool.release(connection)
 
+    def each(self, command: str, keys: Sequence[Key]) -> list[Any]:
+        """The reply to this command about each key."""
+        return self.pipeline(command.lower(), [(command, key) for key in keys])
+
     def read(self, keys: Sequence[Key]) -> list[bytes | None]:
         """The strings at these keys; None for a missing key or another type."""
-        found: list[bytes | None] = [None] * len(keys)
-        groups = _grouped(range(len(keys)), lambda i: self._clients.slot(keys[i]))
-        commands = [("MGET", *(keys[i] for i in places)) for _, places in groups]
-        for (_, places), values in zip(groups, self.pipeline("read", commands), strict=True):
-            for i, value in zip(places, values, strict=True):
-                found[i] = value
-        return found
+        return self._together("read", [(self._clients.slot(key), key) for key in keys], lambda slot: ("MGET",))
 
     def scores(self, members: Sequence[tuple[Partition, Key]]) -> list[float | None]:
-        """The scores in the index of ids with their partition."""
-        found: list[float | None] = [None] * len(members)
-        groups = _grouped(range(len(members)), lambda i: members[i][0])
-        commands = [("ZMSCORE", partition.index, *(members[i][1] for i in places)) for partition, places in groups]
-        for (_, places), scores in zip(groups, self.pipeline("scores", commands), strict=True):
-            for i, score in zip(places, scores, strict=True):
-                found[i] = None if score is None else float(score)
+        found = self._together("scores", members, lambda partition: ("ZMSCORE", partition.index))
+        return [None if score is None else float(score) for score in found]
+
+    def _together(
+        self, operation: str, members: Sequence[tuple[Tag, Key]], head: Callable[[Tag], tuple[str, ...]]
+    ) -> list[Any]:
+        """A reply about each key, from one command for each group of them."""
+        found: list[Any] = [None] * len(members)
+        groups = _grouped(members, itemgetter(0))
+        commands = [(*head(group), *(members[i][1] for i in places)) for group, places in groups]
+        for (_, places), replies in zip(groups, self.pipeline(operation, commands), strict=True):
+            for i, reply in zip(places, replies, strict=True):
+                found[i] = reply
         return found
-
-    def exist(self, keys: Sequence[Key]) -> list[bool]:
-        return [bool(there) for there in self.pipeline("exists", [("EXISTS", key) for key in keys])]
-
-    def types(self, keys: Sequence[Key]) -> list[bytes]:
-        """The type of the value at each key; b"none" for a missing key."""
-        return self.pipeline("type", [("TYPE", key) for key in keys])
-
-    def seconds_left(self, keys: Sequence[Key]) -> list[int]:
-        """The time to live of each key; -1 without an expiry, -2 for a missing key."""
-        return self.pipeline("ttl", [("TTL", key) for key in keys])
 
     def clients(self) -> list[Redis]:
         return self._clients.every()
@@ -193,15 +186,14 @@ class Bulk:
         while True:
             cursor, found = self.call("scan", "ZSCAN", partition.index, cursor, "COUNT", READ_BATCH)
             if found:
-                yield list(found) if isinstance(found, dict) else [member for member, _ in found]
+                yield [member for member, _ in found]
             if int(cursor) == 0:
                 return
 
     def clear(self) -> None:
         """Deletes every key of the data layout but its epochs."""
         for batch in self.scan():
-            doomed = [key for key in batch if not key.endswith(f"}}:{EPOCH}".encode())]
-            self.pipeline("clear", [("UNLINK", key) for key in doomed])
+            self.each("UNLINK", [key for key in batch if not key.endswith(f"}}:{EPOCH}".encode())])
 
     def close(self) -> None:
         """Closes the connections; the next Bulk looks the primaries up again."""
@@ -209,21 +201,23 @@ class Bulk:
 
     def _require_layout(self) -> None:
         """As Store.open: a new store takes our number of partitions."""
-        partitions = [Partition(0, ONE), *(self.layout.partitions if self.layout.count > 1 else ())]
-        found = self.pipeline("epoch", [("GET", partition.epoch) for partition in partitions])
+        several = self.layout.count > 1
+        epochs = [partition.epoch for partition in (Partition(0, ONE), *(self.layout.partitions if several else ()))]
+        found = self.each("GET", epochs)
         self.layout.require(found)
-        if self.layout.count > 1 and None in found:
-            if self.call("epoch", "EXISTS", partitions[0].index):
+        if several and None in found:
+            if self.call("epoch", "EXISTS", Partition(0, ONE).index):
                 raise WrongLayout(self.layout.epoch, "1")
-            for partition in partitions:
-                self.call("epoch", "SET", partition.epoch, self.layout.epoch, "NX")
-            self.layout.require(self.pipeline("epoch", [("GET", partition.epoch) for partition in partitions]))
+            for epoch in epochs:
+                self.call("epoch", "SET", epoch, self.layout.epoch, "NX")
+            self.layout.require(self.each("GET", epochs))
 
 
-def _grouped(places: Iterable[int], by: Callable[[int], Any]) -> list[tuple[Any, list[int]]]:
-    groups: dict[Any, list[int]] = {}
-    for place in places:
-        groups.setdefault(by(place), []).append(place)
+def _grouped(items: Iterable[Item], by: Callable[[Item], Tag]) -> list[tuple[Tag, list[int]]]:
+    """The places of the items of each group."""
+    groups: dict[Tag, list[int]] = {}
+    for place, item in enumerate(items):
+        groups.setdefault(by(item), []).append(place)
     return list(groups.items())
 
 

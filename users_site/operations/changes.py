@@ -39,8 +39,7 @@ class Changes:
         """The keys of every write that was answered before this call, since the last one. Raises ChangesMissed."""
         found: set[bytes] = set()
         with self._bulk.errors("follow"):
-            state = self._tracker.execute_command("CLIENT", "TRACKINGINFO")
-            flags = state[1] if isinstance(state, list) else state[b"flags"]
+            _, flags, *_ = self._tracker.execute_command("CLIENT", "TRACKINGINFO")
             if b"on" not in flags or b"broken_redirect" in flags:
                 raise ChangesMissed("the connection that reports writes was lost: run the command again")
             self._subscriber.ping(_END)  # its reply comes behind what was sent before

@@ -79,7 +79,6 @@ class Clients:
         return slot_of(key.decode(errors="replace") if isinstance(key, bytes) else key) if self._is_spread else 0
 
     def every(self) -> list[redis.Redis]:
-        """Those of the layout's partitions."""
         return list(dict.fromkeys(self._used.values()))
 
     def close(self) -> None:

@@ -36,8 +36,6 @@ class BadDocument(Exception):
 
 
 class Identity(NamedTuple):
-    """The id and email of a document."""
-
     id: str
     email: str
 

@@ -37,8 +37,7 @@ class ExportFileError(Exception):
     """The file is not an export, is damaged or cut off; the text names the line."""
 
 
-class CutOff(ExportFileError):
-    """The file ends too early."""
+class CutOff(ExportFileError): ...
 
 
 class Writer:

@@ -33,16 +33,12 @@ REPAIRABLE = frozenset(Kind) - {Kind.RECORD_BROKEN, Kind.RECORD_MISPLACED, Kind.
 
 
 class Finding(NamedTuple):
-    """One finding: the key, and its defect."""
-
     kind: Kind
     key: str
     detail: str = ""
 
 
 class Key(NamedTuple):
-    """A key of the layout, taken apart."""
-
     raw: bytes
     partition: Partition
     kind: str

@@ -46,7 +46,7 @@ class Hold:
 def release(store: Bulk, held: str = HELD.decode()) -> bool:
     """Gives the partitions whose epoch begins with this text their epoch back; whether there were any."""
     partitions = store.layout.partitions
-    epochs = store.pipeline("release", [("GET", partition.epoch) for partition in partitions])
+    epochs = store.each("GET", [partition.epoch for partition in partitions])
     pairs = zip(partitions, epochs, strict=True)
     freed = [partition for partition, epoch in pairs if (epoch or b"").startswith(held.encode())]
     for partition in freed:

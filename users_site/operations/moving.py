@@ -164,7 +164,7 @@ class Move:
     def _copy_entries(self, batch: Sequence[Key]) -> None:
         """Entries of Idempotency-Keys, with their expiry."""
         raw = [key.raw for key in batch]
-        expiries = self.source.pipeline("expiries", [("PEXPIRETIME", key) for key in raw])
+        expiries = self.source.each("PEXPIRETIME", raw)
         commands: list[tuple[Any, ...]] = []
         for key, value, at in zip(batch, self.source.read(raw), expiries, strict=True):
             words = (value, "PXAT", at) if value is not None and at > 0 else ()

@@ -167,7 +167,7 @@ class Verification:
     # Index and idempotency entries
 
     def _index(self, partition: Partition) -> Iterator[Finding]:
-        [kind] = self.bulk.types([partition.index])
+        [kind] = self.bulk.each("TYPE", [partition.index])
         if kind == b"none":
             return
         if kind != b"zset":
@@ -176,7 +176,7 @@ class Verification:
             return
         yield from self._expiring(self._known([partition.index.encode()]))
         for members in self.bulk.entries(partition):
-            there = self.bulk.exist([record(partition, member) for member in members])
+            there = self.bulk.each("EXISTS", [record(partition, member) for member in members])
             for member, exists in zip(members, there, strict=True):
                 pair: list[bytes | str] = [partition.index, record(partition, member)]
                 if not exists and self._agree(scripts.AGREE_INDEX, partition, pair, member) == [b"stale"]:
@@ -185,7 +185,7 @@ class Verification:
 
     def _idempotency(self, entries: list[Key]) -> Iterator[Finding]:
         values = self.bulk.read([key.raw for key in entries])
-        lives = self.bulk.seconds_left([key.raw for key in entries])
+        lives = self.bulk.each("TTL", [key.raw for key in entries])
         for key, value, seconds in zip(entries, values, lives, strict=True):
             if value is None:  # expired meanwhile, or not a string
                 continue
@@ -203,12 +203,12 @@ class Verification:
     def _of_other_types(self, found: list[Key], values: list[bytes | None]) -> Iterator[Finding]:
         """A read returns nothing for a missing key, and for another type."""
         missing = [key for key, value in zip(found, values, strict=True) if value is None]
-        for key, kind in zip(missing, self.bulk.types([key.raw for key in missing]), strict=True):
+        for key, kind in zip(missing, self.bulk.each("TYPE", [key.raw for key in missing]), strict=True):
             if kind not in {b"none", b"string"}:
                 yield Finding(Kind.KEY_UNKNOWN, text(key.raw), f"it is a {text(kind)}, not a string")
 
     def _expiring(self, found: list[Key]) -> Iterator[Finding]:
-        for key, seconds in zip(found, self.bulk.seconds_left([key.raw for key in found]), strict=True):
+        for key, seconds in zip(found, self.bulk.each("TTL", [key.raw for key in found]), strict=True):
             if seconds >= 0:
                 self._mend("PERSIST", key.raw)
                 yield Finding(Kind.KEY_EXPIRING, text(key.raw), f"in {seconds} s")

@@ -9,13 +9,11 @@ from packages.redis_pipe import pack
 from users_site.operations.bulk import READ_BATCH, Bulk
 from users_site.operations.findings import known_keys
 from users_site.repository.keys import RECORD, Partition
-
-Place = tuple[bytes, Partition]
-"""An id, and the partition whose index it is in."""
+from users_site.repository.pages import Place
 
 
 def count(bulk: Bulk) -> int:
-    return sum(bulk.pipeline("count", [("ZCARD", partition.index) for partition in bulk.layout.partitions]))
+    return sum(bulk.each("ZCARD", [partition.index for partition in bulk.layout.partitions]))
 
 
 def newest(bulk: Bulk, limit: int) -> list[bytes]:
@@ -99,7 +97,7 @@ def without_record(bulk: Bulk, places: Sequence[Place]) -> list[bytes]:
     """The ids that are in the index but have no record."""
     scores = bulk.scores([(partition, user_id) for user_id, partition in places])
     indexed = [place for place, score in zip(places, scores, strict=True) if score is not None]
-    there = bulk.exist([record(partition, user_id) for user_id, partition in indexed])
+    there = bulk.each("EXISTS", [record(partition, user_id) for user_id, partition in indexed])
     return [user_id for (user_id, _), exists in zip(indexed, there, strict=True) if not exists]
 
 
@@ -110,5 +108,5 @@ def without_index(bulk: Bulk) -> Iterator[bytes]:
         scores = bulk.scores([(key.partition, key.rest) for key in known])
         # Twice: one may have been deleted between the reads.
         for key, score in zip(known, scores, strict=True):
-            if score != 0 and bulk.exist([key.raw])[0] and bulk.scores([(key.partition, key.rest)])[0] != 0:
+            if score != 0 and bulk.each("EXISTS", [key.raw])[0] and bulk.scores([(key.partition, key.rest)])[0] != 0:
                 yield key.raw

@@ -20,8 +20,6 @@ Matches = Callable[[bytes], bool]
 
 
 class Change(NamedTuple):
-    """A user as read and as wanted."""
-
     document: bytes
     user: User
     changed: User

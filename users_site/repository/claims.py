@@ -27,8 +27,6 @@ _ID_LENGTH = 36
 
 
 class Verdict(Enum):
-    """What a claim is worth."""
-
     HELD = auto()
     STALE = auto()  # nobody holds the email
     OPEN = auto()  # a change is under way
@@ -40,12 +38,10 @@ def new_token() -> str:
 
 
 def now_ms() -> int:
-    """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000
 
 
 def holder_of(claim: bytes) -> str:
-    """The id in a claim."""
     return claim[:_ID_LENGTH].decode(errors="replace")
 
 

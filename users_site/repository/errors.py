@@ -24,8 +24,7 @@ from packages import redis_pipe
 from packages.redis_pipe import Reason
 
 
-class RepositoryError(Exception):
-    """The base of all errors of the repository."""
+class RepositoryError(Exception): ...
 
 
 class UserNotFound(RepositoryError): ...
@@ -45,8 +44,7 @@ class VersionMismatch(RepositoryError): ...
 class IdempotencyKeyReused(RepositoryError): ...
 
 
-class RecordBroken(RepositoryError):
-    """The record is logged, and never served."""
+class RecordBroken(RepositoryError): ...
 
 
 class StoreUnavailable(RepositoryError):
@@ -59,8 +57,6 @@ class StoreUnavailable(RepositoryError):
 
 
 class Busy(StoreUnavailable):
-    """Other clients were first each time."""
-
     def __init__(self) -> None:
         super().__init__(Reason.BUSY)
 
@@ -106,7 +102,6 @@ def undecided() -> Iterator[None]:
 
 
 def from_pipe(error: redis_pipe.PipeError) -> RepositoryError:
-    """The repository's error for one of the pipe."""
     match error:
         case redis_pipe.Unavailable():
             return StoreUnavailable(error.reason, uncertain=error.uncertain)

@@ -20,8 +20,6 @@ REFILLS = 4
 
 
 class Side(StrEnum):
-    """The direction of a page from its cursor."""
-
     OLDER = "older"
     NEWER = "newer"
 

@@ -53,7 +53,6 @@ class Store:
         self._notices = Notices(logger)
 
     async def execute(self, partition: Partition, operation: str, *words: Word) -> Any:
-        """One command's reply."""
         if not self._is_open:
             await self.open()
         try:
@@ -151,7 +150,6 @@ class Store:
         return self.at(only).execute("count", b"ZCARD", only.index)
 
     async def count(self) -> int:
-        """How many users there are."""
         await self.ensure_open()
         counts = [
             self.at(partition).execute("count", b"ZCARD", partition.index) for partition in self.layout.partitions
@@ -164,7 +162,6 @@ class Store:
         return dict(zip(indexes, await self._each("count", b"ZCARD", indexes, timeout), strict=True))
 
     async def reply(self, pending: Awaitable[Any]) -> Any:
-        """A reply of the pipe."""
         try:
             return await pending
         except PipeError as error:
@@ -178,7 +175,6 @@ class Store:
         return from_pipe(error)
 
     async def close(self) -> None:
-        """Closes the connections."""
         self._is_open = False
         await self.pipe.close()
         if self.durable is not None:

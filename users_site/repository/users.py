@@ -161,7 +161,6 @@ class UserRepository:
             await self.store.reply(self.store.durable.probe(self.store.at(partition)))
 
     async def close(self) -> None:
-        """Closes the connections."""
         await self.store.close()
 
     async def _require_replicas(self, *partitions: Partition) -> None:

@@ -15,7 +15,8 @@ from users_site.operations.documents import BadDocument, identify
 from users_site.operations.export_file import STDIO, CutOff, ExportFileError, Writer, alone, is_gzip, reading, writing
 from users_site.operations.findings import text
 from users_site.operations.store import StoreCommand
-from users_site.operations.walk import Place, count, newest_id, walk, without_index, without_record
+from users_site.operations.walk import count, newest_id, walk, without_index, without_record
+from users_site.repository.pages import Place
 
 CURE = "run verify_users --repair first"
 

@@ -36,7 +36,6 @@ A conflict is another document with the same ID, or another user with the same e
         add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """The summary with the digest goes to stdout."""
         name, is_json = options["file"], options["format"] == "json"
         counts = {"created": 0, "unchanged": 0, "skipped": 0, "replaced": 0}
         if options["check"]:

@@ -30,7 +30,6 @@ safe while the service runs: it reads in small batches, and checks each suspect 
         add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Reports on stdout. Raises CommandError if a disagreement is left."""
         counts: Counter[Kind] = Counter()
         examples: defaultdict[Kind, list[Finding]] = defaultdict(list)
         with self.store() as bulk:

@@ -24,7 +24,6 @@ class Command(StoreCommand):
         parser.add_argument("--timeout", type=whole(1, 86_400), default=30, metavar="S", help="seconds (default: 30)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises CommandError with the last reason."""
         self.started = time.monotonic()
         deadline = self.started + options["timeout"]
         address = repository.address_of(settings)
@@ -43,7 +42,6 @@ class Command(StoreCommand):
             time.sleep(PAUSE_SECONDS)
 
     def position(self) -> str:
-        """How long it has waited."""
         return f" after {time.monotonic() - self.started:.1f} s"
 
 

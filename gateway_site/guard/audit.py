@@ -9,19 +9,19 @@ from typing import Any
 
 from common.http.problem import Problem
 from common.http.request import CLIENT_CLOSED_REQUEST, ClientGone, Request
-from common.http.response import Response
+from common.http.response import RawResponse
 
 logger = logging.getLogger("audit")
 
 MOST_CHARACTERS = 200
 
 
-async def recorded(request: Request, answering: Coroutine[Any, Any, Response]) -> Response:
+async def recorded(request: Request, answering: Coroutine[Any, Any, RawResponse]) -> RawResponse:
     """Awaits the answer to a write and logs it, whatever the outcome."""
     status, location = CLIENT_CLOSED_REQUEST, None
     try:
         response = await answering
-        status, location = response.status_code, dict(getattr(response, "raw_headers", ())).get(b"location")
+        status, location = response.status_code, dict(response.raw_headers).get(b"location")
         return response
     except ClientGone:
         raise

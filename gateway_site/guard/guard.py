@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from common.http.problem import Problem
 from common.http.request import Request
-from common.http.response import Response
+from common.http.response import RawResponse
 from common.http.views import View
 from gateway_site.guard import audit, challenge
 from gateway_site.guard.credentials import Credentials
@@ -63,7 +63,7 @@ class Guard:
             if each not in kept and self._limiters[each] not in self._everywhere:
                 del self._limiters[each]
 
-    async def _serve(self, route: Route, view: View, limits: dict[str, list[Limiter]], request: Request) -> Response:
+    async def _serve(self, route: Route, view: View, limits: dict[str, list[Limiter]], request: Request) -> RawResponse:
         """The view's answer; with credentials every write is audited. Raises Problem (400, 401, 403, 429, 503)."""
         scope = route.scope_for(request.method)
         answering = self._admitted(view, limits[scope or OPEN], request, scope)
@@ -71,7 +71,7 @@ class Guard:
             return await answering
         return await audit.recorded(request, answering)
 
-    async def _admitted(self, view: View, limiters: list[Limiter], request: Request, scope: str | None) -> Response:
+    async def _admitted(self, view: View, limiters: list[Limiter], request: Request, scope: str | None) -> RawResponse:
         headers = None
         if self._credentials is None or scope is None:
             await _count(request, limiters, client_of(request.remote_addr))
@@ -81,7 +81,7 @@ class Guard:
             await _count(request, limiters, caller.label)
             if scope not in caller.scopes:
                 raise challenge.insufficient(scope)
-        response: Response = await view(request, headers)
+        response: RawResponse = await view(request, headers)
         return response
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ without one cannot fill the cache.
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,9 +77,8 @@ class Tokens:
         audience: str,
         known_scopes: Set[str],
         scope_claims: Sequence[str] = ("scope", "scp"),
-        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._issuer, self._audience, self._clock = issuer, audience, clock
+        self._issuer, self._audience = issuer, audience
         self._scope_claims, self._known_scopes = scope_claims, known_scopes
         self._cache: OrderedDict[bytes, Verified] = OrderedDict()
         self._cached_bytes = 0
@@ -93,7 +92,7 @@ class Tokens:
         if verified is None:
             verified = await self._verify(token)
             self._remember(token, verified)
-        return verified.at(self._clock())
+        return verified.at(time.time())
 
     def _remember(self, token: bytes, verified: Verified) -> None:
         if token not in self._cache:

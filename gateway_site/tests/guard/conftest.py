@@ -97,21 +97,25 @@ def open_gateway(start: Start) -> Iterator[Served]:
         yield running
 
 
+def counted(name: str, **labels: str) -> float:
+    """A counter's value in this process."""
+    return REGISTRY.get_sample_value(f"{name}_total", labels) or 0.0
+
+
 def refusals(reason: str) -> float:
-    """How many there were in this process."""
-    return REGISTRY.get_sample_value("auth_refusals_total", {"reason": reason}) or 0.0
+    return counted("auth_refusals", reason=reason)
 
 
 @contextmanager
 def refusal(reason: str, description: str) -> Iterator[None]:
     """The credential is refused with this text, and counted."""
-    counted = refusals(reason)
+    before = refusals(reason)
     with pytest.raises(Problem) as caught:
         yield
     challenge = f'Bearer realm="api", error="invalid_token", error_description="{description}"'
     assert (caught.value.code, caught.value.detail) == ("unauthenticated", f"{description}.")
     assert caught.value.headers == [(b"www-authenticate", challenge.encode())]
-    assert refusals(reason) == counted + 1
+    assert refusals(reason) == before + 1
 
 
 @pytest.fixture

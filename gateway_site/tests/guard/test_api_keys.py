@@ -11,13 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from prometheus_client import REGISTRY
 
 from common.http.problem import Problem
 from gateway_site.guard import api_keys
 from gateway_site.guard.api_keys import ApiKeys, create, parse
 from gateway_site.guard.principal import READ, SCOPES, WRITE
-from gateway_site.tests.guard.conftest import Keys, refusal
+from gateway_site.tests.guard.conftest import Keys, counted, refusal
 from tests.recording import Recording
 from tests.serving import Served
 from tests.wire import exchange, get
@@ -94,10 +93,6 @@ def reads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 READ_AGAIN = "AUTH_API_KEYS_FILE was read again"
 
 
-def reads(outcome: str) -> float:
-    return REGISTRY.get_sample_value("auth_key_file_reads_total", {"outcome": outcome}) or 0.0
-
-
 async def owner(known: ApiKeys, key: str) -> str | None:
     try:
         return (await known.check(key.encode())).label
@@ -113,13 +108,13 @@ async def test_the_file_is_read_again_after_a_change(tmp_path: Path, caplog: pyt
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "keys").write_text(line)
     (tmp_path / "data").symlink_to("a")
-    known, before = ApiKeys(tmp_path / "data" / "keys", SCOPES), reads("ok")
+    known, before = ApiKeys(tmp_path / "data" / "keys", SCOPES), counted("auth_key_file_reads", outcome="ok")
     assert (await owner(known, first), await owner(known, second)) == ("key:one", None)
     (tmp_path / "next").symlink_to("b")
     (tmp_path / "next").rename(tmp_path / "data")
     assert (await owner(known, first), await owner(known, second)) == (None, "key:two")
     assert [record.__dict__["fields"] for record in caplog.records if record.message == READ_AGAIN] == [{"keys": 1}]
-    assert reads("ok") == before + 1
+    assert counted("auth_key_file_reads", outcome="ok") == before + 1
 
 
 @pytest.mark.parametrize("first", [60.0, 0.0])
@@ -164,7 +159,7 @@ async def test_a_change_that_keeps_size_and_time_is_noticed(tmp_path: Path) -> N
 async def test_an_unreadable_file_changes_nothing_and_is_logged(
     tmp_path: Path, break_it: Callable[[Path], object], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    failed = reads("failed")
+    failed = counted("auth_key_file_reads", outcome="failed")
     key, line = create("one", frozenset({READ}), None)
     path = tmp_path / "keys"
     path.write_text(line)
@@ -175,7 +170,7 @@ async def test_an_unreadable_file_changes_nothing_and_is_logged(
     assert record.message == "AUTH_API_KEYS_FILE cannot be read, the previous keys stay"
     assert record.__dict__["fields"]["reason"].startswith(reason)
     assert "nonsense" not in str(vars(record))
-    assert reads("failed") == failed + 1
+    assert counted("auth_key_file_reads", outcome="failed") == failed + 1
 
 
 GOOD = create("good", frozenset({READ, WRITE}), None)[1]

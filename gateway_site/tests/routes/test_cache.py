@@ -231,6 +231,17 @@ def test_what_was_used_least_recently_makes_room(bounds: Cache) -> None:
     assert vars(store) == vars(Store(bounds))
 
 
+def test_answers_kept_before_their_path_varies_are_dropped() -> None:
+    store = Store(Cache())
+    german, english = (Asked("/", "", [(b"accept-language", language)], 0, 0) for language in (b"de", b"en"))
+    for vary in ([], [(b"vary", b"accept-language")]):
+        entry = entry_of(200, [(b"cache-control", b"max-age=5"), *vary], b"", 0)
+        assert entry is not None
+        store.add(german, entry)
+        assert store.find(german) is entry
+    assert store.find(english) is None
+
+
 @pytest.mark.parametrize("where", ["path", "query", "vary"])
 def test_what_requests_send_counts_for_the_bound_too(where: str) -> None:
     store = Store(Cache(max_bytes=100_000))

@@ -11,7 +11,7 @@ import requests
 
 from common.http.response import RawResponse
 from gateway_site.forwarding.cache import Cached
-from gateway_site.forwarding.cache_store import Asked, Store, entry_of
+from gateway_site.forwarding.cache_store import Asked, Entry, Store, entry_of
 from gateway_site.guard import api_keys
 from gateway_site.routes.table import Cache
 from gateway_site.tests.routes.conftest import asked
@@ -170,6 +170,14 @@ def test_an_answer_is_kept_for_its_caller_alone(tmp_path: Path, upstream: Script
         assert asked(gateway).status == 401
 
 
+def entry_with(body: bytes = b"", **fields: str) -> Entry:
+    found = entry_of(
+        200, [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()], body, 0
+    )
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize(
     ("status", "fields", "lifetime"),
     [
@@ -210,16 +218,13 @@ def test_what_may_be_kept_and_for_how_long(status: int, fields: dict[str, str], 
     ],
 )
 def test_how_long_a_stale_answer_may_be_used(value: str, grace: int) -> None:
-    entry = entry_of(200, [(b"cache-control", f"max-age=5, {value}".encode()), (b"etag", b'"1"')], b"", 0)
-    assert entry is not None
-    assert entry.grace == grace
+    assert entry_with(cache_control=f"max-age=5, {value}", etag='"1"').grace == grace
 
 
 @pytest.mark.parametrize("bounds", [Cache(max_entries=3), Cache(max_bytes=8000)], ids=["entries", "bytes"])
 def test_what_was_used_least_recently_makes_room(bounds: Cache) -> None:
     store = Store(bounds)
-    entry = entry_of(200, [(b"cache-control", b"max-age=5")], b"x" * 1000, 0)
-    assert entry is not None
+    entry = entry_with(b"x" * 1000, cache_control="max-age=5")
     asked = [Asked(f"/{number}", number, [], 0, 0) for number in range(4)]
     for each in sorted(2 * asked[:3]):  # the second replaces the first
         store.add(each, entry)
@@ -234,9 +239,10 @@ def test_what_was_used_least_recently_makes_room(bounds: Cache) -> None:
 def test_answers_kept_before_their_path_varies_are_dropped() -> None:
     store = Store(Cache())
     german, english = (Asked("/", "", [(b"accept-language", language)], 0, 0) for language in (b"de", b"en"))
-    for vary in ([], [(b"vary", b"accept-language")]):
-        entry = entry_of(200, [(b"cache-control", b"max-age=5"), *vary], b"", 0)
-        assert entry is not None
+    for entry in (
+        entry_with(cache_control="max-age=5"),
+        entry_with(cache_control="max-age=5", vary="accept-language"),
+    ):
         store.add(german, entry)
         assert store.find(german) is entry
     assert store.find(english) is None
@@ -245,8 +251,7 @@ def test_answers_kept_before_their_path_varies_are_dropped() -> None:
 @pytest.mark.parametrize("where", ["path", "query", "vary"])
 def test_what_requests_send_counts_for_the_bound_too(where: str) -> None:
     store = Store(Cache(max_bytes=100_000))
-    entry = entry_of(200, [(b"cache-control", b"max-age=5"), (b"vary", b"accept")], b"", 0)
-    assert entry is not None
+    entry = entry_with(cache_control="max-age=5", vary="accept")
     kept = []
     for number in range(20):
         long = f"{number:010000}"

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from django.http import HttpResponse
 from django.urls import path
 
 from common.http.application import Application
 from common.http.body import read_body
-from common.http.problem import Problem
 from common.http.request import Request
 from common.http.response import RawResponse
 
@@ -23,16 +21,5 @@ async def echo(request: Request) -> Any:
     return RawResponse(200, [(b"content-type", b"application/octet-stream")], await read_body(request))
 
 
-async def named(request: Request, name: str) -> Any:
-    return HttpResponse(name)
-
-
-async def conflict(request: Request) -> Any:
-    raise Problem("email-taken", "Another user has this email.")
-
-
-urlpatterns = [path("boom", boom), path("echo", echo), path("things/<str:name>", named), path("conflict", conflict)]
-
-
 def application() -> Application:
-    return Application(urlpatterns, probes={})
+    return Application([path("boom", boom), path("echo", echo)], probes={})

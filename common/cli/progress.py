@@ -1,8 +1,7 @@
 """Progress of a long command: tqdm's bar on a terminal, occasional plain lines elsewhere."""
 
 from collections.abc import Callable
-from io import StringIO
-from typing import Any
+from types import SimpleNamespace
 
 from tqdm import tqdm
 
@@ -18,7 +17,12 @@ class Progress(tqdm):  # type: ignore[misc]
         self.what, self._show, self._is_terminal = what, write, is_terminal
         seconds = BAR_SECONDS if is_terminal else LINE_SECONDS
         super().__init__(
-            total=total, file=_Shown(write), delay=seconds, mininterval=seconds, leave=False, dynamic_ncols=True
+            total=total,
+            file=SimpleNamespace(write=write),
+            delay=seconds,
+            mininterval=seconds,
+            leave=False,
+            dynamic_ncols=True,
         )
 
     def position(self) -> str:
@@ -45,15 +49,3 @@ class Progress(tqdm):  # type: ignore[misc]
         """Removes the bar from the terminal."""
         if self._is_terminal:
             super().clear(nolock)
-
-
-class _Shown(StringIO):
-    """The file that tqdm writes to."""
-
-    def __init__(self, write: Callable[[str], None]) -> None:
-        super().__init__()
-        self._show: Any = write
-
-    def write(self, text: str) -> int:
-        self._show(text)
-        return len(text)

@@ -21,21 +21,20 @@ pytestmark = pytest.mark.slow
 SECONDS = 30
 
 
-def terminated(running: Service) -> None:
-    """Sends SIGTERM, and returns once the service drains."""
-    running.process.send_signal(signal.SIGTERM)
-    until(lambda: requests.get(f"{running.url}/health/ready", timeout=5).status_code == 503)
+def is_ready(running: Service) -> bool:
+    return requests.get(f"{running.url}/health/ready", timeout=5).status_code == 200
 
 
 @pytest.fixture
 def draining(tmp_path: Path) -> Iterator[Service]:
     """A service that was ready, and drains now, for three seconds."""
     with patient_service(tmp_path / "drain", DRAIN_SECONDS="3") as (running, _):
-        assert requests.get(f"{running.url}/health/ready", timeout=5).status_code == 200
+        assert is_ready(running)
         with connect(running.port) as idle:
             idle.sendall(get("/health/live"))
             assert read(idle).status == 200
-            terminated(running)
+            running.process.send_signal(signal.SIGTERM)
+            until(lambda: not is_ready(running))
             yield running
 
 

@@ -42,14 +42,9 @@ def test_our_own_host_is_fine(site: Service, host: str) -> None:
 
 
 @pytest.mark.parametrize("path", PROBES)
-@pytest.mark.parametrize("host", ["", "10.1.2.3:8080", "example.com"])
-def test_probes_answer_whatever_the_host(site: Service, path: str, host: str) -> None:
-    assert exchange(site.port, head(path, host)).status == 200
-
-
-@pytest.mark.parametrize("path", PROBES)
-def test_probes_of_http_1_0_need_no_host(site: Service, path: str) -> None:
-    assert exchange(site.port, head(path, version="1.0")).status == 200
+def test_probes_answer_whatever_the_host_and_in_http_1_0_without(site: Service, path: str) -> None:
+    for request in (head(path, version="1.0"), *(head(path, host) for host in ("", "10.1.2.3:8080", "example.com"))):
+        assert exchange(site.port, request).status == 200
 
 
 def test_another_host_does_not_open_the_door_next_to_a_probe(site: Service) -> None:

@@ -33,15 +33,12 @@ assert not settings.configured
 
 
 def test_modules_are_imported_without_settings() -> None:
-    run(SCRIPT, "users_site.asgi", "gateway_site.asgi", *MODULES)
+    done = python("-c", SCRIPT, "users_site.asgi", "gateway_site.asgi", *MODULES)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("name", ["users_site.settings", "gateway_site.settings"])
 def test_settings_import_no_metrics(name: str) -> None:
     """prometheus_client reads at its import whether there are several workers; the server says so after the settings."""
-    run(SETTINGS, name, **REQUIRED)
-
-
-def run(script: str, *names: str, **environment: str) -> None:
-    done = python("-c", script, *names, **environment)
+    done = python("-c", SETTINGS, name, **REQUIRED)
     assert done.returncode == 0, done.stderr[-2000:]

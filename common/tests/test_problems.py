@@ -102,10 +102,6 @@ def test_a_malformed_request_lists_its_errors_even_if_there_are_none() -> None:
     assert "errors" not in problem.document(Problem("not-found"), "/", "an-id")
 
 
-async def test_a_problem_of_a_site_is_complete() -> None:
-    assert_problem(await call(application(), "/conflict"), 409, "email-taken", "/conflict")
-
-
 @pytest.mark.parametrize(
     ("error", "code", "status", "detail", "reason"),
     [

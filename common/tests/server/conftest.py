@@ -44,6 +44,18 @@ def answering(status: int, *headers: tuple[bytes, bytes], body: bytes = b"", aft
     return application
 
 
+def waiting(event: asyncio.Event, *, reads: int = 0) -> Application:
+    """Answers every request once the event is set, after so many reads."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        for _ in range(reads):
+            await receive()
+        await event.wait()
+        await answering(204)(scope, receive, send)
+
+    return application
+
+
 class Client:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer

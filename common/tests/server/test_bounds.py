@@ -7,7 +7,7 @@ import pytest
 
 from common.server import limits
 from common.server.protocol import Protocol
-from common.tests.server.conftest import Running, answering, serving
+from common.tests.server.conftest import Running, answering, serving, waiting
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n"
 
@@ -52,13 +52,7 @@ async def test_a_body_that_takes_too_long_is_cut_off(server: Running) -> None:
 
 async def test_a_slow_application_costs_the_client_nothing() -> None:
     ready = asyncio.Event()
-
-    async def slow(scope: Any, receive: Any, send: Any) -> None:
-        await ready.wait()
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
-
-    async with serving(slow) as server, server.client() as client:
+    async with serving(waiting(ready)) as server, server.client() as client:
         client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + b"a" * 200_000)
         await server.until(lambda: bool(server.state.tasks))
         await asyncio.sleep(0.1)
@@ -72,9 +66,7 @@ async def test_a_client_that_goes_away_cancels_its_pipelined_request() -> None:
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         if scope["path"] == "/a":
-            await asyncio.sleep(0.1)
-            await send({"type": "http.response.start", "status": 204, "headers": []})
-            await send({"type": "http.response.body"})
+            await answering(204, after=0.1)(scope, receive, send)
             return
         try:
             await asyncio.sleep(60)
@@ -110,13 +102,7 @@ async def test_incomplete_requests_of_all_clients_together_are_bounded(server: R
 
 async def test_a_body_that_the_application_has_read_is_not_held() -> None:
     release = asyncio.Event()
-
-    async def slow(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        await release.wait()
-        await answering(204)(scope, receive, send)
-
-    async with serving(slow) as server, server.client() as client:
+    async with serving(waiting(release, reads=1)) as server, server.client() as client:
         before = Protocol.held
         client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n" + b"a" * 50_000)
         await server.until(lambda: any(each.exchange and each.exchange.is_read for each in server.connections()))
@@ -126,18 +112,11 @@ async def test_a_body_that_the_application_has_read_is_not_held() -> None:
 
 
 async def test_a_piece_of_an_incomplete_body_is_held_though_the_application_has_read_it() -> None:
-    has_read = asyncio.Event()
-
-    async def waiting(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        has_read.set()
-        await receive()
-
-    async with serving(waiting) as server:
+    async with serving(waiting(asyncio.Event(), reads=2)) as server:
         before = Protocol.held
         async with server.client() as client:
             client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n" + b"a" * 1000)
-            await asyncio.wait_for(has_read.wait(), 5)
+            await server.until(lambda: any(each.exchange and not each.exchange.body for each in server.connections()))
             assert Protocol.held == before + 1000
         await server.until(lambda: Protocol.held == before)
 
@@ -213,8 +192,7 @@ async def test_a_body_that_the_application_does_not_read_stays_with_the_client()
         while more:
             message = await receive()
             size, more = size + len(message["body"]), message["more_body"]
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
+        await answering(204)(scope, receive, send)
 
     async with serving(patient) as server, server.client() as client:
         client.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n" + b"a" * 9_000_000)

@@ -45,8 +45,7 @@ async def test_fields_reach_the_application_in_lower_case_without_padding_and_un
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         found.append((scope["headers"], scope["extensions"]))
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
+        await answering(204)(scope, receive, send)
 
     async with serving(application) as server, server.client() as client:
         client.send(GET + b"X-A:\t b \t\r\nX_A: c\r\n\r\n")

@@ -35,15 +35,15 @@ KINDS: dict[str, Kind] = {
     "malformed-request": Kind(
         400,
         "The request cannot be read",
-        "The bytes are not valid HTTP or JSON, or the Host header names another host. The status is 414 for a URL that is too "
-        "long, 431 for headers that are too large.",
+        "The request is not valid HTTP, its body is not valid JSON, or its Host is not accepted. The status is 414 if the URL "
+        "is too long, 431 if the headers are too large.",
         "Send well-formed HTTP and JSON.",
         NO,
     ),
     "unauthenticated": Kind(
         401,
         "Credentials are missing or not valid",
-        "The request has no credential, or an expired, unknown or unverifiable one. `WWW-Authenticate` says what is accepted.",
+        "The request has no credential, or an expired, unknown or unverifiable one. `WWW-Authenticate` lists what is accepted.",
         "Send a valid credential.",
         NO,
     ),
@@ -57,14 +57,14 @@ KINDS: dict[str, Kind] = {
     "not-found": Kind(
         404,
         "There is nothing at this path",
-        "No resource has this path. A trailing slash makes a different path.",
-        "Check the path; there is no trailing slash.",
+        "No resource has this path. A path with a trailing slash is another path.",
+        "Check the path; remove a trailing slash.",
         NO,
     ),
     "method-not-allowed": Kind(
         405,
         "The path does not have this method",
-        "The path exists but does not support this method. `Allow` lists the supported ones.",
+        "The path exists, but not with this method. `Allow` lists its methods.",
         "Use a method that `Allow` names.",
         NO,
     ),
@@ -92,7 +92,7 @@ KINDS: dict[str, Kind] = {
     "internal-error": Kind(
         500,
         "The service failed",
-        "A bug in the service. The log has details under the `request_id`.",
+        "A bug, or a damaged record. The log has details under the `request_id`.",
         "Report the `request_id`.",
         IF_SAFE,
     ),
@@ -106,7 +106,8 @@ KINDS: dict[str, Kind] = {
     "upstream-unavailable": Kind(
         503,
         "The gateway cannot take this request now",
-        "The gateway is overloaded, or its circuit to the service is open. The request was not forwarded.",
+        "The gateway is overloaded, its circuit to the service is open, or the service is in maintenance. The request was not "
+        "forwarded.",
         "Retry after `Retry-After`.",
         "yes, nothing was done",
     ),

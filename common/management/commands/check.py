@@ -15,8 +15,8 @@ class Command(console.Command, DjangoCheck):
     """Django's command writes everything to stderr, in its own format."""
 
     help = """\
-Checks this site; with --deploy also its configuration for production. Each finding has an ID and a cure. List the IDs of
-deliberate choices in SILENCED_SYSTEM_CHECKS. Exits 1 for a finding of --fail-level (default: ERROR) or above."""
+Checks this service; with --deploy also its configuration for production. Each finding has an ID and a cure. To accept
+findings, set their IDs in SILENCED_SYSTEM_CHECKS. Exits 1 for a finding of --fail-level (default: ERROR) or above."""
     example = "%(prog)s --deploy --fail-level WARNING\n  %(prog)s --deploy --format json"
 
     def add_arguments(self, parser: CommandParser) -> None:

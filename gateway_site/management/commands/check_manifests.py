@@ -17,8 +17,8 @@ class Command(BaseCommand):
     """Runs `packages.preflight` with a description of our services."""
 
     help = """\
-Checks manifests across objects and against both services. One line per finding: object: what — why — cure [rule].
-Exits 1 if there is one. Warnings are opinions, and guesses about the workloads of others: --strict shows them."""
+Compares manifests with each other and with both services. Prints a line per finding: object: what — why — cure [rule].
+Exits 1 if there is one. --strict shows warnings too: guesses, and opinions on the workloads of others."""
     needs_settings = False
     example = """\
 manage_gateway.py check_manifests deploy/kustomize/overlays/prod
@@ -28,10 +28,10 @@ manage_gateway.py check_manifests deploy/kustomize/overlays/prod
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="rendered YAML, or a folder to render")
         parser.add_argument(
-            "--only", nargs="+", default=(), choices=sorted(RULES), metavar="ID", help="check these rules alone"
+            "--only", nargs="+", default=(), choices=sorted(RULES), metavar="ID", help="apply only these rules"
         )
         parser.add_argument(
-            "--skip", nargs="+", default=(), choices=sorted(RULES), metavar="ID", help="leave these rules out"
+            "--skip", nargs="+", default=(), choices=sorted(RULES), metavar="ID", help="omit these rules"
         )
         parser.add_argument("--strict", action="store_true", help="show warnings too, and fail on them")
         add_format(parser)

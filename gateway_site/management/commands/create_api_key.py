@@ -19,15 +19,15 @@ class Command(BaseCommand):
     """Stores nothing: the operator keeps the file of keys."""
 
     help = """\
-Creates an API key. Shows the key on stderr, once, and its line for AUTH_API_KEYS_FILE on stdout, so that it can be appended to
-the file (the gateway reads it again within a second). The line holds a hash, not the key."""
+Creates an API key. Prints the key on stderr, only this once, and the line for AUTH_API_KEYS_FILE on stdout: append it to the
+file, which the gateway reads again within a second. The line contains a hash, not the key."""
     needs_settings = False
     example = """\
 manage_gateway.py create_api_key --name reporting --scopes users:read --expires 365d >> api-keys.txt"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--name", type=name, required=True, help="its client: shown in logs, sent to the user service"
+            "--name", type=name, required=True, help="name of the client, for logs and the user service"
         )
         parser.add_argument(
             "--scopes",

@@ -19,9 +19,9 @@ settings: Any = conf.settings  # mypy's plugin only has the user service's setti
 
 class Command(BaseCommand):
     help = """\
-Prints the routes of ROUTES and USER_SERVICE_URL as they are read now. Exits 1 with the line and the cure if they are malformed.
---explain shows which of them a request would take, and exits 1 if there is none.
---http-routes prints them as objects of the Gateway API, and on stderr what these cannot say."""
+Prints the routes of ROUTES and USER_SERVICE_URL. Exits 1 with the line and the cure if they are malformed.
+--explain prints the route of a request, and exits 1 if there is none.
+--http-routes prints HTTPRoutes of the Gateway API, and on stderr what these cannot express."""
     example = """\
 manage_gateway.py routes
   manage_gateway.py routes --explain GET /api/users/1
@@ -35,7 +35,7 @@ manage_gateway.py routes
             metavar="GATEWAY",
             help="as HTTPRoutes of this Gateway, or of one listener: GATEWAY/LISTENER",
         )
-        form.add_argument("--explain", nargs=2, metavar=("METHOD", "PATH"), help="what this request would meet")
+        form.add_argument("--explain", nargs=2, metavar=("METHOD", "PATH"), help="the route of this request")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["explain"]:

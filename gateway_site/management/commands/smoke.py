@@ -24,15 +24,15 @@ class Command(BaseCommand):
     """Checks a running system."""
 
     help = """\
-Requests health and versions of a running gateway, and takes one marked user through its whole life: create, read, find, list,
-change, delete; also requests that must be refused. Shows the outcome and the time of each step. Exits 1 if one failed.
+Tests health and versions of a running gateway, and all operations on one marked user: create, read, find, list, change,
+delete; also requests that must be refused. Prints the outcome and the time of each step. Exits 1 if one failed.
 
-Safe against production: some twenty requests, one user (smoke-…@example.com), who is deleted even if a step fails.
-A credential comes from the environment, or from a file that NAME_FILE names: SMOKE_AUTHORIZATION (sent as Authorization:
+Safe in production: some twenty requests and one user (smoke-…@example.com), which is deleted even if a step fails.
+Set a credential in the environment, or in a file named by NAME_FILE: SMOKE_AUTHORIZATION (sent as Authorization:
 "Bearer …") or SMOKE_API_KEY (sent as X-API-Key).
 
-The versions of both services are compared if the user service is reachable: at --users-url or, for a gateway on this machine
-(in its pod: --url http://localhost:3000), at USER_SERVICE_URL."""
+The command compares the versions of both services if it can reach the user service: at --users-url or, for a gateway on this
+machine (in its pod: --url http://localhost:3000), at USER_SERVICE_URL."""
     needs_settings = False
     example = """\
 manage_gateway.py smoke --url http://localhost:3000

@@ -21,8 +21,8 @@ ANSWER_SECONDS = 2.0
 
 class Command(BaseCommand):
     help = """\
-Waits until the user service is ready, its store included (/health/ready at USER_SERVICE_URL). Exits 1 if it is not in time.
-The gateway needs no such wait: without the user service it starts, and answers 502."""
+Waits until the user service and its store are ready (/health/ready at USER_SERVICE_URL). Exits 1 at the time-out.
+The gateway does not need this: without the user service it starts, and answers 502."""
     example = "manage_gateway.py wait_for_upstream --timeout 60 && manage_gateway.py smoke --url http://localhost:3000"
     started = 0.0
 

@@ -24,12 +24,12 @@ CURE = "run verify_users --repair first"
 class Command(StoreCommand):
     help = """\
 Writes every user to FILE (gzip if its name ends in .gz), or to stdout for -. The format is NDJSON: a header, the stored
-documents in order of creation, a trailer with count and SHA-256. The export is in FILE.part until it is complete, then
-replaces FILE; --resume continues FILE.part after an interruption. An export fails, and replaces nothing, if a record of
-the store is not in the index, or the index names a user without a record.
+documents in order of creation, a trailer with count and SHA-256. It writes to FILE.part, which replaces FILE when
+it is complete; --resume continues FILE.part after an interruption. The export fails, and replaces nothing, if a record has no
+index entry, or an index entry no record.
 
-Consistency: a user that exists from start to end appears exactly once, as a document that was stored at some moment of
-the export. Users created after the start are missing; users deleted meanwhile may appear. An email that moves from one
+Consistency: a user that exists from start to end appears exactly once, with a document that it had at some moment of the
+export. Users created after the start are missing; users deleted meanwhile may appear. An email that moves from one
 user to another meanwhile may appear twice or not at all."""
     example = "manage_users.py export_users users.ndjson.gz\n  manage_users.py export_users - | zstd > users.ndjson.zst"
 

@@ -17,14 +17,14 @@ POLICIES = ("fail", "skip", "replace")
 class Command(StoreCommand):
     help = """\
 Reads a file written by export_users (gzip if its name ends in .gz), or stdin for -. IDs, times and bytes stay the same.
-It reads a file twice, and refuses a damaged, incomplete or foreign one before it writes anything. It reads a pipe once:
-a damaged line stops the import at that point. Each user is stored completely or not at all, with index entry and claim.
+It refuses a damaged, incomplete or foreign file before it writes anything. It can read a pipe only once: a damaged line stops
+the import at that point. It stores each user completely, with claim and index entry, or not at all.
 
-A user that exists unchanged is skipped: after an interruption, run the same command again.
+It skips users that exist unchanged: after an interruption, run the same command again.
 A conflict is another document with the same ID, or another user with the same email:
   fail     stop at the first one and print its line; batches of 100 before it are stored (the default)
   skip     keep the stored user
-  replace  store the file's user, and delete the user in conflict: in the same step with PARTITIONS=1, before it with more"""
+  replace  store the file's user, and delete the user in conflict (with PARTITIONS=1 in the same step, otherwise before)"""
     example = (
         "manage_users.py import_users users.ndjson.gz\n  zstd -dc users.ndjson.zst | manage_users.py import_users -"
     )

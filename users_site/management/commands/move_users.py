@@ -16,21 +16,21 @@ from users_site.repository.keys import Layout
 
 class Command(StoreCommand):
     help = """\
-Moves all users and idempotency entries to an empty store while the service continues to write. At the end it makes the
-old store refuse writes (503 with Retry-After) and copies the last changes. Every user is compared byte for byte. From then
-on the service must use the new store. The old store stays closed for writes, so no write is lost.
+Moves all users and idempotency entries to an empty store while the service continues to write, and compares every user
+byte for byte. At the end it makes the old store refuse writes (503 with Retry-After) and copies the last changes. Then start
+the service with the new store. The old store keeps refusing writes, so no write is lost.
 
 Set PARTITIONS to the number of the new store; the old store may have another one.
 
-After an interruption, run the same command again: it copies what differs. An interrupted run leaves the old store open.
---call-off opens the old store again after a finished move; changes made in the new store since then are not moved back.
+After an interruption, run the same command again: it copies what differs. Meanwhile the old store accepts writes.
+--call-off makes the old store accept writes after a finished move; it does not move back changes made in the new store.
 Redis 6 or newer; the user of --from needs the rights CLIENT TRACKING and SUBSCRIBE (in our manifests: operator)."""
     example = "manage_users.py move_users --from redis://operator:password@old:6379/0 --to redis://:password@new:6379/0"
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--from", dest="source", metavar="URL", required=True, help="the store to move away from")
         parser.add_argument("--to", dest="target", metavar="URL", required=True, help="an empty store")
-        parser.add_argument("--call-off", action="store_true", help="let the old store take writes again; copy nothing")
+        parser.add_argument("--call-off", action="store_true", help="make the old store accept writes; copy nothing")
         add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import self_signed
+from tests.scripted import Scripted
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +23,6 @@ async def tls_proxy(certificate: tuple[Path, Path]) -> AsyncIterator[Callable[[i
     """Starts a proxy to a port; returns its own."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
-    tasks: set[asyncio.Task[None]] = set()
-
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with contextlib.suppress(OSError):
@@ -34,21 +33,15 @@ async def tls_proxy(certificate: tuple[Path, Path]) -> AsyncIterator[Callable[[i
             writer.transport.abort()
 
     async def serve(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
         back_reader, back_writer = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(copy(reader, back_writer), copy(back_reader, writer))
 
     async def start(port: int) -> int:
-        proxies.append(await asyncio.start_server(partial(serve, port), "localhost", 0, ssl=context))
-        own_port: int = proxies[-1].sockets[0].getsockname()[1]
-        return own_port
+        proxies.append(Scripted(partial(serve, port)))
+        await proxies[-1].start("localhost", tls=context)
+        return proxies[-1].port
 
-    proxies: list[asyncio.Server] = []
+    proxies: list[Scripted] = []
     yield start
     for proxy in proxies:
-        proxy.close()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        await proxy.stop()

@@ -5,9 +5,11 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from packages.http_pool import Answer, Outgoing, Upstream
+from tests.scripted import Scripted
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -23,17 +25,14 @@ class Seen(NamedTuple):
         return [value for key, value in self.headers if key.lower() == name]
 
 
+@dataclass
 class Peer:
-    """The server's end of one connection."""
+    """The server's end of its connection of this number, from 1."""
 
-    def __init__(
-        self, server: "Hostile", reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
-    ) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.number = number
-        """1 for the server's first connection, and so on."""
-        self._server = server
+    server: "Hostile"
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    number: int
 
     async def head(self) -> Seen:
         """The next request's head, recorded in the server's `seen`."""
@@ -41,7 +40,7 @@ class Peer:
         line, *rest = raw[:-4].split(b"\r\n")
         headers = [(name, value) for name, _, value in (field.partition(b": ") for field in rest)]
         seen = Seen(line, headers, b"")
-        self._server.seen.append(seen)
+        self.server.seen.append(seen)
         return seen
 
     async def request(self) -> Seen:
@@ -55,8 +54,8 @@ class Peer:
             assert await self.reader.readuntil(b"\r\n") == b"\r\n"
         elif lengths := seen.values(b"content-length"):
             body += await self.reader.readexactly(int(lengths[0]))
-        self._server.seen[-1] = seen._replace(body=bytes(body))
-        return self._server.seen[-1]
+        self.server.seen[-1] = seen._replace(body=bytes(body))
+        return self.server.seen[-1]
 
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -83,53 +82,20 @@ class Peer:
 Script = Callable[[Peer], Awaitable[None]]
 
 
-class Hostile:
-    """Runs the script once for each connection, then closes it. A script's failed assertion fails `stop()`."""
+class Hostile(Scripted):
+    """Runs the script once for each connection."""
 
     def __init__(self, script: Script) -> None:
-        self._script = script
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server
-        self._failures: list[BaseException] = []
-        self.connections = 0
+        super().__init__(lambda reader, writer: script(Peer(self, reader, writer, self.opened)))
         self.seen: list[Seen] = []
         self.url = ""
 
-    @property
-    def open(self) -> int:
-        """How many connections there are now."""
-        return len(self._tasks)
-
     async def start(
-        self, host: str = "127.0.0.1", port: int = 0, name: str | None = None, tls: ssl.SSLContext | None = None
+        self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None, name: str | None = None
     ) -> None:
-        self._server = await asyncio.start_server(self._serve, host, port, ssl=tls)
-        port = self._server.sockets[0].getsockname()[1]
+        await super().start(host, port, tls)
         shown = name or (f"[{host}]" if ":" in host else host)
-        self.url = f"{'https' if tls else 'http'}://{shown}:{port}"
-
-    async def stop(self) -> None:
-        self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
-        assert not self._failures, self._failures
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self.connections += 1
-        try:
-            await self._script(Peer(self, reader, writer, self.connections))
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the client went away, or the test is over
-        except Exception as error:
-            self._failures.append(error)
-        finally:
-            self._tasks.discard(task)
-            writer.close()
+        self.url = f"{'https' if tls else 'http'}://{shown}:{self.port}"
 
 
 def always(*answers: bytes) -> Script:

@@ -24,7 +24,7 @@ async def test_chunked_answer_is_joined_and_its_trailers_dropped(hostile, client
         answer = await get(upstream)
         assert answer.body == b"abcde"
         assert answer.headers == [(b"transfer-encoding", b"Chunked")]
-    assert server.connections == 1
+    assert server.opened == 1
 
 
 async def test_answer_in_single_bytes_is_the_same_answer(hostile, client):
@@ -78,7 +78,7 @@ async def test_204_and_304_have_no_body_and_keep_the_connection(hostile, client,
     upstream = client(server)
     for _ in range(2):
         assert (await get(upstream)).body == b""
-    assert server.connections == 1
+    assert server.opened == 1
 
 
 async def test_informational_answers_are_skipped(hostile, client):
@@ -89,7 +89,7 @@ async def test_informational_answers_are_skipped(hostile, client):
         answer = await get(upstream)
         assert (answer.status, answer.body) == (200, b"ok")
         assert answer.headers == [(b"a", b"b"), (b"content-length", b"2")]
-    assert server.connections == 1
+    assert server.opened == 1
 
 
 @pytest.mark.parametrize(
@@ -106,4 +106,4 @@ async def test_connection_is_kept_only_if_the_answer_agrees(hostile, client, hea
     upstream = client(server)
     for _ in range(2):
         assert (await get(upstream)).body == b"ok"
-    assert server.connections == connections
+    assert server.opened == connections

@@ -101,7 +101,7 @@ async def test_late_second_answer_never_meets_the_next_request(hostile, client):
     await sent.wait()
     await eventually(lambda: upstream.stats.open == 0)
     assert (await get(upstream)).body == b"ok"
-    assert server.connections == 2
+    assert server.opened == 2
 
 
 once_and_resets = partial(once, pause=0.05, resets=True)  # without the pause RST overtakes what was sent

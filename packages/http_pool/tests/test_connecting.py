@@ -149,7 +149,7 @@ async def test_tls_with_a_given_ca(hostile, client, certificate, tls):
     for _ in range(2):
         answer = await ask(upstream, "PUT", body=b"y" * 200_000, timeout=30)
         assert await read(answer) == b"x" * 1_000_000
-    assert server.connections == 1
+    assert server.opened == 1
     assert server.seen[0].body == b"y" * 200_000
 
 

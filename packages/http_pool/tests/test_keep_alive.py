@@ -46,7 +46,7 @@ async def test_safe_request_is_repeated_on_a_fresh_connection(hostile, client, m
     await get(upstream)
     answer = await ask(upstream, method, target=b"/again")
     assert answer.status == 204
-    assert server.connections == 2
+    assert server.opened == 2
     assert [seen.line.split()[1] for seen in server.seen] == [b"/", b"/again", b"/again"]
     assert server.seen[1] == server.seen[2]
 
@@ -111,7 +111,7 @@ async def test_retry_waits_in_the_queue_behind_others(hostile, client):
     again, waiting = asyncio.create_task(get(upstream, b"/again")), asyncio.create_task(get(upstream, b"/waiting"))
     assert [answer.body for answer in await asyncio.gather(again, waiting)] == [b"ok", b"ok"]
     assert [seen.line.split()[1] for seen in server.seen] == [b"/", b"/again", b"/waiting", b"/again"]
-    assert server.connections == 2
+    assert server.opened == 2
     assert upstream.stats == (1, 1, 0)
 
 
@@ -133,5 +133,5 @@ async def test_retry_at_the_cap_replaces_an_idle_connection(hostile, client):
     upstream = client(server, max_connections=2)
     await asyncio.gather(get(upstream), get(upstream))
     assert (await get(upstream)).body == b"ok"
-    assert server.connections == 3
+    assert server.opened == 3
     assert len(server.seen) == 4

@@ -36,7 +36,7 @@ async def test_connections_are_capped_and_other_requests_queue(hostile, client):
     assert upstream.stats == (3, 0, 7)
     gate.open.set()
     assert [answer.body for answer in await asyncio.gather(*tasks)] == [b"ok"] * 10
-    assert (server.connections, gate.peak) == (3, 3)
+    assert (server.opened, gate.peak) == (3, 3)
     assert upstream.stats == (3, 3, 0)
     assert sorted(seen.line for seen in server.seen[3:]) == [seen.line for seen in server.seen[3:]], "first come"
 
@@ -113,7 +113,7 @@ async def test_connection_ends_at_its_request_count(hostile, client):
     upstream = client(server, max_requests=2)
     for _ in range(5):
         await get(upstream)
-    assert server.connections == 3
+    assert server.opened == 3
 
 
 async def test_connection_ends_at_its_age_busy_or_idle(hostile, client):
@@ -122,8 +122,8 @@ async def test_connection_ends_at_its_age_busy_or_idle(hostile, client):
     await get(upstream)
     await eventually(lambda: upstream.stats.open == 0)
     await get(upstream)
-    first = server.connections
-    await get_until(upstream, lambda: server.connections > first)
+    first = server.opened
+    await get_until(upstream, lambda: server.opened > first)
 
 
 async def test_connection_ends_at_its_age_when_requests_queue_for_it(hostile, client):
@@ -131,7 +131,7 @@ async def test_connection_ends_at_its_age_when_requests_queue_for_it(hostile, cl
     upstream = client(server, max_connections=1, max_age=0.3, max_requests=10**9)
 
     async def stay_busy() -> None:
-        while server.connections == 1:
+        while server.opened == 1:
             await get(upstream)
 
     await asyncio.wait_for(asyncio.gather(*[get(upstream) for _ in range(3)]), 10)
@@ -146,7 +146,7 @@ async def test_idle_connections_are_closed_and_the_used_one_stays(hostile, clien
     await asyncio.gather(*[get(upstream) for _ in range(4)])
     assert upstream.stats == (4, 4, 0)
     await get_until(upstream, lambda: upstream.stats.open == 1)
-    assert server.connections == 4, "the last one used is the first one used again"
+    assert server.opened == 4, "the last one used is the first one used again"
 
 
 async def test_idle_connections_are_closed_one_after_the_other_without_traffic(hostile, client):
@@ -167,7 +167,7 @@ async def test_expired_connection_is_not_used_before_it_is_swept(hostile, client
     await get(upstream)
     upstream._members.all[0].pool._idle[0].idle_until = 0.0
     await get(upstream)
-    assert server.connections == 2
+    assert server.opened == 2
     await eventually(lambda: upstream.stats == (1, 1, 0))
 
 
@@ -185,7 +185,7 @@ async def test_waiter_whose_connection_is_lost_gets_another(hostile, client):
     held.abort()
     assert (await waiting).body == b"ok"
     assert upstream.stats == (1, 1, 0)
-    assert server.connections == 2
+    assert server.opened == 2
 
 
 async def test_slots_of_lost_connections_go_to_the_queue(hostile, client):

@@ -61,7 +61,7 @@ async def test_iterator_is_sent_chunked_or_with_its_length(server, client, body,
     upstream = client(server)
     for _ in range(2):
         await ask(upstream, "POST", body=pieces(*body), length=length)
-    assert server.connections == 1
+    assert server.opened == 1
     seen = server.seen[1]
     assert (seen.values(b"transfer-encoding"), seen.values(b"content-length")) == (codings, lengths)
     assert seen.body == b"".join(body)
@@ -74,14 +74,14 @@ async def test_iterator_of_another_length_ends_the_request_and_its_connection(se
     with pytest.raises(InvalidRequest, match="length"):
         await ask(upstream, "POST", body=pieces(b"ab", b"c"), length=length)
     assert (await get(upstream)).body == b"ok"
-    assert server.connections == (2 if length > 0 else 1)
+    assert server.opened == (2 if length > 0 else 1)
     assert b"abc" not in [seen.body for seen in server.seen]
 
 
 async def test_bytes_of_another_length_are_refused(server, client):
     with pytest.raises(InvalidRequest, match="length"):
         await ask(client(server), "POST", body=b"abc", length=2)
-    assert server.connections == 0
+    assert server.opened == 0
 
 
 async def test_an_exception_of_the_iterator_reaches_the_caller(server, client):
@@ -93,7 +93,7 @@ async def test_an_exception_of_the_iterator_reaches_the_caller(server, client):
     with pytest.raises(LookupError, match="the client went away"):
         await ask(upstream, "POST", body=breaks())
     assert (await get(upstream)).body == b"ok"
-    assert server.connections == 2
+    assert server.opened == 2
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ async def test_request_that_could_be_read_as_another_is_refused(server, client, 
     for _ in range(2):  # the second time it is no longer a new name
         with pytest.raises(InvalidRequest):
             await ask(upstream, method, headers, target=target)
-    assert server.connections == 0
+    assert server.opened == 0
 
 
 @pytest.mark.parametrize(

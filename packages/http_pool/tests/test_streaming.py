@@ -57,7 +57,7 @@ async def test_large_answer_waits_for_its_reader(hostile, client, chunked):
         size += len(chunk)
     assert size == PIECES * len(PIECE)
     assert (await get(upstream)).body == b"ok"
-    assert server.connections == 1
+    assert server.opened == 1
 
 
 @pytest.mark.asyncio(loop_factories=["uvloop"])
@@ -117,7 +117,7 @@ async def test_large_request_waits_for_the_server(hostile, client, length):
     assert (await request).body == b"ok"
     assert got == PIECES * len(PIECE)
     assert (await get(upstream)).body == b"ok"
-    assert server.connections == 1
+    assert server.opened == 1
 
 
 async def test_answer_just_over_the_limit_is_a_stream_and_complete(hostile, client):
@@ -155,7 +155,7 @@ async def test_complete_body_is_readable_while_its_connection_is_reused(hostile,
     assert (await get(upstream)).body == b"ok"
     assert await read(answer) == b"x" * 150_000
     await answer.aclose()
-    assert server.connections == 1
+    assert server.opened == 1
 
 
 @pytest.mark.parametrize("leave", ["aclose", "break", "cancel"])

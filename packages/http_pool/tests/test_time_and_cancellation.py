@@ -60,7 +60,7 @@ async def test_no_time_left_is_a_timeout_before_anything_is_sent(hostile, client
     with pytest.raises(UpstreamTimeout) as caught:
         await get(client(server), timeout=left)
     assert not caught.value.sent
-    assert server.connections == 0
+    assert server.opened == 0
 
 
 async def test_each_request_has_its_own_deadline(hostile, client):
@@ -84,7 +84,7 @@ async def test_each_request_has_its_own_deadline(hostile, client):
     await get(upstream, timeout=60)
     with pytest.raises(UpstreamTimeout):
         await asyncio.wait_for(get(upstream, timeout=0.2), 10)
-    assert server.connections == 1
+    assert server.opened == 1
 
 
 async def test_deadline_beyond_the_timer_that_is_set_holds_too(hostile, client):
@@ -149,7 +149,7 @@ async def test_cancelled_as_its_answer_arrives(hostile, client, monkeypatch, out
     assert not broken, "a callback of the transport raised"
     if outcome == "whole" and upstream.stats.idle:
         assert (await get(upstream)).body == b"ok"
-        assert server.connections == 1
+        assert server.opened == 1
     else:
         await eventually(lambda: upstream.stats == (0, 0, 0))
 

@@ -53,9 +53,9 @@ async def hostile():
     """Starts hostile servers and stops them at the end."""
     started: list[Hostile] = []
 
-    async def start(answer, **options) -> Hostile:
+    async def start(answer, port=0, **options) -> Hostile:
         started.append(Hostile(answer, **options))
-        await started[-1].start()
+        await started[-1].start(port=port)
         return started[-1]
 
     yield start

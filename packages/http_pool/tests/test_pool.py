@@ -18,6 +18,7 @@ class Gate:
         self.busy = self.peak = 0
 
     async def __call__(self, peer: Peer) -> None:
+        self.server = peer.server
         while True:
             await peer.request()
             self.busy += 1
@@ -27,25 +28,33 @@ class Gate:
             await peer.send(OK)
 
 
-async def test_connections_are_capped_and_other_requests_queue(hostile, client):
-    gate = Gate()
-    server = await hostile(gate)
-    upstream = client(server, max_connections=3)
-    tasks = [asyncio.create_task(get(upstream, b"/%d" % number)) for number in range(10)]
-    await eventually(lambda: gate.busy == 3)
+@pytest.fixture
+def crowd(hostile, client):
+    """Starts requests to a gate, more than `connections`, and waits until the others queue."""
+
+    async def start(requests: int, connections: int = 1, **limits):
+        gate = Gate()
+        upstream = client(await hostile(gate), max_connections=connections, **limits)
+        tasks = [asyncio.create_task(get(upstream, b"/%d" % number)) for number in range(requests)]
+        await eventually(lambda: gate.busy == connections and upstream.stats.waiting == requests - connections)
+        return gate, upstream, tasks
+
+    return start
+
+
+async def test_connections_are_capped_and_other_requests_queue(crowd):
+    gate, upstream, tasks = await crowd(10, connections=3)
     assert upstream.stats == (3, 0, 7)
     gate.open.set()
     assert [answer.body for answer in await asyncio.gather(*tasks)] == [b"ok"] * 10
-    assert (server.opened, gate.peak) == (3, 3)
     assert upstream.stats == (3, 3, 0)
-    assert sorted(seen.line for seen in server.seen[3:]) == [seen.line for seen in server.seen[3:]], "first come"
+    assert (gate.server.opened, gate.peak) == (3, 3)
+    queued = [seen.line for seen in gate.server.seen[3:]]
+    assert queued == sorted(queued), "first come"
 
 
-async def test_queue_is_bounded(hostile, client):
-    gate = Gate()
-    upstream = client(await hostile(gate), max_connections=1, max_waiting=2)
-    tasks = [asyncio.create_task(get(upstream)) for _ in range(3)]
-    await eventually(lambda: gate.busy == 1 and upstream.stats.waiting == 2)
+async def test_queue_is_bounded(crowd):
+    gate, upstream, tasks = await crowd(3, max_waiting=2)
     with pytest.raises(PoolFull) as caught:
         await get(upstream)
     assert not caught.value.sent
@@ -53,11 +62,8 @@ async def test_queue_is_bounded(hostile, client):
     await asyncio.gather(*tasks)
 
 
-async def test_wait_for_a_connection_ends_at_the_timeout(hostile, client):
-    gate = Gate()
-    upstream = client(await hostile(gate), max_connections=1)
-    first = asyncio.create_task(get(upstream))
-    await eventually(lambda: gate.busy == 1)
+async def test_wait_for_a_connection_ends_at_the_timeout(crowd):
+    gate, upstream, [first] = await crowd(1)
     with pytest.raises(PoolFull) as caught:
         await get(upstream, timeout=0.1)
     assert not caught.value.sent
@@ -66,11 +72,8 @@ async def test_wait_for_a_connection_ends_at_the_timeout(hostile, client):
     assert (await first).body == b"ok"
 
 
-async def test_cancelled_waiter_frees_its_place(hostile, client):
-    gate = Gate()
-    upstream = client(await hostile(gate), max_connections=1)
-    tasks = [asyncio.create_task(get(upstream)) for _ in range(3)]
-    await eventually(lambda: gate.busy == 1 and upstream.stats.waiting == 2)
+async def test_cancelled_waiter_frees_its_place(crowd):
+    gate, upstream, tasks = await crowd(3)
     tasks[1].cancel()
     await asyncio.wait(tasks[1:2])
     assert upstream.stats == (1, 0, 1)
@@ -80,11 +83,8 @@ async def test_cancelled_waiter_frees_its_place(hostile, client):
 
 
 @pytest.mark.parametrize("given", ["a connection", "a slot"])
-async def test_waiter_cancelled_as_it_is_served_passes_its_connection_on(hostile, client, given):
-    gate = Gate()
-    upstream = client(await hostile(gate), max_connections=1)
-    tasks = [asyncio.create_task(get(upstream)) for _ in range(3)]
-    await eventually(lambda: gate.busy == 1 and upstream.stats.waiting == 2)
+async def test_waiter_cancelled_as_it_is_served_passes_its_connection_on(crowd, given):
+    gate, upstream, tasks = await crowd(3)
     # The moment of hand-over cannot be hit from outside: cancel in the very call that serves the waiter.
     pool = upstream._members.all[0].pool
     served: list[asyncio.Task[Any]] = []
@@ -202,13 +202,8 @@ async def test_slots_of_lost_connections_go_to_the_queue(hostile, client):
     assert [type(result) for result in results[:3]] == [ConnectionReset] * 3
 
 
-async def test_close_ends_everything(hostile, client):
-    gate = Gate()
-    upstream = client(await hostile(gate), max_connections=1)
-    in_flight = asyncio.create_task(get(upstream))
-    await eventually(lambda: gate.busy == 1)
-    waiting = asyncio.create_task(get(upstream))
-    await eventually(lambda: upstream.stats.waiting == 1)
+async def test_close_ends_everything(crowd):
+    _, upstream, [in_flight, waiting] = await crowd(2)
     await upstream.close()
     with pytest.raises(ConnectionReset) as caught:
         await in_flight

@@ -23,6 +23,7 @@ async def tls_proxy(certificate: tuple[Path, Path]) -> AsyncIterator[Callable[[i
     """Starts a proxy to a port; returns its own."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
+
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with contextlib.suppress(OSError):

@@ -1,10 +1,7 @@
 """Malformed HTTP: always a 4xx problem, and the connection ends."""
 
-from uuid import uuid4
-
 import pytest
 
-from tests.log_lines import access_lines
 from tests.wire import connect, exchange, get, read
 from tools.processes.service import Service
 
@@ -68,16 +65,6 @@ def test_a_request_id_is_kept_at_any_position(site: Service, fields: tuple[str, 
         assert answer.status in {400, 414, 431}
         assert answer.values("x-request-id") == [answer.json()["request_id"]] == ["mine-1"]
         assert answer.json()["instance"] == "/health"
-
-
-@pytest.mark.parametrize(
-    ("field", "status"), [("X-A: a\0b", 400), ("X-A: " + "a" * 9000, 431), ("Content-Length: " + "9" * 5000, 400)]
-)
-def test_a_refused_request_has_one_access_line(site: Service, field: str, status: int) -> None:
-    mine = f"refused-{uuid4()}"
-    exchange(site.port, get("/health", field, f"X-Request-ID: {mine}"))
-    (line,) = access_lines(site, mine)
-    assert (line["status_code"], line["method"], line["path"]) == (status, "GET", "/health")
 
 
 def test_what_looks_like_a_request_id_in_a_body_is_none(site: Service) -> None:

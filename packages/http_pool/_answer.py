@@ -14,16 +14,11 @@ LOW_WATER = 64 * 1024
 class Stream:
     """Body bytes from one connection to one reader; holds at most HIGH_WATER and one socket read."""
 
-    __slots__ = ("_chunks", "_drop", "_ended", "_error", "_loop", "_paused", "_size", "_transport", "_waiter")
+    __slots__ = ("_chunks", "_drop", "_ended", "_error", "_paused", "_size", "_transport", "_waiter")
 
     def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        transport: asyncio.Transport,
-        drop: Callable[[BaseException], None],
-        chunks: Iterable[bytes],
+        self, transport: asyncio.Transport, drop: Callable[[BaseException], None], chunks: Iterable[bytes]
     ) -> None:
-        self._loop = loop
         self._transport: asyncio.Transport | None = transport  # None once the body has ended or failed
         self._drop = drop
         self._chunks = deque(chunks)
@@ -74,7 +69,7 @@ class Stream:
                 raise self._error
             if self._ended:
                 return b""
-            self._waiter = self._loop.create_future()
+            self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         chunk = self._chunks.popleft()
         self._size -= len(chunk)

@@ -24,17 +24,11 @@ class Connection(asyncio.Protocol):
     _future: asyncio.Future[Answer]
 
     def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        netloc: str,
-        max_header_bytes: int,
-        *,
-        released: Callable[["Connection"], None],
-        lost: Callable[["Connection"], None],
+        self, netloc: str, released: Callable[["Connection"], None], lost: Callable[["Connection"], None]
     ) -> None:
-        self._loop = loop
+        self._loop = asyncio.get_running_loop()
         self._released, self._lost = released, lost
-        self._parser = AnswerParser(max_header_bytes)
+        self._parser = AnswerParser()
         self._busy = False
         self._sender: asyncio.Task[None] | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -187,7 +181,7 @@ class Connection(asyncio.Protocol):
         if parser.stream is None and (parser.body_size > WHOLE_BODY or (self._idle and parser.status)):
             if self._deadline < self._timer_at:
                 self._arm(self._deadline)
-            stream = parser.open_stream(self._loop, self._transport, self.drop)
+            stream = parser.open_stream(self._transport, self.drop)
             if not self._future.done():
                 answer = Answer(parser.status, parser.headers, None, stream)
                 answer.send = self._send

@@ -8,6 +8,8 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from ._answer import Stream
 from ._errors import BadAnswer
 
+MAX_HEAD = 64 * 1024
+
 
 class AnswerParser:
     """The answer to the request of the last `reset()`, as far as it has arrived.
@@ -16,8 +18,7 @@ class AnswerParser:
     Content-Length with Transfer-Encoding.
     """
 
-    def __init__(self, max_header_bytes: int) -> None:
-        self._max_header_bytes = max_header_bytes
+    def __init__(self) -> None:
         self._llhttp = HttpResponseParser(self)
         self._is_head = self.is_raw = False  # raw: after a 101
         self.reset(is_head=False)
@@ -50,14 +51,12 @@ class AnswerParser:
                 self.on_body(rest)
         except HttpParserError as error:
             raise BadAnswer(str(error.__context__ or error)) from None
-        if self._undigested > self._max_header_bytes and not self.complete:
+        if self._undigested > MAX_HEAD and not self.complete:
             raise BadAnswer(f"{self._undigested} bytes without an end of head or a byte of body")
 
-    def open_stream(
-        self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, drop: Callable[[BaseException], None]
-    ) -> Stream:
+    def open_stream(self, transport: asyncio.Transport, drop: Callable[[BaseException], None]) -> Stream:
         """Move the body so far to a stream, and feed the rest to it."""
-        self.stream = Stream(loop, transport, drop, self.chunks)
+        self.stream = Stream(transport, drop, self.chunks)
         self.chunks = []
         return self.stream
 
@@ -102,10 +101,9 @@ class AnswerParser:
 
     def _check_head(self) -> None:
         headers = self.headers
-        limit = self._max_header_bytes
         # Colon, space, CR, LF: a flood of short fields counts too.
-        if self._undigested > limit and sum(len(name) + len(value) + 4 for name, value in headers) > limit:
-            raise BadAnswer(f"a head of more than {limit} bytes")
+        if self._undigested > MAX_HEAD and sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD:
+            raise BadAnswer(f"a head of more than {MAX_HEAD} bytes")
         codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
         if codings and (codings != [b"chunked"] or self._llhttp.get_http_version() != "1.1"):
             raise BadAnswer("an unknown transfer coding")

@@ -30,7 +30,6 @@ class Limits:
     max_age: float = 60.0
     max_requests: int = 10_000
     idle_timeout: float = 4.0
-    max_answer_header_bytes: int = 65_536
     check_interval: float = 2.0
 
 
@@ -49,10 +48,9 @@ class Pool:
     connection, directly to the first request in the queue: no new request overtakes.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, origin: Origin, address: str, limits: Limits) -> None:
-        self._loop = loop
-        self._origin, self._address = origin, address
-        self._limits = limits
+    def __init__(self, origin: Origin, address: str, limits: Limits) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._origin, self._address, self._limits = origin, address, limits
         self._slots = 0
         self._connections: set[Connection] = set()
         self._idle: list[Connection] = []
@@ -147,13 +145,7 @@ class Pool:
         return connection
 
     def _new(self) -> Connection:
-        return Connection(
-            self._loop,
-            self._origin.netloc,
-            self._limits.max_answer_header_bytes,
-            released=self._release,
-            lost=self._on_lost,
-        )
+        return Connection(self._origin.netloc, self._release, self._on_lost)
 
     def retire(self) -> None:
         """Close idle connections now and the others after their exchange; nobody waits for one of them."""

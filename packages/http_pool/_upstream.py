@@ -19,7 +19,7 @@ from ._errors import (
     UpstreamTimeout,
 )
 from ._members import Member, Members
-from ._origin import Address, MakeContext, Network, Origin
+from ._origin import MakeContext, Network, Origin
 from ._pool import Limits, Pool, Stats
 from ._request import Fields, Outgoing, serialize
 
@@ -48,7 +48,7 @@ class Upstream:
     ) -> None:
         self._origin = Origin(url, tls, addresses, zones)
         self._limits = limits
-        self._members = Members(self._pool_for, changed)
+        self._members = Members(lambda address: Pool(self._origin, address.host, limits), changed)
         self._checks = Checks(self._members, self._origin.host_line, check, is_live)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._look_at = -math.inf
@@ -175,10 +175,6 @@ class Upstream:
         await asyncio.gather(*(pool.close() for pool in pools))
 
     # ---- the addresses
-
-    def _pool_for(self, address: Address) -> Pool:
-        assert self._loop is not None  # noqa: S101 for mypy
-        return Pool(self._loop, self._origin, address.host, self._limits)
 
     async def _look(self, loop: asyncio.AbstractEventLoop, now: float, deadline: float) -> None:
         """Resolve the name: before the first request, then beside the requests."""

@@ -33,12 +33,11 @@ PIECES = (
     b"HTTP/1.1 ",
     b"0\r\n\r\n",
 )
-LIMIT = 1024
 
 
 def parse(pieces: list[bytes], *, is_head: bool) -> tuple[object, ...]:
     """What the parser made of it; after a BadAnswer the connection is closed, so nothing else of it counts."""
-    parser = AnswerParser(LIMIT)
+    parser = AnswerParser()
     parser.reset(is_head=is_head)
     for piece in pieces:
         try:
@@ -82,7 +81,7 @@ def test_the_result_does_not_depend_on_the_pieces(data: bytes, is_head: bool, cu
 @given(first=damaged(SEEDS, PIECES), second=st.sampled_from(SEEDS[:3]))
 def test_remains_of_a_broken_answer_never_meet_the_next_request(first: bytes, second: bytes) -> None:
     """A connection is used again only after a complete answer."""
-    parser = AnswerParser(LIMIT)
+    parser = AnswerParser()
     parser.reset(is_head=False)
     with contextlib.suppress(BadAnswer):
         parser.feed(first)

@@ -27,8 +27,6 @@ Sent = list[tuple[int, bytes]]
 
 
 class Recording(Connection):
-    """Notes what it sends."""
-
     def __init__(self, connection: Connection, slot: int, sent: Sent) -> None:
         self.connection, self.slot, self.sent = connection, slot, sent
 

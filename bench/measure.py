@@ -14,7 +14,6 @@ from tools.processes.service import ROOT
 
 
 def parser(text: str | None, seconds: float, rounds: int, users: Any = 1000) -> argparse.ArgumentParser:
-    """The options that the benchmarks share, with these defaults."""
     made = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--seconds", type=float, default=seconds, help="of each load")
     made.add_argument("--rounds", type=int, default=rounds)

@@ -157,7 +157,6 @@ def whole(minimum: int, maximum: int) -> "type[int]":
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows in aligned columns under their headings."""
     widths = [max(len(row[i]) for row in (headings, *rows)) for i in range(len(headings))]
     lines = [headings, ["-" * width for width in widths], *rows]
     return "\n".join(

@@ -34,7 +34,6 @@ class Utility(ManagementUtility):
             super().execute()
 
     def main_help_text(self, commands_only: bool = False) -> str:
-        """The commands with the first sentence of their help."""
         names = sorted(name for name, app in get_commands().items() if app in {"common", settings.SITE})
         if commands_only:
             return "\n".join(names)

@@ -46,6 +46,5 @@ class Progress(tqdm):  # type: ignore[misc]
             self._show(f"{self.position()}, {self.n / max(self.seconds, 1e-6):,.0f}/s\n")
 
     def clear(self, nolock: bool = False) -> None:
-        """Removes the bar from the terminal."""
         if self._is_terminal:
             super().clear(nolock)

@@ -41,7 +41,6 @@ def traces() -> bool:
 
 
 def _check() -> None:
-    """Addresses and numbers. Raises SettingError."""
     for name in ENDPOINTS:
         environment.parsed(name, "", _endpoint, "an address like http://collector:4318")
     queue = environment.integer("OTEL_BSP_MAX_QUEUE_SIZE", 2048, minimum=1, maximum=1 << 20)

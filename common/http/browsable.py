@@ -20,12 +20,9 @@ from common.http.response import RawResponse
 
 
 class PageRenderer(BrowsableAPIRenderer):
-    """DRF's renderer with our template."""
-
     template = "common/browsable.html"
 
     def get_context(self, data: Any, accepted_media_type: str | None, renderer_context: Any) -> dict[str, Any]:
-        """DRF's context with the table and the forms."""
         context: dict[str, Any] = super().get_context(data, accepted_media_type, renderer_context)
         context |= renderer_context["page"]
         # The answer's, not the renderer's.
@@ -110,7 +107,6 @@ def _table(view: Any, path: str, page: dict[str, Any]) -> dict[str, Any]:
 
 
 def _form(view: Any, method: str, title: str, values: dict[str, Any], answer: Any) -> dict[str, Any]:
-    """A form for one method, with the values and the errors of its fields."""
     faults = answer.get("errors", []) if isinstance(answer, dict) else []
     fields = [
         {

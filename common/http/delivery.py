@@ -37,7 +37,6 @@ async def _stream(response: StreamedResponse, send: ASGISendCallable) -> int:
 
 
 def head(request: Request, response: Response) -> Headers:
-    """The answer's header fields, completed."""
     if isinstance(response, RawResponse):
         headers = list(response.raw_headers)
     else:

@@ -21,7 +21,6 @@ READY_SECONDS = 0.9
 
 @safe
 async def health(request: Request) -> RawResponse:
-    """Name, version and time of the service."""
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     site = request.site
     return json_answer({"status": "healthy", "service": site.service, "version": site.version, "timestamp": now})
@@ -63,7 +62,6 @@ async def state_of(probe: Step) -> str:
 
 
 def versions() -> dict[str, str]:
-    """The versions of the service, of Python and of Django."""
     return {
         "service": settings.SERVICE,
         "version": settings.APP_VERSION,

@@ -7,7 +7,6 @@ from django.http.request import split_domain_port
 
 from common.http.request import UNMATCHED, Request
 from common.observability import tracing
-from common.observability.methods import METHODS
 
 
 def server_span(request: Request) -> AbstractContextManager[Any]:
@@ -24,7 +23,7 @@ def server_span(request: Request) -> AbstractContextManager[Any]:
     }
     if port:
         attributes["server.port"] = int(port)
-    if request.method not in METHODS:
+    if request.method not in tracing.METHODS:
         attributes["http.request.method_original"] = request.method[:32]
     carried = ((name, request.header(name.encode())) for name in ("traceparent", "tracestate"))
     parent = {name: value for name, value in carried if value is not None}

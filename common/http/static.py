@@ -31,5 +31,4 @@ def _read(name: str) -> bytes:
 
 
 def urlpatterns() -> list[URLPattern]:
-    """Nothing without DEBUG."""
     return [path("static/<path:name>", static)] if settings.DEBUG else []

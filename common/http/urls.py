@@ -14,7 +14,6 @@ def service_urlpatterns(
     ready_when: Callable[[Iterable[bool]], bool],
     before_scrape: Sequence[Step],
 ) -> list[URLPattern]:
-    """Health, metrics and version; with DEBUG the static files too."""
     return [
         path("health", health.health),
         path("health/live", health.live),

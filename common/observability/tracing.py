@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from common.observability.methods import METHODS
-
 FLUSH_SECONDS = 2.0
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+"""The methods that are called by their name, in metrics too: others are chosen by clients."""
 
 is_on = False
 """Whether this process traces, from `start` on."""

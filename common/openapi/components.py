@@ -50,7 +50,6 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 
 def header(name: str, description: str, **options: Any) -> OpenApiParameter:
-    """A request header that may be sent."""
     return OpenApiParameter(
         name, options.pop("type", OpenApiTypes.STR), OpenApiParameter.HEADER, description=description, **options
     )
@@ -61,7 +60,6 @@ def sent(name: str, description: str, statuses: list[str], **options: Any) -> Op
 
 
 def always_sent(statuses: list[str]) -> list[OpenApiParameter]:
-    """The response headers of every operation."""
     return [
         sent("X-Request-ID", "The request's ID, also in the logs.", statuses, required=True),
         sent("Allow", "The methods of the path.", ["405"], required=True),

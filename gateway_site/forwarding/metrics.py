@@ -5,8 +5,8 @@ from functools import lru_cache
 from prometheus_client import Counter, Gauge, Histogram
 
 from common.observability.durations import SHARED, durations
-from common.observability.methods import METHODS
 from common.observability.metrics import BUCKETS
+from common.observability.tracing import METHODS
 
 LABELS = ("service", "method", "status_code")
 UPSTREAM_DURATION = durations(

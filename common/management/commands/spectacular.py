@@ -9,8 +9,6 @@ from common.cli.console import Command as BaseCommand
 
 
 class Command(BaseCommand):
-    """JSON for a file name that ends in .json, else YAML; without a file, to stdout."""
-
     help = "Writes the OpenAPI schema: JSON if the file name ends in .json, else YAML; without --file to stdout."
     needs_settings = False
     example = "%(prog)s --file schema.yaml"

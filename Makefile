@@ -167,8 +167,8 @@ lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the pack
 # Made by new-service.
 FURTHER = $(filter-out gateway users,$(patsubst manage_%.py,%,$(wildcard manage_*.py)))
 # One server carries both sites: what only the server does is tested before the gateway.
-TESTS_gateway = gateway_site common packages/http_pool packages/preflight deploy/tests --ignore=deploy/tests/monitoring
-TESTS_users = users_site packages/redis_pipe tools/tests deploy/tests/monitoring common/tests/openapi $(EACH_SITE:%=common/tests/test_%.py)
+TESTS_gateway = gateway_site common packages/http_pool packages/preflight deploy/tests --ignore=deploy/tests/pipelines
+TESTS_users = users_site packages/redis_pipe tools/tests deploy/tests/pipelines common/tests/openapi $(EACH_SITE:%=common/tests/test_%.py)
 EACH_SITE = commands health logs metrics_labels overload problems request_id body_limit client_disconnect
 pytest = $(PY) $(if $(COVERAGE),-m coverage run) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --ds=$(1)_site.settings --junit-xml=build/tests/$(1).xml $(or $(TESTS_$(1)),$(1)_site)
 JOBS ?= 4

@@ -79,7 +79,7 @@ def operator(pod: Pod, *command: str) -> Any:
     return pod.client(PASSWORDS["operator-password"], "operator").execute_command(*command)
 
 
-wait = partial(until, seconds=100)
+wait = partial(until, seconds=100, pause=0.2)
 
 
 def nodes(pod: Pod) -> list[list[str]]:

@@ -134,7 +134,7 @@ def url_of(*ports: int) -> str:
     return "redis+cluster://:p%40ss%2Fword%3A1@" + ",".join(f"127.0.0.1:{port}" for port in ports)
 
 
-def until(condition: Any, seconds: float = START_SECONDS, pause: float = 0.02) -> None:
+def until(condition: Any, seconds: float = START_SECONDS, pause: float = 0.05) -> None:
     """Waits for the condition; a server that does not answer yet counts as not ready."""
     end = time.monotonic() + seconds
     while True:

@@ -42,7 +42,7 @@ def test_a_module_that_cannot_be_trusted_is_one_line(script: Path, go: str, reas
 
 def test_without_go_they_are_skipped_by_name(script: Path):
     done = run(sys.executable, script, env={"PATH": "/nowhere"})
-    assert (done.returncode, done.stdout) == (0, "skipped without Go: kubeconform actionlint pint kube-score\n")
+    assert (done.returncode, done.stdout) == (0, "skipped without Go: kubeconform actionlint pint kube-score oasdiff\n")
 
 
 def test_what_is_built_is_not_built_again(script: Path):

@@ -1,8 +1,6 @@
 """A real browser on the pair (`make verify-browser`): Debian's chromium, driven by playwright, a new profile each time."""
 
-import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,59 +31,51 @@ MILLISECONDS = 20_000
 """For anything the page is to show."""
 
 
-@dataclass
 class Visit:
-    """A page in the browser, with the errors of its console and the hosts of its requests."""
+    """A browser's page at a site: the errors of its console, and the status and URL of each answer."""
 
-    page: "Page"
-    url: str
-    errors: list[str] = field(default_factory=list)
-    disturbed: bool = False
-    answers: list[tuple[int, str]] = field(default_factory=list)
-
-    def record(self, answer: "Response") -> None:
-        if urlsplit(answer.url).path != "/favicon.ico" and not answer.url.startswith("data:"):
-            self.answers.append((answer.status, answer.url))
+    def __init__(self, page: "Page", site: Service) -> None:
+        self.page, self.url = page, site.url
+        self.errors: list[str] = []
+        self.answers: list[tuple[int, str]] = []
+        self._is_disturbed = False
+        page.on("console", self._note)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("response", self._record)
 
     def open(self, path: str) -> None:
         """Goes there and waits until everything has loaded."""
         for _ in range(LOADS):
-            self.disturbed = False
+            self._is_disturbed = False
             self.page.goto(self.url + path, wait_until="networkidle")
-            if not self.disturbed:
+            if not self._is_disturbed:
                 return
 
-    def note(self, message: "ConsoleMessage") -> None:
-        """Records an error of the console; not the favicon, which browsers request on their own."""
-        if message.type != "error" or message.location["url"].endswith("/favicon.ico"):
-            return
-        if "ERR_NETWORK_CHANGED" in message.text:
-            self.disturbed = True
-        else:
-            self.errors.append(message.text)
+    def assert_whole(self) -> None:
+        """The site alone was asked, and answered."""
+        assert self.errors == []
+        assert {urlsplit(url).netloc for _, url in self.answers} == {urlsplit(self.url).netloc}
+        assert {status for status, _ in self.answers} == {200}
 
     def text(self) -> str:
         """The visible text."""
         return self.page.inner_text("body")
 
-    def runs_an_inline_script(self) -> bool:
-        """Whether an injected script runs."""
-        self.page.evaluate("""() => {
-            const script = document.createElement("script");
-            script.textContent = "window.ran = true";
-            document.body.append(script);
-        }""")
-        return self.page.evaluate("window.ran") is not None
+    def _record(self, answer: "Response") -> None:
+        if urlsplit(answer.url).path != "/favicon.ico" and not answer.url.startswith("data:"):
+            self.answers.append((answer.status, answer.url))
 
-    @property
-    def hosts(self) -> set[str]:
-        """Every requested host."""
-        return {urlsplit(url).netloc for _, url in self.answers}
+    def _note(self, message: "ConsoleMessage") -> None:
+        """Records an error of the console; not the favicon, which browsers request on their own."""
+        if message.type != "error" or message.location["url"].endswith("/favicon.ico"):
+            return
+        if "ERR_NETWORK_CHANGED" in message.text:
+            self._is_disturbed = True
+        else:
+            self.errors.append(message.text)
 
-    @property
-    def statuses(self) -> set[int]:
-        """Every status of an answer."""
-        return {status for status, _ in self.answers}
+
+Open = Callable[[Service], Visit]
 
 
 def barriers(visit: Visit) -> str:
@@ -111,7 +101,7 @@ def reader() -> dict[str, Any]:
 
 
 @pytest.fixture
-def visit(executable: str, tmp_path: Path, reader: dict[str, Any]) -> Iterator[Callable[[Service], Visit]]:
+def visit(executable: str, tmp_path: Path, reader: dict[str, Any]) -> Iterator[Open]:
     """Opens the browser on a service's site."""
     from playwright.sync_api import sync_playwright
 
@@ -122,15 +112,5 @@ def visit(executable: str, tmp_path: Path, reader: dict[str, Any]) -> Iterator[C
         )
         context.set_default_timeout(MILLISECONDS)
 
-        def _visit(site: Service) -> Visit:
-            made = Visit(context.pages[0], site.url)
-            made.page.on("console", made.note)
-            made.page.on("pageerror", lambda error: made.errors.append(str(error)))
-            made.page.on("response", made.record)
-            return made
-
-        yield _visit
-        pictures = os.environ.get("SCREENSHOTS")
-        if pictures:
-            context.pages[0].screenshot(path=Path(pictures) / f"{tmp_path.name}.png", full_page=True)
+        yield lambda site: Visit(context.pages[0], site)
         context.close()

@@ -2,17 +2,14 @@
 
 import json
 import uuid
-from collections.abc import Callable
 
 import pytest
 import requests
 
-from gateway_site.tests.browser.conftest import Visit, barriers
+from gateway_site.tests.browser.conftest import Open, Visit, barriers
 from tools.processes.service import Service
 
 pytestmark = pytest.mark.verify
-
-Open = Callable[[Service], Visit]
 
 
 def fresh(gateway: Service) -> dict[str, str]:
@@ -33,9 +30,7 @@ def send(visit: Visit, method: str, body: dict[str, str]) -> None:
 def test_page_has_its_styles_and_asks_only_the_gateway(visit: Open, dev_gateway: Service) -> None:
     seen = visit(dev_gateway)
     seen.open("/api/users")
-    assert seen.errors == []
-    assert seen.statuses == {200}
-    assert seen.hosts == {dev_gateway.url.removeprefix("http://")}
+    seen.assert_whole()
     assert "system-ui" in seen.page.evaluate("getComputedStyle(document.body).fontFamily")
 
 

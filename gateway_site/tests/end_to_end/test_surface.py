@@ -1,4 +1,4 @@
-"""Paths beside the users: health, versions, schema and its page, problems, index."""
+"""Paths beside the users: schema and its page, problems, index. Health, versions and request IDs: `smoke`."""
 
 import re
 from urllib.parse import urljoin
@@ -9,16 +9,6 @@ import yaml
 from gateway_site.tests.end_to_end.client import Client, new_user
 
 JSON = {"Content-Type": "application/json"}
-
-
-def test_it_is_live_healthy_and_ready(client: Client) -> None:
-    assert client.ask("GET", "/health/live").json() == {"status": "alive"}
-    health = client.ask("GET", "/health").json()
-    assert (health["status"], health["service"]) == ("healthy", "api-gateway")
-    ready = client.ask("GET", "/health/ready")
-    assert (ready.status_code, ready.json()["dependencies"]) == (200, {"user-service": "up"})
-    version = client.ask("GET", "/version").json()
-    assert (version["service"], version["version"]) == ("api-gateway", health["version"])
 
 
 def test_the_schema_is_this_versions_in_both_forms(client: Client) -> None:
@@ -62,13 +52,6 @@ def test_the_links_of_the_index_work(client: Client) -> None:
     assert {"users", "docs", "schema", "problems", "health"} <= links.keys()
     for name, link in links.items():
         assert client.ask("GET", link).status_code == 200, name
-
-
-def test_a_request_keeps_its_id(client: Client) -> None:
-    kept = client.ask("GET", "/api/users?limit=1", headers={"X-Request-ID": "end-to-end.1"})
-    assert kept.headers["X-Request-ID"] == "end-to-end.1"
-    problem = client.ask("GET", "/api/users/nobody", headers={"X-Request-ID": "no good"})
-    assert problem.headers["X-Request-ID"] == problem.json()["request_id"] != "no good"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from tests.wire import exchange, get
     [
         ["X-API-Key: {}"],
         ["Authorization: Bearer {}"],
-        ["authorization: bearer {}"],
+        ["authorization: bearer  {}"],
         ["X-API-Key: {}", "Authorization: Bearer {}"],  # as generated clients send it
     ],
 )

@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.http_server import Handler, http_server
 from tests.log_lines import waited_for
+from tools.processes.cluster import until
 from tools.processes.service import Service, free_port, service
 from tools.processes.store import Store
 
@@ -34,12 +35,12 @@ class Receiver:
 
     def wait_for(self, count: int, trace: str) -> list[tuple[str, Any]]:
         """The spans of one trace."""
-        deadline = time.monotonic() + 15
-        while True:
-            found = [(name, span) for name, span in self.spans if span.trace_id.hex() == trace]
-            if len(found) >= count or time.monotonic() > deadline:
-                return found
-            time.sleep(0.05)
+
+        def found() -> list[tuple[str, Any]]:
+            return [(name, span) for name, span in self.spans if span.trace_id.hex() == trace]
+
+        until(lambda: len(found()) >= count)
+        return found()
 
 
 @contextmanager
@@ -98,12 +99,10 @@ def trace() -> str:
     return uuid4().hex
 
 
-def client(trace: str, sampled: str = "01") -> dict[str, str]:
-    return {"traceparent": f"00-{trace}-{PARENT}-{sampled}"}
-
-
-def ask(gateway: Service, path: str, trace: str = "", method: str = "GET", **headers: str) -> requests.Response:
-    fields = headers | (client(trace) if trace else {})
+def ask(
+    gateway: Service, path: str, trace: str = "", method: str = "GET", *, sampled: str = "01", **headers: str
+) -> requests.Response:
+    fields = headers | ({"traceparent": f"00-{trace}-{PARENT}-{sampled}"} if trace else {})
     return requests.request(method, gateway.url + path, headers=fields, timeout=SECONDS)
 
 
@@ -149,10 +148,10 @@ def test_an_unsampled_trace_is_propagated_as_unsampled(
     pair: tuple[Service, Service], receiver: Receiver, trace: str
 ) -> None:
     gateway, users = pair
-    requests.get(f"{gateway.url}/api/users/x", headers=client(trace, sampled="00"), timeout=SECONDS)
+    ask(gateway, "/api/users/x", trace, sampled="00")
     later = uuid4().hex
     ask(gateway, "/api/users/x", later)
-    assert len(receiver.wait_for(3, later)) == 3
+    receiver.wait_for(3, later)
     assert receiver.wait_for(0, trace) == []
     assert waited_for(users, lambda line: line.get("trace_id") == trace)
 

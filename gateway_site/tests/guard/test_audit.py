@@ -20,7 +20,7 @@ PATH = f"/api/users/{USER}"
 CREATED = f"HTTP/1.1 201 Created\r\nLocation: {PATH}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
 Outcome = tuple[str | None, int, str]
 """Principal, status, result."""
-BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+BUSY = b"HTTP/1.1 503 Busy\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,8 @@ def test_http_routes_name_only_methods_that_they_can(orders: Callable[..., None]
     first, *others = yaml.safe_load_all(printed)
     assert [rule["matches"][0]["method"] for rule in first["spec"]["rules"]] == ["PUT"]
     assert [each["metadata"]["name"] for each in others] == ["api-users"]
+    assert first["spec"]["parentRefs"] == [{"name": "public", "sectionName": "https"}]
+    assert "TLS" not in said
     assert "/files: methods: others are 404, not 405, PROPFIND too" in said
     assert "/purge: left out, because no HTTPRoute can name PURGE" in said
 
@@ -173,13 +175,6 @@ def test_http_routes_name_only_methods_that_they_can(orders: Callable[..., None]
 def test_http_routes_at_no_gateway_are_wrong_usage(name: str) -> None:
     with pytest.raises(CommandError, match="give the name of a Gateway, or GATEWAY/LISTENER"):
         called("routes", f"--http-routes={name}")
-
-
-def test_http_routes_at_one_listener(orders: Callable[..., None]) -> None:
-    printed, said = called("routes", "--http-routes", "public/https")
-    parents = [each["spec"]["parentRefs"] for each in yaml.safe_load_all(printed)]
-    assert parents == [[{"name": "public", "sectionName": "https"}]] * 2
-    assert "TLS" not in said
 
 
 def test_http_routes_take_from_clients_what_services_trust(orders: Callable[..., None]) -> None:

@@ -37,7 +37,7 @@ def build(settings: Any) -> Application:
     dropped = NOT_FORWARDED | CREDENTIALS if settings.AUTH else NOT_FORWARDED
     dropped_from_answers = FROM_UPSTREAM | CORS if settings.CORS_ALLOWED_ORIGINS else FROM_UPSTREAM
     guard = _guard(settings)
-    threads = ThreadPoolExecutor(1, "coding")  # as many jobs wait as requests are in flight, at most
+    threads = ThreadPoolExecutor(1, "coding")  # at most as many jobs wait as requests are in flight
 
     def view(route: Route, services: dict[str, Service]) -> View:
         if route.maintenance:
@@ -107,7 +107,7 @@ def _keys(settings: Any, scopes: set[str]) -> ApiKeys:
 
 
 def _index(router: Router, settings: Any) -> tuple[View, list[Callable[[], None]]]:
-    """The view of `/`, and what it samples."""
+    """The view of `/`, and the samplers that it needs."""
     if not settings.STATUS_PAGE:
         return pages.index, []
     from gateway_site.status.history import History

@@ -16,7 +16,7 @@ from django.core.checks import CheckMessage, Tags, register
 from common.config.deployment import Fault, shared_faults, warnings
 from gateway_site.routes.values import is_loopback
 
-settings: Any = conf.settings  # mypy's plugin only has the user service's settings
+settings: Any = conf.settings  # mypy's plugin reads only the user service's settings
 
 CLIENT_TIMEOUT_MS = 60_000
 """The default time-out of proxies in front (nginx's proxy_read_timeout, an AWS load balancer)."""

@@ -51,11 +51,12 @@ async def problems(request: Request) -> Response:
 
 
 PROXIED = (b"x-forwarded-for", b"forwarded", b"x-real-ip")
-"""Fields that proxies add. The peer's address says less: TRUSTED_PROXIES is often the network of all pods."""
+"""Fields that proxies add. The peer's address would not do: TRUSTED_PROXIES is often the network of all pods."""
 
 
 def closed_to_proxies(metrics: View) -> View:
-    """The view, with 404 for a request of a proxy: metrics show traffic, versions and load; scrapers connect directly."""
+    """The view, with 404 for a request through a proxy: metrics show traffic, versions and load, and scrapers connect
+    directly."""
 
     @safe
     async def scrape(request: Request) -> Response:

@@ -15,7 +15,7 @@ from gateway_site.routes.table import USERS, Route
 from users_contract.contracts import UserSerializer
 from users_contract.openapi import EXAMPLES, TAGS, describe_users, finish_users
 
-settings: Any = conf.settings  # mypy's plugin only has the user service's settings
+settings: Any = conf.settings  # mypy's plugin reads only the user service's settings
 
 __all__ = ["EXAMPLES", "INFO", "TAGS", "finish", "urlpatterns"]  # read by common.openapi.generate
 
@@ -36,7 +36,7 @@ OWN_CODES = (
 
 
 def own_headers(statuses: list[str]) -> list[OpenApiParameter]:
-    """What only the gateway sends."""
+    """The header fields that only the gateway sends."""
     return [
         sent("WWW-Authenticate", "How to authenticate.", ["401"]),
         sent("RateLimit", "What is left of the limit, where one is set.", statuses),
@@ -86,7 +86,7 @@ SCHEMES = {
 
 
 def finish(generated: dict[str, Any], routes: tuple[Route, ...] = ()) -> None:
-    """Adds how to authenticate, as AUTH is set: with AUTH=none a credential may be left out. Adds the routes' schemas;
+    """Adds the authentication that AUTH requires (with AUTH=none a credential is optional), and the routes' schemas;
     without `routes` those of the start."""
     usable = [name for name in SCHEMES if name != "apiKeyAuth" or "apikey" in (settings.AUTH or "apikey")]
     finish_users(generated)

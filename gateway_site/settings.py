@@ -98,7 +98,7 @@ def _limit_store(url: str) -> str:
 UPSTREAM_TIMEOUT_MS = environment.integer("UPSTREAM_TIMEOUT_MS", 5000, minimum=1, maximum=600_000)
 UPSTREAM_CONNECT_TIMEOUT_MS = environment.integer("UPSTREAM_CONNECT_TIMEOUT_MS", 500, minimum=1, maximum=60_000)
 UPSTREAM_MAX_TIMEOUTS = environment.integer("UPSTREAM_MAX_TIMEOUTS", 3, minimum=1, maximum=1000)
-"""Consecutive time-outs after which requests to the user service are refused until it answers again."""
+"""Consecutive time-outs that open the circuit."""
 
 if not environment.text("ROUTES"):
     environment.required("USER_SERVICE_URL", "give the user service's address, e.g. http://user-service:3001")
@@ -119,7 +119,7 @@ ROUTES_SOURCE = (
     {"connect_timeout_ms": UPSTREAM_CONNECT_TIMEOUT_MS, "max_timeouts": UPSTREAM_MAX_TIMEOUTS},
     OWN_ADDRESS,
 )
-"""What routes.reading.table makes the table of, also when its file changes."""
+"""The arguments of routes.reading.table, also when the file changes."""
 try:
     ROUTES = table(*ROUTES_SOURCE)
 except Malformed as error:
@@ -130,7 +130,7 @@ USER_SERVICE_URL = ROUTES.upstreams[ROUTES.users.upstream].url
 TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES")
 
 TRUSTED_HOPS = environment.integer("TRUSTED_HOPS", 0, minimum=0, maximum=16)
-"""The number of proxies in front, where TRUSTED_PROXIES cannot list their addresses."""
+"""The number of proxies in front, if TRUSTED_PROXIES cannot list their addresses."""
 
 if not DEBUG:
     environment.required("AUTH", "set it to none to accept every caller")
@@ -162,7 +162,7 @@ CORS_ALLOWED_ORIGINS = environment.parsed(
     "CORS_ALLOWED_ORIGINS", "", _origins, "origins like https://app.example.com, without path or wildcard"
 )
 STATUS_PAGE = environment.boolean("STATUS_PAGE", default=DEBUG)
-"""Whether `/` shows browsers the status page, else a page of links."""
+"""Whether `/` shows browsers the status page instead of a page of links."""
 
 _browsable = (("users", "/api/users"),) if DEBUG else ()
 NAVIGATION = (("home", "/"), *_browsable, ("docs", "/api/docs"), ("problems", "/problems"))

@@ -14,7 +14,7 @@ from gateway_site.routes.field_names import CREDENTIALS
 from gateway_site.routes.table import READING, Cache
 
 PASSED_ON = frozenset((b"range", b"if-match", b"if-range", b"if-unmodified-since"))
-"""Requests with these fields are answered by the upstream."""
+"""The upstream answers requests with these fields."""
 
 CONDITIONS = frozenset((b"if-none-match", b"if-modified-since"))
 NOT_IN_304 = frozenset((b"content-encoding", b"content-length", b"content-range", b"content-type"))
@@ -22,7 +22,7 @@ FAILURES = frozenset({500, 502, 503, 504})
 
 
 class Cached:
-    """The view of a route, its answers kept. `has_credentials`: whether those of a client reach the upstream."""
+    """The view of a route with a cache. `has_credentials`: whether a client's credentials reach the upstream."""
 
     def __init__(self, view: View, bounds: Cache, *, has_credentials: bool) -> None:
         self._view, self._store = view, Store(bounds)
@@ -53,7 +53,7 @@ class Cached:
         return answer
 
     async def _other(self, request: Request, identity: Headers | None) -> RawResponse:
-        """A change drops what is stored of its path (§4.4), and one whose outcome is not known does too."""
+        """Forwards a change and evicts the entries of its path (§4.4), also if its outcome is unknown."""
         status = 500
         try:
             answer: RawResponse = await self._view(request, identity)
@@ -67,7 +67,7 @@ class Cached:
         return answer
 
     async def _ask(self, request: Request, identity: Headers | None, asked: Asked, entry: Entry | None) -> RawResponse:
-        """The upstream's answer, or the stored one where the upstream confirms it or fails."""
+        """The upstream's answer; the stored one if the upstream confirms it or fails."""
         if entry is not None and entry.condition:
             request.fields = [field for field in asked.fields if field[0] not in CONDITIONS] + [entry.condition]
         try:

@@ -1,4 +1,4 @@
-"""Answers kept for later requests: which may be, for how long (RFC 9111 §3, §4.2), and where."""
+"""Stored answers: which may be stored, for how long (RFC 9111 §3, §4.2), and where."""
 
 import re
 from collections import OrderedDict
@@ -14,29 +14,29 @@ from gateway_site.routes.table import Cache
 
 STORABLE = frozenset({200, 203, 301, 308, 404, 410})
 UNKNOWN = SET_BY_US - {b"host", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-prefix"} | {b"*"}
-"""Names in Vary whose values the key does not have."""
+"""Field names in Vary whose values are not in the key."""
 
 MAX_VARY = 16
 FIELD_BYTES, ENTRY_BYTES = 130, 1000
-"""What Python needs beside the text of a field, and of an entry."""
+"""Python's memory for a field and for an entry, besides the text."""
 
 _DIRECTIVE = re.compile(rb"""([a-z0-9-]+)(?:=(?:"([^"]*)"|([^\s,"]*)))?""")
 
 
 def directives(fields: Headers) -> dict[bytes, bytes]:
-    """Those of Cache-Control, in lower case."""
+    """The directives of Cache-Control, in lower case."""
     found = _DIRECTIVE.findall(joined(fields, b"cache-control").lower())
     return {name: quoted or plain for name, quoted, plain in found}
 
 
 def seconds(value: bytes | None) -> int:
-    """Of a directive or an Age; a malformed one is 0 (§4.2.1)."""
+    """The value of a directive or an Age; 0 if malformed (§4.2.1)."""
     return int(value[:9]) if value is not None and value.isdigit() else 0
 
 
 class Entry(NamedTuple):
-    """`born`: the time.monotonic() at which its age was 0. Stale after `lifetime` seconds; where the upstream fails it
-    may be used for `grace` more."""
+    """`born`: the time.monotonic() at which its age was 0. It is stale after `lifetime` seconds, and may be used for
+    `grace` more if the upstream fails."""
 
     status: int
     fields: Headers
@@ -54,14 +54,14 @@ class Entry(NamedTuple):
 
     @property
     def condition(self) -> tuple[bytes, bytes] | None:
-        """What asks the upstream whether it is still the newest."""
+        """The request fields that revalidate it."""
         if self.etag:
             return b"if-none-match", self.etag
         return (b"if-modified-since", self.modified) if self.modified else None
 
 
 def entry_of(status: int, fields: Headers, body: bytes, asked_at: float) -> Entry | None:
-    """None for an answer that must not be stored or that says nothing about its freshness."""
+    """The entry of an answer; None if it must not be stored or has no freshness."""
     given, names = directives(fields), dict(fields)
     vary = tuple(sorted({name.strip() for name in joined(fields, b"vary").lower().split(b",") if name.strip()}))
     if status not in STORABLE or b"set-cookie" in names or b"no-store" in given or b"private" in given:
@@ -93,8 +93,8 @@ def _lifetime(given: dict[bytes, bytes], names: dict[bytes, bytes]) -> int | Non
 
 
 class Asked(NamedTuple):
-    """A request. `base`: what its answer depends on beside the path and the fields in Vary. `at`: time.monotonic().
-    `changes`: those of the store by then."""
+    """A request. `base`: what its answer depends on besides the path and the fields in Vary. `at`: time.monotonic().
+    `changes`: the store's count of changes then."""
 
     path: str
     base: Hashable
@@ -104,8 +104,8 @@ class Asked(NamedTuple):
 
 
 class Store:
-    """The entries of a route, those used least recently dropped first. An entry's key begins with its path, so that a change
-    there drops all of them: every query, caller and variant."""
+    """The entries of a route; the least recently used one is evicted first. A key begins with the path, so that a
+    change evicts every query, caller and variant of its path."""
 
     def __init__(self, bounds: Cache) -> None:
         self._bounds, self._size = bounds, 0
@@ -123,7 +123,7 @@ class Store:
         return self._entries[key][1]
 
     def add(self, asked: Asked, entry: Entry) -> None:
-        """Unless a change came after the request: the answer may be older than it."""
+        """Stores the answer, unless a change came after its request: the answer may be older than the change."""
         if asked.changes != self.changes:
             return
         path = asked.path

@@ -10,18 +10,19 @@ from gateway_site.forwarding.service import Service
 from gateway_site.routes.table import READING, Canary
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
-"""Its multiples, modulo 1, are spread more evenly than by chance, and so are every second, third … of them."""
+"""Its multiples modulo 1 are evenly spread, and so is every second, third … of them."""
 
 
 class Split:
-    """The canary's share of the requests, and those of testers who ask for it or for the stable service."""
+    """Selects the canary's share of the requests, and those whose header field or cookie names the canary or the stable
+    service."""
 
     def __init__(self, canary: Canary, service: Service) -> None:
         self._canary, self.service = canary, service
         self._turn = random.random()  # noqa: S311 - another start in each worker
 
     def takes(self, request: Request) -> bool:
-        """Whether this request goes to the canary: while its circuit is not closed only reads, which try it."""
+        """Whether this request goes to the canary: while its circuit is not closed, only reads that probe it."""
         circuit = self.service.circuit
         if circuit.state is not CLOSED and not (request.method in READING and circuit.has_trial):
             return False

@@ -11,14 +11,14 @@ notices = Notices(logging.getLogger(__name__))
 
 
 class Certificates:
-    """Files that cannot be used, because they are about to be replaced one by one, leave the previous ones in force."""
+    """Keeps the previous files while the changed ones are invalid: they may be replaced one by one."""
 
     def __init__(self, tls: Tls, upstream: str) -> None:
         self._tls, self._upstream = tls, upstream
         self._seen, self._context = self._state(), tls.context()
 
     def context(self) -> ssl.SSLContext:
-        """For the next connection."""
+        """The TLS context of the next connection."""
         seen = self._state()
         if seen != self._seen:
             try:

@@ -8,13 +8,13 @@ from enum import IntEnum
 from packages.http_pool import UpstreamError
 
 WINDOW_SECONDS = 10
-"""The failure rate is measured over this time, in buckets of a second."""
+"""Window of the failure rate, in buckets of a second."""
 
 LEAST_REQUESTS = 20
 """Below this number in the window the rate is ignored."""
 
 OPEN_SECONDS = 1.0
-"""Time until the first probe, ±20 %: a service that restarts is used again within a second of its return."""
+"""Time until the first probe, ±20 %: a restarted service is used again within a second."""
 
 CLOSE_AFTER = 3
 """Successes in sequence that close a half-open circuit."""
@@ -42,11 +42,11 @@ class CircuitOpen(UpstreamError):
 
 
 class Circuit:
-    """For one service and one event loop. Call `admit()` before a request, then exactly one of the other methods with what it
-    returned: a request that ends in a later state than the one it was admitted in says nothing about that state.
+    """For one service and one event loop. Call `admit()` before a request, and afterwards one of the other methods with
+    its result: a request that ends in a later state than it was admitted in does not count.
 
-    Opens at `failure_rate`, or after `max_timeouts` consecutive time-outs: with little traffic a rate comes too late.
-    `changed` is called with each new state.
+    Opens at `failure_rate`, or after `max_timeouts` consecutive time-outs: under little traffic, the rate reacts too
+    late. `changed` is called with each new state.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Circuit:
                 self._open()
 
     def ignored(self, admitted: int) -> None:
-        """The outcome depends on the client or on this process, not on the service."""
+        """The request ended because of the client or of this process, not of the service."""
         if admitted == self._changes:
             self._is_probing = False
 

@@ -1,4 +1,4 @@
-"""Codes a route's answers with gzip or br, where the client accepts it (RFC 9110 §8.4, §12.5.3)."""
+"""Compresses a route's answers with gzip or br, if the client accepts it (RFC 9110 §8.4, §12.5.3)."""
 
 import asyncio
 import re
@@ -14,20 +14,21 @@ from gateway_site.forwarding.headers import joined
 from gateway_site.routes.table import Compression
 
 INLINE_BYTES = 16_384
-"""A body up to this size is coded where it is, in some 0.1 ms; a larger one in a thread, without the GIL."""
+"""A body up to this size is compressed in the event loop, in some 0.1 ms; a larger one in a thread, without the GIL."""
 
 GZIP_LEVEL, BR_QUALITY = 5, 4
 
 CODABLE = re.compile(rb"text/(?!event-stream)|application/(?:[\w.-]+\+)?(?:json|xml|javascript)\b|image/svg\+xml")
-"""The beginning of a Content-Type whose bodies shrink. An event stream must not wait for more events."""
+"""Prefixes of Content-Types that compress well. Not event streams: an event must not wait for the next one."""
 
 LEFT_ALONE = frozenset(
     (b"content-encoding", b"content-range", b"content-digest", b"repr-digest", b"content-md5", b"digest")
 )
-"""Fields that would become wrong."""
+"""Answers with these fields are not compressed: the fields would become wrong."""
 
 Coder = tuple[Callable[[bytes], bytes], Callable[[], bytes]]
-"""Functions that compress a piece and that finish. The output does not depend on where pieces end, as a strong ETag demands."""
+"""A function that compresses a piece, and one that finishes. The output does not depend on the sizes of the pieces, as
+a strong ETag requires."""
 
 SUFFIX = re.compile(rb'~(?:gzip|br)"')
 """Suffix of the ETag of a compressed answer: `"x~gzip"` for the upstream's `"x"`."""
@@ -49,7 +50,7 @@ CODERS = {"gzip": _gzip, "br": _br}
 
 
 class Compressed:
-    """The view of a route, its answers coded. `threads`: for large bodies."""
+    """The view of a route, with compressed answers. `threads`: for large bodies."""
 
     def __init__(self, view: View, compression: Compression, threads: Executor) -> None:
         self._view, self._threads = view, threads
@@ -58,7 +59,7 @@ class Compressed:
     async def serve(self, request: Request, identity: Headers | None = None) -> RawResponse:
         accepted = acceptable(joined(request.fields, b"accept-encoding"), self._codings)
         held = joined(request.fields, b"if-none-match")
-        # A client that holds only a coded answer and does not accept it any more needs a new one.
+        # A client that has only a compressed answer, but no longer accepts its coding, needs a new one.
         known = accepted if request.method in {"GET", "HEAD"} else CODERS
         request.fields = [(name, _without_suffix(name, value, known)) for name, value in request.fields]
         answer: RawResponse = await self._view(request, identity)
@@ -117,7 +118,7 @@ def _whole(coder: Coder, body: bytes) -> bytes:
 
 @lru_cache(maxsize=1024)
 def acceptable(value: bytes, codings: Sequence[str]) -> tuple[str, ...]:
-    """Those of the codings that Accept-Encoding prefers to none, the best first; in the given order where it has none."""
+    """The codings that Accept-Encoding prefers to `identity`, best first; equal ones in the given order."""
     weights: dict[str, float] = {}
     for item in value.decode("latin-1").lower().split(","):
         name, _, parameter = item.partition(";")
@@ -136,7 +137,7 @@ def _weight(parameter: str) -> float:
 
 
 def _with_suffix(tag: bytes, coding: str) -> bytes:
-    """A weak tag may name several codings; a strong one names one sequence of bytes."""
+    """A weak tag stays: it may name several codings. A strong one names one sequence of bytes."""
     return tag[:-1] + f'~{coding}"'.encode("ascii") if tag.startswith(b'"') else tag
 
 
@@ -147,5 +148,5 @@ def _without_suffix(name: bytes, value: bytes, codings: Iterable[str]) -> bytes:
 
 
 def _held(tag: bytes, held: bytes, codings: Sequence[str]) -> bytes:
-    """The tag of a 304: the client's own, of the coding that it holds."""
+    """The tag of a 304: the client's own, which names the coding of its copy."""
     return next((coded for coding in codings if (coded := _with_suffix(tag, coding)) in held), tag)

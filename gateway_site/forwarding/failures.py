@@ -1,4 +1,4 @@
-"""The problem that a client gets for each way in which a request to an upstream can fail."""
+"""The client's problem for each failure of a request to an upstream."""
 
 from math import ceil
 
@@ -28,7 +28,7 @@ PROBLEMS: dict[type[UpstreamError], tuple[str, str]] = {
     ConnectionReset: ("bad-upstream", "{0} closed the connection."),
     BadAnswer: ("bad-upstream", "{0}'s answer was broken."),
 }
-"""Code and detail: without host and address."""
+"""Code and detail; no text has a host or address."""
 
 CHANGE_MAY_BE_MADE = " The change may have been made."
 

@@ -1,4 +1,4 @@
-"""Follows the frames of a WebSocket (RFC 6455 §5.2) without reading what they carry."""
+"""Follows the frames of a WebSocket (RFC 6455 §5.2) without reading their payload."""
 
 from enum import IntEnum
 
@@ -21,7 +21,7 @@ class Violation(Exception):
 
 
 class Frames:
-    """One direction. Each byte is followed once; a payload costs nothing."""
+    """The frames of one direction. It skips payloads."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -33,7 +33,7 @@ class Frames:
 
     @property
     def is_between(self) -> bool:
-        """Whether a frame may follow."""
+        """Whether no frame is incomplete."""
         return not self._head and not self._left
 
     def feed(self, data: bytes) -> None:
@@ -71,5 +71,5 @@ class Frames:
 
 
 def closing(code: Close, *, masked: bool = False) -> bytes:
-    """A Close frame. One from a client is masked: here with zeros, which hide nothing and change nothing."""
+    """A Close frame. That of a client must be masked: here with zeros, which change nothing."""
     return (b"\x88\x82\0\0\0\0" if masked else b"\x88\x02") + code.to_bytes(2)

@@ -14,9 +14,9 @@ IsDropped = Callable[[bytes], bool]
 
 @lru_cache(maxsize=256)
 def dropping(names: frozenset[bytes]) -> IsDropped:
-    """Whether a field with a name is dropped: the given names, all with the prefix IDENTITY, and both with `_` for `-`.
+    """A test whether a field name is dropped: `names`, all names with the prefix IDENTITY, and both with `_` for `-`.
 
-    Frameworks behind the gateway take `X_Real_IP` for `X-Real-IP`. Clients choose other names: the cache is bounded.
+    Frameworks behind the gateway take `X_Real_IP` for `X-Real-IP`. Clients choose the names, so the cache is bounded.
     """
 
     @lru_cache(maxsize=128)
@@ -28,11 +28,11 @@ def dropping(names: frozenset[bytes]) -> IsDropped:
 
 
 FROM_UPSTREAM = HOP_BY_HOP | {b"x-request-id"}
-"""The answer carries the request ID of our log, whatever a proxy in between adds."""
+"""Answers have the request ID of our log, whatever a proxy in between adds."""
 
 
 def end_to_end(headers: Headers, is_dropped: IsDropped) -> Headers:
-    """The fields that cross: not those that are dropped, not those that `Connection` names (RFC 9110 §7.6.1)."""
+    """The fields to forward: without those that are dropped and those that `Connection` names (RFC 9110 §7.6.1)."""
     named = [value for name, value in headers if name == b"connection"]
     if named:
         listed = {token.strip().lower() for value in named for token in value.split(b",")}
@@ -41,7 +41,7 @@ def end_to_end(headers: Headers, is_dropped: IsDropped) -> Headers:
 
 
 def joined(fields: Headers, name: bytes) -> bytes:
-    """The value of a list field, of however many lines (RFC 9110 §5.3)."""
+    """The value of a list field, its lines joined (RFC 9110 §5.3)."""
     return b", ".join([value for key, value in fields if key == name])
 
 

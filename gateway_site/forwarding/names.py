@@ -1,4 +1,4 @@
-"""Looks up the names of upstreams when a table comes into force: a wrong one is a log line then, not only 502 later."""
+"""Looks up the names of upstreams when a table is activated: a wrong name is a log line then, not only a 502 later."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Puts a changed file of ROUTES in force; one that is refused changes nothing but a metric and the log."""
+"""Activates a changed file of ROUTES; one that is invalid changes only a metric and the log."""
 
 import asyncio
 import logging
@@ -13,14 +13,14 @@ from gateway_site.routes.reading import table
 from gateway_site.routes.source import Malformed, state_of
 
 RETRY_SECONDS = 5.0
-"""Between two readings of a refused table, whose schemas may come later than itself."""
+"""Between two readings of a refused table: its schemas may arrive later."""
 
 logger = logging.getLogger(__name__)
 
 
 class Reloader:
-    """`source`: the arguments of `table`, the first of them a path. `longest_ms`: no request may take more, or the drain
-    would cut it off."""
+    """`source`: the arguments of `table`, the first of them a path. `longest_ms`: the longest time of a request that
+    the drain allows."""
 
     def __init__(self, source: tuple[Any, ...], router: Router, longest_ms: int) -> None:
         self._source, self._router, self._longest_ms = source, router, longest_ms
@@ -32,10 +32,10 @@ class Reloader:
         self._refused, self._refused_at = "", 0.0
 
     def check(self) -> None:
-        """Called twice a second. A file that changes is read once it has stayed the same from one call to the next."""
+        """Called twice a second. Reads a changed file once it is the same in two consecutive calls."""
         before, self._seen = self._seen, [state_of(path) for path in (self._path, *self._router.table.files)]
         if self._refused and time.monotonic() > self._refused_at + RETRY_SECONDS:
-            self._read = None  # what it names may be there now
+            self._read = None  # the files that it names may exist now
         is_reading = self._reading is not None and not self._reading.done()
         if self._seen != self._read and before in (None, self._seen) and not is_reading:
             self._read = self._seen
@@ -50,7 +50,7 @@ class Reloader:
             is_new = found != self._router.table
             if is_new:
                 self._router.apply(found)
-        except (Malformed, OSError) as error:  # OSError: of a certificate that was there when the table was read
+        except (Malformed, OSError) as error:  # OSError: a certificate that existed when the table was read
             if str(error) != self._refused:
                 logger.error("routes refused: the old ones stay in force", extra={"fields": {"reason": str(error)}})
             self._refused, self._refused_at = str(error), time.monotonic()

@@ -1,11 +1,12 @@
-"""Which requests may be sent again, and how many: a share of recent traffic, so that retries cannot keep a service down."""
+"""Which requests may be retried, and how many: a share of recent traffic, so that retries cannot overload a failing
+service."""
 
 from gateway_site.forwarding.circuit import CircuitOpen
 from packages.http_pool import ConnectFailed, ConnectTimeout, Outgoing, PoolFull, UpstreamError, UpstreamTimeout
 
 SHARE = 0.2
 RESERVE = 10.0
-"""The initial budget: with little traffic a share of it is nothing."""
+"""The initial budget: under little traffic, a share of it would be nothing."""
 
 CEILING = 100.0
 
@@ -29,7 +30,8 @@ class RetryBudget:
 
 
 def may_repeat(error: UpstreamError, request: Outgoing) -> bool:
-    """Whether a retry is safe (apache/apisix#11359, Kong/kong#3754). RFC 9110 §9.2.2 allows one of PUT and DELETE too."""
+    """Whether a retry is safe (apache/apisix#11359, Kong/kong#3754). RFC 9110 §9.2.2 would allow it for PUT and DELETE
+    too."""
     if isinstance(error, (UpstreamTimeout, PoolFull, ConnectTimeout, CircuitOpen)):
         return False  # a retry would need time or connections that are exhausted
     if request.is_streamed:

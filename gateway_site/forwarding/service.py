@@ -1,4 +1,4 @@
-"""Sends requests to one upstream: within the request's time, through its circuit, with retries where that is safe."""
+"""Sends requests to one upstream: within the request's time, through the circuit, with retries if they are safe."""
 
 import asyncio
 import logging
@@ -35,16 +35,16 @@ from packages.http_pool import (
 
 PROBE_SECONDS = 0.8
 DEFAULT_HEALTH = "/health/live"
-"""Asked of an upstream whose path is not known; any answer below 500 will do."""
+"""The path checked if an upstream names none; any answer below 500 counts as live."""
 
 BACKOFF_SECONDS = 0.025
 """The mean wait before the first retry; doubles."""
 
 IDLE_SECONDS = 50.0
-"""Below the 100 s for which our services keep a connection."""
+"""Less than the 100 s for which our services keep a connection."""
 
 CONNECTIONS, CAPACITY = 128, 1152
-"""Concurrent requests on connections, and with those that wait for one."""
+"""Limits of concurrent requests: with a connection, and including those that wait for one."""
 
 logger = logging.getLogger(__name__)
 notices = Notices(logger)
@@ -93,7 +93,8 @@ class Service:
             self._uploads.release()
 
     async def stream(self, request: Outgoing, started: float, timeout: float, retries: int) -> Answer:  # noqa: ASYNC109
-        """As `ask`, for a stream or WebSocket. The caller releases the place in `streams` of an answer without a body."""
+        """As `ask`, for a stream or WebSocket. If the answer has no complete body, the caller calls
+        `streams.release()`."""
         self.streams.admit()
         try:
             answer = await self.ask(request, started, timeout, retries)
@@ -121,7 +122,7 @@ class Service:
                 await answer.aclose()
                 address, reason = answer.address, "status"
             except UpstreamError as error:
-                # A later attempt that was never sent does not undo what an earlier one may have done.
+                # If the last attempt was not sent, an earlier one may still have made the change.
                 fate = error if error.sent or fate is None or not fate.sent else fate
                 if is_last or not may_repeat(error, request) or not self._may_spend(error.address):
                     raise problem_for(fate, request, self.subject) from error
@@ -143,7 +144,7 @@ class Service:
             if self.circuit.state is HALF_OPEN:
                 await self._check_live()
                 left -= time.perf_counter() - started
-            # The remaining time goes along, so that the service stops work for which a client has had a 504.
+            # The service gets the remaining time, so that it stops work whose client has got a 504.
             more = [] if request.idle else [(b"x-request-timeout-ms", b"%d" % max(0, left * 1000))]
             if tracing.is_on:
                 with client_span(self.upstream, request, attempt) as span:
@@ -170,7 +171,7 @@ class Service:
 
     def _record(self, error: UpstreamError, request: Outgoing, admitted: int) -> None:
         is_timeout = isinstance(error, (UpstreamTimeout, ConnectTimeout))
-        # A slow client, or a wait in this process, used the time up.
+        # A slow client, or a wait in this process, has used up the time.
         is_ours = isinstance(error, UpstreamTimeout) and not error.sent
         is_clients = is_timeout and request.is_streamed
         if isinstance(error, PoolFull) or is_ours or is_clients or self._client.is_out(error.address):
@@ -179,14 +180,16 @@ class Service:
             self.circuit.failed(admitted, is_timeout=is_timeout)
 
     async def _check_live(self) -> None:
-        """Probes before the trial request, which would wait its whole time for a frozen service. Raises CircuitOpen."""
+        """Checks the service before the trial request, which a frozen service would delay for its whole time. Raises
+        CircuitOpen."""
         try:
             await self.probe()
         except (UpstreamError, RuntimeError) as error:
             raise CircuitOpen(0.0) from error
 
     async def probe(self) -> None:
-        """Returns if the upstream is live. Readiness would empty the gateway's Service in a Redis outage too.
+        """Returns if the upstream is live. It checks liveness: readiness would also empty the gateway's Service in a
+        Redis outage.
 
         Raises UpstreamError, RuntimeError.
         """
@@ -221,7 +224,7 @@ class Service:
         await self._client.close()
 
     def leave(self) -> None:
-        """The table in force has no such upstream, or another one of the name: the gauges are no longer its own."""
+        """Called when the active table no longer has this upstream: its gauges now belong to another one or to none."""
         self._is_leaving = True
         CIRCUIT.labels(self.name).set(CLOSED)
         if self._client.addresses[0] > 1:

@@ -1,4 +1,4 @@
-"""The client span of a request to an upstream, as OpenTelemetry's semantic conventions have it. Used only if tracing is on."""
+"""The client span of a request to an upstream, by OpenTelemetry's semantic conventions. Used only if tracing is on."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -9,7 +9,7 @@ from packages.http_pool import Answer, Outgoing
 
 
 def client_span(upstream: Upstream, request: Outgoing, attempt: int) -> AbstractContextManager[Any]:
-    """Without the query, which may hold an e-mail address."""
+    """Its URL has no query, which may contain an email."""
     host, port = upstream.address
     attributes = {
         "http.request.method": tracing.known(request.method),

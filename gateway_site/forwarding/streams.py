@@ -15,7 +15,8 @@ Chunks = AsyncGenerator[bytes, None]
 
 
 class Streams:
-    """`most`: open at a time, from the request to the last byte; the upstream's pool grows by it. `ended`: none is open."""
+    """`most`: how many may be open, each from its request to its last byte; the upstream's pool grows by it. `ended`:
+    none is open."""
 
     def __init__(self, upstream: str, most: int) -> None:
         self._most, self._open = most, 0
@@ -33,7 +34,7 @@ class Streams:
         self._gauge.inc()
 
     def release(self) -> None:
-        """Once for each that was admitted."""
+        """Call it once for each stream that was admitted."""
         self._open -= 1
         if not self._open:
             self.ended.set()

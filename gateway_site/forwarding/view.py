@@ -1,4 +1,4 @@
-"""Forwards a route's requests to its upstream, unread: same status, body and end-to-end headers."""
+"""Forwards a route's requests to its upstream without parsing them: same status, body and end-to-end headers."""
 
 import math
 import time
@@ -33,7 +33,8 @@ EVERY_METHOD = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
 class Forward:
-    """The view of one route. `services`: by name. `dropped`, `dropped_from_answers`: header fields that do not cross."""
+    """The view of one route. `services`: by name. `dropped`, `dropped_from_answers`: header fields that are not
+    forwarded."""
 
     def __init__(
         self,
@@ -78,12 +79,12 @@ class Forward:
             is_late = time.perf_counter() - started >= self._timeout
             if service is self._service or not outgoing.is_safe or outgoing.is_streamed or is_late:
                 raise
-            service = self._service  # a read that the canary fails costs its client nothing
+            service = self._service  # a read that the canary fails is retried at the stable upstream
             answer = await self._asked(service, outgoing, started)
         if answer.address:
             request.upstream_address = answer.address
         if answer.status >= 500:
-            # Its problem is not read: the access line of the same ID at the upstream has the cause.
+            # The upstream's problem is not parsed: its access line with the same ID has the cause.
             request.code, request.reason = "forwarded", f"{service.name} answered {answer.status}"
         fields = end_to_end(answer.headers, self._is_dropped_from_answer)
         fields += self._added_to_answer
@@ -133,9 +134,9 @@ class Forward:
         return Outgoing(request.method, self._target(request), headers, b"", None, idle, upgrades)
 
     async def _with_body(self, request: Request, outgoing: Outgoing) -> tuple[Outgoing, float]:
-        """The request with its body, and when its time began."""
+        """The request with its body, and the start of its time."""
         length = request.content_length
-        # Of unknown length: buffered if no larger body is allowed, or a slow client would hold a pooled connection.
+        # A body of unknown length is buffered if it must be small: else a slow client would hold a pooled connection.
         if (self._max_body if length is None else length) > WHOLE_BODY_BYTES:
             return outgoing._replace(body=chunks(request, self._max_body), length=length), request.started
         body = await read_body(request, self._max_body)
@@ -156,12 +157,12 @@ class Forward:
 
 
 async def in_maintenance(text: str, request: Request, identity: Headers | None = None) -> Response:
-    """The view of a route whose upstream is not asked. Raises Problem (503)."""
+    """The view of a route with `maintenance`: forwards nothing. Raises Problem (503)."""
     raise Problem("upstream-unavailable", text, headers=[(b"retry-after", b"60")], reason="maintenance")
 
 
 async def _bounded(chunks: Chunks, outgoing: Outgoing, service: Service, most: float) -> Chunks:
-    """Raises Problem when the body breaks off, or is larger than allowed."""
+    """The chunks. Raises Problem if the body breaks off or is larger than allowed."""
     size = 0
     try:
         async with aclosing(chunks):

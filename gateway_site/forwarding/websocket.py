@@ -1,4 +1,4 @@
-"""Passes the bytes of a WebSocket on in both directions, once its upstream has answered 101."""
+"""Passes the bytes of a WebSocket in both directions, after its upstream has answered 101."""
 
 import asyncio
 from contextlib import suppress
@@ -19,9 +19,10 @@ def is_upgrade(request: Request) -> bool:
 
 
 async def relayed(request: Request, answer: Answer, most: int, most_down: int) -> Chunks:
-    """The bytes for the client; meanwhile sends those from it. `most`, `most_down`: bytes of a message from and to it.
+    """The bytes for the client; meanwhile sends the client's to the upstream. `most`, `most_down`: the largest message
+    from and to the client.
 
-    The gateway sends a Close frame when it stops, after silence, and for a message that is too large.
+    Sends a Close frame when the gateway stops, after silence, and for a message that is too large.
     """
     up, down, code = Frames(most), Frames(most_down), Close.BAD_GATEWAY
     is_between = True
@@ -46,8 +47,8 @@ async def relayed(request: Request, answer: Answer, most: int, most_down: int) -
 
 
 async def _sent(request: Request, answer: Answer, frames: Frames) -> Close:
-    """Until the client or the server ends; returns what to tell the other end of the connection."""
-    with suppress(UpstreamError):  # `relayed` meets it too
+    """Sends until the client or the server ends; returns the status code for the other end."""
+    with suppress(UpstreamError):  # `relayed` gets this error too
         with suppress(Refusal):  # the client sends too much at once
             while (message := await request.receive())["type"] == "http.request":
                 try:

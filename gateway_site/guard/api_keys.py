@@ -1,7 +1,7 @@
 """API keys: their form, the file with their hashes, and the check of one.
 
-A key is `ugk_<id>_<secret>` with 256 random bits of secret, so one round of SHA-256 is enough: there is nothing to guess, and
-each request would pay for a slow hash. A line of the file, its fields separated by white space; `#` starts a comment:
+A key is `ugk_<id>_<secret>`. The secret has 256 random bits, so one round of SHA-256 suffices; a slow hash would only
+slow every request. A line of the file, its fields separated by white space; `#` starts a comment:
 
     <id>         <name>    <scopes>                <expires>            sha256:<of the whole key, hex>
     5f0c4c7e9a43 reporting users:read,users:write  2027-12-31T00:00:00Z sha256:…
@@ -28,10 +28,10 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NEVER = "never"
 
 LOOK_SECONDS = 1.0
-"""How often the file is checked for a change, by one `stat`."""
+"""The period of the check for a changed file, by one `stat`."""
 
 MAX_FILE_BYTES = 1 << 20
-"""Some 8,000 keys. The file is read within the event loop: a larger one would delay requests."""
+"""Some 8,000 keys. The event loop reads the file: a larger one would delay requests."""
 
 _ID, _HASH = re.compile(r"[0-9a-f]{12}"), re.compile(r"sha256:([0-9a-f]{64})")
 
@@ -40,7 +40,7 @@ notices = Notices(logging.getLogger(__name__))
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A key's line. `expires`: seconds since 1970."""
+    """A line of the file. `expires`: seconds since 1970."""
 
     principal: Principal
     expires: float
@@ -56,7 +56,8 @@ def create(name: str, scopes: frozenset[str], expires: datetime | None) -> tuple
 
 
 def parse(text: str, scopes: Set[str]) -> dict[bytes, Entry]:
-    """The entries by the hash of their key; `scopes`: all there are. Raises ValueError with the number of a malformed line."""
+    """The entries by the hash of their key; `scopes`: all valid ones. Raises ValueError with the number of a malformed
+    line."""
     entries: dict[bytes, Entry] = {}
     taken: set[str] = set()
     for number, line in enumerate(text.splitlines(), 1):
@@ -75,7 +76,7 @@ def parse(text: str, scopes: Set[str]) -> dict[bytes, Entry]:
 
 
 def _entry(fields: list[str], known: Set[str]) -> tuple[str, bytes, Entry]:
-    # No value in the texts: a key in the place of its hash would be logged.
+    # The texts contain no value: it could be a key in the place of its hash, and would be logged.
     if len(fields) != 5:
         raise ValueError("a line has five fields: id, name, scopes, expiry, hash")
     identifier, name, scopes, until, hashed = fields
@@ -104,9 +105,9 @@ def parse_time(text: str) -> float:
 
 
 class ApiKeys:
-    """The keys of a file, which is read again after a change; an unreadable change is ignored.
+    """The keys of a file, read again after a change; an invalid file is ignored.
 
-    `scopes`: all there are; may grow. Raises OSError, ValueError if the file cannot be read at the start.
+    `scopes`: all there are; may grow. Raises OSError, ValueError if the file is invalid at the start.
     """
 
     def __init__(self, path: Path, scopes: Set[str], clock: Callable[[], float] = time.time) -> None:
@@ -119,8 +120,8 @@ class ApiKeys:
     async def check(self, key: bytes) -> Principal:
         """The key's owner. Raises Problem (401).
 
-        Keys are found by their hash, so that the time of an answer reveals nothing of them. The hash is computed once for a
-        valid key: in cold caches OpenSSL costs as much as the rest of the guard.
+        It finds keys by their hash, so that timing reveals nothing. The hash of a valid key is computed once: in cold
+        caches OpenSSL costs as much as the rest of the guard.
         """
         if time.monotonic() >= self._look_at:
             self._look()
@@ -148,14 +149,16 @@ class ApiKeys:
         notices.warn("AUTH_API_KEYS_FILE was read again", keys=len(self._entries))
 
     def _version(self) -> tuple[int, ...] | None:
-        """Differs after a change; None without a file. Read before the file: a change in between shows up later.
+        """A value that differs after a change; None without a file. It is read before the file, so that a change in
+        between is found later.
 
-        A file whose keys have scopes that no route has yet is refused: new scopes are a change, too."""
+        New scopes are a change too: a file with scopes that no route had was refused.
+        """
         try:
             found = self._path.stat()
         except OSError:
             return None
-        # ctime: nobody can set it, and it covers permissions
+        # ctime: nobody can set it, and permissions change it
         return found.st_ctime_ns, found.st_ino, found.st_size, len(self._scopes)
 
     def _read(self) -> dict[bytes, Entry]:

@@ -1,6 +1,6 @@
 """One line of the logger `audit` for each write: caller, method, resource, address, result.
 
-Logged at every LOG_LEVEL (settings.py); the request ID joins it to the access line.
+Logged at every LOG_LEVEL (settings.py). Access line and audit line have the same request ID.
 """
 
 import logging
@@ -17,7 +17,7 @@ MOST_CHARACTERS = 200
 
 
 async def recorded(request: Request, answering: Coroutine[Any, Any, RawResponse]) -> RawResponse:
-    """Awaits the answer to a write and logs it, whatever the outcome."""
+    """Awaits the answer to a write and logs the outcome, also of a failure."""
     status, location = CLIENT_CLOSED_REQUEST, None
     try:
         response = await answering

@@ -1,4 +1,4 @@
-"""Refusals with `WWW-Authenticate` after RFC 6750 §3. None repeats what the client sent."""
+"""Refusals with `WWW-Authenticate` by RFC 6750 §3. None repeats text of the client."""
 
 import logging
 
@@ -12,7 +12,7 @@ notices = Notices(logging.getLogger(__name__))
 
 
 def missing() -> Problem:
-    """401. Without an error code: that is for requests with a credential (§3.1)."""
+    """401 without an error code, which is for requests with a credential (§3.1)."""
     REFUSALS.labels("missing").inc()
     return _problem("unauthenticated", "This needs a credential.", REALM)
 

@@ -1,4 +1,4 @@
-"""CORS (Fetch standard §3.3): pages of exact origins may call from a browser; no wildcard, no cookies."""
+"""CORS (Fetch standard §3.3) for exact origins, without wildcards and cookies."""
 
 from common.http.request import Request
 from common.http.response import Fields, RawResponse
@@ -28,7 +28,7 @@ class Cors:
         self._origins = frozenset(origin.encode() for origin in origins)
 
     def open(self, request: Request) -> RawResponse | None:
-        """Adds the fields to the answer of any request, an error's too; answers the preflight request of a listed origin."""
+        """Adds the fields to every answer, errors included; answers the preflight request of a listed origin."""
         given, origin = request.raw_headers, request.raw_headers.get(b"origin")
         fields: Fields = (VARY,)
         answer = None

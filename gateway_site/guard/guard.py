@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """Without `credentials` every caller may do everything. `default` limits all routes together. `scopes`: all there are;
-    those of new routes are added. Without `shared` each process counts for itself."""
+    """Without `credentials` every caller may do everything. `default` limits all routes together. `scopes`: all valid
+    ones; those of new routes are added. Without `shared` each process counts on its own."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Guard:
         return self._limiters[name, rate]
 
     def keep(self, table: Table) -> None:
-        """Drops the limits that the table does not have."""
+        """Drops the limits of other tables."""
         kept = {(_name(route, limited), rate) for route in table.routes for limited, rate in route.rate_limit.items()}
         for each in [*self._limiters]:
             if each not in kept and self._limiters[each] not in self._everywhere:
@@ -92,7 +92,7 @@ class Guard:
 
 
 def _name(route: Route, limited: str) -> str:
-    """Of a limit of the route; `limited` is its key in `rate_limit`."""
+    """The name of a limit of the route; `limited` is its key in `rate_limit`."""
     return route.prefix if limited == ANY else f"{route.prefix} {limited}"
 
 

@@ -1,8 +1,8 @@
-"""The issuer's public keys (RFC 7517), fetched in a thread; the last ones stay while the issuer is away.
+"""The issuer's public keys (RFC 7517), fetched in a thread; while the issuer is unreachable, the last ones stay.
 
-An unknown `kid` may be a rotated key or invented; only a fetch decides. Fetches are one at a time and COOL_DOWN_SECONDS
-apart, and requests with an unknown key wait for the next one. Keys are stored by `kid` *and* algorithm, so that no token can
-use a key with another algorithm.
+An unknown `kid` may name a rotated key or none; only a fetch decides. Fetches are one at a time and COOL_DOWN_SECONDS
+apart; requests with an unknown key wait for the next one. Keys are stored by `kid` *and* algorithm, so no token can use
+a key with another algorithm.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from common.observability.notices import Notices
 from gateway_site.guard.metrics import KEY_SET_FETCHES
 
 KINDS = {"RS256": RSAPublicKey, "ES256": EllipticCurvePublicKey, "EdDSA": Ed25519PublicKey}
-"""The accepted algorithms and their keys: a private or symmetric key must not verify."""
+"""The accepted algorithms and their types of keys: a private or symmetric key must not verify."""
 
 LEAST_RSA_BITS = 2048
 """RFC 7518 §3.3."""
@@ -39,7 +39,7 @@ REFRESH_SECONDS = 300.0
 RETRY_SECONDS = 15.0
 COOL_DOWN_SECONDS = 2.0
 MAX_WAITING = 1024
-"""Requests that wait for a fetch, some 15 kB each; above it they are refused with 503."""
+"""Requests that may wait for a fetch, some 15 kB each; further ones are 503."""
 
 Keys = dict[tuple[str, str], Any]
 
@@ -47,7 +47,7 @@ notices = Notices(logging.getLogger(__name__))
 
 
 class NoKeys(Exception):
-    """No set could be fetched yet, or too many requests wait for the next one."""
+    """No set has been fetched yet, or too many requests wait for the next one."""
 
 
 class _NoRedirect(HTTPRedirectHandler):
@@ -109,7 +109,7 @@ class KeySet:
     async def find(self, kid: str, algorithm: str) -> Any:
         """The key, or None. Raises NoKeys."""
         key = self._keys.get((kid, algorithm))
-        # A second wait if a fetch was in progress: the key may be younger than its result.
+        # If a fetch was in progress, wait a second time: the key may be newer than its result.
         for _ in range(2 if self._fetching else 1):
             if key is not None:
                 break
@@ -120,7 +120,8 @@ class KeySet:
         return key
 
     async def _wait(self) -> None:
-        """Waits for the next set, not counted as in flight: invented keys must not shed other requests. Raises NoKeys."""
+        """Waits for the next set, not counted as in flight: requests with invented keys must not cause others to be
+        shed. Raises NoKeys."""
         if self._waiting >= MAX_WAITING:
             raise NoKeys
         self._waiting += 1
@@ -148,7 +149,7 @@ class KeySet:
         again = RETRY_SECONDS
         try:
             await asyncio.sleep(max(0.0, self._next - time.monotonic()))
-            async with asyncio.timeout(FETCH_SECONDS):  # that of the socket is for each operation
+            async with asyncio.timeout(FETCH_SECONDS):  # the socket's time-out is for each operation
                 self._take(parse(await asyncio.to_thread(fetch, self._url)))
         except (ValueError, OSError, HTTPException) as error:
             KEY_SET_FETCHES.labels("failed").inc()

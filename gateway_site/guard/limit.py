@@ -1,8 +1,8 @@
 """The rate limit: the generic cell rate algorithm (GCRA), which keeps one number for each client.
 
-The number is the time at which the client's whole burst is available again. A request moves it by one interval; a request
-that would move it further ahead than the length of a burst is refused. `limits` has no bursts, and `throttled-py` makes one
-round trip to Redis for each request, at ten times the CPU (docs/adr/0101-guards.md).
+The number is the time at which the client's whole burst is available again. A request moves it ahead by one interval;
+one that would move it further than the length of a burst is refused. `limits` has no bursts, and `throttled-py` makes
+one round trip to Redis for each request, at ten times the CPU (docs/adr/0101-guards.md).
 """
 
 import time
@@ -19,14 +19,14 @@ from gateway_site.guard.metrics import RATE_LIMITED
 from gateway_site.routes.rate import Rate
 
 MAX_CLIENTS = 20_000
-"""Clients in the local store, some 5 MB; above it the least recent one is evicted, and gets a whole burst again."""
+"""Clients in the local store, some 5 MB; beyond it the least recent one is evicted, and has a whole burst again."""
 
 State = tuple[int, int]
-"""After a request: ns until the client's burst is whole, and ns until it may repeat a refused request (0: accepted)."""
+"""After a request: ns until the burst is whole, and ns until a refused request may be retried (0: it was accepted)."""
 
 SECOND = 1_000_000_000
 ROUNDED = 1_000
-"""The error of the shared store in ns: it counts in µs."""
+"""The rounding error of the shared store in ns: it counts in µs."""
 
 
 class Store(Protocol):
@@ -36,7 +36,7 @@ class Store(Protocol):
 
 
 def nanoseconds(rate: Rate) -> tuple[int, int]:
-    """The length of one request and of a burst."""
+    """The lengths of one request and of a burst."""
     interval = round(rate.interval * SECOND)
     return interval, interval * rate.burst
 
@@ -72,7 +72,8 @@ class LocalStore:
         return after - now, 0
 
     def _make_room(self, now: int) -> None:
-        """Evicts up to two full clients for each new one, so that memory shrinks again after a crowd."""
+        """Evicts up to two clients with a whole burst for each new one, so that memory shrinks after a flood of
+        clients."""
         known = self._full_at
         for _ in range(2):
             if known and (known[next(iter(known))] <= now or len(known) >= self._max_clients):
@@ -108,7 +109,7 @@ class Limiter:
 
 @lru_cache(maxsize=4096)
 def client_of(address: str) -> str:
-    """The limited client without a credential: an address, or the /64 of one IPv6 subscriber."""
+    """The client that is limited without a credential: an address, or the /64 of an IPv6 subscriber."""
     try:
         parsed = ip_address(address[:64])
     except ValueError:

@@ -1,6 +1,6 @@
 """The rate limit's numbers in a Redis that all replicas share: one script call for each request, pipelined.
 
-The clock is the server's, so that replicas agree. While Redis is unavailable the limit is local (`rate_limit_store_up`);
+It uses Redis's clock, so that replicas agree. While Redis is unavailable, the limit is local (`rate_limit_store_up`);
 only the first requests wait TIMEOUT_SECONDS.
 """
 
@@ -37,7 +37,7 @@ end
 return {math.ceil(full_at - now), early}
 """
 
-# Not in metrics.py: only a gateway with such a store shows them.
+# Not in metrics.py: only a gateway with a shared store exports them.
 STORE_UP = Gauge(
     "rate_limit_store_up",
     "1 while the shared store of the rate limit answers; 0: limits are local",
@@ -77,7 +77,7 @@ class RedisStores:
         return full_in * 1000, early * 1000
 
     def sample(self) -> None:
-        """Sampled, because a worker does not inherit a value set before the fork."""
+        """Sets the gauge periodically: a worker does not inherit a value set before the fork."""
         STORE_UP.set(self.is_up)
 
     async def close(self) -> None:

@@ -8,15 +8,15 @@ from gateway_site.routes.field_names import IDENTITY
 
 READ, WRITE = "users:read", "users:write"
 SCOPES = frozenset({READ, WRITE})
-"""Of the users' route; other routes have their own."""
+"""The scopes of the users' route; other routes have their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """`label`, for logs, limits and the user service: `key:` and the key's name, or `jwt:` and the token's subject.
 
-    Never a secret, and valid in a header; the prefix keeps keys and subjects of one name apart. `headers` go to the user
-    service.
+    It contains no secret, and is valid in a header; the prefix distinguishes keys and subjects of the same name.
+    `headers` go to the user service.
     """
 
     label: str

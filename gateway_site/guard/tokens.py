@@ -1,7 +1,7 @@
 """Bearer tokens of an issuer: JSON Web Tokens (RFC 7519), verified by PyJWT with the issuer's keys.
 
-A verification costs some 100 µs, so its result is cached for the token's life. Only valid tokens are cached, so that a client
-without one cannot fill the cache.
+A verification costs some 100 µs, so its result is cached for the token's life. Invalid tokens are not cached: a client
+without a valid one cannot fill the cache.
 """
 
 import re
@@ -24,10 +24,10 @@ LEEWAY_SECONDS = 30
 
 MAX_TOKEN_BYTES = 6144
 MAX_CACHED_BYTES = 1 << 22
-"""Some 5,000 tokens, 8 MB in all; above it the oldest is evicted."""
+"""Some 5,000 tokens, 8 MB in all; beyond it the oldest is evicted."""
 
 TYPES = frozenset({None, "jwt", "at+jwt", "application/at+jwt"})
-"""`typ` of access tokens (RFC 9068 §4): an issuer signs other things too."""
+"""`typ` of access tokens (RFC 9068 §4): an issuer signs other tokens too."""
 
 _SUBJECT = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 """At most 255 ASCII characters (OpenID Connect Core §2), valid in a header."""
@@ -64,9 +64,9 @@ class Verified:
 
 
 class Tokens:
-    """Verifies the tokens of one issuer for one audience. `scope_claims`: the first that a token has is its scopes.
+    """Verifies the tokens of one issuer for one audience. `scope_claims`: the first one in a token has its scopes.
 
-    Of a token's scopes only `known_scopes` count, which may grow.
+    Only `known_scopes` count, which may grow.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Tokens:
             self._cached_bytes -= len(oldest)
 
     def _forget(self) -> None:
-        """A key was withdrawn, or there are new scopes: every token must be verified again."""
+        """Empties the cache: a key was withdrawn, or there are new scopes."""
         self._cache.clear()
         self._cached_bytes = 0
         self._scopes_at_verification = len(self._known_scopes)

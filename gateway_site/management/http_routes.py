@@ -1,4 +1,5 @@
-"""The table as HTTPRoutes of the Gateway API v1, for clusters whose mesh or ingress routes; and what these cannot say."""
+"""The table as HTTPRoutes of the Gateway API v1, for a mesh or ingress that routes instead of the gateway; and what
+they cannot express."""
 
 import re
 from collections.abc import Iterator
@@ -12,16 +13,17 @@ Node = dict[str, Any]
 
 SAID = {"prefix", "upstream", "rewrite", "paths", "methods", "schema", "timeout_ms", "retries", "scopes", "canary",
         "request_headers", "answer_headers", "stream", "websocket"}  # fmt: skip
-"""Fields that the rules have, and those of which the first line of the unsaid reports."""
+"""Fields that the rules contain, and fields that have their own line."""
 GATEWAYS_OWN = OVERRIDES | {b"x-authenticated-subject", b"x-forwarded-host", b"x-forwarded-prefix"}
-"""Request fields that services trust, because the gateway sets or removes them. No client may."""
+"""Request fields that services trust, because the gateway sets or removes them; clients must not set them."""
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"))
 MOST_RULES = 16
 SERVICE = re.compile(r"([a-z][a-z0-9-]{0,62})(?:\.([a-z0-9-]{1,63}))?(?:\.svc(?:\.cluster\.local)?)?")
 
 
 def http_routes(table: Table, gateway: str) -> tuple[list[Node], list[str]]:
-    """An object for each route, at this Gateway or GATEWAY/LISTENER, and a line for each thing that it does not say."""
+    """An object for each route, at this Gateway or GATEWAY/LISTENER, and a line for each thing that it cannot
+    express."""
     name, _, listener = gateway.partition("/")
     parent = {"name": name, **({"sectionName": listener} if listener else {})}
     routes: list[Node] = []
@@ -61,7 +63,7 @@ def _cause_to_leave_out(route: Route, table: Table) -> str:
 
 
 def _rules(route: Route, table: Table) -> Iterator[Node]:
-    """A rule for each match, because only a rule with one path may replace it."""
+    """A rule for each match, because only a rule with one path may rewrite it."""
     exact = {} if any(path == REST or "{" in path for path in route.paths) else dict.fromkeys(route.paths)
     for path in exact or (REST,):
         for method in sorted(route.allowed & METHODS) or [""]:

@@ -1,6 +1,6 @@
 """Describes our two services to `check_manifests`, from their code and settings.
 
-The sites never import each other, so the user service is read as source and started as a process.
+The sites must not import each other, so this reads the user service's source and starts its settings in a process.
 """
 
 import ast
@@ -20,7 +20,7 @@ from packages.preflight import Environment, Files, Service, Started
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30
 PATHS = {"/health": "", "/health/live": "live", "/health/ready": "ready", "/metrics": "metrics", "/version": ""}
-"""Of both services; a test compares them with what the services answer."""
+"""Paths of both services; a test requests each."""
 OTHER_VARIABLES = (
     "OTEL_",
     "PYTHON",
@@ -50,9 +50,9 @@ VALID: Environment = {
     "REDIS_HOST": "placeholder",
     "USER_SERVICE_URL": "http://placeholder",
 }
-"""Settings under which either site starts."""
+"""Settings with which either site starts."""
 WITHOUT_FILES = {"gateway_site": "from gateway_site.routes.table import Tls; Tls.context = lambda _: None\n"}
-"""The PEM files that a table names come from Secrets, which only the cluster has."""
+"""Without the PEM files that a table names: they come from Secrets, which only the cluster has."""
 SHOW = """
 import json
 from django.conf import settings
@@ -82,7 +82,7 @@ class Metric(NamedTuple):
 
 @cache
 def _calls(folder: str) -> list[tuple[ast.Module, ast.Call, str]]:
-    """Each call whose first argument is a literal text, in the files that read a setting or declare a metric."""
+    """Each call with a literal first argument, in the files that read a setting or declare a metric."""
     found = []
     for file in sorted((ROOT / folder).rglob("*.py")):
         source = file.read_text(encoding="utf-8")
@@ -95,7 +95,7 @@ def _calls(folder: str) -> list[tuple[ast.Module, ast.Call, str]]:
 
 
 def _settings(module: str) -> frozenset[str]:
-    """The names that the code reads through `common.config.environment`, without the file that gives a setting."""
+    """The names that the code reads through `common.config.environment`, without `NAME_FILE`."""
     names = {
         name
         for _, call, name in (*_calls("common"), *_calls(module))
@@ -106,7 +106,8 @@ def _settings(module: str) -> frozenset[str]:
 
 
 def metrics(folder: str) -> Iterator[Metric]:
-    """What the code in a folder declares: `Counter("name", "meaning", ("label",))`; the labels may be a constant."""
+    """The metrics that the code in a folder declares: `Counter("name", "meaning", ("label",))`; the labels may be a
+    constant."""
     for tree, call, name in _calls(folder):
         kind = getattr(call.func, "id", "")
         if kind not in SERIES:

@@ -1,7 +1,7 @@
 """The steps of `smoke`: one user is created, read, changed and deleted through a running gateway.
 
-Safe against production: some twenty requests, one user with a marked name and an unused address, deleted at the end whatever
-happened. Each request has a time-out, and none is repeated.
+Safe in production: some twenty requests, one user with a marked name and an unused address, which is deleted at the end
+even after a failure. Each request has a time-out, and none is retried.
 """
 
 import time
@@ -41,8 +41,8 @@ class Step:
 class RoundTrip:
     """Steps against the gateway at `url`, with `credentials` as header fields.
 
-    `users_url` is the user service itself, if it is reachable; `seconds` bounds each answer. `door`: the URL is the public one,
-    which leads to the API but not to health and versions. `is_refused`: whether the gateway asked for another credential.
+    `users_url` is the user service itself, if it is reachable; `seconds` bounds each answer. `door`: the URL is the
+    public one, without health and versions. `is_refused`: whether the gateway refused the credential.
     """
 
     def __init__(
@@ -231,7 +231,7 @@ def _release(version: dict[str, Any]) -> str:
 
 
 def _never_connected(error: requests.RequestException) -> bool:
-    """Whether no connection was made, so that nothing can have been created."""
+    """Whether there was no connection, so that nothing was created."""
     cause = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(error, (requests.ConnectTimeout, requests.exceptions.SSLError)) or isinstance(
         cause, NewConnectionError

@@ -1,1 +1,1 @@
-"""Which upstream answers which paths, under which conditions. docs/reference/routes.md has the format."""
+"""The table of routes. docs/reference/routes.md has the format."""

@@ -1,4 +1,4 @@
-"""Names of header fields, in lower case, that tables and forwarding treat alike."""
+"""Names of header fields, in lower case, for tables and for forwarding."""
 
 HOP_BY_HOP = frozenset(
     (
@@ -37,12 +37,12 @@ SET_BY_US = frozenset(
 )
 
 CREDENTIALS = frozenset((b"authorization", b"x-api-key"))
-"""With AUTH these end here: the user service has no use for a secret."""
+"""With AUTH these are not forwarded: the user service does not need the secret."""
 
 OVERRIDES = frozenset(
     (b"x-http-method", b"x-http-method-override", b"x-method-override", b"x-original-url", b"x-rewrite-url")
 )
-"""Some frameworks act on these in place of the method or path that the guard has judged."""
+"""Some frameworks use these instead of the method or path that the guard has checked."""
 
 NOT_FORWARDED = HOP_BY_HOP | SET_BY_US | OVERRIDES
 
@@ -57,7 +57,7 @@ CORS = frozenset(
         b"access-control-max-age",
     )
 )
-"""In answers of upstreams; with CORS_ALLOWED_ORIGINS they end here."""
+"""With CORS_ALLOWED_ORIGINS these fields of upstreams' answers are dropped."""
 
 OURS_IN_ANSWERS = frozenset(
     (

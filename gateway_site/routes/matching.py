@@ -1,4 +1,4 @@
-"""Finds the route of a path: by dictionaries where it is fixed or ends in one segment, else by its prefix."""
+"""Finds the route of a path: by dictionaries if it is fixed or ends in one segment, otherwise by its prefix."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -8,13 +8,14 @@ from common.http.routing import Match
 from gateway_site.routes.table import REST, USERS, Route
 
 UNCLEAN = re.compile(r"//|/\.\.? *(?:[/;]|\Z)|[\\\x00-\x1f\x7f]")
-"""What servers read in different ways (RFC 3986 §6.2.2.3, `..;` of Tomcat, `.. ` of Windows): it could leave the prefix."""
+"""Paths that servers normalise in different ways (RFC 3986 §6.2.2.3, `..;` of Tomcat, `.. ` of Windows): they could
+leave the prefix."""
 
 _SEGMENT = re.compile(r"\{[a-z_]+\}")
 
 
 class Matcher:
-    """`views`: each route with its view. The cost of a path does not depend on the number of routes."""
+    """`views`: each route with its view. The cost of a look-up does not depend on the number of routes."""
 
     def __init__(self, views: Iterable[tuple[Route, Callable[..., Any]]]) -> None:
         self._fixed: dict[str, Match] = {}
@@ -38,7 +39,7 @@ class Matcher:
         self._depths = sorted({prefix.count("/") for prefix in self._below})
 
     def find(self, path: str) -> Match | None:
-        """The match of a decoded path, whose encoded slashes were refused; None where the table has no route."""
+        """The match of a decoded path, which has no encoded slash; None if the table has no route."""
         match = self._fixed.get(path)
         if match is not None:
             return match
@@ -51,7 +52,7 @@ class Matcher:
         return None if match is None or UNCLEAN.search(path) else match
 
     def _find_below(self, path: str) -> Match | None:
-        """By the prefix, and the rest by that route's regular expression."""
+        """Finds the route by the prefix, and the rest by the route's regular expression."""
         segments = path.split("/", self._depths[-1] + 1) if self._depths else []
         for depth in self._depths:
             prefix = "/".join(segments[: depth + 1])
@@ -63,6 +64,6 @@ class Matcher:
 
 
 def _pattern(path: str) -> str:
-    """Without nested groups, so that the number of the group is that of the match."""
+    """The pattern of a route's paths. It has no nested groups, so that the number of a group is that of its path."""
     path, rest = path.removesuffix(REST), r"/[\s\S]*" if path.endswith(REST) else ""
     return "[^/]+".join(map(re.escape, _SEGMENT.split(path))) + rest

@@ -14,12 +14,13 @@ from gateway_site.routes.table import Route
 
 Node = dict[str, Any]
 Name = tuple[str, str]
-"""Of a component: its kind and its name."""
+"""A component: its kind and its name."""
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 REFERENCE = re.compile(r"#/components/([A-Za-z]+)/([^/]+)")
 CODES = ("schemas", "ProblemCode")
-"""Of the problems of a service like the user service. The gateway's has its values and more: clients have one Problem."""
+"""The component of a service's problem codes. The gateway's has its values and more, so that clients have one
+Problem."""
 
 PROBLEM = "application/problem+json"
 ANSWERS = {
@@ -35,7 +36,7 @@ ANSWERS = {
     "503": "ServiceUnavailable",
     "504": "UpstreamTimeout",
 }
-"""What the gateway answers itself, by the components that the users' operations refer to."""
+"""The gateway's own answers, as components that the users' operations refer to."""
 HEADERS = ("X-Request-ID", "RateLimit", "RateLimit-Policy")
 
 
@@ -52,7 +53,8 @@ def load(text: str) -> Node:
 
 
 def operations(document: Node, route: Route) -> Iterator[tuple[str, Node]]:
-    """What the route forwards, by the path at the gateway; a path item has its parameters and operations only."""
+    """The operations that the route forwards, by their path at the gateway; a path item has only its parameters and
+    operations."""
     matcher = Matcher([(route, dict)])
     for path, item in document["paths"].items():
         ours = route.prefix + (path.removeprefix(route.rewrite) if path != "/" else "")
@@ -63,7 +65,7 @@ def operations(document: Node, route: Route) -> Iterator[tuple[str, Node]]:
 
 
 def check(route: Route) -> None:
-    """Raises Malformed for a schema that cannot be merged: merges it."""
+    """Merges the schema on trial. Raises Malformed if that is impossible."""
     answer = {"headers": {}, "content": {PROBLEM: {"schema": {}, "examples": {}}}, "description": ""}
     empty = {"components": {"responses": dict.fromkeys(ANSWERS.values(), answer)}, "paths": {}, "tags": []}
     try:
@@ -75,7 +77,7 @@ def check(route: Route) -> None:
 
 
 def add(document: Node, route: Route, ways: list[Any]) -> None:
-    """Adds the route's operations to the gateway's document. `ways`: its credentials, as `security` has them."""
+    """Adds the route's operations to the gateway's document. `ways`: its credentials, as in `security`."""
     given = load(route.schema)
     items = dict(operations(given, route))
     if not items:
@@ -102,7 +104,7 @@ def add(document: Node, route: Route, ways: list[Any]) -> None:
 
 
 def _merged(components: Node, given: Node, items: Node, noun: str) -> tuple[Node, set[Name]]:
-    """The operations by the new names of their components, which are added here, and those names."""
+    """The operations with the new names of their components, which it adds, and those names."""
     parts = _parts(given, items)
     names = _names(components, parts, "".join(word.title() for word in re.split(r"[^A-Za-z0-9]+", noun)))
     added = {(key[0], names[key]) for key in parts if names[key] not in components.get(key[0], {})}
@@ -123,7 +125,7 @@ def _walk(value: Any) -> Iterator[Any]:
 
 
 def _references(value: Any) -> Iterator[Name]:
-    """Raises Malformed for one that leaves the components."""
+    """The components that it refers to. Raises Malformed for any other reference."""
     for item in _walk(value):
         target = item.get("$ref") if isinstance(item, dict) else item
         found = REFERENCE.match(target) if isinstance(target, str) else None
@@ -134,7 +136,7 @@ def _references(value: Any) -> Iterator[Name]:
 
 
 def _parts(document: Node, items: Node) -> dict[Name, Any]:
-    """The components that the operations need, those of components too. Raises Malformed for one that is not there."""
+    """The components that the operations refer to, directly and indirectly. Raises Malformed for a missing one."""
     found: dict[Name, Any] = {}
     waiting = [items]
     while waiting:
@@ -149,7 +151,8 @@ def _parts(document: Node, items: Node) -> dict[Name, Any]:
 
 
 def _names(components: Node, parts: dict[Name, Any], noun: str) -> dict[Name, str]:
-    """A component that the gateway has too is the gateway's; another one of the same name gets the route's noun before it."""
+    """The new names: a component equal to the gateway's keeps its name; another one whose name is taken gets the
+    route's noun in front."""
     others = {
         key for key, part in parts.items() if not _is_same(key, components.get(key[0], {}).get(key[1], part), part)
     }
@@ -175,7 +178,7 @@ def _free(noun: str, name: str, taken: set[Any]) -> str:
 
 
 def _renamed(value: Any, names: dict[Name, str]) -> Any:
-    """A copy with the new names in its references, those of `discriminator.mapping` too."""
+    """A copy with the new names in its references, `discriminator.mapping` included."""
     if isinstance(value, dict):
         return {key: _renamed(item, names) for key, item in value.items()}
     if isinstance(value, list):
@@ -204,7 +207,7 @@ def _describe(components: Node, operation: Node, scope: str | None, ways: list[A
 
 
 def _joined(components: Node, theirs: Node | None, name: str) -> Node:
-    """The gateway's answer; where the service has the status too, one that may be either."""
+    """The gateway's answer; if the service has the status too, one that may be either."""
     if theirs and (found := REFERENCE.fullmatch(theirs.get("$ref", ""))):
         theirs = components[found[1]][found[2]]
     own = components["responses"][name]

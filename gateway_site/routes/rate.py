@@ -6,7 +6,7 @@ from math import ceil
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 MOST = 1_000_000
-"""Requests in a period, and at once: above it a microsecond, the store's unit, is too coarse."""
+"""The largest number of requests, in a period and at once: beyond it a microsecond, the store's unit, is too coarse."""
 
 WRITTEN = "a limit like 100/s or 100/s;burst=200 (a whole number per s, m, h or d)"
 
@@ -15,7 +15,7 @@ _FORM = re.compile(r"(\d{1,7})\s*/\s*([smhd])\s*(?:;\s*burst\s*=\s*(\d{1,7})\s*)
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """`count` requests in `period` seconds, evenly, and up to `burst` at once."""
+    """`count` requests in `period` seconds on average, and up to `burst` at once."""
 
     count: int
     period: int

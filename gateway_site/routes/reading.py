@@ -1,4 +1,4 @@
-"""Makes the table of a source, and refuses what would not work: one line with the place and the cure."""
+"""Makes a table from a source, and refuses what would not work: one line with the place and the cure."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -26,12 +26,12 @@ OWN_PATHS = (
 
 MOST = 1000
 MAX_STREAMS = 256
-"""Of an upstream that has them: half of what the server takes with the default of 1,024 open files."""
+"""The default of an upstream with streams: half of the 1,024 open files that are usual."""
 
 
 @dataclass(frozen=True)
 class OwnAddress:
-    """Where the gateway itself is: at its port on this machine and under its `names`, and at its public address.
+    """The gateway's own addresses: its port on this machine and under its `names`, and its public address.
 
     `has_neighbours`: whether other ports of this machine may be upstreams.
     """
@@ -49,9 +49,9 @@ class OwnAddress:
 def table(
     text: str, user_service_url: str, route: Mapping[str, Any], upstream: Mapping[str, Any], own: OwnAddress
 ) -> Table:
-    """The routes that ROUTES (`text`) describes, and the users' if it has none.
+    """The table of ROUTES (`text`), with the users' route if it has none.
 
-    `route` and `upstream`: the fields that the file leaves out. `own`: the gateway's port and names. Raises Malformed.
+    `route` and `upstream`: the defaults of fields. `own`: the gateway's addresses. Raises Malformed.
     """
     source = read(text) if text else Source([])
     made = Reader(source, route, upstream)
@@ -129,7 +129,7 @@ class Reader:
         return described
 
     def _upstream_at(self, prefix: str, url: str) -> str:
-        """The name of the upstream with this URL, which a route gives in place of a name."""
+        """The name of the upstream for a URL that a route gives instead of a name."""
         parts = urlsplit(url)
         first, health = (USER_SERVICE, "/health/live") if prefix == USERS else (str(parts.hostname), "")
         for name in (first, parts.netloc.lower()):
@@ -157,7 +157,7 @@ class Reader:
         return Malformed(f"{self.source.place(key)}: {text}")
 
     def check(self, own: OwnAddress) -> None:
-        """What only the whole table shows. Raises Malformed."""
+        """Checks the table as a whole. Raises Malformed."""
         holders: dict[str, str] = {}
         for number, route in enumerate(self.routes):
             heads = _heads(route.prefix)
@@ -200,7 +200,7 @@ class Reader:
 
 
 def _heads(prefix: str) -> list[str]:
-    """The prefix and all that contain it: /api/orders and /api."""
+    """The prefix and all prefixes that contain it: /api/orders and /api."""
     segments = prefix.split("/")
     return ["/".join(segments[:end]) for end in range(len(segments), 1, -1)]
 

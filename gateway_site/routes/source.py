@@ -15,12 +15,13 @@ LINE = re.compile(
 
 
 class Malformed(ValueError):
-    """The text names the place, the fault and the cure in one line."""
+    """The text is one line with the place, the fault and the cure."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """`places`: where a route (by its number) or an upstream (by its name) was written. `folder`: of the files it names."""
+    """`places`: the place of a route (by its number) or an upstream (by its name). `folder`: of the files that it
+    names."""
 
     routes: list[Any]
     upstreams: dict[str, Any] = field(default_factory=dict)
@@ -74,7 +75,7 @@ def _pairs(text: str) -> Source:
 
 
 def content(path: Path, wanted: str = "mount a TOML or YAML file") -> str:
-    """Raises Malformed: reading must end, whatever is at the path."""
+    """The file's text. Raises Malformed, also for a path whose reading would not end."""
     try:
         if path.exists() and not path.is_file():
             raise Malformed(f"{path} is no file: {wanted}")

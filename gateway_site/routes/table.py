@@ -23,7 +23,7 @@ REST = "/*"
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """PEM files: the authorities to trust instead of the system's, and what the gateway presents."""
+    """PEM files: the authorities to trust instead of the system's, and the gateway's client certificate."""
 
     ca: str = ""
     cert: str = ""
@@ -34,7 +34,7 @@ class Tls:
         return [Path(file) for file in (self.ca, self.cert, self.key) if file]
 
     def context(self) -> ssl.SSLContext:
-        """Of the files as they are now. Raises OSError."""
+        """The context of the current files. Raises OSError."""
         made = ssl.create_default_context(cafile=self.ca or None)
         made.set_alpn_protocols(["http/1.1"])
         if self.cert:
@@ -44,7 +44,8 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A service behind the gateway. `name` is the label `service` of metrics; `health` is empty where any answer will do."""
+    """A service behind the gateway. `name` is the metrics' label `service`; `health` is empty if any answer below 500
+    counts as live."""
 
     name: str
     url: str
@@ -66,8 +67,8 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """The share of a route's requests that go to another upstream, and what sends one request there: a header field or
-    cookie with this name and the value `always` (`never`: not there)."""
+    """The share of a route's requests that go to another upstream. A header field or cookie with the given name sends a
+    request there (value `always`) or not (`never`)."""
 
     upstream: str
     percent: float
@@ -85,7 +86,7 @@ class Edits:
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """`codings`: in the order of preference where a client has none."""
+    """`codings`: in the order of preference, for clients without one."""
 
     min_bytes: int = 1024
     codings: tuple[str, ...] = ("br", "gzip")
@@ -103,9 +104,9 @@ class Cache:
 class Route:
     """Paths below `prefix` go to `upstream`, with `rewrite` in place of the prefix.
 
-    `paths`: what exists below the prefix: "" is the prefix itself, `{name}` one segment, `/*` everything. They are the
-    metrics' `route` labels. `methods`: empty for all. `scopes`: by method. `rate_limit`: by scope. None: the gateway's own
-    setting. `schema`: its OpenAPI document as text, empty for none.
+    `paths`: the paths below the prefix: "" is the prefix, `{name}` one segment, `/*` everything. They are the metrics'
+    `route` labels. `methods`: empty for all. `scopes`: by method. `rate_limit`: by scope. None means the gateway's own
+    setting. `schema`: its OpenAPI document as text, or empty.
     """
 
     prefix: str
@@ -131,7 +132,7 @@ class Route:
 
     @property
     def allowed(self) -> frozenset[str]:
-        """`methods`, and HEAD with GET; empty for all."""
+        """`methods`, with HEAD if there is GET; empty for all."""
         return frozenset({*self.methods, "HEAD"} if "GET" in self.methods else self.methods)
 
     @property
@@ -140,12 +141,12 @@ class Route:
 
     @property
     def templates(self) -> tuple[str, ...]:
-        """Its values of the metrics' label `route`."""
+        """Its values for the metrics' label `route`."""
         return tuple(self.prefix + path.replace(REST, "/{path}") for path in self.paths)
 
     @property
     def removed(self) -> str:
-        """X-Forwarded-Prefix: what the upstream must put before its own paths; empty where no prefix would do."""
+        """X-Forwarded-Prefix: the prefix of the upstream's links; empty if no prefix would be right."""
         return self.prefix.removesuffix(self.rewrite) if self.prefix.endswith(self.rewrite) else ""
 
     def limit_for(self, scope: str) -> str | None:
@@ -153,14 +154,14 @@ class Route:
         return next((key for key in (scope, ANY) if key in self.rate_limit), None)
 
     def scope_for(self, method: str) -> str | None:
-        """The scope that a request needs; None where it needs no credential."""
+        """The scope that a request needs; None if it needs no credential."""
         scope = self.scopes.get(method) or self.scopes[ANY]
         return None if scope == OPEN else scope
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Prefixes do not overlap. `scopes`: all that a credential can have. `files`: read beside the table's own."""
+    """Prefixes do not overlap. `scopes`: all that a credential can have. `files`: those that the table names."""
 
     routes: tuple[Route, ...]
     upstreams: Mapping[str, Upstream]
@@ -173,7 +174,7 @@ class Table:
 
 
 def scopes_of(prefix: str, given: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
-    """Those given by method; HEAD has that of GET; without `*` the others are `orders:read` and `orders:write` for
+    """The scopes by method: the given ones, HEAD's that of GET, the others `orders:read` and `orders:write` for
     `/api/orders`."""
     if "GET" in given:
         given = {"HEAD": given["GET"], **given}

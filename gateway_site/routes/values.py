@@ -42,8 +42,8 @@ METHODS = """
     CHECKOUT UNCHECKOUT COPY MOVE LOCK UNLOCK MERGE UPDATE MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE ORDERPATCH
     PROPFIND PROPPATCH UPDATEREDIRECTREF
 """
-"""IANA's registry without CONNECT, which cannot be forwarded, and what caches call PURGE. Any other is a misspelling, and its
-scope would never be asked for."""
+"""IANA's registry without CONNECT, which cannot be forwarded, and the PURGE of caches. Any other is a misspelling,
+whose scope would never be required."""
 
 method = matching("|".join(METHODS.split()), "a method of HTTP in capital letters, like GET")
 scope = matching(SCOPE, "a scope like orders:read, or none")
@@ -131,7 +131,8 @@ def origin(url: Any) -> str:
 
 
 def is_host(name: str) -> bool:
-    """Whether it is a name, or an IP address in full: `127.1` and `2130706433` are addresses to a resolver only."""
+    """Whether it is a name or a full IP address. `127.1` and `2130706433` are not: only resolvers accept them as
+    addresses."""
     try:
         return bool(ip_address(name))
     except ValueError:
@@ -139,7 +140,7 @@ def is_host(name: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether it is this machine by its own spelling."""
+    """Whether the text itself, without DNS, means this machine."""
     try:
         address = ip_address(host)
     except ValueError:
@@ -149,7 +150,7 @@ def is_loopback(host: str) -> bool:
 
 
 def edits(kept: frozenset[bytes], kept_prefix: bytes) -> Callable[[Any], Edits]:
-    """`kept`: names that no table may change; with `kept_prefix` all that begin so."""
+    """`kept`: names that no table may edit; `kept_prefix`: the prefix of further ones."""
 
     def field_name(value: Any) -> bytes:
         found = field(value).lower().encode("ascii")
@@ -183,7 +184,7 @@ def ip(kind: Callable[[str], Any], wanted: str) -> Parser:
 
 
 def table(kind: Callable[..., Any], needed: frozenset[str] = frozenset(), **fields: Parser) -> Parser:
-    """The fields of a smaller table within a route or an upstream; those that are not `needed` have defaults."""
+    """The fields of a table within a route or an upstream; those that are not `needed` have defaults."""
     wanted = (
         f"a table of {', '.join(fields)}{', with ' + ' and '.join(sorted(needed)) if needed else ', each optional'}"
     )

@@ -1,6 +1,6 @@
-"""YAML as its authors mean it: `on`, dates and `=` are text, a key counts once, and nothing is larger than its file.
+"""YAML in which `on`, dates and `=` are text, duplicate keys are refused, and nothing is larger than its file.
 
-Imported where there is YAML to read: PyYAML is drf-spectacular's, and costs time at the start.
+Imported only to read YAML: PyYAML, which drf-spectacular brings, slows the start.
 """
 
 import re
@@ -36,7 +36,7 @@ for _name, _pattern, _first in (
 
 
 def read(text: str) -> tuple[Any, yaml.Node]:
-    """The document and its nodes, which know their lines. Raises Malformed."""
+    """The document and its nodes, which have line numbers. Raises Malformed."""
     try:
         _check(text)
         loader = _Loader(text)

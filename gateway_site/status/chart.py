@@ -8,13 +8,13 @@ from gateway_site.status.formatting import duration, rate
 from gateway_site.status.history import SLOTS, Interval
 
 SLOT, HEIGHT = 10, 100
-"""Of the SVG's own units, which the page stretches."""
+"""In units of the SVG, which the page scales."""
 
 LEAST_HEIGHT = 1.5
 """Minimum bar height."""
 
 DECADES = (10.0, 1.0, 0.1, 0.01, 0.001, 0.0001)
-"""The durations with a line: a scale of powers; on a linear one a slow request would flatten all others."""
+"""The durations with a line, on a logarithmic scale: on a linear one a slow request would flatten all others."""
 
 
 class Bar(NamedTuple):
@@ -72,7 +72,7 @@ def ceiling(value: float, least: float) -> float:
 
 
 def _power(seconds: float) -> float:
-    """A height on the scale of DECADES, whose last value is the bottom."""
+    """The height of a duration on the scale of DECADES, whose last value is the bottom."""
     step = HEIGHT / (len(DECADES) - 1)
     return step * log10(max(seconds / DECADES[-1], 1.0))
 

@@ -1,4 +1,4 @@
-"""The states of the upstreams, and of the store behind the user service as the user service reports it."""
+"""The states of the upstreams, and of the store as the user service reports it."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from gateway_site.forwarding.service import Busy, Service
 
 
 class Dependency(NamedTuple):
-    """`state` is up, busy (no connection is free), not ready or down; `seconds` until its answer, if it answered."""
+    """`state` is up, busy (no connection is free), not ready or down; `seconds` is the time to its answer, if any."""
 
     name: str
     state: str
@@ -18,7 +18,8 @@ class Dependency(NamedTuple):
 
 
 async def probe_all(users: Service, probes: Mapping[str, Step]) -> tuple[list[Dependency], dict[str, Any]]:
-    """The states now, of the others by `probes`, and the user service's /version. Never raises; takes less than a second."""
+    """The current states (by `probes` for other upstreams), and the user service's /version. Never raises; takes less
+    than a second."""
     others = [_ask(name, probe) for name, probe in probes.items() if name != users.name]
     (found, version), *further = await asyncio.gather(_ask_users(users), *others)
     return [*found, *further], version

@@ -1,6 +1,6 @@
 """The last five minutes of the API, in samples of the gateway's own metrics: a ring of bounded size.
 
-The timer that sets the gauges takes the samples, not the requests. With `WEB_CONCURRENCY` above 1 each worker has its
+The timer of the gauges takes the samples, so requests cost nothing. With `WEB_CONCURRENCY` above 1 each worker has its
 own.
 """
 
@@ -23,7 +23,7 @@ POSITIONS = {bound: position for position, bound in enumerate((*BUCKETS, float("
 
 
 class Interval(NamedTuple):
-    """Some seconds: requests, those that ended in 5xx, and for each bucket those within its bound."""
+    """The counts of some seconds: requests, 5xx answers, and for each bucket the requests within its bound."""
 
     seconds: float
     requests: float
@@ -45,7 +45,7 @@ class Interval(NamedTuple):
         return self.failures / self.requests if self.requests else 0.0
 
     def quantile(self, share: float) -> float | None:
-        """The seconds that this share of the requests did not exceed, as PromQL's histogram_quantile has it."""
+        """The duration that this share of the requests did not exceed, computed as by PromQL's histogram_quantile."""
         if not self.requests:
             return None
         wanted = share * self.buckets[-1]
@@ -80,7 +80,7 @@ def read(histogram: Collects, at: float) -> Interval:
 
 
 class History:
-    """What was counted up to each of the last SLOTS steps."""
+    """The counts at each of the last SLOTS steps."""
 
     def __init__(self, histogram: Collects = DURATION, clock: Callable[[], float] = time.monotonic) -> None:
         self._histogram, self._clock = histogram, clock

@@ -1,4 +1,4 @@
-"""The content and the view of the status page: rendered at most once a second, for any number of readers."""
+"""The content and the view of the status page, rendered at most once a second for all viewers."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ NOW_SECONDS = 60.0
 """The period of the figures; over a shorter one the p99 of few requests jumps."""
 
 KEPT_SECONDS = 1.0
-"""The greatest age of a page: any number of readers costs the user service two requests a second."""
+"""The maximum age of a page: all viewers together cost the user service two requests a second."""
 
 MAX_BODIES = 16
 
@@ -38,7 +38,8 @@ CIRCUIT = {
 
 
 class StatusPage:
-    """The view of `/`: JSON for programs; for browsers the page, which reloads itself on request only (`?live`; WCAG 2.2.1)."""
+    """The view of `/`: JSON for programs; for browsers the page, which reloads on request only (`?live`; WCAG
+    2.2.1)."""
 
     def __init__(self, router: Router, history: History, workers: int) -> None:
         self._router, self._history, self._workers = router, history, workers
@@ -109,7 +110,7 @@ def verdict(dependencies: list[Dependency], circuits: dict[str, tuple[str, str, 
     """The page's colour and its headline."""
     if drain.is_on():
         return "warn", "Draining: this process is about to stop"
-    # A dependency that is down behind the user service is the reason why that one is not ready.
+    # If the store is down, the user service is not ready: report only the store.
     for dependency in sorted(dependencies, key=lambda dependency: dependency.state != "down"):
         if dependency.state != "up":
             return "warn" if dependency.state == "busy" else "down", f"{dependency.name} is {dependency.state}"

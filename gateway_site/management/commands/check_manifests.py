@@ -1,4 +1,4 @@
-"""Finds what a cluster would suffer from, before it does."""
+"""`check_manifests`: finds mistakes in manifests before a cluster does."""
 
 from argparse import ArgumentParser
 from dataclasses import asdict

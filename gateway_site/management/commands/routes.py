@@ -1,4 +1,4 @@
-"""`routes`: the table of routes, and what one request would meet."""
+"""`routes`: the table of routes, and the route of one request."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from common.cli.console import table
 from gateway_site.routes.matching import Matcher
 from gateway_site.routes.table import OPEN, Edits, Route
 
-settings: Any = conf.settings  # mypy's plugin only has the user service's settings
+settings: Any = conf.settings  # mypy's plugin reads only the user service's settings
 
 
 class Command(BaseCommand):
@@ -94,7 +94,7 @@ def _explanation(method: str, target: str) -> str:
 
 
 def _taken(method: str, path: str) -> tuple[Route, str]:
-    """The route that this request takes and its template. Raises CommandError if there is none."""
+    """The route of this request and its template. Raises CommandError if there is none."""
     matcher = Matcher((route, route) for route in settings.ROUTES.routes)
     found = None if "%2f" in path.lower() else matcher.find(unquote(path))
     route: Any = found.view if found else None

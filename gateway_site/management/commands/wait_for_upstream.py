@@ -12,7 +12,7 @@ from common.cli.console import whole
 from gateway_site.management.expectations import reason
 from gateway_site.routes.table import Tls
 
-settings: Any = conf.settings  # mypy's plugin only has the user service's settings
+settings: Any = conf.settings  # mypy's plugin reads only the user service's settings
 
 PAUSE_SECONDS = 0.2
 ANSWER_SECONDS = 2.0

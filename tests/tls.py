@@ -19,10 +19,16 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-async def tls_proxy(certificate: tuple[Path, Path]) -> AsyncIterator[Callable[[int], Awaitable[int]]]:
-    """Starts a proxy to a port; returns its own."""
+def tls(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    """Of a server with the certificate."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
+    return context
+
+
+@pytest.fixture
+async def tls_proxy(tls: ssl.SSLContext) -> AsyncIterator[Callable[[int], Awaitable[int]]]:
+    """Starts a proxy to a port; returns its own."""
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -39,7 +45,7 @@ async def tls_proxy(certificate: tuple[Path, Path]) -> AsyncIterator[Callable[[i
 
     async def start(port: int) -> int:
         proxies.append(Scripted(partial(serve, port)))
-        await proxies[-1].start("localhost", tls=context)
+        await proxies[-1].start("localhost", tls=tls)
         return proxies[-1].port
 
     proxies: list[Scripted] = []

@@ -135,13 +135,6 @@ def trusting(cert: Path) -> Callable[[], ssl.SSLContext]:
     return lambda: context
 
 
-@pytest.fixture
-def tls(certificate) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*certificate)
-    return context
-
-
 async def test_tls_with_a_given_ca(hostile, client, certificate, tls):
     large = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1_000_000
     server = await hostile(forever(large), name="localhost", tls=tls)

@@ -1,13 +1,10 @@
 -- Deletes a user: record, index entry and email claim at once, if the document still is the one that was read.
 -- KEYS  1 epoch   2 record   3 index   4 email claim (of an email of another partition: a key that does not exist)
---       5 intent (only over several partitions)
+--       5 intent (exists only over several partitions)
 -- ARGV  1 epoch   2 SHA-1 of the document that was read   3 id
--- Answers "deleted" | "gone" | "changed"
+-- Answers "deleted" | "changed" (perhaps deleted)
 local document = redis.call('GET', KEYS[2])
-if not document then
-    return 'gone'
-end
-if redis.sha1hex(document) ~= ARGV[2] then
+if not document or redis.sha1hex(document) ~= ARGV[2] then
     return 'changed'
 end
 -- Reads and ZREM first: they fail on keys of another type, and then nothing was written.
@@ -17,7 +14,5 @@ redis.call('DEL', KEYS[2])
 if is_holder then
     redis.call('DEL', KEYS[4])
 end
-if KEYS[5] then
-    redis.call('DEL', KEYS[5])
-end
+redis.call('DEL', KEYS[5])
 return 'deleted'

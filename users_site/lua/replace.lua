@@ -1,14 +1,11 @@
 -- Replaces a user's document if it still is the one that the change was made from, and moves the email claim.
 -- KEYS  1 epoch   2 record   3 claim of the new email   4 claim of the old email (may be the same)
---       3 and 4 only if the new email belongs to this partition
+--       3 and 4 only if the new email belongs to this partition; 4 does not exist if the old one belongs to another
 -- ARGV  1 epoch   2 SHA-1 of the document that the change was made from   3 new document   4 id
 --       5 a claim that was found to be stale: it is free ("" if none)
--- Answers "replaced" | "gone" | "changed" | "taken" | {"judge", claim of a user of another partition}
+-- Answers "replaced" | "changed" (perhaps deleted) | "taken" | {"judge", claim of a user of another partition}
 local document = redis.call('GET', KEYS[2])
-if not document then
-    return 'gone'
-end
-if redis.sha1hex(document) ~= ARGV[2] then
+if not document or redis.sha1hex(document) ~= ARGV[2] then
     return 'changed'
 end
 if KEYS[3] then

@@ -61,9 +61,10 @@ class UserRepository:
         if document is None:
             return await self.cross_partition.find(claim, key) if claim is not None and b" " in claim else None
         found: bytes = document
-        user = parsed(found, claim.decode(errors="replace"))
+        user_id = claim.decode(errors="replace")
+        user = parsed(found, user_id)
         if user is None:
-            report_broken(claim.decode(errors="replace"))
+            report_broken(user_id)
             raise RecordBroken
         if partition.claim(user.email) != key:
             report_stale_claim(user.id)
@@ -134,17 +135,13 @@ class UserRepository:
             require(document, matches)
             email = stand_in(document, user_id).email
             is_cross_partition = bool(email) and layout.of_email(email) is not partition
-            key_list = [partition.record(user_id), partition.index, partition.claim(email)]
-            if layout.count > 1:
-                key_list.append(partition.intent(user_id))
+            key_list = [partition.record(user_id), partition.index, partition.claim(email), partition.intent(user_id)]
             # The claim is suspected first: if this process stops between the two, it is kept.
             steps = [suspect(self.store, layout.of_email(email), identity(email))] if is_cross_partition else []
             steps.append(self.store.write(partition, scripts.DELETE, key_list, version(document), user_id))
             *_, outcome = await all_of(steps)
             if outcome == b"deleted":
                 return
-            if outcome == b"gone":
-                raise UserNotFound
             await back_off(attempt)
         raise Busy
 
@@ -175,13 +172,13 @@ class UserRepository:
         return document
 
     async def _replace(self, made: Change) -> bool:
-        """Whether the change was stored; if another client was first, it was not. Raises UserNotFound, EmailTaken."""
+        """Whether the change was stored; if another client was first, it was not. Raises EmailTaken."""
         layout, user = self.store.layout, made.user
-        partition, old = layout.of(user.id), layout.of_email(user.email or made.changed.email)
+        partition, old = layout.of(user.id), layout.of_email(user.email)
         key_list, stale = [partition.record(user.id)], b""
         if layout.of_email(made.changed.email) is partition:
             claim = partition.claim(made.changed.email)
-            key_list += [claim, partition.claim(user.email) if old is partition and user.email else claim]
+            key_list += [claim, partition.claim(user.email)]
         for _ in range(ATTEMPTS):
             args = (version(made.document), made.new_document, user.id, stale)
             leaves = user.email and old is not partition and made.moves_email
@@ -193,8 +190,6 @@ class UserRepository:
             match outcome:
                 case b"replaced":
                     return True
-                case b"gone":
-                    raise UserNotFound
                 case b"taken":
                     raise EmailTaken
                 case b"changed":

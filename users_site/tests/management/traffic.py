@@ -31,8 +31,8 @@ def move(redis: Redis, user: User, changed: User) -> None:
 
 
 def delete(redis: Redis, user: User) -> None:
-    three = [PARTITION.record(user.id), PARTITION.index, PARTITION.claim(user.email)]
-    call(redis, scripts.DELETE, three, version(user.document()), user.id)
+    four = [PARTITION.record(user.id), PARTITION.index, PARTITION.claim(user.email), PARTITION.intent(user.id)]
+    call(redis, scripts.DELETE, four, version(user.document()), user.id)
 
 
 @contextmanager

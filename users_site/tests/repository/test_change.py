@@ -87,8 +87,9 @@ async def test_another_version_raises_mismatch_and_changes_nothing(users: UserRe
 async def test_condition_is_asked_of_the_document_that_is_changed(users: UserRepository) -> None:
     user = await created(users)
     asked: list[bytes] = []
-    await users.update(user.id, to(name="Grace"), lambda document: not asked.append(document))
-    assert asked == [user.document()]
+    changed = await users.update(user.id, to(name="Grace"), lambda document: not asked.append(document))
+    await users.delete(user.id, lambda document: not asked.append(document))
+    assert asked == [user.document(), changed]
 
 
 async def test_what_the_change_raises_comes_through_and_changes_nothing(users: UserRepository) -> None:

@@ -96,6 +96,15 @@ async def test_broken_record_is_an_error_line_and_a_count(
     assert counted("broken") == before + 3
 
 
+async def test_record_of_a_claim_that_is_no_text_is_broken(users: UserRepository) -> None:
+    email = fresh_email()
+    home = partition(users, email)
+    await users.store.pipe.execute("set", b"SET", home.claim(email), b"\xff")
+    await users.store.pipe.execute("set", b"SET", home.records.encode() + b"\xff", b"{}")
+    with pytest.raises(RecordBroken):
+        await users.find(email)
+
+
 async def test_page_serves_the_others_and_is_filled_up(users: UserRepository, caplog: pytest.LogCaptureFixture) -> None:
     oldest, broken, newest = await created(users), await damaged(users), await created(users)
     assert ids(await users.page(2)) == [newest.id, oldest.id]

@@ -1,13 +1,18 @@
 """Every method on an unreachable store: unavailable, never absent."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from packages.redis_pipe import Address, Options, Pipe
+from packages.redis_pipe import Address, Options, Pipe, Reason
+from tools.processes.valkey import valkey
+from users_site.repository import users as repository
 from users_site.repository.errors import StoreUnavailable
+from users_site.repository.keys import Layout
 from users_site.repository.store import Store
 from users_site.repository.users import UserRepository
+from users_site.tests.repository.conftest import StallingPipe
 from users_site.tests.repository.people import UNKNOWN, to
 
 METHODS: dict[str, Callable[[UserRepository], Awaitable[object]]] = {
@@ -33,3 +38,24 @@ async def test_method_raises_store_unavailable(name: str) -> None:
 def test_every_public_method_is_tested() -> None:
     public = {name for name in vars(UserRepository) if not name.startswith("_")}
     assert public - {"close"} == METHODS.keys()
+
+
+@pytest.mark.parametrize("operation", ["epoch", "count", "ids"])
+async def test_a_probe_and_a_page_do_not_wait_for_a_server_that_hangs(
+    monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    monkeypatch.setattr(repository, "PAGE_SECONDS", 0.4)
+    with valkey() as server:
+        pipe = StallingPipe(Address.from_url(server.url), Options(20.0, 20.0))
+        users = UserRepository(Store(pipe, layout=Layout(16 if operation == "ids" else 1)))
+        await users.page(20)
+
+        async def freeze() -> None:
+            server.freeze()
+
+        pipe.stall = operation, freeze
+        with pytest.raises(StoreUnavailable) as raised:
+            async with asyncio.timeout(5):
+                await (users.page(20) if operation == "ids" else users.probe())
+        assert raised.value.reason is Reason.TIMEOUT
+        await users.close()

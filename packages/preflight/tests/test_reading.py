@@ -13,10 +13,14 @@ LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] 
 """Aliases that expand to 9^12 nodes."""
 
 
-def objects(tmp_path: Path, content: str) -> list[Manifest]:
-    file = tmp_path / "objects.yaml"
+def written(folder: Path, content: str) -> Path:
+    file = folder / "objects.yaml"
     file.write_text(content, encoding="utf-8")
-    return read([file])[0].manifests
+    return file
+
+
+def objects(folder: Path, content: str) -> list[Manifest]:
+    return read([written(folder, content)])[0].manifests
 
 
 @pytest.mark.parametrize(
@@ -38,16 +42,13 @@ def test_a_number_of_many_digits_is_not_an_error(tmp_path: Path):
     assert manifest.spec["value"] == float("inf")
 
 
-@pytest.mark.parametrize("kind", ["List", "ConfigMapList"])
-def test_list_is_taken_apart(tmp_path: Path, kind: str):
-    item = "{kind: ConfigMap, apiVersion: v1, metadata: {name: x}}"
-    [manifest] = objects(tmp_path, f"kind: {kind}\napiVersion: v1\nitems: [{item}]\n")
-    assert str(manifest) == "ConfigMap/x"
-
-
-def test_item_of_a_typed_list_needs_no_kind(tmp_path: Path):
-    [manifest] = objects(tmp_path, "kind: ConfigMapList\napiVersion: v1\nitems: [{metadata: {name: x}}]\n")
-    assert (manifest.kind, manifest.api_version) == ("ConfigMap", "v1")
+@pytest.mark.parametrize(
+    ("kind", "own"),
+    [("List", "kind: ConfigMap, apiVersion: v1, "), ("ConfigMapList", "kind: ConfigMap, "), ("ConfigMapList", "")],
+)
+def test_list_is_taken_apart_and_items_of_a_typed_one_need_no_kind(tmp_path: Path, kind: str, own: str):
+    [manifest] = objects(tmp_path, f"kind: {kind}\napiVersion: v1\nitems: [{{{own}metadata: {{name: x}}}}]\n")
+    assert (str(manifest), manifest.api_version) == ("ConfigMap/x", "v1")
 
 
 def test_merge_keys_are_merged(tmp_path: Path):
@@ -62,10 +63,7 @@ def test_same_object_in_two_files_is_not_a_conflict(tmp_path: Path):
 
 
 def test_repeated_key_is_named_by_its_line(tmp_path: Path):
-    file = tmp_path / "x.yaml"
-    file.write_text(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: b}\ndata: {c: d}\n", encoding="utf-8"
-    )
+    file = written(tmp_path, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: b}\ndata: {c: d}\n")
     [finding] = check_paths([file])
     assert str(finding).startswith(f"{file}:5: repeats the key 'data'")
 
@@ -74,16 +72,14 @@ def test_repeated_key_is_named_by_its_line(tmp_path: Path):
     "content", ["a: [", "- a\n- b\n", "a: b\n a: c\n", "{[a]: b}", "[" * 100_000, LAUGHS, "a: &a {b: *a}"]
 )
 def test_other_yaml_is_one_violation(tmp_path: Path, content: str):
-    file = tmp_path / "x.yaml"
-    file.write_text(content, encoding="utf-8")
+    file = written(tmp_path, content)
     [finding] = check_paths([file])
     assert str(finding).startswith(f"{file}: is no YAML that Kubernetes reads")
 
 
 def test_empty_file_is_unreadable(tmp_path: Path):
-    (tmp_path / "x.yaml").write_text("# nothing\n", encoding="utf-8")
     with pytest.raises(UnreadableError, match="found no object"):
-        check_paths([tmp_path / "x.yaml"])
+        check_paths([written(tmp_path, "# nothing\n")])
 
 
 @pytest.mark.timeout(20)  # each takes less than a second; a quadratic search takes minutes

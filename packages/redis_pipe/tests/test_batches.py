@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from packages.redis_pipe import Reason, Refused
+from packages.redis_pipe import Durability, DurableWrites, NotDurable, Reason, Refused, Script, Unavailable
 from packages.redis_pipe.tests.hostile import always
 from packages.redis_pipe.tests.waiting import failures_of, fate_of, ping, reason_of, until_it_answers
 
@@ -88,3 +88,23 @@ async def test_a_demoted_primary_is_left_but_the_batch_is_not_sent_again(connect
     again, _ = connection.batch(commands(("SET", "a", 1), ("WAIT", 1, 10)))
     assert await again == b"OK"
     assert store.opened == 2
+
+
+async def test_close_ends_the_writes_behind_a_round_and_opens_no_connection(connect, hostile):
+    async def no_wait(words, writer):
+        if words[0] != b"WAIT":
+            writer.write(b"+OK\r\n")
+
+    server = await hostile(no_wait)
+    durable = DurableWrites(connect(server), Durability.REPLICATED, lambda outcome: True)
+    writes = []
+    for value in "ab":  # the second one waits for the round of the first
+        writes.append(asyncio.create_task(durable.run(Script("set", ""), ["k"], [value])))
+        await asyncio.sleep(0.05)
+    await durable.close()
+    first, second = await asyncio.gather(*writes, return_exceptions=True)
+    assert isinstance(first, NotDurable)
+    assert isinstance(second, Unavailable)
+    assert (second.reason, second.uncertain) == (Reason.CLOSED, False)
+    await asyncio.sleep(0.2)
+    assert server.open == 0

@@ -1,11 +1,7 @@
-"""The gateway's app."""
-
 from django.apps import AppConfig
 
 
 class GatewayConfig(AppConfig):
-    """Registers the system checks."""
-
     name = "gateway_site"
 
     def ready(self) -> None:

@@ -24,7 +24,6 @@ CLIENT_TIMEOUT_MS = 60_000
 
 @register(Tags.security, deploy=True)
 def settings_in_production(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Settings that are wrong in production."""
     return warnings("gateway", chain(shared_faults(), _open_doors(), _bounds(), _loopback_upstreams()))
 
 

@@ -16,7 +16,7 @@ from jwt import exceptions
 
 from common.http.problem import Problem
 from gateway_site.guard import challenge
-from gateway_site.guard.key_set import KeySet, NoKeys
+from gateway_site.guard.key_set import KINDS, KeySet, NoKeys
 from gateway_site.guard.principal import Principal, principal
 
 LEEWAY_SECONDS = 30
@@ -153,7 +153,7 @@ def _names(head: dict[str, Any]) -> tuple[str, str]:
     kid, algorithm, kind = head.get("kid"), head.get("alg"), head.get("typ")
     if not isinstance(kid, str) or not isinstance(algorithm, str):
         raise ValueError("no key is named")
-    if algorithm not in {"RS256", "ES256", "EdDSA"}:
+    if algorithm not in KINDS:
         raise exceptions.InvalidAlgorithmError
     if (kind.lower() if isinstance(kind, str) else kind) not in TYPES:
         raise ValueError("not an access token")

@@ -25,7 +25,7 @@ def http_routes(table: Table, gateway: str) -> tuple[list[Node], list[str]]:
     """An object for each route, at this Gateway or GATEWAY/LISTENER, and a line for each thing that it cannot
     express."""
     name, _, listener = gateway.partition("/")
-    parent = {"name": name, **({"sectionName": listener} if listener else {})}
+    parent = _given(name=name, sectionName=listener)
     routes: list[Node] = []
     unsaid = [
         "AUTH, scopes, RATE_LIMIT, retries and circuits: the gateway's own; configure them where you route",
@@ -67,42 +67,46 @@ def _rules(route: Route, table: Table) -> Iterator[Node]:
     exact = {} if any(path == REST or "{" in path for path in route.paths) else dict.fromkeys(route.paths)
     for path in exact or (REST,):
         for method in sorted(route.allowed & METHODS) or [""]:
-            place = (
-                {"type": "Exact", "value": route.prefix + path}
-                if exact
-                else {"type": "PathPrefix", "value": route.prefix}
-            )
-            match: Node = {"path": place, **({"method": method} if method else {})}
-            replaced: Node = {"type": "ReplacePrefixMatch", "replacePrefixMatch": route.rewrite or "/"}
+            place = {"type": "PathPrefix", "value": route.prefix}
+            replaced = {"type": "ReplacePrefixMatch", "replacePrefixMatch": route.rewrite or "/"}
             if exact:
+                place = {"type": "Exact", "value": route.prefix + path}
                 replaced = {"type": "ReplaceFullPath", "replaceFullPath": route.rewrite + path or "/"}
-            filters = (
-                [{"type": "URLRewrite", "urlRewrite": {"path": replaced}}] if route.rewrite != route.prefix else []
-            )
+            filters: list[Node] = []
+            if route.rewrite != route.prefix:
+                filters.append({"type": "URLRewrite", "urlRewrite": {"path": replaced}})
             filters += _edits("Request", _of_requests(route)) + _edits("Response", route.answer_headers)
             for header, weights in _shares(route):
-                yield {
-                    "matches": [match | header],
-                    **({"filters": filters} if filters else {}),
-                    "backendRefs": [
-                        {**_service(table.upstreams[name]), **({"weight": weight} if len(weights) > 1 else {})}
-                        for name, weight in weights.items()
-                    ],
-                    # It would end with the answer's last byte, and a stream has none.
-                    "timeouts": {"request": _duration(0 if route.stream or route.websocket else route.timeout_ms)},
-                }
+                services = [_service(table.upstreams[name]) for name in weights]
+                if len(weights) > 1:
+                    services = [
+                        each | {"weight": weight} for each, weight in zip(services, weights.values(), strict=True)
+                    ]
+                # The time would end with the answer's last byte, and a stream has none.
+                time = _duration(0 if route.stream or route.websocket else route.timeout_ms)
+                yield _given(
+                    matches=[_given(path=place, method=method, headers=header)],
+                    filters=filters,
+                    backendRefs=services,
+                    timeouts={"request": time},
+                )
 
 
-def _shares(route: Route) -> Iterator[tuple[Node, dict[str, int]]]:
+def _given(**fields: Any) -> Node:
+    """The fields that are not empty."""
+    return {name: value for name, value in fields.items() if value}
+
+
+def _shares(route: Route) -> Iterator[tuple[list[Node], dict[str, int]]]:
     """The weights of the upstreams, by the header field that a request has."""
     canary = route.canary
     if not canary:
-        yield {}, {route.upstream: 1}
+        yield [], {route.upstream: 1}
         return
     for value, name in (("always", canary.upstream), ("never", route.upstream)) if canary.header else ():
-        yield {"headers": [{"name": canary.header, "value": value}]}, {name: 1}
+        yield [{"name": canary.header, "value": value}], {name: 1}
     share = round(canary.percent * 100)
-    yield {}, {route.upstream: 10_000 - share, canary.upstream: share}
+    yield [], {route.upstream: 10_000 - share, canary.upstream: share}
 
 
 def _of_requests(route: Route) -> Edits:
@@ -111,12 +115,12 @@ def _of_requests(route: Route) -> Edits:
 
 
 def _edits(kind: str, edits: Edits) -> list[Node]:
-    found: dict[str, list[Any]] = {"set": [], "add": [], "remove": []}
+    found: dict[str, list[Any]] = {"set": [], "add": []}
     for name, value in edits.added:
         action = "set" if name in edits.dropped else "add"
         found[action].append({"name": name.decode(), "value": value.decode()})
-    found["remove"] = sorted(name.decode() for name in edits.dropped - {name for name, _ in edits.added})
-    said = {action: given for action, given in found.items() if given}
+    removed = sorted(name.decode() for name in edits.dropped - {name for name, _ in edits.added})
+    said = _given(**found, remove=removed)
     return [{"type": f"{kind}HeaderModifier", f"{kind.lower()}HeaderModifier": said}] if said else []
 
 
@@ -129,7 +133,7 @@ def _service(upstream: Upstream) -> Node:
     host, port = upstream.address
     found = SERVICE.fullmatch(host)
     name, namespace = found.groups() if found else ("", None)
-    return {"name": name, **({"namespace": namespace} if namespace else {}), "port": port}
+    return _given(name=name, namespace=namespace, port=port)
 
 
 def _unsaid(route: Route, table: Table, rules: int) -> Iterator[str]:

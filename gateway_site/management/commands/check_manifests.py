@@ -14,8 +14,6 @@ from packages.preflight import RULES, UnreadableError, check_paths
 
 
 class Command(BaseCommand):
-    """Runs `packages.preflight` with a description of our services."""
-
     help = """\
 Compares manifests with each other and with both services. Prints a line per finding: object: what — why — cure [rule].
 Exits 1 if there is one. --strict shows warnings too: guesses, and opinions on the workloads of others."""
@@ -38,12 +36,10 @@ manage_gateway.py check_manifests deploy/kustomize/overlays/prod
         parser.add_argument("--list-rules", action="store_true", help="list the rules and exit")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Exits 1 if there is a finding, or the paths cannot be read."""
         paths: list[Path] = options["paths"]
         if options["list_rules"]:
-            self.stdout.write(
-                "\n".join(f"{each.id} {each.severity:7} {each.title}" for _, each in sorted(RULES.items()))
-            )
+            rules = [RULES[name] for name in sorted(RULES)]
+            self.stdout.write("\n".join(f"{rule.id} {rule.severity:7} {rule.title}" for rule in rules))
             return
         if not paths:
             raise CommandError("name a PATH: rendered YAML files or folders", returncode=2)

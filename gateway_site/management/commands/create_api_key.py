@@ -55,14 +55,12 @@ ALL = ",".join(sorted(SCOPES))
 
 
 def name(text: str) -> str:
-    """The argparse type of a key's name."""
     if not api_keys.NAME.fullmatch(text):
         raise ArgumentTypeError("give 1 to 64 letters, digits, dots, dashes or underscores, like reporting")
     return text
 
 
 def scopes(text: str) -> frozenset[str]:
-    """The argparse type of scopes, separated by commas or spaces."""
     found = frozenset(text.replace(",", " ").split())
     if not found or not all(scope in SCOPES or (":" in scope and re.fullmatch(SCOPE, scope)) for scope in found):
         raise ArgumentTypeError(f"give some of {ALL}, or scopes of your routes, like orders:read")

@@ -56,7 +56,6 @@ manage_gateway.py routes
 
 
 def gateway(text: str) -> str:
-    """The argparse type of GATEWAY or GATEWAY/LISTENER."""
     name = "[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?"
     if not re.fullmatch(f"{name}(/{name})?", text):
         raise ArgumentTypeError("give the name of a Gateway, or GATEWAY/LISTENER")

@@ -21,8 +21,6 @@ CREDENTIALS = {"Authorization": "SMOKE_AUTHORIZATION", "X-API-Key": "SMOKE_API_K
 
 
 class Command(BaseCommand):
-    """Checks a running system."""
-
     help = """\
 Tests health and versions of a running gateway, and all operations on one marked user: create, read, find, list, change,
 delete; also requests that must be refused. Prints the outcome and the time of each step. Exits 1 if one failed.
@@ -49,7 +47,6 @@ manage_gateway.py smoke --url http://localhost:3000
         add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Shows the steps. Raises CommandError if one failed."""
         trip = self.trip = RoundTrip(
             options["url"],
             seconds=options["timeout"],
@@ -87,7 +84,6 @@ def visible_users_url(url: str) -> str:
 
 
 def origin(text: str) -> str:
-    """The argparse type of a URL without a path."""
     try:
         return values.origin(text)
     except ValueError:

@@ -30,7 +30,6 @@ The gateway does not need this: without the user service it starts, and answers 
         parser.add_argument("--timeout", type=whole(1, 86_400), default=30, metavar="S", help="seconds (default: 30)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises CommandError with the last reason."""
         self.started = time.monotonic()
         deadline = self.started + options["timeout"]
         while reason := _what_is_missing(max(0.1, min(ANSWER_SECONDS, deadline - time.monotonic()))):

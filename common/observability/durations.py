@@ -3,9 +3,10 @@
 import os
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
+from typing import Any
 
 from prometheus_client import REGISTRY, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -16,19 +17,19 @@ from prometheus_client.utils import floatToGoString
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR" in os.environ  # prometheus_client reads it at import too
 
 SHARED = REGISTRY if MULTIPROCESS else None
-"""Where a histogram and a counter register that are declared for `durations`."""
+"""Where a counter registers that `histogram` counts."""
 
 Labels = tuple[str | int, ...]
 
 
 class Durations(Collector):
-    """The values of one process. `histogram` and `count`, of the same events, are only declarations."""
+    """The values of one process. `count`, of the same events, is only a declaration."""
 
     def __init__(
-        self, histogram: Histogram, labels: Sequence[str], buckets: Sequence[float], count: Counter | None
+        self, name: str, documentation: str, labels: Sequence[str], buckets: Sequence[float], count: Counter | None
     ) -> None:
-        self._declared, self._labels, self._buckets = (histogram, count), labels, buckets
-        self._bounds = [*map(floatToGoString, buckets), "+Inf"]
+        self._name, self._documentation, self._labels, self._count = name, documentation, labels, count
+        self._buckets, self._bounds = buckets, [*map(floatToGoString, buckets), "+Inf"]
         self._found: dict[Labels, list[float]] = {}  # for each bucket how many, then the sum
         self._exemplars: dict[tuple[Labels, int], Exemplar] = {}
 
@@ -43,19 +44,19 @@ class Durations(Collector):
         if exemplar is not None:
             self._exemplars[labels, bucket] = Exemplar(exemplar, seconds, time.time())
 
-    def describe(self) -> Iterable[Metric]:
-        """Names without values."""
-        return [family for declared in self._declared if declared is not None for family in declared.describe()]
+    def describe(self) -> Iterator[Any]:
+        """Families without values."""
+        yield HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
+        for declared in self._count.describe() if self._count is not None else ():
+            yield CounterMetricFamily(declared.name, declared.documentation, labels=self._labels)
 
     def collect(self) -> Iterator[Metric]:
         """The durations so far, then their number."""
-        histogram, *others = self.describe()
-        durations = HistogramMetricFamily(histogram.name, histogram.documentation, labels=self._labels)
-        counts = [CounterMetricFamily(each.name, each.documentation, labels=self._labels) for each in others]
+        durations, *counts = self.describe()
         for labels, (*found, total) in list(self._found.items()):  # at once: this runs in a thread
             names, sums = [*map(str, labels)], [*accumulate(found)]
             exemplars = [self._exemplars.get((labels, bucket)) for bucket in range(len(sums))]
-            durations.add_metric(names, [*zip(self._bounds, sums, exemplars, strict=True)], total)  # type: ignore[list-item]
+            durations.add_metric(names, [*zip(self._bounds, sums, exemplars, strict=True)], total)
             for count in counts:
                 count.add_metric(names, sums[-1])
         yield durations
@@ -77,12 +78,12 @@ class SharedDurations:
             self._count(*labels).inc()
 
 
-def durations(
-    histogram: Histogram, labels: Sequence[str], buckets: Sequence[float], count: Counter | None = None
+def histogram(
+    name: str, documentation: str, labels: Sequence[str], buckets: Sequence[float], count: Counter | None = None
 ) -> Durations | SharedDurations:
-    """What observes for a histogram and a counter, whose registry is SHARED."""
+    """Observes the durations of events, and counts them too if `count` is given, whose registry is SHARED."""
     if MULTIPROCESS:
-        return SharedDurations(histogram, count)
-    made = Durations(histogram, labels, buckets, count)
+        return SharedDurations(Histogram(name, documentation, labels, buckets=buckets), count)
+    made = Durations(name, documentation, labels, buckets, count)
     REGISTRY.register(made)
     return made

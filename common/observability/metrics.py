@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from prometheus_client.registry import Collector
 
 from common.observability import tracing
-from common.observability.durations import MULTIPROCESS, SHARED, durations
+from common.observability.durations import MULTIPROCESS, SHARED, histogram
 from common.observability.json_logging import stdout
 from common.observability.load import in_flight
 
@@ -26,18 +26,7 @@ SAMPLE_SECONDS = 0.5
 
 LABELS = ("method", "route", "status_code")
 REQUESTS = Counter("http_requests", "HTTP requests answered", LABELS, registry=SHARED)
-DURATION = durations(
-    Histogram(
-        "http_request_duration_seconds",
-        "From request head to last byte sent",
-        LABELS,
-        buckets=BUCKETS,
-        registry=SHARED,
-    ),
-    LABELS,
-    BUCKETS,
-    REQUESTS,
-)
+DURATION = histogram("http_request_duration_seconds", "From request head to last byte sent", LABELS, BUCKETS, REQUESTS)
 IN_FLIGHT = Gauge("http_requests_in_flight", "HTTP requests being served", multiprocess_mode="livesum")
 LAG = Histogram("event_loop_lag_seconds", "How late the event loop wakes, sampled twice a second", buckets=BUCKETS)
 BUILD_INFO = Gauge(

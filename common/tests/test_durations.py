@@ -11,11 +11,9 @@ from common.observability.metrics import BUCKETS, LABELS
 
 def test_the_export_is_that_of_prometheus_client() -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
-    declared, own = (
-        (Histogram("t_seconds", "T", LABELS, buckets=BUCKETS, registry=to), Counter("t", "N", LABELS, registry=to))
-        for to in (None, theirs)
-    )
-    durations, shared = Durations(declared[0], LABELS, BUCKETS, declared[1]), SharedDurations(*own)
+    count, own = (Counter("t", "N", LABELS, registry=registry) for registry in (None, theirs))
+    durations = Durations("t_seconds", "T", LABELS, BUCKETS, count)
+    shared = SharedDurations(Histogram("t_seconds", "T", LABELS, buckets=BUCKETS, registry=theirs), own)
     ours.register(durations)
     chance = random.Random(7)
     for _ in range(500):

@@ -2,23 +2,15 @@
 
 from functools import lru_cache
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
-from common.observability.durations import SHARED, durations
+from common.observability.durations import histogram
 from common.observability.metrics import BUCKETS
 from common.observability.tracing import METHODS
 
 LABELS = ("service", "method", "status_code")
-UPSTREAM_DURATION = durations(
-    Histogram(
-        "upstream_request_duration_seconds",
-        "Time until the head and the first bytes of the answer",
-        LABELS,
-        buckets=BUCKETS,
-        registry=SHARED,
-    ),
-    LABELS,
-    BUCKETS,
+UPSTREAM_DURATION = histogram(
+    "upstream_request_duration_seconds", "Time until the head and the first bytes of the answer", LABELS, BUCKETS
 )
 RETRIES = Counter("upstream_retries", "Retries, by the previous failure", ("service", "reason"))
 CIRCUIT = Gauge("upstream_circuit_state", "0 closed, 1 half-open, 2 open", ("service",), multiprocess_mode="livemax")

@@ -39,6 +39,7 @@ SERIES = {
     "Gauge": ("",),
     "GaugeMetricFamily": ("",),
     "Histogram": ("_bucket", "_count", "_sum"),
+    "histogram": ("_bucket", "_count", "_sum"),
     "Summary": ("", "_count", "_sum"),
 }
 TABLES = frozenset({"ROUTES"})
@@ -72,7 +73,7 @@ print(json.dumps(found))
 
 
 class Metric(NamedTuple):
-    """`kind`: the class of prometheus_client."""
+    """`kind`: the class of prometheus_client, or our function for one."""
 
     name: str
     kind: str

@@ -9,7 +9,7 @@ from common.http.request import Request
 from common.http.response import Headers, RawResponse, StreamedResponse
 from common.http.views import View
 from gateway_site.forwarding.cache_store import Asked, Entry, Store, directives, entry_of, seconds
-from gateway_site.forwarding.metrics import count_cached
+from gateway_site.forwarding.metrics import cached
 from gateway_site.routes.field_names import CREDENTIALS
 from gateway_site.routes.table import READING, Cache
 
@@ -48,7 +48,7 @@ class Cached:
         return await self._ask(request, identity, asked, entry)
 
     async def _bypass(self, request: Request, identity: Headers | None) -> RawResponse:
-        count_cached(request.route, "bypass")
+        cached(request.route, "bypass").inc()
         answer: RawResponse = await self._view(request, identity)
         return answer
 
@@ -83,7 +83,7 @@ class Cached:
                 if isinstance(answer, StreamedResponse):
                     await answer.aclose()
                 return _answer(request, entry, "stale")
-        count_cached(request.route, "miss")
+        cached(request.route, "miss").inc()
         if not answer.streaming:
             new = entry_of(answer.status_code, answer.raw_headers, answer.content, asked.at)
             if new is not None:
@@ -112,7 +112,7 @@ def _may_be_stale(entry: Entry) -> bool:
 
 
 def _answer(request: Request, entry: Entry, outcome: str) -> RawResponse:
-    count_cached(request.route, outcome)
+    cached(request.route, outcome).inc()
     fields = [*entry.fields, (b"age", b"%d" % (time.monotonic() - entry.born))]
     if entry.status == 200 and _is_held(request.raw_headers, entry):
         return RawResponse(304, [field for field in fields if field[0] not in NOT_IN_304])

@@ -34,10 +34,5 @@ def observe_upstream(service: str, method: str, outcome: str | int, seconds: flo
     UPSTREAM_DURATION.observe((service, method if method in METHODS else "OTHER", outcome), seconds)
 
 
-@lru_cache(maxsize=2048)
-def _cached_child(route: str, outcome: str) -> Counter:
-    return CACHED.labels(route, outcome)
-
-
-def count_cached(route: str, outcome: str) -> None:
-    _cached_child(route, outcome).inc()
+cached = lru_cache(maxsize=2048)(CACHED.labels)
+"""The counter of a route and an outcome."""

@@ -18,7 +18,6 @@ from common.observability.json_logging import mask
 from gateway_site import pages, urls
 from gateway_site.forwarding.cache import Cached
 from gateway_site.forwarding.compression import Compressed
-from gateway_site.forwarding.headers import FROM_UPSTREAM
 from gateway_site.forwarding.names import look_up
 from gateway_site.forwarding.reload import Reloader
 from gateway_site.forwarding.router import Router
@@ -28,14 +27,14 @@ from gateway_site.guard.api_keys import ApiKeys, why
 from gateway_site.guard.cors import Cors
 from gateway_site.guard.credentials import Credentials
 from gateway_site.guard.guard import Guard
-from gateway_site.routes.field_names import CORS, CREDENTIALS, NOT_FORWARDED
+from gateway_site.routes.field_names import CORS, CREDENTIALS, FROM_UPSTREAM, NOT_FORWARDED
 from gateway_site.routes.table import Route
 
 
 def build(settings: Any) -> Application:
     """Opens no connection. Raises ImproperlyConfigured."""
     dropped = NOT_FORWARDED | CREDENTIALS if settings.AUTH else NOT_FORWARDED
-    dropped_from_answers = FROM_UPSTREAM | CORS if settings.CORS_ALLOWED_ORIGINS else FROM_UPSTREAM
+    dropped_from_answers = FROM_UPSTREAM | {CORS} if settings.CORS_ALLOWED_ORIGINS else FROM_UPSTREAM
     guard = _guard(settings)
     threads = ThreadPoolExecutor(1, "coding")  # at most as many jobs wait as requests are in flight
 

@@ -1,37 +1,15 @@
 """Which header fields cross the gateway. Works on lists of (lower-case name, value) bytes."""
 
-from collections.abc import Callable
 from functools import lru_cache
 
 from common.http.forwarded import Origin
 from common.http.response import Headers
-from gateway_site.routes.field_names import HOP_BY_HOP, IDENTITY
+from gateway_site.routes.field_names import Test
 
 MAX_CACHED_CHAIN = 256
 
-IsDropped = Callable[[bytes], bool]
 
-
-@lru_cache(maxsize=256)
-def dropping(names: frozenset[bytes]) -> IsDropped:
-    """A test whether a field name is dropped: `names`, all names with the prefix IDENTITY, and both with `_` for `-`.
-
-    Frameworks behind the gateway take `X_Real_IP` for `X-Real-IP`. Clients choose the names, so the cache is bounded.
-    """
-
-    @lru_cache(maxsize=128)
-    def is_dropped(name: bytes) -> bool:
-        usual = name.replace(b"_", b"-")
-        return usual in names or usual.startswith(IDENTITY)
-
-    return is_dropped
-
-
-FROM_UPSTREAM = HOP_BY_HOP | {b"x-request-id"}
-"""Answers have the request ID of our log, whatever a proxy in between adds."""
-
-
-def end_to_end(headers: Headers, is_dropped: IsDropped) -> Headers:
+def end_to_end(headers: Headers, is_dropped: Test) -> Headers:
     """The fields to forward: without those that are dropped and those that `Connection` names (RFC 9110 §7.6.1)."""
     named = [value for name, value in headers if name == b"connection"]
     if named:

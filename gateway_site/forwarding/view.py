@@ -13,10 +13,11 @@ from common.http.response import Headers, RawResponse, Response, StreamedRespons
 from common.http.views import method_not_allowed
 from gateway_site.forwarding.canary import Split
 from gateway_site.forwarding.failures import problem_for
-from gateway_site.forwarding.headers import dropping, end_to_end, forwarded
+from gateway_site.forwarding.headers import end_to_end, forwarded
 from gateway_site.forwarding.service import Service
 from gateway_site.forwarding.streams import Chunks, not_in_flight, until_disconnect
 from gateway_site.forwarding.websocket import SWITCHED, is_upgrade, relayed
+from gateway_site.routes.field_names import one_of
 from gateway_site.routes.table import Route
 from packages.http_pool import Answer, Outgoing, UpstreamError
 
@@ -48,8 +49,8 @@ class Forward:
     ) -> None:
         self._service, self._max_answer = services[route.upstream], max_answer
         asked, answered = route.request_headers, route.answer_headers
-        self._is_dropped, self._added = dropping(dropped | asked.dropped), asked.added
-        self._is_dropped_from_answer = dropping(dropped_from_answers | answered.dropped)
+        self._is_dropped, self._added = one_of(dropped | asked.dropped), asked.added
+        self._is_dropped_from_answer = one_of(dropped_from_answers | answered.dropped)
         self._added_to_answer = answered.added
         self._split = Split(route.canary, services[route.canary.upstream]) if route.canary else None
         self._prefix, self._rewrite = route.prefix.encode("ascii"), route.rewrite.encode("ascii")

@@ -1,4 +1,23 @@
-"""Names of header fields, in lower case, for tables and for forwarding."""
+"""Names of header fields, in lower case, for tables and for forwarding. `x-` is the prefix of further ones."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+Test = Callable[[bytes], bool]
+
+
+@lru_cache(maxsize=256)
+def one_of(names: frozenset[bytes]) -> Test:
+    """Whether a name is one of these, with `_` for `-` too: frameworks behind the gateway take `X_Real_IP` for `X-Real-IP`."""
+    prefixes = tuple(name for name in names if name.endswith(b"-"))
+
+    @lru_cache(maxsize=128)  # clients choose other names
+    def is_one(name: bytes) -> bool:
+        usual = name.replace(b"_", b"-")
+        return usual in names or usual.startswith(prefixes)
+
+    return is_one
+
 
 HOP_BY_HOP = frozenset(
     (
@@ -17,7 +36,7 @@ HOP_BY_HOP = frozenset(
 """RFC 9110 §7.6.1, and fields that older peers still send."""
 
 IDENTITY = b"x-authenticated-"
-"""Prefix of the fields that name the caller (guard/principal.py). Only the gateway may set them."""
+"""The fields that name the caller (guard/principal.py). Only the gateway may set them."""
 
 SET_BY_US = frozenset(
     (
@@ -44,23 +63,17 @@ OVERRIDES = frozenset(
 )
 """Some frameworks use these instead of the method or path that the guard has checked."""
 
-NOT_FORWARDED = HOP_BY_HOP | SET_BY_US | OVERRIDES
+NOT_FORWARDED = HOP_BY_HOP | SET_BY_US | OVERRIDES | {IDENTITY}
 
-CORS = frozenset(
-    (
-        b"access-control-allow-credentials",
-        b"access-control-allow-headers",
-        b"access-control-allow-methods",
-        b"access-control-allow-origin",
-        b"access-control-allow-private-network",
-        b"access-control-expose-headers",
-        b"access-control-max-age",
-    )
-)
+FROM_UPSTREAM = HOP_BY_HOP | {b"x-request-id", IDENTITY}
+"""Dropped from answers. They have the request ID of our log, whatever a proxy in between adds."""
+
+CORS = b"access-control-"
 """With CORS_ALLOWED_ORIGINS these fields of upstreams' answers are dropped."""
 
 OURS_IN_ANSWERS = frozenset(
     (
+        CORS,
         b"age",
         b"content-encoding",
         b"content-length",

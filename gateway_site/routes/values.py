@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway_site.routes import rate
-from gateway_site.routes.field_names import CREDENTIALS, HOP_BY_HOP, IDENTITY, NOT_FORWARDED, OURS_IN_ANSWERS
+from gateway_site.routes.field_names import CREDENTIALS, HOP_BY_HOP, NOT_FORWARDED, OURS_IN_ANSWERS, one_of
 from gateway_site.routes.table import ANY, OPEN, REST, Cache, Canary, Compression, Edits, Tls
 
 LONGEST = 500
@@ -149,12 +149,13 @@ def is_loopback(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def edits(kept: frozenset[bytes], kept_prefix: bytes) -> Callable[[Any], Edits]:
-    """`kept`: names that no table may edit; `kept_prefix`: the prefix of further ones."""
+def edits(kept: frozenset[bytes]) -> Callable[[Any], Edits]:
+    """`kept`: names that no table may edit."""
+    is_kept = one_of(kept)
 
     def field_name(value: Any) -> bytes:
         found = field(value).lower().encode("ascii")
-        if found in kept or found.startswith(kept_prefix):
+        if is_kept(found):
             raise ValueError(f"fields other than {found.decode()}, which the gateway or its security depends on")
         return found
 
@@ -233,8 +234,8 @@ ROUTE: dict[str, Parser] = {
     "websocket": flag,
     "idle_timeout_ms": number(100, 3_600_000),
     "maintenance": matching(r"[^\x00-\x1f\x7f]{1,200}", "a sentence for clients of at most 200 characters"),
-    "request_headers": edits(NOT_FORWARDED | CREDENTIALS | {b"idempotency-key"}, IDENTITY),
-    "answer_headers": edits(HOP_BY_HOP | OURS_IN_ANSWERS, b"access-control-"),
+    "request_headers": edits(NOT_FORWARDED | CREDENTIALS | {b"idempotency-key"}),
+    "answer_headers": edits(HOP_BY_HOP | OURS_IN_ANSWERS),
     "compress": table(
         Compression, min_bytes=number(1, 1 << 30), codings=listed(matching("br|gzip", "br and gzip, or one of them"))
     ),

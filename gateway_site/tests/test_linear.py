@@ -10,16 +10,17 @@ import pytest
 from common.http.proxies import Proxies
 from gateway_site.forwarding.cache_store import directives
 from gateway_site.forwarding.compression import SUFFIX, acceptable
-from gateway_site.forwarding.headers import FROM_UPSTREAM, dropping, end_to_end
+from gateway_site.forwarding.headers import end_to_end
 from gateway_site.guard.credentials import token
 from gateway_site.guard.limit import client_of
+from gateway_site.routes.field_names import FROM_UPSTREAM, one_of
 from gateway_site.routes.matching import Matcher
 from gateway_site.routes.table import Route
 from tests.in_process import request
 from tests.linear import assert_linear
 
 ROUTES = Matcher([(Route("/shop", ""), id), (Route("/api/orders", "", "", ("/{id}/items/{item}", "/{id}/a/{b}")), id)])
-CROSSING = partial(end_to_end, is_dropped=dropping(FROM_UPSTREAM))
+CROSSING = partial(end_to_end, is_dropped=one_of(FROM_UPSTREAM))
 PROXIES = Proxies((ip_network("0.0.0.0/0"),))
 
 

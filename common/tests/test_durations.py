@@ -11,9 +11,9 @@ from common.observability.metrics import BUCKETS, LABELS
 
 def test_the_export_is_that_of_prometheus_client() -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
-    count, own = (Counter("t", "N", LABELS, registry=registry) for registry in (None, theirs))
-    durations = Durations("t_seconds", "T", LABELS, BUCKETS, count)
-    shared = SharedDurations(Histogram("t_seconds", "T", LABELS, buckets=BUCKETS, registry=theirs), own)
+    declared = Histogram("t_seconds", "T", LABELS, buckets=BUCKETS, registry=theirs)
+    shared = SharedDurations(declared, Counter("t", "N", LABELS, registry=theirs))
+    durations = Durations("t_seconds", "T", LABELS, BUCKETS, Counter("t", "N", LABELS, registry=None))
     ours.register(durations)
     chance = random.Random(7)
     for _ in range(500):

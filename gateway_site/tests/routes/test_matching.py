@@ -55,6 +55,7 @@ def model(path: str) -> tuple[str, str] | None:
 @example("/shop/%2e%2e/api/users")
 @example("/shop/..;/api/users")
 @example("/api/orders/%00")
+@example("/api/orders/a%5cb")
 @example("/api/orders/a\n")
 @example("/api/orders/.. ")
 @example("/api/orders/é\u00a0")
@@ -70,3 +71,9 @@ def test_a_path_goes_where_the_table_says(target: str) -> None:
     path = unquote(target)
     found = MATCHER.find(path)
     assert (found and (found.view, found.template)) == model(path)
+
+
+def test_a_table_of_one_prefix_has_its_paths() -> None:
+    matcher = Matcher((route, route.upstream) for route in ROUTES[-1:])
+    found = [matcher.find(path) for path in ("/files/a", "/files/a/b", "/file")]
+    assert [match and match.view for match in found] == ["files", "files", None]

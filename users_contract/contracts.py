@@ -1,4 +1,4 @@
-"""The wire shapes of users as DRF serializers. The user service validates with them; both schemas are made from them."""
+"""The wire format of users as DRF serializers, for validation in the user service and for both schemas."""
 
 import re
 import unicodedata
@@ -25,7 +25,7 @@ _is_address = re.compile(EMAIL_PATTERN).fullmatch
 
 
 class NameField(serializers.CharField):
-    """1-200 characters after trimming, no control characters (Unicode category Cc); a JSON string."""
+    """A JSON string: 1-200 characters after trimming, no control characters (Unicode category Cc)."""
 
     default_error_messages = {"control": "Control characters are not allowed."}  # noqa: RUF012 - DRF's way
 
@@ -44,7 +44,7 @@ class NameField(serializers.CharField):
 
 
 class StrictEmailField(serializers.EmailField):
-    """A valid address of at most 254 characters, 64 octets before the @ (RFC 5321 §4.5.3.1.1); a JSON string."""
+    """A JSON string: a valid address of at most 254 characters, 64 octets before the @ (RFC 5321 §4.5.3.1.1)."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=EMAIL_MAX, **kwargs)
@@ -59,7 +59,7 @@ class StrictEmailField(serializers.EmailField):
 
 
 class OneOf(serializers.ChoiceField):
-    """One of a few JSON strings. DRF's field takes str() of any value, which fails for 1,000 nested brackets."""
+    """A JSON string of a list. DRF's field applies str() to any value, which fails for 1,000 nested brackets."""
 
     def __init__(self, choices: Sequence[str], **kwargs: Any) -> None:
         super().__init__(choices=choices, **kwargs)

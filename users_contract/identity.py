@@ -1,4 +1,4 @@
-"""When two addresses are one: the local part in ASCII lower case, and the A-label of the domain (UTS 46)."""
+"""The identity of an email: the local part in ASCII lower case, and the A-label of the domain (UTS 46)."""
 
 import unicodedata
 
@@ -20,7 +20,7 @@ def _a_labels(domain: str) -> str:
 
     try:
         mapped = idna.uts46_remap(domain, std3_rules=False)
-    except idna.IDNAError:  # no registry has such a domain; its spellings are equal nevertheless
+    except idna.IDNAError:  # no registry has such a domain, but its spellings need one identity too
         mapped = unicodedata.normalize("NFC", domain.lower())
     return ".".join(
         label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in mapped.split(".")

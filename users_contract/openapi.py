@@ -1,4 +1,4 @@
-"""The operations on users, as either site's clients see them."""
+"""The operations on users in the schemas of both sites."""
 
 from collections.abc import Callable
 from typing import Any
@@ -128,7 +128,7 @@ PATCH_EXAMPLES = [
 
 
 def finish_users(generated: dict[str, Any]) -> None:
-    """RFC 7396: null removes a field, and the user gets the default."""
+    """Describes PATCH (RFC 7396): null removes a field, which then has its default."""
     properties = generated["components"]["schemas"]["PatchedUserRequest"]["properties"]
     properties["role"] = {
         "oneOf": [{"$ref": "#/components/schemas/Role"}, {"type": "null"}],

@@ -1,4 +1,4 @@
-"""The problems that only users have."""
+"""The problems of users."""
 
 from common.http.problem import IF_SAFE, NO, Kind
 

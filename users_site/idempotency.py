@@ -12,21 +12,21 @@ from users_site.repository.entries import Idempotency
 
 HEADER = b"idempotency-key"
 CALLER = b"x-authenticated-subject"
-"""From the gateway, which takes it off what clients send: a key belongs to its caller."""
+"""The caller, to whom a key belongs. The gateway sets this field and drops it from clients' requests."""
 
 REPLAYED = (b"idempotency-replayed", b"true")
-"""On every answer that is the first one again, a conflict too."""
+"""The header field of every repeated first answer, conflicts included."""
 
 _valid = re.compile(r"[\x21-\x7e]{1,255}").fullmatch
 
 
 def of(request: Request, fields: dict[str, Any]) -> Idempotency | None:
     """The request's key with the fingerprint of its fields, or None. Raises ValidationError (400)."""
-    key = request.header_values(HEADER)  # two keys are none: joined, they hold a space
+    key = request.header_values(HEADER)  # two fields are refused: joined, they contain a space
     if key is None:
         return None
     if not _valid(key):
         raise ValidationError({"Idempotency-Key": ["1 to 255 visible ASCII characters are allowed."]}, code="invalid")
-    # Of the validated fields: white space and the order of fields do not make another request.
+    # A fingerprint of the validated fields: white space and the order of fields do not matter.
     fingerprint = hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).digest()
     return Idempotency(key, fingerprint, request.header_values(CALLER) or "")

@@ -1,7 +1,7 @@
 """UUIDv7 ids (RFC 9562 §5.7). The 12 bits of rand_a hold the bits of the email's identity, which name the partition.
 
-Within one process ids strictly increase, whatever the clock does: if time and bits alone would not increase, the id's
-time is a millisecond ahead.
+The ids of a process strictly increase, whatever the clock does: if time and bits alone would not, the id's time is a
+millisecond ahead.
 """
 
 import re
@@ -34,12 +34,12 @@ def id_at(milliseconds: int, bits: int) -> str:
 
 
 def bits_of(email: str) -> int:
-    """12 bits of an email's identity, the same for every spelling; never 0, which the ids of earlier versions have."""
+    """12 bits of an email's identity, the same for every spelling. Never 0: ids of earlier versions have 0."""
     return zlib.crc32(identity(email).encode()) & _BITS or 1
 
 
 def bits_in(user_id: str) -> int:
-    """The bits that a canonical id holds; those of its 16 bytes, if it holds none."""
+    """The bits in a canonical id; if it has none, 12 bits of a checksum of its 16 bytes."""
     bits = int(user_id[15:18], 16) if user_id[14] == "7" and user_id[19] in "89ab" else 0
     return bits or zlib.crc32(uuid.UUID(user_id).bytes) & _BITS
 

@@ -53,9 +53,9 @@ class PageQuery:
 
 @lru_cache(maxsize=1024)
 def page_query(query_string: bytes) -> PageQuery:
-    """The query; unknown parameters are ignored. Raises ValidationError (400) with every fault at once.
+    """The query; ignores unknown parameters. Raises ValidationError (400) with all faults.
 
-    Cached, because most lists ask for the first page.
+    Cached, because most lists request the first page.
     """
     pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
     given = dict(pairs)

@@ -16,7 +16,7 @@ COUNT_SECONDS = 0.4
 
 
 class UsersTotal(Collector):
-    """`users_total` at the time of the scrape; absent, not stale, if a part of the store does not answer."""
+    """`users_total`, counted at the scrape; absent, not stale, if a part of the store does not answer."""
 
     def __init__(self) -> None:
         self.counts: list[int | None] = [None]  # by partition
@@ -31,7 +31,7 @@ class UsersTotal(Collector):
         self.counts = counts  # at the end: another scrape may collect meanwhile
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
-        """Names without values: registering must not ask the store."""
+        """Names without values: registration must not query the store."""
         yield GaugeMetricFamily("users_total", "Users stored")
         yield GaugeMetricFamily(
             "users_total_up", "1 if the store, or one of its partitions, answered with its number of users"

@@ -16,7 +16,7 @@ def timestamp(seconds: float | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user, field for field as on the wire and as stored. Times are of `timestamp`."""
+    """A user, with the fields of the wire format and of the store. Times are made by `timestamp`."""
 
     id: str
     name: str

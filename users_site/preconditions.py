@@ -1,4 +1,4 @@
-"""ETags, and the conditions that clients set on them (RFC 9110 §8.8.3, §13)."""
+"""ETags and conditional requests (RFC 9110 §8.8.3, §13)."""
 
 from django.utils.http import parse_etags
 
@@ -8,12 +8,12 @@ from users_site.repository.errors import VersionMismatch
 
 
 def etag(document: bytes) -> str:
-    """The strong ETag of a document: made from the stored bytes, so no version field is needed."""
+    """The strong ETag of a document, made from the stored bytes, so that no version field is needed."""
     return f'"{version(document)}"'
 
 
 def for_write(request: Request) -> Matches | None:
-    """The test that a document must pass to be changed, or None if the request has no condition."""
+    """The condition for a change of a document, or None if the request has none."""
     match, none_match = _tags(request, b"if-match"), _tags(request, b"if-none-match")
     if match is None and none_match is None:
         return None

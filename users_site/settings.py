@@ -66,7 +66,7 @@ def _redis_url() -> str:
 
 REDIS_URL = _redis_url()
 REDIS_PASSWORD = environment.secret("REDIS_PASSWORD") or None
-"""For a REDIS_URL without a password: mounted files contain a password, not a URL."""
+"""For a REDIS_URL without a password: a mounted file contains a password, not a URL."""
 
 REDIS_PASSWORD_FILE = environment.text("REDIS_PASSWORD_FILE")
 """Read again for each connection: a rotated password needs no restart."""
@@ -78,7 +78,7 @@ CACHES = {
         "OPTIONS": {"CONNECTION_FACTORY": "users_site.operations.client.StoreFactory"},
     }
 }
-"""django-redis, with metrics. For management commands; the service has a pipe of its own."""
+"""django-redis, for management commands; the service has its own pipe."""
 
 REDIS_TIMEOUT_MS = environment.integer("REDIS_TIMEOUT_MS", 1000, minimum=1, maximum=60_000)
 REDIS_CONNECT_TIMEOUT_MS = environment.integer("REDIS_CONNECT_TIMEOUT_MS", 500, minimum=1, maximum=60_000)
@@ -87,21 +87,21 @@ DURABILITY = environment.choice("DURABILITY", "memory", ("memory", "fsync", "rep
 """When a write is acknowledged (packages/redis_pipe)."""
 
 READS_REQUIRE_REPLICA = environment.boolean("READS_REQUIRE_REPLICA", default=False)
-"""Reads are refused while no replica follows the primary: they could show writes that a failover loses."""
+"""Refuse reads while no replica follows the primary: they could show writes that a failover loses."""
 
 if READS_REQUIRE_REPLICA and DURABILITY != "replicated":
     raise environment.SettingError("READS_REQUIRE_REPLICA needs DURABILITY=replicated: set both, or neither")
 
 PARTITIONS = int(environment.choice("PARTITIONS", "1", ("1", "16", "64")))
-"""Over how many slots the users are spread: 1, or 16 or 64 for a cluster; as the store was made."""
+"""The number of slots that hold the users: 1, or for a cluster 16 or 64; that of the store."""
 
 BEHIND_GATEWAY = True
 TRUSTED_HOPS = 0
 TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES") or None
-"""The gateways whose X-Forwarded-* count. Not set: every peer's, because the network lets only the gateway in."""
+"""The gateways whose X-Forwarded-* are accepted. Not set: every peer's, because the network admits only the gateway."""
 
 NAVIGATION = (("users", "/users"), ("docs", "/docs"))
 FRONT_NAVIGATION = (("home", "/"), ("problems", "/problems"))
 OVERLOAD_PROBLEM = "store-unavailable"
 GRACE_SECONDS = 10
-"""Bound on requests in flight after the drain: twice the gateway's default time-out."""
+"""Bound on the requests in flight after the drain: twice the gateway's default time-out."""

@@ -1,4 +1,5 @@
-"""Users over HTTP: methods to the repository, its documents to answers. A stored document is served unparsed."""
+"""Users over HTTP: maps methods to the repository, and its documents to answers. Stored documents are served
+unparsed."""
 
 from dataclasses import replace
 from typing import Any, cast
@@ -55,11 +56,11 @@ class UserViewSet(AsyncViewSet):
 
     @property
     def durability_field(self) -> tuple[bytes, bytes]:
-        """The header of every acknowledged write: how durable it is, as DURABILITY asks."""
+        """The header of every acknowledged write: its durability, the value of DURABILITY."""
         return b"x-durability", self.durability.encode()
 
     async def list(self, request: Request) -> RawResponse:
-        """A page of users, newest first, or the one with the email asked for."""
+        """A page of users, newest first, or the one with the given email."""
         query = links.page_query(request.scope["query_string"])
         if query.email is not None:
             found = await self.users.find(query.email)
@@ -121,14 +122,15 @@ class UserViewSet(AsyncViewSet):
 
 
 def without_unchanged(body: Any, user: User) -> Any:
-    """The body without read-only fields that have the user's values: a client may send the document that it got."""
+    """The body without read-only fields that have the user's values: a client may send the document that it has
+    read."""
     if not isinstance(body, dict):
         return body
     return {name: value for name, value in body.items() if name not in READ_ONLY or value != getattr(user, name)}
 
 
 def email_in(body: Any) -> str:
-    """The email that a body asks for, before validation; "" if none."""
+    """The email in a body, before validation; "" if none."""
     email = body.get("email") if isinstance(body, dict) else None
     return email.strip() if isinstance(email, str) and len(email) <= EMAIL_MAX else ""
 
@@ -154,9 +156,9 @@ def page_answer(request: Request, query: links.PageQuery, page: Page) -> RawResp
 
 
 def problem_of(error: Exception, *, changes: bool) -> Exception:
-    """The problem for an error of the repository; another one, or one that only a bug explains, is returned unchanged.
+    """The problem for an error of the repository. Returns other errors, and those that only a bug explains, unchanged.
 
-    `changes`: the request was for a change.
+    `changes`: whether the request was for a change.
     """
     match error:
         case UserNotFound():

@@ -1,6 +1,6 @@
-"""Many users at once, for management commands: blocking, in batches of well under 2 ms of the server's time.
+"""Many users at once, for management commands: blocking, in batches that take the server well under 2 ms.
 
-Nothing is sent twice: an operator repeats a command that failed, and every step may be repeated.
+Nothing is retried: the operator repeats a failed command, and every step may be repeated.
 """
 
 from collections import deque
@@ -31,8 +31,8 @@ Key = bytes | str
 
 
 class Bulk:
-    """Blocking connections to a store; to that of the settings unless another one is given. Every method may raise
-    StoreUnavailable, StoreError."""
+    """Blocking connections to a store, by default that of the settings. Every method may raise StoreUnavailable,
+    StoreError."""
 
     def __init__(
         self, address: Address | None = None, layout: Layout | None = None, *, is_checked: bool = True
@@ -69,11 +69,13 @@ class Bulk:
             return self.client(partition.epoch).execute_command(*words)  # type: ignore[no-untyped-call]
 
     def packed(self, source: Script, partition: Partition, keys: Sequence[Key], *args: Word) -> tuple[str, bytes]:
-        """A script's call for `stream`, with its source, which is small compared with a batch, so no reply can be NOSCRIPT."""
+        """A script's call for `stream`, with its source, so that no reply is NOSCRIPT; the source is small compared
+        with a batch."""
         return partition.epoch, pack(source.whole((partition.epoch, *keys), (self.layout.epoch, *args)))
 
     def pipeline(self, operation: str, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """The replies of commands about one key each, as they come: one write to each server before the first is read."""
+        """The replies of commands for one key each, in the order of arrival: it writes to every server before it
+        reads."""
         replies: list[Any] = [None] * len(commands)
         asked: list[tuple[Redis, Any, list[int]]] = []
         try:
@@ -99,7 +101,7 @@ class Bulk:
         """Sends packed commands, each to the server of its key, up to `window` ahead of their replies; yields each reply with
         its tag, in order.
 
-        An exception of `commands` is raised when everything sent before has been answered.
+        It raises an exception of `commands` after the replies to everything sent before.
         """
         waiting: deque[tuple[Tag, Any]] = deque()
         connections: dict[Redis, Any] = {}
@@ -119,7 +121,7 @@ class Bulk:
             return waiting.popleft()[0], reply
 
         try:
-            # The next command is made before a reply is waited for: even with a window of 1, both sides work.
+            # Make the next command before waiting for a reply: even with a window of 1, client and server work in parallel.
             for tag, (key, payload) in _until_failure(commands, failures):
                 if len(waiting) >= window:
                     yield receive()
@@ -135,7 +137,7 @@ class Bulk:
                 client.connection_pool.release(connection)
 
     def each(self, command: str, keys: Sequence[Key]) -> list[Any]:
-        """The reply to this command about each key."""
+        """The reply to this command for each key."""
         return self.pipeline(command.lower(), [(command, key) for key in keys])
 
     def read(self, keys: Sequence[Key]) -> list[bytes | None]:
@@ -149,7 +151,7 @@ class Bulk:
     def _together(
         self, operation: str, members: Sequence[tuple[Tag, Key]], head: Callable[[Tag], tuple[str, ...]]
     ) -> list[Any]:
-        """A reply about each key, from one command for each group of them."""
+        """A reply for each key, from one command for each group of keys."""
         found: list[Any] = [None] * len(members)
         groups = _grouped(members, itemgetter(0))
         commands = [(*head(group), *(members[i][1] for i in places)) for group, places in groups]
@@ -162,13 +164,13 @@ class Bulk:
         return self._clients.every()
 
     def infos(self) -> list[dict[str, Any]]:
-        """Each server's INFO: CONFIG is forbidden to most users and by most providers."""
+        """Each server's INFO; most users and providers forbid CONFIG."""
         with self.errors("info"):
             return [client.info() for client in self.clients()]
 
     def scan(self, kind: str = "") -> Iterator[list[bytes]]:
-        """The keys of the layout, of one kind if given, in batches, some of them empty: one that exists all the time appears at
-        least once."""
+        """The keys of the layout, of one kind if given, in batches, of which some are empty. A key that exists all the
+        time appears at least once."""
         pattern = f"{self.layout.pattern}:{kind}:*" if kind else f"{self.layout.pattern}*"
         for client in self.clients():
             cursor = 0
@@ -191,16 +193,16 @@ class Bulk:
                 return
 
     def clear(self) -> None:
-        """Deletes every key of the data layout but its epochs."""
+        """Deletes every key of the data layout except its epochs."""
         for batch in self.scan():
             self.each("UNLINK", [key for key in batch if not key.endswith(f"}}:{EPOCH}".encode())])
 
     def close(self) -> None:
-        """Closes the connections; the next Bulk looks the primaries up again."""
+        """Closes the connections. The next Bulk looks up the primaries again."""
         self._clients.close()
 
     def _require_layout(self) -> None:
-        """As Store.open: a new store takes our number of partitions."""
+        """As Store.open: a new store gets our number of partitions."""
         several = self.layout.count > 1
         epochs = [partition.epoch for partition in (Partition(0, ONE), *(self.layout.partitions if several else ()))]
         found = self.each("GET", epochs)
@@ -222,7 +224,7 @@ def _grouped(items: Iterable[Item], by: Callable[[Item], Tag]) -> list[tuple[Tag
 
 
 def _until_failure(items: Iterable[Item], failures: list[Exception]) -> Iterator[Item]:
-    """The items up to an exception, which goes to `failures`."""
+    """The items up to an exception, which it appends to `failures`."""
     try:
         yield from items
     except Exception as error:

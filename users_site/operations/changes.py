@@ -1,6 +1,6 @@
-"""The keys that are written to in a store, from the server's own invalidations (CLIENT TRACKING … BCAST, Redis 6).
+"""The keys that clients write, from the server's invalidations (CLIENT TRACKING … BCAST, Redis 6).
 
-The server sends them before it answers the write's client, so a writer that was answered has been noticed.
+The server sends an invalidation before it answers the write.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ REPLY_SECONDS = 10.0
 
 
 class ChangesMissed(RepositoryError):
-    """A connection was lost or the store emptied, so that writes may have gone unnoticed."""
+    """A connection was lost or the store emptied: invalidations may be missing."""
 
 
 class Changes:
@@ -36,13 +36,13 @@ class Changes:
             self._tracker.execute_command("CLIENT", "TRACKING", "ON", "REDIRECT", own_id, "BCAST", *words)
 
     def take(self) -> set[bytes]:
-        """The keys of every write that was answered before this call, since the last one. Raises ChangesMissed."""
+        """The keys of every write that was answered between the last call and this one. Raises ChangesMissed."""
         found: set[bytes] = set()
         with self._bulk.errors("follow"):
             _, flags, *_ = self._tracker.execute_command("CLIENT", "TRACKINGINFO")
             if b"on" not in flags or b"broken_redirect" in flags:
                 raise ChangesMissed("the connection that reports writes was lost: run the command again")
-            self._subscriber.ping(_END)  # its reply comes behind what was sent before
+            self._subscriber.ping(_END)  # its reply comes after the invalidations before it
             while True:
                 message = self._subscriber.get_message(timeout=REPLY_SECONDS)
                 if message is None:

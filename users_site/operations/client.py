@@ -1,6 +1,6 @@
 """The blocking client of management commands: django-redis's CACHES["default"], for every form of address.
 
-Without retries: a refused connection took redis-py 4.6 s to report with them, and a write might be sent twice.
+Without redis-py's retries, which delay the report of a refused connection by 4.6 s and might send a write twice.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from users_site.repository.keys import Layout
 
 REPLY_SECONDS, CONNECT_SECONDS = 10.0, 2.0
 
-# In the order of redis-py's tree: the narrow before the wide.
+# Subclasses of redis-py's exceptions before their bases.
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], Reason], ...] = (
     ((exceptions.BusyLoadingError,), Reason.LOADING),
     ((exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError), Reason.AUTH),
@@ -34,7 +34,7 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], Reason], ...] = (
 
 
 class StoreFactory(ConnectionFactory):  # type: ignore[misc]
-    """How django-redis connects: to the address of the settings, in a small pool of its own."""
+    """Connects django-redis to the address of the settings, with its own small pool."""
 
     def connect(self, url: str) -> redis.Redis:
         """A client that connects at first use; behind Sentinel and in a cluster, to the current primary."""
@@ -42,7 +42,7 @@ class StoreFactory(ConnectionFactory):  # type: ignore[misc]
 
 
 def connect(address: Address, slot_key: str) -> redis.Redis:
-    """A client of the server that holds a key. Connects at first use, but to look the server up."""
+    """A client of the server that holds a key. It connects at first use; the look-up of the server connects at once."""
     if address.scheme == "unix":
         return redis.Redis(unix_socket_path=address.path, **_options(address))
     node = asyncio.run(_opener(address).primary(slot_key)) if address.is_moving else address.nodes[0]
@@ -50,7 +50,7 @@ def connect(address: Address, slot_key: str) -> redis.Redis:
 
 
 class Clients:
-    """The clients of a store: one, but for a cluster with several partitions."""
+    """The clients of a store: one, or several for a cluster with several partitions."""
 
     def __init__(self, address: Address, layout: Layout, *, is_default: bool) -> None:
         self._is_spread = address.is_cluster and layout.count > 1
@@ -71,11 +71,11 @@ class Clients:
             raise
 
     def of(self, key: bytes | str) -> redis.Redis:
-        """Redirections are not followed: a command that meets one is repeated by the operator."""
+        """It does not follow redirections: the operator repeats the command."""
         return self._of(self.slot(key))
 
     def slot(self, key: bytes | str) -> int:
-        """Keys with the same number may stand in one command."""
+        """A number; keys with the same one may be in one command."""
         return slot_of(key.decode(errors="replace") if isinstance(key, bytes) else key) if self._is_spread else 0
 
     def every(self) -> list[redis.Redis]:
@@ -100,7 +100,7 @@ def _clients_by_slot(address: Address) -> dict[int, redis.Redis]:
 
 
 def translated(error: Exception, operation: str, address: Address) -> RepositoryError:
-    """The repository's error for one of redis-py, the pipe or the socket, without the server's words."""
+    """The repository's error for one of redis-py, the pipe or the socket, without the server's text."""
     if isinstance(error, exceptions.ResponseError):
         # redis-py removes the code from the text if it has a class for it.
         text = f"{error.status_code} {error}" if error.status_code else str(error)
@@ -112,7 +112,7 @@ def translated(error: Exception, operation: str, address: Address) -> Repository
 
 
 class _Credentials(CredentialProvider):
-    """Read for each connection: the password's file may have changed."""
+    """Credentials read for each connection: the password's file may have changed."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -149,6 +149,6 @@ def _opener(address: Address) -> Opener:
 
 
 def _require_whole_slot(client: redis.Redis, slot: int) -> None:
-    """SCAN belongs to no slot and would miss moved keys."""
+    """Raises while a slot moves: SCAN would miss moved keys."""
     if b"[%d->-" % slot in client.execute_command("CLUSTER", "NODES"):  # type: ignore[no-untyped-call]
         raise exceptions.TryAgainError("the slot is being moved to another node", status_code="TRYAGAIN")

@@ -1,7 +1,7 @@
-"""Whether bytes are a document that the API could have stored, for audit, export and import.
+"""Checks whether bytes are a document that the API could have stored, for audit, export and import.
 
-The rules are those of users_contract. One regular expression that is stricter than they are accepts most documents (2 µs);
-the fields themselves validate the others (30 µs).
+The rules are those of users_contract. A stricter regular expression accepts most documents (2 µs); the fields validate
+the others (30 µs).
 """
 
 import re
@@ -26,13 +26,13 @@ _plain = re.compile(
 ).fullmatch
 _is_id = re.compile(_ID.decode()).fullmatch
 _is_time = re.compile(_TIME.decode()).fullmatch
-# Without today's limit on the local part: stores of earlier versions may hold longer ones.
+# Without the limit on the local part: stores of earlier versions may have longer ones.
 _is_address = re.compile(EMAIL_PATTERN).fullmatch
 _name = NameField()
 
 
 class BadDocument(Exception):
-    """The bytes are not a user as the API stores one; the text says why, without quoting them."""
+    """The bytes are not a user as the API stores it; the text has the reason, without the bytes."""
 
 
 class Identity(NamedTuple):
@@ -52,7 +52,7 @@ def identify(document: bytes) -> Identity:
 
 
 def email_of(document: bytes) -> str:
-    """The email in a document that may be broken, "" if it has none."""
+    """The email in a document, which may be broken; "" if there is none."""
     try:
         return str(orjson.loads(document)["email"])
     except (orjson.JSONDecodeError, KeyError, TypeError):

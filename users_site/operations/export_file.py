@@ -5,8 +5,8 @@
     …                                                                          by id (that is, by creation), ascending
     {"count":1000000,"sha256":"…"}                                             trailer; without it the file is cut off
 
-The digest is the SHA-256 of all lines between the two, their newlines included, so that anybody can check it:
-`gzip -dc FILE | sed '1d;$d' | sha256sum`. The order is fixed: the same users give the same digest.
+The digest is the SHA-256 of all lines between header and trailer, newlines included. Check it:
+`gzip -dc FILE | sed '1d;$d' | sha256sum`. The order is fixed, so the same users give the same digest.
 """
 
 import fcntl
@@ -34,14 +34,14 @@ COMPRESSION = 6
 
 
 class ExportFileError(Exception):
-    """The file is not an export, is damaged or cut off; the text names the line."""
+    """The file is not an export, or is damaged or incomplete; the text names the line."""
 
 
 class CutOff(ExportFileError): ...
 
 
 class Writer:
-    """Writes an export; `until` is the newest id that it may hold."""
+    """Writes an export; `until` is the newest id that it may contain."""
 
     def __init__(self, stream: IO[bytes], until: str) -> None:
         self.until, self.last, self.count = until, "", 0
@@ -58,7 +58,7 @@ class Writer:
             self.count, self.last = self.count + len(documents), last
 
     def finish(self) -> str:
-        """Writes the trailer; the digest."""
+        """Writes the trailer and returns the digest."""
         digest = self._digest.hexdigest()
         self._stream.write(orjson.dumps({"count": self.count, "sha256": digest}) + b"\n")
         return digest
@@ -149,8 +149,8 @@ def reading(name: str) -> Iterator[Reader]:
 
 @contextmanager
 def writing(path: Path, packed: bool) -> Iterator[IO[bytes]]:
-    """A file that only its owner can read, because it holds people's addresses. On disk when the context ends. Raises
-    OSError."""
+    """A file that only its owner can read, because it contains personal data. It is on disk when the context ends.
+    Raises OSError."""
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as raw:
             if packed:
@@ -167,7 +167,7 @@ def writing(path: Path, packed: bool) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """While no other process writes this file, nor the rest of an earlier run. Raises ExportFileError, OSError."""
+    """A lock: no other process writes this file or its `.part`. Raises ExportFileError, OSError."""
     name = path.with_name(f"{path.name}.lock")
     with name.open("wb") as lock:
         try:

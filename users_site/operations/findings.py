@@ -13,7 +13,7 @@ _parts = re.compile(
 
 
 class Kind(StrEnum):
-    """Every kind of finding in operators' words; those of REPAIRABLE have one right answer."""
+    """The kinds of findings, as text for operators; those of REPAIRABLE have one right repair."""
 
     CLAIM_STALE = "claim without its user, or of an earlier spelling"
     RECORD_BROKEN = "record that is not a valid user"

@@ -1,4 +1,4 @@
-"""A store that refuses writes: its epoch is a token, which the scripts refuse."""
+"""Makes a store refuse writes: its epoch becomes a token, which the scripts refuse."""
 
 import secrets
 
@@ -19,7 +19,7 @@ return redis.call('PERSIST', KEYS[1])""",
 
 
 class Hold:
-    """Ends after HOLD_SECONDS, unless it is kept. Every method may raise StoreUnavailable, StoreError."""
+    """A hold; it ends after HOLD_SECONDS, unless it is kept. Every method may raise StoreUnavailable, StoreError."""
 
     def __init__(self, store: Bulk) -> None:
         self._store = store
@@ -30,11 +30,11 @@ class Hold:
             self._store.call("hold", "SET", partition.epoch, self.token, "EX", HOLD_SECONDS)
 
     def keep(self) -> bool:
-        """Whether it had not expired."""
+        """Makes the hold permanent; False if it had expired."""
         return all(map(self._keep, self._store.layout.partitions))
 
     def end(self) -> None:
-        """The store takes writes again, if this hold is in force."""
+        """The store accepts writes again, if it has this hold."""
         release(self._store, self.token)
 
     def _keep(self, partition: Partition) -> bool:
@@ -44,7 +44,7 @@ class Hold:
 
 
 def release(store: Bulk, held: str = HELD.decode()) -> bool:
-    """Gives the partitions whose epoch begins with this text their epoch back; whether there were any."""
+    """Restores the epoch of the partitions whose epoch begins with this text; returns whether there were any."""
     partitions = store.layout.partitions
     epochs = store.each("GET", [partition.epoch for partition in partitions])
     pairs = zip(partitions, epochs, strict=True)

@@ -1,4 +1,4 @@
-"""Stores many users, in batches: one script each, by the rules of the API."""
+"""Stores many users in batches, each with one script, by the rules of the API."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from users_site.repository.claims import FAR, holder_of
 from users_site.repository.keys import Layout
 
 LOAD_BATCH = 100
-"""Users in one script: 0.7 ms of the server's time."""
+"""Users per script, which takes the server 0.7 ms."""
 
 
 class Entry(NamedTuple):
@@ -42,7 +42,7 @@ class Loaded(NamedTuple):
 def load(bulk: Bulk, entries: Iterable[Entry], *, stop_at_conflict: bool = False) -> Iterator[Loaded]:
     """Stores users through load.lua, a batch at a time. Raises StoreUnavailable, StoreError.
 
-    `stop_at_conflict`: a batch with a conflict stores nothing, and no batch is sent before its reply is there.
+    `stop_at_conflict`: a batch with a conflict stores nothing, and each batch waits for the reply to the one before.
     """
     mode, window = ("all", 1) if stop_at_conflict else ("rest", WINDOW)
     others: deque[Loaded] = deque()
@@ -64,8 +64,8 @@ def load(bulk: Bulk, entries: Iterable[Entry], *, stop_at_conflict: bool = False
 
 
 def batches(layout: Layout, entries: Iterable[Entry]) -> Iterator[tuple[list[Entry], bool]]:
-    """Lists of up to LOAD_BATCH users, each of one partition: its keys are in one slot. Users whose email belongs to another
-    partition than they do make lists of their own, with True."""
+    """Lists of up to LOAD_BATCH users of one partition, whose keys are in one slot. Users whose email belongs to
+    another partition are in their own lists, with True."""
     waiting: dict[tuple[int, bool], list[Entry]] = {}
     for entry in entries:
         partition = layout.of(entry.id)
@@ -88,7 +88,7 @@ def _load_command(bulk: Bulk, mode: str, batch: list[Entry]) -> tuple[str, bytes
 
 
 def _load_cross_partition(bulk: Bulk, mode: str, batch: list[Entry]) -> Loaded:
-    """The claims first: a crash leaves some that do not hold."""
+    """Stores the claims first: a crash leaves stale claims, which do no harm."""
     claims = [bulk.layout.claim(entry.email) for entry in batch]
     firm = [f"{entry.id} {FAR}" for entry in batch]
     bulk.pipeline("claim", [("SET", claim, text, "NX") for claim, text in zip(claims, firm, strict=True)])
@@ -99,7 +99,7 @@ def _load_cross_partition(bulk: Bulk, mode: str, batch: list[Entry]) -> Loaded:
     if not ours or (mode == "all" and conflicts):
         return Loaded(batch, 0, 0, conflicts)
     partition = bulk.layout.of(batch[0].id)
-    # A record in place of the claim: the script makes none.
+    # The record's key instead of the claim's: the script makes no claim.
     key_list = [partition.index, *(key for entry in ours for key in 2 * [partition.record(entry.id)])]
     args = [word for entry in ours for word in (entry.id, entry.document)]
     created, unchanged, flat = bulk.script("load", scripts.LOAD, partition, key_list, mode, *args)

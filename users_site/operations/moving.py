@@ -28,14 +28,14 @@ from users_site.repository.errors import RepositoryError
 from users_site.repository.keys import Layout
 
 FEW = 1000
-"""Users left to follow when writes are held: 50 ms."""
+"""Users left to copy when writes are held: 50 ms."""
 ROUNDS = 100
-"""How often users are followed before the source is said to be written to faster than users can be copied."""
+"""Rounds of `follow` before the command gives up: clients write faster than it can copy."""
 LAST_ID = "g"  # ids are hexadecimal
 
 
 class MoveError(RepositoryError):
-    """The users cannot be moved; the text says why, and the cure."""
+    """The users cannot be moved; the text has the reason and the cure."""
 
 
 class Move:
@@ -69,7 +69,7 @@ class Move:
             self._equalise(ids, self.source.read(_records(self.source, ids)), documents)
 
     def follow(self) -> None:
-        """Returns when few users are left that were written to. Raises MoveError, ChangesMissed."""
+        """Stores changed users, until few are left. Raises MoveError, ChangesMissed."""
         for _ in range(ROUNDS):
             self._collect()
             if len(self._changed) <= FEW:
@@ -78,9 +78,9 @@ class Move:
         raise MoveError("users change faster than they can be copied: run the command at a quieter hour")
 
     def finish(self) -> float:
-        """Closes the source for writes and stores the last users; how many seconds writes were refused so far.
+        """Closes the source for writes and stores the last users; returns for how many seconds writes were refused.
 
-        Raises MoveError and lifts the hold if the stores differ or the hold expired.
+        Raises MoveError and ends the hold if the stores differ or the hold expired.
         """
         started = time.monotonic()
         try:
@@ -102,7 +102,7 @@ class Move:
             changes.close()
 
     def _require_own_target(self) -> None:
-        """The target is empty, or a run of this command has filled it."""
+        """Raises MoveError unless the target is empty or filled by this command."""
         if not self.target.call("mark", "EXISTS", self._mark) and count(self.target):
             raise MoveError(f"{self.target.address} holds users already: name an empty store")
         self.target.call("mark", "SET", self._mark, self._hold.token)
@@ -116,7 +116,7 @@ class Move:
                 (self._changed if key.kind == keys.RECORD else self._entries).add(key.raw)
 
     def _settle(self) -> None:
-        """Repeats until both stores were read and are equal in what was written to last."""
+        """Repeats until both stores are equal in what was written last."""
         last = set(self._changed)
         for _ in range(ROUNDS):
             if not self._catch_up():
@@ -125,7 +125,7 @@ class Move:
         raise MoveError("the target does not keep what it is given: run verify_users on both")
 
     def _catch_up(self) -> bool:
-        """Stores those that were written to; whether a user differed."""
+        """Stores the changed users; returns whether a user differed."""
         changed, self._changed = known_keys(self.source.layout, self._changed), set()
         before = self.stored + self.removed
         for batch in _batches([key.rest for key in changed]):
@@ -147,14 +147,14 @@ class Move:
             advance(len(ids))
 
     def _equalise(self, ids: Sequence[bytes], wanted: Sequence[bytes | None], stored: Sequence[bytes | None]) -> None:
-        """Gives the target these users as they are wanted, by what it has stored."""
+        """Makes the target's users equal to the given ones."""
         rows = list(zip(ids, wanted, stored, strict=True))
         gone = [(user_id.decode(), old) for user_id, new, old in rows if new is None and old is not None]
         self.removed += remove(self.target, gone)
         self._store(_entry(user_id, new) for user_id, new, old in rows if new is not None and new != old)
 
     def _store(self, entries: Iterable[Entry]) -> None:
-        # A user who is deleted here for an email has another one at the source by now, and so is stored again in its turn.
+        # A user deleted here because of its email has another email at the source now, and is stored again later.
         for loaded in load(self.target, entries):
             self.stored += loaded.created
             if loaded.conflicts:
@@ -162,7 +162,7 @@ class Move:
                 replace(self.target, [conflict.entry for conflict in loaded.conflicts])
 
     def _copy_entries(self, batch: Sequence[Key]) -> None:
-        """Entries of Idempotency-Keys, with their expiry."""
+        """Copies the idempotency entries, with their expiry."""
         raw = [key.raw for key in batch]
         expiries = self.source.each("PEXPIRETIME", raw)
         commands: list[tuple[Any, ...]] = []
@@ -174,7 +174,7 @@ class Move:
 
 
 def _names_of(layout: Layout, key: Key, entry: bytes) -> list[str]:
-    """The keys of an entry in a store of this layout: its own, and over several partitions that of the user it made."""
+    """The keys of an idempotency entry in this layout: its own, and over several partitions the marker of its user."""
     if key.kind == keys.MADE:
         made = canonical(key.rest.decode(errors="replace"))
         return [layout.of(made).made(made)] if made else []

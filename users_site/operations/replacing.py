@@ -14,9 +14,9 @@ from users_site.repository.errors import Busy
 
 
 def replace(bulk: Bulk, entries: list[Entry]) -> None:
-    """Stores the users, and deletes those that hold their id or email now. Raises StoreUnavailable, StoreError.
+    """Stores the users, and deletes others with their id or email. Raises StoreUnavailable, StoreError.
 
-    A user that is written to meanwhile is retried: each time, another client succeeded.
+    It retries a user that another client changes meanwhile.
     """
     if bulk.layout.count > 1:
         for entry in entries:
@@ -72,7 +72,7 @@ def _replace_in_steps(bulk: Bulk, entry: Entry) -> None:
 
 
 def remove(bulk: Bulk, users: Sequence[tuple[str, bytes]]) -> int:
-    """Deletes users, if their documents still are these; how many."""
+    """Deletes users if their documents are still these; returns how many."""
     layout = bulk.layout
 
     def command(user_id: str, document: bytes) -> tuple[str, bytes]:

@@ -16,7 +16,7 @@ SAMPLE = 100
 """The number of newest users that are checked to recognise a production store."""
 
 SAME_TIME = 100
-"""Users that share a created_at: made within a millisecond."""
+"""Users with the same created_at, made within a millisecond."""
 
 # Each with its ASCII form for the address, if it differs.
 FIRST = """

@@ -23,7 +23,7 @@ from users_site.repository.errors import StoreError
 from users_site.repository.keys import Partition
 
 LOOKS = 3
-"""How often a user that changes meanwhile is checked again before the verdict is left to the next run."""
+"""How often a user that changes meanwhile is checked again; then the next run must decide."""
 
 
 class Verification:
@@ -76,12 +76,12 @@ class Verification:
     def _is_stale(self, claim: Key, document: bytes | None) -> bool:
         if document is None:
             return True
-        # The rule below, for all but a few: within a JSON string a quote has a backslash before it.
+        # The fast form of the rule below: within a JSON string a quote has a backslash before it.
         if b'"email":"%b"' % claim.rest in document:
             return False
         try:
             return claim.partition.claim(identify(document).email).encode() != claim.raw
-        except BadDocument:  # its email is unknown: the record is reported
+        except BadDocument:  # its email is unknown: the record is a finding
             return False
 
     def _agree_claim(self, key: Key, holder: bytes, document: bytes | None) -> bool:
@@ -141,7 +141,7 @@ class Verification:
                 return
             email = identify(document).email
             is_cross_partition = self.bulk.layout.of_email(email) is not key.partition
-            # Of a user with an email of another partition, the index only: the script makes no claim over the record itself.
+            # For a user with an email of another partition, repair only the index: the script cannot make the claim.
             claim = key.raw if is_cross_partition else key.partition.claim(email)
             three: list[str | bytes] = [key.raw, key.partition.index, claim]
             outcome, *found = self._agree(scripts.AGREE_RECORD, key.partition, three, user_id, version(document))
@@ -201,7 +201,7 @@ class Verification:
     # Shared
 
     def _of_other_types(self, found: list[Key], values: list[bytes | None]) -> Iterator[Finding]:
-        """A read returns nothing for a missing key, and for another type."""
+        """The keys of another type: a read returns nothing for them, as for missing keys."""
         missing = [key for key, value in zip(found, values, strict=True) if value is None]
         for key, kind in zip(missing, self.bulk.each("TYPE", [key.raw for key in missing]), strict=True):
             if kind not in {b"none", b"string"}:

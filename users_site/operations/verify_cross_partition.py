@@ -1,5 +1,5 @@
-"""Findings about users whose email belongs to another partition (repository/cross_partition.py). No script sees both
-partitions: each suspect is read again, and dropped by comparing."""
+"""Findings about users whose email belongs to another partition (repository/cross_partition.py). No script can access
+both partitions: each suspect is read again, and deleted by compare-and-delete."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ class CrossPartitionFindings:
         self.bulk, self.repair = bulk, repair
 
     def claims(self, held: list[tuple[Key, bytes]]) -> Iterator[Finding]:
-        """Claims that no record confirms, and no change of email that is under way. One is looked at twice: the first look
+        """Claims that neither a record nor a pending change of email confirms. Each is checked twice: the first check
         may fall between two steps of a change."""
         for key, claim in held:
             if not self._holds(key, claim) and self.bulk.read([key.raw])[0] == claim and not self._holds(key, claim):

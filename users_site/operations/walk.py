@@ -29,7 +29,7 @@ def newest_id(bulk: Bulk) -> str:
 
 
 def _newest(bulk: Bulk, limit: int) -> list[Place]:
-    words = ("(g", "-", "BYLEX", "REV", "LIMIT", 0, limit)  # ids are hexadecimal: what is above is damage
+    words = ("(g", "-", "BYLEX", "REV", "LIMIT", 0, limit)  # ids are hexadecimal: higher members are damage
     return [
         (user_id, partition)
         for partition in bulk.layout.partitions
@@ -38,8 +38,8 @@ def _newest(bulk: Bulk, limit: int) -> list[Place]:
 
 
 def walk(bulk: Bulk, after: str, until: str) -> Iterator[tuple[list[Place], list[bytes | None]]]:
-    """Ids above `after` ("": all) up to `until`, ascending, in batches with their documents; while the caller works, the next
-    ones are read, from several partitions at a time."""
+    """Ids above `after` ("": all) up to `until`, ascending, in batches with their documents. While the caller works, it
+    reads the next ones, from several partitions at a time."""
     found: list[tuple[bytes, Partition, bytes | None]] = []
     for (partition, ids, is_last), documents in bulk.stream("read", _reads(bulk, after, until)):
         found += zip(ids, repeat(partition), documents, strict=False)
@@ -52,7 +52,8 @@ def walk(bulk: Bulk, after: str, until: str) -> Iterator[tuple[list[Place], list
 def _reads(
     bulk: Bulk, after: str, until: str
 ) -> Iterator[tuple[tuple[Partition, list[bytes], bool], tuple[str, bytes]]]:
-    """For each batch and partition the command that reads its documents, with its ids and whether it is the batch's last."""
+    """The commands that read documents, one for each batch and partition, each with its ids and whether it is the last
+    of the batch."""
     for batch in _batches(bulk, after, until):
         parts = [
             (partition, ids[i : i + READ_BATCH]) for partition, ids in batch for i in range(0, len(ids), READ_BATCH)
@@ -76,7 +77,7 @@ def _batches(bulk: Bulk, after: str, until: str) -> Iterator[list[tuple[Partitio
                 starts[partition] = b"(" + ids[-1]
             else:
                 del starts[partition]
-        # What lies behind the last id that was read of one partition may have others of it in between.
+        # Ids above the last one read from a partition must wait: its next ids may be below them.
         end = min((waiting[partition][-1] for partition in starts), default=None)
         batch = []
         for partition, ids in waiting.items():
@@ -102,7 +103,7 @@ def without_record(bulk: Bulk, places: Sequence[Place]) -> list[bytes]:
 
 
 def without_index(bulk: Bulk) -> Iterator[bytes]:
-    """The keys of records that pages and exports skip: they are not in the index, or not in its order."""
+    """The keys of records that pages and exports skip: they have no index entry, or one in the wrong order."""
     for batch in bulk.scan(RECORD):
         known = known_keys(bulk.layout, batch)
         scores = bulk.scores([(key.partition, key.rest) for key in known])

@@ -1,4 +1,4 @@
-"""Damaged records: found by a cheap check, logged, counted, never served."""
+"""Damaged records: detected by a cheap check, logged, counted, never served."""
 
 import logging
 import time
@@ -20,7 +20,7 @@ BRACE = ord("}")
 
 
 def _reporter(fault: str, line: str) -> Callable[[str], None]:
-    """A function that logs the id of a user in this line and counts the fault."""
+    """A function that logs this message with the id of a user, and counts the fault."""
     count = DAMAGED.labels(fault)
 
     def report(user_id: str) -> None:
@@ -38,19 +38,19 @@ report_stale_claim = _reporter("claim", "a claim names user %s, whose email is a
 
 
 def is_whole(document: bytes, user_id: bytes) -> bool:
-    """Whether the bytes look like this user's document; verify_users finds what only a parser can."""
+    """Whether the bytes look like this user's document; verify_users also parses it."""
     return (
         document[:44] == b'{"id":"' + user_id + b'"' and document[-1:] == b"}" and len(document) <= MAX_DOCUMENT_BYTES
     )
 
 
 def id_in(document: bytes) -> str:
-    """The id of a whole document: {"id":"<36 characters>" is what it starts with."""
+    """The id of a whole document, which starts with {"id":"<36 characters>"."""
     return document[7:43].decode()
 
 
 def are_whole(documents: list[bytes | None], ids: list[bytes]) -> bool:
-    """Whether all are whole, in a third of the time."""
+    """Whether all are whole: as `is_whole` for each, in a third of the time."""
     try:
         return [document[:44] for document in documents] == [b'{"id":"' + user_id + b'"' for user_id in ids] and (  # type: ignore[index]
             [document[-1] for document in documents] == [BRACE] * len(ids)  # type: ignore[index]

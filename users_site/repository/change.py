@@ -1,4 +1,4 @@
-"""A change of one user: from the document as read to the one to store."""
+"""A change of one user: from the document read to the one to store."""
 
 import asyncio
 import hashlib
@@ -13,7 +13,7 @@ from users_site.repository.broken import parsed, report_broken, stand_in
 from users_site.repository.errors import RecordBroken, VersionMismatch
 
 ATTEMPTS = 100
-"""How often a change is retried because another client was first; each time one of them succeeded."""
+"""How often a change is retried because another client was first. Each time one of the clients succeeds."""
 
 Matches = Callable[[bytes], bool]
 """Whether the caller's If-Match names this document's version."""
@@ -32,12 +32,12 @@ class Change(NamedTuple):
 
     @property
     def moves_email(self) -> bool:
-        """Whether the email becomes another one, not another spelling."""
+        """Whether the email changes, not only its spelling."""
         return identity(self.user.email) != identity(self.changed.email)
 
 
 class Changing(NamedTuple):
-    """What a client asks to change. With `replaces` it sets all fields, so that a broken record is replaced."""
+    """A client's change. With `replaces` it sets all fields, so that it replaces a broken record."""
 
     change: Callable[[User], User]
     matches: Matches | None = None
@@ -64,10 +64,10 @@ def require(document: bytes, matches: Matches | None) -> None:
 
 
 def version(document: bytes) -> str:
-    """Names this version of a document: its SHA-1 in hex, which Redis's Lua computes too."""
+    """The version of a document: its SHA-1 in hex, which Redis's Lua can compute too."""
     return hashlib.sha1(document, usedforsecurity=False).hexdigest()
 
 
 async def back_off(attempt: int) -> None:
-    """Waits longer after each lost race, so that many writers of one user do not block each other."""
+    """Waits, longer after each lost race, so that many writers of one user do not block each other."""
     await asyncio.sleep(random.uniform(0, min(attempt, 10)) / 1000)  # noqa: S311 - jitter, no secret

@@ -1,11 +1,11 @@
-"""Claims of emails whose user lives in another partition: the user's record decides whether they hold.
+"""Claims of emails whose user is in another partition: the user's record decides whether they are valid.
 
     <id>           the user lives in the claim's partition: it holds
     <id> far       the user lives elsewhere
     <id> <token>   the same, but the change of email is not committed while the intent with this token exists
 
-A token is "<milliseconds>-<random>". Its time decides when another client tries to abort the change, never whether that is
-safe: to abort is to delete the intent in the user's partition, and without it nobody can commit.
+A token is "<milliseconds>-<random>". Its time only decides when another client tries to abort the change: deleting the
+intent in the user's partition aborts it safely, because nobody can commit without the intent.
 """
 
 import secrets
@@ -28,8 +28,8 @@ _ID_LENGTH = 36
 
 class Verdict(Enum):
     HELD = auto()
-    STALE = auto()  # nobody holds the email
-    OPEN = auto()  # a change is under way
+    STALE = auto()  # nobody has the email
+    OPEN = auto()  # a change is pending
 
 
 def new_token() -> str:
@@ -46,13 +46,13 @@ def holder_of(claim: bytes) -> str:
 
 
 def is_old(token: bytes, patience_ms: int) -> bool:
-    """Whether the change that a token names has been abandoned, as far as clocks can tell."""
+    """Whether the token's change is probably abandoned: clocks may differ."""
     made = token.partition(b"-")[0]
     return not made.isdigit() or now_ms() - int(made[:16]) > patience_ms
 
 
 async def judge(store: Store, claim: bytes, claim_key: str, patience_ms: int) -> Verdict:
-    """What a claim under this key is worth, by the record of the user that it names. Aborts an abandoned change."""
+    """The verdict on a claim, by the record of the user that it names. Aborts an abandoned change."""
     user_id, token = canonical(holder_of(claim)), claim[_ID_LENGTH + 1 :]
     if len(claim) == _ID_LENGTH or user_id is None:
         return Verdict.HELD

@@ -4,7 +4,7 @@
     2  create   where the email belongs  the user, and beside it what became of this request
     3  finish   where the key belongs    the outcome of step 2
 
-Step 2 decides, once. A replay finishes what was left open.
+Step 2 decides, once. A replay finishes an incomplete creation.
 """
 
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Users whose email belongs to another partition than they do: the only changes that take several steps.
+"""Users whose email belongs to another partition than their id: the only changes with several steps.
 
     1  begin    where the user lives        reads the user, writes the intent
     2  claim    where the new email belongs claims it, pending; where the old one belongs, its claim becomes a suspect
@@ -34,7 +34,7 @@ from users_site.repository.store import Store, all_of
 
 INTENT_SECONDS = 60
 PATIENCE_MS = 5_000
-"""Age from which a write that another process has begun counts as abandoned: longer than any request is served."""
+"""Age from which another process's write counts as abandoned: longer than any request takes."""
 
 
 class CrossPartition:
@@ -44,7 +44,7 @@ class CrossPartition:
         self.store, self.patience_ms = store, patience_ms
 
     async def update(self, user_id: str, changing: Changing) -> bytes | None:
-        """As UserRepository.update; None if the email turns out to belong to the user's own partition."""
+        """As UserRepository.update; None if the email belongs to the user's own partition after all."""
         partition = self.store.layout.of(user_id)
         for attempt in range(ATTEMPTS):
             token = new_token()
@@ -68,7 +68,7 @@ class CrossPartition:
         raise Busy
 
     async def find(self, claim: bytes, claim_key: str) -> bytes | None:
-        """The document of the user that the claim of another partition names, if the email is theirs."""
+        """The document of the user that another partition's claim names, if it has the email."""
         user_id = canonical(holder_of(claim))
         if user_id is None:
             return None
@@ -79,7 +79,7 @@ class CrossPartition:
         return document if is_theirs else None
 
     async def is_free(self, claim: bytes, claim_key: str) -> bool:
-        """Whether a claim that names a user of another partition is stale; waits for a change that is under way."""
+        """Whether a claim that names a user of another partition is stale; waits for a pending change."""
         for attempt in range(ATTEMPTS):
             verdict = await judge(self.store, claim, claim_key, self.patience_ms)
             if verdict is not Verdict.OPEN:
@@ -106,7 +106,7 @@ class CrossPartition:
         raise Busy
 
     async def _abort(self, partition: Partition, user_id: str, token: str) -> None:
-        with suppress(RepositoryError):  # left behind, an intent only delays the user's next change of email
+        with suppress(RepositoryError):  # a remaining intent only delays the user's next change of email
             await self.store.write(partition, scripts.ABORT, [partition.intent(user_id)], token)
 
     async def _claim(self, change: Change, token: str) -> None:
@@ -130,13 +130,13 @@ class CrossPartition:
         raise Busy
 
     async def _commit(self, partition: Partition, change: Change, token: str) -> bool:
-        """Whether the change was made; if the user has changed meanwhile, it was not. Raises UserNotFound."""
+        """Whether the change was made: not if the user has changed meanwhile. Raises UserNotFound."""
         user_id = change.user.id
         key_list = [partition.record(user_id), partition.intent(user_id), partition.claim(change.user.email)]
         args = (token, version(change.document), change.new_document, user_id)
         outcome = await self.store.write(partition, scripts.COMMIT, key_list, *args)
         if change.moves_email:
-            with suppress(RepositoryError):  # the record has decided; who meets the claims asks it
+            with suppress(RepositoryError):  # the record has decided; readers of the claims check it
                 await self._settle(change, token, is_made=outcome == b"committed")
         if outcome == b"gone":
             raise UserNotFound

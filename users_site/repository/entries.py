@@ -1,7 +1,7 @@
-"""Idempotency-Keys: what came of the first request with one.
+"""Idempotency entries: the outcomes of the first requests with an Idempotency-Key.
 
-An entry is the fingerprint of the request, a state and what the first answer was made from. It holds no personal data:
-the same request has the same fields, so the first document is made again from them.
+An entry is the fingerprint of the request, a state, and the data of the first answer. It contains no personal data: a
+replay has the same fields, and the first document is made from them.
 
     <fingerprint>+<id> <created_at>   created
     <fingerprint>-                    the email was taken
@@ -21,7 +21,7 @@ IDEMPOTENCY_SECONDS = 24 * 60 * 60
 CREATED, TAKEN, OPEN = "+", "-", "?"
 FINGERPRINT_BYTES = 32
 LATER_SECONDS = 5
-"""When to repeat a request whose entry only a later version can read."""
+"""`Retry-After` of a request whose entry only a later version can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Idempotency:
 
 
 def answer(user: User, state: str = CREATED) -> str:
-    """What an entry holds behind the fingerprint."""
+    """The part of an entry after the fingerprint."""
     return state if state == TAKEN else f"{state}{user.id} {user.created_at}"
 
 
@@ -53,6 +53,6 @@ def first_answer(found: bytes, user: User) -> User:
 
 
 def seconds_left(user: User, patience_ms: int) -> int:
-    """How long the request that reserved this user may still be in flight; 0 if it is over."""
+    """Seconds for which the request that reserved this user may still be in flight; 0 if it has ended."""
     age = time.time() - datetime.fromisoformat(user.created_at).timestamp()
     return max(0, math.ceil(patience_ms / 1000 - age)) if age > -patience_ms / 1000 else 0

@@ -1,4 +1,4 @@
-"""What the repository raises; no error of the pipe or of redis-py crosses this line.
+"""The repository's errors. Errors of the pipe and of redis-py become one of these.
 
 RepositoryError
 ├── UserNotFound              no such user                                     404
@@ -13,8 +13,8 @@ RepositoryError
 ├── NotDurable                written, but not as durable as asked for         503
 └── StoreError                Redis refused our command: a bug of ours         500
 
-Absent is not unreachable: only `UserNotFound` says that a user does not exist.
-No text holds a password, a key, a value or the server's own words (they quote our arguments).
+Only `UserNotFound` means that a user does not exist. No text contains a password, a key, a value or the server's text,
+which quotes our arguments.
 """
 
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ class WrongLayout(StoreUnavailable):
 
 
 class RequestInProgress(RepositoryError):
-    """It may be for `seconds` longer."""
+    """It may run for `seconds` more."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__()
@@ -76,11 +76,11 @@ class RequestInProgress(RepositoryError):
 
 
 class NotDurable(RepositoryError):
-    """The write was made in the memory of the primary; whether it reached what `DURABILITY` asks for is not known."""
+    """The write was made in the memory of the primary; whether it is as durable as `DURABILITY` requires is unknown."""
 
 
 class StoreError(RepositoryError):
-    """Redis's answer to `operation`; `code` is its first word."""
+    """Redis's error for `operation`; `code` is its first word."""
 
     def __init__(self, operation: str, code: str) -> None:
         super().__init__(f"Redis refused {operation!r} with {code}")
@@ -90,7 +90,7 @@ class StoreError(RepositoryError):
 
 @contextmanager
 def undecided() -> Iterator[None]:
-    """Around a step before the one that decides: whatever becomes of it, the change was not made."""
+    """Wraps a step before the deciding one: if it fails, the change was not made."""
     try:
         yield
     except NotDurable as error:

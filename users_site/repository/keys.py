@@ -1,4 +1,4 @@
-"""The data layout. Every key carries the hash tag of its partition, so that one script may touch them all.
+"""The data layout. Every key has the hash tag of its partition, so that one script may use all keys of a partition.
 
 {tag}:user:<id>        string   the user, as served
 {tag}:ids              zset     every id at score 0; UUIDv7 ids sort by creation, so pages are ZRANGE … BYLEX
@@ -30,9 +30,9 @@ RECORD, INDEX, CLAIM, IDEMPOTENCY, EPOCH, MOVING = "user", "ids", "email", "idem
 INTENT, SUSPECTS, MADE = "intent", "suspects", "made"
 ONE = "users:0"
 HELD = b"held "
-"""What the epoch of a store begins with while move_users holds its writes."""
+"""Prefix of a store's epoch while move_users holds its writes."""
 
-# One tag near the middle of each 64th of the slots, so that every even split of them holds equally many partitions.
+# One tag near the middle of each 64th of the slots, so that an even split of the slots splits the partitions evenly.
 _TAGS = (
     "ums u6o u9w ubk ui3 u5b uan uaf u79 ukh udp uc5 u3y u3q uxa uxi u8y uce uk0 u7a ux1 ux9 "
     "uop u4l ub3 uzj u1z ujf ufs uyg u2w uik usw ulc ud6 u8g uw7 uon u4c ug3 ujx u1d u91 u99 "
@@ -72,7 +72,7 @@ class Partition:
 
 
 class Layout:
-    """Which partition holds what. With one, everything is in it."""
+    """Maps users, emails and idempotency entries to partitions."""
 
     def __init__(self, count: int = 1) -> None:
         tags = [ONE] if count == 1 else TAGS[32 // count :: 64 // count]
@@ -81,20 +81,21 @@ class Layout:
         self.count = count
         self.epoch = str(count)
         self.pattern = "{users:*}" if count == 1 else "{u??}"
-        """The glob pattern that every key begins with."""
+        """The glob pattern of every key."""
 
     def require(self, epochs: Iterable[bytes | None]) -> None:
-        """These are the epochs of a store of this layout; writes to it may be held. Raises WrongLayout."""
+        """Returns if these are the epochs of a store of this layout, also while its writes are held. Raises
+        WrongLayout."""
         known = {epoch for epoch in epochs if epoch is not None and not epoch.startswith(HELD)}
         if others := known - {self.epoch.encode()}:
             raise WrongLayout(self.epoch, max(others).decode(errors="replace"))
 
     def of(self, user_id: str) -> Partition:
-        """The partition that a canonical id names."""
+        """The partition of a user, by the canonical id."""
         return self.partitions[0 if self.count == 1 else bits_in(user_id) % self.count]
 
     def of_email(self, email: str) -> Partition:
-        """The partition that holds the claim of an email, and the user if it was created with this email."""
+        """The partition of an email's claim, and of the user if it was created with this email."""
         return self.partitions[0 if self.count == 1 else bits_of(email) % self.count]
 
     def claim(self, email: str) -> str:
@@ -102,11 +103,11 @@ class Layout:
         return self.of_email(email).claim(email)
 
     def of_key(self, key: str, caller: str) -> Partition:
-        """The partition that holds the entry of this caller's Idempotency-Key."""
+        """The partition of the entry of this caller's Idempotency-Key."""
         return self.of_entry(_owned(key, caller).encode())
 
     def of_entry(self, name: bytes) -> Partition:
-        """The partition that holds an entry, by its key behind the kind."""
+        """The partition of an entry, by the part of its key after the kind."""
         return self.partitions[0 if self.count == 1 else zlib.crc32(name) % self.count]
 
 

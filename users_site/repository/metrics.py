@@ -1,4 +1,4 @@
-"""Durations of the commands to Redis."""
+"""Durations of Redis commands."""
 
 from common.observability.durations import histogram
 

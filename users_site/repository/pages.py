@@ -1,5 +1,5 @@
-"""Pages of users, newest first: ids from the indexes, then their documents. All ids have score 0, so an index is in the order
-of ids, which is that of creation."""
+"""Pages of users, newest first: ids from the indexes, then their documents. All ids have score 0, so an index is in the
+order of ids, that is, of creation."""
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Place = tuple[bytes, Partition]
 """An id, and the partition whose index it is in."""
 
 REFILLS = 4
-"""How often a page reads further users to replace those without a valid record, before it stays short."""
+"""How often a page reads further users to replace those without a valid record; then it stays short."""
 
 
 class Side(StrEnum):
@@ -30,7 +30,7 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a page starts: beyond an id, or at it (`inclusive`)."""
+    """The start of a page: after an id, or at it (`inclusive`)."""
 
     side: Side
     user_id: str
@@ -60,11 +60,11 @@ async def read(store: Store, limit: int, start: Position | None, count: bool) ->
     """At most `limit` users from `start` on. Raises StoreUnavailable."""
     partitions = store.layout.partitions
     side, bound = (start.side, start.bound) if start else (Side.OLDER, "+")
-    # One more than the page shows whether another page follows.
+    # One id more than the page: it shows whether another page follows.
     share = _share(partitions, limit + 1)
     steps: list[Awaitable[Any]] = [_range(store, partition, bound, side, share) for partition in partitions]
     if start is not None:
-        # Mostly the user whose id it is.
+        # Usually the user with the cursor's id.
         steps.append(_range(store, store.layout.of(start.user_id), start.opposite_bound, side.opposite, 1))
     if count:
         steps.append(store.total())
@@ -76,7 +76,7 @@ async def read(store: Store, limit: int, start: Position | None, count: bool) ->
     ahead = Position(side, last) if last is not None else None
     back = None
     if start is not None and has_behind:
-        # Beyond the end: the way back includes the user at whose id this page would have started.
+        # After the last user: the previous page includes the user with the cursor's id.
         back = Position(side.opposite, start.user_id, inclusive=True)
         if documents:
             back = Position(side.opposite, id_in(documents[0]))
@@ -89,18 +89,18 @@ def _page(total: int | None, documents: bytes, side: Side, ahead: Position | Non
 
 
 def _share(partitions: Sequence[Partition], limit: int) -> int:
-    """How many ids each partition is asked for first: a few more than its part, as they are not spread evenly."""
+    """How many ids to read from each partition first: a few more than its part, because they are not spread evenly."""
     return min(limit, -(-limit // len(partitions)) + 2)
 
 
 async def _merged(store: Store, found: list[list[bytes]], side: Side, limit: int, share: int) -> list[Place]:
-    """The first `limit` of the ids that each partition answered when it was asked for `share`."""
+    """The first `limit` of all partitions' ids, of which `share` from each have been read."""
     partitions = store.layout.partitions
     if len(partitions) == 1:
         return [(user_id, partitions[0]) for user_id in found[0]]
     places = _first(partitions, found, side, limit)
     shown = {user_id for user_id, _ in places}
-    # Partitions that may have further ids before the last one shown.
+    # Partitions that may have more ids before the last one shown.
     ran_out = [i for i, ids in enumerate(found) if share <= len(ids) < limit and ids[-1] in shown]
     if not ran_out:
         return places
@@ -117,7 +117,7 @@ def _first(partitions: Sequence[Partition], found: list[list[bytes]], side: Side
 
 
 async def _next(store: Store, after: bytes, side: Side, limit: int) -> list[Place]:
-    """The ids of all partitions behind one."""
+    """The next ids of all partitions after one."""
     partitions = store.layout.partitions
     share = _share(partitions, limit)
     found = await store.reply(all_of([_range(store, partition, b"(" + after, side, share) for partition in partitions]))
@@ -125,7 +125,7 @@ async def _next(store: Store, after: bytes, side: Side, limit: int) -> list[Plac
 
 
 async def _is_anyone_behind(store: Store, start: Position) -> bool:
-    """Whether another partition than that of the cursor's id has users on the other side of it."""
+    """Whether a partition other than the cursor's has users on the other side of the cursor."""
     others = [partition for partition in store.layout.partitions if partition is not store.layout.of(start.user_id)]
     behind = [_range(store, partition, start.opposite_bound, start.side.opposite, 1) for partition in others]
     return any(await store.reply(all_of(behind)))
@@ -187,7 +187,7 @@ def _records(store: Store, partition: Partition, ids: list[bytes]) -> Awaitable[
 
 
 def _whole(found: list[bytes | None], places: list[Place], missing: list[Place]) -> list[bytes]:
-    """Those that are whole; the others are reported, or missing."""
+    """The whole documents; reports damaged ones and index entries without a record."""
     documents = []
     for (user_id, partition), document in zip(places, found, strict=True):
         if document is None:
@@ -200,7 +200,7 @@ def _whole(found: list[bytes | None], places: list[Place], missing: list[Place])
 
 
 async def _report_stale(store: Store, missing: list[Place]) -> None:
-    """A user deleted between the two reads has left the index too; an id that is still there has lost its record."""
+    """Reports ids that are still in the index: a user deleted between the two reads has left it."""
     for user_id, partition in missing:
         if await store.execute(partition, "scores", b"ZSCORE", partition.index, user_id) is not None:
             report_missing(_text(user_id))

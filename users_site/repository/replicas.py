@@ -1,4 +1,4 @@
-"""Reads that refuse a primary without replicas: what it serves may vanish at a failover."""
+"""Refuses reads from a primary without replicas: a failover may lose what it serves."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ _lags = re.compile(rb"^slave\d+:.*\bstate=online\b.*\blag=(\d+)", re.MULTILINE).
 
 
 class ReplicaCheck:
-    """Asks each primary at most every CHECK_SECONDS; the reads in between share the answer."""
+    """Queries each primary at most every CHECK_SECONDS; reads in between share the result."""
 
     def __init__(self) -> None:
         self._asked: dict[Connection, tuple[float, asyncio.Future[Any]]] = {}
@@ -28,7 +28,7 @@ class ReplicaCheck:
         now = monotonic()
         for primary in dict.fromkeys(primaries):
             if primary not in self._asked or now - self._asked[primary][0] >= CHECK_SECONDS:
-                # An empty context: no request's deadline cuts it short for the others.
+                # An empty context: no request's deadline may shorten it for the others.
                 self._asked[primary] = now, Context().run(_ask, primary)
         try:
             async with asyncio.timeout(deadline.left(LONGEST_SECONDS)):

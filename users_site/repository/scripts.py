@@ -1,6 +1,6 @@
-"""The atomic steps, one Lua file each, with a table of its keys, arguments and answers on top.
+"""The atomic steps, one Lua file each, which begins with a table of its keys, arguments and answers.
 
-Each is given the epoch of the layout as its first key and its first argument, and refuses a store with another one.
+The first key and the first argument of each are the epoch of the layout; it refuses a store with another epoch.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One read for all who ask the same at once."""
+"""One read for all concurrent requests for the same data."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
@@ -9,10 +9,10 @@ Read = Callable[..., Coroutine[Any, Any, Any]]
 
 
 class SharedReads:
-    """At most one read in flight for each of its arguments. Requests that come before it is sent share it; those that come
-    later share the next one, so that nobody gets an answer that is older than the request.
+    """At most one read in flight for the same arguments. Requests that come before it is sent share it, later ones
+    share the next one: no answer is older than its request.
 
-    Keys and waiting reads are bounded by the number of requests in flight.
+    The number of requests in flight bounds keys and waiting reads.
     """
 
     def __init__(self, read: Read) -> None:
@@ -21,10 +21,10 @@ class SharedReads:
         self._next: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def get(self, *args: Any) -> Any:
-        """What `read(*args)` returns or raises. A caller that gives up does not stop the others' read."""
+        """The result of `read(*args)`. If a caller gives up, the read continues for the others."""
         task = self._next.get(args)
         if task is None:
-            # An empty context: the read belongs to no request, and no request's deadline cuts it short.
+            # An empty context: the read belongs to no request, whose deadline would shorten it.
             before = self._running.get(args)
             task = asyncio.get_running_loop().create_task(self._run(args, before), context=Context())
             task.add_done_callback(retrieve)
@@ -45,6 +45,6 @@ class SharedReads:
 
 
 def retrieve(future: asyncio.Future[Any]) -> None:
-    """For what is shared: if all callers gave up, asyncio would log its exception."""
+    """Retrieves the exception: asyncio would log it if all callers gave up."""
     if not future.cancelled():
         future.exception()

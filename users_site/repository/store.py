@@ -1,4 +1,4 @@
-"""Commands to the partitions of the store, and the one place where the pipe's errors become the repository's."""
+"""Sends commands to the partitions of the store, and translates the pipe's errors to the repository's."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ def has_written(outcome: Any) -> bool:
 
 
 async def all_of(questions: Sequence[Awaitable[Any]]) -> list[Any]:
-    """The replies to commands issued together; a third of what asyncio.gather() costs."""
+    """The replies to commands issued together, at a third of the cost of asyncio.gather()."""
     if len(questions) == 1:  # no task
         return [await questions[0]]
     futures = [asked if isinstance(asked, asyncio.Future) else asyncio.ensure_future(asked) for asked in questions]
@@ -79,7 +79,7 @@ class Store:
             failure = self._translated(error)
             if self.layout.count == 1 or getattr(failure, "reason", None) is not Reason.EPOCH:
                 raise failure from error
-        # Refused by its epoch, so it did nothing: the store was emptied, or an interrupted move_users left it without epochs.
+        # The epoch refused it, so it did nothing: the store was emptied, or an interrupted move_users left it without epochs.
         await self.ensure_open()
         return await self.reply(connection.run(script, *words))
 
@@ -93,9 +93,9 @@ class Store:
             await self.open()
 
     async def open(self, timeout: float | None = None) -> None:
-        """Returns if the store has our number of partitions; a new store takes it. Raises WrongLayout.
+        """Returns if the store has our number of partitions; gives it to a new store. Raises WrongLayout.
 
-        Partitions that are lost do not matter where another one answers: all have the same number.
+        One partition that answers is enough: all have the same number.
         """
         layout = self.layout
         partitions = [Partition(0, ONE), *(layout.partitions if layout.count > 1 else ())]
@@ -106,7 +106,7 @@ class Store:
                 layout.require([await self._make(partitions)])
                 layout.require(await self._epochs(partitions, timeout))
         except WrongLayout as error:
-            self._is_open = False  # reads have no script that would refuse
+            self._is_open = False  # plain reads have no script that would refuse
             self._notices.warn(str(error))
             raise
         self._is_open = True
@@ -123,7 +123,7 @@ class Store:
     async def _each(
         self, operation: str, command: bytes, keys: dict[Partition, str], timeout: float | None
     ) -> list[Any]:
-        """The replies about these keys; StoreUnavailable in place of those of partitions that do not answer."""
+        """The replies for these keys; StoreUnavailable instead of the reply of a partition that does not answer."""
         pending = [self.at(each).execute(operation, command, key, timeout=timeout) for each, key in keys.items()]
         replies = await asyncio.gather(*map(self.reply, pending), return_exceptions=True)
         for reply in replies:
@@ -132,7 +132,8 @@ class Store:
         return replies
 
     async def _make(self, partitions: list[Partition]) -> bytes | None:
-        """Gives a new store our epoch, `ONE` first: it decides between two processes. Users without an epoch have 1."""
+        """Gives a new store our epoch, first under `ONE`, which decides between two processes. A store with users but
+        without an epoch has 1."""
         if await self.reply(self.at(partitions[0]).execute("epoch", b"EXISTS", partitions[0].index)):
             return b"1"
         for partition in partitions:
@@ -143,7 +144,7 @@ class Store:
         return None
 
     def total(self) -> Awaitable[int]:
-        """As `count`; over several partitions, requests that come together share the commands."""
+        """As `count`; over several partitions, concurrent requests share the commands."""
         if len(self.layout.partitions) > 1:
             return self._totals.get()
         only = self.layout.partitions[0]
@@ -157,7 +158,7 @@ class Store:
         return sum(await self.reply(all_of(counts)))
 
     async def counts(self, timeout: float) -> dict[Partition, int | StoreUnavailable]:
-        """How many users each partition has, or why it does not answer."""
+        """The number of users of each partition, or why it does not answer."""
         indexes = {partition: partition.index for partition in self.layout.partitions}
         return dict(zip(indexes, await self._each("count", b"ZCARD", indexes, timeout), strict=True))
 
@@ -169,7 +170,7 @@ class Store:
 
     def _translated(self, error: PipeError) -> RepositoryError:
         if isinstance(error, Unavailable) and error.reason is Reason.EPOCH:
-            self._is_open = False  # the next command looks again
+            self._is_open = False  # the next command checks again
         elif isinstance(error, Unavailable) and error.reason is Reason.MOVED:
             self._notices.warn("Redis is a node of a cluster and has other users: use redis+cluster:// in REDIS_URL")
         return from_pipe(error)

@@ -1,7 +1,7 @@
-"""Deletes stale claims of emails: their user was deleted or has another email, or a change was abandoned.
+"""Deletes stale claims: their user was deleted or has another email, or a change was abandoned.
 
-A stale claim does no harm: the user's record decides. It is deleted late, because a failover of the user's partition may undo
-the change.
+A stale claim does no harm, because the user's record decides. It is deleted late, because a failover of the user's
+partition may undo the change.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from users_site.repository.keys import Partition
 
 EVERY_SECONDS = 30.0
 BATCH = 1000
-"""Suspects of a partition in one round."""
+"""Suspects of a partition per round."""
 
 logger = logging.getLogger(__name__)
 _notices = Notices(logger)
 
 
 class Sweeper:
-    """Looks at the suspects of every partition periodically. Several processes may do so at once."""
+    """Checks the suspects of every partition periodically. Several processes may do so at once."""
 
     def __init__(self, cross_partition: CrossPartition) -> None:
         self.store, self.cross_partition = cross_partition.store, cross_partition
@@ -40,7 +40,7 @@ class Sweeper:
                     _warn(partition, error)
 
     async def sweep(self, partition: Partition, now: int | None = None) -> None:
-        """Looks at the suspects of one partition that are due (`now` in ms); later again at one that it cannot judge.
+        """Checks the suspects of one partition that are due (`now` in ms), and postpones one that it cannot judge.
         Raises StoreUnavailable."""
         words = ("-inf", now_ms() if now is None else now, "BYSCORE", "LIMIT", 0, BATCH, "WITHSCORES")
         found = await self.store.execute(partition, "suspects", b"ZRANGE", partition.suspects, *words)

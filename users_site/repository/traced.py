@@ -1,4 +1,4 @@
-"""The connection with a span for each command; used only where this process traces."""
+"""The connection with a span for each command; used only if tracing is on."""
 
 from typing import Any
 

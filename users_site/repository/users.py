@@ -1,4 +1,4 @@
-"""Finds and stores users, in terms of users, documents and ids; the errors are in errors.py."""
+"""Finds and stores users; the errors are in errors.py."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,10 +21,10 @@ from users_site.repository.shared import SharedReads
 from users_site.repository.store import Store, all_of
 
 PAGE_SECONDS = 5.0
-"""Bound on a page of several partitions, whose commands have time-outs of their own."""
+"""Bound on a page of several partitions; each command has its own time-out too."""
 
 PROBE_SECONDS = 0.4
-"""The longest wait for one partition: a probe has a second."""
+"""The longest wait for a partition; a probe may take a second."""
 
 
 class UserRepository:
@@ -104,8 +104,8 @@ class UserRepository:
     ) -> bytes:
         """Changes a user: two commands. Returns the new document, or the stored one if nothing changes.
 
-        `change` may run more than once, each time on the latest version. With `replaces` it sets all fields, so that a
-        broken record is replaced. `email`: the new one, if it is known before: it saves a trip where it belongs to another
+        `change` may run more than once, each time on the latest version. With `replaces` it sets all fields, so that it
+        replaces a broken record. `email`: the new one, if known, which saves a round trip if it belongs to another
         partition. Raises UserNotFound, EmailTaken, VersionMismatch, RecordBroken, and what `change` raises.
         """
         layout, changing = self.store.layout, Changing(change, matches, replaces)
@@ -136,7 +136,7 @@ class UserRepository:
             email = stand_in(document, user_id).email
             is_cross_partition = bool(email) and layout.of_email(email) is not partition
             key_list = [partition.record(user_id), partition.index, partition.claim(email), partition.intent(user_id)]
-            # The claim is suspected first: if this process stops between the two, it is kept.
+            # First queue the claim as a suspect: if this process stops in between, the claim stays.
             steps = [suspect(self.store, layout.of_email(email), identity(email))] if is_cross_partition else []
             steps.append(self.store.write(partition, scripts.DELETE, key_list, version(document), user_id))
             *_, outcome = await all_of(steps)
@@ -146,10 +146,10 @@ class UserRepository:
         raise Busy
 
     async def probe(self) -> None:
-        """Returns if Redis serves users, and can make writes durable if required. Of several partitions one is enough: not
-        to be ready in all services would take the users of the others away."""
+        """Returns if Redis serves users, and can make writes durable if required. One of several partitions is enough:
+        otherwise a lost one would make all services unready, for all users."""
         await self.store.open(PROBE_SECONDS)
-        # PING would be answered by a node of a cluster that is down.
+        # A node of a cluster that is down answers PING.
         counts = await self.store.counts(PROBE_SECONDS)
         partition = next((partition for partition, count in counts.items() if isinstance(count, int)), None)
         if partition is None:

@@ -1,4 +1,4 @@
-"""`export_users`: every user into a file or a pipe."""
+"""`export_users`: writes every user to a file or a pipe."""
 
 import sys
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ user to another meanwhile may appear twice or not at all."""
         add_format(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """The summary with the digest goes to stdout, or to stderr where stdout is the export."""
+        """Writes the summary with the digest to stdout, or to stderr if the export is on stdout."""
         name, is_json = options["file"], options["format"] == "json"
         if name == STDIO and (options["resume"] or is_json):
             raise CommandError("--resume and --format json need a FILE", returncode=2)
@@ -70,7 +70,7 @@ user to another meanwhile may appear twice or not at all."""
             sys.stdout.buffer.flush()
             return
         packed, target, part = is_gzip(name), Path(name), Path(f"{name}.part")
-        # What is left of a run that was stopped while it copied what an earlier one had left.
+        # The rest of a run that was stopped while it copied the part of an earlier one.
         old = Path(f"{name}.old.gz" if packed else f"{name}.old")
         for path in (target, part, old):
             if path.exists() and not path.is_file():
@@ -86,7 +86,7 @@ user to another meanwhile may appear twice or not at all."""
             old.unlink(missing_ok=True)
 
     def _copy(self, old: Path, stream: Any, until: str) -> Writer:
-        """The whole lines of a stopped export, into the new one."""
+        """Copies the complete lines of a stopped export to the new one."""
         try:
             with reading(str(old)) as reader:
                 writer = Writer(stream, str(reader.header.get("until", until)))

@@ -1,4 +1,4 @@
-"""`import_users`: users from a file of `export_users`."""
+"""`import_users`: stores the users of an export."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ A conflict is another document with the same ID, or another user with the same e
     def _settle(self, bulk: Bulk, loaded: Loaded, policy: str, counts: dict[str, int]) -> None:
         if loaded.conflicts and policy == "fail":
             kept, stored = f"nothing from line {loaded.entries[0].line} on", f"{sum(counts.values()):,} users before it"
-            if bulk.layout.count > 1:  # a batch is of one partition, and two may be on their way
+            if bulk.layout.count > 1:  # a batch has users of one partition, and two may be in flight
                 kept, stored = "nothing of its batch", f"at least {sum(counts.values()):,} other users"
             raise CommandError(
                 f"{_explain(loaded.conflicts[0])}; {kept} was stored, {stored} are; --on-conflict skip or replace goes on"

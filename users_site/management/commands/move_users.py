@@ -1,4 +1,4 @@
-"""`move_users`: all users from one store to another, while the service writes."""
+"""`move_users`: moves all users to another store, while the service writes."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ Redis 6 or newer; the user of --from needs the rights CLIENT TRACKING and SUBSCR
                 return
             move = Move(old, new)
             try:
-                for what in ("users copied", "users compared"):  # once more: what the target stored, byte for byte
+                for what in ("users copied", "users compared"):  # again: compares what the target stored, byte for byte
                     self._pass(move, users_in(old), what)
                 move.follow()
                 held = move.finish()

@@ -1,4 +1,4 @@
-"""`verify_users`: every record, email claim and index entry against each other."""
+"""`verify_users`: compares every record, email claim and index entry."""
 
 from collections import Counter, defaultdict
 from contextlib import suppress
@@ -67,7 +67,7 @@ safe while the service runs: it reads in small batches, and checks each suspect 
 
 
 def _hint(counts: Counter[Kind], repair: bool) -> str:
-    """What is left and what to do about it, "" if nothing is."""
+    """The remaining findings and their cure; "" if there are none."""
     repairable = 0 if repair else sum(count for kind, count in counts.items() if kind in REPAIRABLE)
     decisions = sum(count for kind, count in counts.items() if kind not in REPAIRABLE)
     cures = [f"--repair fixes {repairable:,}"] if repairable else []

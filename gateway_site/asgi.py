@@ -90,9 +90,9 @@ def _guard(settings: Any) -> Guard:
             known_scopes=scopes,
         )
     if settings.RATE_LIMIT_STORE != "local":
-        from gateway_site.guard.limit_store import RedisStores
+        from gateway_site.guard.limit_store import RedisStore
 
-        shared = RedisStores(settings.RATE_LIMIT_STORE, settings.RATE_LIMIT_STORE_PASSWORD)
+        shared = RedisStore(settings.RATE_LIMIT_STORE, settings.RATE_LIMIT_STORE_PASSWORD)
     credentials = Credentials(keys, tokens) if settings.AUTH else None
     return Guard(credentials, settings.RATE_LIMIT, scopes=scopes, shared=shared)
 

@@ -15,7 +15,7 @@ from gateway_site.routes.rate import Rate
 from gateway_site.routes.table import ANY, OPEN, READING, Route, Table
 
 if TYPE_CHECKING:
-    from gateway_site.guard.limit_store import RedisStores
+    from gateway_site.guard.limit_store import RedisStore
 
 
 class Guard:
@@ -28,7 +28,7 @@ class Guard:
         default: Rate | None,
         *,
         scopes: set[str],
-        shared: "RedisStores | None" = None,
+        shared: "RedisStore | None" = None,
     ) -> None:
         self._credentials, self._shared, self._scopes = credentials, shared, scopes
         self.samplers = [shared.sample] if shared else []
@@ -52,8 +52,8 @@ class Guard:
     def _limiter(self, name: str, rate: Rate) -> Limiter:
         """Kept, because a new table of routes must not reset the limits of the old one."""
         if (name, rate) not in self._limiters:
-            store = self._shared.make(rate, name) if self._shared else LocalStore(rate)
-            self._limiters[name, rate] = Limiter(rate, store, name)
+            take = self._shared.counter(rate, name) if self._shared else LocalStore(rate).take
+            self._limiters[name, rate] = Limiter(rate, take, name)
         return self._limiters[name, rate]
 
     def keep(self, table: Table) -> None:

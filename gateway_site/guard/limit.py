@@ -7,10 +7,9 @@ one round trip to Redis for each request, at ten times the CPU (docs/adr/0101-gu
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Protocol
 
 from common.http.problem import Problem
 from common.http.request import Request
@@ -29,10 +28,8 @@ ROUNDED = 1_000
 """The rounding error of the shared store in ns: it counts in µs."""
 
 
-class Store(Protocol):
-    """Keeps one number for each client."""
-
-    async def take(self, client: str) -> State: ...
+Take = Callable[[str], Awaitable[State]]
+"""Counts a request of a client."""
 
 
 def nanoseconds(rate: Rate) -> tuple[int, int]:
@@ -83,8 +80,8 @@ class LocalStore:
 class Limiter:
     """One rate for every client, and the header fields that show it under `name` (draft-ietf-httpapi-ratelimit-headers)."""
 
-    def __init__(self, rate: Rate, store: Store, name: str = "default") -> None:
-        self._store = store
+    def __init__(self, rate: Rate, take: Take, name: str = "default") -> None:
+        self._take = take
         self._interval, tolerance = nanoseconds(rate)
         self._tolerance = tolerance + min(ROUNDED, self._interval // 2)
         quoted = b'"%b"' % name.encode("ascii")
@@ -99,7 +96,7 @@ class Limiter:
 
     async def count(self, request: Request, client: str) -> None:
         """Counts the request and adds the fields to its answer. Raises Problem (429)."""
-        full_in, early = await self._store.take(client)
+        full_in, early = await self._take(client)
         request.answer_fields += self._fields((self._tolerance - full_in) // self._interval, -(-full_in // SECOND))
         if early > 0:
             RATE_LIMITED.inc()

@@ -10,7 +10,7 @@ from contextvars import Context
 from prometheus_client import Counter, Gauge
 
 from common.observability.notices import Notices
-from gateway_site.guard.limit import LocalStore, State
+from gateway_site.guard.limit import LocalStore, State, Take
 from gateway_site.routes.rate import Rate
 from packages.redis_pipe import Address, Options, Pipe, PipeError, Script, Unavailable
 
@@ -48,8 +48,8 @@ FALLBACKS = Counter("rate_limit_fallbacks", "Requests limited locally, because t
 notices = Notices(logging.getLogger(__name__))
 
 
-class RedisStores:
-    """The stores of all limits, over one connection, which the first request opens. `password`: for a URL without one."""
+class RedisStore:
+    """The numbers of all limits, over one connection, which the first request opens. `password`: for a URL without one."""
 
     def __init__(self, url: str, password: str = "") -> None:
         options = Options(
@@ -63,18 +63,23 @@ class RedisStores:
         self._script = Script("rate_limit", SCRIPT)
         self.is_up = True
 
-    def make(self, rate: Rate, name: str) -> "RedisStore":
-        return RedisStore(self, rate, name)
+    def counter(self, rate: Rate, name: str) -> Take:
+        """As LocalStore.take, for all replicas together; `name`: of the limit."""
+        prefix, local = PREFIX if name == "default" else f"{PREFIX}{name}:", LocalStore(rate)
+        microseconds = rate.interval * 1e6
+        arguments = [str(microseconds), str(microseconds * rate.burst)]
 
-    async def take(self, key: str, interval: str, tolerance: str) -> State:
-        """Raises PipeError."""
-        try:
-            full_in, early = await self._pipe.run(self._script, [key], [interval, tolerance])
-        except PipeError as error:
-            self._report(error.reason if isinstance(error, Unavailable) else str(error))
-            raise
-        self._report(None)
-        return full_in * 1000, early * 1000
+        async def take(client: str) -> State:
+            try:
+                full_in, early = await self._pipe.run(self._script, [prefix + client], arguments)
+            except PipeError as error:
+                self._report(error.reason if isinstance(error, Unavailable) else str(error))
+                FALLBACKS.inc()
+                return local.take_now(client)
+            self._report(None)
+            return full_in * 1000, early * 1000
+
+        return take
 
     def sample(self) -> None:
         """Sets the gauge periodically: a worker does not inherit a value set before the fork."""
@@ -92,21 +97,3 @@ class RedisStores:
             warn(notices.warn, "RATE_LIMIT_STORE back")
         else:
             warn(notices.warn, "RATE_LIMIT_STORE lost, limits are local", reason=reason)
-
-
-class RedisStore:
-    """`name`: of the limit."""
-
-    def __init__(self, stores: RedisStores, rate: Rate, name: str) -> None:
-        self._prefix = PREFIX if name == "default" else f"{PREFIX}{name}:"
-        self._stores, self._local = stores, LocalStore(rate)
-        microseconds = rate.interval * 1e6
-        self._interval, self._tolerance = str(microseconds), str(microseconds * rate.burst)
-
-    async def take(self, client: str) -> State:
-        """As LocalStore.take, for all replicas together."""
-        try:
-            return await self._stores.take(f"{self._prefix}{client}", self._interval, self._tolerance)
-        except PipeError:
-            FALLBACKS.inc()
-            return self._local.take_now(client)

@@ -17,8 +17,8 @@ from common.http.request import Request
 from common.observability import request_id
 from common.observability.json_logging import JSONFormatter
 from gateway_site.guard import limit_store
-from gateway_site.guard.limit import SECOND, Limiter, LocalStore
-from gateway_site.guard.limit_store import RedisStore, RedisStores
+from gateway_site.guard.limit import SECOND, Limiter, LocalStore, Take
+from gateway_site.guard.limit_store import RedisStore
 from gateway_site.routes.rate import Rate
 from gateway_site.tests.guard.conftest import Start, counted
 from tests.log_lines import waited_for
@@ -52,13 +52,13 @@ def shared_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-async def replica(shared_url: str) -> AsyncIterator[Callable[[Rate], RedisStore]]:
+async def replica(shared_url: str) -> AsyncIterator[Callable[[Rate], Take]]:
     """Makes stores of one Redis, as replicas have them."""
-    made: list[RedisStores] = []
+    made: list[RedisStore] = []
 
-    def make(rate: Rate) -> RedisStore:
-        made.append(RedisStores(shared_url))
-        return made[-1].make(rate, "default")
+    def make(rate: Rate) -> Take:
+        made.append(RedisStore(shared_url))
+        return made[-1].counter(rate, "default")
 
     yield make
     for each in made:
@@ -69,18 +69,18 @@ def wait_until(gateway: Served | Service, name: str, value: float) -> None:
     until(lambda: sample(gateway, name) == value)
 
 
-async def test_three_replicas_share_one_limit(replica: Callable[[Rate], RedisStore]) -> None:
+async def test_three_replicas_share_one_limit(replica: Callable[[Rate], Take]) -> None:
     replicas = [replica(Rate(36, 3600, 10)) for _ in range(3)]
-    taken = await asyncio.gather(*(each.take("a") for _ in range(10) for each in replicas))
+    taken = await asyncio.gather(*(take("a") for _ in range(10) for take in replicas))
     assert [early for _, early in taken].count(0) == 10
     assert all(98 < early / SECOND <= 100 for _, early in taken if early)
-    assert (await replicas[0].take("b"))[1] == 0
+    assert (await replicas[0]("b"))[1] == 0
 
 
 @pytest.mark.parametrize(("in_url", "setting"), [(PASSWORD, ""), ("", PASSWORD), (PASSWORD, "another")])
 async def test_the_password_may_be_a_setting_of_its_own(own_store: Store, in_url: str, setting: str) -> None:
-    stores = RedisStores(f"redis://:{in_url}@127.0.0.1:{own_store.port}/0", setting)
-    await stores.make(Rate(1, 3600, 2), "default").take("a")
+    stores = RedisStore(f"redis://:{in_url}@127.0.0.1:{own_store.port}/0", setting)
+    await stores.counter(Rate(1, 3600, 2), "default")("a")
     assert stores.is_up
     assert "api-gateway" in {client["name"] for client in own_store.client().client_list()}
     await stores.close()
@@ -88,8 +88,8 @@ async def test_the_password_may_be_a_setting_of_its_own(own_store: Store, in_url
 
 async def test_a_primary_behind_sentinel_is_found(own_store: Store) -> None:
     with sentinel_of(own_store) as sentinel:
-        stores = RedisStores(sentinel_url(sentinel.port, password=PASSWORD))
-        await stores.make(Rate(1, 3600, 2), "default").take("a")
+        stores = RedisStore(sentinel_url(sentinel.port, password=PASSWORD))
+        await stores.counter(Rate(1, 3600, 2), "default")("a")
         assert (stores.is_up, own_store.client().keys("*")) == (True, [b"ratelimit:a"])
         await stores.close()
 
@@ -136,13 +136,13 @@ async def test_a_slow_redis_costs_one_time_out_in_all(monkeypatch: pytest.Monkey
         served.release()
 
     async with await asyncio.start_server(late, "127.0.0.1", 0) as server:
-        stores = RedisStores(f"redis://:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}/3")
-        known = stores.make(Rate(1, 3600, 2), "default")
+        stores = RedisStore(f"redis://:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}/3")
+        take = stores.counter(Rate(1, 3600, 2), "default")
         began = time.monotonic()
-        assert (await known.take("a"))[1] == 0
+        assert (await take("a"))[1] == 0
         assert not stores.is_up, "limits are local now"
-        assert (await known.take("a"))[1] == 0
-        assert [(await known.take(client))[1] > 0 for client in "ab"] == [True, False]
+        assert (await take("a"))[1] == 0
+        assert [(await take(client))[1] > 0 for client in "ab"] == [True, False]
         assert time.monotonic() - began < 2
         await stores.close()
         await asyncio.wait_for(served.acquire(), 5)
@@ -154,11 +154,11 @@ async def test_a_store_that_refuses_writes_is_lost_until_it_accepts_them(
     caplog.handler.setFormatter(JSONFormatter("any", "1"))
     request_id.current.set("the first request")
     own_store.command("CONFIG", "SET", "min-replicas-to-write", "1")
-    stores = RedisStores(own_store.url)
-    known = stores.make(Rate(1, 3600, 2), "default")
-    taken = [((await known.take("a"))[1], stores.is_up)]
+    stores = RedisStore(own_store.url)
+    take = stores.counter(Rate(1, 3600, 2), "default")
+    taken = [((await take("a"))[1], stores.is_up)]
     own_store.command("CONFIG", "SET", "min-replicas-to-write", "0")
-    taken.append(((await known.take("a"))[1], stores.is_up))
+    taken.append(((await take("a"))[1], stores.is_up))
     assert taken == [(0, False), (0, True)]
     lost, back = map(orjson.loads, caplog.text.splitlines())
     assert (lost["reason"], back["message"]) == ("noreplicas", "RATE_LIMIT_STORE back")
@@ -166,25 +166,25 @@ async def test_a_store_that_refuses_writes_is_lost_until_it_accepts_them(
     await stores.close()
 
 
-async def test_a_looser_limit_and_a_clock_set_back_lock_no_client_out(replica: Callable[[Rate], RedisStore]) -> None:
+async def test_a_looser_limit_and_a_clock_set_back_lock_no_client_out(replica: Callable[[Rate], Take]) -> None:
     """A stored number is at most one burst ahead, also after a change of RATE_LIMIT or a failover to a slow clock."""
     strict, loose = replica(Rate(1, 86_400, 3)), replica(Rate(10, 1, 5))
     for _ in range(3):
-        assert (await strict.take("a"))[1] == 0
-    assert (await strict.take("a"))[1] > 80_000 * SECOND
-    full_in, early = await loose.take("a")
+        assert (await strict("a"))[1] == 0
+    assert (await strict("a"))[1] > 80_000 * SECOND
+    full_in, early = await loose("a")
     assert full_in <= 0.51 * SECOND
     assert early <= 0.11 * SECOND
     await asyncio.sleep(0.7)
-    assert (await loose.take("a"))[1] == 0
+    assert (await loose("a"))[1] == 0
 
 
 async def test_the_rest_is_right_if_an_interval_is_not_a_whole_microsecond(
-    replica: Callable[[Rate], RedisStore],
+    replica: Callable[[Rate], Take],
 ) -> None:
     for rate in (Rate(3, 1, 5), Rate(7, 60, 5), Rate(11, 3600, 5)):
-        for known in (replica(rate), LocalStore(rate)):
-            limiter, left = Limiter(rate, known), []
+        for take in (replica(rate), LocalStore(rate).take):
+            limiter, left = Limiter(rate, take), []
             for _ in range(3):
                 request = cast(Request, SimpleNamespace(answer_fields=()))
                 await limiter.count(request, f"{rate}")
@@ -200,9 +200,9 @@ def test_several_workers_show_one_figure_for_the_store(tmp_path: Path, own_store
 
 
 async def test_keys_in_redis_expire(own_store: Store) -> None:
-    stores = RedisStores(own_store.url)
+    stores = RedisStore(own_store.url)
     for name in ("default", "/api/users"):
-        await stores.make(Rate(2, 1, 2), name).take("a")
+        await stores.counter(Rate(2, 1, 2), name)("a")
     assert {*own_store.client().keys("*")} == {b"ratelimit:a", b"ratelimit:/api/users:a"}
     async with asyncio.timeout(10):
         while own_store.client().keys("*"):

@@ -143,7 +143,7 @@ def test_ten_thousand_clients_fit_and_a_million_take_no_more() -> None:
 
 async def test_seconds_are_rounded_up() -> None:
     rate, asked = Rate(2, 3, 1), request()
-    limiter = Limiter(rate, LocalStore(rate, clock=lambda: 1))
+    limiter = Limiter(rate, LocalStore(rate, clock=lambda: 1).take)
     await limiter.count(asked, "a")
     with pytest.raises(Problem) as refused:
         await limiter.count(asked, "a")

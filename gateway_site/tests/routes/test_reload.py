@@ -21,7 +21,8 @@ from gateway_site.forwarding.circuit import State
 from gateway_site.forwarding.metrics import REFUSED
 from gateway_site.forwarding.router import Router
 from gateway_site.guard.guard import Guard
-from gateway_site.guard.limit_store import RedisStore, RedisStores
+from gateway_site.guard.limit import Take
+from gateway_site.guard.limit_store import RedisStore
 from gateway_site.routes.rate import Rate
 from gateway_site.routes.table import Table, Upstream
 from gateway_site.tests.routes.conftest import Tables, metric
@@ -195,11 +196,11 @@ async def test_the_end_closes_upstreams_of_earlier_tables_too(tables: Tables) ->
 
 
 async def test_limits_of_an_earlier_table_are_dropped(tables: Tables) -> None:
-    made: dict[str, weakref.ref[RedisStore]] = {}
+    made: dict[str, weakref.ref[Take]] = {}
 
-    class Stores(RedisStores):
-        def make(self, rate: Rate, name: str) -> RedisStore:
-            store = super().make(rate, name)
+    class Stores(RedisStore):
+        def counter(self, rate: Rate, name: str) -> Take:
+            store = super().counter(rate, name)
             made[f"{name} {rate.count}"] = weakref.ref(store)
             return store
 

@@ -82,8 +82,8 @@ def test_a_dead_store_does_not_alert_for_the_service(incident: Stage) -> None:
 
 def series(incident: Stage, query: str) -> list[dict[str, Any]]:
     start, end = incident.times["calm"] - CALM_SECONDS, time.time()
-    filled_in = prometheus.filled_in(query)
-    found = prometheus.get(incident.observer.url, "query_range", query=filled_in, start=start, end=end, step=1)
+    query = query.replace("$namespace", ".*").replace("$service", "api-gateway|user-service")
+    found = prometheus.get(incident.observer.url, "query_range", query=query, start=start, end=end, step=1)
     return list(found["result"])
 
 

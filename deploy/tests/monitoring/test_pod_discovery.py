@@ -15,35 +15,25 @@ import yaml
 from deploy.tests.conftest import Load
 from deploy.tests.monitoring.rule_files import MONITORING, parsed
 from deploy.tests.programs import run
+from packages.preflight.pods import Workload
 
 pytestmark = pytest.mark.verify
 FILE = MONITORING / "prometheus-pods.yaml"
 
 
-def found_by_kubernetes(manifest: dict[str, Any], namespace: str) -> list[dict[str, Any]]:
-    """The labels that pod discovery gives to this workload: a target for each port of each container."""
-    template = manifest["spec"]["template"]
+def found_by_kubernetes(pods: Workload) -> list[dict[str, Any]]:
+    """The labels that pod discovery gives to these pods: a target for each port of each container."""
     meta = {
-        "namespace": namespace,
-        "pod_name": f"{manifest['metadata']['name']}-0",
+        "namespace": pods.namespace,
+        "pod_name": f"{pods.name}-0",
         "pod_phase": "Running",
-        **{f"pod_label_{plain(name)}": value for name, value in template["metadata"]["labels"].items()},
-        **{
-            f"pod_annotation_{plain(name)}": value
-            for name, value in template["metadata"].get("annotations", {}).items()
-        },
+        **{f"pod_label_{plain(name)}": value for name, value in pods.labels.items()},
+        **{f"pod_annotation_{plain(name)}": value for name, value in pods.annotations.items()},
     }
-    ports = [port["containerPort"] for each in template["spec"]["containers"] for port in each.get("ports", ())]
-    return [
-        {
-            "targets": [f"10.0.0.1:{port}"],
-            "labels": {
-                f"__meta_kubernetes_{name}": value
-                for name, value in {**meta, "pod_container_port_number": str(port)}.items()
-            },
-        }
-        for port in ports
-    ]
+    labels = {f"__meta_kubernetes_{name}": value for name, value in meta.items()}
+    number = "__meta_kubernetes_pod_container_port_number"
+    ports = [str(port["containerPort"]) for port in pods.ports]
+    return [{"targets": [f"10.0.0.1:{port}"], "labels": {**labels, number: port}} for port in ports]
 
 
 def plain(name: str) -> str:
@@ -64,10 +54,7 @@ def discovered(tmp_path: Path, targets: list[dict[str, Any]]) -> list[dict[str, 
 
 
 def test_each_service_is_scraped_once_under_the_label_that_the_rules_group_by(load: Load, tmp_path: Path) -> None:
-    targets = []
-    for manifest in load("prod", ("monitoring",)):
-        if manifest.data["kind"] in {"Deployment", "StatefulSet"}:
-            targets += found_by_kubernetes(manifest.data, manifest.data["metadata"]["namespace"])
+    targets = [target for pods in load("prod", ("monitoring",)).workloads for target in found_by_kubernetes(pods)]
     assert len(targets) > 3, "redis and its exporter have ports too"
     scraped = {
         (labels["service"], labels["__address__"], labels["__metrics_path__"], labels["namespace"])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from deploy.tests.conftest import Load
-from deploy.tests.monitoring.test_runbook_commands import PAGES, TROUBLESHOOTING, commands, everything, pod_template
+from deploy.tests.monitoring.test_runbook_commands import PAGES, TROUBLESHOOTING, commands, everything
 from deploy.tests.monitoring.test_runbook_faults import COMMANDS as RUN_INSIDE
 from deploy.tests.pipelines.api_server import api_server
 from deploy.tests.pipelines.cluster import ADMINISTRATOR, Cluster, plural
@@ -92,7 +92,7 @@ COMMANDS = [
 
 def pod(owner: dict[str, Any], name: str) -> dict[str, Any]:
     """A pod of this owner that was killed for its memory and waits for its next start."""
-    template = copy.deepcopy(pod_template(owner))
+    template = copy.deepcopy(owner["spec"]["template"])
     killed = {"exitCode": 137, "reason": "OOMKilled", "startedAt": None, "finishedAt": None}
     states = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": killed}}
     containers = [{"name": each["name"], "restartCount": 3, **states} for each in template["spec"]["containers"]]
@@ -151,7 +151,7 @@ def objects(load: Load) -> list[dict[str, Any]]:
     found = [copy.deepcopy(manifest.data) for manifest in load("prod", everything())]
     releases = copy.deepcopy([each for each in found if each["kind"] in {"Deployment", "StatefulSet"}])
     for each in releases:
-        pod_template(each)["metadata"].setdefault("annotations", {})["release"] = "2"
+        each["spec"]["template"]["metadata"].setdefault("annotations", {})["release"] = "2"
     for each in found:
         if each["kind"] == "HorizontalPodAutoscaler":
             limited = condition("ScalingLimited", "True", "TooManyReplicas")

@@ -3,13 +3,13 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from deploy.tests.combinations import components
 from deploy.tests.conftest import Load
 from deploy.tests.monitoring.rule_files import DASHBOARDS, ROOT, RUNBOOKS
+from packages.preflight.pods import Container
 
 pytestmark = pytest.mark.verify
 
@@ -49,33 +49,25 @@ def everything() -> tuple[str, ...]:
     return tuple(each for each in components() if each != "keda")
 
 
-def pod_template(data: dict[str, Any]) -> dict[str, Any]:
-    spec = data["spec"].get("jobTemplate", {}).get("spec", data["spec"])
-    template: dict[str, Any] = spec["template"]
-    return template
-
-
 @pytest.fixture(scope="module")
-def workloads(load: Load) -> dict[str, list[dict[str, Any]]]:
-    """The containers of prod's workloads, once with every component, once with one Redis alone."""
+def containers(load: Load) -> dict[str, list[Container]]:
+    """Of prod's workloads by name, once with every component, once with one Redis alone."""
     alone = tuple(each for each in everything() if each != "redis-sentinel")
-    found: dict[str, list[dict[str, Any]]] = {}
-    for each in (manifest for added in (everything(), alone) for manifest in load("prod", added)):
-        if each.kind in {"Deployment", "StatefulSet", "CronJob"}:
-            spec = pod_template(each.data)["spec"]
-            found.setdefault(each.name, []).extend([*spec["containers"], *spec.get("initContainers", ())])
+    found: dict[str, list[Container]] = {}
+    for each in (workload for added in (everything(), alone) for workload in load("prod", added).workloads):
+        found.setdefault(each.name, []).extend(each.containers)
     return found
 
 
 @pytest.mark.parametrize("command", INSIDE)
-def test_what_the_command_names_exists(workloads: dict[str, list[dict[str, Any]]], command: str) -> None:
+def test_what_the_command_names_exists(containers: dict[str, list[Container]], command: str) -> None:
     before, _, inside = command.partition(" -- ")
     names = set(re.findall(r"deploy/([\w-]+)|name=([\w-]+)|(redis[\w-]*)-\d\b", before))
     named = {name for groups in names for name in groups if name}
-    assert named <= set(workloads)
-    containers = [each for name in named or workloads for each in workloads[name]]
-    assert set(re.findall(r" -c ([\w-]+)", before)) <= {each["name"] for each in containers}
-    mounted = {mount["mountPath"] for each in containers for mount in each.get("volumeMounts", ())}
+    assert named <= set(containers)
+    there = [each for name in named or containers for each in containers[name]]
+    assert set(re.findall(r" -c ([\w-]+)", before)) <= {each.name for each in there}
+    mounted = {mount["mountPath"] for each in there for mount in each.data.get("volumeMounts", ())}
     assert set(re.findall(r"/run/secrets/[\w-]+", inside)) <= mounted
     for manage, name in re.findall(r"manage_(\w+)\.py (\w+)", inside):
         assert (ROOT / f"{manage}_site" / "management" / "commands" / f"{name}.py").is_file()

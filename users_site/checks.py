@@ -15,6 +15,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Tags, register
 
 from common.config.deployment import Fault, shared_faults, warnings
+from users_site import repository
+from users_site.repository.errors import RepositoryError
 
 GATEWAY_TIMEOUT_MS = 5000
 """The gateway's default UPSTREAM_TIMEOUT_MS."""
@@ -23,8 +25,6 @@ GATEWAY_TIMEOUT_MS = 5000
 @register()
 def address_of_the_store(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Raises SettingError for a REDIS_URL that is malformed."""
-    from users_site import repository
-
     repository.address_of(settings)
     return []
 
@@ -41,8 +41,6 @@ def store_in_production(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
 
 
 def _store_faults() -> Iterator[Fault]:
-    from users_site import repository
-
     address = repository.address_of(settings)
     if (room := repository.MAX_WAITING) < settings.MAX_IN_FLIGHT:
         yield (
@@ -68,9 +66,7 @@ def _store_faults() -> Iterator[Fault]:
 
 
 def _server_faults() -> Iterator[Fault]:
-    from users_site import repository
-    from users_site.operations.bulk import Bulk
-    from users_site.repository.errors import RepositoryError
+    from users_site.operations.bulk import Bulk  # redis-py is not for the service
 
     address = repository.address_of(settings)
     try:

@@ -52,8 +52,3 @@ class CrossPartitionFindings:
             return True
         email = email_of(document) if document is not None else ""
         return document is not None and layout.claim(email).encode() == key.raw
-
-
-def is_cross_partition_claim(claim: bytes) -> bool:
-    """Whether a claim names a user of another partition."""
-    return claim[36:37] == b" "

@@ -1,7 +1,7 @@
 """The same tests on a server with one partition and on a cluster with several."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -41,9 +41,13 @@ Process = Callable[..., UserRepository]
 
 
 class StallingPipe(Pipe):
-    """Runs `meanwhile` before the first command of this operation."""
+    """Runs `meanwhile` before the first command of this operation; lists all operations."""
 
     stall: tuple[str, Callable[[], Awaitable[Any]]] | None = None
+
+    def __init__(self, address: Address) -> None:
+        self.operations: list[str] = []
+        super().__init__(address, Options(20.0, 20.0, observe=lambda labels, _: self.operations.append(labels[0])))
 
     def issue(self, operation: str, *args: Any) -> Any:
         if self.stall is None or self.stall[0] != operation:
@@ -54,6 +58,18 @@ class StallingPipe(Pipe):
     async def _issue_after(self, meanwhile: Awaitable[Any], operation: str, *args: Any) -> Any:
         await meanwhile
         return await super().issue(operation, *args)
+
+
+def pipe_of(users: UserRepository) -> StallingPipe:
+    return cast(StallingPipe, users.store.pipe)
+
+
+async def operations(users: UserRepository, *doing: Awaitable[Any]) -> list[str]:
+    """The operations of some work, one command each, sorted."""
+    pipe_of(users).operations.clear()
+    for each in doing:
+        await each
+    return sorted(pipe_of(users).operations)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +84,7 @@ async def process(server_url: str) -> AsyncIterator[Process]:
     made: list[UserRepository] = []
 
     def make(*, patience_ms: int = 60_000, partitions: int = 16) -> UserRepository:
-        pipe = StallingPipe(Address.from_url(server_url), Options(20.0, 20.0))
+        pipe = StallingPipe(Address.from_url(server_url))
         made.append(UserRepository(Store(pipe, layout=Layout(partitions)), patience_ms=patience_ms))
         return made[-1]
 

@@ -9,7 +9,7 @@ from users_site.models import User
 from users_site.operations.bulk import Bulk
 from users_site.repository.errors import EmailTaken, StoreUnavailable, UserNotFound, VersionMismatch, WrongLayout
 from users_site.repository.keys import Layout
-from users_site.tests.repository.conftest import Process
+from users_site.tests.repository.conftest import Process, pipe_of
 from users_site.tests.repository.people import email_in, leftovers, to, user_in
 
 
@@ -42,16 +42,16 @@ async def test_change_that_commits_before_it_is_aborted_holds(process: Process) 
     slow, quick = process(), process(patience_ms=-1)
     user, email = await user_in(slow, 3), email_in(slow, 4)
     is_judged = asyncio.Event()
-    slow.store.pipe.stall = "update", is_judged.wait  # type: ignore[attr-defined]
+    pipe_of(slow).stall = "update", is_judged.wait
     changing = asyncio.create_task(slow.update(user.id, to(email=email), email=email))
-    while slow.store.pipe.stall is not None:  # type: ignore[attr-defined]
+    while pipe_of(slow).stall is not None:
         await asyncio.sleep(0.001)
 
     async def commit() -> None:
         is_judged.set()
         await changing
 
-    quick.store.pipe.stall = "abort", commit  # type: ignore[attr-defined]
+    pipe_of(quick).stall = "abort", commit
     with pytest.raises(EmailTaken):
         await quick.create("Eve", email, "user")
     assert await quick.find(email) == changing.result()
@@ -66,7 +66,7 @@ async def test_writer_whose_change_was_aborted_does_not_commit(process: Process)
     async def overtake() -> None:
         winner.append((await quick.create("Eve", email, "user"))[0])
 
-    slow.store.pipe.stall = "update", overtake  # type: ignore[attr-defined]
+    pipe_of(slow).stall = "update", overtake
     with pytest.raises(EmailTaken):
         await slow.update(user.id, to(email=email), email=email)
     assert await slow.find(email) == winner[0]
@@ -86,7 +86,7 @@ async def test_change_under_way_is_waited_for(process: Process) -> None:
             with pytest.raises(StoreUnavailable, match="busy"):
                 await write
 
-    slow.store.pipe.stall = "update", in_vain  # type: ignore[attr-defined]
+    pipe_of(slow).stall = "update", in_vain
     document = await slow.update(user.id, to(email=email), email=email)
     assert await other.find(email) == document
 
@@ -95,7 +95,7 @@ async def test_change_under_way_is_waited_for(process: Process) -> None:
 async def test_user_deleted_meanwhile_is_gone_and_the_email_free(process: Process, step: str) -> None:
     slow, other = process(), process()
     user, email = await user_in(slow, 3), email_in(slow, 4)
-    slow.store.pipe.stall = step, lambda: other.delete(user.id)  # type: ignore[attr-defined]
+    pipe_of(slow).stall = step, lambda: other.delete(user.id)
     if step == "settle":
         await slow.update(user.id, to(email=email), email=email)
     else:
@@ -113,7 +113,7 @@ async def test_email_that_a_deleted_user_was_about_to_take_is_free_at_once(proce
         await other.delete(user.id)
         await other.create("Eve", email, "user")
 
-    slow.store.pipe.stall = "update", delete  # type: ignore[attr-defined]
+    pipe_of(slow).stall = "update", delete
     with pytest.raises(UserNotFound):
         await slow.update(user.id, to(email=email), email=email)
     assert await other.find(email) is not None
@@ -148,7 +148,7 @@ async def test_change_that_the_store_refused_may_be_repeated_at_once(process: Pr
     async def fail() -> None:
         raise Unavailable(Reason.LOADING)
 
-    users.store.pipe.stall = step, fail  # type: ignore[attr-defined]
+    pipe_of(users).stall = step, fail
     with pytest.raises(StoreUnavailable, match="loading"):
         await users.update(user.id, to(email=email), email=email)
     await other.update(user.id, to(email=email), email=email)
@@ -164,7 +164,7 @@ async def test_write_that_went_out_with_a_suspect_that_failed_may_have_been_made
         await asyncio.sleep(0.1)
         raise Unavailable(Reason.OOM)
 
-    users.store.pipe.stall = "suspect", fail  # type: ignore[attr-defined]
+    pipe_of(users).stall = "suspect", fail
     with pytest.raises(StoreUnavailable) as caught:
         await (users.delete(user.id) if write == "delete" else users.update(user.id, to(email=user.email)))
     assert caught.value.uncertain
@@ -227,7 +227,7 @@ async def test_write_whose_fate_is_unknown_is_not_repeated(process: Process) -> 
     async def lose() -> None:
         raise Unavailable(Reason.TIMEOUT, uncertain=True)
 
-    users.store.pipe.stall = "create", lose  # type: ignore[attr-defined]
+    pipe_of(users).stall = "create", lose
     with pytest.raises(StoreUnavailable):
         await users.create("Ada", email_in(users, 3), "user")
     assert await users.store.count() == 0

@@ -4,7 +4,7 @@ import pytest
 
 from users_site.repository.pages import Page, Position, Side
 from users_site.repository.users import UserRepository
-from users_site.tests.repository.conftest import Process
+from users_site.tests.repository.conftest import Process, pipe_of
 from users_site.tests.repository.people import created, ids, walk
 
 
@@ -95,7 +95,7 @@ async def test_users_that_are_deleted_while_a_page_is_read_are_no_damage(
         for user in made:
             await users.delete(user.id)
 
-    users.store.pipe.stall = "documents", delete_all  # type: ignore[attr-defined]
+    pipe_of(users).stall = "documents", delete_all
     assert await users.page(1, count=False) == Page(None, b"")
     assert caplog.text == ""
 

@@ -187,7 +187,7 @@ async def test_refused_change_leaves_no_intent(process: Process) -> None:
 
 @pytest.mark.parametrize(("made_with", "ours"), [(16, 64), (64, 16), (16, 1), (1, 16)])
 async def test_another_number_of_partitions_is_refused_by_reads_and_writes(
-    process: Process, server_url: str, made_with: int, ours: int
+    process: Process, server_url: str, made_with: int, ours: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = process(partitions=made_with), process(partitions=ours)
     user = User.from_document((await first.create("Ada", "ada@example.org", "user"))[0])
@@ -197,6 +197,7 @@ async def test_another_number_of_partitions_is_refused_by_reads_and_writes(
             await work
     with pytest.raises(StoreUnavailable, match=cure):
         Bulk(Address.from_url(server_url), Layout(ours))
+    assert cure in caplog.text
     assert await first.get(user.id) == user.document()
 
 

@@ -46,7 +46,7 @@ async def test_a_probe_and_a_page_do_not_wait_for_a_server_that_hangs(
 ) -> None:
     monkeypatch.setattr(repository, "PAGE_SECONDS", 0.4)
     with valkey() as server:
-        pipe = StallingPipe(Address.from_url(server.url), Options(20.0, 20.0))
+        pipe = StallingPipe(Address.from_url(server.url))
         users = UserRepository(Store(pipe, layout=Layout(16 if operation == "ids" else 1)))
         await users.page(20)
 

@@ -56,11 +56,18 @@ def upstream(request: pytest.FixtureRequest) -> Iterator[Scripted]:
 
 
 @pytest.fixture
-def gateway(request: pytest.FixtureRequest, tmp_path: Path, upstream: Scripted) -> Iterator[Served]:
+def users(recorded: Recording) -> Recording:
+    """The user service's stand-in."""
+    recorded.reset()
+    return recorded
+
+
+@pytest.fixture
+def gateway(request: pytest.FixtureRequest, tmp_path: Path, upstream: Scripted, users: Recording) -> Iterator[Served]:
     """With the TABLE of the test's module."""
     path = tmp_path / "routes.toml"
     path.write_text(request.module.TABLE.format(upstream=upstream.url))
-    with serving("gateway_site", ROUTES=str(path)) as running:
+    with serving("gateway_site", ROUTES=str(path), USER_SERVICE_URL=users.url, UPSTREAM_TIMEOUT_MS="2000") as running:
         yield running
 
 

@@ -1,18 +1,15 @@
-"""Two services behind one gateway, on sockets: the user service's stand-in, and one that is not ours (node's http)."""
+"""Two services behind one gateway, on sockets: the user service's stand-in, and one that is not ours."""
 
-import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from posixpath import normpath
 from urllib.parse import unquote
 
 import pytest
 import requests
 
-from gateway_site.tests.routes.scripted import Scripted, scripted
+from gateway_site.tests.routes.scripted import Scripted
 from tests.log_lines import lines
-from tests.recording import Recording, recording
+from tests.recording import Recording
 from tests.serving import Served, serving
 from tests.wire import exchange, get
 
@@ -20,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 TABLE = """
 [upstreams.orders]
-url = "{orders}"
+url = "{upstream}"
 
 [[routes]]
 prefix = "/api/orders"
@@ -42,27 +39,9 @@ timeout_ms = 200
 SECONDS = 10
 
 
-@pytest.fixture
-def orders() -> Iterator[Scripted]:
-    with scripted("node" if shutil.which("node") else "http.server") as running:
-        yield running
-
-
-@pytest.fixture
-def users() -> Iterator[Recording]:
-    with recording() as running:
-        yield running
-
-
-@pytest.fixture
-def gateway(tmp_path: Path, users: Recording, orders: Scripted) -> Iterator[Served]:
-    path = tmp_path / "routes.toml"
-    path.write_text(TABLE.format(orders=orders.url))
-    with serving("gateway_site", ROUTES=str(path), USER_SERVICE_URL=users.url, UPSTREAM_TIMEOUT_MS="2000") as running:
-        yield running
-
-
-def test_each_prefix_goes_to_its_service_with_its_rewrite(gateway: Served, users: Recording, orders: Scripted) -> None:
+def test_each_prefix_goes_to_its_service_with_its_rewrite(
+    gateway: Served, users: Recording, upstream: Scripted
+) -> None:
     for target, forwarded, prefix in (
         ("/api/orders", "/orders", "/api"),
         ("/api/orders/7?x=%2F&y", "/orders/7?x=%2F&y", "/api"),
@@ -71,7 +50,7 @@ def test_each_prefix_goes_to_its_service_with_its_rewrite(gateway: Served, users
         ("/shop/cart", "/cart", "/shop"),
     ):
         answer = exchange(gateway.port, get(target, "X-Forwarded-Prefix: /forged"))
-        seen = orders.seen()[-1]
+        seen = upstream.seen()[-1]
         assert (answer.status, seen["target"], seen["fields"]["x-forwarded-prefix"]) == (200, forwarded, prefix)
         assert answer.values("x-request-id") == [seen["fields"]["x-request-id"]]
     assert exchange(gateway.port, get("/api/users/1")).status == 200
@@ -88,26 +67,26 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("prefix", "rewrite"), [("/api/orders", "/orders"), ("/shop", "")])
 def test_a_hostile_target_stays_below_its_prefix_at_the_service(
-    gateway: Served, orders: Scripted, prefix: str, rewrite: str
+    gateway: Served, upstream: Scripted, prefix: str, rewrite: str
 ) -> None:
     overrides = ("X-Original-URL: /admin", "X_Rewrite_URL: /admin", "X-HTTP-Method-Override: DELETE")
     targets = ["/sho%70", *(prefix + suffix for suffix in HOSTILE)]
     answers = [exchange(gateway.port, get(target, *overrides)) for target in targets]
-    for seen in orders.seen():
+    for seen in upstream.seen():
         path = seen["target"].partition("?")[0]
         assert not path.startswith("//")
         assert f"{normpath(unquote(path))}/".startswith(f"{rewrite}/")
         assert not {name for name in seen["fields"] if "original" in name or "rewrite" in name or "override" in name}
     refused = [answer.json() for answer in answers if answer.status != 200]
     assert {(problem["status"], problem["code"]) for problem in refused} == {(404, "not-found")}
-    assert len(answers) - len(refused) == len(orders.seen()) == 11
+    assert len(answers) - len(refused) == len(upstream.seen()) == 11
 
 
-def test_a_route_has_its_methods_and_its_size_of_body(gateway: Served, orders: Scripted) -> None:
+def test_a_route_has_its_methods_and_its_size_of_body(gateway: Served, upstream: Scripted) -> None:
     refused = requests.post(f"{gateway.url}/shop", data="x", timeout=SECONDS)
     assert (refused.json()["code"], refused.headers["allow"]) == ("method-not-allowed", "DELETE, GET, HEAD")
     assert requests.post(f"{gateway.url}/api/orders", data="x" * 10, timeout=SECONDS).status_code == 200
-    assert [(seen["method"], seen["body"]) for seen in orders.seen()] == [("POST", "x" * 10)]
+    assert [(seen["method"], seen["body"]) for seen in upstream.seen()] == [("POST", "x" * 10)]
     assert requests.post(f"{gateway.url}/api/orders", data="x" * 11, timeout=SECONDS).json()["code"] == "body-too-large"
     assert requests.post(f"{gateway.url}/api/users", data="x" * 11, timeout=SECONDS).status_code == 200
 
@@ -119,8 +98,8 @@ def test_a_route_has_its_time(gateway: Served, users: Recording) -> None:
     assert late.elapsed.total_seconds() < 1.8, "2 s is the time of the others"
 
 
-def test_metrics_and_the_log_name_the_service_and_the_route(gateway: Served, orders: Scripted) -> None:
-    orders.plan("{}", 404)
+def test_metrics_and_the_log_name_the_service_and_the_route(gateway: Served, upstream: Scripted) -> None:
+    upstream.plan("{}", 404)
     for target in ("/api/orders/1", "/api/orders/1/2/3", "/shop/missing"):
         requests.get(gateway.url + target, timeout=SECONDS)
     text = requests.get(f"{gateway.url}/metrics", timeout=SECONDS).text

@@ -4,18 +4,15 @@ import socket
 import time
 from contextlib import suppress
 
-import orjson
-
 from tests.recording import Received, Recording
 from tests.site import COLLECTION
 from tools.processes.service import Service
 
-MARK = "smuggled@example.com"
-SMUGGLED_BODY = orjson.dumps({"name": "Mallory", "email": MARK})
-SMUGGLED = (
-    f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-    f"Content-Length: {len(SMUGGLED_BODY)}\r\n\r\n"
-).encode() + SMUGGLED_BODY
+POST = f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
+"""The head of a request, to which its framing is added."""
+
+_BODY = b'{"name":"Mallory","email":"smuggled@example.com"}'
+SMUGGLED = POST + b"Content-Length: %d\r\n\r\n" % len(_BODY) + _BODY
 """A request hidden in bytes that the next hop may read as a body."""
 
 
@@ -30,10 +27,6 @@ class Target:
         """The requests that reached the upstream since."""
         time.sleep(0.05)
         return list(self.upstream.received.queue)
-
-    def was_smuggled(self) -> bool:
-        """Whether the hidden request was served."""
-        return any(request.line.startswith(b"POST") for request in self.forwarded())
 
     def all_answers(self, data: bytes, seconds: float = 5.0) -> tuple[bytes, bool]:
         """All answers to these bytes on one connection, and whether the gateway closed it."""

@@ -8,18 +8,17 @@ from select import select
 import pytest
 import requests
 
-from common.tests.hostile.target import Target, statuses
+from common.tests.hostile.target import POST, Target, statuses
 from tests.site import COLLECTION
 from tools.processes.cluster import until
 
-HEAD = f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
 CROWDS = {
     "idle connections": (1000, b""),
     "connections idle after a request": (300, b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"),
     "heads that never end": (300, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"),
-    "bodies that never end": (300, HEAD + b"Content-Length: 1000\r\n\r\n{"),
-    "chunked bodies that never end": (300, HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"),
-    "promised bodies that are never sent": (300, HEAD + b"Expect: 100-continue\r\nContent-Length: 1000\r\n\r\n"),
+    "bodies that never end": (300, POST + b"Content-Length: 1000\r\n\r\n{"),
+    "chunked bodies that never end": (300, POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"),
+    "promised bodies that are never sent": (300, POST + b"Expect: 100-continue\r\nContent-Length: 1000\r\n\r\n"),
 }
 
 
@@ -54,7 +53,7 @@ def test_unfinished_bodies_take_only_so_much_memory(target: Target) -> None:
             stack.enter_context(socket.create_connection(("127.0.0.1", target.port), timeout=10)) for _ in range(600)
         ]
         for client in clients:
-            client.sendall(HEAD + b"Content-Length: 60001\r\n\r\n" + body)
+            client.sendall(POST + b"Content-Length: 60001\r\n\r\n" + body)
         answered, _, _ = select(clients, [], [], 10)
         assert answered, "36 MB are held"
         for client in answered:

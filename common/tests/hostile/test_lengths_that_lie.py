@@ -5,14 +5,12 @@ import time
 
 import pytest
 
-from common.tests.hostile.target import SMUGGLED, Target, statuses
+from common.tests.hostile.target import POST, SMUGGLED, Target, statuses
 from tests.site import COLLECTION
-
-HEAD = f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
 
 
 def test_bytes_after_the_body_are_the_next_request_and_refused_if_malformed(target: Target) -> None:
-    answers, closed = target.all_answers(HEAD + b"Content-Length: 2\r\n\r\n{}" + b"more than was said\r\n\r\n")
+    answers, closed = target.all_answers(POST + b"Content-Length: 2\r\n\r\n{}" + b"more than was said\r\n\r\n")
     assert closed
     assert statuses(answers) == [200, 400]
 
@@ -26,7 +24,7 @@ def test_bytes_after_the_body_are_the_next_request_and_refused_if_malformed(targ
     ids=["counted", "chunked"],
 )
 def test_a_body_larger_than_allowed_is_refused_and_what_it_hides_is_not_served(target: Target, rest: bytes) -> None:
-    answers, closed = target.all_answers(HEAD + rest)
+    answers, closed = target.all_answers(POST + rest)
     assert closed
     assert statuses(answers) == [413]
     assert target.forwarded() == []
@@ -36,7 +34,7 @@ def test_a_body_on_a_get_is_not_a_second_request(target: Target) -> None:
     get = f"GET {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(SMUGGLED)}\r\n\r\n".encode()
     answers, _ = target.all_answers(get + SMUGGLED, seconds=1.0)
     assert statuses(answers) == [200]
-    assert not target.was_smuggled()
+    assert len(target.forwarded()) == 1
 
 
 def test_pipelined_requests_are_answered_one_by_one_in_order(target: Target) -> None:
@@ -54,7 +52,7 @@ def test_pipelined_requests_are_answered_one_by_one_in_order(target: Target) -> 
 def test_a_slow_body_is_ended(target: Target) -> None:
     """10 s and 1 ms per byte are enough."""
     with socket.create_connection(("127.0.0.1", target.port), timeout=20) as connection:
-        connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
+        connection.sendall(POST + b"Content-Length: 1000\r\n\r\n")
         started = time.monotonic()
         connection.settimeout(0.5)
         while time.monotonic() - started < 18:

@@ -2,21 +2,20 @@
 
 import pytest
 
-from common.tests.hostile.target import SMUGGLED, Target, statuses
+from common.tests.hostile.target import POST, SMUGGLED, Target, statuses
 from tests.site import COLLECTION
 
-START = f"POST {COLLECTION} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 HIDDEN = b"0\r\n\r\n" + SMUGGLED
 
 
 def lengths(*fields: bytes) -> bytes:
     """A head with these fields, then chunks that end at once, then the hidden request."""
-    return START + b"".join(field + b"\r\n" for field in fields) + b"\r\n" + HIDDEN
+    return POST + b"".join(field + b"\r\n" for field in fields) + b"\r\n" + HIDDEN
 
 
 def chunks(body: bytes) -> bytes:
-    return START + CHUNKED + b"\r\n" + body + SMUGGLED
+    return POST + CHUNKED + b"\r\n" + body + SMUGGLED
 
 
 WHOLE = b"Content-Length: %d" % len(HIDDEN)
@@ -100,7 +99,7 @@ def test_what_only_looks_like_framing_frames_nothing(target: Target, field: byte
     """The body has two bytes, and another request follows: both are served separately."""
     body = b"Content-Length: 2\r\n\r\n{}"
     second = f"GET {COLLECTION}?limit=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
-    answers, closed = target.all_answers(START + field + b"\r\n" + body + second)
+    answers, closed = target.all_answers(POST + field + b"\r\n" + body + second)
     assert closed
     assert statuses(answers) == [200, 200]
     forwarded = target.forwarded()
@@ -113,7 +112,7 @@ def test_what_only_looks_like_framing_frames_nothing(target: Target, field: byte
 
 def test_trailers_never_cross(target: Target) -> None:
     trailers = b"2\r\n{}\r\n0\r\nX-Forwarded-For: 6.6.6.6\r\nX-A: b\r\n\r\n"
-    answers, _ = target.all_answers(START + CHUNKED + b"\r\n" + trailers, seconds=1.0)
+    answers, _ = target.all_answers(POST + CHUNKED + b"\r\n" + trailers, seconds=1.0)
     assert statuses(answers) == [200]
     for request in target.forwarded():
         assert request.body == b"{}"

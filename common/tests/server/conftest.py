@@ -44,7 +44,7 @@ def answering(status: int, *headers: tuple[bytes, bytes], body: bytes = b"", aft
     return application
 
 
-def waiting(event: asyncio.Event, *, reads: int = 0) -> Application:
+def waiting(event: asyncio.Event, *, reads: int) -> Application:
     """Answers every request once the event is set, after so many reads."""
 
     async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.processes.cluster import cluster, until
-from tools.processes.service import ROOT, Service, pss_mib, service, tree
+from tools.processes.service import ROOT, Service, listens, pss_mib, service, tree
 from tools.processes.valkey import Valkey, valkey
 
 STORE = ("appendonly yes", "maxmemory-policy noeviction")
@@ -27,11 +26,6 @@ def cpu_seconds(pid: int) -> float:
 def target() -> Any:
     """How any harness starts the pair."""
     return json.loads((ROOT / "bench/target.json").read_text())
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """The client's address through the doors of docs/how-to/deploying.md: HAProxy as balancer and as proxy, a real gateway."""
 
 import http.client
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from deploy.tests.conftest import Load
 from deploy.tests.programs import program
 from gateway_site.management.own_services import own_services
 from tests.serving import serving
-from tools.processes.service import free_port
+from tools.processes.service import free_port, listens
 
 GATEWAY = own_services()[0]
 LIMIT, REQUESTS = 5, 12
@@ -57,11 +56,6 @@ def door(folder: Path, kind: dict[str, str], gateway: int) -> Iterator[int]:
             yield port
         finally:
             process.terminate()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def passed(port: int, client: str) -> int:

@@ -21,6 +21,12 @@ def free_port() -> int:
         return port
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Service:
     """A running service; `log` is the file that its stdout goes to, `errors` its stderr; `arguments`: more of gunicorn's;
     `run_in` is put before its command."""

@@ -20,6 +20,7 @@ import requests
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
+from tools.processes.service import listens
 from tools.run.services import ROOT
 from tools.run.store import EmbeddedStore
 
@@ -36,11 +37,6 @@ def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [listener.getsockname()[1] for listener in listeners]
-
-
-def is_open(port: int) -> bool:
-    with socket.socket() as visitor:
-        return visitor.connect_ex(("127.0.0.1", port)) == 0
 
 
 @dataclass
@@ -88,7 +84,7 @@ class Run:
         return found
 
     def is_gone(self) -> bool:
-        return not self.processes() and not any(map(is_open, (self.gateway, self.users, self.redis)))
+        return not self.processes() and not any(map(listens, (self.gateway, self.users, self.redis)))
 
 
 def request(port: int, method: str, path: str, body: object = None) -> tuple[int, Any]:

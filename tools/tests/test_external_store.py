@@ -4,13 +4,14 @@ import signal
 
 from redis import Redis
 
-from tools.tests.conftest import is_open, request
+from tools.processes.service import listens
+from tools.tests.conftest import request
 
 
 def test_redis_url_replaces_the_embedded_server_also_without_debug(start, own_redis):
     run = start(REDIS_URL=own_redis, DEBUG="false", DRAIN_SECONDS="0")
     run.wait_ready()
-    assert not is_open(run.redis)
+    assert not listens(run.redis)
     assert not run.data_dir.exists()
     with Redis.from_url(own_redis) as redis:
         assert redis.dbsize() > 100

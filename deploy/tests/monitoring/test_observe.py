@@ -14,7 +14,7 @@ import pytest
 
 from deploy.tests.monitoring import prometheus
 from deploy.tests.monitoring.rule_files import ROOT, RULE_FILES, rules
-from tools.processes.service import free_port
+from tools.processes.service import free_port, listens
 
 pytestmark = pytest.mark.verify
 
@@ -39,12 +39,6 @@ def observing(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[
         process.communicate(timeout=30)
 
 
-def listens(port: str) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(2)
-        return probe.connect_ex(("127.0.0.1", int(port))) == 0
-
-
 @needs_both
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_runs_until_a_signal_and_leaves_no_busy_port(tmp_path: Path, signum: signal.Signals) -> None:
@@ -64,8 +58,8 @@ def test_runs_until_a_signal_and_leaves_no_busy_port(tmp_path: Path, signum: sig
         }
         process.send_signal(signum)
         assert process.wait(30) == 0
-    assert not listens(environment["PROMETHEUS_PORT"])
-    assert not listens(environment["ALERTMANAGER_PORT"])
+    assert not listens(int(environment["PROMETHEUS_PORT"]))
+    assert not listens(int(environment["ALERTMANAGER_PORT"]))
 
 
 @needs_both
@@ -78,7 +72,7 @@ def test_a_port_in_use_is_one_line_and_nothing_is_left_running(tmp_path: Path) -
         assert (
             said == f"error: port {port} is in use: stop what listens there, or set PROMETHEUS_PORT to another port\n"
         )
-        assert not listens(environment["ALERTMANAGER_PORT"])
+        assert not listens(int(environment["ALERTMANAGER_PORT"]))
 
 
 def test_a_missing_prometheus_is_one_line_with_the_cure(tmp_path: Path) -> None:

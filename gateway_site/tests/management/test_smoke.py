@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -62,30 +63,36 @@ def failed_steps(report: dict[str, Any]) -> list[str]:
     return [step["name"] for step in report["steps"] if step["outcome"] == "failed"]
 
 
-def users_at(url: str) -> int:
-    count: int = requests.get(f"{url}/api/users", timeout=5).json()["count"]
-    return count
+@pytest.fixture
+def gateway(gateway_service: Service) -> Iterator[str]:
+    """The URL of a gateway at which a test leaves as many users as it found."""
+
+    def users() -> int:
+        count: int = requests.get(f"{gateway_service.url}/api/users", timeout=5).json()["count"]
+        return count
+
+    before = users()
+    yield gateway_service.url
+    assert users() == before
 
 
-def test_every_step_is_ok_and_timed_and_no_user_is_left_behind(gateway_service: Service) -> None:
-    before = users_at(gateway_service.url)
-    report = passed(gateway_service.url)
+def test_every_step_is_ok_and_timed_and_no_user_is_left_behind(gateway: str) -> None:
+    report = passed(gateway)
     assert [step["name"] for step in report["steps"]] == STEPS
     assert all(step["milliseconds"] > 0 for step in report["steps"])
-    assert users_at(gateway_service.url) == before
 
 
-def test_table_names_every_step(gateway_service: Service) -> None:
-    text, _ = called("smoke", "--url", gateway_service.url)
+def test_table_names_every_step(gateway: str) -> None:
+    text, _ = called("smoke", "--url", gateway)
     assert [line.split("  ")[0].strip() for line in text.splitlines()[2:]] == STEPS
 
 
-def test_a_public_address_needs_an_option(gateway_service: Service) -> None:
+def test_a_public_address_needs_an_option(gateway: str) -> None:
     def fault(method: str, target: str, answer: requests.Response) -> None:
         if not target.startswith("/api"):
             answer.status_code, answer._content = 404, b"no route"
 
-    with faulty_gateway(gateway_service.url, fault) as url:
+    with faulty_gateway(gateway, fault) as url:
         report = passed(url, "--door")
         assert failed_steps(failed(url)[0]) == STEPS[:4], "without the option it is a failure"
     assert [step["name"] for step in report["steps"] if step["outcome"] == "skipped"] == STEPS[:4]
@@ -97,25 +104,25 @@ def skew(report: dict[str, Any]) -> tuple[str, str]:
 
 
 def test_versions_are_compared_at_the_option_or_in_the_pod_of_the_gateway(
-    gateway_service: Service, users_service: Service, monkeypatch: pytest.MonkeyPatch
+    gateway: str, users_service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report, _ = failed(gateway_service.url, "--users-url", gateway_service.url)
+    report, _ = failed(gateway, "--users-url", gateway)
     assert skew(report)[0] == "failed", "it is not the user service"
     monkeypatch.setenv("USER_SERVICE_URL", "http://127.0.0.1:1")
-    outcome, detail = skew(passed(gateway_service.url))
+    outcome, detail = skew(passed(gateway))
     assert (outcome, "compare with --users-url" in detail) == ("ok", True)
     monkeypatch.setenv("USER_SERVICE_URL", users_service.url)
-    _, detail = skew(passed(gateway_service.url))
+    _, detail = skew(passed(gateway))
     assert re.fullmatch(r"gateway (.+), user service \1", detail)
 
 
-def test_version_skew_is_found(gateway_service: Service) -> None:
+def test_version_skew_is_found(gateway: str) -> None:
     class Newer(Handler):
         def do_GET(self) -> None:
             self.answer(200, b'{"service":"user-service","version":"9.9.9","revision":"x"}')
 
     with http_server(Newer) as url:
-        report, error = failed(gateway_service.url, "--users-url", url)
+        report, error = failed(gateway, "--users-url", url)
     assert failed_steps(report) == ["version skew"]
     assert "1 of" in error
 
@@ -162,20 +169,15 @@ FAULTS: dict[str, tuple[Fault, set[str]]] = {
 
 
 @pytest.mark.parametrize(("fault", "expected"), FAULTS.values(), ids=FAULTS)
-def test_each_breach_of_the_contract_is_a_failed_step(
-    gateway_service: Service, fault: Fault, expected: set[str]
-) -> None:
-    before = users_at(gateway_service.url)
-    with faulty_gateway(gateway_service.url, fault) as url:
+def test_each_breach_of_the_contract_is_a_failed_step(gateway: str, fault: Fault, expected: set[str]) -> None:
+    with faulty_gateway(gateway, fault) as url:
         report, error = failed(url)
     assert expected <= set(failed_steps(report)), report
     assert error.startswith(f"{len(failed_steps(report))} of ")
-    assert users_at(gateway_service.url) == before
 
 
-def test_a_user_whose_creation_was_not_answered_is_deleted(gateway_service: Service) -> None:
-    before = users_at(gateway_service.url)
-    with faulty_gateway(gateway_service.url, breach(USERS, "POST", status=504)) as url:
+def test_a_user_whose_creation_was_not_answered_is_deleted(gateway: str) -> None:
+    with faulty_gateway(gateway, breach(USERS, "POST", status=504)) as url:
         report, _ = failed(url)
     assert "create" in failed_steps(report)
     assert [report["steps"][-1][key] for key in ("name", "outcome", "detail")] == [
@@ -183,24 +185,19 @@ def test_a_user_whose_creation_was_not_answered_is_deleted(gateway_service: Serv
         "ok",
         "the user is deleted",
     ]
-    assert users_at(gateway_service.url) == before
 
 
-def test_ctrl_c_leaves_no_user_behind_and_shows_the_last_step(
-    gateway_service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_leaves_no_user_behind_and_shows_the_last_step(gateway: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(self: RoundTrip) -> None:
         raise KeyboardInterrupt
 
-    before = users_at(gateway_service.url)
     monkeypatch.setattr(RoundTrip, "find", interrupted)
     with pytest.raises(CommandError, match=r"^stopped after 10 steps, the last: clean up ok$"):
-        called("smoke", "--url", gateway_service.url)
-    assert users_at(gateway_service.url) == before
+        called("smoke", "--url", gateway)
 
 
-def test_user_that_cannot_be_deleted_is_named(gateway_service: Service) -> None:
-    with faulty_gateway(gateway_service.url, breach(USER, "DELETE", status=500)) as url:
+def test_user_that_cannot_be_deleted_is_named(gateway: str) -> None:
+    with faulty_gateway(gateway, breach(USER, "DELETE", status=500)) as url:
         report, _ = failed(url)
     # The first DELETE succeeded with a wrong status; the second gets 500 too.
     assert report["steps"][-1]["name"] == "clean up"
@@ -208,19 +205,17 @@ def test_user_that_cannot_be_deleted_is_named(gateway_service: Service) -> None:
     assert "smoke-" in report["steps"][-1]["detail"]
 
 
-def test_a_user_that_may_exist_is_named_if_the_users_cannot_be_read(gateway_service: Service) -> None:
+def test_a_user_that_may_exist_is_named_if_the_users_cannot_be_read(gateway: str) -> None:
     def fault(method: str, target: str, answer: requests.Response) -> None:
         if target.startswith("/api/users"):
             answer.status_code, answer._content = 502, b"{}"
 
-    before = users_at(gateway_service.url)
-    with faulty_gateway(gateway_service.url, fault) as url:
+    with faulty_gateway(gateway, fault) as url:
         report, _ = failed(url)
     assert re.match(r"POST may have created smoke-\w+@example.com", report["steps"][-1]["detail"])
     (made,) = re.findall(r"smoke-\w+@example.com", report["steps"][-1]["detail"])
-    found = requests.get(f"{gateway_service.url}/api/users", params={"email": made}, timeout=5).json()["results"]
-    requests.delete(f"{gateway_service.url}/api/users/{found[0]['id']}", timeout=5)
-    assert users_at(gateway_service.url) == before
+    found = requests.get(f"{gateway}/api/users", params={"email": made}, timeout=5).json()["results"]
+    requests.delete(f"{gateway}/api/users/{found[0]['id']}", timeout=5)
 
 
 def test_gateway_that_is_away_fails_every_step_in_time() -> None:
@@ -234,8 +229,8 @@ def test_gateway_that_is_away_fails_every_step_in_time() -> None:
     assert "SMOKE_" not in error
 
 
-def test_no_user_can_be_left_by_a_gateway_without_tls(gateway_service: Service) -> None:
-    report, _ = failed(gateway_service.url.replace("http:", "https:"))
+def test_no_user_can_be_left_by_a_gateway_without_tls(gateway: str) -> None:
+    report, _ = failed(gateway.replace("http:", "https:"))
     assert "no TLS" in report["steps"][0]["detail"]
     assert "smoke-" not in str(report)
 

@@ -37,7 +37,7 @@ async def written_to_frozen(server, connection, megabytes):
 
 
 async def test_a_server_that_does_not_read_holds_back_the_writes(connect, server):
-    connection = connect(server, timeout=0.5, connect_timeout=0.3)
+    connection = connect(server, timeout=1.5, connect_timeout=0.3)
     commands = await written_to_frozen(server, connection, 40)
     stream = connection._stream
     assert stream.paused

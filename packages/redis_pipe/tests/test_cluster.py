@@ -189,7 +189,7 @@ async def test_a_slot_moved_key_by_key_serves_single_keys_and_holds_scripts_unti
         moving.finish()
     assert nodes.owner is moving.target
     load.assert_none_lost_none_doubled(nodes)
-    assert load.acknowledged > made + 50
+    assert load.acknowledged > made + 10
     assert not load.reasons
 
 

@@ -108,7 +108,6 @@ MUTANTS = (
     Mutant("PORT is not the container port", lambda o: o.settings("user-service").update(PORT="8081"), USERS, "user-service listens on 8081"),
     Mutant("route to no Service", lambda o: _set("rules", 0, "backendRefs", 0, "name", value="gateway")(o("HTTPRoute", "api-gateway")["spec"]), "HTTPRoute/api-gateway", "backend Service 'gateway' does not exist"),
     Mutant("route to no port", lambda o: _set("rules", 0, "backendRefs", 0, "port", value=80)(o("HTTPRoute", "api-gateway")["spec"]), "HTTPRoute/api-gateway", "has no port 80"),
-    Mutant("liveness gives no second chance", lambda o: o.container("api-gateway")["livenessProbe"].update(failureThreshold=1), GATEWAY, "failureThreshold 1"),
     Mutant("liveness each second", lambda o: o.container("api-gateway")["livenessProbe"].update(periodSeconds=1, timeoutSeconds=1), GATEWAY, "periodSeconds 1"),
     Mutant("liveness loses patience", lambda o: o.container("user-service")["livenessProbe"].update(periodSeconds=3, timeoutSeconds=1), USERS, "gives up after 9 s"),
     Mutant("liveness depends on Redis", lambda o: o.container("user-service")["livenessProbe"]["httpGet"].update(path="/health/ready"), USERS, "the readiness path"),
@@ -167,6 +166,7 @@ MUTANTS = (
     Mutant("password in a ConfigMap", lambda o: o.settings("user-service").update(REDIS_PASSWORD="hunter2"), "ConfigMap/user-service-settings", "key REDIS_PASSWORD holds a credential"),
     Mutant("password in a URL", lambda o: o.settings("user-service").update(REDIS_URL="redis://:hunter2@redis:6379/0"), "ConfigMap/user-service-settings", "a password within a URL"),
     Mutant("password in redis.conf", lambda o: _redis_conf(o, "appendonly yes", "appendonly yes\nrequirepass hunter2"), "ConfigMap/redis-config", "a password in a configuration file"),
+    Mutant("private key in a ConfigMap", lambda o: o.settings("user-service").update(TLS_PEM="-----BEGIN EC PRIVATE KEY-----\nMHc"), "ConfigMap/user-service-settings", "key TLS_PEM holds a private key"),
     Mutant("secret in the environment", lambda o: o.container("api-gateway")["env"].append({"name": "SECRET_KEY", "value": "not-so-secret"}), GATEWAY, "SECRET_KEY is a credential"),
     Mutant("password on the command line", lambda o: o.container("redis", "StatefulSet").update(command=["valkey-server", "--requirepass", "$(REDIS_PASSWORD)"]), REDIS, "a password on its command line"),
     Mutant("password in a probe", lambda o: o.container("redis", "StatefulSet").update(livenessProbe={"exec": {"command": ["sh", "-c", 'redis-cli -a "$P" ping']}}), REDIS, "livenessProbe has a password"),
@@ -206,6 +206,7 @@ MUTANTS = (
     Mutant("Ingress of a name that is not allowed", lambda o: o.add(ingress("one", host="www.example.com")), GATEWAY, "ALLOWED_HOSTS lacks www.example.com"),
     Mutant("alert on an unknown metric", lambda o: _two_rules_of(o)["rules"].append({"alert": "A", "expr": "rate(http_request_total[5m]) > 1"}), "PrometheusRule/", "uses metric http_request_total"),
     Mutant("alert on an unknown label", lambda o: _two_rules_of(o)["rules"].append({"alert": "A", "expr": 'sum(rate(http_requests_total{status=~"5.."}[5m])) > 1'}), "PrometheusRule/", "uses label status of http_requests_total"),
+    Mutant("scaler by an unknown metric", lambda o: o.add(_scaled_object(triggers=[{"type": "prometheus", "metadata": {"query": "rate(http_request_total[5m])"}}])), "ScaledObject/api-gateway", "uses metric http_request_total"),
     Mutant("number for a variable", lambda o: o.container("api-gateway")["env"].append({"name": "OTEL_BSP_SCHEDULE_DELAY", "value": 5000}), GATEWAY, "variable OTEL_BSP_SCHEDULE_DELAY is 5000"),
     Mutant("boolean for a setting", lambda o: o.settings("user-service").update(DEBUG=False), "ConfigMap/user-service-settings", "key DEBUG is false"),
     Mutant("memory in thousandths of a byte", lambda o: o.container("api-gateway")["resources"].update(requests={"cpu": "100m", "memory": "128m"}), GATEWAY, "requests.memory is 128m"),
@@ -241,7 +242,6 @@ MUTANTS = (
     Mutant("TLS Secret of a wrong type", lambda o: o.add({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "public-tls"}, "data": {"tls.crt": "", "tls.key": ""}}), "Gateway/public", "its Secret/public-tls for TLS has the type Opaque"),
     Mutant("Ingress to no Service", lambda o: o.add(ingress("one", service="gateway")), "Ingress/one", "its backend Service 'gateway' does not exist"),
     Mutant("client without the store's password", lambda o: (_redis_conf(o, "appendonly yes", "appendonly yes\naclfile /run/users.acl"), o.container("user-service")["env"].pop(1)), USERS, "connects to StatefulSet/redis (REDIS_HOST) without a password"),
-    Mutant("root on purpose", lambda o: o.container("api-gateway")["securityContext"].update(runAsUser=0), GATEWAY, "runAsUser is 0"),
     Mutant("system calls on purpose", lambda o: o.pod("api-gateway")["securityContext"].update(seccompProfile={"type": "Unconfined"}), GATEWAY, "seccompProfile.type is Unconfined"),
 )  # fmt: skip
 
@@ -252,13 +252,13 @@ def _redis_conf(objects: Objects, old: str, new: str) -> None:
     data["redis.conf"] = data["redis.conf"].replace(old, new)
 
 
-def _scaled_object() -> Data:
+def _scaled_object(**spec: Any) -> Data:
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "api-gateway"}
     return {
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "ScaledObject",
         "metadata": {"name": "api-gateway"},
-        "spec": {"scaleTargetRef": target, "minReplicaCount": 2, "maxReplicaCount": 4},
+        "spec": {"scaleTargetRef": target, "minReplicaCount": 2, "maxReplicaCount": 4, **spec},
     }
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .hostile import OK, Peer, always, ask, forever, get, once, read
+from .hostile import OK, Peer, always, ask, forever, get, read
 
 LARGE = bytes(range(256)) * 1024  # 256 KiB
 
@@ -25,13 +25,6 @@ async def test_chunked_answer_is_joined_and_its_trailers_dropped(hostile, client
         assert answer.body == b"abcde"
         assert answer.headers == [(b"transfer-encoding", b"Chunked")]
     assert server.opened == 1
-
-
-async def test_answer_in_single_bytes_is_the_same_answer(hostile, client):
-    wire = b"HTTP/1.1 200 OK\r\nAb-C:  d e \r\nContent-Length: 2\r\n\r\nok"
-    answer = await get(client(await hostile(once(*(bytes([byte]) for byte in wire)))))
-    assert answer.headers == [(b"ab-c", b"d e"), (b"content-length", b"2")]
-    assert answer.body == b"ok"
 
 
 @pytest.mark.parametrize(("body", "is_streamed"), [(b"all of it", False), (LARGE, True)])

@@ -111,13 +111,6 @@ async def test_ipv6(hostile, client):
     assert server.seen[0].values(b"host") == [server.url.removeprefix("http://").encode()]
 
 
-async def test_address_that_refuses_gives_way_to_the_next(hostile, client, resolver):
-    server = await hostile(forever(), name="users")
-    resolver("127.0.0.2", "127.0.0.3", "127.0.0.1")
-    for _ in range(5):  # in whatever order
-        assert (await get(client(server))).body == b"ok"
-
-
 @pytest.mark.slow
 async def test_address_that_swallows_packets_gives_way_to_the_next(hostile, client, resolver, black_hole):
     """Same port on two addresses: a black hole on 127.0.0.1, the server on 127.0.0.2."""

@@ -81,15 +81,6 @@ async def test_the_owner_is_found_behind_nodes_that_are_gone_and_by_a_replica(co
     assert nodes.owner.command("GET", KEY) == b"vv"
 
 
-async def test_a_silent_node_costs_half_of_the_time_to_connect(connect, nodes):
-    owner, silent = nodes.owner, nodes.another()
-    connection = connect(url_of(silent.port, owner.port), connect_timeout=4.0)
-    silent.freeze()
-    started = time.monotonic()
-    await connection.execute("set", "SET", KEY, "v")
-    assert time.monotonic() - started < 4
-
-
 async def test_when_the_owner_dies_the_next_one_is_found(connect, nodes):
     owner, connection = nodes.owner, connect(nodes.url, timeout=1.0, connect_timeout=0.5)
     await connection.execute("set", "SET", KEY, "before")

@@ -75,16 +75,21 @@ async def test_a_loading_server_is_reported_as_such(connect, hostile):
     assert await reason_of(ping(connect(store))) is Reason.LOADING
 
 
-async def test_it_reconnects_without_a_command_when_the_server_starts(connect, hostile):
+async def test_it_reconnects_without_a_command_and_reports_each_change_of_state_once(connect, hostile):
+    states: list[Reason | None] = []
     port = free_port()
-    connection = connect(f"redis://127.0.0.1:{port}")
-    assert await reason_of(ping(connection)) is Reason.REFUSED
+    connection = connect(f"redis://127.0.0.1:{port}", on_state=states.append)
+    for _ in range(5):
+        assert await reason_of(ping(connection)) is Reason.REFUSED
+        await asyncio.sleep(0.1)
     connection._link.failures = 1_000_000  # as after days
     await asyncio.sleep(0.3)
     store = await hostile(always(b"+PONG\r\n"), port=port)
     await asyncio.sleep(1.5)
     assert connection.connected, "nobody asked, and yet it is back"
     assert store.opened == 1
+    await connection.close()
+    assert states == [Reason.REFUSED, None]
 
 
 async def test_a_killed_server_is_back_when_it_is_back(connect):
@@ -183,16 +188,3 @@ async def test_an_error_before_the_first_command_is_its_reply(hostile):
         await asyncio.sleep(0.1)
         with pytest.raises(ErrorReply, match="max number of clients"):
             await stream.ask("PING")
-
-
-async def test_each_change_of_state_is_reported_once(connect, hostile):
-    states: list[Reason | None] = []
-    port = free_port()
-    connection = connect(f"redis://127.0.0.1:{port}", on_state=states.append)
-    for _ in range(5):
-        assert await reason_of(ping(connection)) is Reason.REFUSED
-        await asyncio.sleep(0.1)
-    await hostile(always(b"+PONG\r\n"), port=port)
-    await until_it_answers(connection)
-    await connection.close()
-    assert states == [Reason.REFUSED, None]

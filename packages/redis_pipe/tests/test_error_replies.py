@@ -1,11 +1,8 @@
-import asyncio
-
 import pytest
 
 from packages.redis_pipe import Reason, Refused, Unavailable
 from packages.redis_pipe.tests.hostile import always
-from packages.redis_pipe.tests.waiting import fate_of, ping, reason_of
-from tools.processes.valkey import valkey
+from packages.redis_pipe.tests.waiting import fate_of, ping
 
 
 @pytest.mark.parametrize(
@@ -45,22 +42,6 @@ async def test_any_other_error_reply_is_refused(connect, hostile, text, code):
         await connection.execute("get", "GET", "secret-key")
     assert caught.value.code == code
     assert "secret-key" not in str(caught.value)
-
-
-async def test_a_full_store_refuses_writes_and_serves_reads(connect):
-    with valkey("maxmemory 3mb", "maxmemory-policy noeviction") as server:
-        connection = connect(server)
-        writes = [connection.execute("set", "SET", f"k{number}", b"x" * 100_000) for number in range(100)]
-        await asyncio.wait(writes)
-        assert await reason_of(writes[-1]) is Reason.OOM
-        assert {type(write.exception()) for write in writes} == {type(None), Unavailable}
-        assert await connection.execute("get", "GET", "k0") == b"x" * 100_000
-
-
-async def test_a_replica_is_read_only(connect, server):
-    with valkey(f"replicaof 127.0.0.1 {server.port}") as replica:
-        connection = connect(replica)
-        assert await reason_of(connection.execute("set", "SET", "k", "v")) is Reason.READONLY
 
 
 @pytest.mark.parametrize(

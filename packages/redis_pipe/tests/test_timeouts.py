@@ -5,7 +5,7 @@ import pytest
 
 from packages.redis_pipe import Reason, Unavailable
 from packages.redis_pipe.tests.hostile import always
-from packages.redis_pipe.tests.waiting import failures_of, fate_of, ping, reason_of, until_it_answers
+from packages.redis_pipe.tests.waiting import failures_of, fate_of, ping, until_it_answers
 
 pytestmark = pytest.mark.slow
 
@@ -70,11 +70,6 @@ async def test_a_command_that_may_take_longer_is_given_its_time(connect, server)
     assert await fate_of(connection.execute("echo", "ECHO", "behind")) == (Reason.TIMEOUT, True)
     assert await long is None
     assert await connection.execute("echo", "ECHO", "next") == b"next"
-
-
-async def test_a_command_that_never_left_was_certainly_not_executed(connect, hostile):
-    store = await hostile(always(b""), setup_reply=b"")
-    assert await reason_of(connect(store).execute("get", "GET", "k", timeout=0.1)) is Reason.TIMEOUT
 
 
 async def test_time_outs_cost_one_timer(connect, hostile):

@@ -151,7 +151,8 @@ def test_variants_of_coded_answers_are_kept_and_confirmed_apart(gateway: Served,
 
 
 def test_an_answer_is_kept_for_its_caller_alone(tmp_path: Path, upstream: Scripted) -> None:
-    made = [api_keys.create(name, frozenset({"shop:read"}), None) for name in ("ada", "bob")]
+    scopes = frozenset({"shop:read", "coded:read", "coded:write"})
+    made = [api_keys.create(name, scopes, None) for name in ("ada", "bob")]
     (tmp_path / "keys").write_text("".join(f"{line}\n" for _, line in made))
     (tmp_path / "routes.toml").write_text(TABLE.format(upstream=upstream.url))
     settings = {"ROUTES": str(tmp_path / "routes.toml"), "AUTH": "apikey", "AUTH_API_KEYS_FILE": str(tmp_path / "keys")}
@@ -162,6 +163,11 @@ def test_an_answer_is_kept_for_its_caller_alone(tmp_path: Path, upstream: Script
         callers = [request["fields"]["x-authenticated-subject"] for request in upstream.seen()]
         assert callers == ["key:ada", "key:bob"]
         assert asked(gateway).status == 401
+        before = counted(gateway).get("bypass", 0)
+        for method, *fields in (["HEAD"], ["GET", "Range: bytes=0-1"], ["DELETE"]):
+            asked(gateway, f"X-API-Key: {made[0][0]}", *fields, method=method, path="/coded")
+            assert upstream.seen()[-1]["fields"]["x-authenticated-subject"] == "key:ada"
+        assert counted(gateway)["bypass"] == before + 2
 
 
 async def test_an_answer_from_before_a_change_is_not_kept() -> None:

@@ -25,12 +25,10 @@ def test_a_name_that_nobody_has_is_a_warning_at_the_start_and_after_a_change(tmp
 
 
 def test_a_name_that_means_this_machine_is_a_warning_and_its_own_spelling_is_not() -> None:
-    named, meant = (
-        Upstream("named", "http://127.1:80"),
-        Upstream("meant", "http://localhost:80"),
-    )  # resolvers take 127.1
+    meant, named = Upstream("meant", "http://localhost"), Upstream("named", "http://127.1")  # resolvers take it
+    given = Upstream("given", "http://127.1", addresses=("10.0.0.1",))
     with logged() as found:
-        asyncio.run(look_up([meant, named, Upstream("given", "http://127.1", addresses=("10.0.0.1",))]))
+        asyncio.run(look_up([meant, named, given]))
     assert [(line["upstream"], line["reason"]) for line in found] == [
         ("named", "127.1 resolves to this machine: requests stay in the gateway's own container")
     ]

@@ -117,22 +117,18 @@ def _operations_of(paths: Node) -> list[Node]:
     return [item[method] for item in paths.values() for method in METHODS if method in item]
 
 
-def _walk(value: Any) -> Iterator[Any]:
-    stack = [value]
-    while stack:
-        yield (item := stack.pop())
-        stack += item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
-
-
 def _references(value: Any) -> Iterator[Name]:
     """The components that it refers to. Raises Malformed for any other reference."""
-    for item in _walk(value):
+    stack = [value]
+    while stack:
+        item = stack.pop()
         target = item.get("$ref") if isinstance(item, dict) else item
         found = REFERENCE.match(target) if isinstance(target, str) else None
         if found:
             yield found[1], found[2]
         elif isinstance(item, dict) and isinstance(target, str):
             raise Malformed(f"refers to {target[:100]}: bundle it, so that each $ref begins with #/components/")
+        stack += item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
 
 
 def _parts(document: Node, items: Node) -> dict[Name, Any]:

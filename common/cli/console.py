@@ -1,7 +1,7 @@
 """The base of our management commands: one-line errors, exit codes, a clean stdout, progress, tables.
 
-Exit codes: 0 done, 1 the check failed or the work could not be done (Ctrl-C and SIGTERM too), 2 wrong usage.
-Results go to stdout; progress, questions, errors and log lines to stderr, so that stdout can be piped.
+Exit codes: 0 success, 1 the check or the work failed (Ctrl-C and SIGTERM too), 2 wrong usage. Results go to stdout;
+progress, questions, errors and log lines to stderr, so that stdout can be piped.
 """
 
 import argparse
@@ -26,22 +26,22 @@ FORMATS = ("text", "json")
 
 
 class Parser(CommandParser):
-    """Reports wrong usage in one line, without the usage before it."""
+    """Reports wrong usage in one line, without printing the usage."""
 
     def print_usage(self, file: Any = None) -> None:
         """Prints nothing."""
 
 
 class Command(BaseCommand):
-    """A management command. `failures` are the exceptions whose text is the operator's one line."""
+    """A management command. `failures`: the exceptions whose text is the one line for the operator."""
 
     requires_system_checks: list[str] = []  # noqa: RUF012 - Django's
-    stealth_options = ("verbosity", "no_color", "force_color", "skip_checks")  # call_command() may pass Django's
+    stealth_options = ("verbosity", "no_color", "force_color", "skip_checks")  # call_command() may pass Django's stream
     example = ""
     """A command line; `%(prog)s` is the program and the command."""
 
     needs_settings = True
-    """False: the command runs with placeholders where the settings of a service are missing or malformed."""
+    """False: the command runs with placeholders for missing or malformed settings."""
 
     setting_error: SettingError | None = None
     failures: tuple[type[Exception], ...] = (OSError,)
@@ -49,7 +49,7 @@ class Command(BaseCommand):
     is_command_line = False
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """A parser with the command's own options and --traceback; Django's others do not apply here."""
+        """A parser with the command's own options and --traceback, without Django's others."""
         parser = Parser(
             prog=f"{Path(prog_name).name} {subcommand}",
             description=self.help or None,
@@ -72,7 +72,7 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             super().run_from_argv(argv)
-        except BrokenPipeError:  # `… | head`: Python would complain again at exit
+        except BrokenPipeError:  # `… | head`: Python would report the closed pipe again at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
 
@@ -93,7 +93,7 @@ class Command(BaseCommand):
         raise error if isinstance(error, CommandError) else CommandError(_text(error)) from error
 
     def confirm(self, question: str) -> None:
-        """Returns if the operator answers yes. Raises CommandError, also without a terminal to ask on."""
+        """Returns if the operator answers yes. Otherwise, and without a terminal, raises CommandError."""
         if not sys.stdin.isatty():
             raise CommandError(f"{question} There is no terminal to ask on: give --yes.")
         self._show(f"{question} [y/N] ")
@@ -101,18 +101,18 @@ class Command(BaseCommand):
             raise CommandError("nothing was done")
 
     def say(self, text: str) -> None:
-        """A line on stderr."""
+        """Writes a line to stderr."""
         if self.progress is not None:
             self.progress.clear()
         self.stderr.write(text, str)
 
     def start_progress(self, total: int | None, what: str) -> Progress:
-        """Shows the progress of the command, which Ctrl-C reports too."""
+        """Shows progress; Ctrl-C reports it too."""
         self.progress = Progress(total, what, self._show, is_terminal=self.stderr.isatty())
         return self.progress
 
     def position(self) -> str:
-        """The progress, for the line that says why the command stopped."""
+        """The progress, for the line after Ctrl-C."""
         return f" after {self.progress.position()}" if self.progress is not None else ""
 
     def write_json(self, result: Any) -> None:

@@ -1,7 +1,7 @@
-"""What `manage_gateway.py` and `manage_users.py` do: Django's management, with start-up errors of one line.
+"""`manage_gateway.py` and `manage_users.py`: Django's management, with start-up errors in one line.
 
-Help, wrong usage and some commands need no setting of a running service. Where the settings are wrong, they are loaded with
-placeholders, and their error is reported only by a command that needs them.
+Help, wrong usage and some commands need no settings of a service. If the settings are wrong, Django loads placeholders,
+and only a command that needs the settings reports the error.
 """
 
 import os
@@ -63,17 +63,17 @@ def _first_sentence(name: str) -> str:
 
 
 def main(settings_module: str, **placeholders: str) -> None:
-    """Runs the command of `sys.argv`. Exits 1 with one line where a setting that it needs is missing or malformed.
+    """Runs the command of `sys.argv`. Exits 1 with one line if a setting that it needs is missing or malformed.
 
-    `placeholders`: values of the required settings for commands that need none. `runserver` is for daily work: DEBUG is true
-    unless the environment or `.env` sets it.
+    `placeholders`: values for required settings, for commands that need none. `runserver` is for daily work: DEBUG is
+    true unless the environment or `.env` sets it.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["DJANGO_SETTINGS_MODULE"] = settings_module
     try:
         error = _load_settings(placeholders)
         Utility(sys.argv, error).execute()
-    except KeyboardInterrupt:  # before the command began: later it reports its position
+    except KeyboardInterrupt:  # before the command begins: later it reports its position
         sys.exit("error: stopped")
     except ImproperlyConfigured as error:
         # Images have no Makefile.
@@ -90,7 +90,7 @@ def _read_running() -> None:
 
 
 def _load_settings(placeholders: dict[str, str]) -> SettingError | None:
-    """Loads Django's settings; with placeholders where the real ones are wrong, whose error it returns."""
+    """Loads Django's settings. If they are wrong, loads placeholders and returns the error."""
     try:
         environment.read_dotenv()
         _read_running()
@@ -100,7 +100,7 @@ def _load_settings(placeholders: dict[str, str]) -> SettingError | None:
     except SettingError as error:
         real = dict(os.environ)
         module = {"DJANGO_SETTINGS_MODULE": real["DJANGO_SETTINGS_MODULE"]}
-        sys.modules.pop("common.config.settings", None)  # may hold half of the real ones
+        sys.modules.pop("common.config.settings", None)  # may have half of the real settings
         environment.DOTENV = os.devnull
         os.environ.clear()
         os.environ.update({"DEBUG": "true", **placeholders, **module})

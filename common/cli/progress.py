@@ -34,12 +34,12 @@ class Progress(tqdm):  # type: ignore[misc]
         return float(self.format_dict["elapsed"])
 
     def summary(self, count: int | None = None, what: str = "") -> str:
-        """The count, the time and the rate; of all that was counted, unless given."""
+        """The count, the time and the rate; by default of everything counted."""
         done = self.n if count is None else count
         return f"{done:,} {what or self.what} in {self.seconds:.1f} s ({done / max(self.seconds, 1e-6):,.0f}/s)"
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        """tqdm's hook for other ways to show."""
+        """tqdm's hook for other forms of display."""
         if self._is_terminal:
             super().display(msg, pos)
         elif self.n:

@@ -12,7 +12,7 @@ from common.config import environment
 
 @register()
 def application_can_be_built(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Wires everything as the start does, and connects to nothing."""
+    """Wires everything as at the start, without connecting."""
     try:
         import_string(f"{settings.SITE}.asgi.build")(settings)
     except ImproperlyConfigured as error:

@@ -1,7 +1,8 @@
-"""Reads settings from the environment with django-environ. A missing or malformed one is one line: its name and the cure.
+"""Reads settings from the environment with django-environ. The error of a missing or malformed one is one line with its
+name and the cure.
 
-`NAME_FILE` reads a mounted file; a `.env` file in the working directory fills in what the environment does not set.
-An empty value counts as not set.
+`NAME_FILE` reads a mounted file; a `.env` file in the working directory sets what the environment does not. An empty
+value counts as not set.
 """
 
 import os
@@ -24,14 +25,14 @@ _HOST = re.compile(r"\.?[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\]|\*")
 _PUBLIC_HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _CHECK_ID = re.compile(r"[a-z0-9_]+\.[A-Z]\d{3}")
-# A quote is closed at the end of the line: what follows it, such as a comment, would be part of the value, and so would it.
+# A quote must be closed at the end of the line: otherwise it and a comment after it would become part of the value.
 _DOTENV_LINE = re.compile(r"""(?:export )?([A-Za-z_0-9]+)=(?:(["']).*\2\s*|(?!["']).*)|#.*|\s*""")
 
 DOTENV = ".env"
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 LIBRARY_FILES = frozenset({"OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"})
-"""Settings of OpenTelemetry that are a path themselves."""
+"""Settings of OpenTelemetry whose value is a path."""
 
 secrets: set[str] = set()
 """Values that no log line may show; `hide()` fills it."""
@@ -61,7 +62,7 @@ class Stripped(FileAwareMapping):  # type: ignore[misc]
 
 
 class Env(FileAwareEnv):  # type: ignore[misc]
-    """django-environ's reader on `Stripped`; a file is read each time it is asked for."""
+    """django-environ's reader on `Stripped`; it reads a file at each access."""
 
     ENVIRON = Stripped(cache=False)
 
@@ -88,7 +89,7 @@ def read_dotenv(path: str = "") -> None:
 
 
 def misspelt() -> list[str]:
-    """A sentence for each name in `.env` that no setting has and that resembles one, once the settings were read."""
+    """A sentence for each name in `.env` that resembles a setting but is none. Call it after the settings are read."""
     unknown = sorted(name for name in _in_dotenv - _asked if name.removesuffix("_FILE") not in _asked)
     near = [(name, get_close_matches(name, _asked, 1, 0.85)) for name in unknown]
     return [f"{DOTENV} sets {name}, which is no setting: do you mean {found[0]}?" for name, found in near if found]
@@ -100,7 +101,7 @@ def text(name: str, default: str = "") -> str:
 
 
 def required(name: str, cure: str) -> str:
-    """The setting's value; `cure` is how to set it."""
+    """The setting's value; `cure` says how to set it."""
     value = text(name)
     if not value:
         raise SettingError(f"{name} is not set: {cure}")
@@ -108,14 +109,14 @@ def required(name: str, cure: str) -> str:
 
 
 def secret(name: str, default: str = "") -> str:
-    """A value that the logs mask wherever it turns up."""
+    """A value that the logs mask everywhere."""
     value = text(name, default)
     hide(value)
     return value
 
 
 def hide(value: str) -> None:
-    """The logs mask this value from now on, and its form in a URL."""
+    """Makes the logs mask this value, and its form in a URL."""
     secrets.update(form for form in (value, quote(value, safe=""), unquote(value)) if form)
 
 
@@ -139,7 +140,7 @@ def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
 
 
 def hosts(name: str, default: str) -> list[str]:
-    """Comma-separated host names, as Django's ALLOWED_HOSTS takes them; at least one."""
+    """Comma-separated host names, as for Django's ALLOWED_HOSTS; at least one."""
     wanted = "host names without scheme and port, e.g. api.example.com,.example.org"
     return parsed(name, default, _listed(_HOST, least=1), wanted)
 
@@ -189,7 +190,7 @@ def choice(name: str, default: str, choices: Collection[str], wanted: str = "") 
 def parsed(
     name: str, default: str, parse: Callable[[str], Value], wanted: str, allowed: Collection[Any] | None = None
 ) -> Value:
-    """What `parse` makes of the setting. A ValueError, or a value outside `allowed`, is the setting's error."""
+    """The setting, parsed by `parse`. Its ValueError, or a value outside `allowed`, becomes a SettingError."""
     raw = text(name, default)
     try:
         value = parse(raw)

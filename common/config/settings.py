@@ -1,4 +1,4 @@
-"""Settings that both sites share, read once from the environment: sites import the names (no star)."""
+"""Settings that both sites share, read once from the environment. Sites import the names."""
 
 import secrets
 from typing import Any
@@ -32,7 +32,7 @@ if not DEBUG:
 ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", "localhost,.localhost,127.0.0.1,[::1]")
 
 
-# The sites have no relational data: no setting may require a database (encode/django-rest-framework#6448).
+# The sites have no relational data, so no setting may require a database (encode/django-rest-framework#6448).
 DATABASES: dict[str, dict[str, str]] = {}
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -49,7 +49,7 @@ TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "OAS_VERSION": "3.1.1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,  # it repeats each value
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,  # it would repeat each value
     "ENUM_NAME_OVERRIDES": {
         "ProblemCode": "common.openapi.components.CODES",
         "FieldErrorCode": "common.http.problem.FIELD_CODES",

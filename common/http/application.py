@@ -1,8 +1,8 @@
 """The ASGI application of both sites: one task a request, no thread.
 
-Django's stock handler costs 833 µs a request, most of it thread hops (docs/explanation/performance.md).
-This one keeps URL resolution, problems for exceptions and body limits, and has no middleware.
-When a client disconnects, the server cancels the task.
+Django's stock handler costs 833 µs per request, most of it for thread hops (docs/explanation/performance.md). This one
+has URL resolution, problems for exceptions and body limits, and no middleware. When a client disconnects, the server
+cancels the task.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ logger = logging.getLogger("start")
 PERCENT = ord("%")
 
 RESTART_SECONDS = 5.0
-"""Between the failure of a background task and its next start."""
+"""Delay before a failed background task is started again."""
 
 Task = Callable[[], Coroutine[Any, Any, None]]
 
@@ -103,7 +103,7 @@ class Application:
         request = Request(scope, receive, self.site, started)
         request_id.current.set(request.request_id)
         start_deadline(request.raw_headers.get(DEADLINE), started)
-        if not tracing.is_on or request.path in access.PROBES:  # they would be most of all traces
+        if not tracing.is_on or request.path in access.PROBES:  # they would be most of the traces
             await self.exchange(request, send)
             return
         from common.http.spans import finish, server_span
@@ -124,7 +124,7 @@ class Application:
                 sent = await deliver(request, response, send)
                 status = response.status_code
         except ClientGone:
-            pass  # not answered: the server closes a connection whose body was never complete
+            pass  # no answer: the server closes a connection with an incomplete body
         except Exception as error:
             # The answer broke off after its head: the server closes the connection.
             problem = problems.from_exception(error, self.site)
@@ -178,7 +178,7 @@ class Application:
 
 
 async def _kept_running(run: Task) -> None:
-    """Starts a background task again when an exception, which is logged, has ended it."""
+    """Runs a background task; logs an exception and starts it again."""
     while True:
         try:
             return await run()

@@ -1,4 +1,4 @@
-"""Request bodies: counted as they arrive, within bounds of size, and of memory over all clients.
+"""Reads request bodies, with bounds on their size and on the memory of all clients together.
 
 The server cuts off bodies that arrive too slowly (common/server/limits.py).
 """
@@ -11,17 +11,17 @@ from common.http.request import ClientGone, Request
 from common.observability.load import in_flight
 
 UNFINISHED_BYTES = 32 * 1024 * 1024
-"""Bytes of incomplete bodies held in memory for all clients together; a client that exceeds it is refused."""
+"""Maximum of incomplete bodies in memory, for all clients together; a request that exceeds it is refused."""
 
 _unfinished = 0
-"""Bytes held now."""
+"""Bytes in memory now."""
 
 
 async def read_body(request: Request, limit: int | None = None) -> bytes:
     """The whole body, read once; `limit` in place of MAX_BODY_BYTES. Raises Problem (413, 503), ClientGone."""
     if request.body is None:
         request.body = await _whole(request, limit) if request.has_body else b""
-        if request.body and in_flight.count > request.site.max_in_flight:  # many bodies became complete at once
+        if request.body and in_flight.count > request.site.max_in_flight:  # many bodies became complete together
             await refuse(request.site)
     return request.body
 
@@ -53,7 +53,7 @@ def chunks(request: Request, limit: int | None = None) -> AsyncIterator[bytes]:
 async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
     received, more = 0, True
     while more:
-        # A slow client is not load: otherwise a few hundred of them would cause every other request to be refused.
+        # A slow client is not load: otherwise a few hundred of them would cause all other requests to be shed.
         with in_flight.paused():
             message = await request.receive()
         if message["type"] != "http.request":

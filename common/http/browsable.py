@@ -1,4 +1,4 @@
-"""DRF's browsable API in front of an async viewset, with DEBUG: the action's own answer as a page with forms.
+"""DRF's browsable API for an async viewset, with DEBUG: the action's answer as a page with forms.
 
 The renderer is DRF's, with our template; it is synchronous, so it runs in a thread. Through the gateway, links and forms carry
 the client's prefix as Django's script prefix. Every form works without JavaScript (forms.py).
@@ -25,7 +25,7 @@ class PageRenderer(BrowsableAPIRenderer):
     def get_context(self, data: Any, accepted_media_type: str | None, renderer_context: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context(data, accepted_media_type, renderer_context)
         context |= renderer_context["page"]
-        # The answer's, not the renderer's.
+        # The answer's fields, not the renderer's.
         context["response_headers"]["Content-Type"] = renderer_context["content_type"]
         return context
 
@@ -35,7 +35,7 @@ class PageRenderer(BrowsableAPIRenderer):
 
 
 async def as_page(view: Any, request: Request, answer: RawResponse, kwargs: dict[str, Any]) -> RawResponse:
-    """The answer of a viewset's action as a page; a 304 has no content, so it stays what it is."""
+    """The answer of a viewset's action as a page; a 304, which has no content, stays unchanged."""
     if answer.status_code == 304:
         return answer
     return await sync_to_async(_render, thread_sensitive=False)(view, request, answer, kwargs)
@@ -62,7 +62,7 @@ def _render(view: Any, request: Request, answer: RawResponse, kwargs: dict[str, 
 
 
 def _content(view: Any, request: Request, status: int, data: Any) -> dict[str, Any]:
-    """What our template shows: the problem, the table of a list, and the forms of the page."""
+    """The template's content: the problem, the table of a list, and the forms of the page."""
     path = view.request.path
     is_problem = status >= 400
     content: dict[str, Any] = {"path": path, "problem": data if is_problem else None}
@@ -91,7 +91,7 @@ def _typed(request: Request) -> dict[str, Any]:
 
 
 def _values(view: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """What the forms start with: the fields that may be sent."""
+    """The initial values of the forms: the writable fields."""
     fields = view.get_serializer().writable
     return {name: given.get(name, field.initial or "") for name, field in fields.items()}
 

@@ -1,4 +1,4 @@
-"""The time left for a request. The gateway sends it with the request; every wait for a dependency is bounded by it."""
+"""The remaining time of a request. The gateway forwards it with the request; it bounds every wait for a dependency."""
 
 import time
 from contextvars import ContextVar
@@ -17,7 +17,7 @@ def start(milliseconds: bytes | None, started: float) -> None:
 
 
 def left(longest: float) -> float:
-    """Seconds that a wait may take: `longest`, or the time left of the request, but at least 1 ms."""
+    """Seconds that a wait may take: `longest`, or less if the request has less time left, but at least 1 ms."""
     end = _end.get()
     if end is None:
         return longest

@@ -1,4 +1,4 @@
-"""Sends an answer, with the header fields that every answer carries."""
+"""Sends an answer, with the header fields that every answer has."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ NO_SNIFFING, NO_STORE = (b"x-content-type-options", b"nosniff"), (b"cache-contro
 
 
 async def deliver(request: Request, response: Response, send: ASGISendCallable) -> int:
-    """Sends the answer; returns the bytes of body that went out."""
+    """Sends the answer; returns the number of body bytes sent."""
     headers = head(request, response)
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers, "trailers": False})
     if isinstance(response, StreamedResponse):

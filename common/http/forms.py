@@ -1,6 +1,6 @@
-"""HTML forms of the browsable API, with DEBUG: a form is sent as POST and stands for a request with a JSON body.
+"""HTML forms of the browsable API, with DEBUG: a form is sent as POST and replaced by a request with a JSON body.
 
-Hidden fields: `_method` is that request's method; `_content` its whole body, where the form is the one for raw JSON.
+The field `_method` has the method of that request, `_content` its body (in the form for raw JSON).
 """
 
 from urllib.parse import parse_qsl
@@ -18,7 +18,7 @@ MAX_FIELDS = 20
 
 
 async def read_form(request: Request) -> bool:
-    """Replaces a form by the request that it stands for; whether there was one. Raises Problem (400, 413), ClientGone."""
+    """Replaces a form by its request; returns whether there was a form. Raises Problem (400, 413), ClientGone."""
     if request.method != "POST" or request.raw_headers.get(b"content-type") != TYPE:
         return False
     origin = f"{request.origin.scheme}://{request.origin.host}"

@@ -1,7 +1,7 @@
-"""Which X-Forwarded-* values of a trusted peer are used: the first element of a list, if it is well-formed.
+"""The X-Forwarded-* values of a trusted peer: the first element of a list, if it is well-formed.
 
-Scheme `http` or `https`, a host of ALLOWED_HOSTS, a prefix of plain path segments. They end up in links and in Location,
-so anything else is ignored and counted.
+Scheme `http` or `https`, a host of ALLOWED_HOSTS, a prefix of plain path segments. They become part of links and
+Location, so other values are ignored and counted.
 """
 
 import logging
@@ -20,13 +20,13 @@ IGNORED = Counter("forwarded_fields_ignored", "X-Forwarded-* values of trusted p
 
 PROTO, HOST, PREFIX = FIELDS = (b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-prefix")
 MAX_LENGTH, MAX_HOST = 1024, 300
-"""Longer values are not valid, because clients choose them and results are cached. A host is 255 octets and a port."""
+"""Longer values are invalid: clients choose them, and results are cached. A host has up to 255 octets and a port."""
 
 _is_prefix = re.compile(rb"(?:/[A-Za-z0-9._~-]+)*/?").fullmatch
 
 
 class Origin(NamedTuple):
-    """The URL that a client used, down to the prefix which proxies removed from its path; "" for what is not known."""
+    """The client's URL: scheme, host, and the prefix that proxies removed from the path; "" for unknown parts."""
 
     scheme: str = ""
     host: str = ""
@@ -43,7 +43,7 @@ def read(headers: Headers, allowed_hosts: tuple[str, ...]) -> Origin:
     for name in [name for name, value in first.items() if value and name not in valid]:
         field = name.decode().removeprefix("x-forwarded-")
         IGNORED.labels(field).inc()
-        # Without the value, which the client chooses. A proxy's host that ALLOWED_HOSTS lacks breaks links.
+        # The text omits the value, which the client chooses. If ALLOWED_HOSTS lacks a proxy's host, links are wrong.
         notices.warn("X-Forwarded field ignored", field=name.decode())
     return Origin(valid.get(PROTO, "").lower(), valid.get(HOST, ""), valid.get(PREFIX, "").rstrip("/"))
 

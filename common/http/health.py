@@ -1,4 +1,4 @@
-"""What a service is and how it is: healthy, live, ready, and its versions."""
+"""Health, liveness, readiness and versions of a service."""
 
 import asyncio
 import platform
@@ -28,7 +28,7 @@ async def health(request: Request) -> RawResponse:
 
 @safe
 async def live(request: Request) -> RawResponse:
-    """The process answers. Asks no dependency, so that an outage of one restarts no process."""
+    """The process answers. It queries no dependency, so that an outage of one does not restart processes."""
     return json_answer({"status": "alive"})
 
 

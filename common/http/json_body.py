@@ -1,4 +1,4 @@
-"""JSON bodies as RFC 8259 has them: no NaN, no lone surrogates, no invalid UTF-8, at most 1,024 levels deep (orjson)."""
+"""JSON bodies by RFC 8259: no NaN, no lone surrogates, no invalid UTF-8, at most 1,024 levels deep (orjson)."""
 
 import re
 from typing import Any
@@ -42,7 +42,7 @@ async def json_body(request: Request, media_types: frozenset[str] = JSON_TYPES) 
 
 
 class StrictJSONParser(BaseParser):
-    """Used by the browsable API and the schema: DRF reads their bodies itself."""
+    """For the browsable API and the schema, whose bodies DRF reads itself."""
 
     media_type = "application/json"
 

@@ -34,7 +34,7 @@ def _export(request: Request) -> HttpResponse:
     if is_plain and not MULTIPROCESS:
         response: HttpResponse = ExportToDjangoView(request.django)
         return response
-    # OpenMetrics has the exemplars. With several workers our own collectors must be in the registry too.
+    # Only OpenMetrics has exemplars. With several workers, our own collectors must be in the registry too.
     try:
         generate, content_type = choose_encoder("" if is_plain else accept)
     except TypeError:  # the version is not a number

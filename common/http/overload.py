@@ -1,8 +1,8 @@
 """Sheds requests beyond MAX_IN_FLIGHT, at a bounded rate.
 
 A refusal costs more than an answer (1.7 times the CPU with 2,300 waiting), and a client that retries immediately causes
-thousands of them: 1,000 such clients took half of the goodput, 4,000 all of it. So a refusal waits, which costs no CPU,
-and longer the more of them wait already. Beyond MOST_WAITING they are sent immediately, because each takes some 10 kB of
+thousands of them: 1,000 such clients took half of the goodput, 4,000 all of it. So a refusal waits, which costs no CPU;
+the more are waiting, the longer. Beyond MOST_WAITING they are sent immediately, because each takes some 10 kB of
 memory.
 """
 
@@ -19,19 +19,19 @@ from common.observability.notices import Notices
 REFUSALS_PER_SECOND = 300
 MOST_WAITING = 4096
 LONGEST = 4.0
-"""Seconds; proxies in front of us give up after 5 or more."""
+"""Seconds; proxies in front time out after 5 or more."""
 
 SPREAD = 0.2
-"""Jitter: a share of the wait. Refusals sent together would delay the requests in flight."""
+"""Jitter, as a share of the wait: refusals sent together would delay the requests in flight."""
 
 notices = Notices(logging.getLogger(__name__))
 
 _waiting = 0
-"""Refusals that wait now."""
+"""Number of waiting refusals."""
 
 
 async def refuse(site: Site) -> NoReturn:
-    """Raises the site's Problem (503) when it may be sent; until then the request is not in flight."""
+    """Waits, then raises the site's Problem (503). Meanwhile the request does not count as in flight."""
     global _waiting
     notices.warn("shedding load", max_in_flight=site.max_in_flight)
     if _waiting < MOST_WAITING:

@@ -1,4 +1,5 @@
-"""HTML pages: one style sheet, one header. No script; the style sheet is inlined and allowed by its hash."""
+"""HTML pages with one style sheet and one header, without scripts. The style sheet is inlined and allowed by its
+hash."""
 
 import base64
 import hashlib
@@ -24,7 +25,8 @@ def _style() -> tuple[str, bytes]:
 
 
 def policy(*, forms: bool = False) -> tuple[bytes, bytes]:
-    """The Content-Security-Policy: no file of another host, no script. `forms`: this site's forms and style sheets too."""
+    """The Content-Security-Policy: no file of another host, no script. `forms` also allows this site's forms and style
+    sheets."""
     rules = (
         b"default-src 'none'; style-src %b'sha256-%b'; img-src data:; base-uri 'none'; form-action %b; "
         b"frame-ancestors 'none'"
@@ -47,7 +49,7 @@ def html(body: bytes) -> RawResponse:
 
 
 def layout(request: Request) -> dict[str, Any]:
-    """What `common/base.html` needs: the style sheet, and the links of the header as this client must address them."""
+    """The context of `common/base.html`: the style sheet, and the links of the header with the client's prefix."""
     site, prefix = request.site, request.origin.prefix
     front = {name: prefix.rpartition("/")[0] + path for name, path in site.front if prefix}
     own = {name: prefix + path for name, path in site.navigation}

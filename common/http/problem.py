@@ -148,7 +148,7 @@ def register(kinds: Mapping[str, Kind]) -> None:
 class Problem(Exception):
     """An error with a code of `KINDS`, and its status unless another is given.
 
-    `errors` as in the contract; `headers` go out with the answer; `reason` is for the log only, a word of a closed set.
+    `errors`: for status 400. `headers`: of the answer. `reason`: for the log only, from a closed set.
     """
 
     def __init__(

@@ -1,4 +1,5 @@
-"""From an exception to a problem, and from a problem to an answer: `application/problem+json`; for browsers in dev a page."""
+"""Makes problems from exceptions, and answers from problems: `application/problem+json`, or a page for browsers in
+development."""
 
 import logging
 from typing import Any
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def response(request: Request, problem: Problem, *, as_page: bool = True) -> RawResponse:
-    """The problem as an answer to this request; `as_page`: readable HTML for a browser in dev."""
+    """The problem as an answer to this request; `as_page`: as HTML for a browser in development."""
     request.code, request.reason = problem.code, problem.reason or problem.detail
     body = document(problem, request.client_path, request.request_id)
     headers = problem.headers

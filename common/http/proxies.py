@@ -1,4 +1,4 @@
-"""Which peers may set X-Forwarded-*, and what follows from it: the client's address and the URL that it used."""
+"""The client's address and URL, from X-Forwarded-* of trusted peers."""
 
 import re
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ _WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::\d{1,5})?", re.A
 class Proxies:
     """The proxies in front of a site.
 
-    `networks` hold their addresses; None trusts every peer. `hops` is their number where the addresses are unknown.
-    `hosts` is ALLOWED_HOSTS. `public_url` overrides every field; with `behind_gateway`, the gateway's prefix may extend it.
+    `networks`: of their addresses; None trusts every peer. `hops`: their number, if the addresses are unknown. `hosts`
+    is ALLOWED_HOSTS. `public_url` overrides every field; with `behind_gateway`, the gateway's prefix may extend it.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Proxies:
         return next((hop for hop in reversed(addresses) if not is_in(hop, self._networks)), peer)
 
     def chain(self, fields: Headers, peer: str) -> bytes:
-        """X-Forwarded-For for the next hop. The part before the first trusted proxy is the client's own claim."""
+        """X-Forwarded-For for the next hop. The part before the first trusted proxy may be forged by the client."""
         own = peer.encode("latin-1")
         if self._is_direct or not self.trusts(peer):
             return own
@@ -99,7 +99,7 @@ def _is_in(address: str, networks: Networks) -> bool:
 def address_of(hop: str) -> str:
     """An element of X-Forwarded-For without the port that some proxies add (`192.0.2.1:4711`, `[2001:db8::1]:4711`).
 
-    With the port, each connection would count as another client. Other text is returned unchanged.
+    With the port, each connection would count as another client. Returns other text unchanged.
     """
     found = _WITH_PORT.fullmatch(hop) if len(hop) <= MAX_ADDRESS else None
     return found[1] or found[2] if found else hop

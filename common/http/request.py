@@ -1,4 +1,4 @@
-"""The request as both sites use it: bytes as received; expensive attributes are computed on first use."""
+"""The request of both sites: bytes as received. Expensive attributes are computed on first use."""
 
 from io import BytesIO
 
@@ -16,7 +16,7 @@ UNMATCHED = "unmatched"
 
 
 CLIENT_CLOSED_REQUEST = 499
-"""The status in logs and metrics when the client left before the answer (nginx's number)."""
+"""The status in logs and metrics if the client disconnected before the answer (as in nginx)."""
 
 
 class ClientGone(Exception):
@@ -24,20 +24,20 @@ class ClientGone(Exception):
 
 
 class Request:
-    """One HTTP request. Django's own request object costs 8 µs that most answers never need: see `django`."""
+    """One HTTP request. Django's request object, which costs 8 µs, is made only if needed: see `django`."""
 
     principal: str | None = None
-    """The caller for logs, once a site has identified one: `key:reporting`."""
+    """The identified caller, for logs: `key:reporting`."""
 
     code: str | None = None
     reason: str | None = None
     """Why the answer is an error, for the access line."""
 
     upstream_address: str | None = None
-    """The address that answered, of an upstream with several; for the access line."""
+    """The address that answered, if the upstream has several; for the access line."""
 
     seconds_to_head: float | None = None
-    """For metrics, in place of the whole duration: of an answer that has no end."""
+    """For metrics, instead of the whole duration: of a stream."""
 
     answer_fields: Fields = ()
     """Header fields that the answer carries in addition to its own."""
@@ -49,7 +49,7 @@ class Request:
         self.method: str = scope["method"]
         self.route = UNMATCHED
         self.fields: Headers = list(scope["headers"])
-        self.raw_headers = dict(self.fields)  # of a repeated field the last; `header_values` has all
+        self.raw_headers = dict(self.fields)  # the last value of a repeated field; `header_values` has all
         self.request_id = request_id.choose(self.raw_headers.get(request_id.HEADER))
         self.body: bytes | None = None  # see body.py
 
@@ -66,7 +66,7 @@ class Request:
 
     @property
     def wants_page(self) -> bool:
-        """Whether the client is a browser: programs that accept HTML accept JSON too, which browsers do not list."""
+        """Whether the client is a browser: it accepts HTML and does not list JSON."""
         accept = self.raw_headers.get(b"accept", b"")
         if b"text/html" not in accept or b"json" in accept:
             return False
@@ -79,7 +79,7 @@ class Request:
 
     @cached_property
     def origin(self) -> Origin:
-        """How the client addressed this site: scheme, host, and the prefix that proxies removed from the path."""
+        """The client's URL of this site: scheme, host, and the prefix that proxies removed from the path."""
         host = self.raw_headers.get(b"host", b"")
         return self.site.proxies.origin(self.fields, self.peer, self.scope["scheme"], host)
 
@@ -89,7 +89,7 @@ class Request:
 
     @property
     def peer(self) -> str:
-        """The address at the other end of the connection; empty on a Unix socket."""
+        """The address of the peer; empty on a Unix socket."""
         client = self.scope["client"]
         return str(client[0]) if client else ""
 

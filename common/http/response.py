@@ -1,4 +1,4 @@
-"""The answer as both sites build it: already bytes. A view may return Django's HttpResponse instead."""
+"""The answer of both sites, as bytes. A view may return Django's HttpResponse instead."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -21,7 +21,7 @@ class RawResponse:
 
 
 class StreamedResponse(RawResponse):
-    """An answer whose body comes in chunks; `aclose` gives up the rest of it. `is_live`: the first chunk may come late."""
+    """An answer whose body comes in chunks; `aclose` discards the rest. `is_live`: the first chunk may come late."""
 
     streaming = True
 

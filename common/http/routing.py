@@ -1,6 +1,6 @@
-"""URL patterns as two dictionaries: 1 µs a request against 9 of Django's resolver, which serves all other patterns.
+"""URL patterns as two dictionaries: a look-up takes 1 µs, Django's resolver, which serves other patterns, 9.
 
-A synchronous view is refused: under ASGI it would cost each request a thread hop of some 400 µs.
+Synchronous views are refused: under ASGI each request would need a thread hop of some 400 µs.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Serializers that refuse what DRF's accept: unknown fields, values of another JSON type, loose numbers."""
+"""Serializers stricter than DRF's: they refuse unknown fields, values of another JSON type, loose numbers."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from rest_framework import serializers
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses unknown and read-only fields by name.
 
-    Calls `run_validation` of each field, without DRF's hooks between, which cost twice as much as the fields.
+    Calls `run_validation` of each field, without DRF's hooks, which cost twice as much as the fields.
     """
 
     def run_validation(self, data: Any = serializers.empty) -> dict[str, Any]:
-        """The validated fields. Raises ValidationError with every fault at once."""
+        """The validated fields. Raises ValidationError with all faults."""
         if not isinstance(data, dict):
             raise serializers.ValidationError({"non_field_errors": ["A JSON object is expected."]}, code="invalid")
         validated, errors = {}, {}
@@ -41,7 +41,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 def given_text(field: serializers.Field[Any, Any, Any, Any], data: Any) -> str:
-    """`data` if it is a string. Raises ValidationError with DRF's words if it is missing, null or of another type."""
+    """`data` if it is a string. Raises ValidationError with DRF's text if it is missing, null or of another type."""
     if isinstance(data, str):
         return data
     if data is not serializers.empty:

@@ -1,4 +1,4 @@
-"""The server span of a request, named as OpenTelemetry's semantic conventions have it. Used only where a site traces."""
+"""The server span of a request, by OpenTelemetry's semantic conventions. Used only if tracing is on."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -31,7 +31,7 @@ def server_span(request: Request) -> AbstractContextManager[Any]:
 
 
 def finish(span: Any, request: Request, status: int | None) -> None:
-    """Name, route and status of a served request; None: the client left before there was an answer."""
+    """Sets name, route and status; None: the client disconnected before the answer."""
     if not span.is_recording():
         return
     if request.route != UNMATCHED:

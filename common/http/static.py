@@ -24,7 +24,7 @@ async def static(request: Request, name: str) -> RawResponse:
 
 def _read(name: str) -> bytes:
     found = finders.find(name)
-    # The finders overlook a trailing slash.
+    # The finders ignore a trailing slash.
     if not isinstance(found, str) or not Path(found).is_file() or name.endswith("/"):
         raise Http404
     return Path(found).read_bytes()

@@ -1,4 +1,4 @@
-"""The paths that both sites have."""
+"""The paths of both sites."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 

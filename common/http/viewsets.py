@@ -1,4 +1,4 @@
-"""DRF viewsets on asyncio: serializers, schema and browsable API are DRF's; JSON answers bypass its rendering."""
+"""DRF viewsets on asyncio, with DRF's serializers, schema and browsable API; JSON answers bypass its rendering."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class AsyncViewSet(GenericViewSet[Any]):
 
     @classmethod
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
-        """DRF makes a plain function; unmarked, Django would run it in a thread."""
+        """As DRF's, marked as a coroutine function: otherwise Django would run it in a thread."""
         return markcoroutinefunction(super().as_view(actions, **initkwargs))
 
     def get_view_name(self) -> str:

@@ -1,4 +1,4 @@
-"""Histograms of durations. prometheus_client's takes 1.2 µs an observation and its counter 0.6; both together take 0.3 here."""
+"""Histograms of durations with a counter: 0.3 µs per observation; prometheus_client's take 1.2 and 0.6."""
 
 import os
 import time
@@ -30,7 +30,7 @@ class Durations(Collector):
     ) -> None:
         self._name, self._documentation, self._labels, self._count = name, documentation, labels, count
         self._buckets, self._bounds = buckets, [*map(floatToGoString, buckets), "+Inf"]
-        self._found: dict[Labels, list[float]] = {}  # for each bucket how many, then the sum
+        self._found: dict[Labels, list[float]] = {}  # the count of each bucket, then the sum
         self._exemplars: dict[tuple[Labels, int], Exemplar] = {}
 
     def observe(self, labels: Labels, seconds: float, exemplar: dict[str, str] | None = None) -> None:
@@ -53,7 +53,7 @@ class Durations(Collector):
     def collect(self) -> Iterator[Metric]:
         """The durations so far, then their number."""
         durations, *counts = self.describe()
-        for labels, (*found, total) in list(self._found.items()):  # at once: this runs in a thread
+        for labels, (*found, total) in list(self._found.items()):  # one operation: this runs in a thread
             names, sums = [*map(str, labels)], [*accumulate(found)]
             exemplars = [self._exemplars.get((labels, bucket)) for bucket in range(len(sums))]
             durations.add_metric(names, [*zip(self._bounds, sums, exemplars, strict=True)], total)
@@ -64,7 +64,7 @@ class Durations(Collector):
 
 
 class SharedDurations:
-    """The same for several workers: values lie in the files that they share."""
+    """The same for several workers: the values are in shared files."""
 
     def __init__(self, histogram: Histogram, count: Counter | None) -> None:
         self.collect = histogram.collect

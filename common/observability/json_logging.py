@@ -1,4 +1,4 @@
-"""One JSON object a line on stdout: the formatter, the LOGGING settings, and the masks that keep secrets out."""
+"""One JSON object per line on stdout: the formatter, the LOGGING settings, and the masks of secrets."""
 
 import logging
 import re
@@ -32,7 +32,7 @@ _MASKS = [
 
 
 def mask(text: str) -> str:
-    """Removes passwords, tokens, e-mail query values and every setting read as a secret from a text."""
+    """Removes passwords, tokens, `email` query values and all secret settings from a text."""
     for value in tuple(environment.secrets):  # another thread may add one
         text = text.replace(value, "***")
     for pattern, replacement in _MASKS:
@@ -41,7 +41,7 @@ def mask(text: str) -> str:
 
 
 def masked(value: Any) -> Any:
-    """A value that JSON can carry, every text in it masked."""
+    """The value as JSON can represent it, every text in it masked."""
     if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 1 << 63):
         return value
     if isinstance(value, dict):
@@ -55,7 +55,7 @@ stdout = Stdout()
 
 
 def write(line: bytes) -> None:
-    """Writes one line to stdout at once, or drops it if the reader stalls: see stdout.py."""
+    """Writes a line to stdout, or drops it if the reader stalls: see stdout.py."""
     stdout.write(line + b"\n")
 
 
@@ -97,7 +97,7 @@ def exception_fields(error: BaseException) -> dict[str, str]:
 
 class StdoutHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        """Never raises; what cannot be formatted is reported on stderr."""
+        """Never raises; reports what it cannot format on stderr."""
         try:
             write(self.format(record).encode())
         except Exception:
@@ -105,7 +105,7 @@ class StdoutHandler(logging.Handler):
 
 
 def logging_settings(service: str, version: str, log_level: str) -> dict[str, Any]:
-    """`LOGGING` for one service: every logger, the server's and the warnings' too, to stdout."""
+    """`LOGGING` of a service: every logger, those of the server and of warnings included, to stdout."""
     level = "WARNING" if log_level == "warn" else log_level.upper()
     return {
         "version": 1,
@@ -114,7 +114,7 @@ def logging_settings(service: str, version: str, log_level: str) -> dict[str, An
         "handlers": {"stdout": {"()": StdoutHandler, "formatter": "json"}},
         "root": {"level": level, "handlers": ["stdout"]},
         "loggers": {
-            # Django's own handlers go; its records reach the root.
+            # Without Django's own handlers, its records reach the root.
             "django": {"level": "INFO" if level == "DEBUG" else level, "handlers": [], "propagate": True},
             # Their own handlers would write to stderr, unmasked.
             **{
@@ -128,7 +128,7 @@ def logging_settings(service: str, version: str, log_level: str) -> dict[str, An
 
 
 def log_everything() -> None:
-    """Warnings and uncaught exceptions become log lines too; switches off what our lines do not show."""
+    """Logs warnings and uncaught exceptions too; switches off what our lines do not show."""
     # docs.python.org/3/howto/logging.html#optimization
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.logAsyncioTasks = False  # type: ignore[attr-defined] # new in Python 3.12

@@ -1,4 +1,4 @@
-"""How many requests this process serves now."""
+"""The number of requests that this process serves now."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Load:
-    """`with in_flight:` counts a request. A plain int, because the limit compares it on every request."""
+    """`with in_flight:` counts a request. A plain int, because every request compares it with the limit."""
 
     def __init__(self) -> None:
         self.count = 0

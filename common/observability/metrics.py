@@ -1,4 +1,4 @@
-"""The HTTP metrics of both services. Label values are closed sets: nothing a client sends adds one.
+"""The HTTP metrics of both services. Label values are closed sets: no request can add one.
 
 With one worker (the default) values live in the process. With `WEB_CONCURRENCY` above 1 they live in files that the workers
 share (prometheus_client's multi-process mode, set up by the server), so that any worker answers /metrics for all.
@@ -15,11 +15,11 @@ from common.observability.durations import MULTIPROCESS, SHARED, histogram
 from common.observability.json_logging import stdout
 from common.observability.load import in_flight
 
-# The start time of each series: a tenth of all lines, used by none of our rules.
+# The start time of each series: a tenth of all lines, and none of our rules reads it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.3, 0.5, 1.0, 2.5, 5.0, 5.25, 10.0)
-"""Seconds. 0.3 is the bound of the latency objective; 5 to 5.25 contains time-outs, whose p99 would otherwise be drawn near
+"""Seconds. 0.3 is the bound of the latency objective; 5 to 5.25 contains time-outs, whose p99 would otherwise be near
 10."""
 
 SAMPLE_SECONDS = 0.5
@@ -35,20 +35,20 @@ BUILD_INFO = Gauge(
 DROPPED = Counter("log_lines_dropped", "Log lines dropped because nothing read stdout")
 
 collectors: list[Collector] = []
-"""A site's own collectors, beside the metrics that register themselves."""
+"""A site's own collectors, besides the metrics that register themselves."""
 
 if MULTIPROCESS:
     from common.observability.workers import WorkersCollector, count_garbage
 
 
 def observe(method: str, route: str, status: int, seconds: float) -> None:
-    """Counts one answered request; its trace, if it has one, is the exemplar."""
+    """Counts one answered request; its trace, if any, is the exemplar."""
     labels = (method if method in tracing.METHODS else "OTHER", route, status)
     DURATION.observe(labels, seconds, tracing.exemplar() if tracing.is_on else None)
 
 
 def sample_process() -> None:
-    """Sets the metrics whose values change too often to set a metric each time."""
+    """Sets the metrics whose values change too often for setting them each time."""
     IN_FLIGHT.set(in_flight.count)
     DROPPED.inc(stdout.take_dropped())
     if MULTIPROCESS:
@@ -68,7 +68,7 @@ async def sample(samplers: Iterable[Callable[[], None]]) -> None:
 
 
 def registry() -> CollectorRegistry:
-    """The registry that a scrape reads; with several workers, one of all their values."""
+    """The registry for a scrape; with several workers, one with the values of all."""
     if not MULTIPROCESS:
         return REGISTRY
     from prometheus_client.multiprocess import MultiProcessCollector

@@ -1,7 +1,7 @@
 """Warnings about changes of state: a dependency lost or back, a circuit opened, load shed.
 
-The first is logged at once. Repeats within INTERVAL are counted and logged as one line at its end, so that a flapping
-dependency cannot fill the log.
+The first is logged at once. Repeats within INTERVAL are counted and logged in one line at its end, so that a flapping
+dependency cannot flood the log.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ INTERVAL = 10.0
 
 
 class Notices:
-    """`notices.warn("store lost", reason="refused")`. Messages are constants: what varies goes into the fields."""
+    """`notices.warn("store lost", reason="refused")`. Messages are constants; fields have the variable parts."""
 
     def __init__(self, logger: logging.Logger, interval: float = INTERVAL) -> None:
         self._logger, self._interval = logger, interval
@@ -31,7 +31,7 @@ class Notices:
         except RuntimeError:
             return
         self._repeats[message] = 0, fields
-        # An empty context: the line must not carry the ID of the request that opened the window.
+        # An empty context: the line must not have the ID of the request that opened the window.
         loop.call_later(self._interval, self._close, message, context=Context())
 
     def _close(self, message: str) -> None:

@@ -1,8 +1,9 @@
 """Writes log lines to stdout without blocking the event loop.
 
-A line is written at once: one in a buffer is lost when the process dies. When the pipe is full, one line in `PAUSE_SECONDS`
-waits at most `PATIENCE_MS` for room; the others are dropped and counted (`log_lines_dropped_total`), and their number is logged
-when the reader continues. A closed pipe or a full disk loses lines the same way. No request fails for them.
+A line is written immediately: a buffered one would be lost if the process dies. When the pipe is full, one line in
+`PAUSE_SECONDS` waits at most `PATIENCE_MS` for room; the others are dropped and counted (`log_lines_dropped_total`),
+and their number is logged when the reader continues. A closed pipe or a full disk loses lines the same way. No request
+fails for them.
 """
 
 import fcntl
@@ -19,14 +20,15 @@ from typing import Any
 import orjson
 
 PATIENCE_MS, PAUSE_SECONDS = 20, 1.0
-"""The wait of a line without room, and how long the following lines do not wait: a slow reader must not stop the event loop."""
+"""How long a line waits for space, and how long the following ones then do not wait: a slow reader must not stop the
+event loop."""
 
 
 class Clock:
-    """RFC 3339 in UTC with microseconds; the part down to the second is made once a second."""
+    """RFC 3339 in UTC with microseconds; the part up to the seconds is made once a second."""
 
     def __init__(self) -> None:
-        self._made = 0, ""  # replaced as a whole: the exporter of traces logs from its own thread
+        self._made = 0, ""  # replaced as a whole: the trace exporter logs from its own thread
 
     def text(self, seconds: float) -> str:
         whole = int(seconds)
@@ -47,7 +49,7 @@ class Stdout:
         self.constants: dict[str, str] = {}
         self.dropped = self._unreported = 0
         self._next_wait = 0.0
-        self._lock = threading.RLock()  # the exporter of traces logs from its own thread
+        self._lock = threading.RLock()  # the trace exporter logs from its own thread
         self._poll = select.poll()
         self._poll.register(1, select.POLLOUT)
 
@@ -63,7 +65,7 @@ class Stdout:
                 self._unreported += 1
 
     def take_dropped(self) -> int:
-        """The lines dropped since the last call."""
+        """The number of lines dropped since the last call."""
         with self._lock:
             taken, self.dropped = self.dropped, 0
         return taken
@@ -84,7 +86,7 @@ class Stdout:
         return True
 
     def _has_room(self, length: int) -> bool:
-        # A pipe is writable when it has room for PIPE_BUF bytes; a longer line needs the count.
+        # A pipe is writable if it has space for PIPE_BUF bytes; for a longer line, ask how much it has.
         if not self._poll.poll(0) and not self._waits():
             return False
         return length <= select.PIPE_BUF or length <= self._room()

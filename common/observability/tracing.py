@@ -1,4 +1,5 @@
-"""OpenTelemetry traces. Off, and free of cost, unless OTEL_EXPORTER_OTLP_ENDPOINT (or …_TRACES_ENDPOINT) is set.
+"""OpenTelemetry traces. They are off, and cost nothing, unless OTEL_EXPORTER_OTLP_ENDPOINT (or …_TRACES_ENDPOINT) is
+set.
 
 One trace from client to Redis: a server span here, a client span in the gateway, one per command in the user service. The
 SDK's thread exports spans in batches through a bounded queue: a slow or lost collector loses spans and delays no request.
@@ -55,7 +56,7 @@ def stop() -> None:
 
 @contextmanager
 def server_span(name: str, attributes: dict[str, Any], carrier: dict[str, str]) -> Iterator[Any]:
-    """The current span while a request is served; continues the trace of `carrier`."""
+    """The span of a request, current while it is served; continues the trace of `carrier`."""
     from opentelemetry import context as contexts
     from opentelemetry.trace import SpanKind, set_span_in_context
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -74,7 +75,7 @@ def server_span(name: str, attributes: dict[str, Any], carrier: dict[str, str]) 
 
 @contextmanager
 def client_span(name: str, attributes: dict[str, Any]) -> Iterator[Any]:
-    """The span of a call to a dependency. Not made the current span: the caller has it in hand."""
+    """The span of a call to a dependency. It does not become the current span."""
     from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
     parent = get_current_span()
@@ -100,7 +101,7 @@ def store_span(operation: str, command: str) -> Iterator[Any]:
 
 
 def set_status(span: Any, status: int, *, error: str | None) -> None:
-    """The status of an answer; `error`: the `error.type`, where it counts as one."""
+    """Sets the status of an answer; `error`: the `error.type`, if it is an error."""
     from opentelemetry.trace import StatusCode
 
     if span.is_recording():
@@ -120,7 +121,7 @@ def known(method: str) -> str:
 
 
 def injected(span: Any) -> list[tuple[bytes, bytes]]:
-    """The header fields that carry a span on."""
+    """The header fields that propagate a span."""
     from opentelemetry.trace import set_span_in_context
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 

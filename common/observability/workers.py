@@ -1,5 +1,5 @@
-"""`process_*` and `python_gc_*` of all workers together, for `WEB_CONCURRENCY` above 1: prometheus_client's multi-process
-mode drops both."""
+"""`process_*` and `python_gc_*` of all workers together, for `WEB_CONCURRENCY` above 1: prometheus_client's
+multi-process mode omits both."""
 
 import gc
 import os
@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 SMALLEST = {"process_start_time_seconds", "process_max_fds"}
-"""Reported as the smallest of all workers; the others as their sum."""
+"""Reported as the minimum of all workers; other metrics are their sum."""
 
 
 def siblings() -> list[int]:
@@ -22,7 +22,7 @@ def siblings() -> list[int]:
 
 class WorkersCollector(Collector):
     def collect(self) -> Iterator[Metric]:
-        """Reads /proc of every worker now; one that has just ended is left out."""
+        """Reads /proc of every worker; omits one that has just ended."""
         values: dict[str, list[float]] = {}
         families: dict[str, Metric] = {}
         for pid in siblings():
@@ -44,7 +44,7 @@ GARBAGE = {
         "python_gc_collections", "Number of times this generation was collected", ("generation",), registry=None
     ),
 }
-"""As GCCollector names them, by the keys of `gc.get_stats`."""
+"""GCCollector's names, by the keys of `gc.get_stats`."""
 
 _counted: dict[tuple[int, str], int] = {}
 

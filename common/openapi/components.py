@@ -1,4 +1,4 @@
-"""What operations share: problems, parameters, response headers, examples."""
+"""Parts that operations share: problems, parameters, response headers, examples."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from rest_framework import serializers
 from common.http.problem import FIELD_CODES, KINDS, Problem, document
 
 CODES = [(code, kind.title) for code, kind in KINDS.items()]
-"""All codes: this is imported after every app has registered its own."""
+"""All codes: the apps have registered theirs before this is imported."""
 
 REQUEST_ID = "0b7ab6e2-5f0c-4c7e-9a43-3e8a4f4f2c11"
 PROBLEM = "application/problem+json"
@@ -23,7 +23,7 @@ EXAMPLES: dict[str, Any] = {
     "WWW-Authenticate": 'Bearer realm="api-gateway"',
     "X-Request-ID": REQUEST_ID,
 }
-"""One for each parameter and header that operations share."""
+"""An example for each shared parameter and header."""
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
@@ -70,7 +70,7 @@ GIVEN_REQUEST_ID = header("X-Request-ID", "An ID of 1-128 characters of `A-Za-z0
 
 
 def problem_responses(codes: tuple[str, ...]) -> dict[tuple[int, str], OpenApiResponse]:
-    """Answers by status and media type, for all codes that an operation may end in and for what the HTTP parser refuses."""
+    """Answers by status and media type, for all codes of an operation and for refusals of the HTTP parser."""
     by_status: dict[int, list[str]] = {}
     for code in dict.fromkeys(codes):
         by_status.setdefault(KINDS[code].status, []).append(code)

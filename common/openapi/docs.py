@@ -1,6 +1,6 @@
 """The schema and its page: `/openapi.json`, `/openapi.yaml`, `/docs` (Swagger UI from local files).
 
-The generator is imported when a schema is first asked for: it costs 8 MB.
+The generator, which takes 8 MB, is imported for the first request of a schema.
 """
 
 from collections.abc import Callable, Hashable
@@ -22,10 +22,10 @@ ASSETS = {
     "swagger-ui-bundle.js": b"text/javascript; charset=utf-8",
     "favicon-32x32.png": b"image/png",
 }
-"""The sidecar's files of the page."""
+"""The page's files from the sidecar package."""
 
 OWN = {"docs.css": b"text/css; charset=utf-8", "start.js": b"text/javascript; charset=utf-8"}
-"""Ours: the policy allows no inline script."""
+"""Our own files: the policy allows no inline script."""
 
 POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -34,7 +34,7 @@ POLICY = (
 
 
 def schema(form: str, given: Callable[[], tuple[Hashable, ...]]) -> View:
-    """The view that serves the schema as `json` or `yaml`; generated when `given` is new, in a thread."""
+    """The view that serves the schema as `json` or `yaml`. Generates it in a thread, again when `given` changes."""
 
     @safe
     async def view(request: Request) -> RawResponse:
@@ -71,7 +71,7 @@ def _read(name: str) -> bytes:
 
 
 def urlpatterns(prefix: str = "", given: Callable[[], tuple[Hashable, ...]] = tuple) -> list[URLPattern]:
-    """The paths, below a prefix like `api/`. `given`: what the site's `finish` takes."""
+    """The paths, below a prefix like `api/`. `given`: the argument of the site's `finish`."""
     return [
         path(f"{prefix}openapi.json", schema("json", given)),
         path(f"{prefix}openapi.yaml", schema("yaml", given)),

@@ -23,8 +23,8 @@ SERVICE = {"name": "service", "description": "Health and version of the service.
 
 @lru_cache(maxsize=1)
 def schema(*given: Hashable) -> dict[str, Any]:
-    """The site's document. Its `schema` module has the described `urlpatterns`, `INFO`, `TAGS`, `EXAMPLES` and `finish`,
-    which takes what is `given` here."""
+    """The site's document. Its `schema` module has the described `urlpatterns`, `INFO`, `TAGS`, `EXAMPLES` and
+    `finish`, whose argument is `given`."""
     site = import_module(settings.SCHEMA_MODULE)
     generator = SchemaGenerator(patterns=site.urlpatterns)  # type: ignore[no-untyped-call]
     generated: dict[str, Any] = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
@@ -43,7 +43,7 @@ def schema(*given: Hashable) -> dict[str, Any]:
 
 
 def tighten(components: dict[str, Any]) -> None:
-    """Adds what DRF's serializers define and drf-spectacular does not report."""
+    """Adds constraints of DRF's serializers that drf-spectacular omits."""
     for name, component in components.items():
         if "enum" in component:
             _enumerate(component)
@@ -51,13 +51,13 @@ def tighten(components: dict[str, Any]) -> None:
             continue
         properties = component["properties"]
         for field in properties.values():
-            field.pop("readOnly", None)  # requests have schemas of their own
+            field.pop("readOnly", None)  # requests have their own schemas
             if field.get("format") == "email":
                 del field["format"]  # it allows ASCII only
         if name.endswith("Request"):
             component["additionalProperties"] = False
         else:
-            # An answer has a value where a request may leave out a field with a default.
+            # A request may omit a field with a default; an answer has it.
             filled = [field for field, definition in properties.items() if definition.pop("default", None) is not None]
             component["required"] = sorted({*component["required"], *filled})
 

@@ -13,7 +13,7 @@ PHRASES = {414: "Request-URI Too Long"}
 def name_components(document: Node, given: dict[str, Any]) -> None:
     """Every header and parameter, and every problem answer, becomes a reference. Adds the `given` examples by name.
 
-    Client generators name types after components: inline answers get 98 invented names.
+    Client generators name types after components: for inline answers they invented 98 names.
     """
     components = document["components"]
     for kind in ("parameters", "headers", "responses"):
@@ -47,7 +47,8 @@ def _response(components: Node, tag: str, status: int, response: Node) -> Node:
 
 
 def _exemplify(parameter: Node, example: Any) -> None:
-    """Adds the example: Swagger UI fills `example` in, and a request with all optional parameters would be refused."""
+    """Adds the example under `examples`: Swagger UI prefills `example`, and a request with all optional parameters
+    would be refused."""
     if parameter.get("required"):
         parameter["example"] = example
     else:
@@ -55,7 +56,7 @@ def _exemplify(parameter: Node, example: Any) -> None:
 
 
 def _refer(components: Node, kind: str, name: str, value: Node, other: str = "") -> Node:
-    """A reference to the component with this value: `name`, or `other` where `name` has another value."""
+    """A reference to the component with this value: `name`, or `other` if `name` has another value."""
     named = components[kind]
     key = name if named.setdefault(name, value) == value else other
     if not key or named.setdefault(key, value) != value:

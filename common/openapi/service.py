@@ -1,4 +1,4 @@
-"""The operations that both sites have beside users: health and version. Views for the generator only."""
+"""Health and version in the schemas of both sites. The views are for the generator only."""
 
 from typing import Any
 

@@ -18,7 +18,7 @@ SWITCHING_PROTOCOLS = 101
 
 
 class Exchange:
-    """`more_body`: the request is not complete. `left`: bytes of the answer's body that its Content-Length still promises."""
+    """`more_body`: the request is incomplete. `left`: bytes of the answer's body still due by its Content-Length."""
 
     def __init__(self, protocol: "Protocol", scope: "HTTPScope", *, keep_alive: bool) -> None:
         self.protocol, self.scope = protocol, scope
@@ -32,18 +32,19 @@ class Exchange:
         self._arrived: asyncio.Future[None] | None = None
 
     def refuse(self, refusal: Refusal) -> None:
-        """The application gets the refusal from the scope or, if it runs already, from `receive`."""
+        """Refuses the request: the application gets the refusal from the scope or, if it already runs, from
+        `receive`."""
         self.refusal, self.keep_alive = refusal, False
         self.scope["extensions"] = {"refusal": {"status": refusal.status, "reason": refusal.reason}}
         self.wake()
 
     def end(self) -> None:
-        """The server stops, or the client may be gone: ends a stream."""
+        """Ends a stream: the server stops, or the client may have disconnected."""
         self.keep_alive, self.is_ending = False, True
         self.wake()
 
     def wake(self) -> None:
-        """`receive` checks its state again."""
+        """Makes `receive` check its state again."""
         if self._arrived is not None and not self._arrived.done():
             self._arrived.set_result(None)
 

@@ -1,7 +1,7 @@
 """gunicorn's settings: how both services run, in production and in dev.
 
-`python -m gateway_site.server` is `gunicorn -c python:gateway_site.server`. One worker process by default: replicas, not
-workers, are how this scales, so metrics need no shared files and a CPU limit means something.
+`python -m gateway_site.server` is `gunicorn -c python:gateway_site.server`. One worker process by default: scale by
+replicas, so that metrics need no shared files and a CPU limit applies to one process.
 """
 
 import gc
@@ -20,11 +20,13 @@ from django.core.exceptions import ImproperlyConfigured
 from common.config import environment
 
 KEEPALIVE_SECONDS = 100
-"""Longer than the keep-alive time of proxies in front (nginx and an ALB: 60 s, Traefik: 90 s), so that they close first."""
+"""Longer than the idle time-outs of proxies in front (nginx and an ALB: 60 s, Traefik: 90 s), so that the proxy closes
+first."""
 
 
 def restart(arbiter: Any) -> None:
-    """With `--reload`, after a changed file has ended the worker: a new worker would inherit the modules of the arbiter."""
+    """With `--reload`, restarts the arbiter after a changed file has ended the worker: a new worker would inherit the
+    arbiter's modules."""
     if arbiter.cfg.reload and arbiter.LISTENERS:  # it has none while it stops
         for listener in arbiter.LISTENERS:
             listener.close()
@@ -42,18 +44,18 @@ def on_starting(arbiter: Any) -> None:
             socket.create_server(address, family=socket.AF_INET6 if ":" in address[0] else socket.AF_INET).close()
         except OSError as error:
             where = ":".join(map(str, address))
-            reason = str(error.strerror).partition(" (while")[0]  # Python repeats the address
+            reason = str(error.strerror).partition(" (while")[0]  # Python's text repeats the address
             sys.exit(f"{arbiter.cfg.proc_name}: cannot listen on {where} ({reason}): set HOST and PORT, or free it")
 
 
 def when_ready(arbiter: Any) -> None:
-    """The application is loaded and no worker is forked: objects that the collector never visits again stay shared."""
+    """Freezes the loaded application before the fork: objects that the collector never visits stay in shared memory."""
     for text in environment.misspelt():
         arbiter.log.warning(text)
     forget_gauges(os.getpid())  # the arbiter has no state to show
     gc.collect()
     gc.freeze()
-    # Reference counts free a request's objects; a search for cycles every 700 objects would cost 3 % of the CPU.
+    # Reference counts free a request's objects; a collection every 700 objects would cost 3 % of the CPU.
     gc.set_threshold(10_000, 20, 50)
 
 
@@ -63,7 +65,7 @@ def child_exit(arbiter: Any, worker: Any) -> None:
 
 
 def forget_gauges(pid: int) -> None:
-    """Of several workers' metrics, removes the gauges of this process."""
+    """Removes the gauges of this process from the shared metrics of several workers."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         from prometheus_client.multiprocess import mark_process_dead
 
@@ -71,9 +73,9 @@ def forget_gauges(pid: int) -> None:
 
 
 def run(site: str) -> None:
-    """Executes gunicorn after the settings were read, so that a malformed WEB_CONCURRENCY is one line instead of a
+    """Executes gunicorn after reading the settings, so that a malformed WEB_CONCURRENCY is one line, not a
     traceback."""
-    # Until gunicorn handles signals: PID 1 ignores a signal without a handler.
+    # For the time before gunicorn handles signals: PID 1 ignores a signal without a handler.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     site_settings(site)
     from gunicorn.app import wsgiapp
@@ -84,7 +86,7 @@ def run(site: str) -> None:
 
 def site_settings(site: str) -> Any:
     """The site's settings module. A setting that is missing or malformed ends the process with one line."""
-    # Not a default: a value from the shell would start one site with the settings of the other.
+    # Overrides the environment: a value of the shell would start one site with the settings of the other.
     os.environ["DJANGO_SETTINGS_MODULE"] = f"{site}.settings"
     try:
         return import_module(os.environ["DJANGO_SETTINGS_MODULE"])
@@ -93,7 +95,7 @@ def site_settings(site: str) -> Any:
 
 
 def load(site: str) -> Any:
-    """The site's application. A setting that it cannot be built from ends the process with one line."""
+    """The site's application. An invalid setting ends the process with one line."""
     try:
         return import_module(f"{site}.asgi").application()
     except ImproperlyConfigured as error:
@@ -108,7 +110,7 @@ def gunicorn_settings(site: str) -> dict[str, Any]:
     return {
         **shared_metrics(settings.WEB_CONCURRENCY),
         "wsgi_app": f"common.server.gunicorn:load('{site}')",
-        "preload_app": "--reload" not in sys.argv,  # errors before it listens, and memory that is shared (ADR 0008)
+        "preload_app": "--reload" not in sys.argv,  # reports errors before it listens, and shares memory (ADR 0008)
         "bind": bind_address(settings.HOST, settings.PORT),
         "worker_class": "common.server.worker.Worker",
         "on_starting": on_starting,
@@ -124,13 +126,13 @@ def gunicorn_settings(site: str) -> dict[str, Any]:
         "timeout": 30,
         "graceful_timeout": settings.DRAIN_SECONDS + settings.GRACE_SECONDS,
         "backlog": 2048,
-        # We read X-Forwarded-Proto, with TRUSTED_PROXIES; the server must trust nobody.
+        # The application reads X-Forwarded-Proto, with TRUSTED_PROXIES; the server must trust no peer.
         "forwarded_allow_ips": "",
     }
 
 
 def bind_address(host: str, port: int) -> str:
-    """With an IPv6 address in brackets: gunicorn would take its end for the port."""
+    """The address, IPv6 in brackets: gunicorn would take its end for the port."""
     return f"[{host.strip('[]')}]:{port}" if ":" in host else f"{host}:{port}"
 
 

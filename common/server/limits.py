@@ -3,13 +3,14 @@
 LINE_BYTES = FIELD_BYTES = 8190
 FIELDS = 100
 FIELDS_OF_GATEWAYS = 10
-"""More, if their names begin so: what the gateway accepts must not be too much for the service behind it."""
+"""Further fields, with these prefixes: a request that the gateway accepts must not be too large for the service behind
+it."""
 GATEWAYS = (b"x-forwarded-", b"x-request-", b"x-authenticated-", b"trace")
 HEAD_BYTES = 65_536
 UNREAD_BODY_BYTES = 65_536
-"""Per connection: the server reads no more of it until the application has read."""
+"""Per connection: beyond it the server stops reading until the application has read."""
 HELD_BYTES = 16 * 1024 * 1024
-"""Incomplete heads and unread bodies of all connections."""
+"""Maximum of incomplete heads and unread bodies of all connections."""
 CONNECTIONS = 8192
 PIPELINED = 100
 

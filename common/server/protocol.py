@@ -20,18 +20,19 @@ if TYPE_CHECKING:
 
 PROBE_SECONDS = 0.25
 UNREAD_SECONDS = 0.05
-"""At the end, for a request that has arrived and is not read yet. uvicorn waits 0.1 s before it counts those in flight."""
+"""At shutdown, the wait for requests that have arrived but are not read. uvicorn waits 0.1 s before it counts those in
+flight."""
 
 logger = logging.getLogger(__name__)
 
-_buffer = memoryview(bytearray(65_536))  # one for all connections: each read is parsed before the next
+_buffer = memoryview(bytearray(65_536))  # one buffer for all connections: each read is parsed before the next
 
 
 class Protocol(asyncio.BufferedProtocol):
     """One client connection. It serves one request (`exchange`); pipelined requests wait in `pipeline`."""
 
     held = 0
-    """Bytes of incomplete heads and unread bodies of all connections; `holds`: of this one."""
+    """Bytes of incomplete heads and unread bodies of all connections; `holds`: of this connection."""
 
     def __init__(self, config: "Config", server_state: "ServerState", **_: Any) -> None:
         self.app: Any = config.loaded_app
@@ -79,7 +80,7 @@ class Protocol(asyncio.BufferedProtocol):
             self.count_held()
 
     def count_held(self) -> None:
-        """Again, because input has arrived or was read."""
+        """Updates the count after input has arrived or was read."""
         head = self.reader.surplus if self.reader.in_head else 0
         self._hold(max(0, head) + sum(len(each.body) for each in (self.exchange, *self.pipeline) if each))
 
@@ -90,17 +91,18 @@ class Protocol(asyncio.BufferedProtocol):
             self.reader.refuse(Refusal(503, "The server holds too many incomplete requests."))
 
     def eof_received(self) -> bool:
-        """A client that closed its sending side still gets the answers to its complete requests, if they have an end."""
+        """A client that closed its sending side still gets the answers to its complete requests, except streams."""
         self.is_half_closed = True
         if self.exchange is None or self.incoming is not None:
             self.transport.abort()
             return False
-        self.exchange.end()  # nothing waits in the pipeline: else the connection would not be read
+        self.exchange.end()  # the pipeline is empty: otherwise the connection would not be read
         self.loop.call_later(PROBE_SECONDS, self._probe, self.exchange)
         return True
 
     def _probe(self, exchange: Exchange) -> None:
-        """Aborts if the client is gone: then it answers a 100 with a reset. Clients must accept a 100 (RFC 9110 §15.2)."""
+        """Aborts if the client has disconnected: then a 100 is answered with a reset. Clients must accept a 100 (RFC
+        9110 §15.2)."""
         if exchange is not self.exchange or exchange.is_started or self.transport.is_closing():
             return
         if self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
@@ -110,7 +112,7 @@ class Protocol(asyncio.BufferedProtocol):
             self.loop.call_later(PROBE_SECONDS, self._probe, exchange)
 
     def write(self, data: bytes) -> None:
-        """Nothing once the client is gone: the request is about to be cancelled."""
+        """Writes nothing if the client has disconnected: the request will be cancelled."""
         if not self.transport.is_closing():
             self.transport.write(data)
 
@@ -160,8 +162,8 @@ class Protocol(asyncio.BufferedProtocol):
             self.reader.stop()
 
     def refuse(self, refusal: Refusal, scope: "HTTPScope") -> None:
-        """The application answers it, so a refusal has a problem, an access line and metrics like any answer. `scope` has the
-        parsed part of a refused head; if the body is refused, the application has its scope already."""
+        """Lets the application answer, so a refusal is a problem with an access line and metrics. `scope` has the
+        parsed part of a refused head; for a refused body, the application already has the scope."""
         exchange, self.incoming = self.incoming, None
         if exchange is not None:
             exchange.refuse(refusal)
@@ -191,7 +193,7 @@ class Protocol(asyncio.BufferedProtocol):
                 self._next(exchange)
 
     def _next(self, exchange: Exchange) -> None:
-        """After `exchange`: closes the connection, serves the next request, or waits for one."""
+        """After an exchange: closes the connection, serves the next request, or waits for one."""
         if not exchange.is_answered:
             self.transport.abort()
         elif not exchange.keep_alive and self.is_half_closed:
@@ -202,7 +204,7 @@ class Protocol(asyncio.BufferedProtocol):
             self.deadline = math.inf
             self.resume_reading()
             self.transport.write_eof()
-            # Without the protocol: its buffers must not outlive the connection.
+            # The reader must not keep the protocol: its buffers must not outlive the connection.
             self.loop.call_later(
                 limits.LINGER_SECONDS, _linger, self.loop, self.transport, time.monotonic() + limits.STALLED_SECONDS
             )
@@ -244,7 +246,7 @@ class Protocol(asyncio.BufferedProtocol):
 
 
 def _linger(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, until: float) -> None:
-    """Aborts; until a time not while the client still reads the end of the answer."""
+    """Aborts, but not before a deadline while the client still reads the end of the answer."""
     if transport.get_write_buffer_size() and time.monotonic() < until:
         loop.call_later(limits.LINGER_SECONDS, _linger, loop, transport, until)
     else:

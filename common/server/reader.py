@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 _request_id = re.compile(rb"\r\nx-request-id:[ \t]*([\w.-]+)[ \t]*\r\n", re.IGNORECASE).search
 _method = re.compile(rb"[\r\n]*([A-Z][A-Z0-9-]{0,31})(?= )").match
 WEBSOCKET: Any = {"websocket": {}}
-"""The extension of a scope whose answer may be 101: then the bodies of request and answer are the frames, as they are."""
+"""The extension of a scope whose answer may be 101: then the bodies of request and answer are the raw frames."""
 FRAMING = (b"content-length", b"transfer-encoding")
 UNDERSCORE, HASH = b"_#"  # as numbers: `b"_" in name` makes CPython raise and drop a TypeError, 0.4 µs each time
 _http = re.compile(rb"http://([^/?#]*)", re.IGNORECASE).match
 
 
 class Reader:
-    """`head_bytes`: of the current head, as parsed. `surplus`: bytes received outside bodies, parsed or not."""
+    """`head_bytes`: the parsed size of the current head. `surplus`: bytes received outside bodies, parsed or not."""
 
     def __init__(self, connection: "Protocol") -> None:
         self.connection = connection
@@ -34,7 +34,7 @@ class Reader:
         self.head_bytes = self.surplus = 0
         self.method = b""  # set if httptools does not know it
         self.refusal: Refusal | None = None
-        self.is_replay = False  # the fresh parser reads a head that has been read
+        self.is_replay = False  # the new parser reads a head again
         self.is_websocket = self.is_raw = False  # raw: frames follow the head
 
     def stop(self) -> None:
@@ -50,14 +50,14 @@ class Reader:
         while rest is not None and self.parser is not None:
             rest = self._parse(self.parser, rest)
         if self.in_head or self.connection.incoming is not None:
-            # If a head begins behind another request within this read, the bytes after it may belong to a later one.
+            # If a head begins after another request within this read, the following bytes may belong to a later head.
             is_behind = self.is_new_head and self.connection.exchange is not None
             self.surplus += self.head_bytes if is_behind else len(data)
             if self.surplus > limits.HEAD_BYTES:
                 self.refuse(self.refusal or Refusal(431, "The head or the trailers are too large."))
 
     def _parse(self, parser: httptools.HttpRequestParser, data: memoryview) -> memoryview | None:
-        """Returns the bytes that a fresh parser has to continue with."""
+        """Returns the bytes with which a new parser must continue."""
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -77,7 +77,8 @@ class Reader:
         return None
 
     def _ignore_upgrade(self, data: memoryview) -> memoryview:
-        """As RFC 9110 §7.8 allows. httptools ends such a message at its head: a fresh parser reads the body."""
+        """Ignores the upgrade, as RFC 9110 §7.8 allows. httptools ends such a message at its head: a new parser reads
+        the body."""
         if self.parser is not None:
             framing = [b": ".join(field) + b"\r\n" for field in self.fields if field[0] in FRAMING]
             self.parser = httptools.HttpRequestParser(self)
@@ -102,7 +103,7 @@ class Reader:
         self.refuse(self.refusal or Refusal(400, f"{error}."))
 
     def refuse(self, refusal: Refusal) -> None:
-        """Stops, and has the connection answer."""
+        """Stops, and makes the connection answer."""
         scope = self._scope(self.parser if self.url else None, "1.1")
         self.stop()
         self.connection.refuse(refusal, scope)
@@ -141,7 +142,7 @@ class Reader:
             self.fields.append((name, value.strip(b" \t")))
 
     def _has_room(self, name: bytes) -> bool:
-        """Beyond FIELDS. A refusal, too, shows the request's ID and the path that the client requested."""
+        """Whether a field fits beyond FIELDS: a refusal must show the request's ID and the client's path too."""
         return len(self.fields) < limits.FIELDS + limits.FIELDS_OF_GATEWAYS and name.startswith(limits.GATEWAYS)
 
     def on_headers_complete(self) -> None:
@@ -168,7 +169,7 @@ class Reader:
             self.connection.request_ended()
 
     def _asks_for_websocket(self, parser: httptools.HttpRequestParser) -> bool:
-        """Whether frames follow if the answer is 101 (RFC 6455 §4.1). With another answer the connection is closed."""
+        """Whether frames follow if the answer is 101 (RFC 6455 §4.1). After another answer the connection is closed."""
         if parser.get_method() != b"GET" or parser.get_http_version() != "1.1":
             return False
         names = dict(self.fields)

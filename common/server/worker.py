@@ -30,8 +30,8 @@ _malloc_trim: Callable[[int], int] = getattr(ctypes.CDLL(None), "malloc_trim", i
 
 
 class DrainingServer(Server):
-    """On SIGTERM /health/ready turns 503 and answers close their connections; after `drain_seconds` the listener closes,
-    requests in flight finish, and the process exits 0."""
+    """On SIGTERM /health/ready becomes 503, and answers close their connections; after `drain_seconds` the listener
+    closes, requests in flight finish, and the process exits 0."""
 
     def __init__(self, worker: "Worker", drain_seconds: float) -> None:
         super().__init__(worker.config)
@@ -39,7 +39,8 @@ class DrainingServer(Server):
         self.stop_at = math.inf
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal handler: it sets what the next tick checks. uvicorn's own would raise the signal again at the end."""
+        """A signal handler: it sets a state that the next tick checks. uvicorn's own would raise the signal again at
+        the end."""
         if sig == signal.SIGTERM:
             drain.start()
         else:
@@ -55,12 +56,12 @@ class DrainingServer(Server):
         if counter % 10 == 0:
             if os.getppid() != self.worker.ppid:  # the arbiter was killed
                 self.should_exit = True
-            self.worker.notify()  # uvicorn's own stops when the clock is set back
+            self.worker.notify()  # uvicorn's own tick stops when the clock is set back
             for connection in list(cast(set[Protocol], self.server_state.connections)):
                 connection.expire(now)
         if counter % COLLECT_TICKS == 0:
-            gc.collect()  # cycles of closed connections would wait for a million new objects
-            _malloc_trim(0)  # memory of a flood returns to the system
+            gc.collect()  # otherwise cycles of closed connections would wait for a million new objects
+            _malloc_trim(0)  # returns the memory of a flood to the system
         return await super().on_tick(counter)
 
 
@@ -71,7 +72,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]
         "ws": "none",
         "lifespan": "on",
         "interface": "asgi3",
-        "proxy_headers": False,  # forwarded headers are read by the application, from TRUSTED_PROXIES
+        "proxy_headers": False,  # the application reads forwarded headers, from TRUSTED_PROXIES
         "server_header": False,
         "access_log": False,
         "log_level": logging.WARNING,
@@ -88,7 +89,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]
     def load_wsgi(self) -> None:
         try:
             super().load_wsgi()
-        except SystemExit as error:  # with --reload only: else the arbiter has loaded it
+        except SystemExit as error:  # only with --reload: otherwise the arbiter has loaded it
             sys.stderr.write(f"{error}\n")
             sys.exit(Arbiter.APP_LOAD_ERROR)
 

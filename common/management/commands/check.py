@@ -1,4 +1,4 @@
-"""`check [--deploy]`: Django's checks, their findings on stdout for people or programs."""
+"""`check [--deploy]`: Django's checks, with findings on stdout, as text or JSON."""
 
 from logging import getLevelName
 from typing import Any

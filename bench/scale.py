@@ -60,7 +60,8 @@ def way(stack: ExitStack, users: int, partitions: int, primaries: int) -> tuple[
     tenth = used_bytes(pair)
     seconds = seed(pair, users - few)
     used = used_bytes(pair)
-    settle(pair)
+    for store in stores(pair):
+        settle(store)
     exported = json.loads(pair.manage("export_users", str(export), "--format", "json"))
     with export.open("rb") as stream:
         every = max(1, users // SAMPLE)
@@ -109,7 +110,7 @@ def used_bytes(pair: processes.Pair) -> int:
 def of_a_primary(store: Any) -> dict[str, float]:
     """What the fork for the append-only file and the load after a restart take, and how many connections there are."""
     store.bgrewriteaof()
-    settle_one(store)
+    settle(store)
     mebibytes = store.info("memory")["used_memory"] / 2**20
     fork, connections = store.info("stats")["latest_fork_usec"], store.info("clients")["connected_clients"] - 1
     started = time.monotonic()
@@ -127,13 +128,8 @@ def of_a_primary(store: Any) -> dict[str, float]:
     }
 
 
-def settle(pair: processes.Pair) -> None:
+def settle(store: Any) -> None:
     """Waits for the child that rewrites the append-only file after seeding: its CPU is not a request's. Raises TimeoutError."""
-    for store in stores(pair):
-        settle_one(store)
-
-
-def settle_one(store: Any) -> None:
     deadline = time.monotonic() + SETTLE_SECONDS
     while any(store.info("persistence")[key] for key in ("aof_rewrite_in_progress", "aof_rewrite_scheduled")):
         if time.monotonic() > deadline:

@@ -24,6 +24,11 @@ def patient_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ser
 
 
 @pytest.fixture
+def patient(patient_site: tuple[Service, Dependency]) -> Service:
+    return patient_site[0]
+
+
+@pytest.fixture
 def held_up(patient_site: tuple[Service, Dependency]) -> Iterator[Service]:
     """The patient site while its dependency answers nothing."""
     running, dependency = patient_site

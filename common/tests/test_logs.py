@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.log_lines import access_lines, lines
-from tests.site import COLLECTION, IS_GATEWAY, NOWHERE, SITE, UNKNOWN_USER, Dependency
+from tests.site import COLLECTION, IS_GATEWAY, NOWHERE, SITE, UNKNOWN_USER
 from tests.wire import exchange, get
 from tools.processes.service import Service, service
 
@@ -53,11 +53,10 @@ def test_no_secret_is_in_any_line(ended: Service) -> None:
     assert PASSWORD.encode() not in ended.log.read_bytes()
 
 
-def test_a_request_has_one_access_line_with_all_fields(patient_site: tuple[Service, Dependency]) -> None:
-    running, _ = patient_site
+def test_a_request_has_one_access_line_with_all_fields(patient: Service) -> None:
     headers = {"X-Request-ID": "one-line", "User-Agent": "an agent/1.0"}
-    answer = requests.get(f"{running.url}{UNKNOWN_USER}?limit=1", headers=headers, timeout=10)
-    (line,) = access_lines(running, "one-line")
+    answer = requests.get(f"{patient.url}{UNKNOWN_USER}?limit=1", headers=headers, timeout=10)
+    (line,) = access_lines(patient, "one-line")
     assert line.keys() == ALWAYS | ACCESS | {"request_id"}
     assert line["duration_ms"] > 0
     assert {name: line[name] for name in ACCESS - {"duration_ms"}} == {
@@ -86,23 +85,21 @@ def test_a_request_has_one_access_line_with_all_fields(patient_site: tuple[Servi
     ],
 )
 def test_every_kind_of_request_has_one(
-    patient_site: tuple[Service, Dependency], method: str, path: str, fields: list[str], route: str, status: int
+    patient: Service, method: str, path: str, fields: list[str], route: str, status: int
 ) -> None:
-    running, _ = patient_site
     name = str(uuid4())
-    exchange(running.port, get(path, *fields, f"X-Request-ID: {name}", method=method), method)
-    (line,) = access_lines(running, name)
+    exchange(patient.port, get(path, *fields, f"X-Request-ID: {name}", method=method), method)
+    (line,) = access_lines(patient, name)
     assert line.keys() >= ALWAYS | ACCESS | {"request_id"}
     assert (line["method"], line["path"]) == (method, path.removeprefix("http://example.com"))
     assert (line["route"], line["status_code"]) == (route, status)
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready", "/metrics"])
-def test_probes_are_logged_at_debug(patient_site: tuple[Service, Dependency], path: str) -> None:
-    running, _ = patient_site
+def test_probes_are_logged_at_debug(patient: Service, path: str) -> None:
     name = "probe" + path.replace("/", "-")
-    requests.get(running.url + path, headers={"X-Request-ID": name}, timeout=10)
-    (line,) = access_lines(running, name)
+    requests.get(patient.url + path, headers={"X-Request-ID": name}, timeout=10)
+    (line,) = access_lines(patient, name)
     assert line["level"] == "debug"
 
 

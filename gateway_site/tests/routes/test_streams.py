@@ -33,10 +33,6 @@ WITHIN_HALF_A_SECOND = 'http_request_duration_seconds_bucket{le="0.5",method="GE
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def chunk(text: str) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(text), text.encode())
-
-
 @pytest.fixture(scope="module")
 def gateway(start: Callable[..., Service], recorded: Recording) -> Service:
     return start(TABLE.format(upstream=recorded.url))
@@ -53,17 +49,17 @@ def opened(gateway: Service) -> Iterator[http.client.HTTPResponse]:
 class Talk:
     """The upstream's end of a stream: sends what it is given, and records when the gateway closes it."""
 
-    def __init__(self) -> None:
-        self.socket: socket.socket | None = None
+    request: Received
+    connection: socket.socket
 
     def __call__(self, request: Received, connection: socket.socket) -> None:
-        self.request, self.socket = request, connection
+        self.request, self.connection = request, connection
         connection.sendall(HEAD)
         wait_for_close(request, connection)
 
-    def say(self, data: bytes) -> None:
-        assert self.socket is not None
-        self.socket.sendall(data)
+    def say(self, text: str) -> None:
+        """A chunk; an empty one is the last."""
+        self.connection.sendall(b"%x\r\n%b\r\n" % (len(text), text.encode()))
 
 
 @pytest.fixture
@@ -83,12 +79,12 @@ def test_pieces_arrive_as_they_are_sent_beyond_the_time_of_the_route(
         assert (answer.status, answer.getheader("content-type")) == (200, "text/event-stream"), "before the first event"
         assert recorded.next().values(b"x-request-timeout-ms") == []
         for number in range(4):
-            talk.say(chunk(f"data: {number}\n\n"))
+            talk.say(f"data: {number}\n\n")
             assert answer.readline() + answer.readline() == f"data: {number}\n\n".encode()
             time.sleep(TIMEOUT_MS / 1000 / 2)
         assert metric(gateway, "http_requests_in_flight") == 1
         assert metric(gateway, OPEN) == 1
-        talk.say(b"0\r\n\r\n")
+        talk.say("")
         assert answer.read() == b""
     assert metric(gateway, WITHIN_HALF_A_SECOND) == before + 1, "the time to its head"
     assert metric(gateway, OPEN) == 0
@@ -102,16 +98,16 @@ def test_it_continues_when_a_new_table_has_another_upstream(
         gateway.log.with_name("routes.toml").write_text(TABLE.format(upstream="http://127.0.0.1:1"))
         assert waited_for(gateway, lambda line: line["message"] == "routes changed")
         for _ in range(3):
-            talk.say(chunk("data: 1\n\n"))
+            talk.say("data: 1\n\n")
             time.sleep(TIMEOUT_MS / 1000)  # the longest that a request may take
-        talk.say(b"0\r\n\r\n")
+        talk.say("")
         assert answer.read() == b"data: 1\n\n" * 3
     assert talk.request.closed.wait(SECONDS)
 
 
 def test_silence_for_the_idle_time_ends_it(gateway: Service, talk: Talk) -> None:
     with opened(gateway) as answer:
-        talk.say(chunk("data: 1\n\n"))
+        talk.say("data: 1\n\n")
         with pytest.raises(http.client.IncompleteRead):
             answer.read()
     assert talk.request.closed.wait(SECONDS)
@@ -121,7 +117,7 @@ def test_silence_for_the_idle_time_ends_it(gateway: Service, talk: Talk) -> None
 
 def test_a_client_that_leaves_ends_it_at_the_upstream(gateway: Service, talk: Talk) -> None:
     with opened(gateway) as answer:
-        talk.say(chunk("data: 1\n\n"))
+        talk.say("data: 1\n\n")
         assert answer.readline() == b"data: 1\n"
     assert talk.request.closed.wait(IDLE_MS / 1000 - 0.3)
 
@@ -131,7 +127,7 @@ def test_a_stop_of_the_gateway_ends_it_as_complete(
 ) -> None:
     gateway = start(TABLE.format(upstream=recorded.url))
     with opened(gateway) as answer:
-        talk.say(chunk("data: 1\n\n"))
+        talk.say("data: 1\n\n")
         assert answer.readline() == b"data: 1\n"
         gateway.process.terminate()
         assert answer.read() == b"\n"

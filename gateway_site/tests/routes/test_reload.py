@@ -1,13 +1,11 @@
 """A changed file is put in force while requests run; a bad one is refused, and the old routes stay."""
 
 import asyncio
-import gc
 import os
 import shutil
 import signal
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -16,17 +14,11 @@ import pytest
 import requests
 from prometheus_client import REGISTRY
 
-from gateway_site.forwarding import reload, service
-from gateway_site.forwarding.circuit import State
+from gateway_site.forwarding import reload
 from gateway_site.forwarding.metrics import REFUSED
 from gateway_site.forwarding.router import Router
-from gateway_site.guard.guard import Guard
-from gateway_site.guard.limit import Take
-from gateway_site.guard.limit_store import RedisStore
-from gateway_site.routes.rate import Rate
 from gateway_site.routes.table import Table, Upstream
 from gateway_site.tests.routes.conftest import Tables, metric
-from packages.http_pool import ConnectFailed
 from tests.log_lines import lines
 from tests.recording import Recording, recording
 from tests.serving import Served, serving
@@ -141,82 +133,8 @@ def test_a_longer_time_than_the_drain_allows_needs_a_restart(
     assert status(served, "/a") == 200
 
 
-GONE = """
-[upstreams.gone]
-url = "http://127.0.0.1:{port}"
-[[routes]]
-prefix = "/gone"
-upstream = "gone"
-retries = 0
-"""
-
-
-def state_of_gone() -> float | None:
-    return REGISTRY.get_sample_value("upstream_circuit_state", {"service": "gone"})
-
-
-def fail(service: service.Service) -> None:
-    """Opens its circuit."""
-    for _ in range(20):
-        service.circuit.failed(service.circuit.admit())
-
-
 async def view(request: object) -> None:
     """Not asked."""
-
-
-@pytest.mark.parametrize("later", [table(a="http://h"), GONE.format(port=2)], ids=["removed", "replaced"])
-async def test_the_circuit_of_an_upstream_that_is_gone_is_shown_no_more(tables: Tables, later: str) -> None:
-    router = Router(tables.read(GONE.format(port=1)), lambda *_: view)
-    fail(router.services["gone"])
-    assert state_of_gone() == State.OPEN
-    router.apply(tables.read(later))
-    assert state_of_gone() == State.CLOSED
-    await router.close()
-
-
-async def test_requests_in_flight_at_a_replaced_upstream_open_no_circuit_of_the_new_one(tables: Tables) -> None:
-    router = Router(tables.read(GONE.format(port=1)), lambda *_: view)
-    gone = router.services["gone"]
-    router.apply(tables.read(GONE.format(port=2)))
-    fail(gone)
-    assert state_of_gone() == State.CLOSED
-    fail(router.services["gone"])
-    assert state_of_gone() == State.OPEN
-    await router.close()
-
-
-async def test_the_end_closes_upstreams_of_earlier_tables_too(tables: Tables) -> None:
-    router = Router(tables.read(GONE.format(port=1)), lambda *_: view)
-    gone = router.services["gone"]
-    router.apply(tables.read(GONE.format(port=2)))
-    await router.close()
-    with pytest.raises(ConnectFailed, match="the pool is closed"):
-        await gone.probe()
-
-
-async def test_limits_of_an_earlier_table_are_dropped(tables: Tables) -> None:
-    made: dict[str, weakref.ref[Take]] = {}
-
-    class Stores(RedisStore):
-        def counter(self, rate: Rate, name: str) -> Take:
-            store = super().counter(rate, name)
-            made[f"{name} {rate.count}"] = weakref.ref(store)
-            return store
-
-    def limited(**rates: str) -> Table:
-        route = '[[routes]]\nprefix = "/{}"\nupstream = "http://h"\nrate_limit = "{}"\n'
-        return tables.read("".join(route.format(*each) for each in rates.items()))
-
-    guard = Guard(None, Rate(9, 1, 1), scopes=set(), shared=Stores("redis://127.0.0.1:1"))
-    router = Router(limited(a="1/s", b="2/s"), lambda route, _: guard.protect(route, view), guard.keep)
-    assert list(made) == ["default 9", "/a 1", "/b 2"]
-    router.apply(limited(a="3/s", b="2/s"))
-    gc.collect()
-    assert {name for name, store in made.items() if store() is None} == {"/a 1"}
-    assert list(made)[3:] == ["/a 3"]
-    await router.close()
-    await guard.close()
 
 
 async def checked(reloader: reload.Reloader, condition: Callable[[], bool]) -> None:
@@ -256,7 +174,7 @@ async def test_a_table_whose_certificates_vanish_before_it_is_applied_is_refused
             super().apply(table)
 
     router = Late(first := tables.read(table(a="http://h")), lambda *_: view)
-    text = GONE.format(port=1).replace("http:", "https:").replace("[[", f'tls = {{ ca = "{authorities}" }}\n[[')
+    text = f'[upstreams.gone]\nurl = "https://gone"\ntls = {{ ca = "{authorities}" }}\n{table(gone="gone")}'
     reloader = reload.Reloader(tables.source(text), router, 5000)
     shutil.copy(certifi.where(), authorities)
     await checked(reloader, lambda: REGISTRY.get_sample_value("routes_refused") == 1)

@@ -1,14 +1,17 @@
 """The client gets the upstream's answer as it arrived, without the fields of one connection."""
 
 import hashlib
+import http.client
 import socket
 
 import pytest
 import requests
 
 from gateway_site.tests.forwarding.test_request import resident
+from tests.log_lines import access_lines
 from tests.recording import Received, Recording
-from tests.wire import exchange, get
+from tests.serving import serving
+from tests.wire import connect, exchange, get, read
 from tools.processes.service import Service
 
 
@@ -103,3 +106,19 @@ def test_a_large_answer_streams_through(gateway: Service, upstream: Recording, f
             digest.update(chunk)
     assert digest.digest() == hashlib.sha256(piece * pieces).digest()
     assert resident(gateway) - before < 8 << 20
+
+
+def test_an_answer_larger_than_the_bound_is_502_or_broken_off(upstream: Recording) -> None:
+    most = 1 << 20
+    with serving("gateway_site", USER_SERVICE_URL=upstream.url, MAX_ANSWER_BYTES=str(most)) as gateway:
+        for size, status in ((most, 200), (most + 1, 502)):
+            upstream.default = answer("200 OK", f"Content-Length: {size}", body=b"x" * size)
+            assert exchange(gateway.port, get("/api/users")).status == status
+        chunks = 5 * (b"%x\r\n%b\r\n" % (most, b"x" * most)) + b"0\r\n\r\n"
+        upstream.default = answer("200 OK", "Transfer-Encoding: chunked", body=chunks)
+        with connect(gateway.port) as connection:
+            connection.sendall(get("/api/users", "X-Request-ID: too-large"))
+            with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+                read(connection)
+        (line,) = access_lines(gateway, "too-large")
+    assert (line["status_code"], line["bytes_sent"] <= most) == (502, True)

@@ -1,8 +1,9 @@
 """What the tests of manifests share: kubectl, and renderings."""
 
+import fcntl
 import shutil
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from functools import cache
 from pathlib import Path
 
@@ -50,29 +51,26 @@ def rendered(tree: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: st
     shared = (base if worker_id == "master" else base.parent) / "rendered"
     shared.mkdir(exist_ok=True)
 
-    @cache
-    def cached(overlay: str, added: tuple[str, ...]) -> str:
+    def of(overlay: str, added: Collection[str] = ()) -> str:
         name = f"{overlay.replace('/', '-')}-{zlib.crc32(' '.join(added).encode())}"
-        if not (file := shared / name).exists():
-            draft = shared / f".{name}.{worker_id}"
-            draft.write_text(rendering(tree / "overlays" / name, overlay, added), encoding="utf-8")
-            draft.rename(file)
-        return file.read_text(encoding="utf-8")
+        with (shared / f"{name}.yaml").open("a+", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            if text := file.read():
+                return text
+            file.write(text := render(folder(overlay, added, tree / "overlays" / name)))
+        return text
 
-    def rendering(folder: Path, overlay: str, added: tuple[str, ...]) -> str:
+    def folder(overlay: str, added: Collection[str], copy: Path) -> Path:
         if not added:
-            folder = DEPLOY / overlay if "/" in overlay else tree / "overlays" / overlay
-        else:
-            shutil.copytree(tree / "overlays" / overlay, folder)
-            kustomization = folder / "kustomization.yaml"
-            data = yaml.safe_load(kustomization.read_text(encoding="utf-8"))
-            there = data.setdefault("components", [])
-            there += [path for each in added if (path := f"../../components/{each}") not in there]
-            kustomization.write_text(yaml.safe_dump(data), encoding="utf-8")
-        return render(folder)
-
-    def of(overlay: str, added: Iterable[str] = ()) -> str:
-        return cached(overlay, tuple(added))
+            return DEPLOY / overlay if "/" in overlay else tree / "overlays" / overlay
+        shutil.copytree(tree / "overlays" / overlay, copy)
+        kustomization = copy / "kustomization.yaml"
+        data = yaml.safe_load(kustomization.read_text(encoding="utf-8"))
+        there = data.setdefault("components", [])
+        there += [path for each in added if (path := f"../../components/{each}") not in there]
+        kustomization.write_text(yaml.safe_dump(data), encoding="utf-8")
+        return copy
 
     return of
 

@@ -36,8 +36,8 @@ class UnknownError(Exception):
     """A source gave no usable answer; the text says which."""
 
 
-def main() -> int:
-    """Returns the exit code; always writes the report."""
+def main() -> None:
+    """Always writes the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--osv-url", default=OSV, help="where advisories are asked for")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the SBOM is and the report goes")
@@ -52,9 +52,8 @@ def main() -> int:
         lines += [*said, *(f"- **{finding}**" for finding in found), ""]
     asked.folder.mkdir(parents=True, exist_ok=True)
     (asked.folder / "audit.md").write_text("\n".join(lines), encoding="utf-8")
-    for finding in findings:
-        sys.stderr.write(f"error: {finding}\n")
-    return 1 if findings else 0
+    if findings:
+        sys.exit("\n".join(f"error: {finding}" for finding in findings))
 
 
 def licences(folder: Path) -> tuple[list[str], list[str]]:
@@ -130,4 +129,4 @@ def asked(pins: list[str], url: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -14,8 +14,7 @@ IMAGE = re.compile(r"([a-z-]+)@(sha256:[0-9a-f]{64})")
 ENTRY = re.compile(r"(newName: \S+/(\S+)\n +digest: )sha256:[0-9a-f]{64}$", re.MULTILINE)
 
 
-def main() -> int:
-    """Returns the exit code."""
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("environment", choices=("dev", "staging", "prod"))
     parser.add_argument("images", nargs="+", type=image, metavar="IMAGE@DIGEST")
@@ -23,12 +22,9 @@ def main() -> int:
     asked = parser.parse_args()
     file = asked.root / "deploy/argocd/environments" / asked.environment / "kustomization.yaml"
     try:
-        text = promoted(file.read_text(encoding="utf-8"), asked.images)
+        file.write_text(promoted(file.read_text(encoding="utf-8"), asked.images), encoding="utf-8")
     except (OSError, ValueError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-    file.write_text(text, encoding="utf-8")
-    return 0
+        sys.exit(f"error: {error}")
 
 
 def promoted(text: str, images: list[tuple[str, str]]) -> str:
@@ -49,4 +45,4 @@ def image(text: str) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -146,8 +146,8 @@ def binary(*names: str) -> str:
     raise ObserveError(f"{names[0]} is not installed: {CURE}")
 
 
-def main() -> int:
-    """Runs until SIGINT or SIGTERM; returns the exit code."""
+def main() -> None:
+    """Runs until SIGINT or SIGTERM."""
     try:
         folder = Path(os.environ.get("DATA_DIR") or ".data").resolve() / "observe"
         observer = Observer(folder, Ports.read(), webhook=os.environ.get("ALERT_WEBHOOK_URL"))
@@ -157,11 +157,9 @@ def main() -> int:
             sys.stdout.flush()
             supervisor.wait(lambda: False)
     except StopRequestedError:
-        return 0
+        return
     except (ObserveError, ProcessEndedError, SettingError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-    return 0
+        sys.exit(f"error: {error}")
 
 
 def welcome(observer: Observer) -> str:
@@ -175,4 +173,4 @@ def welcome(observer: Observer) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -65,5 +65,4 @@ class Matcher:
 
 def _pattern(path: str) -> str:
     """The pattern of a route's paths. It has no nested groups, so that the number of a group is that of its path."""
-    path, rest = path.removesuffix(REST), r"/[\s\S]*" if path.endswith(REST) else ""
-    return "[^/]+".join(map(re.escape, _SEGMENT.split(path))) + rest
+    return r"/[\s\S]*" if path == REST else "[^/]+".join(map(re.escape, _SEGMENT.split(path)))

@@ -1,5 +1,6 @@
 """One service at three addresses, one of them failing; and a canary beside a stable service. On sockets."""
 
+import re
 import socket
 import threading
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from common.observability.notices import Notices
+from gateway_site.forwarding import service
 from gateway_site.forwarding.canary import Split
 from gateway_site.forwarding.circuit import State
 from gateway_site.forwarding.service import Service
@@ -77,8 +80,10 @@ def gateway(tmp_path: Path, three: list[Server], monkeypatch: pytest.MonkeyPatch
     """Its budget is for the first failures of an address, not for a burst."""
     monkeypatch.setattr("gateway_site.forwarding.retries.RESERVE", 5.0)
     monkeypatch.setattr("gateway_site.forwarding.retries.SHARE", 0.0)
+    monkeypatch.setattr(service, "notices", Notices(service.logger))  # another test may have warned
     path = tmp_path / "routes.yaml"
-    upstream = f"{{url: 'http://things:{three[0].server_port}', addresses: {list(NAMES)}}}"
+    url, zones = f"http://things:{three[0].server_port}", ["127.0.0.0/8"]
+    upstream = f"{{url: '{url}', addresses: {list(NAMES)}, zones: {zones}}}"
     path.write_text(f"upstreams:\n  things: {upstream}\nroutes:\n- {{prefix: /things, upstream: things}}\n")
     # A stall of this process, which serves all of them, must not look like addresses that accept no connection.
     with serving(
@@ -102,12 +107,15 @@ def test_one_sick_address_of_three_costs_no_read_of_a_burst(gateway: Served, thr
         assert Counter(answer.status_code for answer in answers) == {200: 2 * BURST}
         assert {write.result().status_code for write in writes} <= {200, 500, 502, 504}
         text = session.get(f"{gateway.url}/metrics", timeout=SECONDS).text
-    assert 'upstream_ejections_total{reason="' in text
+    assert re.search(r'upstream_ejections_total\{reason="\w+",service="things"\}', text)
     assert 'upstream_circuit_state{service="things"} 0.0' in text, "writes fail there, but not at the others"
     if mode in {"refuses", "hangs"}:  # else its checks bring it back
         assert 'upstream_addresses{service="things",state="ejected"} 1.0' in text
         assert 'upstream_addresses{service="things",state="ready"} 2.0' in text
     found = lines(gateway)
+    ejected = [line for line in found if line["message"] == "address ejected"]
+    assert {(line["upstream"], line["address"]) for line in ejected} == {("things", NAMES[1])}
+    assert all(line["reason"] for line in ejected)
     assert {line["upstream_address"] for line in found if line.get("route") == "/things/{path}"} >= {NAMES[0], NAMES[2]}
 
 

@@ -1,8 +1,10 @@
-"""PUT, PATCH and DELETE /users/{id}."""
+"""PUT, PATCH and DELETE /users/{id}; a damaged record, and the way out."""
 
 import pytest
 
+from tools.processes.store import Store
 from users_site.tests.api.client import JSON, UNKNOWN, Users, faulty_fields, fresh_email, problem
+from users_site.tests.repository.people import PARTITION
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
@@ -101,3 +103,19 @@ def test_deleted_user_is_gone_and_in_no_list(users: Users) -> None:
     problem(users.delete(user["id"]), 404, "user-not-found", f"/users/{user['id']}")
     assert users.list(email=user["email"]).json()["results"] == []
     assert user not in users.list(limit=100).json()["results"]
+
+
+def test_broken_record_is_500_until_it_is_replaced_or_deleted(alone: Users, own_store: Store) -> None:
+    good, bad = alone.created(), alone.created()
+    with own_store.client() as client:
+        client.set(PARTITION.record(bad["id"]), "{bad")
+    problem(alone.get(bad["id"]), 500, "internal-error")
+    problem(alone.patch(bad["id"], {"name": "Grace"}), 500, "internal-error")
+    assert alone.list().json()["results"] == [good]
+    replaced = alone.put(bad["id"], {"name": "Grace", "email": fresh_email()})
+    assert replaced.status_code == 200
+    assert alone.get(bad["id"]).json() == replaced.json()
+    with own_store.client() as client:
+        client.set(PARTITION.record(bad["id"]), "{bad")
+    assert alone.delete(bad["id"]).status_code == 204
+    assert alone.get(bad["id"]).status_code == 404

@@ -75,12 +75,6 @@ def test_missing_file_is_one_line(argv: Argv, tmp_path: Path) -> None:
     assert done.line.endswith("nowhere: No such file or directory")
 
 
-def test_missing_setting_is_one_line(shell: Argv) -> None:
-    done = shell("verify_users", REDIS_URL="")
-    assert done.returncode == 1
-    assert "REDIS_HOST" in done.line
-
-
 @pytest.mark.parametrize(("own", "port"), [({}, 1), ({"REDIS_HOST": "127.0.0.1"}, 6379)])
 def test_the_store_that_is_set_is_used_beside_make_run(
     shell: Argv, tmp_path: Path, own: dict[str, str], port: int

@@ -1,6 +1,6 @@
 """Users for tests of the repository."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -71,8 +71,14 @@ def ids(page: Page) -> list[str]:
     return [user["id"] for user in results]
 
 
-async def walk(users: UserRepository, limit: int, direction: str, start: Position | None = None) -> list[str]:
-    """All ids from `start` on, page by page."""
+async def walk(
+    users: UserRepository,
+    limit: int,
+    direction: str,
+    start: Position | None = None,
+    between: Callable[[], Awaitable[object]] | None = None,
+) -> list[str]:
+    """All ids from `start` on, page by page; `between` pages something else happens."""
     seen: list[str] = []
     while True:
         page = await users.page(limit, start)
@@ -80,3 +86,5 @@ async def walk(users: UserRepository, limit: int, direction: str, start: Positio
         start = getattr(page, direction)
         if start is None:
             return seen
+        if between is not None:
+            await between()

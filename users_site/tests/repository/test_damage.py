@@ -126,6 +126,17 @@ async def test_index_entry_without_a_record_is_logged_counted_and_replaced(
     assert counted("missing") == before + 1
 
 
+async def test_index_entries_that_are_no_ids_stop_no_walk(users: UserRepository) -> None:
+    made = [await created(users) for _ in range(4)]
+    strays: list[str | bytes] = [f"{made[0].id}x", f"{made[1].id}x", "0", b"\xff"]
+    for user, stray in zip(made, strays, strict=True):
+        await users.store.pipe.execute("zadd", b"ZADD", partition(users, user).index, 0, stray)
+    ids_of = [user.id for user in made]
+    for limit in (1, 2):
+        assert await walk(users, limit, "older") == ids_of[::-1]
+        assert await walk(users, limit, "newer", pages.Position(pages.Side.NEWER, ids_of[0], inclusive=True)) == ids_of
+
+
 async def test_page_of_many_missing_records_stays_bounded_and_continues(users: UserRepository) -> None:
     made = [await created(users) for _ in range(30)][::-1]
     for user in made[1:-1]:

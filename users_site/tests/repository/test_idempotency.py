@@ -24,14 +24,6 @@ async def kept(users: UserRepository, key: str = "a-key", caller: str = "") -> b
     return entry
 
 
-async def test_first_answer_comes_again(users: UserRepository) -> None:
-    email = fresh_email()
-    first, replayed = await users.create("Ada", email, "user", request())
-    assert not replayed
-    assert await users.create("Ada", email, "user", request()) == (first, True)
-    assert await users.store.count() == 1
-
-
 async def test_24_at_once_make_one_user_and_none_is_a_conflict(users: UserRepository) -> None:
     email = fresh_email()
     creations = (users.create("Ada", email, "user", request()) for _ in range(24))

@@ -20,6 +20,23 @@ async def test_walk_sees_every_user_once_newest_first(users: UserRepository, lim
     assert await walk(users, limit, "newer", start) == newest_first[::-1]
 
 
+@pytest.mark.parametrize("direction", ["older", "newer"])
+async def test_inserts_and_deletes_between_pages_repeat_and_lose_no_user(users: UserRepository, direction: str) -> None:
+    staying = [(await created(users)).id for _ in range(12)]
+    leaving = [(await created(users)).id for _ in range(6)]
+
+    async def disturb() -> None:
+        await created(users)
+        if leaving:
+            await users.delete(leaving.pop())
+
+    start = None if direction == "older" else Position(Side.NEWER, staying[0], inclusive=True)
+    seen = await walk(users, 3, direction, start, disturb)
+    assert len(seen) == len(set(seen))
+    expected = staying if direction == "newer" else staying[::-1]
+    assert [user_id for user_id in seen if user_id in staying] == expected
+
+
 async def test_documents_on_a_page_are_those_stored(users: UserRepository) -> None:
     first, second = await created(users), await created(users)
     page = await users.page(20)

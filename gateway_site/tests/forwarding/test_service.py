@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from unittest import mock
 
 import pytest
 from prometheus_client import REGISTRY
@@ -151,15 +152,7 @@ async def test_the_fate_of_a_sent_attempt_outlasts_a_refused_retry(
 ) -> None:
     """Never 503 "nothing was done" once the first attempt reached the user service."""
     upstream.default = reset
-    admit, admitted = users.circuit.admit, []
-
-    def refuse_the_second() -> int:
-        admitted.append(admit())
-        if len(admitted) > 1:
-            raise later
-        return admitted[0]
-
-    monkeypatch.setattr(users.circuit, "admit", refuse_the_second)
+    monkeypatch.setattr(users.circuit, "admit", mock.Mock(side_effect=[users.circuit.admit(), later, later]))
     assert await failure(users, "POST", KEY) == ("bad-upstream", True)
     assert sent(upstream) == ["POST"]
 

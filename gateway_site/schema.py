@@ -52,7 +52,7 @@ class DescribedUserViewSet(AsyncViewSet):
     lookup_field = lookup_url_kwarg = "id"
 
     async def list(self, request: Any) -> None:
-        """A page of users, newest first, or the one with the email asked for."""
+        """A page of users, newest first, or the one with the given email."""
 
     async def create(self, request: Any) -> None:
         """Creates a user."""

@@ -87,8 +87,8 @@ class Stream:
 class Answer:
     """A final answer. Header names are in lower case; order and duplicates are kept, trailers dropped.
 
-    `body` is the whole body, or None: then read `chunks()` to its end, or call `aclose()`. `address`: who answered, of several.
-    `send`: after a 101, sends bytes on the connection.
+    `body` is the whole body, or None: then read `chunks()` to its end, or call `aclose()`. `address`: the one that
+    answered, if there are several. `send`: after a 101, sends bytes on the connection.
     """
 
     __slots__ = ("_stream", "address", "body", "headers", "send", "status")
@@ -105,7 +105,7 @@ class Answer:
         self.address = ""
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """The body, once, in pieces as they arrive.
+        """The body in pieces, as they arrive; it can be read once.
 
         Raises BadAnswer when it breaks off, UpstreamTimeout at the request's deadline. Leaving the iteration
         before its end closes the connection.

@@ -28,7 +28,7 @@ class Checks:
         await asyncio.gather(*(self._check(member) for member in self._members.all))
 
     def doubt(self, member: Member, connection: Connection) -> None:
-        """Half of a request's time is over: check its address, and end the request there if that fails."""
+        """Called when half of a request's time is over: check its address, and end the request if that fails."""
 
         def end(check: asyncio.Task[bool]) -> None:
             if connection in self._doubted and not check.cancelled() and not check.result():
@@ -41,7 +41,7 @@ class Checks:
         member.check.add_done_callback(end)
 
     def trust(self, connection: Connection) -> None:
-        """The request on this connection is over."""
+        """Called when the request on this connection has ended."""
         self._doubted.discard(connection)
 
     async def _check(self, member: Member) -> bool:

@@ -1,4 +1,4 @@
-"""The ways a request to an upstream can fail.
+"""The failures of a request to an upstream.
 
 UpstreamError            .sent: may a byte of the request have left this process? .reason: a word for logs and metrics
 │                        .address: where it was sent to, if the upstream has several
@@ -16,7 +16,7 @@ While `sent` is false, any method may be retried.
 
 
 class InvalidRequest(ValueError):
-    """HTTP cannot carry the request, or its body is not as long as it says. Not an UpstreamError."""
+    """HTTP cannot represent the request, or its body does not have the announced length. Not an UpstreamError."""
 
 
 class UpstreamError(Exception):

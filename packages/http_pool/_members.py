@@ -1,4 +1,4 @@
-"""The addresses of an upstream: which of them are up, and which one gets the next request."""
+"""The addresses of an upstream: their state, and the choice of one for a request."""
 
 import asyncio
 import random
@@ -11,13 +11,14 @@ EJECT_AFTER = 3
 """Consecutive failures; a connection that fails ejects at once."""
 
 SERVER_ERRORS = 5
-"""Consecutive answers of 5xx while another address answers well. At least half stay: an overloaded service needs them."""
+"""Consecutive 5xx answers while another address answers well. At least half of the addresses stay: an overloaded
+service needs them."""
 
 FAILED_CHECKS = 2
-"""Consecutive: one may be a pause of the garbage collector."""
+"""Consecutive failed checks: one may be a pause of the garbage collector."""
 
 EJECTED_SECONDS, MAX_EJECTED_SECONDS = 2.0, 30.0
-"""Doubles with each ejection that follows a return."""
+"""The time doubles with each further ejection."""
 
 FORGIVEN_AFTER = 60.0
 
@@ -48,7 +49,7 @@ class Members:
         return sum(member.ejected_until is None for member in self.all)
 
     def set(self, addresses: list[Address]) -> None:
-        """The addresses from now on. Requests in flight to others finish."""
+        """Replace the addresses. Requests in flight to others finish."""
         known = {member.address: member for member in self.all}
         kept = {address: known.pop(address) for address in addresses if address in known}
         self.all = [kept.get(address) or Member(address, self._make(address)) for address in addresses]
@@ -59,7 +60,8 @@ class Members:
         self._recount()
 
     def choose(self, avoided: Collection[str] = ()) -> Member:
-        """Power of two choices: the less busy of two random addresses. Every gateway would choose the least busy of all."""
+        """Power of two choices: the less busy of two random addresses. If all gateways chose the least busy one of all,
+        it would be overloaded."""
         ready = self._ready
         if avoided:
             others = [m for m in ready if m.address.host not in avoided]
@@ -72,7 +74,7 @@ class Members:
         return one if one.pool.busy <= other.pool.busy else other
 
     def failed(self, member: Member, reason: str, now: float, *, at_once: bool = False) -> None:
-        """A request failed there, or a check."""
+        """Count a failed request or check of this address."""
         member.failures += 1
         if len(self.all) > 1 and member.ejected_until is None and (at_once or member.failures >= EJECT_AFTER):
             self._eject(member, reason, now)
@@ -89,7 +91,7 @@ class Members:
             self._eject(member, "status", now)
 
     def checked(self, member: Member, is_live: bool, now: float) -> None:
-        """The outcome of a check; the only way back of an ejected address."""
+        """Count the outcome of a check; only a successful check readmits an ejected address."""
         member.failed_checks = 0 if is_live else member.failed_checks + 1
         if member.ejected_until is None:
             if member.failed_checks >= FAILED_CHECKS:
@@ -109,6 +111,6 @@ class Members:
         self._changed(member.address.host, reason)
 
     def _recount(self) -> None:
-        """With all of them ejected all are used: the ejections say more about the service than about its addresses."""
+        """If all addresses are ejected, use all: the fault is then the service's."""
         up = [member for member in self.all if member.ejected_until is None]
         self._ready = [member for member in up if member.address.is_preferred] or up or self.all

@@ -19,7 +19,7 @@ MAX_ADDRESSES = 64
 
 
 class Address(NamedTuple):
-    """An IP address. Those that are not preferred are used only if no other is up."""
+    """An IP address. An address that is not preferred is used only if no other is up."""
 
     host: str
     is_preferred: bool = True
@@ -46,7 +46,7 @@ class Origin:
         self._tls = (tls or _trusting_the_system()) if parts.scheme == "https" else None
 
     async def resolve(self, seconds: float) -> list[Address]:
-        """The addresses, those of this process's zone and of the resolver's first family preferred.
+        """The addresses; those in this process's zone and of the resolver's first family are preferred.
 
         Raises ConnectFailed, ConnectTimeout.
         """
@@ -57,7 +57,7 @@ class Origin:
         return [Address(host, is_preferred and ip_address(host) in zone) for host, is_preferred in found]
 
     def _zone(self, host: str) -> Network | None:
-        """That of the address from which this process would reach the host."""
+        """The zone of the address from which this process would connect to the host."""
         if not self._zones:
             return None
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -1,4 +1,4 @@
-"""The connections to one origin: their number, their age, and the queue for a free one."""
+"""The connections to one address: their number, their age, and the queue for a free one."""
 
 import asyncio
 import random
@@ -19,9 +19,9 @@ _CLOSE_SECONDS = 1.0
 class Limits:
     """Times are in seconds.
 
-    `idle_timeout` must be below the server's keep-alive time, or requests run into connections that the server is
-    closing. `max_age` (±10 %) and `max_requests` end connections so that new pods get traffic. All hold per address.
-    While there are requests, the name is resolved and its addresses are checked every `check_interval`.
+    `idle_timeout` must be below the server's, otherwise requests use connections that the server is closing. `max_age`
+    (±10 %) and `max_requests` end connections, so that new pods get traffic. Limits apply per address. While there are
+    requests, the name is resolved and its addresses are checked every `check_interval`.
     """
 
     connect_timeout: float
@@ -34,7 +34,7 @@ class Limits:
 
 
 class Stats(NamedTuple):
-    """Connections open (those being opened included), of them idle; requests waiting for one."""
+    """Open connections (those being opened included), idle ones among them, and requests waiting for one."""
 
     open: int
     idle: int
@@ -80,8 +80,8 @@ class Pool:
     async def acquire(self, deadline: float, share: float = 1.0) -> Connection:
         """A new connection, or one that becomes free by `deadline`, a time of the loop's clock.
 
-        `share`: of `connect_timeout`, where other addresses can be tried too. Raises ConnectFailed, ConnectTimeout, PoolFull,
-        all with nothing sent.
+        `share`: of `connect_timeout`, if other addresses can be tried too. Raises ConnectFailed, ConnectTimeout,
+        PoolFull, all with nothing sent.
         """
         first = False
         while not self._closed:

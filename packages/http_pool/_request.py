@@ -1,4 +1,4 @@
-"""Serializes requests, and refuses every head that a server could read in another way."""
+"""Serializes requests, and refuses every head that a server could interpret in another way."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -27,8 +27,8 @@ NO_CONTENT = b"\r\n"
 class Outgoing(NamedTuple):
     """A request. `length`: of a body that is an iterator; without it the body is sent in chunks.
 
-    With `idle` its answer is returned with the head, and each later piece may take as many seconds. `upgrades`: it asks for
-    a WebSocket; the body of a 101 is what the server sends on the connection.
+    With `idle`, the answer is returned at its head, and each later piece may take so many seconds. `upgrades`: it
+    requests a WebSocket; the body of a 101 is what the server sends on the connection.
     """
 
     method: str

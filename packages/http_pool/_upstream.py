@@ -1,4 +1,4 @@
-"""The client: one origin, a pool for each of its addresses, and the one retry that keep-alive needs."""
+"""The client: one origin, a pool for each address, and the retry that keep-alive requires."""
 
 import asyncio
 import math
@@ -62,7 +62,7 @@ class Upstream:
 
     @property
     def addresses(self) -> tuple[int, int]:
-        """How many there are, and how many of them are not ejected."""
+        """The number of addresses, and of those that are not ejected."""
         return len(self._members.all), self._members.ready
 
     async def request(
@@ -111,7 +111,7 @@ class Upstream:
     async def _watched(
         self, member: Member, connection: Connection, request: Outgoing, head: bytes, deadline: float
     ) -> Answer:
-        """The answer of one address of several."""
+        """The answer of one of several addresses."""
         loop, timer = asyncio.get_running_loop(), None
         if request.is_safe and not request.is_streamed:
             timer = loop.call_at((loop.time() + deadline) / 2, self._checks.doubt, member, connection)
@@ -132,7 +132,7 @@ class Upstream:
         return answer
 
     async def _connected(self, member: Member, deadline: float, avoided: Collection[str]) -> tuple[Member, Connection]:
-        """A connection to this address, or to another one where no connection can be made: nothing was sent."""
+        """A connection to this address; to another one if that fails, because nothing was sent."""
         tried, is_fresh = set(avoided), False
         while True:
             left = max(1, len(self._members.all) - len(tried))
@@ -189,7 +189,7 @@ class Upstream:
         self._look_at = now + self._limits.check_interval
 
     async def _look_first(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        """All requests wait for one look-up, and continue in their order."""
+        """One look-up for all waiting requests, which continue in their order."""
         if self._closed:
             raise ConnectFailed(f"{self._origin.netloc}: the pool is closed")
         if self._looking is None or self._looking.done():

@@ -1,6 +1,6 @@
-"""Finds in rendered manifests what a cluster would suffer from: across objects, and against the caller's services.
+"""Finds mistakes in rendered manifests: between objects, and between objects and the caller's services.
 
-Schemas are kubernetes-validate's work, hardening in general is checkov's. A rule (`rules/`) is a function from a
+Schemas are checked by kubernetes-validate, hardening in general by checkov. A rule (`rules/`) is a function from a
 rendering to hits, registered with its ID. The caller describes its services (`Service`); the package imports none.
 """
 
@@ -38,7 +38,7 @@ UNKNOWN_KIND = "M003"
 def check(
     rendering: Rendering, *, only: Collection[str] = (), skip: Collection[str] = (), is_strict: bool = False
 ) -> list[Finding]:
-    """The findings in order of their objects: errors, and with `is_strict` warnings too."""
+    """The findings in the order of their objects: errors, and with `is_strict` also warnings."""
     meant = corrected(rendering)
     found = {
         finding

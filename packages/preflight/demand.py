@@ -1,4 +1,4 @@
-"""Kubernetes quantities (`250m`, `128Mi`) as numbers, and how much of a resource containers and pods take."""
+"""Kubernetes quantities (`250m`, `128Mi`) as numbers, and the resources of containers and pods."""
 
 import re
 from decimal import Decimal
@@ -14,7 +14,7 @@ _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 
 
 def amount(data: Any, *path: str) -> Decimal | None:
-    """Cores or bytes at `path`; None if there are none, or none that Kubernetes takes."""
+    """Cores or bytes at `path`; None if the quantity is missing or invalid."""
     value = dig(data, *path)
     match = None if value is None or isinstance(value, bool) else _FORM.fullmatch(str(value))
     if match is None:
@@ -53,7 +53,7 @@ def of_pod(rendering: Rendering, workload: Workload, part: str, resource: str) -
 
 
 def most_pods(rendering: Rendering, workload: Workload) -> int:
-    """The maximum, in the middle of a rolling update."""
+    """The maximum number of pods, during a rolling update."""
     if not workload.is_long_running:
         spec = dig(workload.manifest.spec, "jobTemplate", "spec") or workload.manifest.spec
         return number(spec, "parallelism", default=1)

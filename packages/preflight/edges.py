@@ -28,7 +28,7 @@ _LOCAL = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - compared, 
 
 @dataclass(frozen=True, order=True)
 class Address:
-    """A host and port that a setting names."""
+    """A host and port in a setting."""
 
     setting: str
     host: str
@@ -51,18 +51,18 @@ def addresses(variables: Environment) -> Iterator[Address]:
 
 @dataclass(frozen=True)
 class Target:
-    """The Service that a name within the cluster means."""
+    """The Service of a name within the cluster."""
 
     namespace: str
     service: Manifest | None
     is_here: bool
     """Whether the objects of its namespace are in the rendering."""
     ordinal: int | None = None
-    """Of the StatefulSet's pod, for a name such as redis-0.redis."""
+    """The number of the StatefulSet's pod, for a name such as redis-0.redis."""
 
 
 def target(rendering: Rendering, host: str, namespace: str) -> Target | None:
-    """None for a name outside the cluster."""
+    """The Service of a host name; None for a name outside the cluster."""
     host = re.sub(r"\.svc(\.cluster\.local)?\.?$", "", host)
     labels = host.split(".")
     if host in _LOCAL or host.replace(".", "").isdigit() or len(labels) > 3:
@@ -80,7 +80,7 @@ def target(rendering: Rendering, host: str, namespace: str) -> Target | None:
 
 
 def connections(rendering: Rendering) -> Iterator[tuple[Workload, Address, Target]]:
-    """Each address within the cluster that a workload's settings name."""
+    """Each address within the cluster in a workload's settings."""
     called: dict[Workload, set[Address]] = defaultdict(set)
     for process in rendering.servers:
         for setting in process.service.tables:
@@ -95,7 +95,7 @@ def connections(rendering: Rendering) -> Iterator[tuple[Workload, Address, Targe
 
 
 def _behind(rendering: Rendering, service: Manifest | None, *wanted: Any) -> Iterator[tuple[Workload, int]]:
-    """Each pod's port behind the ports of a Service that have one of these numbers or names; 0 is all."""
+    """Each pod's port behind the Service's ports with one of these numbers or names; 0 means all."""
     for port in items(service and service.spec, "ports"):
         if service and any(each in wanted for each in (0, port.get("port"), port.get("name"))):
             for workload in rendering.behind(service):
@@ -112,7 +112,7 @@ def implied(rendering: Rendering) -> Iterator[tuple[Workload, Peer, int, str]]:
 
 
 def target_port(port: dict[str, Any]) -> Any:
-    """Where a Service's port leads: `targetPort`, or the port itself."""
+    """The target of a Service's port: `targetPort`, or the port itself."""
     return port.get("targetPort", port.get("port"))
 
 

@@ -1,4 +1,4 @@
-"""The kinds that every API server serves, and which custom resources may create objects."""
+"""The built-in kinds, and the custom resources that may create objects."""
 
 from packages.preflight.objects import Manifest
 
@@ -26,7 +26,7 @@ BUILT_IN = {
     "node.k8s.io/v1": "RuntimeClass",
     "resource.k8s.io/v1": "DeviceClass ResourceClaim ResourceClaimTemplate ResourceSlice",
 }
-"""Of every supported Kubernetes; `deploy/tests` compares it with the schemas of three versions."""
+"""The kinds of every supported Kubernetes; `deploy/tests` compares them with the schemas of three versions."""
 
 BETA = {
     "DeviceClass", "IPAddress", "ResourceClaim", "ResourceClaimTemplate", "ResourceSlice", "ServiceCIDR",
@@ -40,7 +40,7 @@ PASSIVE = {
     "policy.sigstore.dev", "secrets.hashicorp.com", "security.istio.io", "snapshot.storage.k8s.io", "traefik.io",
     "AlertmanagerConfig", "AppProject", "PodMonitor", "Probe", "PrometheusRule", "Rollout", "ScrapeConfig", "ServiceMonitor",
 }  # fmt: skip
-"""Groups and kinds from which no operator makes pods, or none but those that this package sees."""
+"""Groups and kinds whose operators create no pods, or only those that this package handles."""
 
 GROUPS: dict[str, set[str]] = {}
 for _version, _names in BUILT_IN.items():
@@ -48,11 +48,11 @@ for _version, _names in BUILT_IN.items():
 
 
 def may_make_objects(manifest: Manifest) -> bool:
-    """Whether it is a custom resource that may stand for pods, Services, Secrets and more."""
+    """Whether it is a custom resource whose operator may create pods, Services, Secrets and more."""
     is_custom = "." in manifest.group and manifest.group not in GROUPS
     return is_custom and not {manifest.group, manifest.kind} & PASSIVE
 
 
 def deploys_anywhere(manifest: Manifest) -> bool:
-    """Whether it deploys a rendering of its own, to a namespace of its choice."""
+    """Whether it deploys its own rendering, to any namespace."""
     return manifest.group.endswith("toolkit.fluxcd.io") or manifest.kind in {"Application", "ApplicationSet"}

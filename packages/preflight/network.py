@@ -1,4 +1,4 @@
-"""What network policies let pass."""
+"""The connections that network policies allow."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def policy_types(policy: Manifest) -> list[str]:
 
 
 def isolating(rendering: Rendering, workload: Workload, direction: str) -> list[Manifest]:
-    """The policies that close a pod in one direction (`Ingress` or `Egress`)."""
+    """The policies that isolate a pod in one direction (`Ingress` or `Egress`)."""
     return [
         policy
         for policy in rendering.of("NetworkPolicy", namespace=workload.namespace)
@@ -36,7 +36,7 @@ def isolating(rendering: Rendering, workload: Workload, direction: str) -> list[
 def is_open(
     rendering: Rendering, workload: Workload, direction: str, peer: Peer, port: int, protocol: str = "TCP"
 ) -> bool:
-    """Whether policies on `workload` let a connection pass, from (`Ingress`) or to (`Egress`) the peer's port."""
+    """Whether policies on `workload` allow a connection from (`Ingress`) or to (`Egress`) the peer's port."""
     policies = isolating(rendering, workload, direction)
     listener = workload if direction == "Ingress" else peer
     return not policies or any(
@@ -73,12 +73,12 @@ def _one_peer_fits(rendering: Rendering, policy: Manifest, wanted: dict[str, Any
             return False
     elif peer.namespace != policy.namespace:
         return False
-    # The labels of pods of another namespace are not known here.
+    # The labels of pods of another namespace are unknown here.
     return isinstance(peer, Outside) or matches(wanted.get("podSelector"), peer.labels)
 
 
 def entrances(rendering: Rendering, workload: Workload, port: int) -> Iterator[str]:
-    """The namespaces that policies open a pod's port to; "*" for one that is not named."""
+    """The namespaces from which policies allow a pod's port; "*" for one without a name."""
     for policy in isolating(rendering, workload, "Ingress"):
         for rule in items(policy.spec, "ingress"):
             if not _port_fits(rule, workload, port, "TCP"):

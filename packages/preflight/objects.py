@@ -46,7 +46,7 @@ def number(data: Any, *path: str, default: int) -> int:
 
 
 def matches(selector: Any, labels: Mapping[str, Any]) -> bool:
-    """Whether a label selector (matchLabels and matchExpressions) takes these labels. An empty one takes all."""
+    """Whether a label selector (matchLabels and matchExpressions) matches these labels. An empty one matches all."""
     if any(str(labels.get(key)) != str(value) for key, value in mapping(selector, "matchLabels").items()):
         return False
     return all(_expression(expression, labels) for expression in items(selector, "matchExpressions"))
@@ -67,7 +67,7 @@ def _expression(expression: dict[str, Any], labels: Mapping[str, Any]) -> bool:
 
 
 def written(selector: Any) -> str:
-    """A selector for people; "" for one that takes everything."""
+    """A selector as text; "" for one that matches everything."""
     expressions = items(selector, "matchExpressions")
     parts = [f"{text(each, 'key')} {text(each, 'operator')} {texts(each, 'values')}" for each in expressions]
     return ", ".join([*(f"{key}={value}" for key, value in mapping(selector, "matchLabels").items()), *parts])

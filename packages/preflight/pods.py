@@ -25,7 +25,7 @@ class Container:
 
     @property
     def pre_stop_seconds(self) -> float:
-        """How long the preStop hook sleeps, as far as the manifest shows it."""
+        """The sleep of the preStop hook, if the manifest shows it."""
         hook = mapping(self.data, "lifecycle", "preStop")
         words = " ".join(texts(hook, "exec", "command")).split()
         numbers = [word for before, word in pairwise(words) if before.endswith("sleep")]
@@ -61,7 +61,7 @@ class Workload:
 
     @cached_property
     def running(self) -> list[Container]:
-        """The containers that run while the pod does, sidecars among them."""
+        """The containers that run as long as the pod, sidecars included."""
         return [container for container in self.containers if not container.is_init]
 
     @cached_property
@@ -86,7 +86,7 @@ class Workload:
 
 
 def workload(manifest: Manifest) -> Workload | None:
-    """The workload an object is, custom ones with a pod template (such as Argo's Rollout) included."""
+    """The object as a workload, custom ones with a pod template (such as Argo's Rollout) included."""
     if manifest.kind == "Pod":
         return Workload(manifest, manifest.data)
     if manifest.kind == "CronJob":

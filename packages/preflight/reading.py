@@ -1,4 +1,5 @@
-"""From paths to a rendering: reads files; renders a folder by kubectl if it has a kustomization, else reads it whole."""
+"""Makes a rendering from paths: reads files; renders a folder by kubectl if it has a kustomization, otherwise reads all
+its files."""
 
 import re
 import shutil
@@ -36,7 +37,7 @@ def read(paths: Iterable[Path], services: Iterable[Service] = ()) -> tuple[Rende
             findings.append(Finding(source, what, "kubectl refuses the whole file", "correct its syntax", "M001"))
             continue
         for each in found:
-            # The same object in two files is not a conflict: renderings that are checked together share some.
+            # The same object in two files is not a conflict: renderings may share objects.
             first = there.setdefault((each.api_version, each.kind, each.namespace, each.name), each)
             if first is each or first.source == source or first.data != each.data:
                 manifests.append(each)
@@ -64,7 +65,7 @@ def _kustomization(folder: Path) -> Path | None:
 
 
 def _of_folder(folder: Path) -> Iterator[tuple[str, str]]:
-    """Files are read, kustomizations rendered: not components, and not those that another one here names."""
+    """Reads files and renders kustomizations, except components and those that another one here includes."""
     below = {file.parent.resolve(): _kustomized(file) for name in KUSTOMIZATIONS for file in folder.rglob(name)}
     parts = {(home / part).resolve() for home, found in below.items() for part in found["parts"]}
     for file in sorted(folder.rglob("*")):
@@ -78,7 +79,7 @@ def _of_folder(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _kustomized(file: Path) -> dict[str, Any]:
-    """The kind of a kustomization, and the folders that it names."""
+    """The kind of a kustomization, and the folders that it includes."""
     try:
         data = yaml.safe_load(_text(file))
     except yaml.YAMLError:
@@ -115,7 +116,7 @@ _YAML_1_1 = {f"tag:yaml.org,2002:{name}" for name in ("float", "int", "timestamp
 
 
 class _Loader(_Base):  # type: ignore[misc] # chosen above
-    """Reads scalars as kubectl's go-yaml does, and remembers keys that a mapping has twice."""
+    """Reads scalars as kubectl's go-yaml does, and records duplicate keys."""
 
     yaml_implicit_resolvers: ClassVar = {
         first: [(tag, pattern) for tag, pattern in found if tag not in _YAML_1_1]

@@ -11,7 +11,7 @@ Severity = Literal["error", "warning"]
 
 
 class Hit(NamedTuple):
-    """What a rule yields, where a text is not enough; `cure`, `why` and `on` replace the defaults of its rule."""
+    """What a rule yields if a text is not enough; `cure`, `why` and `on` override those of the rule."""
 
     what: str
     cure: str = ""
@@ -25,7 +25,7 @@ Hits = Iterator[str | Hit]
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """What is wrong with which object, why it matters, and how to correct it."""
+    """The object, the fault, why it matters, and the cure."""
 
     object: str
     what: str
@@ -40,9 +40,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Rule:
-    """A check with its ID. In the namespaces of the caller's services each hit is an error, elsewhere each certain one
-    is of `severity`.
-    """
+    """A check with its ID. In the namespaces of the caller's services each hit is an error; elsewhere a certain hit has
+    `severity`, any other is a warning."""
 
     id: str
     check: Callable[..., Hits]

@@ -74,14 +74,14 @@ class Rendering:
         return found
 
     def pods(self, namespace: str, selector: Any = None) -> list[Workload]:
-        """The workloads of a namespace whose pods a label selector takes."""
+        """The workloads of a namespace whose pods a label selector matches."""
         wanted = {"": "", **mapping(selector, "matchLabels")}.items()
         lists = [self._by_label.get((namespace, str(key), str(value)), []) for key, value in wanted]
         found = min(lists, key=len)
         return [each for each in found if matches(selector, each.labels)] if selector else found
 
     def behind(self, service: Manifest) -> list[Workload]:
-        """The workloads to whose pods a Service sends."""
+        """The workloads whose pods a Service selects."""
         selector = mapping(service.spec, "selector")
         return self.pods(service.namespace, {"matchLabels": selector}) if selector else []
 
@@ -93,7 +93,7 @@ class Rendering:
         """The disruption budgets of each workload."""
         found = defaultdict(list)
         for budget in self.of("PodDisruptionBudget"):
-            selector = budget.spec.get("selector")  # an empty one takes all pods, none takes none
+            selector = budget.spec.get("selector")  # an empty selector matches all pods, a missing one none
             for each in self.pods(budget.namespace, selector) if isinstance(selector, dict) else []:
                 found[each].append(budget)
         return found
@@ -131,7 +131,7 @@ class Rendering:
 
     @cached_property
     def _operated(self) -> dict[str, list[tuple[str, str]]]:
-        """Names and specs of custom resources that may make objects, by namespace; "*": in any."""
+        """Names and specs of custom resources that may create objects, by namespace; "*" for any."""
         found = defaultdict(list)
         for each in filter(may_make_objects, self.manifests):
             place = "*" if deploys_anywhere(each) else each.namespace
@@ -143,7 +143,7 @@ class Rendering:
         return namespace in self._operated or "*" in self._operated
 
     def is_known(self, kind: str, name: str, namespace: str = "") -> bool:
-        """Whether the object is here, in every cluster, or may be made by an operator from a custom resource."""
+        """Whether the object is here or in every cluster, or an operator may create it."""
         is_built_in = name in BUILT_IN_OBJECTS.get(kind, ()) or name.startswith(("system:", "system-"))
         if self.find(kind, name, namespace) or is_built_in or (kind == "Secret" and (name, namespace) in self._secrets):
             return True
@@ -161,7 +161,7 @@ class Rendering:
         return found
 
     def makes_all_secrets(self, namespace: str) -> bool:
-        """Whether the Secrets of a namespace come from here: it makes some, and no account may create others."""
+        """Whether the rendering has all Secrets of a namespace: it has some, and no account may create others."""
         rules = [each for role in self.of("Role", "ClusterRole") for each in items(role.data, "rules")]
         creating = [each for each in rules if {"secrets", "*"} & set(texts(each, "resources"))]
         is_closed = not any({"create", "*"} & set(texts(each, "verbs")) for each in creating)
@@ -188,7 +188,7 @@ class Rendering:
         return self._scalers.get((each.kind, each.name, each.namespace), [])
 
     def replicas(self, each: Workload) -> tuple[int, int]:
-        """How few and how many pods there may be, without a rolling update's surge."""
+        """The minimum and maximum number of pods, without a rolling update's surge."""
         count = number(each.manifest.spec, "replicas", default=1)
         bounds = [scale_bounds(scaler) for scaler in self.scalers(each)] or [(count, count)]
         return min(least for least, _ in bounds), max(most for _, most in bounds)

@@ -1,4 +1,4 @@
-"""Which Secrets an object makes, directly or through its operator."""
+"""The Secrets that an object creates, directly or through its operator."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from packages.preflight.objects import Manifest, dig, items, mapping, text
 
 CERTIFICATE_KEYS = frozenset({"tls.crt", "tls.key", "ca.crt"})
 ANY_KEY = frozenset({"*"})
-"""The keys of an object that is filled elsewhere."""
+"""The keys of an object with unknown contents."""
 
 
 def made_secrets(manifest: Manifest) -> Iterator[tuple[str, frozenset[str]]]:
@@ -37,7 +37,7 @@ def _external_keys(manifest: Manifest) -> frozenset[str]:
 
 
 def tls_secrets(door: Manifest) -> list[str]:
-    """The Secrets of its own namespace that an Ingress or a Gateway terminates TLS with."""
+    """The Secrets with which an Ingress or a Gateway of the namespace terminates TLS."""
     names = {text(tls, "secretName") for tls in items(door.spec, "tls")}
     for listener in items(door.spec, "listeners"):
         names |= {text(ref, "name") for ref in items(listener, "tls", "certificateRefs") if not dig(ref, "namespace")}

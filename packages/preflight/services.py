@@ -1,4 +1,4 @@
-"""What the caller gives of its own services, and the containers that run them."""
+"""The caller's description of its services, and the containers that run them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from packages.preflight.pods import Container
 
 Environment = dict[str, str | None]
-"""Each variable's value; None for one that only the cluster can fill in (from a Secret, the pod's own name)."""
+"""Each variable's value; None for one that only the cluster can set (from a Secret, the pod's own name)."""
 
 
 Files = dict[str, str]
@@ -35,19 +35,19 @@ class Service:
     start: Callable[[Environment, Files], Started]
     """Its settings under a pod's environment and mounted ConfigMaps."""
     other_variables: tuple[str, ...] = ()
-    """How variables begin that its runtime reads."""
+    """Prefixes of variables that its runtime reads."""
     paths: Mapping[str, str] = field(default_factory=dict)
     """Paths for probes and scrapes, each with its purpose: `live`, `ready`, `metrics` or ""."""
     metrics: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Each series that it exposes, and its labels."""
     tables: frozenset[str] = frozenset()
-    """The settings that name a file where they begin with a slash."""
+    """The settings that name a file if they begin with a slash."""
     timeout: tuple[str, int] = ("", 0)
     """The setting that bounds a request to its dependency, and its default, milliseconds."""
     is_door: bool = False
-    """Clients from outside reach it, by the host names of routes."""
+    """Whether clients from outside reach it, by the host names of routes."""
     keeps_data: bool = False
-    """Its Redis is a primary store, not a cache."""
+    """Whether its Redis is a primary store, not a cache."""
 
     def reads(self, variable: str) -> bool:
         is_setting = {variable, variable.removesuffix("_FILE")} & self.settings

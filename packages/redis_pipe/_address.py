@@ -43,7 +43,7 @@ class Address:
 
     @classmethod
     def from_url(cls, url: str, name: str = "REDIS_URL") -> Self:
-        """Raises ValueError with the cure; its text calls the URL by `name`."""
+        """The address. Raises ValueError with the cure; its text calls the URL `name`."""
         try:
             parts = urlsplit(url)
         except ValueError:  # its text may quote the password
@@ -77,7 +77,7 @@ class Address:
 
     @property
     def is_plain_text_to_others(self) -> bool:
-        """Whether the network between hosts carries the password in plain text."""
+        """Whether the password crosses a network between hosts in plain text."""
         local = {"localhost", "127.0.0.1", "::1"}
         return not self.is_tls and any(host not in local for host, _ in self.nodes)
 
@@ -91,7 +91,7 @@ class Address:
 
     @property
     def is_moving(self) -> bool:
-        """Whether the primary has to be looked up."""
+        """Whether the primary may change and must be looked up."""
         return self.is_cluster or bool(self.service)
 
 

@@ -1,8 +1,8 @@
 """A cluster: one pipe for each primary that holds a slot in use.
 
-The map slot -> primary is looked up twice a second and after each redirection. A command that a node redirects was not
-executed: MOVED and ASK are followed at once, where the map has the named node, and TRYAGAIN (a script over a slot that is
-being moved key by key) is sent again every RETRY_SECONDS, all within the command's deadline.
+The map slot -> primary is looked up twice a second and after each redirection. A redirected command was not executed.
+MOVED and ASK are followed at once, if the map has the named node; after TRYAGAIN (a script in a slot that moves key by
+key) the command is sent again every RETRY_SECONDS; all within the command's deadline.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ HOPS = 2  # redirections that are followed at once, before a command waits
 
 
 class Cluster:
-    """Takes what Pipe takes; each bound holds for one primary."""
+    """The arguments are those of Pipe; each bound applies to one primary."""
 
     def __init__(self, address: Address, options: Options) -> None:
         self.options, self._address = options, address
@@ -63,7 +63,7 @@ class Cluster:
         return self._places[slot]
 
     def take(self, command: Command) -> None:
-        """For a slot without a pipe: hold the command until the map is known."""
+        """Queue a command for a slot without a pipe, until the map is known."""
         if command.place.down is not None:
             command.fail(Unavailable(command.place.down), self.options.observe)
         else:
@@ -121,7 +121,7 @@ class Cluster:
                 await asyncio.sleep(PAUSE_SECONDS)
 
     def _apply(self, owners: dict[int, Node | None]) -> None:
-        """Point each of these slots at its owner's pipe, and leave pipes that nobody uses."""
+        """Point each of these slots at its owner's pipe, and close unused pipes."""
         for slot, node in owners.items():
             place = self._places[slot]
             place.pipe = self._pipe_to(node) if node is not None else None
@@ -141,7 +141,7 @@ class Cluster:
         self._release()
 
     def _unknown(self, reason: Reason) -> None:
-        """Nobody answers: what is known stays, what is not known fails."""
+        """No node answers: keep the known slots, fail commands for the others."""
         for place in self._places.values():
             if place.pipe is None:
                 place.down = reason
@@ -164,7 +164,7 @@ class Cluster:
                 self._wake.set()
 
     def _report(self, node: Node | None, reason: Reason | None) -> None:
-        """To `on_state`: when the first primary is lost, and when all are back."""
+        """Report to `on_state` when the first primary is lost, and when all are back."""
         were_lost = bool(self._lost)
         self._lost.pop(node, None)
         if reason is not None:
@@ -175,7 +175,7 @@ class Cluster:
     # Redirections
 
     def _redirected(self, node: Node, command: Command, text: str) -> bool:
-        """Whether the command will be sent again: not one of a batch, which belongs to one connection."""
+        """Whether the command will be sent again. Commands of a batch, which belongs to one connection, are not."""
         code, *words = text.split(" ")
         place = command.place
         if code == "MOVED":
@@ -214,7 +214,7 @@ class Cluster:
         held, self._held, self._retry = self._held, [], None
         now = monotonic()
         for command, reason in held:
-            if command.deadline <= now + RETRY_SECONDS:  # sent now, its fate might stay unknown
+            if command.deadline <= now + RETRY_SECONDS:  # if it were sent now, its outcome might remain unknown
                 command.fail(Unavailable(reason), self.options.observe)
             elif not command.future.done():
                 (command.place.pipe or self).take(command)

@@ -26,8 +26,8 @@ pack: Callable[[Words], bytes] = cast(Any, hiredis.pack_command)
 
 @dataclass(frozen=True)
 class Script:
-    """A Lua script, called by its SHA-1; `name` is its operation. The server rejects writes of a `read_only` one, and serves it
-    while writes pause."""
+    """A Lua script, called by its SHA-1; `name` is its operation. A `read_only` one may not write, and runs while
+    writes are paused."""
 
     name: str
     source: str
@@ -38,22 +38,22 @@ class Script:
         return hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
     def by_hash(self, keys: Sequence[bytes | str], args: Sequence[Word]) -> Words:
-        """A call that a server answers with NOSCRIPT until it has seen the source."""
+        """A call by the SHA-1; the server answers NOSCRIPT until it has the source."""
         return "EVALSHA_RO" if self.read_only else "EVALSHA", self.sha1, len(keys), *keys, *args
 
     def whole(self, keys: Sequence[bytes | str], args: Sequence[Word]) -> Words:
-        """A call that carries the source."""
+        """A call with the source."""
         return self.with_source(self.by_hash(keys, args))
 
     def with_source(self, by_hash: Words) -> Words:
-        """The same call, whole."""
+        """The same call, with the source."""
         return "EVAL_RO" if self.read_only else "EVAL", self.source, *by_hash[2:]
 
 
 class Command:
-    """Stands in the queue, then among the sent until its reply comes.
+    """It is in the queue, then among the sent ones until its reply comes.
 
-    A caller that gave up leaves its future done; the command keeps its place, so that replies stay in order.
+    If its caller gives up, it keeps its place, so that replies stay in order.
     """
 
     __slots__ = (
@@ -76,7 +76,7 @@ class Command:
         self.hops = 0  # redirections so far, in a cluster
 
     def fail(self, error: PipeError, observe: Observe | None) -> None:
-        """End the command with an error, unless it has ended; one whose caller gave up is only counted."""
+        """End the command with an error, unless it has ended; if its caller gave up, only count it."""
         status = "error"
         if not self.future.done():
             if isinstance(error, Unavailable) and error.reason is Reason.TIMEOUT:
@@ -89,7 +89,7 @@ class Command:
 
 
 def expire(commands: Iterable[Command], now: float, observe: Observe | None, *, uncertain: bool) -> float:
-    """End those past their deadline. Returns the nearest deadline of the others, or infinity."""
+    """End the commands past their deadline. Returns the next deadline of the others, or infinity."""
     nearest = math.inf
     for command in commands:
         if command.future.done():

@@ -16,10 +16,10 @@ OnState = Callable[[Reason | None], None]
 
 @dataclass(frozen=True)
 class Options:
-    """`timeout` (seconds) is for a command from its issue to its reply, `connect_timeout` for finding, opening and
-    authenticating; `time_left` shortens the former to the caller's remaining time. At most `max_waiting` commands may be
-    without a reply of one server. `password` is called for each connection, where the address has none: a rotated one is
-    found."""
+    """`timeout` (seconds) is for a command from its issue to its reply, `connect_timeout` for look-up, opening and
+    authentication; `time_left` shortens the former to the caller's remaining time. At most `max_waiting` commands may
+    be without a reply of one server. `password` is called for each connection if the address has none, so that a
+    rotated one is used."""
 
     timeout: float
     connect_timeout: float
@@ -31,7 +31,7 @@ class Options:
     password: Callable[[], str | None] | None = None
 
     def command(self, operation: str, words: Words, script: Script | None, timeout: float | None) -> Command:
-        """One that is issued now."""
+        """A command issued now."""
         now = monotonic()
         deadline = now + self.time_left(self.timeout if timeout is None else timeout)
         return Command(operation, words, script, asyncio.get_running_loop().create_future(), now, deadline)
@@ -60,4 +60,4 @@ class Connection(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Fail what waits and close the sockets. The next command would connect again."""
+        """Fail waiting commands and close the sockets. The next command would connect again."""

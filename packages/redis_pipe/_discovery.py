@@ -1,4 +1,4 @@
-"""The current primary, where it may change: queries to several nodes, and Sentinel."""
+"""Finds the current primary: queries to several nodes, and Sentinel."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -17,14 +17,14 @@ WATCH_SECONDS = 0.5  # between two questions while connected
 
 
 class Primary(NamedTuple):
-    """A server that takes writes, in one sentinel's view; the highest epoch is the newest."""
+    """The primary in one sentinel's view; the highest epoch is the newest."""
 
     epoch: int
     node: Node
 
 
 class Discovery(ABC, Generic[View]):
-    """Queries several sentinels or nodes: one that is cut off from the others may be wrong."""
+    """Queries several sentinels or nodes, because one that is cut off from the others may be wrong."""
 
     def __init__(self, nodes: tuple[Node, ...], connect: Connect, timeout: float) -> None:
         self._nodes, self._connect, self._timeout = nodes, connect, timeout
@@ -87,8 +87,8 @@ class Sentinels(Discovery[Primary]):
     async def replaced(self, primary: Node) -> None:
         """Return when another server has become the primary.
 
-        The former one does not always hang up: after SENTINEL FAILOVER, or cut off from the others but not from us, it
-        continued to accept writes for 10 s, all of them lost.
+        The former one does not always close its connections: after SENTINEL FAILOVER, or cut off from the others but
+        not from us, it accepted writes for 10 s, which were all lost.
         """
         while True:
             await asyncio.sleep(WATCH_SECONDS)

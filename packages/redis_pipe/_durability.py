@@ -28,7 +28,7 @@ from .errors import NotDurable, PipeError, Reason, Refused, Unavailable
 logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 1.3
-"""How long a round waits: `appendfsync everysec` syncs once a second."""
+"""Maximum wait of a round: `appendfsync everysec` syncs once a second."""
 
 WRITE_SECONDS = 2.0
 """From a write's issue to its acknowledgement, the wait for the round before it included."""
@@ -40,7 +40,7 @@ REDIRECTED = (Reason.MOVED, Reason.TRYAGAIN)
 
 
 _Sent = asyncio.Future[tuple[asyncio.Future[Any], asyncio.Future[bool]]]
-"""Done when a write is sent: its reply, and whether its round became durable."""
+"""The result of a sent write: its reply, and whether its round became durable."""
 
 
 class Durability(StrEnum):
@@ -52,9 +52,9 @@ class Durability(StrEnum):
 
 
 class DurableWrites:
-    """Runs scripts that write. `has_written` decides from an answer whether anything must become durable; other answers are
-    returned immediately. In a cluster, each primary has rounds of its own, and a write that a node redirects joins a round of
-    another one."""
+    """Runs scripts that write. `has_written` decides from an answer whether anything must become durable; other answers
+    are returned immediately. In a cluster, each primary has its own rounds; a redirected write joins a round of another
+    primary."""
 
     def __init__(self, pipe: Pipe | Place, durability: Durability, has_written: Callable[[Any], bool]) -> None:
         self._pipe, self._durability, self._has_written = pipe, durability, has_written
@@ -92,8 +92,8 @@ class DurableWrites:
             raise Unavailable(Reason.TIMEOUT, uncertain=sent is not None and not sent.cancelled()) from None
 
     async def probe(self, connection: Connection) -> None:
-        """Return if the server has the command to wait; `connection`: another one. Raises Unavailable, and Refused, which
-        it logs."""
+        """Return if the server supports the wait; `connection`: another one. Raises Unavailable, and Refused, which it
+        logs."""
         words = _wait_words(self._durability, 1)
         try:
             await connection.execute("probe", *words)
@@ -119,7 +119,7 @@ class DurableWrites:
 
 
 class _Rounds:
-    """Of one connection, which it keeps alive only while writes wait."""
+    """The rounds of one connection."""
 
     def __init__(self, durability: Durability) -> None:
         self._durability = durability
@@ -145,7 +145,7 @@ class _Rounds:
         self._queue.clear()
 
     async def _run(self, pipe: Pipe) -> None:
-        await asyncio.sleep(0)  # everything that this tick of the loop issues goes together
+        await asyncio.sleep(0)  # everything issued in this tick of the loop is one round
         while self._queue:
             writes = [self._queue.popleft() for _ in range(min(len(self._queue), ROUND_WRITES))]
             await self._round(pipe, [write for write in writes if not write[2].done()])

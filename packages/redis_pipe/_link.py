@@ -56,13 +56,13 @@ class Link:
             self._watching.cancel()
 
     async def close(self) -> None:
-        """Cancel everything and wait for it. The next use may be in another event loop."""
+        """Cancel everything and wait until it has ended. The next use may be in another event loop."""
         if self._retry is not None:
             self._retry.cancel()
         self.loop = self._connecting = self._watching = self._retry = None
         self.failures = 0
         for task in self._tasks:
-            if not task.cancelling():  # a second time would interrupt how it closes its own connections
+            if not task.cancelling():  # a second cancellation would interrupt the closing of its own connections
                 task.cancel()
         if self._tasks:
             await asyncio.wait(set(self._tasks))

@@ -1,4 +1,4 @@
-"""Opens connections: finds the primary, where it may change; TLS, AUTH, SELECT."""
+"""Opens connections: look-up of the primary, TLS, AUTH, SELECT."""
 
 import asyncio
 import ssl
@@ -91,7 +91,7 @@ class Opener:
         try:
             await stream.ask("CLIENT", "SETNAME", self.options.client_name)
         except ErrorReply as error:
-            if not str(error).startswith("NOPERM"):  # a name is a courtesy: an ACL may forbid it
+            if not str(error).startswith("NOPERM"):  # the name is optional: an ACL may forbid it
                 raise
         if self.address.db:
             await stream.ask("SELECT", self.address.db)
@@ -106,7 +106,7 @@ class Opener:
 
 
 def tls_context(options: dict[str, str]) -> ssl.SSLContext:
-    """From the TLS options of an address. Raises OSError."""
+    """The TLS context for the options of an address. Raises OSError."""
     context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
     if certificate := options.get("ssl_certfile"):
         context.load_cert_chain(certificate, options.get("ssl_keyfile"))

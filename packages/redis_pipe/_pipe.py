@@ -1,9 +1,9 @@
 """One connection to one Redis server, shared by all callers of an event loop.
 
 Commands issued in one tick of the loop leave in one write, and replies come back in order (5 µs of CPU for a command,
-32 in flight; redis-py: 80). Nothing whose bytes were written is sent twice, except after the replies that say that the
-command was not executed: NOSCRIPT (the script is sent whole), READONLY (the primary is looked up), and those with which a
-cluster's node redirects (_cluster.py).
+32 in flight; redis-py: 80). A command whose bytes were written is never sent again, except after replies that mean "not
+executed": NOSCRIPT (the script is sent with its source), READONLY (the primary is looked up), and redirections of a
+cluster's node (_cluster.py).
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from .errors import PipeError, Reason, Unavailable, error_from_reply
 DEMOTED = "READONLY"
 """The reply of a server that is no longer the primary; the command was not executed."""
 
-STABLE_AFTER = 1.0  # seconds; a loss before counts as a failed attempt, or a server that hangs up makes a storm
+STABLE_AFTER = 1.0  # seconds; an earlier loss counts as a failed attempt: a server that hangs up must not cause a storm
 
 REDIRECTIONS = ("MOVED", "ASK", "TRYAGAIN")
 """Replies of a cluster's node that did not execute the command."""
@@ -36,10 +36,9 @@ Redirect = Callable[[Command, str], bool]
 
 
 class Pipe(Connection):
-    """Commands to one Redis. Connects for the first command; while Redis is down, commands fail at once with the reason of
-    the last attempt. `redirect` handles redirections, where the server is a cluster's node. Belongs to one event loop until
-    `close`.
-    """
+    """Commands to one Redis. Connects for the first command; while Redis is down, commands fail at once with the reason
+    of the last attempt. `redirect` handles redirections of a cluster's node. It belongs to one event loop until
+    `close`."""
 
     def __init__(self, address: Address, options: Options, redirect: Redirect | None = None) -> None:
         self.options, self._observe, self._redirect = options, options.observe, redirect
@@ -79,7 +78,7 @@ class Pipe(Connection):
         """Issue commands that leave in one write over one connection, or not at all, and are never sent twice.
 
         Each is its operation, its words, and its time-out in seconds. For WAIT and WAITAOF, which refer to the earlier
-        writes of their connection. They block all commands behind them: use a separate Pipe.
+        writes of their connection. They block all later commands: use a separate Pipe.
         """
         head = previous = self.options.command("ping", (b"PING",), None, None)
         head.future.add_done_callback(partial(self._end_unsent, head))
@@ -135,7 +134,7 @@ class Pipe(Connection):
         self.take(head)
 
     def give_up(self) -> list[Command]:
-        """The commands that were not sent; these and all later ones belong to another pipe."""
+        """Return the commands that were not sent; these and all later ones belong to another pipe."""
         self._down = self._left = Reason.MOVED
         waiting, self._waiting = self._waiting, deque()
         return [*waiting]
@@ -150,7 +149,7 @@ class Pipe(Connection):
             await self.close()
 
     def flush(self) -> None:
-        """Write the queue, if it can be written now."""
+        """Write the queue, if that is possible now."""
         self._flushing = False
         if self._stream is not None and not self._stream.retiring:
             self._stream.write(self._waiting)
@@ -175,7 +174,7 @@ class Pipe(Connection):
         self.flush()
 
     def stream_retired(self, stream: Stream) -> None:
-        """A connection to a former primary has given its last reply."""
+        """Called after the last reply of a connection to a former primary."""
         self._stream = None
         self._link.unwatch()
         stream.drop(Reason.READONLY)
@@ -197,7 +196,7 @@ class Pipe(Connection):
             self._link.connect()
 
     def _opened(self, stream: Stream) -> None:
-        if stream.is_lost:  # closed right behind the set-up
+        if stream.is_lost:  # closed right after the set-up
             self._failed(Reason.CLOSED)
             return
         self._down = None
@@ -224,7 +223,8 @@ class Pipe(Connection):
             command.fail(Unavailable(reason, uncertain=uncertain), self._observe)
 
     def _sweep(self, now: float) -> float:
-        """End what is past its deadline, and the connection if the server is hung. Returns when to sweep again."""
+        """End commands past their deadline, and the connection if the server hangs. Returns the time of the next
+        sweep."""
         if self._stream is not None and self._stream.hung_at(self.options.timeout) <= now:
             self._stream.drop(Reason.TIMEOUT)
         nearest = expire(self._waiting, now, self._observe, uncertain=False)
@@ -235,7 +235,7 @@ class Pipe(Connection):
         return min(nearest, sent, self._stream.hung_at(self.options.timeout))
 
     def _end_unsent(self, head: Command, future: asyncio.Future[Any]) -> None:
-        """End what was to leave with a head that did not; once sent, each has its own reply."""
+        """End the followers of a command that was not sent; after sending, each has its own reply."""
         error, command = future.exception(), head.follower
         while isinstance(error, PipeError) and command is not None:
             command.fail(error, self._observe)

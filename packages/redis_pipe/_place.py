@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class Place(Connection):
-    """One slot, wherever it is; leads to the other slots."""
+    """One slot, whatever its owner; gives access to the other slots."""
 
     def __init__(self, cluster: "Cluster", slot: int) -> None:
         self.cluster, self.options, self.slot = cluster, cluster.options, slot
         self.pipe: Pipe | None = None
-        self.down: Reason | None = None  # why there is no pipe, once that is known
+        self.down: Reason | None = None  # why there is no pipe
 
     def at(self, key: str) -> "Place":
         return self.cluster.at(key)

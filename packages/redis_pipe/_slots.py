@@ -1,4 +1,4 @@
-"""Which primary of a cluster holds which slot."""
+"""The primaries of a cluster's slots."""
 
 import asyncio
 from binascii import crc_hqx
@@ -26,16 +26,16 @@ class Claim(NamedTuple):
 
 
 class Slots(Discovery[list[Claim]]):
-    """Queries the nodes of the address and those learned from their answers.
+    """Queries the nodes of the address and those in their answers.
 
-    A failover and a moved slot raise the *owner's* epoch, so the newest claim counts slot by slot: the epoch of the cluster
-    does not grow when a slot moves to the node that has the highest one already.
+    A failover and a moved slot raise the *owner's* epoch, so the newest claim to each slot counts. The cluster's epoch
+    would not do: it does not grow when a slot moves to the node that already has the highest one.
     """
 
     def __init__(self, nodes: tuple[Node, ...], connect: Connect, timeout: float) -> None:
         super().__init__(nodes, connect, timeout)
         self._seeds = nodes
-        self.known: set[Node] = set()  # those that a redirection may name
+        self.known: set[Node] = set()  # nodes that a redirection may name
         self._listed: set[Node] = set()
 
     async def owners(self, slots: Sequence[int], in_use: Container[Node] = ()) -> dict[int, Node]:
@@ -72,7 +72,7 @@ class Slots(Discovery[list[Claim]]):
         ]
 
     def _failure(self, errors: list[BaseException]) -> BaseException:
-        """A node's own error before a failed connection."""
+        """A node's error has precedence over a failed connection."""
         return next((error for error in errors if not isinstance(error, OSError)), errors[0])
 
 
@@ -84,13 +84,13 @@ def slot_of(key: str) -> int:
 
 
 def redirected_to(text: str, asked: Node) -> Node | None:
-    """The node in a redirection, `host:port`; without a host, the node that redirects."""
+    """The node in a redirection, `host:port`; without a host, the redirecting node."""
     host, _, port = text.rpartition(":")
     return (host or asked[0], int(port)) if port.isascii() and port.isdigit() and len(port) < 6 else None
 
 
 def _addresses(text: str, asked: str) -> list[Node]:
-    """From CLUSTER NODES, `ip:port@bus,host name`: every form in which a redirection may name the node."""
+    """Every form in which a redirection may name the node of an entry in CLUSTER NODES, `ip:port@bus,host name`."""
     address, _, rest = text.partition("@")
     ip, _, port = address.rpartition(":")
     return [(host, int(port)) for host in (ip, rest.partition(",")[2].partition(",")[0], asked) if host]

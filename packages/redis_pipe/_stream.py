@@ -37,13 +37,13 @@ class Stream(asyncio.Protocol):
         self.sent: deque[Command] = deque()
         self.paused = False  # the transport's write buffer is above its high-water mark
         self.retiring = False  # no further writes; dropped after the last reply
-        self._opened_at = self.head_since = monotonic()  # since when the oldest command is the next to be answered
+        self._opened_at = self.head_since = monotonic()  # when the oldest command became the next to be answered
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
     def serve(self, owner: Owner, observe: Observe | None) -> None:
-        """From now on the owner writes and handles failures."""
+        """Let the owner write and handle failures from now on."""
         self._owner, self._observe = owner, observe
 
     def ask(self, *words: Word) -> asyncio.Future[Any]:
@@ -60,7 +60,7 @@ class Stream(asyncio.Protocol):
         return future
 
     def write(self, waiting: deque[Command]) -> None:
-        """Move the queue into as few writes as the transport takes; commands of callers that gave up are dropped."""
+        """Move the queue into as few writes as possible; drop commands of callers that gave up."""
         if not self.sent:
             self.head_since = monotonic()
         while waiting and not self.paused:
@@ -114,8 +114,8 @@ class Stream(asyncio.Protocol):
             command.future.set_exception(reply)
 
     def hung_at(self, timeout: float) -> float:
-        """When the server counts as hung: its oldest command is past its deadline, and was the next to be answered for
-        `timeout` seconds. NEVER, if no reply is due."""
+        """The time at which the server counts as hung: its oldest command is past its deadline, and has been the next
+        to be answered for `timeout` seconds. NEVER, if no reply is due."""
         return max(self.head_since + timeout, self.sent[0].deadline) if self.sent else NEVER
 
     @property
@@ -137,7 +137,7 @@ class Stream(asyncio.Protocol):
             self.closed.set_result(None)
 
     def retire(self) -> None:
-        """Write nothing more, and report to the owner after the last reply."""
+        """Stop writing, and report to the owner after the last reply."""
         self.retiring = True
         if not self.sent and not self.is_lost and self._owner is not None:
             self._owner.stream_retired(self)

@@ -8,7 +8,8 @@ from time import monotonic
 
 GRAIN = 0.01  # seconds; the least time between two sweeps
 LATE, GRACE = 0.1, 0.05
-"""With a timer this late (seconds), this process or the whole machine stalled: replies get a moment to arrive."""
+"""If the timer is this late (seconds), this process or the machine stalled: wait so long for replies that have
+arrived."""
 
 NEVER = math.inf
 

@@ -1,11 +1,11 @@
-"""What a Redis server can do to a command.
+"""The failures of a command.
 
 PipeError
 ├── Unavailable     Redis cannot serve now: `reason`, `uncertain`
 ├── NotDurable      written, but not as durable as asked for
 └── Refused         Redis answered with an error that is the caller's fault: `operation`, `code`
 
-No text holds a password, a key, a value or the server's own words (they quote arguments).
+No text contains a password, a key, a value or the server's text, which quotes arguments.
 """
 
 import ssl
@@ -17,10 +17,10 @@ class PipeError(Exception):
 
 
 class Reason(StrEnum):
-    """Why Redis is unavailable: a closed set, fit for a metric label."""
+    """Why Redis is unavailable: a closed set, for metric labels."""
 
     # no connection
-    REFUSED = "refused"  # nobody listens
+    REFUSED = "refused"  # no listener
     UNREACHABLE = "unreachable"  # no such host, no route, reset while connecting
     TLS = "tls"  # handshake failed or certificate not trusted
     AUTH = "auth"  # wrong or missing password, or an ACL that forbids the command
@@ -42,7 +42,7 @@ class Reason(StrEnum):
     MISCONF = "misconf"
     BUSY = "busy"
     NOREPLICAS = "noreplicas"
-    EPOCH = "epoch"  # our scripts' own: the data has another layout, or is being moved to another store
+    EPOCH = "epoch"  # from our scripts: the data has another layout, or moves to another store
 
 
 _STATES = "loading readonly masterdown oom clusterdown tryagain moved misconf busy noreplicas epoch"
@@ -66,7 +66,7 @@ class Unavailable(PipeError):
 
 
 class NotDurable(PipeError):
-    """The primary has the write in memory; whether it reached the disk or a replica as asked is not known."""
+    """The primary has the write in memory; whether it is as durable as required is unknown."""
 
 
 class Refused(PipeError):
@@ -83,7 +83,7 @@ class ErrorReply(Exception):
 
 
 def error_from_reply(operation: str, text: str) -> PipeError:
-    """The exception for an error reply, without the server's words."""
+    """The exception for an error reply, without the server's text."""
     code = text.partition(" ")[0]
     if reason := UNAVAILABLE_REPLIES.get(code):
         return Unavailable(reason)
@@ -91,7 +91,7 @@ def error_from_reply(operation: str, text: str) -> PipeError:
 
 
 def reason_of(error: BaseException, *, is_tls: bool = False) -> Reason:
-    """Why opening a connection failed with this exception, or with one that it stems from."""
+    """Why opening a connection failed, from this exception or its cause."""
     if isinstance(error, Unavailable):
         return error.reason
     if isinstance(error, ErrorReply):

@@ -1,4 +1,4 @@
-"""The rules, by what they look at. Importing this package fills the table."""
+"""The rules, by subject. Importing this package fills the table."""
 
 from packages.preflight.rules import (  # noqa: F401 - each registers its rules
     capacity,

@@ -11,9 +11,9 @@ from packages.preflight.rendering import Rendering
 from packages.preflight.services import Process
 
 LEAST_MEMORY = 4 * 1024**2
-"""Bytes in which no container starts."""
+"""Bytes: too few for any container to start."""
 MOST_CPUS = 50
-"""Above this the unit m is missing: 50m is a small request, 96 CPUs a large node."""
+"""Beyond it the unit m is probably missing: 50m is a small request, 96 CPUs are a large node."""
 LEAST_MEMORY_OF_OURS, MOST_MEMORY_OF_OURS = 96 * 1024**2, 2 * 1024**3
 
 
@@ -59,7 +59,7 @@ def resources_that_do_not_fit_a_process_of_ours(_: Rendering, process: Process) 
 
 
 def _bounds(rendering: Rendering) -> Iterator[tuple[Manifest, str, Decimal]]:
-    """Each bound of each quota that holds for every object of its namespace."""
+    """Each bound of each quota that applies to every object of its namespace."""
     for quota in rendering.of("ResourceQuota"):
         for name in mapping(quota.spec, "hard") if not {"scopes", "scopeSelector"} & set(quota.spec) else ():
             if (allowed := amount(quota.spec, "hard", name)) is not None:

@@ -20,7 +20,7 @@ def unknown_kind(_: Rendering, manifest: Manifest) -> Hits:
 
 
 def _unserved(manifest: Manifest) -> str:
-    """How to correct a kind that is certainly not served; "" for kinds that may be a custom resource's."""
+    """The cure for a kind that certainly does not exist; "" for kinds that may be custom resources."""
     group, _, version = manifest.api_version.rpartition("/")
     versions = [each for each, names in BUILT_IN.items() if manifest.kind in names.split()]
     cure = f"write apiVersion: {versions[-1]}" if versions else "write them as `kubectl api-resources` does"
@@ -58,11 +58,11 @@ def two_objects_of_one_identity(rendering: Rendering) -> Hits:
 @rule("M006", why="it is refused, or runs apart from its Services and Secrets")
 def object_in_a_namespace_that_is_not_created(rendering: Rendering) -> Hits:
     made = sorted(manifest.name for manifest in rendering.of("Namespace"))
-    is_own = bool(set(made) & rendering.own_namespaces)  # strangers may give a namespace by -n
+    is_own = bool(set(made) & rendering.own_namespaces)  # other objects may get a namespace by -n
     for manifest in rendering:
         if not made or manifest.namespace in {"", *made} or manifest.kind not in _BUILT_IN_KINDS:
             continue
-        # A namespace unlike those made here (kube-system, monitoring) is made elsewhere.
+        # A namespace that is unlike those rendered here (kube-system, monitoring) is created elsewhere.
         if manifest.namespace == "default" or get_close_matches(manifest.namespace, made, 1, 0.8):
             what = f"is in namespace {manifest.namespace!r}, the rendering creates {', '.join(made)}"
             yield Hit(what, f"set its namespace to {made[0]}", is_certain=is_own, on=manifest)
@@ -91,7 +91,7 @@ def role_binding_without_its_role_or_subject(rendering: Rendering, binding: Mani
         yield Hit(f"{kind} {name!r} does not exist", f"render the {kind}, or correct the name")
     for subject in (each for each in items(binding.data, "subjects") if text(each, "kind") == "ServiceAccount"):
         account, namespace = text(subject, "name"), text(subject, "namespace") or binding.namespace
-        # The accounts of a namespace whose pods are elsewhere are elsewhere too.
+        # If the pods of a namespace are elsewhere, its accounts are too.
         is_rendered = rendering.pods(namespace) and not namespace.startswith("kube-")
         if is_rendered and not rendering.is_known("ServiceAccount", account, namespace):
             yield Hit(f"ServiceAccount {account!r} does not exist", "render it, or correct the name")

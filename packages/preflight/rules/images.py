@@ -1,4 +1,4 @@
-"""Images that change under a running deployment, or are not the ones meant."""
+"""Images that change under a running deployment, or are wrong."""
 
 import re
 

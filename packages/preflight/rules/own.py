@@ -1,4 +1,4 @@
-"""Settings that our services do not read or refuse, shutdowns that are cut short, metrics that do not exist."""
+"""Settings that our services do not read, or refuse; shutdowns that are cut short; metrics that do not exist."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ UNITS_MS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _DURATION = re.compile(r"([0-9]{1,5})(h|ms|m|s)")
 
 ENDPOINT_SECONDS = 5
-"""How long until every node and every door stops sending to a pod that stops."""
+"""Time until every node and proxy stops sending requests to a stopping pod."""
 
 
 @rule("M700", "processes", why="it has no effect, and the setting that was meant keeps its default")
@@ -139,7 +139,7 @@ def selectors_in(expression: str) -> dict[str, set[str]]:
 @rule("M720", "PrometheusRule", "ScaledObject", why="it matches nothing: the alert stays silent, the scaler still")
 def metric_or_label_of_ours_that_does_not_exist(rendering: Rendering, manifest: Manifest) -> Hits:
     known = {name: labels for service in rendering.services for name, labels in service.metrics.items()}
-    # Outside our namespaces, and by other names, metrics are not ours.
+    # Metrics in other namespaces or with other names are not ours.
     for place, expression in _expressions(manifest) if manifest.namespace in rendering.own_namespaces else []:
         for name, labels in selectors_in(expression).items():
             similar = get_close_matches(name, known, 1, 0.9)

@@ -1,4 +1,4 @@
-"""Ports without a listener; probes of the wrong port or path, and without patience."""
+"""Ports without a listener; probes with a wrong port or path, or too short time-outs."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ from packages.preflight.rendering import Rendering
 from packages.preflight.services import Process
 
 PATIENCE_SECONDS = 10
-"""A live process may stall this long: garbage collection, a throttled CPU, a node under pressure."""
+"""A live process may stall so long: garbage collection, a throttled CPU, a node under pressure."""
 _TOOLS = {"sh", "bash", "/bin/sh", "/bin/bash", "sleep", "/bin/sleep", "curl", "wget", "nc", "kill"}
 _HOST = re.compile(r"(?:(?:-h|--host|--url)[ =]|@|//|\bnc (?:-\S{1,20} ){0,9})([a-z0-9][a-z0-9-]{0,62})(?![\w-])")
 
@@ -66,7 +66,7 @@ def liveness_that_depends_on_another_workload(rendering: Rendering, container: C
     probe = mapping(container.data, "livenessProbe")
     path, readiness = text(probe, "httpGet", "path"), text(container.data, "readinessProbe", "httpGet", "path")
     if path and (path == readiness or "ready" in path.lower()):
-        # Strangers often use one path for both.
+        # Services of others often use one path for both.
         yield Hit(f"livenessProbe requests {path}, the readiness path", is_certain="ready" in path.lower())
     hosts = {text(probe, handler, "host") for handler in ("httpGet", "tcpSocket")}
     for host in sorted(hosts | set(_HOST.findall(" ".join(texts(probe, "exec", "command"))))):

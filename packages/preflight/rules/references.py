@@ -31,7 +31,8 @@ def config_map_or_secret_that_does_not_exist(rendering: Rendering, workload: Wor
 
 
 def _is_certain(rendering: Rendering, namespace: str, kind: str, name: str) -> bool:
-    """A stranger's Secret may be made by hand, if this rendering makes none and has none of a similar name."""
+    """Whether the object is certainly missing: a Secret of others may be made by hand, if this rendering has none with
+    a similar name."""
     similar = get_close_matches(name, [each.name for each in rendering.of("Secret")], 1, 0.8)
     return kind != "Secret" or rendering.makes_all_secrets(namespace) or bool(similar)
 
@@ -64,7 +65,7 @@ def governing_service_that_does_not_fit_its_stateful_set(rendering: Rendering, e
     if each.kind != "StatefulSet" or not name or rendering.has_operator(each.namespace):
         return
     service = rendering.find("Service", name, each.namespace)
-    # One pod is reached by the Service's own name; only several need names.
+    # A single pod has the Service's own name; only several need their own.
     is_certain = rendering.replicas(each)[1] > 1
     cure = f"render a headless Service {name} that selects its pods"
     if service is None:
@@ -146,7 +147,7 @@ def file_setting_without_its_file(rendering: Rendering, container: Container) ->
         is_file = name.endswith("_FILE") or (ours and name in ours.tables)
         if is_file and value and value.startswith("/"):
             reason = missing_file(rendering, container, value)
-            if reason and (ours or reason != NO_MOUNT):  # the images of others have files of their own
+            if reason and (ours or reason != NO_MOUNT):  # images of others have unknown files
                 yield f"{name} is {value}: {reason}"
 
 

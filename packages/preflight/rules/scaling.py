@@ -1,4 +1,4 @@
-"""Autoscalers, budgets and replicas that work against each other, or point at nothing."""
+"""Autoscalers, budgets and replicas that conflict, or refer to nothing."""
 
 from packages.preflight.demand import demand, share
 from packages.preflight.kinds import BUILT_IN

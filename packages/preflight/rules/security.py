@@ -1,4 +1,4 @@
-"""Security contexts that are loosened, and what a pod shares with its node."""
+"""Loosened security contexts, and what a pod shares with its node."""
 
 from packages.preflight.objects import dig, items, mapping, text, texts
 from packages.preflight.pods import Container, Workload
@@ -19,7 +19,7 @@ _RESTRICTED_VOLUMES = {
 
 
 def _is_restricted(rendering: Rendering, workload: Workload) -> bool:
-    """Whether Pod Security refuses it, or it is ours. Strangers elsewhere may have their reasons."""
+    """Whether Pod Security refuses it, or it is ours. Workloads of others may have their reasons."""
     is_refused = rendering.namespace_labels(workload.namespace).get(ENFORCE) == "restricted"
     return is_refused or rendering.is_ours(workload)
 

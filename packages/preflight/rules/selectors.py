@@ -10,7 +10,7 @@ from packages.preflight.services import Process
 
 
 def _unmatched(rendering: Rendering, manifest: Manifest, selector: Any, what: str) -> Hits:
-    """A hit if a selector certainly takes no pod: none here, and no operator that may create one."""
+    """A hit if a selector certainly matches no pod: there is none, and no operator that may create one."""
     shown, namespace = written(selector), manifest.namespace
     is_open = rendering.has_operator(namespace) or namespace.startswith("kube-")
     if shown and not is_open and not rendering.pods(namespace, selector):
@@ -43,7 +43,7 @@ def service_without_endpoints(rendering: Rendering, service: Manifest) -> Hits:
     given = {text(each.labels, "kubernetes.io/service-name") for each in slices}
     given |= {each.name for each in rendering.of("Endpoints", namespace=service.namespace)}
     if not written(selector) and text(service.spec, "type") != "ExternalName" and service.name not in given:
-        # A controller may fill them.
+        # A controller may add endpoints.
         yield Hit("has no selector and no EndpointSlice", "select labels that a pod has", is_certain=False)
 
 

@@ -14,7 +14,7 @@ from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 
 MEMORY_SHARE = Decimal("0.75")
-"""Of a container's memory; the rest is for the fork that rewrites the AOF, for clients and for scripts."""
+"""Share of a container's memory; the rest is for the fork that rewrites the AOF, for clients and for scripts."""
 
 
 def _redis_servers(rendering: Rendering) -> Iterator[tuple[Container, dict[str, str], str]]:
@@ -34,7 +34,7 @@ def _redis_servers(rendering: Rendering) -> Iterator[tuple[Container, dict[str, 
 def redis_whose_maxmemory_does_not_fit_its_container(rendering: Rendering) -> Hits:
     for container, settings, _ in _redis_servers(rendering):
         limit, most = amount(container.data, "resources", "limits", "memory"), _bytes(settings.get("maxmemory", "0"))
-        # Without maxmemory, a stranger's small cache may stay below its limit.
+        # Without maxmemory, a small cache of others may stay below its limit.
         if limit is not None and (not most or most > limit * MEMORY_SHARE):
             shown = f"the memory limit {dig(container.data, 'resources', 'limits', 'memory')}"
             what = f"maxmemory {settings.get('maxmemory', 'is not set')} does not fit {shown}"
@@ -54,7 +54,7 @@ def store_of_ours_that_loses_data(rendering: Rendering) -> Hits:
         clients.setdefault(peer, set()).add(source)
     for container, settings, _ in _redis_servers(rendering):
         workload = container.workload
-        # Behind sentinels no setting names the servers. A Redis of other clients alone is a cache.
+        # Behind sentinels no setting names the servers. A Redis without clients of ours counts as a cache.
         is_near = workload.namespace in {keeper.namespace for keeper in keepers}
         if is_near and clients.get(workload, keepers) & keepers:
             if (policy := settings.get("maxmemory-policy", "noeviction")) != "noeviction":
@@ -87,7 +87,7 @@ def _is_closed(settings: dict[str, str], written: str) -> bool:
 
 
 def _has_own_way(rendering: Rendering, workload: Workload) -> bool:
-    """Whether a stranger's pod may get a password by a way of its own."""
+    """Whether a pod of others may get a password in another way."""
     is_ours = any(process.workload is workload for process in rendering.processes)
     ways = ("secretKeyRef", "secretRef", "'secret':", "PASS")
     return not is_ours and any(way in str(workload.spec) for way in ways)

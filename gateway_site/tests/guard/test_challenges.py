@@ -1,5 +1,8 @@
 """Refusals carry `WWW-Authenticate` after RFC 6750; probes and documentation need no credential."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from gateway_site.tests.guard.conftest import Keys, Start, refusals
@@ -91,20 +94,41 @@ def test_probes_and_documentation_need_no_credential(guarded: Served, path: str)
 
 
 def test_only_what_auth_names_is_accepted(
-    start: Start, trusted_issuer: Issuer, key_file: object, keys: Keys, upstream: Recording
+    start: Start, trusted_issuer: Issuer, key_file: Path, keys: Keys, upstream: Recording
 ) -> None:
     key, credential = keys["writer"][0], token()
     with (
         start(**trusted_issuer.settings) as jwt_only,
         start(AUTH="apikey", AUTH_API_KEYS_FILE=str(key_file)) as key_only,
     ):
-        refused = [
-            exchange(jwt_only.port, get("/api/users", f"X-API-Key: {key}")),
-            exchange(jwt_only.port, get("/api/users", f"Authorization: Bearer {key}")),
-            exchange(key_only.port, get("/api/users", f"Authorization: Bearer {credential}")),
-            exchange(key_only.port, get("/api/users", f"X-API-Key: {credential}")),
-        ]
+        for gateway, refused in ((jwt_only, key), (key_only, credential)):
+            for field in (f"X-API-Key: {refused}", f"Authorization: Bearer {refused}"):
+                assert exchange(gateway.port, get("/api/users", field)).status == 401
         assert upstream.received.empty()
         both = get("/api/users", f"X-API-Key: {key}", f"Authorization: Bearer {credential}")
         assert exchange(jwt_only.port, both).status == 200, "the other field is ignored"
-    assert [answer.status for answer in refused] == [401] * 4
+
+
+@pytest.mark.parametrize(
+    ("auth", "schemes"),
+    [
+        ("none", ["bearerAuth", "apiKeyAuth"]),
+        ("jwt", ["bearerAuth"]),
+        ("apikey", ["bearerAuth", "apiKeyAuth"]),
+        ("jwt,apikey", ["bearerAuth", "apiKeyAuth"]),
+    ],
+)
+def test_the_schema_requires_a_credential_unless_auth_is_none(
+    start: Start, trusted_issuer: Issuer, key_file: Path, auth: str, schemes: list[str]
+) -> None:
+    settings = {**trusted_issuer.settings, "AUTH": auth, "AUTH_API_KEYS_FILE": str(key_file)}
+    with start(**settings) as gateway:
+        document = exchange(gateway.port, get("/api/openapi.json")).json()
+    assert list(document["components"]["securitySchemes"]) == schemes
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            if path.startswith("/api/users"):
+                left_out: list[Any] = [{}] if auth == "none" else []
+                assert operation["security"] == left_out + [{name: []} for name in schemes]
+            else:
+                assert not operation.get("security")

@@ -9,6 +9,7 @@ import pytest
 from common.http import deadline
 from packages.redis_pipe import Address, Options, Pipe, Reason, Unavailable
 from tools.processes.valkey import valkey
+from users_site.repository import replicas
 from users_site.repository.errors import StoreUnavailable
 from users_site.repository.replicas import ReplicaCheck
 from users_site.repository.store import Store
@@ -49,7 +50,9 @@ async def test_reads_are_refused_while_no_replica_follows(loss: str) -> None:
         await users.close()
 
 
-async def test_a_request_without_time_does_not_fail_the_others_that_share_its_question() -> None:
+async def test_a_request_without_time_does_not_fail_the_others_that_share_its_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with valkey() as primary, valkey(f"replicaof 127.0.0.1 {primary.port}") as replica:
         replica.wait_for(lambda client: client.info("replication")["master_link_status"] == "up")
         check, pipe = ReplicaCheck(), Pipe(Address.from_url(primary.url), Options(5, 5, time_left=deadline.left))
@@ -64,6 +67,11 @@ async def test_a_request_without_time_does_not_fail_the_others_that_share_its_qu
         started = time.monotonic()
         await asyncio.create_task(hurried())
         assert time.monotonic() - started < 0.4
+        monkeypatch.setattr(replicas, "LONGEST_SECONDS", 0.1)
+        async with asyncio.timeout(2):
+            with pytest.raises(Unavailable, match="timeout"):
+                await check.require(pipe)
+        monkeypatch.undo()
         primary.thaw()
         await check.require(pipe)
         await pipe.close()

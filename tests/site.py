@@ -17,20 +17,13 @@ COLLECTION = "/api/users" if IS_GATEWAY else "/users"
 """The path of the users at this site."""
 UNKNOWN_USER = f"{COLLECTION}/01900000-0000-7000-8000-000000000000"
 
-NOWHERE = (
-    {"USER_SERVICE_URL": "http://127.0.0.1:1", "AUTH": "none"} if IS_GATEWAY else {"REDIS_URL": "redis://127.0.0.1:1"}
-)
-"""The required settings, with a dependency that refuses."""
+NOWHERE = {"USER_SERVICE_URL": "http://127.0.0.1:1", "AUTH": "none", "REDIS_URL": "redis://127.0.0.1:1"}
+"""The required settings of either site, with a dependency that refuses."""
 
 DEPENDENCY = "user-service" if IS_GATEWAY else "redis"
 OVERLOADED = "upstream-unavailable" if IS_GATEWAY else "store-unavailable"
 
-_PATIENT = {
-    "UPSTREAM_TIMEOUT_MS": "60000",
-    "REDIS_TIMEOUT_MS": "60000",
-    "REDIS_CONNECT_TIMEOUT_MS": "60000",
-}
-
+_PATIENT = dict.fromkeys(("UPSTREAM_TIMEOUT_MS", "REDIS_TIMEOUT_MS", "REDIS_CONNECT_TIMEOUT_MS"), "60000")
 
 Dependency = Recording | Store
 """While frozen it accepts connections and answers nothing."""
@@ -42,8 +35,8 @@ def patient_service(folder: Path, **overrides: str) -> Iterator[tuple[Service, D
     folder.mkdir(exist_ok=True)
     own: AbstractContextManager[Dependency] = recording() if IS_GATEWAY else store(folder)
     with own as held:
-        required = {"USER_SERVICE_URL": held.url, "AUTH": "none"} if IS_GATEWAY else {"REDIS_URL": held.url}
-        environment = {**required, **_PATIENT, "LOG_LEVEL": "debug", **overrides}
+        dependency = {"USER_SERVICE_URL": held.url, "REDIS_URL": held.url}
+        environment = {**NOWHERE, **dependency, **_PATIENT, "LOG_LEVEL": "debug", **overrides}
         with service(SITE, folder, **environment) as running:
             try:
                 yield running, held

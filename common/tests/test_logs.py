@@ -22,8 +22,12 @@ PASSWORD = "never-to-be-seen-password"
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Service:
     """A service that was started, asked, failed a request and stopped, with everything logged."""
     folder = tmp_path_factory.mktemp("ended")
-    secret = {} if IS_GATEWAY else {"REDIS_URL": f"redis://:{PASSWORD}@127.0.0.1:1"}
-    settings = {**NOWHERE, **secret, "SECRET_KEY": PASSWORD, "LOG_LEVEL": "debug"}
+    settings = {
+        **NOWHERE,
+        "REDIS_URL": f"redis://:{PASSWORD}@127.0.0.1:1",
+        "SECRET_KEY": PASSWORD,
+        "LOG_LEVEL": "debug",
+    }
     with service(SITE, folder, **settings) as running:
         for path in ("/health/live", "/nowhere", UNKNOWN_USER, f"{COLLECTION}?email={PASSWORD}@example.com"):
             requests.get(running.url + path, headers={"Authorization": f"Bearer {PASSWORD}"}, timeout=10)

@@ -97,11 +97,6 @@ def test_a_site_has_codes_of_its_own_in_the_order_of_their_status(monkeypatch: p
     assert Problem("late", "why").args == ("late", "why")
 
 
-def test_a_malformed_request_lists_its_errors_even_if_there_are_none() -> None:
-    assert problem.document(Problem("malformed-request"), "/", "an-id")["errors"] == []
-    assert "errors" not in problem.document(Problem("not-found"), "/", "an-id")
-
-
 @pytest.mark.parametrize(
     ("error", "code", "status", "detail", "reason"),
     [

@@ -24,7 +24,6 @@ class Checks:
         self._doubted: set[Connection] = set()
 
     async def all(self) -> None:
-        """Check every address."""
         await asyncio.gather(*(self._check(member) for member in self._members.all))
 
     def doubt(self, member: Member, connection: Connection) -> None:

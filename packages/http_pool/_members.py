@@ -24,8 +24,6 @@ FORGIVEN_AFTER = 60.0
 
 
 class Member:
-    """One address with its own connections."""
-
     def __init__(self, address: Address, pool: Pool) -> None:
         self.address, self.pool = address, pool
         self.failures = self.failed_checks = self.ejections = 0

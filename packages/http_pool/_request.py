@@ -20,8 +20,6 @@ _OURS = frozenset({b"host", b"content-length", b"transfer-encoding", b"connectio
 _KNOWN_METHODS = SAFE | _EXPECT_CONTENT | {"DELETE"}
 
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
-NO_CONTENT = b"\r\n"
 
 
 class Outgoing(NamedTuple):
@@ -76,12 +74,12 @@ def _framing(request: Outgoing) -> bytes:
             raise InvalidRequest("length is not that of the body")
         length = len(body)
     elif length is None:
-        return CHUNKED
+        return b"Transfer-Encoding: chunked\r\n\r\n"
     if length < 0:
         raise InvalidRequest("length is negative")
     if length or request.method in _EXPECT_CONTENT:
         return b"Content-Length: %d\r\n\r\n" % length
-    return NO_CONTENT
+    return b"\r\n"
 
 
 @lru_cache(maxsize=256)

@@ -2,13 +2,12 @@
 of Django."""
 
 from ._address import TLS_OPTIONS, Address
-from ._cluster import connect
+from ._cluster import Place, connect
 from ._command import Script, Word, Words, pack
 from ._connection import Connection, Options
 from ._durability import Durability, DurableWrites
 from ._opening import Opener
 from ._pipe import Pipe
-from ._place import Place
 from ._slots import slot_of
 from .errors import NotDurable, PipeError, Reason, Refused, Unavailable
 

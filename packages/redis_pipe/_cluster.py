@@ -16,18 +16,47 @@ from time import monotonic
 from typing import Any
 
 from ._address import Address, Node
-from ._command import Command
-from ._connection import Options
+from ._command import Command, Script, Words
+from ._connection import Connection, Options
 from ._discovery import WATCH_SECONDS
 from ._opening import Opener
 from ._pipe import Pipe
-from ._place import Place
 from ._slots import redirected_to, slot_of
 from .errors import Reason, Unavailable, reason_of
 
 RETRY_SECONDS = 0.02
 PAUSE_SECONDS = 0.05  # between two queries for the map, whatever happens
 HOPS = 2  # redirections that are followed at once, before a command waits
+
+
+class Place(Connection):
+    """One slot, whatever its owner; gives access to the other slots."""
+
+    def __init__(self, cluster: "Cluster", slot: int) -> None:
+        self.cluster, self.options, self.slot = cluster, cluster.options, slot
+        self.pipe: Pipe | None = None
+        self.down: Reason | None = None  # why there is no pipe
+
+    def at(self, key: str) -> "Place":
+        return self.cluster.at(key)
+
+    async def owner(self, key: str) -> Pipe:
+        """The pipe to the owner of a key's slot; waits until it is known. Raises Unavailable."""
+        place = self.at(key)
+        while place.pipe is None:
+            if place.down is not None:
+                raise Unavailable(place.down)
+            await self.cluster.look()
+        return place.pipe
+
+    async def close(self) -> None:
+        await self.cluster.close()
+
+    def issue(self, operation: str, words: Words, script: Script | None, timeout: float | None) -> asyncio.Future[Any]:
+        command = self.options.command(operation, words, script, timeout)
+        command.place = self
+        (self.pipe or self.cluster).take(command)
+        return command.future
 
 
 class Cluster:
@@ -67,12 +96,11 @@ class Cluster:
         if command.place.down is not None:
             command.fail(Unavailable(command.place.down), self.options.observe)
         else:
-            self._start(command.future.get_loop())
+            self._start()
             self._hold(command, Reason.TIMEOUT)
 
     async def look(self) -> None:
-        """Returns after a look at the map."""
-        self._start(asyncio.get_running_loop())
+        self._start()
         await self._looked.wait()
 
     async def close(self) -> None:
@@ -88,22 +116,19 @@ class Cluster:
             command.fail(Unavailable(Reason.CLOSED), self.options.observe)
         await asyncio.gather(*(pipe.close() for pipe in pipes), *tasks, return_exceptions=True)
 
-    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _start(self) -> None:
         if self._loop is None:
-            self._loop = loop
-            self._spawn(self._follow(), loop)
-        elif self._loop is not loop:
+            self._loop = asyncio.get_running_loop()
+            self._spawn(self._follow())
+        elif self._loop is not asyncio.get_running_loop():
             raise RuntimeError("a Cluster belongs to one event loop: close it there before using it in another")
 
-    def _spawn(self, work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> None:
-        task = loop.create_task(work, context=self._context)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, context=self._context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # The map
-
     async def _follow(self) -> None:
-        """Look the map up until cancelled."""
         async with self._opener.slots() as slots:
             while True:
                 self._wake.clear()
@@ -137,7 +162,7 @@ class Cluster:
                 self._report(node, None)
                 for command in pipe.give_up():
                     self._hold(command, Reason.MOVED)
-                self._spawn(pipe.drain(), asyncio.get_running_loop())
+                self._spawn(pipe.drain())
         self._release()
 
     def _unknown(self, reason: Reason) -> None:

@@ -18,11 +18,10 @@ from enum import StrEnum
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ._cluster import RETRY_SECONDS
+from ._cluster import RETRY_SECONDS, Place
 from ._command import Script, Word, Words
 from ._connection import Connection
 from ._pipe import Pipe
-from ._place import Place
 from .errors import NotDurable, PipeError, Reason, Refused, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -44,8 +43,6 @@ _Sent = asyncio.Future[tuple[asyncio.Future[Any], asyncio.Future[bool]]]
 
 
 class Durability(StrEnum):
-    """The durability of a write."""
-
     MEMORY = "memory"
     FSYNC = "fsync"
     REPLICATED = "replicated"
@@ -107,7 +104,6 @@ class DurableWrites:
             raise
 
     async def close(self) -> None:
-        """Close the connections."""
         for rounds in self._rounds.values():
             rounds.end()
         await self._pipe.close()

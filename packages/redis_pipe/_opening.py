@@ -12,8 +12,6 @@ from .errors import ErrorReply, Reason, Unavailable
 
 
 class Opener:
-    """Opens connections to one address."""
-
     def __init__(self, address: Address, options: Options) -> None:
         self.address, self.options = address, options
         # Half of the time, so that one silent node leaves the other half for the primary; the caller bounds the whole.
@@ -55,7 +53,6 @@ class Opener:
             await sentinels.replaced(primary)
 
     def slots(self) -> Slots:
-        """The map of a cluster."""
         return Slots(self.address.nodes, self._connect, self._timeout)
 
     def _sentinels(self) -> Sentinels:

@@ -23,9 +23,6 @@ from ._stream import Stream
 from ._sweeper import Sweeper
 from .errors import PipeError, Reason, Unavailable, error_from_reply
 
-DEMOTED = "READONLY"
-"""The reply of a server that is no longer the primary; the command was not executed."""
-
 STABLE_AFTER = 1.0  # seconds; an earlier loss counts as a failed attempt: a server that hangs up must not cause a storm
 
 REDIRECTIONS = ("MOVED", "ASK", "TRYAGAIN")
@@ -164,7 +161,8 @@ class Pipe(Connection):
         if code == "NOSCRIPT" and command.script is not None:
             command.payload, command.script = pack(command.script.with_source(command.words)), None
         else:
-            is_demoted = code == DEMOTED and (stream.retiring or stream.age >= STABLE_AFTER)
+            # From a server that is no longer the primary.
+            is_demoted = code == "READONLY" and (stream.retiring or stream.age >= STABLE_AFTER)
             stream.retiring |= is_demoted
             if command.moved or not is_demoted:
                 command.fail(error_from_reply(command.operation, text), self._observe)

@@ -86,17 +86,15 @@ def test_a_chunked_answer_arrives_whole(
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_a_large_answer_streams_through(gateway: Service, upstream: Recording, framing: str) -> None:
     piece, pieces = bytes(range(256)) * 256, 320  # 20 MiB
+    head, framed, end = f"Content-Length: {len(piece) * pieces}", piece, b""
+    if framing == "chunked":
+        head, framed, end = "Transfer-Encoding: chunked", b"%x\r\n%b\r\n" % (len(piece), piece), b"0\r\n\r\n"
 
     def reply(request: Received, connection: socket.socket) -> None:
-        if framing == "length":
-            connection.sendall(answer("200 OK", f"Content-Length: {len(piece) * pieces}"))
-            for _ in range(pieces):
-                connection.sendall(piece)
-            return
-        connection.sendall(answer("200 OK", "Transfer-Encoding: chunked"))
+        connection.sendall(answer("200 OK", head))
         for _ in range(pieces):
-            connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
-        connection.sendall(b"0\r\n\r\n")
+            connection.sendall(framed)
+        connection.sendall(end)
 
     upstream.default = reply
     before = resident(gateway)

@@ -172,6 +172,9 @@ def test_open_scopes_need_no_credential_and_a_star_leaves_no_default(tables: Tab
         ("routes:\n  - prefix: [\n", "line 3 is not YAML: "),
         ("- a\n- b\n", "line 1: the file has routes, upstreams and scopes, and nothing else"),
         ("routes: [3]\n", "line 1: 3 is no table: give it fields"),
+        ("upstreams:\n  a: {url: 'http://h', tls: {}}\n", "line 2: upstream a has tls, but its url is not https: change"),
+        ("upstreams:\n  a: {url: 'https://h', tls: {ca: /nowhere}}\n", "PEM files that belong together (No such file or dir"),
+        ("upstreams:\n  a: {url: 'https://h', tls: {cert: /a}}\n", "set it to a table of ca, cert and key; a cert has a key"),
         ("upstreams:\n  a: {name: b, url: 'http://h'}\n", "line 2: unknown field 'name'"),
     ],
 )  # fmt: skip

@@ -97,25 +97,6 @@ def test_neither_end_trusts_a_stranger(
     assert (answer.status_code, answer.json()["code"]) == (502, "bad-upstream")
 
 
-@pytest.mark.parametrize(
-    ("scheme", "tls", "line"),
-    [
-        ("http", "{{}}", "line 2: upstream things has tls, but its url is not https: change one of them"),
-        ("https", "{{ca: /nowhere}}", "set it to PEM files that belong together (No such file or directory)"),
-        (
-            "https",
-            "{{cert: '{f}/localhost.crt', key: '{f}/gateway-1.key'}}",
-            "set it to PEM files that belong together (",
-        ),
-        ("https", "{{cert: '{f}/localhost.crt'}}", "set it to a table of ca, cert and key; a cert has a key"),
-    ],
-)
-def test_files_that_cannot_be_used_are_refused_at_the_start(
-    tables: Tables, files: Path, scheme: str, tls: str, line: str
-) -> None:
-    assert line in tables.refused(ROUTES.format(url=f"{scheme}://h", tls=tls.format(f=files)), ".yaml")
-
-
 def test_the_command_that_waits_for_the_users_presents_the_certificate_too(
     tables: Tables, settings: Any, files: Path, upstream: str
 ) -> None:

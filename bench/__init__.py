@@ -1,1 +1,2 @@
-"""Load on the pair as it ships, beside a floor measured in the same run. `make bench`; loopback only, bounded in time."""
+"""Benchmarks of the pair in its production form, with a floor measured in the same run (`make bench`). Loopback only,
+bounded in time."""

@@ -1,4 +1,4 @@
-"""The floor of an operation: the commands that the repository sends for it, sent again by a client that does nothing else."""
+"""The floor of an operation: the repository's commands for it, replayed by a client that does nothing else."""
 
 import asyncio
 import secrets
@@ -20,7 +20,7 @@ from users_site.repository.store import Store
 from users_site.repository.users import UserRepository
 
 OPERATIONS, BATCH = 320, 32
-"""A batch leaves in one write to each primary, as from a busy service."""
+"""A batch is one write to each primary, as in a busy service."""
 
 Sent = list[tuple[int, bytes]]
 """Slots and commands."""
@@ -42,7 +42,7 @@ class Recording(Connection):
 
 
 async def recorded(url: str, partitions: int, scenario: str, sample: list[User]) -> Sent:
-    """The commands of the operation on each user; what they change is changed back, so that they can be sent again."""
+    """The commands of the operation on each user. Changes are reverted, so that the commands can be replayed."""
     layout, sent = Layout(partitions), Sent()
     pipe = connect(Address.from_url(url), layout.partitions[0].index, Options(5, 5))
     users = UserRepository(Store(Recording(pipe, slot_of(layout.partitions[0].index), sent), layout=layout))
@@ -74,7 +74,8 @@ async def recorded(url: str, partitions: int, scenario: str, sample: list[User])
 
 
 def replayed(pair: processes.Pair, commands: Sent, writes: int) -> float:
-    """Sends them in so many writes to each primary; the CPU of this thread and of the store, in seconds."""
+    """Sends the commands in so many writes to each primary; returns the CPU of this thread and of the store, in
+    seconds."""
     primaries = pair.primaries
     sockets = [socket.create_connection(("127.0.0.1", server.port), 10) for server in primaries]
     readers = [hiredis.Reader() for _ in sockets]
@@ -104,7 +105,7 @@ def replayed(pair: processes.Pair, commands: Sent, writes: int) -> float:
 
 
 def cost(pair: processes.Pair, partitions: int, scenario: str, sample: list[User]) -> float:
-    """CPU of client and store in µs an operation."""
+    """CPU of client and store in µs per operation."""
     some = sample[:OPERATIONS]
     commands = asyncio.run(recorded(pair.store["REDIS_URL"], partitions, scenario, some))
     return replayed(pair, commands, len(some) // BATCH or 1) / len(some) * 1e6

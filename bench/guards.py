@@ -1,6 +1,7 @@
-"""`make bench BENCH=guards`: CPU per read of the gateway behind its guards, as a ratio to a gateway without guards.
+"""`make bench BENCH=guards`: CPU per read of a gateway with guards, as a ratio to one without.
 
-The gateways stand before one user service and are loaded in turn, in random order. The median ratio of all turns counts.
+The gateways share one user service and are loaded in turn, in random order. The result is the median ratio of all
+turns.
 
 python -m bench.guards [--seconds 1] [--rounds 20] [--connections 32] [--users 1000]; exits 1 above a bound
 """
@@ -16,7 +17,7 @@ from gateway_site.guard.principal import READ, SCOPES
 from gateway_site.tests.guard.issuer import Issuer, issuer, token
 
 LIMIT = "1000000/s"
-"""No client reaches it: only the check is measured."""
+"""Higher than any client's rate: only the check is measured."""
 
 
 def ways(running: Issuer, pair: Pair) -> list[Way]:

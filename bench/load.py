@@ -1,7 +1,8 @@
 """A load generator: keep-alive connections, each with one request in flight, for a number of seconds.
 
-`python -m bench.load PORT SCENARIO CONNECTIONS SECONDS FILE [FIELD]` prints one JSON object. It runs in its own process.
-Latencies are in ms. FILE has ids, or for `targets` request targets, one per line. Reads carry FIELD.
+`python -m bench.load PORT SCENARIO CONNECTIONS SECONDS FILE [FIELD]` prints one JSON object. It runs in its own
+process. Latencies are in ms. FILE has ids, or for `targets` request targets, one per line. FIELD is a header field for
+reads.
 """
 
 import asyncio
@@ -85,7 +86,7 @@ class Client(asyncio.Protocol):
         self.send()
 
     def is_incomplete(self, answered: bytes) -> bool:
-        """Whether more must come; every answer of these scenarios has a Content-Length."""
+        """Whether the answer is incomplete; every answer of these scenarios has a Content-Length."""
         head, end, body = answered.partition(b"\r\n\r\n")
         if not end:
             return True
@@ -96,7 +97,7 @@ class Client(asyncio.Protocol):
 
 
 class StoreClient(Client):
-    """One connection to a Redis that asks for no password: a bare round trip."""
+    """One connection to a Redis without a password, for bare round trips."""
 
     good = b"+PONG"
 

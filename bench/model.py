@@ -29,7 +29,7 @@ CHARTS = (("pages", "first page"), ("read", "find", "create", "change"))
 
 
 class Figures:
-    """What was measured at the most users, by name and partitions, these on as many primaries as `choose` takes."""
+    """The measurements with the most users, by name and partitions; `choose` selects the number of primaries."""
 
     def __init__(self, measured: dict[str, Any], choose: Callable[[Iterable[int]], int]) -> None:
         self.rows, columns = measured["rows"], [tuple(column) for column in measured["columns"]]
@@ -46,14 +46,14 @@ class Figures:
         return float(self.rows[name][self.columns[partitions]])
 
     def page(self, name: str, partitions: int) -> float:
-        """By the line through the costs of the fewest partitions and the second fewest."""
+        """The cost of a page, by the line through the costs with the two smallest numbers of partitions."""
         first, second = self.partitions[:2]
         low, high = self.of(name, first), self.of(name, second)
         return low + (high - low) * (commands(partitions) - commands(first)) / (commands(second) - commands(first))
 
 
 def commands(partitions: int) -> float:
-    """Those of a page; some partitions have several of its users."""
+    """The number of commands of a page; some partitions have several of its users."""
     return partitions + partitions * (1 - (1 - 1 / partitions) ** PAGE)
 
 
@@ -63,7 +63,7 @@ def checked(figures: Figures) -> list[list[str]]:
     rows: list[tuple[str, float, float]] = [
         (f"{name} over {most} partitions, µs", figures.page(name, most), figures.of(name, most))
         for name in ("pages", "pages, store")
-        if len(figures.partitions) > 2  # else the line goes through it
+        if len(figures.partitions) > 2  # otherwise the line goes through it
     ]
     for count in figures.partitions:
         spread = f"{count} partition{'s' * (count > 1)}"
@@ -76,7 +76,7 @@ def checked(figures: Figures) -> list[list[str]]:
 
 
 def carried(figures: Figures) -> list[list[str]]:
-    """What each case of CARRIED would need."""
+    """The needs of each case of CARRIED."""
     rows = []
     for users, partitions, primaries in CARRIED:
         size = figures.of("bytes a user", partitions if partitions in figures.partitions else 1)
@@ -105,7 +105,7 @@ def table(head: str, rows: list[list[str]]) -> str:
 
 
 def chart(figures: Figures, names: tuple[str, ...]) -> str:
-    """A Mermaid chart of what these cost, as ratios to one partition."""
+    """A Mermaid chart of these costs, as ratios to one partition."""
     curves = [[figures.of(name, count) / figures.of(name, 1) for count in figures.partitions] for name in names]
     palette = ", ".join([*COLOURS.values()][: len(names)])
     title = ", ".join(f"{name} ({colour})" for name, colour in zip(names, COLOURS, strict=False))

@@ -24,7 +24,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def target() -> Any:
-    """How any harness starts the pair."""
+    """How a harness starts the pair."""
     return json.loads((ROOT / "bench/target.json").read_text())
 
 
@@ -43,14 +43,14 @@ def empty(port: int) -> Iterator[int]:
 
 @contextmanager
 def ready(site: str, folder: Path, **settings: str) -> Iterator[Service]:
-    """A service that is connected."""
+    """Returns when the service is connected."""
     with service(site, folder, **target()["env"] | settings) as running:
         running.wait_until_live("/health/ready")
         yield running
 
 
 class Pair:
-    """Live services before a store; `running` has the pids by name."""
+    """Live services with a store; `running` has the pids by name."""
 
     def __init__(self, folder: Path, primaries: list[Valkey], url: str, partitions: int) -> None:
         self.folder, self.primaries = folder, primaries
@@ -69,7 +69,7 @@ class Pair:
         return ids
 
     def manage(self, *words: str) -> bytes:
-        """What a management command prints."""
+        """The output of a management command."""
         environment = {**os.environ, **target()["seed_cmd"]["env"], **self.store}
         command = [sys.executable, "manage_users.py", *words]
         return subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True).stdout
@@ -80,7 +80,7 @@ class Pair:
 
 @contextmanager
 def pair(folder: Path, primaries: int = 0, partitions: int = 1) -> Iterator[Pair]:
-    """The pair before a store with a password and AOF, a cluster if `primaries` are given."""
+    """The pair with a store with a password and AOF; a cluster if `primaries` are given."""
     stores = cluster(primaries=primaries, replicas=0) if primaries else valkey(*STORE)
     with stores as made:
         started = Pair(folder, [made] if isinstance(made, Valkey) else made.all, made.url, partitions)

@@ -1,6 +1,7 @@
 """`make bench BENCH=routes`: CPU per read of all processes, with ten routes and from a cache, as a ratio to one route.
 
-The gateways stand before one user service and are loaded in turn, in random order. The median ratio of all turns counts.
+The gateways share one user service and are loaded in turn, in random order. The result is the median ratio of all
+turns.
 
 python -m bench.routes [--seconds 1] [--rounds 20] [--connections 32] [--users 1000]; exits 1 above a bound
 """

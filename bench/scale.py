@@ -1,8 +1,9 @@
-"""What users and partitions cost: CPU per request, store memory, seeding and export, relative to the first numbers of both.
+"""The cost of users and partitions: CPU per request, store memory, seeding and export, relative to the first numbers of
+both.
 
-Partitions beyond one lie in a cluster, one for each of `--primaries`. All stores stand at once and are loaded in turn. Below
-each operation is its floor: the bare commands, 32 operations in a write, CPU of client and store.
-The wheel's server has glibc's malloc, which costs more in a large heap; measure the one that you run with REDIS_SERVER=….
+Several partitions are in a cluster, one cluster for each of `--primaries`. All stores run together and are loaded in
+turn. Below each operation is its floor: the bare commands, 32 operations in a write, CPU of client and store. The
+wheel's server uses glibc's malloc, which costs more with a large heap; set REDIS_SERVER=… to measure yours.
 
 python -m bench.scale [--users 1000000] [--partitions 1,16,64] [--primaries 1,4] [--rounds 3]; exits 1 above a target
 """
@@ -41,7 +42,7 @@ SETTLE_SECONDS = 120
 
 
 class Way(NamedTuple):
-    """A store with users, some of them, the pair before it, and each scenario's lines for the load."""
+    """A store with users, some of these users, the pair, and each scenario's lines for the load."""
 
     users: int
     partitions: int
@@ -52,7 +53,7 @@ class Way(NamedTuple):
 
 
 def way(stack: ExitStack, users: int, partitions: int, primaries: int) -> tuple[Way, dict[str, float]]:
-    """A seeded store, and what seeding and export reported; no primaries: a server without a cluster."""
+    """A seeded store, with the results of seeding and export; without primaries, one server."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     pair = stack.enter_context(processes.pair(folder, primaries, partitions))
     before, export, few = used_bytes(pair), folder / "users.ndjson", max(1, users // 10)
@@ -82,7 +83,7 @@ def way(stack: ExitStack, users: int, partitions: int, primaries: int) -> tuple[
 
 
 def seed(pair: processes.Pair, count: int) -> float:
-    """How many seconds it took."""
+    """Returns the seconds that it took."""
     return float(json.loads(pair.manage("seed_users", "--count", str(count), "--format", "json"))["seconds"])
 
 
@@ -108,7 +109,7 @@ def used_bytes(pair: processes.Pair) -> int:
 
 
 def of_a_primary(store: Any) -> dict[str, float]:
-    """What the fork for the append-only file and the load after a restart take, and how many connections there are."""
+    """The time of the fork for the append-only file and of loading after a restart, and the number of connections."""
     store.bgrewriteaof()
     settle(store)
     mebibytes = store.info("memory")["used_memory"] / 2**20
@@ -129,7 +130,8 @@ def of_a_primary(store: Any) -> dict[str, float]:
 
 
 def settle(store: Any) -> None:
-    """Waits for the child that rewrites the append-only file after seeding: its CPU is not a request's. Raises TimeoutError."""
+    """Waits for the child that rewrites the append-only file after seeding, whose CPU would be counted. Raises
+    TimeoutError."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while any(store.info("persistence")[key] for key in ("aof_rewrite_in_progress", "aof_rewrite_scheduled")):
         if time.monotonic() > deadline:
@@ -138,7 +140,7 @@ def settle(store: Any) -> None:
 
 
 def loaded(at: Way, scenario: str, args: Any) -> dict[str, float]:
-    """CPU in µs a request: of all, and of the store alone."""
+    """CPU in µs per request: of all processes, and of the store alone."""
     load = {"find": "targets", "pages": "targets", "first page": "list"}.get(scenario, scenario)
     figures = measure(load, at.pair.ports["gateway"], at.pair.running, args, at.lines[scenario])
     if figures["bad"]:
@@ -178,7 +180,7 @@ def main() -> int:
 
 
 def report(head: list[str], rows: list[tuple[str, list[float]]], targets: list[dict[str, float]]) -> int:
-    """A table of medians with their ratios to the first column; 1 if one is above its target."""
+    """Prints a table of medians with their ratios to the first column; returns 1 if one is above its target."""
     sys.stdout.write(f"{machine()}\n{'CPU µs a request':<20}" + "".join(f"{text:>18}" for text in head) + "\n")
     exceeded = False
     for name, values in rows:

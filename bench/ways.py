@@ -24,7 +24,8 @@ class Way(NamedTuple):
 
 
 def compare(text: str | None, ways_of: Callable[[processes.Pair], list[Way]], *, all_processes: bool = False) -> int:
-    """Prints the ways before a new pair; returns 1 if one is above its bound. Counts the CPU of the gateway, or of all."""
+    """Prints the ways, measured with a new pair; returns 1 if one is above its bound. Counts the CPU of the gateway, or
+    of all processes."""
     args = parser(text, seconds=1, rounds=20).parse_args()
     with tempfile.TemporaryDirectory() as name, processes.pair(Path(name)) as pair:
         ways = ways_of(pair)
@@ -35,7 +36,7 @@ def compare(text: str | None, ways_of: Callable[[processes.Pair], list[Way]], *,
 def costs(
     pair: processes.Pair, ways: list[Way], args: argparse.Namespace, behind: Mapping[str, int]
 ) -> list[list[float]]:
-    """Of each round, what a read cost each way in µs."""
+    """For each round, the cost of a read each way in µs."""
     ids, lanes = pair.seed(args.users), []
     upstream = f"http://127.0.0.1:{pair.ports['users']}"
     rows: list[list[float]] = []

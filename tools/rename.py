@@ -1,4 +1,5 @@
-"""`python -m tools.rename NAME ORG`, which `make rename NAME=acme ORG=acme-inc` calls: gives the template your names.
+"""`python -m tools.rename NAME ORG`, which `make rename NAME=acme ORG=acme-inc` calls: replaces the template's names by
+yours.
 
 NAME replaces the project's name (repository, cluster, namespaces, roles, metrics rules, generated clients), ORG the
 organisation (GitHub, registry, images). Exit codes: 0 renamed, 1 nothing to rename, 2 wrong usage.
@@ -14,7 +15,7 @@ PROJECT, ORGANISATION = "users" + "-gateway", "devops" + "-challenge"
 
 _NAME = re.compile(r"[a-z](?:-?[a-z0-9])*")
 LONGEST = 30
-"""So that the longest name that is made of it, a label of Kubernetes, has at most 63 characters."""
+"""The longest name made of it, a label of Kubernetes, must have at most 63 characters."""
 
 
 def main(arguments: list[str]) -> int:

@@ -32,7 +32,7 @@ LAG = Histogram("event_loop_lag_seconds", "How late the event loop wakes, sample
 BUILD_INFO = Gauge(
     "build_info", "1, with versions as labels", ("service", "version", "revision"), multiprocess_mode="max"
 )
-DROPPED = Counter("log_lines_dropped", "Log lines dropped because nothing read stdout")
+DROPPED = Counter("log_lines_dropped", "Log lines dropped, because stdout was not read")
 
 collectors: list[Collector] = []
 """A site's own collectors, besides the metrics that register themselves."""

@@ -17,14 +17,14 @@ CIRCUIT = Gauge("upstream_circuit_state", "0 closed, 1 half-open, 2 open", ("ser
 ADDRESSES = Gauge(
     "upstream_addresses", "Addresses of upstreams that have several", ("service", "state"), multiprocess_mode="livemax"
 )
-EJECTIONS = Counter("upstream_ejections", "Addresses ejected, by the failure", ("service", "reason"))
+EJECTIONS = Counter("upstream_ejections", "Ejected addresses, by failure", ("service", "reason"))
 CACHED = Counter(
     "cache_requests", "Requests of routes with a cache: hit, miss, revalidated, stale, bypass", ("route", "outcome")
 )
 STREAMS = Gauge("upstream_streams", "Open streams and WebSockets", ("service",), multiprocess_mode="livesum")
 REFUSED = Gauge(
     "routes_refused",
-    "1 while the file of ROUTES, or one that it names, is refused and the previous stays in force",
+    "1 while the file of ROUTES, or one that it names, is invalid: the previous table stays active",
     multiprocess_mode="livemax",
 )
 

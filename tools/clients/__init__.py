@@ -1,1 +1,1 @@
-"""Typed clients made from the gateway's schema, and what proves them at a running pair (`make client`)."""
+"""Typed clients made from the gateway's schema, and their examples (`make client`)."""

@@ -1,7 +1,7 @@
 """`python -m tools.clients`, which `make client` calls: writes typed clients of the gateway to build/clients.
 
 Each is generated from docs/openapi/gateway.yaml and compiled under strict settings, together with its program from
-docs/how-to/clients.md. A language whose toolchain is missing is skipped by name. Exit code 1 when one cannot be made.
+docs/how-to/clients.md. Names and skips a language whose toolchain is missing. Exits 1 if a client cannot be made.
 """
 
 import os
@@ -20,7 +20,7 @@ SOURCES = Path(__file__).parent
 TARGET = ROOT / "build" / "clients"
 README = "# A generated client\n\nHow to use it: docs/how-to/clients.md in the repository that it comes from.\n"
 SECONDS = 600
-"""For one step. The slowest downloads a build tool's plugins."""
+"""Time-out of a step. The slowest downloads a build tool's plugins."""
 
 
 class NotMadeError(Exception):
@@ -40,7 +40,7 @@ def make_typescript(folder: Path) -> None:
     """Two clients, on openapi-fetch and by @hey-api/openapi-ts, checked by tsc --strict."""
     shutil.copytree(SOURCES / "typescript", folder)
     run(["npm", "ci", "--ignore-scripts"], folder)
-    options = ["--default-non-nullable=false", "--enum=false"]  # a field with a default may be left out of a request
+    options = ["--default-non-nullable=false", "--enum=false"]  # a request may omit a field with a default
     run(["npm", "exec", "--", "openapi-typescript", str(SCHEMA), "-o", "schema.ts", *options], folder)
     run(["npm", "exec", "--", "openapi-ts", "-i", str(SCHEMA), "-o", "hey-api"], folder)
     (folder / "example.ts").write_text(program("typescript"))
@@ -74,7 +74,7 @@ CLIENTS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "go": (make_go, ("go", "java")),
     "java": (make_java, ("mvn", "java")),
 }
-"""What makes each client, and the programs that this needs."""
+"""The functions that make the clients, and the programs that each needs."""
 
 
 def missing(language: str) -> list[str]:
@@ -118,7 +118,7 @@ def generate(folder: Path, generator: str, *properties: str, library: str = "") 
         str(folder),
     ]
     command += ["--additional-properties", ",".join(properties)]
-    run([*command, "--library", library] if library else command, ROOT)  # which takes no space in the document's path
+    run([*command, "--library", library] if library else command, ROOT)  # it accepts no space in the document's path
 
 
 def run(command: list[str], folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""Fault drills: each starts its own pair, keeps a mixed load on it, injects a fault, and checks what clients saw."""
+"""Fault drills: each starts its own pair, loads it, injects a fault, and checks the clients' results."""

@@ -21,7 +21,7 @@ from tools.run.services import ROOT
 PLAY_SECONDS = 240
 
 QUICK_JOBS = 4
-"""A drill mostly waits: four at a time fit on two cores."""
+"""A drill mostly waits: two cores can run four at a time."""
 
 REPORTS = ROOT / "build/drills"
 
@@ -54,7 +54,7 @@ def arguments() -> argparse.Namespace:
 
 
 def run_all(names: list[str], jobs: int) -> list[Outcome]:
-    """In order in this process, or several at a time in a process each."""
+    """Runs them in order in this process, or several at a time, each in its own process."""
     plays = [(name, play) for name in names for play in DRILLS[name]]
     if jobs == 1:
         return [outcome for name, play in plays for outcome in run(name, play)]

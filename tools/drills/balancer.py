@@ -47,7 +47,7 @@ class Balancer(Relay):
         self._ready.pop(replica.port, None)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """To the next ready replica that accepts. Raises OSError."""
+        """Connects to the next ready replica that accepts. Raises OSError."""
         ready = [port for port, is_ready in self._ready.items() if is_ready]
         first = next(self._turn)
         for offset in range(len(ready)):

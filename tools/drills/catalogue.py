@@ -1,4 +1,4 @@
-"""All drills: the name of each, and what it plays, one after the other, each play on a stage of its own."""
+"""All drills: their names and scenarios, which run one after the other, each on its own stage."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -20,7 +20,7 @@ from tools.drills.stage import Stage
 
 Play = Callable[[Stage], Awaitable[None]]
 
-# Those of CI: without root.
+# The drills of CI: without root.
 QUICK: dict[str, list[Play]] = {
     "rolling-restart-users": [partial(replicas.roll, site="users_site")],
     "rolling-restart-gateway": [partial(replicas.roll, site="gateway_site")],
@@ -64,6 +64,6 @@ DRILLS = QUICK | {
 
 
 def says(name: str) -> str:
-    """The first line of the docstring of what it plays."""
+    """The first line of the scenario's docstring."""
     play = DRILLS[name][0]
     return str(getattr(play, "func", play).__doc__).partition("\n")[0].rstrip(".")

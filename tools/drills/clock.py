@@ -1,6 +1,7 @@
 """A wall clock that can be stepped, for the Python processes that start with `settings`.
 
-Not libfaketime 0.9.10: it steps the monotonic clock too, or makes `time.sleep` fail. Setting the machine's clock needs root.
+libfaketime 0.9.10 would step the monotonic clock too, or make `time.sleep` fail. Setting the machine's clock needs
+root.
 """
 
 from pathlib import Path
@@ -33,7 +34,7 @@ class Clock:
         self.step(0)
 
     def step(self, seconds: float) -> None:
-        """Sets the clock to this distance from the machine's, atomically."""
+        """Sets the clock's offset from the machine's, atomically."""
         draft = self._step.with_suffix(".draft")
         draft.write_text(str(seconds))
         draft.replace(self._step)

@@ -16,7 +16,8 @@ import uvloop
 
 RAMP_PER_SECOND = 2000
 RISE_SECONDS, MEASURE_SECONDS, WARM_SECONDS = 5.0, 2.5, 2.0
-"""Refusals wait up to 4 s: a flood reaches its rate, and its refusals have left the calm, only after that."""
+"""Refusals wait up to 4 s: only then does a flood reach its rate, and are its refusals over before the calm is
+measured."""
 
 
 class Flood:

@@ -1,4 +1,4 @@
-"""Clients that record what they did to shared users and emails, for the checker of `register`."""
+"""Clients that record their requests for shared users and emails, for the checker in `register`."""
 
 import asyncio
 import math
@@ -92,7 +92,7 @@ class User:
 
 
 class Contest:
-    """Emails for which users compete: `histories` has the claims on each."""
+    """Emails for which users compete; `histories` has the claims on each."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -103,7 +103,7 @@ class Contest:
         self.contenders = [answer.json() for answer in answers]
 
     async def use(self, contender: dict[str, str], ending: asyncio.Event) -> None:
-        """Takes an email, and gives it up: a user has one, so taking one gives up the others."""
+        """Takes an email; since a user has one email, that releases the previous one."""
         client, path = Client(self.port), f"/api/users/{contender['id']}"
         while not ending.is_set():
             prize = random.choice(list(self.histories))
@@ -129,7 +129,7 @@ class Contest:
                 history.append(Claim("release", asked.started, asked.ended, asked.outcome, contender))
 
     def planted(self) -> list[list[Claim]]:
-        """Each history with a holder before all others, who never gives it up."""
+        """Each history with a first holder, which never releases the email."""
         return [[Claim("take", 0, 0, "done", "stranger"), *history] for history in self.histories.values()]
 
 
@@ -164,8 +164,8 @@ class Crowd:
             await self.contest.find(client, prize)
 
     def judge(self) -> list[tuple[str, bool | None, bool | None]]:
-        """For each user and each email: its name, whether an order explains it, and whether one explains it with a violation
-        planted; None if the checker could not decide."""
+        """For each user and each email: its name, whether its history is linearizable, and whether it is with a planted
+        violation; None if the checker could not decide."""
         users = [
             (user.first, verdict(user.history, user.first), verdict(user.planted(), user.first)) for user in self.users
         ]

@@ -51,7 +51,7 @@ class Ledger:
         self.entries: dict[str, Entry] = {}
         self.acknowledged = 0
         self.stalled = 0.0
-        """The longest time in seconds in which the drill itself did not run: a fault of the machine, not of the services."""
+        """The longest time in seconds in which the drill itself did not run, because of the machine."""
 
     async def ask(self, client: Client, method: str, path: str, body: bytes = b"", **headers: str) -> Answer | None:
         """Sends one request and records its end; None if it was not answered."""
@@ -82,6 +82,6 @@ class Ledger:
                 found.setdefault(user["name"].split(" ")[0], []).append(user["name"])
         lost = [tag for tag, entry in self.entries.items() if not set(found.get(tag, [None])) & entry.states]
         doubled = [tag for tag in self.entries if len(found.get(tag, ())) > 1]
-        # Refused, but in the store.
+        # Refused, but the store has it.
         ghosts = [tag for tag in lost if self.entries[tag].states == {None} and not self.entries[tag].user_id]
         return Verdict([tag for tag in lost if tag not in ghosts], doubled + ghosts)

@@ -15,7 +15,7 @@ from tools.drills.ledger import Entry, Ledger
 
 CLIENTS = 16
 PAUSE_SECONDS = 0.02
-"""Mean pause of a client between requests: a steady load, far below capacity."""
+"""Mean pause of a client between requests: the load is far below capacity."""
 
 MIX = {"read": 55, "list": 10, "create": 20, "change": 10, "delete": 5}
 CREATE_TRIES = 3
@@ -34,7 +34,7 @@ def share_machine(drills: int) -> None:
 
 @asynccontextmanager
 async def together(clients: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """The clients run until the end of the `with` block, which cancels them."""
+    """Runs the clients until the end of the `with` block."""
     tasks = [asyncio.create_task(client) for client in clients]
     try:
         yield
@@ -51,7 +51,7 @@ class LoadClient:
         self._made = 0
 
     async def run(self, pause: float, ending: asyncio.Event) -> None:
-        """Until `ending`, then to the end of the request in flight: its outcome belongs in the ledger."""
+        """Runs until `ending` and the end of the request in flight, whose outcome belongs in the ledger."""
         try:
             while not ending.is_set():
                 [kind] = random.choices(list(MIX), list(MIX.values()))
@@ -74,7 +74,7 @@ class LoadClient:
         self._ledger.entries[entry.tag] = entry
         body = orjson.dumps({"name": entry.tag, "email": f"{entry.tag}@example.com"})
         for _ in range(CREATE_TRIES):
-            # With the same key until the outcome is known, as the contract describes.
+            # With the same key, until the outcome is known.
             answer = await self._ledger.ask(self._client, "POST", "/api/users", body, Idempotency_Key=entry.tag)
             self._ledger.wrote(entry, entry.tag, answer)
             if answer and answer.status == 201:
@@ -123,7 +123,7 @@ async def watch_the_machine(ledger: Ledger) -> None:
 
 
 async def p99(ledger: Ledger, seconds: float) -> float:
-    """The p99 of the requests that end in this time, in milliseconds."""
+    """The p99 of the requests that end in this interval, in milliseconds."""
     before = len(ledger.events)
     await asyncio.sleep(seconds)
     took = sorted(event.seconds for event in ledger.events[before:])

@@ -56,7 +56,7 @@ class Namespace:
 
 @contextmanager
 def namespace(**wires: bool) -> Iterator[Namespace]:
-    """With these wires, each with its `calls_out`; deleted at the end. Raises CalledProcessError."""
+    """A namespace with these wires, each with its `calls_out`; deleted at the end. Raises CalledProcessError."""
     tag = f"{os.getpid() % 100_000}-{random.randrange(1000)}"
     name = f"drill-{tag}"
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""A row of the table: what the clients of a drill saw, and the bounds of its figures."""
+"""A row of the table: the clients' results in a drill, and the bounds of its figures."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -43,7 +43,7 @@ class Outcome:
         return sum(not event.is_good and event.method == "GET" for event in self.ledger.events)
 
     def _good(self, *, writes_only: bool) -> list[tuple[float, float]]:
-        """When the good answers came, and when their requests were sent."""
+        """The times of the good answers and of their requests."""
         events = self.ledger.events
         return [(e.at, e.at - e.seconds) for e in events if e.is_good and (e.method in WRITES or not writes_only)]
 

@@ -83,7 +83,7 @@ class Operation:
 
 
 def is_linearizable(history: Sequence[Step], state: State) -> bool:
-    """Whether one order, consistent with real time, explains every outcome. Raises UndecidedError."""
+    """Whether an order that is consistent with real time explains every outcome. Raises UndecidedError."""
     operations = sorted(history, key=lambda each: (each.start, each.end))
     wanted = sum(1 << index for index, each in enumerate(operations) if each.outcome != "unknown")
     stack: list[tuple[int, State]] = [(0, state)]
@@ -93,12 +93,12 @@ def is_linearizable(history: Sequence[Step], state: State) -> bool:
         done, state = stack.pop()
         if done & wanted == wanted:
             return True
-        # Pushed last, taken first: operations with a known outcome, the earliest end first.
+        # A stack: operations with a known outcome are taken first, those with the earliest end before others.
         for index in sorted(_candidates(operations, done), key=lambda index: operations[index].end, reverse=True):
             steps += 1
             is_possible, after = operations[index].apply(state)
             if operations[index].outcome == "unknown" and after == state:
-                continue  # as if it never took effect: in any order it would double the configurations
+                continue  # treat it as without effect: otherwise it would double the configurations
             configuration = (done | 1 << index, after)
             if is_possible and configuration not in seen:
                 seen.add(configuration)

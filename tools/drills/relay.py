@@ -1,4 +1,4 @@
-"""A TCP relay on loopback that delays, resets or holds back traffic between two processes."""
+"""A TCP relay on loopback that delays, resets or holds traffic between two processes."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ class Relay:
         self.target = target
         self.latency = 0.0  # seconds, added to each chunk each way
         self.reset_share = 0.0  # of the chunks that clients send: both ends are reset instead
-        self.is_cut = False  # nothing passes and no end is closed; delayed bytes arrive after `heal`
+        self.is_cut = False  # nothing passes, and both ends stay open; delayed bytes arrive after `heal`
         self.drops_answers = False  # requests pass, answers are discarded
         self._healed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -91,7 +91,7 @@ class Relay:
             await writer.drain()
 
     async def _let_go(self, writer: asyncio.StreamWriter) -> None:
-        # Flushed first: an answer that passed must arrive.
+        # Flush first: a relayed answer must arrive.
         with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
             async with asyncio.timeout(1):
                 writer.close()

@@ -60,7 +60,7 @@ class Group:
 
 
 async def group(on: Stage) -> Group:
-    """Running, with both replicas in sync and all sentinels connected."""
+    """A running group, with both replicas in sync and all sentinels connected."""
     primary, *replicas = [await on.store(f"store-{n}", appendfsync="everysec") for n in range(REPLICAS + 1)]
     for replica in replicas:
         replica.command("REPLICAOF", "127.0.0.1", primary.port)

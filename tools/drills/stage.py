@@ -1,4 +1,4 @@
-"""What a drill starts (stores, replicas of both services, whatever is between them), its load and its outcomes."""
+"""The processes of a drill (stores, replicas of both services, balancers and relays), its load and its outcomes."""
 
 import asyncio
 import os
@@ -72,7 +72,7 @@ class Stage:
         service.process.wait()
 
     def signal(self, service: Service, number: signal.Signals) -> None:
-        """To the server and its worker."""
+        """Signals the server and its worker."""
         for process in tree(service.process.pid):
             with suppress(ProcessLookupError):
                 os.kill(process, number)

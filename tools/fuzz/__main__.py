@@ -55,7 +55,7 @@ def fuzz(site: str, schema_url: str, seconds: int, seed: int) -> bool:
 
 
 def count(report: Path) -> int:
-    """The number of requests of a run; none if it ended before its report."""
+    """The number of requests of a run; 0 if it ended before its report."""
     if not report.exists():
         return 0
     document: dict[str, Any] = json.loads(report.read_text())

@@ -29,7 +29,7 @@ def full_name(text: str) -> str:
 
 
 VALID = {"email": address, "name": full_name}
-"""The rules of these fields are more than a length: the schema leaves them to the description."""
+"""Fields whose rules only the schema's description has."""
 
 
 @schemathesis.hook

@@ -1,4 +1,5 @@
-"""Runs mypy with what the settings require: its Django plugin imports them. `python -m tools.lint.typecheck`."""
+"""Runs mypy with the required settings: its Django plugin imports the settings modules. `python -m
+tools.lint.typecheck`."""
 
 from mypy.__main__ import console_entry
 

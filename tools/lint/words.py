@@ -65,7 +65,7 @@ def _git(*arguments: str) -> str:
 
 
 def _prose(path: Path, text: str) -> Iterator[tuple[int, str]]:
-    """The parts that people read, each with its first line."""
+    """The prose of a file, each part with its first line."""
     match path.suffix:
         case ".md" | ".html":
             yield 1, text

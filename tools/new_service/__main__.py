@@ -1,7 +1,8 @@
 """`python -m tools.new_service NAME`, which `make new-service NAME=orders` calls: a third Django project behind the gateway.
 
-NAME is the plural of what the service keeps: lower-case letters that end in s. Writes NAME_site with tests, its manage_NAME.py,
-a Kustomize component, and enters the service where the others are named. Exit codes: 0 written, 1 it exists, 2 wrong usage.
+NAME is the plural of what the service stores: lower-case letters, the last an s. Writes NAME_site with tests,
+manage_NAME.py and a Kustomize component, and adds the service to existing files. Exit codes: 0 written, 1 it exists, 2
+wrong usage.
 """
 
 import builtins

@@ -1,4 +1,4 @@
-"""Where a new service is named in files that exist."""
+"""Adds a new service to existing files."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ RULES = Path("deploy/monitoring/rules/targets.rules.yaml")
 DIAGRAM = Path("docs/explanation/deployment.md")
 QUOTAS = [KUSTOMIZE / f"overlays/{environment}/resource-quota.yaml" for environment in ("staging", "prod")]
 NEEDED = {"requests.cpu": 1, "requests.memory": 1, "limits.cpu": 3, "limits.memory": 2, "pods": 5}
-"""Of the service with every pod of its autoscaler and one surge pod: CPUs, GiB, pods."""
+"""The quota of the service with all pods of its autoscaler and one surge pod: CPUs, GiB, pods."""
 
 EXTERNAL = KUSTOMIZE / "components/external-secrets"
 ENVIRONMENTS = [Path(f"deploy/argocd/environments/{name}/kustomization.yaml") for name in ("dev", "staging", "prod")]
@@ -22,7 +22,7 @@ Edit = Callable[[str], str]
 
 
 def enter(root: Path, name: str, port: int) -> None:
-    """Edits the files. Raises ValueError for a file that has changed so much that an entry has no place in it."""
+    """Edits the files. Raises ValueError for a file that has changed too much for an entry."""
     service, site = f"{singular(name)}-service", f"{name}_site"
     edits: dict[Path, Edit] = {
         Path("pyproject.toml"): lambda text: project(text, name, site),
@@ -51,7 +51,7 @@ def enter(root: Path, name: str, port: int) -> None:
 
 
 def again(text: str, pattern: str, *changes: tuple[str, str]) -> str:
-    """What the pattern finds at the beginnings of lines, and after each the same with these changes."""
+    """Appends to each match of the pattern at the beginning of a line a copy with these changes."""
 
     def twice(found: re.Match[str]) -> str:
         copy = found[0]
@@ -63,18 +63,18 @@ def again(text: str, pattern: str, *changes: tuple[str, str]) -> str:
 
 
 def doubled(text: str, service: str) -> str:
-    """Each line about the user service's image or secret, once more for this one."""
+    """Repeats each line about the user service's image or secret for this one."""
     return again(text, r"^.*(?:name: user-service, newName|/user-service-secrets`).*\n", ("user-service", service))
 
 
 def promotable(text: str, service: str) -> str:
-    """An environment with the service's image too, never promoted."""
+    """An environment with the service's image, not yet promoted."""
     never = ("sha256:.*", f"sha256:{0:064}")
     return again(text, r"^  - name: \S+/user-service\n.*\n    digest: .*\n", ("user-service", service), never)
 
 
 def composed(text: str, name: str, service: str, port: int) -> str:
-    """The user service's container and scrape target once more, and the gateway's route to it."""
+    """Repeats the user service's container and scrape target, and adds the gateway's route."""
     changes = [("user-service", service), ("3001", str(port)), ("target: users", f"target: {name}")]
     changes.append(("base/users", f"base/{name}"))
     text = again(text, r"^  user-service:\n(?:    .*\n)+\n|^.*user-service:3001.*\n", *changes)

@@ -75,7 +75,7 @@ class Nodes:
 
     @contextlib.contextmanager
     def joined(self) -> Iterator[Valkey]:
-        """One more node, without slots; until its own state is ok it would refuse commands for slots that it is given."""
+        """One more node, without slots; it refuses commands for new slots until its own state is ok."""
         with valkey(*SETTINGS, f"cluster-port {free_port()}") as added:
             meet(self.all[0], added)
             size = b"cluster_known_nodes:%d\r" % (len(self.all) + 1)
@@ -146,7 +146,7 @@ def until(condition: Any, seconds: float = START_SECONDS, pause: float = 0.05) -
 
 
 def ranges(primaries: int) -> list[tuple[int, int]]:
-    """Evenly many slots for each primary."""
+    """The slots, divided evenly among the primaries."""
     return [(i * SLOTS // primaries, (i + 1) * SLOTS // primaries - 1) for i in range(primaries)]
 
 

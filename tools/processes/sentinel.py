@@ -13,7 +13,7 @@ def sentinel_of(primary: Valkey, quorum: int = 1, failover_ms: int = 3000) -> It
     settings = [
         f"sentinel monitor {NAME} 127.0.0.1 {primary.port} {quorum}",
         f'sentinel auth-pass {NAME} "{primary.password}"',
-        # Sentinel asks only once a second: with less it takes the living for dead, and fails over again and again
+        # Sentinel pings only once a second: with less it declares live servers down, and fails over repeatedly
         f"sentinel down-after-milliseconds {NAME} 1500",
         f"sentinel failover-timeout {NAME} {failover_ms}",
     ]

@@ -64,7 +64,7 @@ class Service:
             )
 
     def wait_until_live(self, path: str = "/health/live") -> None:
-        """Returns when the path answers 200. Raises RuntimeError with what the process said."""
+        """Returns when the path answers 200. Raises RuntimeError with the process's output."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             connection = http.client.HTTPConnection(self.host, self.port, timeout=2)

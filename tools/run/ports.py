@@ -37,7 +37,7 @@ def read_ports(more: dict[str, int], *, embedded: bool) -> Ports:
 def require_free(port: int, name: str) -> None:
     """Raises SettingError for a port in use, which the setting `name` gave."""
     with socket.socket() as listener:
-        # As the servers do: connections of the last run in TIME_WAIT do not block the port.
+        # As the servers do: connections of the previous run in TIME_WAIT do not block the port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))

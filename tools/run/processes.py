@@ -1,7 +1,7 @@
 """Starts and stops the processes of `make run`.
 
-Each has a session of its own, so that a terminal's Ctrl-C reaches only this process: services must have drained before
-the store that they write to stops. They write to our standard output themselves; each log line names its service.
+Each has its own session, so that a terminal's Ctrl-C reaches only this process: services must drain before the store
+stops. They write directly to our standard output; each log line names its service.
 """
 
 import math
@@ -120,7 +120,7 @@ class Supervisor:
         self._stop_requested = True
 
     def _stop(self, processes: Iterable[subprocess.Popen[bytes]]) -> None:
-        """SIGTERM, then SIGKILL. A second Ctrl-C changes nothing: the wait is bounded."""
+        """Sends SIGTERM, then SIGKILL. A second Ctrl-C changes nothing: the wait is bounded."""
         running = list(processes)
         for signum, seconds in ((signal.SIGTERM, self._stop_seconds), (signal.SIGKILL, _KILL_SECONDS)):
             _signal(running, signum)
@@ -131,7 +131,7 @@ class Supervisor:
 
 
 def _signal(processes: Iterable[subprocess.Popen[bytes]], signum: signal.Signals) -> None:
-    """To the whole group: its leader may have left a worker behind."""
+    """Signals the whole group: its leader may have ended before a worker."""
     for process in processes:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signum)

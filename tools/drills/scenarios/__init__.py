@@ -1,1 +1,1 @@
-"""What the drills play, by the thing that fails."""
+"""The scenarios of the drills, by the failing part."""

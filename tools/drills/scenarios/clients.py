@@ -1,4 +1,4 @@
-"""Clients that misbehave: slow ones beside the load; floods, after which memory must return to the system."""
+"""Misbehaving clients: slow ones beside the load; floods, after which memory must return to the system."""
 
 import asyncio
 import contextlib
@@ -15,11 +15,11 @@ from tools.processes.service import Service
 
 SLOW, ROUNDS, SECONDS = 200, 3, 4.0
 ARRIVAL_SECONDS = 2.0
-"""They connect one after the other; all at the same moment would be a flood, which is another drill."""
+"""They connect one after the other: all together would be a flood, which is another drill."""
 
 BYTE_SECONDS = 0.5
 FLOOR_MS = 20.0
-"""A calm p99 below half of this says more about the machine than about the services."""
+"""A calm p99 below half of this depends on the machine more than on the services."""
 
 POST = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 SLOW_POST = POST % b"/api/users"
@@ -29,11 +29,11 @@ KINDS = {
     "chunked body": (SLOW_POST + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n{\r\n"),
     "unread answers": (b"GET /api/users?limit=100 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 3, b""),
 }
-"""What each kind sends at first, and then twice a second."""
+"""The bytes that each kind sends first, and then twice a second."""
 
 WARM_SECONDS, WAIT_SECONDS = 5.0, 60.0
 MOST = 1.2
-"""Times the memory before the floods."""
+"""The bound, as a ratio to the memory before the floods."""
 
 LARGE_HEAD = b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"".join(
     b"X-%d: %b\r\n" % (n, b"x" * 7800) for n in range(100)

@@ -23,7 +23,8 @@ FAULT_SECONDS, CALM_SECONDS = 1.0, 1.0
 
 @dataclass
 class Rig:
-    """The pair behind relays, whose ports stay when a service is started again: `front` before the gateway, `net` behind."""
+    """The pair with relays, whose ports stay when a service is restarted: `front` is before the gateway, `net` after
+    it."""
 
     on: Stage
     url: str
@@ -49,7 +50,7 @@ class Rig:
 
 @asynccontextmanager
 async def crowded(on: Stage, name: str, url: str, **settings: str) -> AsyncIterator[Rig]:
-    """Clients use the pair during the block; then their histories are judged."""
+    """Clients use the pair during the block; then the checker judges their histories."""
     it = Rig(on, url, settings, await on.enter(Relay()), await on.enter(Relay()))
     await it.start_users()
     await it.start_gateway()

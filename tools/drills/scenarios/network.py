@@ -17,7 +17,7 @@ BETWEEN_SERVICES, BEFORE_REDIS = "gateway and user-service", "user-service and R
 
 
 class Fault(NamedTuple):
-    """`longest`: seconds that a request may take, by place."""
+    """`longest`: the maximum duration of a request in seconds, by place."""
 
     name: str
     seconds: float

@@ -57,14 +57,15 @@ async def lose(on: Stage, replicas: int, durability: str) -> None:
 
 
 def restart(nodes: Nodes, victim: Valkey) -> None:
-    """As the replica of its successor: until then no write there is replicated."""
+    """Restarts it as the replica of its successor: until then no write there is replicated."""
     if not victim.is_running:
         victim.start()
     nodes.until_settled()
 
 
 def judge(outcome: Outcome, lost: Collection[Partition], back: float) -> None:
-    """Of users elsewhere no request fails; the killed primary's users and lists are served soon after its slots are."""
+    """No request for users of other primaries fails; the killed primary's users, and lists, are served soon after its
+    slots."""
     touched, others = Outcome("lists and users of the killed primary"), Outcome("users of the others")
     for event in outcome.ledger.events:
         (touched if is_touched(event, lost) else others).ledger.events.append(event)
@@ -124,7 +125,7 @@ async def move(on: Stage) -> None:
     async with on.loaded(f"move_users of {USERS:,} users from one server to 16 partitions", gateway.port) as outcome:
         await asyncio.sleep(2)
         moved = await asyncio.to_thread(step, "move", old.url, *words, PARTITIONS="16")
-        # Before a client can change the new store.
+        # Before a client can write to the new store.
         export = ("export_users", str(on.folder / "users.ndjson.gz"), "--format", "json")
         ours = await asyncio.to_thread(step, "export", old.url, *export)
         theirs = await asyncio.to_thread(step, "export", nodes.url, *export, PARTITIONS="16")

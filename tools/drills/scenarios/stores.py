@@ -17,7 +17,7 @@ DISK_SIZE, DISK_FULL_SECONDS = "8m", 4.0
 async def kill(on: Stage, durability: str, appendfsync: str) -> None:
     """`kill -9` of Redis under load, and a restart on its append-only file.
 
-    `memory` shows the loss, the others may lose nothing.
+    With `memory` it shows the loss; the others must lose nothing.
     """
     store = await on.store(appendfsync=appendfsync)
     _, gateway = await on.pair(store.url, DURABILITY=durability)
@@ -31,7 +31,7 @@ async def kill(on: Stage, durability: str, appendfsync: str) -> None:
         back = monotonic()
         await asyncio.sleep(2)
     if may_lose:
-        # Redis delays writes of the file during a sync: on a slow disk the replies overtake them.
+        # Redis delays writes to the file during a sync: on a slow disk, replies are sent before.
         outcome.note = f"{outcome.lost} acknowledged writes lost; up to 2 s of them on a slow disk"
     outcome.require("s until a write works again", outcome.seconds_until_good(back, writes_only=True), 2)
     outcome.require("s until a read works again", outcome.seconds_until_good(back), 2)
@@ -41,7 +41,7 @@ async def kill(on: Stage, durability: str, appendfsync: str) -> None:
 async def fail_over(on: Stage, durability: str) -> None:
     """The primary loses its replicas, accepts writes for a moment, and dies; 3 sentinels elect another one.
 
-    `replicated` may lose nothing; `memory` shows the loss.
+    With `replicated` it must lose nothing; with `memory` it shows the loss.
     """
     redis = await group(on)
     _, gateway = await on.pair(redis.url, DURABILITY=durability)

@@ -1,4 +1,4 @@
-"""One address of an upstream fails; a whole upstream hangs beside another one. Both behind one gateway."""
+"""One address of an upstream fails; one of two upstreams hangs."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 FAULT_SECONDS, SETTLE_SECONDS = 7.0, 3.0
 ROUNDS, ROUND_SECONDS, CLIENTS, PAUSE_SECONDS = 5, 4.0, 32, 0.1
 NOISE_MS = 1.5
-"""Added to the calm p99 where 10 % of it are less."""
+"""Added to the calm p99 if 10 % of it are less."""
 
 
 async def one_address(on: Stage) -> None:

@@ -1,10 +1,7 @@
 """Reads a schema: its operations and their answers."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import yaml
 
 from tests.inlined import inlined
 
@@ -34,17 +31,6 @@ class Operation(NamedTuple):
 
 
 def operations(schema: dict[str, Any]) -> dict[str, Operation]:
-    found = [Operation(*entry) for entry in _walk(inlined(schema))]
-    return {operation.id: operation for operation in found}
-
-
-def _walk(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, item in schema["paths"].items():
-        for method, definition in item.items():
-            yield path, method, definition
-
-
-def written(site: str) -> dict[str, Any]:
-    """The schema that `make schema` wrote for `gateway` or `users`."""
-    document: dict[str, Any] = yaml.safe_load((FOLDER / f"{site}.yaml").read_text())
-    return document
+    """By their id."""
+    items = [(path, *entry) for path, item in inlined(schema)["paths"].items() for entry in item.items()]
+    return {definition["operationId"]: Operation(path, method, definition) for path, method, definition in items}

@@ -53,7 +53,7 @@ class Matcher:
 
     def _find_below(self, path: str) -> Match | None:
         """Finds the route by the prefix, and the rest by the route's regular expression."""
-        segments = path.split("/", self._depths[-1] + 1) if self._depths else []
+        segments = path.split("/")
         for depth in self._depths:
             prefix = "/".join(segments[: depth + 1])
             if prefix in self._below:

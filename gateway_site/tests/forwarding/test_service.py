@@ -212,8 +212,10 @@ async def test_only_a_request_that_http_cannot_carry_is_its_clients_fault(users:
         yield b"x"
         raise ValueError("a fault of our own")
 
-    with pytest.raises(Problem, match="cannot be forwarded"):
+    with pytest.raises(Problem, match=r"This request cannot be forwarded\."):
         await users.ask(Outgoing("GET", b"/a b", []), time.perf_counter(), 5, 0)
+    labels = {"service": "user-service", "method": "GET", "status_code": "invalid"}
+    assert REGISTRY.get_sample_value("upstream_request_duration_seconds_count", labels)
     with pytest.raises(ValueError, match="our own"):
         await users.ask(Outgoing("POST", b"/users", [], broken_code()), time.perf_counter(), 5, 0)
 

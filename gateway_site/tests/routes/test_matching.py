@@ -77,3 +77,4 @@ def test_a_table_of_one_prefix_has_its_paths() -> None:
     matcher = Matcher((route, route.upstream) for route in ROUTES[-1:])
     found = [matcher.find(path) for path in ("/files/a", "/files/a/b", "/file")]
     assert [match and match.view for match in found] == ["files", "files", None]
+    assert Matcher((route, route.upstream) for route in ROUTES[:1]).find("/files/a") is None

@@ -92,10 +92,7 @@ async def test_a_check_belongs_to_no_request(client, three):
         servers[0], check=b"/live", check_interval=0.02, changed=lambda *change: seen.append((change, REQUEST.get()))
     )
     REQUEST.set("a request")
-    async with asyncio.timeout(10):
-        while not seen:
-            await get(upstream)
-            await asyncio.sleep(0.01)
+    await get_until(upstream, lambda: bool(seen))
     assert seen == [((NAMES[0], "check"), "none")]
 
 

@@ -16,6 +16,7 @@ import yaml
 from deploy.tests.conftest import objects
 from deploy.tests.pipelines.api_server import api_server
 from deploy.tests.pipelines.cluster import ADMINISTRATOR, Cluster
+from deploy.tests.pipelines.deploying import SETTINGS
 from deploy.tests.pipelines.stage import BIN, ROOT
 from deploy.tests.programs import run, succeeded
 from deploy.tests.test_access import wanted
@@ -70,9 +71,8 @@ class Account:
 
     def deploy(self, digit: str) -> subprocess.CompletedProcess[str]:
         """Deploys as the pipeline does, with the role that the page created."""
-        settings = {"DIGESTS": " ".join(f"{image}@sha256:{digit * 64}" for image in ("api-gateway", "user-service"))}
-        settings |= {"CLUSTER": "users-gateway", "AWS_REGION": "eu-central-1", "SMOKE_URL": "https://api.example.test"}
-        settings |= {"SMOKE_SECRET": f"{NAMESPACE}/smoke", "PYTHON": "service-python"}
+        digests = " ".join(f"{image}@sha256:{digit * 64}" for image in ("api-gateway", "user-service"))
+        settings = {**SETTINGS, "DIGESTS": digests, "AWS_REGION": "eu-central-1", "SLACK_WEBHOOK_URL": ""}
         return run(self.folder / "checkout/deploy/bin/deploy.sh", "prod", env={**self.environment, **settings})
 
 
@@ -114,13 +114,10 @@ def installed(cluster: Cluster) -> None:
 
 def known(checkout: Path) -> Iterator[dict[str, Any]]:
     """Every object of the repository and the page: the cluster serves their kinds."""
-    for file in [
-        *(checkout / "deploy/kustomize").rglob("*.yaml"),
-        *(checkout / "deploy/argocd/access").rglob("*.yaml"),
-    ]:
-        text = file.read_text(encoding="utf-8")
-        if "\nkind: " in text and "config.k8s.io" not in text:
-            yield from yaml.safe_load_all(text)
+    for folder in ("deploy/kustomize", "deploy/argocd/access"):
+        for text in (file.read_text(encoding="utf-8") for file in (checkout / folder).rglob("*.yaml")):
+            if "\nkind: " in text and "config.k8s.io" not in text:
+                yield from yaml.load_all(text, Loader=yaml.CSafeLoader)
     yield {"apiVersion": "v1", "kind": "Secret"}
     for block in blocks(PAGE):
         for document in re.findall(r"<<'END'\n(apiVersion.*?)^END$", block, re.MULTILINE | re.DOTALL):
@@ -238,8 +235,10 @@ def generated_settings(account: Account) -> set[str]:
 def test_the_pipeline_deploys_every_component_that_has_rights_to_be_given(account: Account):
     overlay = account.folder / "checkout/deploy/kustomize/overlays/prod/kustomization.yaml"
     text = overlay.read_text()
+    prod = yaml.safe_load(text)
+    prod["components"] += [f"../../components/{name}" for name in ADDED]
     try:
-        overlay.write_text(yaml.safe_dump(_with(yaml.safe_load(text), ADDED)))
+        overlay.write_text(yaml.safe_dump(prod))
         extra = "\n".join(block for name in ADDED for block in blocks(COMPONENTS / name / "README.md"))
         functions = next(block for block in blocks(PAGE) if "add_key()" in block)
         succeeded(account.run(f"{blocks(PAGE)[0]}\n{functions}\n{extra}"))
@@ -248,8 +247,3 @@ def test_the_pipeline_deploys_every_component_that_has_rights_to_be_given(accoun
         assert wanted(rendering(account)).items() <= account.secrets().items()
     finally:
         overlay.write_text(text)
-
-
-def _with(kustomization: dict[str, Any], added: tuple[str, ...]) -> dict[str, Any]:
-    kustomization["components"] += [f"../../components/{name}" for name in added]
-    return kustomization

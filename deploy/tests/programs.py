@@ -37,6 +37,14 @@ def run(
     return subprocess.run(words, **options, capture_output=True, text=True, check=False, timeout=120)
 
 
+def linked(folder: Path, *names: str) -> Path:
+    """A folder for PATH that has these programs alone."""
+    folder.mkdir()
+    for name in names:
+        (folder / name).symlink_to(str(shutil.which(name)))
+    return folder
+
+
 def succeeded(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
     assert done.returncode == 0, done.stdout + done.stderr
     return done

@@ -2,7 +2,6 @@
 
 import http.client
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from deploy.tests.conftest import Load
 from deploy.tests.programs import program
 from gateway_site.management.own_services import own_services
 from tests.serving import serving
+from tools.processes.cluster import until
 from tools.processes.service import free_port, listens
 
 GATEWAY = own_services()[0]
@@ -47,12 +47,9 @@ def door(folder: Path, kind: dict[str, str], gateway: int) -> Iterator[int]:
     port, file = free_port(), folder / "haproxy.cfg"
     file.write_text(CONFIGURATION.format(balancer=port, proxy=free_port(), gateway=gateway, **kind))
     with subprocess.Popen([program("haproxy"), "-db", "-f", str(file)], stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 20
         try:
-            while not listens(port):
-                assert process.poll() is None, "haproxy has ended"
-                assert time.monotonic() < deadline, "haproxy does not listen"
-                time.sleep(0.05)
+            until(lambda: listens(port) or process.poll() is not None)
+            assert process.poll() is None, "haproxy has ended"
             yield port
         finally:
             process.terminate()

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,6 +13,7 @@ from redis.exceptions import NoPermissionError
 
 from deploy.tests.programs import run, succeeded
 from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod, shared_limit_pod
+from tools.processes.cluster import until
 from tools.processes.service import service
 
 pytestmark = pytest.mark.slow
@@ -62,9 +62,7 @@ def does_all_its_work(tmp_path: Path, settings: dict[str, str]) -> None:
 
 def works(tmp_path: Path, settings: dict[str, str]) -> None:
     with service("users_site", tmp_path, **settings) as running, requests.Session() as client:
-        deadline = time.monotonic() + 10
-        while (ready := client.get(f"{running.url}/health/ready", timeout=5)).status_code != 200:
-            assert time.monotonic() < deadline, ready.text
+        until(lambda: client.get(f"{running.url}/health/ready", timeout=5).ok)
         body = {"name": "Ada", "email": "ada@example.com"}
         made = client.post(f"{running.url}/users", json=body, timeout=5)
         assert made.status_code == 201, made.text

@@ -59,8 +59,8 @@ class System:
     def __enter__(self) -> "System":
         engine("network", "create", self.name)
         self.run("store", "redis", "--tmpfs=/data:mode=1777", "--tmpfs=/run/redis:mode=1777")
-        self.run("user-service", "user-service", *self._settings("users"))
-        self.run("api-gateway", "api-gateway", "--publish=127.0.0.1::3000", *self._settings("gateway"))
+        self.run("user-service", "user-service", *self.settings("users"))
+        self.run("api-gateway", "api-gateway", "--publish=127.0.0.1::3000", *self.settings("gateway"))
         try:
             self.wait()
         except RuntimeError:
@@ -83,7 +83,7 @@ class System:
             engine("rm", "--force", self.container(name), check=False)
         engine("network", "rm", self.name, check=False)
 
-    def _settings(self, folder: str) -> list[str]:
+    def settings(self, folder: str) -> list[str]:
         """The manifests' settings, and the secrets as mounted files."""
         values = [
             "AUTH=none",

@@ -9,6 +9,7 @@ import requests
 from common import __version__
 from deploy.tests.images.conftest import ENGINE, TAG, System, engine, inspect
 from deploy.tests.programs import run
+from tools.processes.cluster import until
 
 IMAGES = ("api-gateway", "user-service")
 MOST_BYTES = 120 * 10**6
@@ -94,12 +95,8 @@ def test_first_process_reaps_orphans(system: System, name: str):
     orphan = "import os, time\nif os.fork() == 0:\n    if os.fork() == 0: time.sleep(0.3)\n    os._exit(0)\nos.wait()"
     engine("exec", system.container(name), "python", "-c", orphan)
     script = "import pathlib; print(sum(') Z ' in f.read_text() for f in pathlib.Path('/proc').glob('[0-9]*/stat')))"
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
-        time.sleep(0.5)
-        if engine("exec", system.container(name), "python", "-c", script) == "0":
-            return
-    pytest.fail("a zombie stays")
+    time.sleep(0.5)  # until it is an orphan, and has ended
+    until(lambda: engine("exec", system.container(name), "python", "-c", script) == "0", seconds=15, pause=0.5)
 
 
 def test_sigterm_drains(system: System):
@@ -118,30 +115,15 @@ def test_sigterm_drains(system: System):
         f"{system.url}/api/users", data=body(), headers={"Content-Type": "application/json"}, timeout=20
     )
     assert answer.status_code == 201, answer.text
-    deadline = time.monotonic() + 30
-    while inspect("container", container)["State"]["Running"] and time.monotonic() < deadline:
-        time.sleep(0.2)
+    until(lambda: not inspect("container", container)["State"]["Running"], seconds=30, pause=0.2)
     assert inspect("container", container)["State"]["ExitCode"] == 0
     engine("start", container)
     system.wait()
 
 
 def test_user_service_waits_for_a_store_that_answers(system: System):
-    options = [
-        f"--network={system.name}",
-        f"--volume={system.secrets}:/run/secrets/redis:ro",
-        *system._settings("users"),
-    ]
-    image = f"devops-challenge/user-service:{TAG}"
-    engine("run", "--rm", *options, image, "manage_users.py", "wait_for_redis", "--timeout", "10")
+    place = (f"--network={system.name}", f"--volume={system.secrets}:/run/secrets/redis:ro")
+    command = (f"devops-challenge/user-service:{TAG}", "manage_users.py", "wait_for_redis", "--timeout=5")
+    engine("run", "--rm", *place, *system.settings("users"), *command)
     with pytest.raises(RuntimeError):
-        engine(
-            "run",
-            "--rm",
-            *options,
-            "--env=REDIS_HOST=nowhere",
-            image,
-            "manage_users.py",
-            "wait_for_redis",
-            "--timeout=1",
-        )
+        engine("run", "--rm", *place, *system.settings("users"), "--env=REDIS_HOST=nowhere", *command)

@@ -11,6 +11,7 @@ import pytest
 from deploy.tests.pipelines.deploying import COMMANDS, OLD, SETTINGS, SMOKE, assert_no_secret, deploy
 from deploy.tests.pipelines.stage import BIN, ROOT, Failure, Stage, stage
 from deploy.tests.programs import succeeded
+from tools.processes.cluster import until
 
 pytestmark = pytest.mark.slow
 
@@ -105,10 +106,7 @@ def test_interrupted_deploy_is_reported(running: Stage):
     running.fail(Failure("rollout status statefulset/redis", "hangs"))
     environment = running.environment(**SETTINGS)
     with subprocess.Popen([BIN / "deploy.sh", "prod"], cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 30
-        while not any("rollout status" in call for call in running.calls):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: any("rollout status" in call for call in running.calls))
         os.kill(process.pid, signal.SIGTERM)
         process.communicate(timeout=60)
     assert process.returncode == 3

@@ -1,6 +1,5 @@
 """The programs of the test cluster that run without one: the caller against a real gateway, the script's order."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +8,12 @@ import pytest
 import yaml
 
 from deploy.tests.pipelines.stage import Failure, Stage, stage
-from deploy.tests.programs import run, succeeded
+from deploy.tests.programs import linked, run, succeeded
 from packages.preflight import render
 from tools.processes.service import Service, free_port
 
 KIND = Path(__file__).with_name("kind")
+SHELL = ("bash", "env", "dirname", "mkdir")
 
 
 def caller(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -106,19 +106,10 @@ def test_kept_cluster_says_how_to_use_it(cluster: Stage):
 @pytest.mark.parametrize("missing", ["docker", "kind"])
 def test_missing_program_is_named_before_anything_starts(tmp_path: Path, missing: str):
     there = stage(tmp_path / "stage", *({"kind", "docker", "kubectl"} - {missing}))
-    # Nothing but the stand-ins and the shell's own tools.
-    done = there.run("kind.sh", PATH=f"{there.folder / 'bin'}:{basic_tools(tmp_path)}")
+    done = there.run("kind.sh", PATH=f"{there.folder / 'bin'}:{linked(tmp_path / 'tools', *SHELL)}")
     assert done.returncode == 2
     assert f"error: {missing} is not on PATH: install" in done.stderr
     assert not there.calls
-
-
-def basic_tools(folder: Path) -> Path:
-    tools = folder / "tools"
-    tools.mkdir()
-    for name in ("bash", "env", "dirname", "mkdir"):
-        (tools / name).symlink_to(str(shutil.which(name)))
-    return tools
 
 
 def test_job_that_fails_is_not_waited_for(cluster: Stage):

@@ -1,13 +1,12 @@
 """.ci/tools: installs what is missing, by package, and nothing else; an old kubectl is one clear line."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from deploy.tests.programs import ROOT, run
+from deploy.tests.programs import ROOT, linked, run
 
 TABLE = dict(re.findall(r"\[([\w-]+)\]=([\w-]+)", (ROOT / ".ci/tools").read_text(encoding="utf-8")))
 """The package of each program."""
@@ -18,11 +17,8 @@ class Machine:
     """A machine with the given programs only; `installed` lists the calls of apt-get."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.calls = folder, folder / "calls"
-        folder.mkdir()
+        self.folder, self.calls = linked(folder, *SYSTEM), folder / "calls"
         self.calls.touch()
-        for name in SYSTEM:
-            (folder / name).symlink_to(str(shutil.which(name)))
         self.put("id", "echo 0")
         self.put("sudo", f'echo "sudo $*" >>"{self.calls}"; exec "$@"')
         self.put("program", f'echo "${{0##*/}} $*" >>"{self.calls}"')

@@ -25,8 +25,8 @@ install-services: .venv/.requirements
 run: .venv/.requirements-run ## both services and a store on this machine; Ctrl-C stops them
 	@exec $(PY) -m tools.run
 
-# Most tests wait for a process or a clock, so there are more workers than cores. A file's tests share a worker and its services.
-test: .venv/.requirements-dev ## every test, each site under its own settings; COVERAGE=1: fails below the floor of coverage
+# Most tests wait for a process or a clock, so there are more workers than cores. The tests of a file share a worker and its services.
+test: .venv/.requirements-dev ## every test; COVERAGE=1 fails below the floor of coverage
 	@rm -rf build/tests && mkdir -p build/tests && $(PY) -m coverage erase
 	@failed=0; \
 	$(call pytest,gateway) >build/tests/gateway.log 2>&1 & gateway=$$!; \
@@ -36,15 +36,15 @@ test: .venv/.requirements-dev ## every test, each site under its own settings; C
 	$(if $(COVERAGE),$(PY) -m coverage combine --quiet && $(PY) -m coverage report || failed=1;) \
 	exit $$failed
 
-# One site's, for pipelines that run both sites side by side.
+# The tests of one site, for pipelines that run both sites in parallel.
 test-site:
 	@$(call pytest,$(SITE))
 
-test-fast: .venv/.requirements-dev ## the tests that start no process and do not wait, in seconds: for the edit loop
+test-fast: .venv/.requirements-dev ## the tests that start no process and do not wait, in seconds
 	@$(FAST) -n 6 --dist loadfile --ds=gateway_site.settings gateway_site common packages/http_pool packages/preflight & gateway=$$!; \
 	$(FAST) --ds=users_site.settings users_site packages/redis_pipe tools/tests --ignore=users_site/tests/api --ignore=users_site/tests/management; failed=$$?; wait $$gateway && exit $$failed
 
-mutants: .venv/.requirements-mutants ## which mutants of the core survive the tests (an hour; before a release)
+mutants: .venv/.requirements-mutants ## the mutants of the core that survive the tests; takes hours, for a release
 	@$(call mutate,users,users_site/tests/repository packages/redis_pipe,users_site.repository*)
 	@$(call mutate,gateway,gateway_site/tests/forwarding gateway_site/tests/guard common/tests,gateway_site.* common.*)
 
@@ -84,7 +84,7 @@ rename: .venv/.requirements-dev ## your names instead of the template's: make re
 new-service: .venv/.requirements-dev ## a service of your own behind the gateway, with tests and manifests: make new-service NAME=orders
 	@$(PY) -m tools.new_service "$(NAME)" && $(PY) deploy/bin/monitoring_component.py && $(PY) -m ruff check --fix-only --quiet && $(PY) -m ruff format --quiet && $(MAKE) --no-print-directory schema
 
-# Two at a time: each computes on one core, or waits. The drills have bounds, so they run alone.
+# Two at a time: each uses one core, or waits. The drills have bounds, so they run alone.
 verify: environments validators ## slow checks: docs, manifests, rules, workflows, breaking changes, clients, benchmarks, browser, drills, attacks, restore, fuzzing, rename, new service
 	@$(MAKE) --no-print-directory -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(VERIFY)
 	@$(MAKE) --no-print-directory verify-drills
@@ -98,7 +98,7 @@ verify-schema: validators .venv/.requirements-dev
 verify-deploy: validators .venv/.requirements-verify .venv/policy/.requirements-policy
 	$(call verify,deploy) deploy/tests
 
-# Builds the validators that are Go programs in build/validators, where Go is. The others are wheels.
+# Builds the validators that are Go programs in build/validators, if Go is installed. The others are wheels.
 validators: .venv/.requirements-verify
 	@$(PY) deploy/bin/validators.py
 
@@ -111,7 +111,7 @@ verify-bench: .venv/.requirements-dev
 verify-browser: .venv/.requirements-verify
 	$(call verify,browser) gateway_site/tests/browser
 
-# Also the attacks that wait half a minute: the drills wait too.
+# Also the attack tests that wait half a minute: the drills wait too.
 verify-drills: .venv/.requirements-dev
 	@$(call verify,attacks) common & attacks=$$!; \
 	$(PY) -m tools.drills --quick; failed=$$?; wait $$attacks || failed=1; exit $$failed
@@ -130,17 +130,17 @@ verify-rename: .venv/.requirements-dev
 verify-service: .venv/.requirements-verify
 	$(call verify,service) tools/tests/test_new_service.py
 
-render: ## one overlay's manifests: make render ENV=dev|staging|prod
+render: ## prints an overlay's manifests: make render ENV=dev|staging|prod
 	@[ -d "deploy/kustomize/overlays/$(ENV)" ] || { echo "error: no overlay $(ENV): set ENV to dev, staging or prod" >&2; exit 1; }
 	@kubectl kustomize "deploy/kustomize/overlays/$(ENV)"
 
 images: .venv/.requirements-dev ## both images with docker or podman, and their tests
 	deploy/bin/images.sh
 
-kind: .venv/.requirements-dev ## the dev overlay on a cluster in Docker, tested and deleted; KEEP=1 keeps it (needs docker, kind, kubectl)
+kind: .venv/.requirements-dev ## deploys and tests dev on a cluster in Docker, which KEEP=1 keeps; needs docker, kind, kubectl
 	@deploy/bin/kind.sh
 
-observe: .venv/.requirements-run ## Prometheus and Alertmanager with our rules, before the running pair
+observe: .venv/.requirements-run ## Prometheus and Alertmanager with our rules, for a running `make run`
 	@exec $(PY) -m deploy.monitoring.observe
 
 sbom: .venv/.requirements-verify ## CycloneDX of the services' dependencies, in build/supply-chain
@@ -149,13 +149,13 @@ sbom: .venv/.requirements-verify ## CycloneDX of the services' dependencies, in 
 audit: sbom ## licences and known vulnerabilities; fails if the vulnerability source is unreachable
 	@$(PY) deploy/bin/audit.py
 
-bench: .venv/.requirements-run ## load figures of this machine, into bench/results/; BENCH=guards: what the guards cost, BENCH=scale: what users and partitions cost, BENCH=routes: what routes cost and a cache saves
+bench: .venv/.requirements-run ## load figures of this machine, in bench/results/; BENCH=guards|scale|routes: the cost of guards, of users and partitions, of routes
 	@$(PY) -m bench.$(or $(BENCH),run) $(ARGS)
 
 drill: .venv/.requirements-dev ## fault drills: restarts, kills, cuts, floods; a table in build/drills
 	@$(PY) -m tools.drills $(DRILLS)
 
-lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the package index)
+lock: .venv/.requirements-dev ## writes the locks of requirements*.in; needs the package index
 	$(call compile,requirements)
 	$(call compile,requirements-run)
 	$(call compile,requirements-dev)
@@ -166,7 +166,7 @@ lock: .venv/.requirements-dev ## new locks from requirements*.in (needs the pack
 
 # Made by new-service.
 FURTHER = $(filter-out gateway users,$(patsubst manage_%.py,%,$(wildcard manage_*.py)))
-# One server carries both sites: what only the server does is tested before the gateway.
+# Both sites have the same server: its tests run with the gateway, and some with each site.
 TESTS_gateway = gateway_site common packages/http_pool packages/preflight deploy/tests --ignore=deploy/tests/pipelines
 TESTS_users = users_site packages/redis_pipe tools/tests deploy/tests/pipelines common/tests/openapi $(EACH_SITE:%=common/tests/test_%.py)
 EACH_SITE = commands health logs metrics_labels overload problems request_id body_limit client_disconnect
@@ -176,15 +176,15 @@ FAST = $(PY) -m pytest -p tests.fast -m 'not slow and not verify'
 mutate = PYTEST_ADDOPTS="--ds=$(1)_site.settings $(2)" $(PY) -m mutmut run $(3); $(PY) -m mutmut results
 # -rs: names each skipped test with the missing program.
 verify = $(PY) -m pytest --ds=gateway_site.settings -m verify -rs --junit-xml=build/tests/verify-$(1).xml
-# Without AUTH a credential may be left out; the other settings are required, and no schema depends on them.
+# With AUTH=none a credential is optional in the schema; the other settings are required, and no schema depends on them.
 spectacular = DEBUG=true AUTH=none USER_SERVICE_URL=http://unused REDIS_URL=redis://unused $(PY) manage_$(1).py spectacular --file docs/openapi/$(1).yaml
 compile = $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links -o $(1).txt $(1).in
 
-# Several at a time with -j: each has its own folder and log.
+# They can run in parallel (-j): each has its own folder and log.
 environments: .venv/.requirements-verify .venv/policy/.requirements-policy .venv/docs/.requirements-docs
 
-# It has all pins of these two (tools/lint/locks.py): one run of pip in place of three.
+# It has all pins of these two (tools/lint/locks.py): one run of pip instead of three.
 .venv/.requirements-verify: requirements-verify.txt | .venv/bin/pip
 	@$(call install,.venv) && touch .venv/.requirements-run .venv/.requirements-dev
 

@@ -1,4 +1,4 @@
--- Ends an abandoned intent: its writer cannot commit any more.
+-- Deletes an abandoned intent: its writer can no longer commit.
 -- KEYS  1 epoch   2 intent
 -- ARGV  1 epoch   2 token
 -- Answers "aborted" | "changed"

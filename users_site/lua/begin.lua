@@ -1,7 +1,7 @@
--- Change of email to another partition, step 1, where the user lives: reads the user, and writes the intent.
+-- Change of email to another partition, step 1, in the user's partition: reads the user, and writes the intent.
 -- KEYS  1 epoch   2 record   3 intent
 -- ARGV  1 epoch   2 token   3 token of an abandoned intent, which this one replaces ("" if none)
---       4 lifetime of the intent in seconds: without it nobody can commit, so that its end does no harm whatever clocks say
+--       4 lifetime of the intent in seconds: its end aborts the change safely, because nobody can commit without it
 -- Answers {"begun", document} | {"gone"} | {"busy", token of the intent there}
 local document = redis.call('GET', KEYS[2])
 if not document then

@@ -1,4 +1,4 @@
--- Change of email to another partition, step 3, where the user lives: the commit point. The intent ends in any case.
+-- Change of email to another partition, step 3, in the user's partition: the commit point. Deletes the intent in any case.
 -- KEYS  1 epoch   2 record   3 intent   4 claim of the old email (of another partition: a key that does not exist)
 -- ARGV  1 epoch   2 token   3 SHA-1 of the document that the change was made from   4 new document   5 id
 -- Answers "committed" | "aborted" | "gone" | "changed"

@@ -1,4 +1,4 @@
--- Creates a user: record, index entry and email claim at once, and the entry of an Idempotency-Key.
+-- Creates a user: record, index entry and email claim, and the entry of an Idempotency-Key, in one step.
 -- KEYS  1 epoch   2 record   3 index   4 email claim   5 entry of the Idempotency-Key (only with a key)
 -- ARGV  1 epoch   2 id   3 document   4 a claim that was found to be stale: it is free ("" if none)
 --       5 a claim that was found to be held ("" if none), then only with a key:

@@ -1,4 +1,4 @@
--- Deletes a user: record, index entry and email claim at once, if the document still is the one that was read.
+-- Deletes a user: record, index entry and email claim in one step, if the document is still the one that was read.
 -- KEYS  1 epoch   2 record   3 index   4 email claim (of an email of another partition: a key that does not exist)
 --       5 intent (exists only over several partitions)
 -- ARGV  1 epoch   2 SHA-1 of the document that was read   3 id

@@ -1,9 +1,9 @@
--- Stores many users, each by the rules of create.lua. One read and two writes for all of them take half the time of one by
--- one. First comes the one write that can fail, on a key of another type: nothing is left half-done.
+-- Stores many users, each by the rules of create.lua. One read and two writes for all of them take half the time of single
+-- ones. The only write that can fail (on a key of another type) comes first, so that nothing is half done.
 -- KEYS  1 epoch   2 index, then for each user: record, email claim
 -- ARGV  1 epoch   2 "all" (all users or, if one is in conflict, none) | "rest" (all but those in conflict), then for each
 --       user: id, document
--- A record in place of the claim: the email belongs to another partition, where it is claimed already.
+-- A record instead of the claim means: the email belongs to another partition, and is claimed there.
 -- A user is in conflict when the email is claimed for another id, or another document has the id.
 -- Answers {created, unchanged, {position of a user in conflict (from 1), id that holds the email ("" if none or the same), …}}
 local created, unchanged, conflicts = 0, 0, {}

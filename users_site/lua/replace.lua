@@ -1,4 +1,4 @@
--- Replaces a user's document if it still is the one that the change was made from, and moves the email claim.
+-- Replaces a user's document if it is still the one on which the change is based, and moves the email claim.
 -- KEYS  1 epoch   2 record   3 claim of the new email   4 claim of the old email (may be the same)
 --       3 and 4 only if the new email belongs to this partition; 4 does not exist if the old one belongs to another
 -- ARGV  1 epoch   2 SHA-1 of the document that the change was made from   3 new document   4 id

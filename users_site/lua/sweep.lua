@@ -1,4 +1,4 @@
--- A suspect was looked at: drops its claim if that is stale, unless it was suspected again meanwhile.
+-- Ends the check of a suspect: deletes its claim if that is stale, unless it became a suspect again meanwhile.
 -- KEYS  1 epoch   2 claim   3 suspects
 -- ARGV  1 epoch   2 identity of the email   3 its score   4 the stale claim, "" to keep what is there
 -- Answers "swept" | "changed"

@@ -12,8 +12,7 @@ from django.core.management.base import CommandError
 
 from gateway_site.management.commands.smoke import CREDENTIALS
 from gateway_site.management.round_trip import RoundTrip
-from gateway_site.tests.management.conftest import called, failing
-from gateway_site.tests.management.faulty import Fault, faulty_gateway
+from gateway_site.tests.management.conftest import Fault, called, failing, faulty_gateway
 from tests.http_server import Handler, http_server
 from tools.processes.service import Service, free_port
 

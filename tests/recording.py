@@ -41,10 +41,10 @@ Reply = bytes | Callable[[Received, socket.socket], None]
 class Recording:
     """Listens on loopback. It sends `replies` in order, then `default`."""
 
-    def __init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.listener = socket.create_server((host, port), backlog=128)
         self.port: int = self.listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         self.received: queue.Queue[Received] = queue.Queue()
         self.replies: queue.Queue[Reply] = queue.Queue()
         self.default: Reply = OK
@@ -133,8 +133,8 @@ def broken(answer: bytes) -> Reply:
 
 
 @contextmanager
-def recording() -> Iterator[Recording]:
-    server = Recording()
+def recording(host: str = "127.0.0.1", port: int = 0) -> Iterator[Recording]:
+    server = Recording(host, port)
     try:
         yield server
     finally:

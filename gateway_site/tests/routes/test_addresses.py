@@ -2,13 +2,10 @@
 
 import re
 import socket
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,9 +18,9 @@ from gateway_site.forwarding.circuit import State
 from gateway_site.forwarding.service import Service
 from gateway_site.routes.table import Canary, Upstream
 from gateway_site.tests.routes.conftest import metric
-from tests.http_server import Handler
 from tests.in_process import request
 from tests.log_lines import lines
+from tests.recording import Received, Recording, Reply, recording, reset, wait_for_close
 from tests.serving import Served, serving
 from tools.processes.cluster import until
 
@@ -34,55 +31,46 @@ BURST = 48
 NAMES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads, request_queue_size = True, 128
-    mode = "well"
+def named(request: Received, connection: socket.socket) -> None:
+    """Answers with its own address."""
+    body = ":".join(map(str, connection.getsockname())).encode()
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
 
-class Moody(Handler):
-    """Answers with its address, or fails as its server's `mode` says."""
+def resetting(request: Received, connection: socket.socket) -> None:
+    """Answers checks alone."""
+    reply = named if request.line.startswith(b"GET /health/live ") else reset
+    reply(request, connection)
 
-    protocol_version = "HTTP/1.1"
-    server: Server
 
-    def do_GET(self) -> None:
-        mode = "well" if self.path == "/health/live" and self.server.mode != "hangs" else self.server.mode
-        if mode == "resets":
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-            self.close_connection = True
-        elif mode == "hangs":
-            time.sleep(SECONDS)
-            self.close_connection = True
-        else:
-            self.answer(
-                int(mode) if mode.isdigit() else 200, ":".join(map(str, self.connection.getsockname())).encode()
-            )
-
-    do_POST = do_GET
+def failing(request: Received, connection: socket.socket) -> None:
+    if request.line.startswith(b"GET /health/live "):
+        named(request, connection)
+    else:
+        connection.sendall(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
 
 
 @contextmanager
-def server(host: str = NAMES[0], port: int = 0) -> Iterator[Server]:
-    with Server((host, port), Moody) as running:
-        threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True).start()
+def server(host: str = NAMES[0], port: int = 0) -> Iterator[Recording]:
+    with recording(host, port) as running:
+        running.default = named
         yield running
-        running.shutdown()
 
 
 @pytest.fixture
-def three() -> Iterator[list[Server]]:
-    with server() as first, server(NAMES[1], first.server_port) as second, server(NAMES[2], first.server_port) as third:
+def three() -> Iterator[list[Recording]]:
+    with server() as first, server(NAMES[1], first.port) as second, server(NAMES[2], first.port) as third:
         yield [first, second, third]
 
 
 @pytest.fixture
-def gateway(tmp_path: Path, three: list[Server], monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+def gateway(tmp_path: Path, three: list[Recording], monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """Its budget is for the first failures of an address, not for a burst."""
     monkeypatch.setattr("gateway_site.forwarding.retries.RESERVE", 5.0)
     monkeypatch.setattr("gateway_site.forwarding.retries.SHARE", 0.0)
     monkeypatch.setattr(service, "notices", Notices(service.logger))  # another test may have warned
     path = tmp_path / "routes.yaml"
-    url, zones = f"http://things:{three[0].server_port}", ["127.0.0.0/8"]
+    url, zones = f"http://things:{three[0].port}", ["127.0.0.0/8"]
     upstream = f"{{url: '{url}', addresses: {list(NAMES)}, zones: {zones}}}"
     path.write_text(f"upstreams:\n  things: {upstream}\nroutes:\n- {{prefix: /things, upstream: things}}\n")
     # A stall of this process, which serves all of them, must not look like addresses that accept no connection.
@@ -92,16 +80,17 @@ def gateway(tmp_path: Path, three: list[Server], monkeypatch: pytest.MonkeyPatch
         yield running
 
 
-@pytest.mark.parametrize("mode", ["refuses", "resets", "500", "hangs"])
-def test_one_sick_address_of_three_costs_no_read_of_a_burst(gateway: Served, three: list[Server], mode: str) -> None:
+@pytest.mark.parametrize("fault", [None, resetting, failing, wait_for_close], ids=["refuses", "resets", "500", "hangs"])
+def test_one_sick_address_of_three_costs_no_read_of_a_burst(
+    gateway: Served, three: list[Recording], fault: Reply | None
+) -> None:
     with requests.Session() as session, ThreadPoolExecutor(BURST) as pool:
         session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=BURST))
         before = {session.get(f"{gateway.url}/things/{n}", timeout=SECONDS).text.split(":")[0] for n in range(30)}
         assert before == set(NAMES)
-        if mode == "refuses":
-            three[1].shutdown()
-            three[1].server_close()
-        three[1].mode = mode if mode != "refuses" else "resets"
+        if fault is None:
+            three[1].listener.shutdown(socket.SHUT_RDWR)
+        three[1].default = fault or resetting
         writes = [pool.submit(session.post, f"{gateway.url}/things", timeout=SECONDS) for _ in range(BURST // 3)]
         answers = pool.map(lambda n: session.get(f"{gateway.url}/things/{n}", timeout=SECONDS), range(2 * BURST))
         assert Counter(answer.status_code for answer in answers) == {200: 2 * BURST}
@@ -109,7 +98,7 @@ def test_one_sick_address_of_three_costs_no_read_of_a_burst(gateway: Served, thr
         text = session.get(f"{gateway.url}/metrics", timeout=SECONDS).text
     assert re.search(r'upstream_ejections_total\{reason="\w+",service="things"\}', text)
     assert 'upstream_circuit_state{service="things"} 0.0' in text, "writes fail there, but not at the others"
-    if mode in {"refuses", "hangs"}:  # else its checks bring it back
+    if fault in {None, wait_for_close}:  # else its checks bring it back
         assert 'upstream_addresses{service="things",state="ejected"} 1.0' in text
         assert 'upstream_addresses{service="things",state="ready"} 2.0' in text
     found = lines(gateway)
@@ -125,10 +114,9 @@ CIRCUIT = 'upstream_circuit_state{service="next"}'
 def test_a_canary_gets_its_share_and_those_who_ask_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway_site.forwarding.circuit.OPEN_SECONDS", 0.2)
     with server() as stable, server() as canary:
-        places = [f"http://127.0.0.1:{each.server_port}" for each in (stable, canary)]
         path = tmp_path / "routes.toml"
         path.write_text(
-            f'[upstreams.stable]\nurl = "{places[0]}"\n[upstreams.next]\nurl = "{places[1]}"\n'
+            f'[upstreams.stable]\nurl = "{stable.url}"\n[upstreams.next]\nurl = "{canary.url}"\n'
             '[[routes]]\nprefix = "/things"\nupstream = "stable"\n'
             'canary = { upstream = "next", percent = 10, header = "X-Canary", cookie = "canary" }\n'
         )
@@ -138,22 +126,22 @@ def test_a_canary_gets_its_share_and_those_who_ask_for_it(tmp_path: Path, monkey
             def is_canary(**fields: str) -> bool:
                 answer = session.get(f"{gateway.url}/things", headers=fields, timeout=SECONDS)
                 assert answer.status_code == 200
-                return answer.text == places[1].removeprefix("http://")
+                return answer.text == canary.url.removeprefix("http://")
 
             assert 8 <= sum(is_canary() for _ in range(100)) <= 12
             assert all(is_canary(**{"X-Canary": "always"}) for _ in range(5))
             assert all(is_canary(Cookie="a=b; canary=always") for _ in range(5))
             assert not any(is_canary(**{"X-Canary": "never", "Cookie": "canary=always"}) for _ in range(30))
             text = session.get(f"{gateway.url}/metrics", timeout=SECONDS).text
-            canary.mode = "resets"
+            canary.default = resetting
             fields, body = {"X-Canary": "always"}, b"x" * 100_000
             refused = session.get(f"{gateway.url}/things", headers=fields, data=body, timeout=SECONDS)
             assert refused.json()["code"] == "bad-upstream", "a body that streamed through cannot be sent again"
             assert not any(is_canary(**fields) for _ in range(10)), "its reads go to the stable one"
             assert metric(gateway, CIRCUIT) > State.CLOSED
             write = session.post(f"{gateway.url}/things", headers=fields, timeout=SECONDS)
-            assert write.text == places[0].removeprefix("http://"), "no write tries it"
-            canary.mode = "well"
+            assert write.text == stable.url.removeprefix("http://"), "no write tries it"
+            canary.default = named
             until(lambda: is_canary(**fields) and metric(gateway, CIRCUIT) == State.CLOSED)
         assert 'upstream_request_duration_seconds_count{method="GET",service="next",status_code="200"}' in text
 

@@ -7,13 +7,11 @@ import pytest
 from tests.recording import Recording, recording
 from tools.processes.service import Service, service
 
-LARGE = 64 * 1024 * 1024
-
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Recording]]:
     """The gateway, and the upstream behind it; bodies of 64 MiB pass, an answer takes at most 1.5 s."""
-    settings = {"AUTH": "none", "UPSTREAM_TIMEOUT_MS": "1500", "MAX_BODY_BYTES": str(LARGE)}
+    settings = {"AUTH": "none", "UPSTREAM_TIMEOUT_MS": "1500", "MAX_BODY_BYTES": str(64 << 20)}
     with (
         recording() as running,
         service(
@@ -25,7 +23,6 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service
 
 @pytest.fixture
 def gateway(recorded: tuple[Service, Recording]) -> Service:
-    """The gateway."""
     return recorded[0]
 
 

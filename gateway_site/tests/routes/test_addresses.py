@@ -2,6 +2,7 @@
 
 import re
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 import requests
+from prometheus_client import REGISTRY
 
+from common.http.problem import Problem
 from common.observability.notices import Notices
 from gateway_site.forwarding import service
 from gateway_site.forwarding.canary import Split
@@ -18,6 +21,7 @@ from gateway_site.forwarding.circuit import State
 from gateway_site.forwarding.service import Service
 from gateway_site.routes.table import Canary, Upstream
 from gateway_site.tests.routes.conftest import metric
+from packages.http_pool import Outgoing
 from tests.in_process import request
 from tests.log_lines import lines
 from tests.recording import Received, Recording, Reply, recording, reset, wait_for_close
@@ -106,6 +110,16 @@ def test_one_sick_address_of_three_costs_no_read_of_a_burst(
     assert {(line["upstream"], line["address"]) for line in ejected} == {("things", NAMES[1])}
     assert all(line["reason"] for line in ejected)
     assert {line["upstream_address"] for line in found if line.get("route") == "/things/{path}"} >= {NAMES[0], NAMES[2]}
+
+
+async def test_an_upstream_that_left_the_table_has_no_addresses() -> None:
+    left = Service(Upstream("left", "http://left:1", addresses=NAMES[:2]))
+    with pytest.raises(Problem):
+        await left.ask(Outgoing("GET", b"/", []), time.perf_counter(), 5, 0)
+    left.leave()
+    states = ({"service": "left", "state": state} for state in ("ready", "ejected"))
+    assert [REGISTRY.get_sample_value("upstream_addresses", labels) for labels in states] == [0, 0]
+    await left.close()
 
 
 CIRCUIT = 'upstream_circuit_state{service="next"}'

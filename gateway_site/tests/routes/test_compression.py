@@ -3,6 +3,8 @@
 import gzip
 import json
 import random
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import brotli
@@ -10,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_site.forwarding.compression import CODERS, acceptable
+from common.http.response import RawResponse, StreamedResponse
+from gateway_site.forwarding.compression import CODERS, Compressed, acceptable
+from gateway_site.routes.table import Compression
 from gateway_site.tests.routes.conftest import asked
 from gateway_site.tests.routes.scripted import Scripted
+from tests import in_process
 from tests.serving import Served
 
 TABLE = """
@@ -108,6 +113,23 @@ def test_small_answers_and_other_routes_are_not_coded(gateway: Served, upstream:
     assert (empty.status, empty.values("content-encoding")) == (204, [])
     upstream.plan(BODY, vary="accept-encoding, origin", **JSON)
     assert asked(gateway, "Accept-Encoding: gzip").values("vary") == ["accept-encoding, origin"]
+
+
+async def test_giving_up_a_coded_stream_gives_up_that_of_the_upstream() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    async def close() -> None:
+        pass
+
+    async def view(request: object, identity: object) -> RawResponse:
+        return StreamedResponse(200, [(b"content-type", b"text/plain")], pieces(), close)
+
+    asked = in_process.request("/a", headers=((b"accept-encoding", b"gzip"),))
+    with ThreadPoolExecutor(1) as threads:
+        answer = await Compressed(view, Compression(), threads).serve(asked)
+    assert isinstance(answer, StreamedResponse)
+    assert (dict(answer.raw_headers)[b"content-encoding"], answer.aclose) == (b"gzip", close)
 
 
 @pytest.mark.parametrize("coding", CODERS)

@@ -1,10 +1,15 @@
 """Metrics of users and Redis."""
 
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
 import requests
 
 from tests.metrics import sample
 from tests.serving import serving
 from tools.processes.store import Store
+from users_site.metrics import UsersTotal
 from users_site.tests.api.client import Users
 
 
@@ -46,3 +51,28 @@ def test_redis_operations_are_timed_by_name_and_outcome(alone: Users) -> None:
     for _ in range(3):
         alone.get(user_id)
     assert sample(alone, name) == before + 3
+
+
+class OneUser:
+    """Counts one user, once it is let."""
+
+    def __init__(self) -> None:
+        self.let = asyncio.Event()
+        self.store = SimpleNamespace(layout=SimpleNamespace(count=1), ensure_open=self.let.wait, counts=self.counts)
+
+    async def counts(self, seconds: float) -> dict[str, int]:
+        return {"partition": 1}
+
+
+async def test_a_scrape_that_has_counted_is_not_disturbed_by_one_that_begins() -> None:
+    users: Any = OneUser()
+    total = UsersTotal()
+    users.let.set()
+    await total.look_up(users)
+    users.let.clear()
+    second = asyncio.create_task(total.look_up(users))
+    await asyncio.sleep(0.01)
+    values = {family.name: family.samples[0].value for family in total.collect()}
+    assert values == {"users_total": 1, "users_total_up": 1, "users_partitions_down": 0}
+    users.let.set()
+    await second

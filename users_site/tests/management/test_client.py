@@ -1,15 +1,22 @@
-"""The commands' client finds every kind of store."""
+"""The commands' client, CACHES["default"], finds every kind of store; its metrics are django-prometheus's."""
 
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import caches
+from django_redis.cache import RedisCache
+from prometheus_client import REGISTRY
 
+from tests.in_process import built
 from tools.processes.sentinel import replica_of, sentinel_of, sentinel_url
 from tools.processes.service import free_port
+from tools.processes.store import Store
 from tools.processes.valkey import valkey
 from users_site.operations.bulk import Bulk
 from users_site.operations.walk import count as users_in
@@ -52,3 +59,25 @@ async def test_tls(settings: Any, certificate: Any, tls_proxy: Any) -> None:
         assert await asyncio.to_thread(count, settings, f"{url}?ssl_ca_certs={certificate[0]}") == 0
         with pytest.raises(StoreUnavailable, match="tls"):
             await asyncio.to_thread(count, settings, url)
+
+
+def counted(name: str) -> float:
+    return REGISTRY.get_sample_value(name, {"backend": "redis"}) or 0.0
+
+
+@pytest.fixture
+def cache(own_store: Store) -> Iterator[RedisCache]:
+    with built("users_site", REDIS_URL=own_store.url):
+        with suppress(AttributeError):
+            del caches["default"]  # made for the settings of the whole run
+        yield caches["default"]
+        del caches["default"]
+
+
+def test_the_cache_reads_the_store_and_counts_it(cache: RedisCache) -> None:
+    names = [f"django_cache_{what}_total" for what in ("get", "get_hits", "get_misses")]
+    before = [counted(name) for name in names]
+    assert cache.get("missing") is None
+    cache.set("here", "x", 5)
+    assert cache.get("here") == "x"
+    assert [counted(name) for name in names] == [before[0] + 2, before[1] + 1, before[2] + 1]

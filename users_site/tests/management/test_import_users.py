@@ -67,12 +67,6 @@ def test_run_after_a_stop_continues_and_a_further_one_finds_everything_unchanged
     assert contents(redis) == before
 
 
-def test_pipe_is_read_too(argv: Argv, redis: Redis, file: Path) -> None:
-    done = argv("import_users", "-", stdin=file.read_text())
-    assert done.returncode == 0, done.stderr
-    assert redis.zcard(PARTITION.index) == 250
-
-
 def test_header_of_another_program_needs_no_time(run: Run, redis: Redis, file: Path) -> None:
     file.write_bytes(file.read_bytes().replace(b'"created_at":"2026-01-01","until":""', b'"by":"hand"', 1))
     assert "250 users" in run("import_users", str(file), check=True)

@@ -51,21 +51,14 @@ def test_ids_of_one_process_sort_by_creation() -> None:
 
 
 def test_ids_still_rise_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter(
-        [1_700_000_000.0, 1_600_000_000.0, 1_699_999_999.999, 1_700_000_000.0, 1_700_000_000.0, 1_700_000_000.1]
-    )
+    now, (low, high) = 1_700_000_000_000, sorted(emails(2), key=bits_of)
+    # The clock, the email, and the time of the id: it is shared while the bits rise.
+    steps = [(0, low, 0), (-100_000_000, high, 0), (-1, low, 1), (0, low, 2), (0, high, 2), (100, low, 100)]
+    times = iter([(now + clock) / 1000 for clock, _, _ in steps])
     monkeypatch.setattr(time, "time", lambda: next(times))
-    ids = [new_id("ada@example.org") for _ in range(6)]
+    ids = [new_id(email) for _, email, _ in steps]
     assert ids == sorted(set(ids))
-    assert ms_of(ids[-2]) == 1_700_000_000_004, "equal bits: a millisecond ahead each"
-    assert ms_of(ids[-1]) == 1_700_000_000_100
-
-
-def test_ids_share_a_millisecond_while_their_bits_rise(monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter([1_700_000_000.0, 1_600_000_000.0, 1_600_000_000.0])  # the clock is set back
-    monkeypatch.setattr(time, "time", lambda: next(times))
-    low, high = sorted(emails(2), key=bits_of)
-    assert [ms_of(new_id(email)) - 1_700_000_000_000 for email in (low, high, low)] == [0, 0, 1]
+    assert [ms_of(user_id) - now for user_id in ids] == [milliseconds for _, _, milliseconds in steps]
 
 
 @pytest.mark.parametrize("count", [1, 16, 64])

@@ -53,7 +53,7 @@ def test_ids_of_one_process_sort_by_creation() -> None:
 def test_ids_still_rise_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
     now, (low, high) = 1_700_000_000_000, sorted(emails(2), key=bits_of)
     # The clock, the email, and the time of the id: it is shared while the bits rise.
-    steps = [(0, low, 0), (-100_000_000, high, 0), (-1, low, 1), (0, low, 2), (0, high, 2), (100, low, 100)]
+    steps = [(0, low, 0), (0, low, 1), (-100_000_000, high, 1), (-1, low, 2), (0, high, 2), (100, low, 100)]
     times = iter([(now + clock) / 1000 for clock, _, _ in steps])
     monkeypatch.setattr(time, "time", lambda: next(times))
     ids = [new_id(email) for _, email, _ in steps]

@@ -131,6 +131,20 @@ async def test_a_replica_makes_it_durable_and_a_replay_waits_for_the_first(repos
         assert server.command("PEXPIRETIME", "{users:0}:idem:a-key") == expiry
 
 
+async def test_a_replay_by_another_process_waits_for_the_first_write(repository):
+    with valkey(*AOF, "appendfsync no") as server:  # nothing is ever synced
+        taken = fresh_email()
+        first, second = repository(server, Durability.FSYNC), repository(server, Durability.FSYNC)
+        creating = asyncio.ensure_future(first.create("Ada", taken, "user", KEY))
+        async with asyncio.timeout(5):
+            while await second.find(taken) is None:
+                await asyncio.sleep(0.01)
+        with pytest.raises(NotDurable):
+            await second.create("Ada", taken, "user", KEY)
+        with pytest.raises(NotDurable):
+            await creating
+
+
 async def test_close_ends_the_connections_of_reads_and_of_durable_writes(repository):
     with valkey(*AOF, "appendfsync always") as server:
         users = repository(server, Durability.FSYNC)

@@ -31,12 +31,12 @@ def _open_doors() -> Iterator[Fault]:
     if not settings.AUTH:
         yield 10, "AUTH is none: every caller may read and write every user", "set AUTH, unless a proxy in front checks"
     if settings.RATE_LIMIT is None:
-        yield 15, "RATE_LIMIT is not set: one client can use up the service", "set it, e.g. to 100/s;burst=200"
+        yield 15, "RATE_LIMIT is not set: one client can exhaust the service", "set it, e.g. to 100/s;burst=200"
     if settings.STATUS_PAGE:
         yield (
             17,
             "STATUS_PAGE is on: / shows versions, traffic and failures to every caller",
-            "leave it off, unless a proxy in front closes / to others; then silence gateway.W017",
+            "leave it off, unless a proxy in front blocks / for the public; then silence gateway.W017",
         )
     if settings.AUTH_JWKS_URL.startswith("http://"):
         yield (
@@ -47,7 +47,7 @@ def _open_doors() -> Iterator[Fault]:
     if wide := [str(network) for network in settings.TRUSTED_PROXIES if network.prefixlen == 0]:
         yield (
             14,
-            f"TRUSTED_PROXIES holds {', '.join(wide)}: every client can forge its address",
+            f"TRUSTED_PROXIES contains {', '.join(wide)}: every client can forge its address",
             "list only the addresses of your proxies",
         )
 
@@ -71,7 +71,7 @@ def _bounds() -> Iterator[Fault]:
     if settings.MAX_IN_FLIGHT > CAPACITY:
         yield (
             13,
-            f"MAX_IN_FLIGHT is {settings.MAX_IN_FLIGHT}, but the pool carries {CAPACITY} requests",
+            f"MAX_IN_FLIGHT is {settings.MAX_IN_FLIGHT}, but the pool accepts {CAPACITY} requests",
             f"set MAX_IN_FLIGHT to {CAPACITY} or less: requests above it only wait to be refused",
         )
 

@@ -60,8 +60,8 @@ def _store_faults() -> Iterator[Fault]:
     if together >= GATEWAY_TIMEOUT_MS:
         yield (
             13,
-            f"a request may wait {together} ms for Redis, longer than the gateway waits for us ({GATEWAY_TIMEOUT_MS} ms)",
-            "keep both time-outs together below its UPSTREAM_TIMEOUT_MS, or clients see 504 where 503 is meant",
+            f"a request may wait {together} ms for Redis, longer than the gateway waits ({GATEWAY_TIMEOUT_MS} ms)",
+            "keep both time-outs together below its UPSTREAM_TIMEOUT_MS, otherwise clients get 504 instead of 503",
         )
 
 
@@ -86,11 +86,11 @@ def _server_faults() -> Iterator[Fault]:
     if not all(info.get("maxmemory") for info in infos):
         yield (
             23,
-            "Redis has no maxmemory: it grows until the kernel kills it, in place of refusing writes",
+            "Redis has no maxmemory: it grows until the kernel kills it, instead of refusing writes",
             "set maxmemory to three quarters of the container's limit: the rest is for forks and buffers",
         )
     if roles := _others("master", "role", infos):
-        yield 24, f"Redis is a {roles}: it takes no writes", "point REDIS_URL at the primary, or at the sentinels"
+        yield 24, f"Redis is a {roles}: it accepts no writes", "point REDIS_URL at the primary, or at the sentinels"
     if infos[0].get("cluster_enabled") and not address.is_cluster:
         yield (
             25,

@@ -167,9 +167,9 @@ def problem_of(error: Exception, *, changes: bool) -> Exception:
             headers = [idempotency.REPLAYED] if error.replayed else None
             return Problem("email-taken", "Another user has this email.", headers=headers)
         case VersionMismatch():
-            return Problem("precondition-failed", "If-Match or If-None-Match does not hold for the user's version.")
+            return Problem("precondition-failed", "The condition in If-Match or If-None-Match is false for this user.")
         case IdempotencyKeyReused():
-            return Problem("idempotency-key-reused", "This Idempotency-Key came with another body before.")
+            return Problem("idempotency-key-reused", "This Idempotency-Key was used with another body.")
         case RequestInProgress():
             detail = "The first request with this Idempotency-Key has not been answered yet."
             return Problem("request-in-progress", detail, headers=[(b"retry-after", str(error.seconds).encode())])

@@ -29,7 +29,7 @@ def shared_faults() -> Iterator[Fault]:
     if problem := weakness(settings.SECRET_KEY):
         yield 2, f"SECRET_KEY {problem}", "set SECRET_KEY (or SECRET_KEY_FILE) to what `openssl rand -base64 48` prints"
     if wide := [host for host in settings.ALLOWED_HOSTS if "*" in host or host in {".", ""}]:
-        yield 3, f"ALLOWED_HOSTS lets in every Host header ({', '.join(wide)})", "list the names that clients use"
+        yield 3, f"ALLOWED_HOSTS accepts every Host header ({', '.join(wide)})", "list the names that clients use"
     whole = settings.DRAIN_SECONDS + settings.GRACE_SECONDS
     if whole >= KUBERNETES_GRACE_SECONDS:
         yield (
@@ -43,8 +43,8 @@ def shared_faults() -> Iterator[Fault]:
     if settings.DRAIN_SECONDS == 0:
         yield (
             5,
-            "DRAIN_SECONDS is 0: proxies that still route here during a roll-out find a closed port",
-            "leave it at 5: endpoints take a few seconds to leave every proxy",
+            "DRAIN_SECONDS is 0: during a roll-out, proxies still send requests to the closed port",
+            "leave it at 5: proxies need a few seconds to remove an endpoint",
         )
 
 

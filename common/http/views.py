@@ -14,7 +14,7 @@ View = Callable[..., Coroutine[Any, Any, Any]]
 
 def method_not_allowed(allowed: str) -> Problem:
     """The 405 problem with `Allow` (RFC 9110 §15.5.6)."""
-    return Problem("method-not-allowed", f"This path has {allowed}.", headers=[(b"allow", allowed.encode())])
+    return Problem("method-not-allowed", f"This path supports {allowed}.", headers=[(b"allow", allowed.encode())])
 
 
 def safe(view: View) -> View:

@@ -128,7 +128,8 @@ def test_one_trace_from_client_to_redis(pair: tuple[Service, Service], receiver:
     ]
     assert attributes(behind)["http.route"] == "/users"
     assert attributes(behind)["http.response.status_code"] == 200
-    assert attributes(command)["db.system.name"] == "redis"
+    stored = {"db.system.name": "redis", "db.operation.name": command.name, "users.operation": "find"}
+    assert (command.name, attributes(command)) == ("EVALSHA_RO", stored)
     assert attributes(forwarded)["url.full"] == f"{users.url}/users", "its query holds an address"
     assert attributes(forwarded)["network.protocol.version"] == "1.1"
     assert "http.request.resend_count" not in attributes(forwarded)

@@ -45,7 +45,7 @@ PROBLEMS_HEAD = f"""\
 
 Every error of either service is `application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail`, `instance` (the
 path that the client requested), `code`, `request_id`, and for status 400 `errors`, each with `field`, `code` and `detail`.
-`type` points here: the gateway serves this list at `/problems`.
+`type` is a link to the code in this list, which the gateway serves at `/problems`.
 """
 API_HEAD = f"""\
 # API
@@ -56,11 +56,9 @@ The operations of the gateway, from its [schema](../openapi/gateway.yaml). A run
 `/api/openapi.json`, and a page to try it at `/api/docs`. The user service has the same operations under `/users`.
 Every error is a [problem](problems.md).
 
-- Unknown fields of a body are refused by name; of duplicate names in a JSON object the last counts, as in most parsers
-  (RFC 8259 §4 leaves it open).
-- Unknown query parameters are ignored, so that an older service answers a newer client during an update. A known one may be
-  given once.
-- A body with a `Content-Encoding` is 415: the services read no compressed bodies.
+- Unknown fields of a body are refused by name. If a JSON object has a name twice, the last value counts, as in most parsers.
+- Unknown query parameters are ignored, so that an older service can answer a newer client. A known parameter may occur once.
+- A body with a `Content-Encoding` is 415: the services accept no compressed bodies.
 
 | request | operation | statuses |
 |---|---|---|

@@ -110,7 +110,7 @@ def verdict(dependencies: list[Dependency], circuits: dict[str, tuple[str, str, 
     """The page's colour and its headline."""
     if drain.is_on():
         return "warn", "Draining: this process is about to stop"
-    # If the store is down, the user service is not ready: report only the store.
+    # What is down comes first: a store that is down explains why the user service is not ready.
     for dependency in sorted(dependencies, key=lambda dependency: dependency.state != "down"):
         if dependency.state != "up":
             return "warn" if dependency.state == "busy" else "down", f"{dependency.name} is {dependency.state}"

@@ -51,17 +51,13 @@ def _contents(path: Path) -> Iterator[tuple[str, str]]:
         yield str(path), _text(path)
     elif not path.is_dir():
         raise UnreadableError(f"{path} does not exist: name rendered YAML files or folders")
-    elif _kustomization(path):
+    elif any((path / name).is_file() for name in KUSTOMIZATIONS):
         yield str(path), render(path)
     else:
         found = list(_of_folder(path))
         if not found:
             raise UnreadableError(f"{path} holds no YAML: name rendered YAML files or folders")
         yield from found
-
-
-def _kustomization(folder: Path) -> Path | None:
-    return next((folder / name for name in KUSTOMIZATIONS if (folder / name).is_file()), None)
 
 
 def _of_folder(folder: Path) -> Iterator[tuple[str, str]]:

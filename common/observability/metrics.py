@@ -1,6 +1,6 @@
 """The HTTP metrics of both services. Label values are closed sets: no request can add one.
 
-With one worker (the default) values live in the process. With `WEB_CONCURRENCY` above 1 they live in files that the workers
+With one worker (the default) values are in the process. With `WEB_CONCURRENCY` above 1 they are in files that the workers
 share (prometheus_client's multi-process mode, set up by the server), so that any worker answers /metrics for all.
 """
 

@@ -1,9 +1,9 @@
 """The failures of a request to an upstream.
 
-UpstreamError            .sent: may a byte of the request have left this process? .reason: a word for logs and metrics
-│                        .address: where it was sent to, if the upstream has several
+UpstreamError            .sent: whether a byte of the request may have been sent; .reason: a word for logs and metrics;
+│                        .address: of the attempt, if the upstream has several
 ├── ConnectFailed        refused, unreachable, unknown name, pool closed                       never sent
-│   ├── Untrusted        its certificate is not one of an authority that is trusted            never sent
+│   ├── Untrusted        its certificate is not from a trusted authority, or for another name  never sent
 │   └── ConnectTimeout   no connection within `connect_timeout`, TLS handshake included        never sent
 ├── PoolFull             `max_connections` are busy; the queue is full, or the wait too long   never sent
 ├── ConnectionReset      closed before the first byte of an answer; .reused: on a kept-alive connection

@@ -4,9 +4,9 @@
     fsync        on the primary's disk: WAITAOF 1 0
     replicated   in the memory of a replica too: WAIT 1
 
-WAITAOF and WAIT block their connection, so writes use a pipe of their own and go in rounds: all writes issued during a
-round leave together after it, with one wait behind them. A wait for each write would allow only as many writes a second
-as there are syncs. A round is one batch of one connection: over another one, WAIT would return at once.
+WAITAOF and WAIT block their connection, so writes have their own pipe and are sent in rounds: the writes issued during
+a round form the next one, with one wait after them. A wait for each write would allow only as many writes a second as
+there are syncs. A round is one batch on one connection: on another one, WAIT would return at once.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
 """Moves all users from one store to another while the service writes to the first.
 
-1. copy     compares every user and stores those that differ; users whom the source no longer has are removed
-2. follow   stores users that were written to meanwhile, until few are left
-3. hold     the source refuses writes: its epoch is a token that expires after HOLD_SECONDS (hold.py)
-4. finish   the last ones; if the counts are equal the token stays for good, else the hold ends
+1. copy     compares every user, stores those that differ, removes those that the source no longer has
+2. follow   stores users that clients change meanwhile, until few are left
+3. hold     makes the source refuse writes: its epoch becomes a token that expires after HOLD_SECONDS (hold.py)
+4. finish   stores the last ones; if the counts are equal, makes the token permanent, otherwise ends the hold
 
 Each step may be repeated: after an interruption, the next run compares everything again and stores what differs.
 """

@@ -1,7 +1,7 @@
 """Claims of emails whose user is in another partition: the user's record decides whether they are valid.
 
-    <id>           the user lives in the claim's partition: it holds
-    <id> far       the user lives elsewhere
+    <id>           the user is in the claim's partition: the claim is valid
+    <id> far       the user is in another partition
     <id> <token>   the same, but the change of email is not committed while the intent with this token exists
 
 A token is "<milliseconds>-<random>". Its time only decides when another client tries to abort the change: deleting the

@@ -1,8 +1,9 @@
-"""Creating a user: one step, or three for an Idempotency-Key whose entry lies in another partition.
+"""Creating a user: one step, or three for an Idempotency-Key whose entry is in another partition.
 
-    1  reserve  where the key belongs    the id, and that the request is running
-    2  create   where the email belongs  the user, and beside it what became of this request
-    3  finish   where the key belongs    the outcome of step 2
+    step        in the partition of
+    1  reserve  the key    stores the id, and that the request is running
+    2  create   the email  stores the user, and the outcome of the request as a marker
+    3  finish   the key    stores the outcome of step 2
 
 Step 2 decides, once. A replay finishes an incomplete creation.
 """

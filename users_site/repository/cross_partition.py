@@ -1,9 +1,10 @@
 """Users whose email belongs to another partition than their id: the only changes with several steps.
 
-    1  begin    where the user lives        reads the user, writes the intent
-    2  claim    where the new email belongs claims it, pending; where the old one belongs, its claim becomes a suspect
-    3  commit   where the user lives        the new document, if the intent still exists and the user is the one read
-    4  settle   where the new email belongs makes the claim firm
+    step       in the partition of
+    1  begin   the user       reads the user, writes the intent
+    2  claim   the new email  claims it, pending; in that of the old email, its claim becomes a suspect
+    3  commit  the user       stores the new document, if the intent still exists and the user has not changed
+    4  settle  the new email  makes the claim firm
 
 Step 3 decides. A crash before it leaves an intent and a pending claim; the next client that needs the email aborts them. A
 crash after it leaves two claims: the pending one is valid, because the user has its email; the old one is stale (claims.py). A

@@ -2,7 +2,7 @@
 
 RepositoryError
 ├── UserNotFound              no such user                                     404
-├── EmailTaken                another user holds the email                     409
+├── EmailTaken                another user has the email                       409
 ├── VersionMismatch           the stored bytes are not those of If-Match       412
 ├── IdempotencyKeyReused      the key was used for another request             422
 ├── RecordBroken              the stored bytes are not a user                  500
@@ -10,7 +10,7 @@ RepositoryError
 │   ├── Busy                  other clients were first each time
 │   └── WrongLayout           the store was made with other partitions
 ├── RequestInProgress         the Idempotency-Key's first request is running   409
-├── NotDurable                written, but not as durable as asked for         503
+├── NotDurable                written, but not as durable as required          503
 └── StoreError                Redis refused our command: a bug of ours         500
 
 Only `UserNotFound` means that a user does not exist. No text contains a password, a key, a value or the server's text,

@@ -3,17 +3,17 @@
 {tag}:user:<id>        string   the user, as served
 {tag}:ids              zset     every id at score 0; UUIDv7 ids sort by creation, so pages are ZRANGE … BYLEX
 {tag}:email:<email>    string   id; the claim that keeps the email unique, by its identity
-{tag}:epoch            string   of the layout, absent for 1: the scripts refuse any other
-{tag}:moving           string   only while move_users fills this store: the run that does
-{tag}:idem:<key>       string   fingerprint of the request and its first answer, 24 h; of an authenticated caller the key
-                                is "<digest of the caller> <key>": without one it cannot hold a space
+{tag}:epoch            string   number of partitions, absent for 1: the scripts refuse any other
+{tag}:moving           string   only while move_users fills this store: the id of the run
+{tag}:idem:<key>       string   fingerprint of the request and its first answer, 24 h; for an authenticated caller the key
+                                is "<digest of the caller> <key>": a key alone cannot contain a space
 
 Only over several partitions (cross_partition.py, entries.py):
 
-{tag}:email:<email>    string   "<id> far": the user lives in another partition, whose record decides;
+{tag}:email:<email>    string   "<id> far": the user is in another partition, and its record decides;
                                 "<id> <token>": not yet, while that intent exists
 {tag}:intent:<id>      string   token of a change of email to another partition that is not committed, 60 s
-{tag}:suspects         zset     identities of emails whose claim may be stale, by the time when to look (ms)
+{tag}:suspects         zset     identities of emails whose claim may be stale, by the time of the check (ms)
 {tag}:made:<id>        string   as {tag}:idem:…, of a user whose Idempotency-Key has its entry in another partition
 """
 

@@ -74,7 +74,7 @@ def judge(on: Stage, name: str, crowd: Crowd) -> None:
 async def one_server(on: Stage, partitions: str) -> None:
     """Concurrent changes of the same users and emails under faults; the histories are checked.
 
-    With 16 partitions, users and the emails that they take mostly lie in different ones.
+    With 16 partitions, users and the emails that they take are mostly in different ones.
     """
     clock, store = Clock(on.folder / "clock"), await on.store(appendfsync="always")
     settings = {"DURABILITY": "fsync", "PARTITIONS": partitions} | clock.settings
@@ -92,7 +92,7 @@ async def failover(on: Stage) -> None:
 
 
 async def on_cluster(on: Stage) -> None:
-    """Users and the emails that they take lie in different partitions, on three primaries."""
+    """Users and the emails that they take are in different partitions, on three primaries."""
     nodes = await on.start(cluster("appendfsync always"))
     settings = {"DURABILITY": "fsync", "PARTITIONS": "16"}
     async with crowded(on, "over 16 partitions of a cluster", nodes.url, **settings) as it:

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from packages.http_pool import Answer, Outgoing, Upstream
+import pytest
+
+from packages.http_pool import Answer, Outgoing, Upstream, UpstreamError
 from tests.scripted import Scripted
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -150,6 +152,13 @@ async def ask(
 async def get(upstream: Upstream, target: bytes = b"/", timeout: float = 10.0) -> Answer:  # noqa: ASYNC109
     """A GET's answer."""
     return await ask(upstream, "GET", target=target, timeout=timeout)
+
+
+async def fate_of(request: Awaitable[Answer]) -> tuple[type[UpstreamError], bool]:
+    """With which error a request ends, and whether a byte of it may have been sent."""
+    with pytest.raises(UpstreamError) as caught:
+        await request
+    return type(caught.value), caught.value.sent
 
 
 async def get_until(upstream: Upstream, condition: Callable[[], bool], target: bytes = b"/") -> None:

@@ -9,7 +9,7 @@ BAR_SECONDS, LINE_SECONDS = 0.1, 10.0
 
 
 class Progress(tqdm):  # type: ignore[misc]
-    """Counts to `total` (None: unknown) of `what`, e.g. "users seeded". `write` shows text at once."""
+    """Counts to `total` (None: unknown) of `what`, e.g. "users seeded". `write` shows text immediately."""
 
     monitor_interval = 0  # no thread
 

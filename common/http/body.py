@@ -43,7 +43,7 @@ async def _whole(request: Request, limit: int | None) -> bytes:
 
 
 def chunks(request: Request, limit: int | None = None) -> AsyncIterator[bytes]:
-    """The body as it arrives. Raises Problem (413) at once if the announced length is too large."""
+    """The body as it arrives. Raises Problem (413) immediately if the announced length is too large."""
     limit = request.site.max_body_bytes if limit is None else limit
     if (request.content_length or 0) > limit:
         raise _too_large(limit)

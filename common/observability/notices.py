@@ -1,6 +1,6 @@
 """Warnings about changes of state: a dependency lost or back, a circuit opened, load shed.
 
-The first is logged at once. Repeats within INTERVAL are counted and logged in one line at its end, so that a flapping
+The first is logged immediately. Repeats within INTERVAL are counted and logged in one line at its end, so that a flapping
 dependency cannot flood the log.
 """
 

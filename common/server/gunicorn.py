@@ -34,7 +34,7 @@ def restart(arbiter: Any) -> None:
 
 
 def on_starting(arbiter: Any) -> None:
-    """Fails at once if a port is in use; gunicorn would retry for five seconds."""
+    """Fails immediately if a port is in use; gunicorn would retry for five seconds."""
     if "GUNICORN_FD" in os.environ:  # an upgrade by SIGUSR2 inherits the listener
         return
     for address in arbiter.cfg.address:

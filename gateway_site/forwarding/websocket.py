@@ -49,7 +49,7 @@ async def relayed(request: Request, answer: Answer, most: int, most_down: int) -
 async def _sent(request: Request, answer: Answer, frames: Frames) -> Close:
     """Sends until the client or the server ends; returns the status code for the other end."""
     with suppress(UpstreamError):  # `relayed` gets this error too
-        with suppress(Refusal):  # the client sends too much at once
+        with suppress(Refusal):  # the client sends too much
             while (message := await request.receive())["type"] == "http.request":
                 try:
                     frames.feed(message["body"])

@@ -8,7 +8,7 @@ from ._origin import Address
 from ._pool import Pool
 
 EJECT_AFTER = 3
-"""Consecutive failures; a connection that fails ejects at once."""
+"""Consecutive failures; a connection that fails ejects immediately."""
 
 SERVER_ERRORS = 5
 """Consecutive 5xx answers while another address answers well. At least half of the addresses stay: an overloaded

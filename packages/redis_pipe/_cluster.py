@@ -1,7 +1,7 @@
 """A cluster: one pipe for each primary that holds a slot in use.
 
 The map slot -> primary is looked up twice a second and after each redirection. A redirected command was not executed.
-MOVED and ASK are followed at once, if the map has the named node; after TRYAGAIN (a script in a slot that moves key by
+MOVED and ASK are followed immediately, if the map has the named node; after TRYAGAIN (a script in a slot that moves key by
 key) the command is sent again every RETRY_SECONDS; all within the command's deadline.
 """
 
@@ -26,7 +26,7 @@ from .errors import Reason, Unavailable, reason_of
 
 RETRY_SECONDS = 0.02
 PAUSE_SECONDS = 0.05  # between two queries for the map, whatever happens
-HOPS = 2  # redirections that are followed at once, before a command waits
+HOPS = 2  # redirections that are followed immediately, before a command waits
 
 
 class Place(Connection):

@@ -6,7 +6,7 @@
 
 WAITAOF and WAIT block their connection, so writes have their own pipe and are sent in rounds: the writes issued during
 a round form the next one, with one wait after them. A wait for each write would allow only as many writes a second as
-there are syncs. A round is one batch on one connection: on another one, WAIT would return at once.
+there are syncs. A round is one batch on one connection: on another one, WAIT would return immediately.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Keeps one connection to Redis open: connects on demand, at once after a loss, then with back-off and jitter.
+"""Keeps one connection to Redis open: connects on demand, immediately after a loss, then with back-off and jitter.
 
 At most one attempt is in flight.
 """

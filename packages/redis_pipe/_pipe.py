@@ -33,7 +33,7 @@ Redirect = Callable[[Command, str], bool]
 
 
 class Pipe(Connection):
-    """Commands to one Redis. Connects for the first command; while Redis is down, commands fail at once with the reason
+    """Commands to one Redis. Connects for the first command; while Redis is down, commands fail immediately with the reason
     of the last attempt. `redirect` handles redirections of a cluster's node. It belongs to one event loop until
     `close`."""
 
@@ -48,7 +48,7 @@ class Pipe(Connection):
     def _reset(self) -> None:
         self._stream: Stream | None = None
         self._waiting: deque[Command] = deque()  # not written yet
-        self._down = self._left  # why commands fail at once, until an attempt succeeds
+        self._down = self._left  # why commands fail immediately, until an attempt succeeds
         self._lost: Reason | None = None  # reported to on_state
         self._flushing = False
         self._sweeper.cancel()
@@ -101,7 +101,7 @@ class Pipe(Connection):
             await asyncio.wait([stream.closed], timeout=1)
 
     def take(self, command: Command) -> None:
-        """Queue a command, or fail it at once."""
+        """Queue a command, or fail it immediately."""
         loop = command.future.get_loop()
         if loop is not self._link.loop:
             if self._link.loop is not None:

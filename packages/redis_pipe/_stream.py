@@ -47,7 +47,7 @@ class Stream(asyncio.Protocol):
         self._owner, self._observe = owner, observe
 
     def ask(self, *words: Word) -> asyncio.Future[Any]:
-        """A command of the set-up, written at once."""
+        """A command of the set-up, written immediately."""
         future = self.closed.get_loop().create_future()
         if self._early is not None:
             future.set_exception(self._early)
@@ -143,7 +143,7 @@ class Stream(asyncio.Protocol):
             self._owner.stream_retired(self)
 
     def drop(self, reason: Reason) -> None:
-        """Close at once; report it exactly once."""
+        """Close immediately; report it exactly once."""
         if self.is_lost:
             return
         self.is_lost = True

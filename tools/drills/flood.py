@@ -1,4 +1,4 @@
-"""Clients that send the next request at once, also after a 503: `python -m tools.drills.flood PORT IDS CALM ALL ROUNDS`.
+"""Clients that send the next request immediately, also after a 503: `python -m tools.drills.flood PORT IDS CALM ALL ROUNDS`.
 
 CALM connections and ALL connections send in turn, ROUNDS times. Prints a JSON list, one calm more than floods: {"goodput",
 "refused"} a second, {"p99"} of accepted requests in seconds, {"lost"} connections so far.

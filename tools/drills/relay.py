@@ -9,7 +9,7 @@ CHUNK = 65_536
 
 
 class Relay:
-    """Faults apply at once, also to open connections."""
+    """Faults apply immediately, also to open connections."""
 
     def __init__(self, target: int = 0) -> None:
         self.target = target

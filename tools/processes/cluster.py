@@ -55,7 +55,7 @@ class Nodes:
         return next(node for node in self.all if node not in {self.owner, self.replica})
 
     def move_slot(self, target: Valkey, slot: int = SLOT) -> None:
-        """Moves the slot, all keys at once."""
+        """Moves the slot, all keys in one step."""
         owner = next(node for node in self.all if self.serves(node, slot))
         owner.command("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", node_id(target))
         until(lambda: self.serves(target, slot))

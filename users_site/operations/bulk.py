@@ -1,4 +1,4 @@
-"""Many users at once, for management commands: blocking, in batches that take the server well under 2 ms.
+"""Bulk operations on users, for management commands: blocking, in batches that take the server well under 2 ms.
 
 Nothing is retried: the operator repeats a failed command, and every step may be repeated.
 """

@@ -42,7 +42,7 @@ class StoreFactory(ConnectionFactory):  # type: ignore[misc]
 
 
 def connect(address: Address, slot_key: str) -> redis.Redis:
-    """A client of the server that holds a key. It connects at first use; the look-up of the server connects at once."""
+    """A client of the server that holds a key. It connects at first use; the look-up of the server connects immediately."""
     if address.scheme == "unix":
         return redis.Redis(unix_socket_path=address.path, **_options(address))
     node = asyncio.run(_opener(address).primary(slot_key)) if address.is_moving else address.nodes[0]

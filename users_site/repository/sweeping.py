@@ -24,7 +24,7 @@ _notices = Notices(logger)
 
 
 class Sweeper:
-    """Checks the suspects of every partition periodically. Several processes may do so at once."""
+    """Checks the suspects of every partition periodically. Several processes may do so concurrently."""
 
     def __init__(self, cross_partition: CrossPartition) -> None:
         self.store, self.cross_partition = cross_partition.store, cross_partition

@@ -1,4 +1,4 @@
-"""Ten times as many clients as MAX_IN_FLIGHT, each of which retries at once when refused."""
+"""Ten times as many clients as MAX_IN_FLIGHT, each of which retries immediately when refused."""
 
 import asyncio
 import json

@@ -101,7 +101,7 @@ async def grow(on: Stage) -> None:
 
 
 async def move_half(nodes: Nodes, target: Valkey) -> int:
-    """Moves the partitions of two primaries in turn, at once and key by key. Returns how many."""
+    """Moves the partitions of two primaries in turn, in one step and key by key. Returns how many."""
     slots = [slot_of(home) for node in nodes.all[1:3] for home in partitions_of(nodes, node)]
     for number, slot in enumerate(slots):
         await asyncio.to_thread(nodes.move_by_key if number % 2 else nodes.move_slot, target, slot)

@@ -27,7 +27,7 @@ REPLY_SECONDS, CONNECT_SECONDS = 10.0, 2.0
 # Subclasses of redis-py's exceptions before their bases.
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], Reason], ...] = (
     ((exceptions.BusyLoadingError,), Reason.LOADING),
-    ((exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError), Reason.AUTH),
+    ((exceptions.AuthenticationError, exceptions.AuthorizationError), Reason.AUTH),
     ((exceptions.TimeoutError,), Reason.TIMEOUT),
     ((exceptions.InvalidResponse,), Reason.PROTOCOL),
 )

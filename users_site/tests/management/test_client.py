@@ -12,13 +12,16 @@ import pytest
 from django.core.cache import caches
 from django_redis.cache import RedisCache
 from prometheus_client import REGISTRY
+from redis import exceptions
 
+from packages.redis_pipe import Address
 from tests.in_process import built
 from tools.processes.sentinel import replica_of, sentinel_of, sentinel_url
 from tools.processes.service import free_port
 from tools.processes.store import Store
 from tools.processes.valkey import valkey
 from users_site.operations.bulk import Bulk
+from users_site.operations.client import translated
 from users_site.operations.walk import count as users_in
 from users_site.repository.errors import StoreUnavailable
 
@@ -43,6 +46,25 @@ def test_primary_behind_sentinels(settings: Any) -> None:
 def test_no_sentinel_is_reported_as_such(settings: Any) -> None:
     with pytest.raises(StoreUnavailable, match="no_primary"):
         count(settings, sentinel_url(free_port()))
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (exceptions.AuthenticationError("secret"), "(auth)"),
+        (exceptions.NoPermissionError("secret", status_code="NOPERM"), "(auth)"),
+        (exceptions.BusyLoadingError("secret"), "(loading)"),
+        (exceptions.TimeoutError("secret"), "(timeout)"),
+        (exceptions.InvalidResponse("secret"), "(protocol)"),
+        (exceptions.ReadOnlyError("secret", status_code="READONLY"), "(readonly)"),
+        (exceptions.ResponseError("WRONGTYPE secret"), "Redis refused 'get' with WRONGTYPE"),
+        (ConnectionRefusedError(), "(refused)"),
+    ],
+)
+def test_errors_of_redis_py_become_ours_without_the_servers_words(error: Exception, text: str) -> None:
+    found = str(translated(error, "get", Address.from_url("redis://a")))
+    assert text in found
+    assert "secret" not in found
 
 
 def test_unix_socket(settings: Any) -> None:

@@ -62,13 +62,15 @@ def test_a_rate_of_failures_or_consecutive_timeouts_open_it(
     breaker: Circuit, clock: Clock, steps: str, state: State
 ) -> None:
     for step in steps.split(", "):
-        number, what = step.split()
-        if what == "succeed":
-            end(breaker, int(number), Circuit.succeeded)
-        elif what in {"fail", "time-out"}:
-            end(breaker, int(number), Circuit.failed, is_timeout=what == "time-out")
-        else:
-            clock.now += int(number)
+        match step.split():
+            case number, "succeed":
+                end(breaker, int(number), Circuit.succeeded)
+            case number, ("fail" | "time-out") as what:
+                end(breaker, int(number), Circuit.failed, is_timeout=what == "time-out")
+            case seconds, ("pass" | "passes"):
+                clock.now += int(seconds)
+            case _:
+                raise AssertionError(step)
     assert breaker.state is state
 
 

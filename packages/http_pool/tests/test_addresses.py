@@ -138,7 +138,7 @@ async def test_an_address_that_answers_checks_badly_is_ejected_without_a_request
 async def test_a_get_at_a_hung_address_ends_while_another_has_time_for_it(client, three, changes):
     servers = await three(once())
     upstream = client(servers[0], check_interval=600)
-    with pytest.raises(ConnectionReset) as caught:
+    with pytest.raises(ConnectionReset, match="it answers no check either") as caught:
         await ask(upstream, "GET", timeout=4, avoided=NAMES[1:])
     assert (caught.value.address, caught.value.sent) == (NAMES[0], True)
     assert changes == [(NAMES[0], "check")]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 
 import pytest
 from django.conf import settings as django_settings
@@ -9,7 +10,7 @@ from django.conf import settings as django_settings
 from common.config.environment import SettingError
 from common.http import deadline
 from packages import redis_pipe
-from packages.redis_pipe import Durability, Options, Reason
+from packages.redis_pipe import Connection, Durability, Options, Reason
 from users_site import repository
 from users_site.repository.metrics import REDIS_DURATION
 from users_site.repository.replicas import ReplicaCheck
@@ -69,6 +70,12 @@ def test_durable_writes_have_a_connection_of_their_own(
     assert store.layout.count == 16
     connection, *rest = cast(Any, store.durable)
     assert (connection is None, rest) == (False, [Durability.FSYNC, has_written])
+
+
+def test_with_traces_too_a_key_has_its_own_connection() -> None:
+    untraced = mock.Mock(spec=Connection)
+    Traced(untraced).at("key")
+    untraced.at.assert_called_once_with("key")
 
 
 def test_a_malformed_address_is_a_setting_to_correct(settings: Any) -> None:

@@ -61,7 +61,7 @@ def table(
     if all(route.prefix != USERS for route in made.routes):
         raise Malformed(f"no route has the prefix {USERS}: add one, or set USER_SERVICE_URL")
     made.check(own)
-    return Table(tuple(made.routes), made.upstreams, made.scopes, tuple(made.files))
+    return Table(tuple(made.routes), made.upstreams, tuple(sorted(made.scopes)), tuple(made.files))
 
 
 class Reader:
@@ -85,15 +85,11 @@ class Reader:
             self.upstreams[name] = Upstream(**{**upstream, **fields})
             self.files += fields["tls"].files if "tls" in fields else ()
         try:
-            declared = values.listed(values.scope)(source.scopes)
+            self.scopes = {*values.listed(values.scope)(source.scopes)}
         except ValueError as error:
             raise Malformed(f"scopes: set it to a list of scopes ({error})") from None
         for number, given in enumerate(source.routes):
             self.add(number, given)
-        users = set(scopes_of(USERS).values())
-        self.scopes = tuple(
-            sorted({*declared, *users, *(s for r in self.routes for s in scopes_of(r.prefix).values())})
-        )
 
     def add(self, number: int, given: Any) -> None:
         fields = self._parsed(number, given, values.ROUTE)
@@ -106,6 +102,7 @@ class Reader:
             fields = {"paths": ("", "/{id}"), **fields}
         fields.setdefault("rewrite", f"/{prefix.rpartition('/')[2]}")
         fields["scopes"] = scopes_of(prefix, fields.get("scopes", {}))
+        self.scopes |= {*scopes_of(prefix).values()}
         route = Route(**{**self.route, **fields})
         for name in route.upstreams if route.stream or route.websocket else ():
             if name in self.upstreams and not self.upstreams[name].max_streams:

@@ -1,5 +1,6 @@
 """What the settings make of the repository's connections."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 from unittest import mock
@@ -9,6 +10,7 @@ from django.conf import settings as django_settings
 
 from common.config.environment import SettingError
 from common.http import deadline
+from common.observability import tracing
 from packages import redis_pipe
 from packages.redis_pipe import Connection, Durability, Options, Reason
 from users_site import repository
@@ -76,6 +78,16 @@ def test_with_traces_too_a_key_has_its_own_connection() -> None:
     untraced = mock.Mock(spec=Connection)
     Traced(untraced).at("key")
     untraced.at.assert_called_once_with("key")
+
+
+async def test_a_span_names_a_command_and_its_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    spans = mock.Mock(side_effect=lambda *names: nullcontext())
+    monkeypatch.setattr(tracing, "store_span", spans)
+    untraced = mock.Mock(spec=Connection, issue=mock.AsyncMock(return_value=b"x"))
+    command = ("get", (b"GET", "key"), None, 1.5)
+    assert await Traced(untraced).issue(*command) == b"x"
+    untraced.issue.assert_awaited_once_with(*command)
+    spans.assert_called_once_with("get", "GET")
 
 
 def test_a_malformed_address_is_a_setting_to_correct(settings: Any) -> None:

@@ -38,7 +38,8 @@ class Scripted:
 
 @contextmanager
 def scripted(kind: str) -> Iterator[Scripted]:
-    with _node() if kind == "node" else http_server(_handler()) as url:
+    own = {"planned": {"status": 200, "fields": [], "body": ""}, "seen": []}
+    with _node() if kind == "node" else http_server(type("Planned", (_Planned,), own)) as url:
         yield Scripted(url)
 
 
@@ -55,40 +56,38 @@ def _node() -> Iterator[str]:
             process.kill()
 
 
-def _handler() -> type[Handler]:
-    plan: dict[str, Any] = {"status": 200, "fields": [], "body": ""}
-    seen: list[dict[str, Any]] = []
+class _Planned(Handler):
+    """`planned` and `seen` are its server's."""
 
-    class Planned(Handler):
-        protocol_version = "HTTP/1.1"
+    protocol_version = "HTTP/1.1"
+    planned: dict[str, Any]
+    seen: list[dict[str, Any]]
 
-        def do_GET(self) -> None:
-            body = self.body().decode()
-            if self.path == "/plan":
-                plan.update(json.loads(body))
-                seen.clear()
-                self.answer(200)
-            elif self.path == "/seen":
-                self.answer(200, json.dumps(seen).encode())
-            elif plan["status"] == 0:
-                self.close_connection = True
-            else:
-                fields = {name.lower(): value for name, value in self.headers.items()}
-                seen.append({"method": self.command, "target": self.path, "fields": fields, "body": body})
-                self.answer_as_planned(fields.get("if-none-match", "").replace("W/", "").split(", "))
+    def do_GET(self) -> None:
+        body = self.body().decode()
+        if self.path == "/plan":
+            self.planned.update(json.loads(body))
+            self.seen.clear()
+            self.answer(200)
+        elif self.path == "/seen":
+            self.answer(200, json.dumps(self.seen).encode())
+        elif self.planned["status"] == 0:
+            self.close_connection = True
+        else:
+            fields = {name.lower(): value for name, value in self.headers.items()}
+            self.seen.append({"method": self.command, "target": self.path, "fields": fields, "body": body})
+            self.answer_as_planned(fields.get("if-none-match", "").replace("W/", "").split(", "))
 
-        do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
 
-        def answer_as_planned(self, held: list[str]) -> None:
-            is_held = dict(plan["fields"]).get("etag") in held
-            self.send_response(304 if is_held else plan["status"])
-            for name, value in plan["fields"]:
-                self.send_header(name, value)
-            body = plan["body"].encode()
-            if not is_held:
-                self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if not is_held and self.command != "HEAD":
-                self.wfile.write(body)
-
-    return Planned
+    def answer_as_planned(self, held: list[str]) -> None:
+        is_held = dict(self.planned["fields"]).get("etag") in held
+        self.send_response(304 if is_held else self.planned["status"])
+        for name, value in self.planned["fields"]:
+            self.send_header(name, value)
+        body = self.planned["body"].encode()
+        if not is_held:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if not is_held and self.command != "HEAD":
+            self.wfile.write(body)

@@ -121,6 +121,12 @@ async def test_a_third_failure_is_the_last(users: Service, upstream: Recording) 
     assert sent(upstream) == ["GET"] * 3
 
 
+async def test_an_answer_of_5xx_is_the_answer(users: Service, upstream: Recording) -> None:
+    upstream.default = OK.replace(b"200 OK", b"503 No")
+    assert [await ask(users, method) for method in ("GET", "POST")] == [503, 503]
+    assert sent(upstream) == ["GET", "POST"]
+
+
 @pytest.mark.parametrize("reply", FAILURES.values(), ids=FAILURES)
 async def test_a_change_that_was_sent_is_not_repeated_and_may_have_been_made(
     users: Service, upstream: Recording, reply: Reply

@@ -158,5 +158,7 @@ def test_clients_that_come_at_once_are_bounded_before_the_first_head(
         until(lambda: sum(each.done() for each in asked) == 3)
         recorded.thaw()
     assert sorted(each.result().status_code for each in asked) == [200, 200, 503, 503, 503]
+    refused = [answer for each in asked if (answer := each.result()).status_code == 503]
+    assert {answer.headers["Retry-After"] for answer in refused} == {"5"}
     until(lambda: metric(gateway, 'upstream_streams{service="events"}') == 0)
     assert requests.get(f"{gateway.url}/events", timeout=SECONDS).status_code == 200, "an answer that is no stream"

@@ -19,12 +19,12 @@ def missing() -> Problem:
 
 def invalid(reason: str, description: str) -> Problem:
     """401; `reason` is the metric's word."""
-    return _refuse("unauthenticated", reason, f"{description}.", "invalid_token", description)
+    return _refuse("unauthenticated", reason, "invalid_token", description)
 
 
-def ambiguous(description: str) -> Problem:
-    """400 for more than one credential (§3.1, invalid_request)."""
-    return _refuse("malformed-request", "ambiguous", f"{description}.", "invalid_request", description)
+def ambiguous() -> Problem:
+    """400 (§3.1, invalid_request)."""
+    return _refuse("malformed-request", "ambiguous", "invalid_request", "More than one credential was sent")
 
 
 def insufficient(scope: str) -> Problem:
@@ -34,10 +34,10 @@ def insufficient(scope: str) -> Problem:
     return _problem("forbidden", f"This needs the scope {scope}.", challenge)
 
 
-def _refuse(code: str, reason: str, detail: str, error: str, description: str) -> Problem:
+def _refuse(code: str, reason: str, error: str, description: str) -> Problem:
     REFUSALS.labels(reason).inc()
     notices.warn("credentials refused", reason=reason)
-    return _problem(code, detail, f'{REALM}, error="{error}", error_description="{description}"')
+    return _problem(code, f"{description}.", f'{REALM}, error="{error}", error_description="{description}"')
 
 
 def _problem(code: str, detail: str, challenge: str) -> Problem:

@@ -26,12 +26,12 @@ class Credentials:
         if len(given) != len(fields):  # a field is repeated
             names = [name for name, _ in fields if name in CREDENTIALS]
             if len(names) != len(set(names)):
-                raise challenge.ambiguous("More than one credential was sent")
+                raise challenge.ambiguous()
         bearer = token(given[AUTHORIZATION]) if AUTHORIZATION in given else None
         key = given.get(API_KEY) if self._keys is not None else None
         # Generated clients send the same text in both fields.
         if key is not None and bearer is not None and key != bearer:
-            raise challenge.ambiguous("More than one credential was sent")
+            raise challenge.ambiguous()
         credential = key if key is not None else bearer
         if credential is None:
             raise challenge.missing()

@@ -76,7 +76,7 @@ class Tokens:
         issuer: str,
         audience: str,
         known_scopes: Set[str],
-        scope_claims: Sequence[str] = ("scope", "scp"),
+        scope_claims: Sequence[str],
     ) -> None:
         self._issuer, self._audience = issuer, audience
         self._scope_claims, self._known_scopes = scope_claims, known_scopes

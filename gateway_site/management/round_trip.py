@@ -45,10 +45,8 @@ class RoundTrip:
     public one, without health and versions. `is_refused`: whether the gateway refused the credential.
     """
 
-    def __init__(
-        self, url: str, *, seconds: float, credentials: dict[str, str], users_url: str = "", door: bool = False
-    ) -> None:
-        self.url, self.users_url, self._door = url.rstrip("/"), users_url.rstrip("/"), door
+    def __init__(self, url: str, users_url: str, *, seconds: float, credentials: dict[str, str], door: bool) -> None:
+        self.url, self.users_url, self._door = url, users_url, door
         self._timeout = (CONNECT_SECONDS, seconds)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "users-gateway-smoke"

@@ -49,9 +49,9 @@ manage_gateway.py smoke --url http://localhost:3000
     def handle(self, *args: Any, **options: Any) -> None:
         trip = self.trip = RoundTrip(
             options["url"],
+            options["users_url"] or visible_users_url(options["url"]),
             seconds=options["timeout"],
             credentials={field: value for field, name in CREDENTIALS.items() if (value := environment.secret(name))},
-            users_url=options["users_url"] or visible_users_url(options["url"]),
             door=options["door"],
         )
         steps = trip.run()

@@ -128,7 +128,8 @@ def own_issuer() -> Iterator[Issuer]:
 async def tokens(own_issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Tokens]:
     """The verifier without a long cool-down."""
     monkeypatch.setattr(key_set, "COOL_DOWN_SECONDS", 0.05)
-    verifier = Tokens(f"{own_issuer.origin}/jwks.json", issuer=ISSUER, audience=AUDIENCE, known_scopes=SCOPES)
+    url, claims = f"{own_issuer.origin}/jwks.json", ("scope", "scp")
+    verifier = Tokens(url, issuer=ISSUER, audience=AUDIENCE, scope_claims=claims, known_scopes=SCOPES)
     yield verifier
     await verifier.keys.close()
 

@@ -11,6 +11,7 @@ from packages.preflight.pods import Container, Workload
 from packages.preflight.registry import Hit, Hits, rule
 from packages.preflight.rendering import Rendering
 from packages.preflight.secrets import tls_secrets
+from packages.preflight.services import service_of
 
 Wanted = tuple[str, str, str | None, str]
 """Kind, name, key (None: the object alone) and place of a reference."""
@@ -142,7 +143,7 @@ def variable_that_is_not_set_where_it_is_used(rendering: Rendering, container: C
 
 @rule("M306", "containers", why="the process cannot read it", cure="mount it there, with that key")
 def file_setting_without_its_file(rendering: Rendering, container: Container) -> Hits:
-    ours = next((process.service for process in rendering.processes if process.container is container), None)
+    ours = service_of(container, rendering.services)
     for name, value in rendering.environment(container).items():
         is_file = name.endswith("_FILE") or (ours and name in ours.tables)
         if is_file and value and value.startswith("/"):

@@ -99,8 +99,16 @@ def test_network_policy_rule(rule: dict[str, object], is_allowed: bool):
     assert is_open(Rendering([policy]), _pod("b"), "Ingress", _pod("a"), 80), "no policy selects it"
 
 
-def test_address_of_the_internet_is_opened_by_an_ip_block_only():
-    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}
+@pytest.mark.parametrize(
+    ("to", "peer", "is_allowed"),
+    [
+        ({"ipBlock": {"cidr": "0.0.0.0/0"}}, Outside(None), True),
+        ({"ipBlock": {"cidr": "0.0.0.0/0"}}, Outside("monitoring"), False),
+        ({"podSelector": {}}, Outside("monitoring"), False),
+        ({"namespaceSelector": {}}, Outside("monitoring"), True),
+    ],
+)
+def test_network_policy_rule_for_peers_of_other_namespaces(to: dict[str, object], peer: Outside, is_allowed: bool):
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [to]}]}
     policy = Manifest({"kind": "NetworkPolicy", "metadata": {"name": "p"}, "spec": spec})
-    assert is_open(Rendering([policy]), _pod("a"), "Egress", Outside(None), 443)
-    assert not is_open(Rendering([policy]), _pod("a"), "Egress", Outside("monitoring"), 443)
+    assert is_open(Rendering([policy]), _pod("a"), "Egress", peer, 443) is is_allowed

@@ -2,23 +2,29 @@
 
 import http.client
 import os
+import secrets
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30
+PORTS = range(20_000, 32_768)
+"""Below those of outgoing connections, on Linux and elsewhere."""
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One that no outgoing connection takes before the caller does, as it may with a port that the system chooses."""
+    for _ in range(100):
+        port = secrets.choice(PORTS)  # of `random`, every worker of the tests has the same seed
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"no port of {PORTS} is free")
 
 
 def listens(port: int) -> bool:

@@ -3,13 +3,11 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ import requests
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from tools.processes.service import listens
+from tools.processes.service import free_port, listens
 from tools.run.services import ROOT
 from tools.run.store import EmbeddedStore
 
@@ -30,13 +28,6 @@ SECONDS = 40
 
 # Empty counts as not set, and keeps a developer's own .env out.
 UNSET = ("DEBUG", "REDIS_URL", "REDIS_HOST", "SECRET_KEY", "ALLOWED_HOSTS", "AUTH", "DRAIN_SECONDS", "DATA_DIR")
-
-
-def free_ports(count: int) -> list[int]:
-    """Different ports that nobody listens on."""
-    with ExitStack() as stack:
-        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [listener.getsockname()[1] for listener in listeners]
 
 
 @dataclass
@@ -100,7 +91,7 @@ Start = Callable[..., Run]
 def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a run; `settings` are added to its environment. What a test leaves running is stopped."""
     runs: list[Run] = []
-    gateway, users, redis = free_ports(3)
+    gateway, users, redis = (free_port() for _ in range(3))
 
     def _start(command: list[str] = RUN, cwd: Path = ROOT, **settings: str) -> Run:
         folder = tmp_path / f"run {len(runs)}"
@@ -125,8 +116,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[str]:
     """The URL of a server that was there before."""
-    [port] = free_ports(1)
-    store = EmbeddedStore(port, tmp_path / "own")
+    store = EmbeddedStore(free_port(), tmp_path / "own")
     process = subprocess.Popen(store.command, cwd=store.data_dir)
     with redis.Redis.from_url(store.url, retry=Retry(ConstantBackoff(0.05), 20 * SECONDS)) as client:
         client.ping()

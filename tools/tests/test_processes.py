@@ -3,12 +3,15 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
+from tools.processes.service import free_port
 from tools.run.processes import ProcessEndedError, StopRequestedError, Supervisor
 
 STAY = ["sleep", "60"]
+EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +26,11 @@ def signals():
 
 def shell(script: str) -> list[str]:
     return ["sh", "-c", script]
+
+
+@pytest.mark.skipif(not EPHEMERAL.exists(), reason="no /proc on this system")
+def test_no_outgoing_connection_takes_a_free_port():
+    assert max(free_port() for _ in range(20)) < int(EPHEMERAL.read_text().split()[0])
 
 
 def test_store_stops_after_its_writers(tmp_path):

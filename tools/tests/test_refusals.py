@@ -6,16 +6,17 @@ from urllib.parse import urlsplit
 import pytest
 
 from common.config.environment import SettingError
+from tools.processes.service import free_port
 from tools.run.ports import read_ports
 from tools.run.store import EmbeddedStore
-from tools.tests.conftest import Start, free_ports
+from tools.tests.conftest import Start
 
 
 @pytest.fixture(autouse=True)
 def free(monkeypatch: pytest.MonkeyPatch) -> None:
     """A `make run` beside the tests may use the default ports."""
-    for name, port in zip(("GATEWAY_PORT", "USERS_PORT", "REDIS_PORT"), free_ports(3), strict=True):
-        monkeypatch.setenv(name, str(port))
+    for name in ("GATEWAY_PORT", "USERS_PORT", "REDIS_PORT"):
+        monkeypatch.setenv(name, str(free_port()))
 
 
 @pytest.mark.parametrize("name", ["GATEWAY_PORT", "USERS_PORT", "REDIS_PORT"])

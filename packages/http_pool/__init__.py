@@ -13,7 +13,7 @@ from ._errors import (
     UpstreamError,
     UpstreamTimeout,
 )
-from ._pool import Limits, Stats
+from ._pool import Limits
 from ._request import Outgoing
 from ._upstream import Upstream
 
@@ -28,7 +28,6 @@ __all__ = [
     "Limits",
     "Outgoing",
     "PoolFull",
-    "Stats",
     "Untrusted",
     "Upstream",
     "UpstreamError",

@@ -10,7 +10,7 @@ from pathlib import Path
 import packages.preflight.rules  # noqa: F401 - fills RULES
 from packages.preflight.objects import Manifest
 from packages.preflight.reading import UnreadableError, read, render
-from packages.preflight.registry import RULES, Finding, Rule
+from packages.preflight.registry import RULES, Finding
 from packages.preflight.rendering import Rendering
 from packages.preflight.rules.identity import corrected
 from packages.preflight.services import Environment, Files, Service, Started
@@ -22,7 +22,6 @@ __all__ = [
     "Finding",
     "Manifest",
     "Rendering",
-    "Rule",
     "Service",
     "Started",
     "UnreadableError",

@@ -3,11 +3,13 @@
 import asyncio
 import gc
 import time
+from contextlib import nullcontext
+from unittest import mock
 
 import pytest
 
 from common.http import deadline
-from packages.redis_pipe import Address, Options, Pipe, Reason, Unavailable
+from packages.redis_pipe import Address, Connection, Options, Pipe, Reason, Unavailable
 from tools.processes.valkey import valkey
 from users_site.repository import replicas
 from users_site.repository.errors import StoreUnavailable
@@ -90,11 +92,27 @@ async def test_of_several_primaries_that_are_down_no_error_goes_astray(caplog: p
         await pipe.close()
 
 
+@pytest.mark.parametrize(
+    ("replica", "is_close"),
+    [
+        (b"state=online,offset=1,lag=2", True),
+        (b"state=online,offset=1,lag=3", False),
+        (b"state=wait_bgsave,lag=0", False),
+    ],
+)
+async def test_a_replica_that_is_online_may_lag_by_two_seconds(replica: bytes, is_close: bool) -> None:
+    found = b"# Replication\r\nrole:master\r\nslave0:ip=10.0.0.1,port=6379,%b\r\n" % replica
+    primary = mock.Mock(spec=Connection, execute=mock.AsyncMock(return_value=found))
+    with nullcontext() if is_close else pytest.raises(Unavailable, match="noreplicas"):
+        await ReplicaCheck().require(primary)
+
+
 async def test_reads_at_once_ask_once() -> None:
+    seen: list[str] = []
     with valkey() as primary:
-        pipe = Pipe(Address.from_url(primary.url), Options(5, 5))
+        pipe = Pipe(Address.from_url(primary.url), Options(5, 5, observe=lambda labels, _: seen.append(labels[0])))
         users = UserRepository(Store(pipe), replicas=ReplicaCheck())
         outcomes = await asyncio.gather(*(users.page(1) for _ in range(20)), return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
-        assert primary.client().info("commandstats")["cmdstat_info"]["calls"] == 1
+        assert primary.client().info("commandstats")["cmdstat_info"]["calls"] == seen.count("replicas") == 1
         await users.close()

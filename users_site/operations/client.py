@@ -24,13 +24,13 @@ from users_site.repository.keys import Layout
 
 REPLY_SECONDS, CONNECT_SECONDS = 10.0, 2.0
 
-# Subclasses of redis-py's exceptions before their bases.
-_REASONS: tuple[tuple[tuple[type[BaseException], ...], Reason], ...] = (
-    ((exceptions.BusyLoadingError,), Reason.LOADING),
-    ((exceptions.AuthenticationError, exceptions.AuthorizationError), Reason.AUTH),
-    ((exceptions.TimeoutError,), Reason.TIMEOUT),
-    ((exceptions.InvalidResponse,), Reason.PROTOCOL),
-)
+_REASONS: dict[type[Exception], Reason] = {
+    exceptions.BusyLoadingError: Reason.LOADING,
+    exceptions.AuthenticationError: Reason.AUTH,
+    exceptions.AuthorizationError: Reason.AUTH,
+    exceptions.TimeoutError: Reason.TIMEOUT,
+    exceptions.InvalidResponse: Reason.PROTOCOL,
+}
 
 
 class StoreFactory(ConnectionFactory):  # type: ignore[misc]
@@ -105,8 +105,8 @@ def translated(error: Exception, operation: str, address: Address) -> Repository
         # redis-py removes the code from the text if it has a class for it.
         text = f"{error.status_code} {error}" if error.status_code else str(error)
         return from_pipe(error_from_reply(operation, text))
-    for kinds, reason in _REASONS:
-        if isinstance(error, kinds):
+    for kind, reason in _REASONS.items():
+        if isinstance(error, kind):
             return StoreUnavailable(reason)
     return StoreUnavailable(reason_of(error, is_tls=address.is_tls))
 

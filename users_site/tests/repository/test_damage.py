@@ -135,6 +135,8 @@ async def test_index_entries_that_are_no_ids_stop_no_walk(users: UserRepository)
     for limit in (1, 2):
         assert await walk(users, limit, "older") == ids_of[::-1]
         assert await walk(users, limit, "newer", pages.Position(pages.Side.NEWER, ids_of[0], inclusive=True)) == ids_of
+    after = await users.page(1, pages.Position(pages.Side.OLDER, ids_of[2]))
+    assert (ids(after), after.newer) == ([ids_of[1]], pages.Position(pages.Side.NEWER, ids_of[1]))
     for number in range(6):  # more than a page skips
         await users.store.pipe.execute("zadd", b"ZADD", partition(users, made[2]).index, 0, f"{made[2].id}{number}")
     assert (await users.page(2)).older == pages.Position(pages.Side.OLDER, made[3].id)

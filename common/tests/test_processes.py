@@ -99,6 +99,7 @@ def test_a_hang_up_replaces_the_worker_and_loses_no_request(tmp_path: Path) -> N
         for thread in threads:
             thread.start()
         for _ in range(3):
+            until(lambda: len(children(running.process.pid)) == 1)  # /proc misses a child while another one exits
             (worker,) = children(running.process.pid)
             running.process.send_signal(signal.SIGHUP)
             until(partial(is_replaced, running, worker))

@@ -111,8 +111,9 @@ def test_versions_are_compared_at_the_option_or_in_the_pod_of_the_gateway(
 ) -> None:
     report, _ = failed(gateway, "--users-url", gateway)
     assert skew(report) == "--users-url leads to 'api-gateway'"
-    monkeypatch.setenv("USER_SERVICE_URL", "http://127.0.0.1:1")
-    assert "compare with --users-url" in skew(passed(gateway))
+    for elsewhere in ("http://127.0.0.1:1", gateway):
+        monkeypatch.setenv("USER_SERVICE_URL", elsewhere)
+        assert "compare with --users-url" in skew(passed(gateway))
     monkeypatch.setenv("USER_SERVICE_URL", users_service.url)
     assert re.fullmatch(r"gateway (.+), user service \1", skew(passed(gateway)))
 

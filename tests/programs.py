@@ -1,9 +1,12 @@
-"""Runs a Python program to its end, in a process of its own."""
+"""The programs that tests run: our own Python to its end, and those that a machine may lack."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.site import SITE
 from tools.processes.service import ROOT
@@ -27,3 +30,18 @@ def python(*words: str, folder: Path | str = ROOT, **environment: str) -> subpro
 
 def manage(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return python(MANAGE, *words, **environment)
+
+
+def require(package: str, *programs: str) -> str:
+    """The path of the first program that exists; `package` names their source."""
+    found = next(filter(None, map(shutil.which, programs)), None)
+    if found is None:
+        unavailable(f"none of {', '.join(programs)} is here: install {package}")
+    return str(found)
+
+
+def unavailable(reason: str) -> None:
+    """Skips on a developer's machine and fails in CI."""
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from common.config.environment import SettingError
-from tests.tools import require
+from tests.programs import require
 from tools.new_service.__main__ import UNDO, main
 from tools.processes.service import free_port
 from tools.run.__main__ import welcome

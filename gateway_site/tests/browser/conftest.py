@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.tools import require, unavailable
+from tests.programs import require, unavailable
 from tools.processes.service import Service
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ import hashlib
 import math
 from asyncio import Future
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, cast
 
@@ -32,10 +31,11 @@ class Script:
     name: str
     source: str
     read_only: bool = False
+    sha1: str = field(init=False)
 
-    @cached_property
-    def sha1(self) -> str:
-        return hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+    def __post_init__(self) -> None:
+        digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+        object.__setattr__(self, "sha1", digest)
 
     def by_hash(self, keys: Sequence[bytes | str], args: Sequence[Word]) -> Words:
         """A call by the SHA-1; the server answers NOSCRIPT until it has the source."""

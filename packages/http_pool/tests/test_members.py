@@ -36,3 +36,11 @@ def test_a_failed_check_keeps_it_out_for_2_seconds_more(members: Members) -> Non
     assert members.ready == 1
     members.checked(sick, True, 1004.0)
     assert members.ready == 2
+
+
+def test_two_failed_checks_in_sequence_eject(members: Members) -> None:
+    for is_live in (False, True, False):
+        members.checked(members.all[0], is_live, 1.0)
+    assert members.ready == 2
+    members.checked(members.all[0], False, 1.0)
+    assert members.ready == 1

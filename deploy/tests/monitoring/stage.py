@@ -2,18 +2,20 @@
 Alertmanager with our rules; a webhook that receives the alerts."""
 
 import copy
+import itertools
 import json
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import requests
 import yaml
 
 from deploy.monitoring.observe import STOP_SECONDS, Observer, Ports
-from deploy.tests.monitoring.load import load
 from deploy.tests.monitoring.rule_files import RULE_FILES, parsed
 from deploy.tests.programs import run
 from tests.http_server import Handler, http_server
@@ -23,6 +25,8 @@ from tools.run.processes import Supervisor
 
 MAX_MEMORY = "256mb"
 WAIT_SECONDS = 45
+LOAD_SECONDS = 120
+PAUSE_SECONDS = 0.04
 QUICK = {"[5m]": "[12s]", "[1m]": "[3s]"}
 """Windows short enough for a test. Longer ones read the available data."""
 
@@ -117,6 +121,42 @@ def webhook() -> Iterator[Webhook]:
 
     with http_server(Notification) as webhook.url:
         yield webhook
+
+
+@contextmanager
+def load(port: int) -> Iterator[None]:
+    """A few dozen mixed requests a second, for two minutes at most."""
+    done = threading.Event()
+    clients = [threading.Thread(target=client, args=(port, name, done), daemon=True) for name in ("a", "b")]
+    for thread in clients:
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        for thread in clients:
+            thread.join(15)
+
+
+def client(port: int, name: str, done: threading.Event) -> None:
+    """Creates, reads, lists, changes and requests missing users; ignores the answers."""
+    deadline = time.monotonic() + LOAD_SECONDS
+    user = "none"
+    for number in itertools.count():
+        if done.wait(PAUSE_SECONDS) or time.monotonic() > deadline:
+            return
+        method, path, sent = (
+            ("POST", "/api/users", {"name": "A B", "email": f"{name}{number}@example.com"}),
+            ("GET", f"/api/users/{user}", None),
+            ("GET", "/api/users?limit=20", None),
+            ("PATCH", f"/api/users/{user}", {"name": "C D"}),
+            ("GET", "/api/users/unknown", None),
+            ("GET", "/nowhere", None),
+        )[number % 6]
+        with suppress(requests.RequestException):
+            answer = requests.request(method, f"http://127.0.0.1:{port}{path}", json=sent, timeout=5)
+            if answer.status_code == requests.codes.created:
+                user = answer.json()["id"]
 
 
 @contextmanager

@@ -66,18 +66,13 @@ class Cluster:
 
     def kubeconfig(self, file: Path, group: str, namespace: str = "default") -> Path:
         context = {"cluster": "stub", "user": "caller", "namespace": namespace}
-        file.write_text(
-            json.dumps(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Config",
-                    "clusters": [{"name": "stub", "cluster": {"server": self.url}}],
-                    "users": [{"name": "caller", "user": {"as": group}}],
-                    "contexts": [{"name": "stub", "context": context}],
-                    "current-context": "stub",
-                }
-            )
-        )
+        config = {
+            "clusters": [{"name": "stub", "cluster": {"server": self.url}}],
+            "users": [{"name": "caller", "user": {"as": group}}],
+            "contexts": [{"name": "stub", "context": context}],
+            "current-context": "stub",
+        }
+        file.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **config}))
         return file
 
     def of(self, resource: str, namespace: str) -> list[Object]:
@@ -119,41 +114,31 @@ class Cluster:
         spec.setdefault("replicas", old.get("spec", {}).get("replicas", 1))
         names = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas", "currentReplicas")
         given["status"] = {"observedGeneration": meta["generation"], **dict.fromkeys(names, spec["replicas"])}
-        if given["kind"] == "StatefulSet":
-            spec.setdefault("updateStrategy", {"type": "RollingUpdate"})
         number = int(old.get("metadata", {}).get("annotations", {}).get(REVISION, 0))
         if spec["template"] != old.get("spec", {}).get("template"):
             number += 1
-        meta.setdefault("annotations", {})[REVISION] = str(number)
         revision = f"{meta['name']}-{number}"
-        is_deployment = given["kind"] == "Deployment"
-        if not is_deployment:
+        meta.setdefault("annotations", {})[REVISION] = str(number)
+        if given["kind"] == "Deployment":
+            kind, content = "ReplicaSet", {"spec": spec}
+        else:
+            spec.setdefault("updateStrategy", {"type": "RollingUpdate"})
             given["status"].update(updateRevision=revision, currentRevision=revision)
-        kind = "ReplicaSet" if is_deployment else "ControllerRevision"
-        owner = {
-            "apiVersion": "apps/v1",
-            "kind": given["kind"],
-            "name": meta["name"],
-            "uid": meta["uid"],
-            "controller": True,
+            # The revision holds a patch that replaces the template.
+            template = {**spec["template"], "$patch": "replace"}
+            kind, content = "ControllerRevision", {"data": {"spec": {"template": template}}, "revision": number}
+        owner = {"apiVersion": "apps/v1", "kind": given["kind"], "controller": True}
+        about = {
+            "name": revision,
+            "uid": revision,
+            "namespace": meta["namespace"],
+            "labels": spec["template"].get("metadata", {}).get("labels", {}),
+            "annotations": {REVISION: str(number)},
+            "ownerReferences": [owner | {name: meta[name] for name in ("name", "uid")}],
         }
-        history: Object = {
-            "apiVersion": "apps/v1",
-            "kind": kind,
-            "metadata": {
-                "name": revision,
-                "uid": revision,
-                "namespace": meta["namespace"],
-                "labels": spec["template"].get("metadata", {}).get("labels", {}),
-                "annotations": {REVISION: str(number)},
-                "ownerReferences": [owner],
-            },
-        }
-        # A StatefulSet's revision holds a patch that replaces the template.
-        patch = {"spec": {"template": {**spec["template"], "$patch": "replace"}}}
-        history |= {"spec": spec} if is_deployment else {"data": patch, "revision": number}
         if not is_dry:
-            self.objects["apps", plural(kind), meta["namespace"], revision] = history
+            key = ("apps", plural(kind), meta["namespace"], revision)
+            self.objects[key] = {"apiVersion": "apps/v1", "kind": kind, "metadata": about, **content}
 
 
 def _allows(rule: Object, call: Call) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from deploy.tests.programs import run
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = ROOT / "deploy" / "bin"
-STAND_IN = Path(__file__).with_name("stand-in.sh")
 
 
 @dataclass(frozen=True)
@@ -64,12 +62,11 @@ class Stage:
         return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
-def stage(folder: Path, *commands: str, cluster: dict[str, str] | None = None) -> Stage:
+def stage(folder: Path, *commands: str, cluster: dict[str, str] | None = None, stand_in: str = "stand-in.sh") -> Stage:
     """A new stage with stand-ins for these commands; nothing fails on it."""
     (folder / "bin").mkdir(parents=True)
     for command in commands:
-        shutil.copy2(STAND_IN, folder / "bin" / command)
-        (folder / "bin" / command).chmod(0o755)
+        (folder / "bin" / command).symlink_to(Path(__file__).with_name(stand_in))
     # Where pyenv's shim stands for python3, it takes longer than our scripts.
     (folder / "bin/python3").symlink_to(sys.executable)
     (folder / "cluster").mkdir()

@@ -1,6 +1,7 @@
 """The applications and environments of deploy/argocd: rendered, checked, in order."""
 
 import re
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -10,13 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.tests.combinations import OVERLAYS
 from deploy.tests.conftest import Load, Render
 from deploy.tests.pipelines.stage import ROOT
 from deploy.tests.programs import run
 from packages.preflight import check
 
 ARGOCD = ROOT / "deploy" / "argocd"
-ENVIRONMENTS = ("dev", "staging", "prod")
 WAVE = "argocd.argoproj.io/sync-wave"
 
 pytestmark = pytest.mark.program("kubectl")
@@ -28,12 +29,12 @@ def application(name: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", OVERLAYS)
 def test_nothing_is_found_in_an_environment(load: Load, environment: str):
     assert check(load(f"argocd/environments/{environment}")) == []
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", OVERLAYS)
 def test_images_of_ours_are_named_by_digest(rendered: Render, environment: str):
     images = re.findall(r"image: (\S*devops-challenge\S*)", rendered(f"argocd/environments/{environment}"))
     assert len(images) == 3
@@ -41,7 +42,7 @@ def test_images_of_ours_are_named_by_digest(rendered: Render, environment: str):
         assert re.fullmatch(r"ghcr\.io/devops-challenge/(api-gateway|user-service)@sha256:[0-9a-f]{64}", image)
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", OVERLAYS)
 def test_what_a_workload_reads_comes_no_later(load: Load, environment: str):
     objects = load(f"argocd/environments/{environment}")
     found = {(each.kind, each.name): int(each.annotations.get(WAVE, 0)) for each in objects}
@@ -60,11 +61,11 @@ def test_what_a_workload_reads_comes_no_later(load: Load, environment: str):
 
 def test_applications_point_at_what_is_there(load: Load):
     project = application("apps/project")["spec"]
-    for name in ("root", *(f"apps/{each}" for each in ENVIRONMENTS)):
+    for name in ("root", *(f"apps/{each}" for each in OVERLAYS)):
         spec = application(name)["spec"]
         assert (ROOT / spec["source"]["path"]).is_dir(), name
         assert [spec["source"]["repoURL"]] == project["sourceRepos"], name
-    for name in ENVIRONMENTS:
+    for name in OVERLAYS:
         spec = application(f"apps/{name}")["spec"]
         objects = load(f"argocd/environments/{name}")
         assert {each.namespace for each in objects if each.kind != "Namespace"} == {spec["destination"]["namespace"]}
@@ -72,10 +73,7 @@ def test_applications_point_at_what_is_there(load: Load):
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    for name in ENVIRONMENTS:
-        file = tmp_path / "deploy/argocd/environments" / name / "kustomization.yaml"
-        file.parent.mkdir(parents=True)
-        file.write_bytes((ARGOCD / "environments" / name / "kustomization.yaml").read_bytes())
+    shutil.copytree(ARGOCD / "environments", tmp_path / "deploy/argocd/environments")
     return tmp_path
 
 
@@ -86,7 +84,7 @@ def promote(*arguments: object) -> subprocess.CompletedProcess[str]:
     return run(sys.executable, ROOT / "deploy/bin/promote.py", *arguments)
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", OVERLAYS)
 def test_promotion_writes_two_digests_and_nothing_else(copy: Path, environment: str):
     file = copy / "deploy/argocd/environments" / environment / "kustomization.yaml"
     before = file.read_text(encoding="utf-8").splitlines()

@@ -1,7 +1,6 @@
 """docs/how-to/deploying.md, command by command: real kubectl against an API server with RBAC, stand-ins for AWS and GitHub."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from deploy.tests.conftest import objects
 from deploy.tests.pipelines.api_server import api_server
 from deploy.tests.pipelines.cluster import ADMINISTRATOR, Cluster
 from deploy.tests.pipelines.deploying import SETTINGS
-from deploy.tests.pipelines.stage import BIN, ROOT
+from deploy.tests.pipelines.stage import BIN, ROOT, Stage, stage
 from deploy.tests.programs import run, succeeded
 from deploy.tests.test_access import wanted
 from packages.preflight import Rendering, render
@@ -37,25 +36,18 @@ def blocks(file: Path, until: str = "\x00") -> list[str]:
     return BLOCK.findall(file.read_text(encoding="utf-8").split(until)[0])
 
 
-@dataclass
-class Account:
+@dataclass(frozen=True)
+class Account(Stage):
     """A checkout, the stand-ins, a cluster: the result of the page's commands."""
 
-    folder: Path
-    cluster: Cluster
+    api: Cluster
 
-    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+    def environment(self, **settings: str) -> dict[str, str]:
+        return super().environment(KUBECONFIG=str(self.folder / "administrator"), **settings)
+
+    def sh(self, script: str) -> subprocess.CompletedProcess[str]:
         command = ("bash", "-euo", "pipefail", "-c", script)
-        return run(*command, folder=self.folder / "checkout", env=self.environment)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {
-            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
-            "HOME": str(self.folder),
-            "STAGE": str(self.folder),
-            "KUBECONFIG": str(self.folder / "administrator"),
-        }
+        return run(*command, folder=self.folder / "checkout", env=self.environment())
 
     def secrets(self) -> dict[str, set[str]]:
         """The keys of each secret in Secrets Manager; a secret that is not an object has none."""
@@ -73,19 +65,16 @@ class Account:
         """Deploys as the pipeline does, with the role that the page created."""
         digests = " ".join(f"{image}@sha256:{digit * 64}" for image in ("api-gateway", "user-service"))
         settings = {**SETTINGS, "DIGESTS": digests, "AWS_REGION": "eu-central-1", "SLACK_WEBHOOK_URL": ""}
-        return run(self.folder / "checkout/deploy/bin/deploy.sh", "prod", env={**self.environment, **settings})
+        return run(self.folder / "checkout/deploy/bin/deploy.sh", "prod", env=self.environment(**settings))
 
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """After the whole page, as far as a first deployment needs it."""
-    folder = tmp_path_factory.mktemp("account")
+    folder = tmp_path_factory.mktemp("account") / "stage"
+    stage(folder, "aws", "eksctl", "helm", "gh", "service-python", stand_in="account.sh")
     checkout = folder / "checkout"
     checkout.mkdir()
-    (folder / "bin").mkdir()
-    for name in ("aws", "eksctl", "helm", "gh", "service-python"):
-        (folder / "bin" / name).symlink_to(Path(__file__).with_name("account.sh"))
-    (folder / "bin/python3").symlink_to(sys.executable)
     for path in ROOT.iterdir():
         if path.name not in {"deploy", ".venv", ".git", "build"}:
             (checkout / path.name).symlink_to(path)
@@ -98,7 +87,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         installed(cluster)
         own = blocks(PAGE)[0].replace("us-east-1", "eu-central-1").replace("api.example.com", "api.acme.test")
         script = "\n".join([own, *blocks(PAGE, "## 6.")[1:]])
-        succeeded(made.run(script))
+        succeeded(made.sh(script))
         yield made
 
 
@@ -148,7 +137,7 @@ def test_your_values_are_in_one_file(account: Account):
     annotations = found["ServiceAccount", "external-secrets"].annotations
     role = f"users-gateway-secrets.{NAMESPACE}"
     assert annotations["eks.amazonaws.com/role-arn"] == f"arn:aws:iam::123456789012:role/{role}"
-    assert f" --role-name {role} " in (account.folder / "calls").read_text()
+    assert f" --role-name {role} " in account.text("calls")
     assert found["SecretStore", "aws-secrets-manager"].spec["provider"]["aws"]["region"] == "eu-central-1"
     assert found["Gateway", "public"].spec["listeners"][1]["hostname"] == "api.acme.test"
     assert found["HTTPRoute", "api-gateway"].spec["hostnames"] == ["api.acme.test"]
@@ -174,9 +163,9 @@ def test_policies_name_what_the_script_asks_of_aws_and_nothing_else(account: Acc
 
 def test_the_pipeline_deploys_with_the_rights_it_was_given(account: Account):
     succeeded(account.deploy("a"))
-    assert account.cluster.refused == []
+    assert account.api.refused == []
     deployments = {
-        each["metadata"]["name"]: each["spec"]["replicas"] for each in account.cluster.of("deployments", NAMESPACE)
+        each["metadata"]["name"]: each["spec"]["replicas"] for each in account.api.of("deployments", NAMESPACE)
     }
     assert deployments == {"api-gateway": 2, "user-service": 2}, "the minimum of the autoscalers"
 
@@ -187,13 +176,13 @@ def test_a_later_deploy_leaves_the_autoscalers_number_and_deletes_settings_that_
         ("apps", "replicasets", NAMESPACE, "api-gateway-1"),
         ("batch", "jobs", NAMESPACE, "backup-1"),
     )
-    objects, before = account.cluster.objects, generated_settings(account)
+    objects, before = account.api.objects, generated_settings(account)
     objects[deployment]["spec"]["replicas"] = 7
     [of_users] = (name for name in before if name.startswith("user-service"))
     del objects["apps", "replicasets", NAMESPACE, "user-service-1"]
     uses = {"template": {"spec": {"containers": [{"envFrom": [{"configMapRef": {"name": of_users}}]}]}}}
     backup = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "backup-1"}, "spec": uses}
-    account.cluster.write(job, backup, is_dry=False)
+    account.api.write(job, backup, is_dry=False)
     for name in ("gateway", "users"):
         file = account.folder / f"checkout/deploy/kustomize/base/{name}/settings.env"
         file.write_text(file.read_text().replace("MAX_BODY_BYTES=65536", "MAX_BODY_BYTES=4096"))
@@ -204,7 +193,7 @@ def test_a_later_deploy_leaves_the_autoscalers_number_and_deletes_settings_that_
     succeeded(account.deploy("a"))
     assert len(generated_settings(account)) == 2
     assert not before & generated_settings(account)
-    assert account.cluster.refused == []
+    assert account.api.refused == []
 
 
 def test_a_red_smoke_test_rolls_every_workload_back(account: Account):
@@ -217,18 +206,18 @@ def test_a_red_smoke_test_rolls_every_workload_back(account: Account):
     assert (account.folder / "smoke-failed").exists()
     assert "rolled back, and the smoke test passes" in done.stdout
     assert running(account) == before
-    assert account.cluster.refused == []
+    assert account.api.refused == []
 
 
 def running(account: Account) -> dict[str, set[str]]:
     """The images and settings of each workload, by their digests and hashes."""
-    found = [*account.cluster.of("deployments", NAMESPACE), *account.cluster.of("statefulsets", NAMESPACE)]
+    found = [*account.api.of("deployments", NAMESPACE), *account.api.of("statefulsets", NAMESPACE)]
     hashes = re.compile(r"sha256:[0-9a-f]{64}|[a-z-]+-(?=[a-z]*\d)[a-z0-9]{10}(?=\")")
     return {each["metadata"]["name"]: set(hashes.findall(json.dumps(each["spec"]["template"]))) for each in found}
 
 
 def generated_settings(account: Account) -> set[str]:
-    names = {each["metadata"]["name"] for each in account.cluster.of("configmaps", NAMESPACE)}
+    names = {each["metadata"]["name"] for each in account.api.of("configmaps", NAMESPACE)}
     return {name for name in names if re.match(r"(api-gateway|user-service)-settings-", name)}
 
 
@@ -241,9 +230,9 @@ def test_the_pipeline_deploys_every_component_that_has_rights_to_be_given(accoun
         overlay.write_text(yaml.safe_dump(prod))
         extra = "\n".join(block for name in ADDED for block in blocks(COMPONENTS / name / "README.md"))
         functions = next(block for block in blocks(PAGE) if "add_key()" in block)
-        succeeded(account.run(f"{blocks(PAGE)[0]}\n{functions}\n{extra}"))
+        succeeded(account.sh(f"{blocks(PAGE)[0]}\n{functions}\n{extra}"))
         succeeded(account.deploy("c"))
-        assert account.cluster.refused == []
+        assert account.api.refused == []
         assert wanted(rendering(account)).items() <= account.secrets().items()
     finally:
         overlay.write_text(text)

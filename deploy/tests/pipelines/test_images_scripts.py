@@ -39,17 +39,11 @@ def build_all(tools: Stage) -> None:
 def test_build_attests_and_pushes_without_a_name(tools: Stage):
     assert tools.run("build_image.sh", "gateway", "arm64", **REGISTRY).returncode == 0
     build = next(call for call in tools.calls if "buildx build" in call)
-    for part in (
-        "--platform linux/arm64",
-        "--target gateway",
-        "--sbom=true",
-        "--provenance=mode=max",
-        "push-by-digest=true",
-    ):
-        assert part in build
-    assert f"--build-arg REVISION={REVISION}" in build
-    assert "name=ghcr.io/devops-challenge/api-gateway," in build
-    assert "--tag" not in build
+    parts = {
+        "--platform linux/arm64", "--target gateway", "--sbom=true", "--provenance=mode=max", "push-by-digest=true",
+        f"--build-arg REVISION={REVISION}", "name=ghcr.io/devops-challenge/api-gateway,", "--tag",
+    }  # fmt: skip
+    assert {part for part in parts if part not in build} == {"--tag"}
     assert re.fullmatch(r"sha256:[0-9a-f]{64}\n", (ROOT / "build/digests/api-gateway-arm64").read_text())
 
 

@@ -19,7 +19,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 readonly CALL_SECONDS=60 SMOKE_SECONDS=120
 declare -A revision_before=()
 workloads=() # of the rendering, in the order in which they need each other
-failed="" child=""
+failed=""
 
 main() {
   settings "$@"
@@ -210,15 +210,15 @@ kube() {
 bounded() { # seconds, command
   local status=0
   timeout --kill-after=5 "$1" "${@:2}" &
-  child=$!
-  wait "$child" || status=$?
-  child=""
+  wait "$!" || status=$?
   return "$status"
 }
 
 interrupted() {
   trap '' INT TERM
-  [ -z "$child" ] || kill "$child" 2>/dev/null || true
+  # By the shell's list, which has a command from its start: a variable would not have it yet.
+  jobs -p >"$work/jobs"
+  xargs -r kill <"$work/jobs" 2>/dev/null || true
   finish 3 "interrupted; the state is unknown: a person must look"
 }
 

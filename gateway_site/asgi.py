@@ -20,7 +20,7 @@ from gateway_site.forwarding.cache import Cached
 from gateway_site.forwarding.compression import Compressed
 from gateway_site.forwarding.names import look_up
 from gateway_site.forwarding.reload import Reloader
-from gateway_site.forwarding.router import Router
+from gateway_site.forwarding.router import MakeView, Router
 from gateway_site.forwarding.service import Service
 from gateway_site.forwarding.view import Forward, in_maintenance
 from gateway_site.guard.api_keys import ApiKeys, why
@@ -33,9 +33,28 @@ from gateway_site.routes.table import Route
 
 def build(settings: Any) -> Application:
     """Opens no connection. Raises ImproperlyConfigured."""
+    guard = _guard(settings)
+    router = Router(settings.ROUTES, _view_maker(settings, guard), guard.keep)
+    index, samplers = _index(router, settings)
+    if settings.ROUTES_FILE:
+        samplers.append(Reloader(settings.ROUTES_SOURCE, router, settings.LONGEST_MS).check)
+    return Application(
+        urls.urlpatterns(index, pages.closed_to_proxies(metrics_view(())), router),
+        find=router.find,
+        probes=router.probes,
+        ready_when=any,
+        on_stop=[guard.close, router.close],
+        background=[partial(look_up, settings.ROUTES.upstreams.values())],
+        samplers=[*guard.samplers, *samplers],
+        opening=Cors(settings.CORS_ALLOWED_ORIGINS).open if settings.CORS_ALLOWED_ORIGINS else None,
+        in_force=_in_force(settings),
+    )
+
+
+def _view_maker(settings: Any, guard: Guard) -> MakeView:
+    """Makes the guarded view of a route."""
     dropped = NOT_FORWARDED | CREDENTIALS if settings.AUTH else NOT_FORWARDED
     dropped_from_answers = FROM_UPSTREAM | {CORS} if settings.CORS_ALLOWED_ORIGINS else FROM_UPSTREAM
-    guard = _guard(settings)
     threads = ThreadPoolExecutor(1, "coding")  # at most as many jobs wait as requests are in flight
 
     def view(route: Route, services: dict[str, Service]) -> View:
@@ -55,21 +74,7 @@ def build(settings: Any) -> Application:
             serve = Cached(serve, route.cache, has_credentials=not settings.AUTH).serve
         return guard.protect(route, serve)
 
-    router = Router(settings.ROUTES, view, guard.keep)
-    index, samplers = _index(router, settings)
-    if settings.ROUTES_FILE:
-        samplers.append(Reloader(settings.ROUTES_SOURCE, router, settings.LONGEST_MS).check)
-    return Application(
-        urls.urlpatterns(index, pages.closed_to_proxies(metrics_view(())), router),
-        find=router.find,
-        probes=router.probes,
-        ready_when=any,
-        on_stop=[guard.close, router.close],
-        background=[partial(look_up, settings.ROUTES.upstreams.values())],
-        samplers=[*guard.samplers, *samplers],
-        opening=Cors(settings.CORS_ALLOWED_ORIGINS).open if settings.CORS_ALLOWED_ORIGINS else None,
-        in_force=_in_force(settings),
-    )
+    return view
 
 
 def _guard(settings: Any) -> Guard:

@@ -8,11 +8,8 @@ def identity(email: str) -> str:
     if email.isascii():
         return email.lower()
     local, at, domain = email.rpartition("@")
-    return _ascii_lower(local) + at + (domain.lower() if domain.isascii() else _a_labels(domain))
-
-
-def _ascii_lower(text: str) -> str:
-    return text.encode().lower().decode()  # bytes.lower() is ASCII's
+    local = local.encode().lower().decode()  # bytes.lower() is ASCII's
+    return local + at + (domain.lower() if domain.isascii() else _a_labels(domain))
 
 
 def _a_labels(domain: str) -> str:

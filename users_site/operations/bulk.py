@@ -56,17 +56,14 @@ class Bulk:
         except (RedisError, ErrorReply, PipeError, OSError) as error:
             raise translated(error, operation, self.address) from error
 
-    def client(self, key: Key) -> Redis:
-        return self._clients.of(key)
-
     def call(self, operation: str, name: str, key: Key, *words: Word) -> Any:
         with self.errors(operation):
-            return self.client(key).execute_command(name, key, *words)  # type: ignore[no-untyped-call]
+            return self._clients.of(key).execute_command(name, key, *words)  # type: ignore[no-untyped-call]
 
     def script(self, operation: str, source: Script, partition: Partition, keys: Sequence[Key], *args: Word) -> Any:
         words = source.whole((partition.epoch, *keys), (self.layout.epoch, *args))
         with self.errors(operation):
-            return self.client(partition.epoch).execute_command(*words)  # type: ignore[no-untyped-call]
+            return self._clients.of(partition.epoch).execute_command(*words)  # type: ignore[no-untyped-call]
 
     def packed(self, source: Script, partition: Partition, keys: Sequence[Key], *args: Word) -> tuple[str, bytes]:
         """A script's call for `stream`, with its source, so that no reply is NOSCRIPT; the source is small compared
@@ -80,7 +77,7 @@ class Bulk:
         asked: list[tuple[Redis, Any, list[int]]] = []
         try:
             with self.errors(operation):
-                for client, places in _grouped(commands, lambda command: self.client(command[1])):
+                for client, places in _grouped(commands, lambda command: self._clients.of(command[1])):
                     asked.append((client, client.connection_pool.get_connection(), places))
                     asked[-1][1].send_packed_command([pack(commands[i]) for i in places])
                 for _, connection, places in asked:
@@ -109,7 +106,7 @@ class Bulk:
 
         def send(key: Key, payload: bytes) -> Any:
             with self.errors(operation):
-                client = self.client(key)
+                client = self._clients.of(key)
                 if client not in connections:
                     connections[client] = client.connection_pool.get_connection()
                 connections[client].send_packed_command([payload])

@@ -4,7 +4,7 @@ import secrets
 
 from packages.redis_pipe import Script
 from users_site.operations.bulk import Bulk
-from users_site.repository.keys import HELD, Partition
+from users_site.repository.keys import HELD
 
 HOLD_SECONDS = 10
 
@@ -12,8 +12,8 @@ _KEEP = Script(
     "keep",
     """\
 -- Keeps a hold for good, if it has not expired meanwhile.
--- KEYS 1 epoch   ARGV 1 token   Answers 1 | 0
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+-- KEYS 1 epoch   ARGV 1 epoch   2 token   Answers 1 | 0
+if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
 return redis.call('PERSIST', KEYS[1])""",
 )
 
@@ -31,16 +31,12 @@ class Hold:
 
     def keep(self) -> bool:
         """Makes the hold permanent; False if it had expired."""
-        return all(map(self._keep, self._store.layout.partitions))
+        partitions = self._store.layout.partitions
+        return all(self._store.script("keep", _KEEP, partition, (), self.token) for partition in partitions)
 
     def end(self) -> None:
         """The store accepts writes again, if it has this hold."""
         release(self._store, self.token)
-
-    def _keep(self, partition: Partition) -> bool:
-        with self._store.errors("keep"):
-            words = _KEEP.whole((partition.epoch,), (self.token,))
-            return bool(self._store.client(partition.epoch).execute_command(*words))  # type: ignore[no-untyped-call]
 
 
 def release(store: Bulk, held: str = HELD.decode()) -> bool:

@@ -80,12 +80,9 @@ async def read(store: Store, limit: int, start: Position | None, count: bool) ->
         back = Position(side.opposite, start.user_id, inclusive=True)
         if documents:
             back = Position(side.opposite, id_in(documents[0]))
-    return _page(total, b",".join(documents if side is Side.OLDER else reversed(documents)), side, ahead, back)
-
-
-def _page(total: int | None, documents: bytes, side: Side, ahead: Position | None, back: Position | None) -> Page:
-    older, newer = (ahead, back) if side is Side.OLDER else (back, ahead)
-    return Page(total, documents, older, newer)
+    if side is Side.OLDER:
+        return Page(total, b",".join(documents), ahead, back)
+    return Page(total, b",".join(reversed(documents)), back, ahead)
 
 
 def _share(partitions: Sequence[Partition], limit: int) -> int:

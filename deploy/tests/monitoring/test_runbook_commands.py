@@ -36,13 +36,11 @@ def commands(page: Path) -> list[str]:
 INLINE = rf"`((?:kubectl |(?:{VERBS}) )[^`]+)`"
 
 
-INSIDE = [
-    pytest.param(command, id=f"{page.stem}: {command[:60]}")
-    for page in (*PAGES, TROUBLESHOOTING)
-    for command in dict.fromkeys(commands(page))
-    if re.search(" exec | logs ", command)
-]
-"""The others are run by test_runbook_cluster.py."""
+COMMANDS: dict[str, list[str]] = {}
+"""Each command with the names of its pages."""
+for file in (*PAGES, TROUBLESHOOTING):
+    for line in dict.fromkeys(commands(file)):
+        COMMANDS.setdefault(line, []).append(file.stem)
 
 
 def everything() -> tuple[str, ...]:
@@ -59,7 +57,7 @@ def containers(load: Load) -> dict[str, list[Container]]:
     return found
 
 
-@pytest.mark.parametrize("command", INSIDE)
+@pytest.mark.parametrize("command", [each for each in COMMANDS if re.search(" exec | logs ", each)])
 def test_what_the_command_names_exists(containers: dict[str, list[Container]], command: str) -> None:
     before, _, inside = command.partition(" -- ")
     names = set(re.findall(r"deploy/([\w-]+)|name=([\w-]+)|(redis[\w-]*)-\d\b", before))

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from deploy.tests.monitoring.test_runbook_commands import PAGES, TROUBLESHOOTING, commands
+from deploy.tests.monitoring.test_runbook_commands import COMMANDS
 from deploy.tests.programs import run
 from deploy.tests.redis_server import PASSWORDS, Pod, redis_pod, shared_limit_pod
 from tests.log_lines import waited_for
@@ -86,12 +86,8 @@ CASES = {
 }
 """What the output of a page's command must contain."""
 
-COMMANDS: dict[str, list[str]] = {}
-"""Each command with its pages. The other commands are run by test_runbook_cluster.py."""
-for file in (*PAGES, TROUBLESHOOTING):
-    for command in dict.fromkeys(commands(file)):
-        if re.search(r" logs | exec |manage_users\.py| smoke ", command):
-            COMMANDS.setdefault(command, []).append(file.stem)
+RUN_INSIDE = [command for command in COMMANDS if re.search(r" logs | exec |manage_users\.py| smoke ", command)]
+"""The other commands are run by test_runbook_cluster.py."""
 
 
 @dataclass
@@ -229,7 +225,7 @@ def refuse_to_start(cluster: Cluster) -> None:
     (cluster.folder / "--previous.log").symlink_to(pod.errors)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[:70])
+@pytest.mark.parametrize("command", RUN_INSIDE, ids=lambda command: command[:70])
 def test_the_command_shows_the_fault(cluster: Cluster, command: str) -> None:
     said = cluster.run(command)
     for page in COMMANDS[command]:

@@ -33,8 +33,7 @@ async def all_of(questions: Sequence[Awaitable[Any]]) -> list[Any]:
         return [await future for future in futures]
     except BaseException:
         for future in futures:
-            if not future.cancel() and not future.cancelled():
-                future.exception()  # retrieved, or asyncio would log it
+            future.cancel()  # asyncio does not log the exception of one that is done either
         raise
 
 

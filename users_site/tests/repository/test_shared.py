@@ -1,9 +1,13 @@
-"""Reads that requests share."""
+"""Reads that requests share, and replies that are waited for together."""
 
 import asyncio
+import gc
 from contextvars import ContextVar
 
+import pytest
+
 from users_site.repository.shared import SharedReads
+from users_site.repository.store import all_of
 
 WHO = ContextVar("who", default="no request")
 
@@ -48,3 +52,21 @@ async def test_requests_during_a_read_share_the_next_one() -> None:
         reads[1].set_result("new")
         assert await asyncio.gather(*late) == ["new", "new"]
     assert len(reads) == 2
+
+
+async def test_the_first_error_of_several_replies_is_raised_and_none_goes_astray() -> None:
+    astray: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: astray.append(context))
+
+    async def fail(text: str) -> None:
+        raise ValueError(text)
+
+    late = asyncio.create_task(asyncio.sleep(60))
+    failing = [asyncio.create_task(fail(text)) for text in ("first", "second")]
+    with pytest.raises(ValueError, match="first"):
+        await all_of([*failing, late])
+    await asyncio.sleep(0)
+    assert late.cancelled()
+    failing.clear()
+    gc.collect()
+    assert astray == []

@@ -20,10 +20,6 @@ Render = Callable[..., str]
 Load = Callable[..., Rendering]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "program(name, ...): skipped where it is not installed, failed where CI=true")
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("program"):
         for name in mark.args:

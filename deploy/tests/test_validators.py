@@ -56,11 +56,10 @@ CUSTOM = (
 def files(rendered: Render, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Each overlay alone, and prod with all components, as files."""
     folder = tmp_path_factory.mktemp("rendered")
-    found = []
-    for overlay, added in [*((overlay, ()) for overlay in OVERLAYS), ("prod", tuple(components()))]:
-        file = folder / f"{overlay}{'-everything' if added else ''}.yaml"
-        file.write_text(rendered(overlay, added), encoding="utf-8")
-        found.append(file)
+    texts = [*map(rendered, OVERLAYS), rendered("prod", components())]
+    found = [folder / f"{name}.yaml" for name in (*OVERLAYS, "everything")]
+    for file, text in zip(found, texts, strict=True):
+        file.write_text(text, encoding="utf-8")
     return found
 
 

@@ -52,7 +52,6 @@ def build(settings: Any) -> Application:
 
 
 def _view_maker(settings: Any, guard: Guard) -> MakeView:
-    """Makes the guarded view of a route."""
     dropped = NOT_FORWARDED | CREDENTIALS if settings.AUTH else NOT_FORWARDED
     dropped_from_answers = FROM_UPSTREAM | {CORS} if settings.CORS_ALLOWED_ORIGINS else FROM_UPSTREAM
     threads = ThreadPoolExecutor(1, "coding")  # at most as many jobs wait as requests are in flight

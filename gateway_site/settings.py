@@ -1,5 +1,3 @@
-"""The gateway's settings."""
-
 import socket
 from urllib.parse import quote, urlsplit
 

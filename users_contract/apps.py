@@ -1,5 +1,3 @@
-"""The users' contract as a Django app."""
-
 from django.apps import AppConfig
 
 

@@ -1,5 +1,3 @@
-"""The user service's app."""
-
 from django.apps import AppConfig
 
 

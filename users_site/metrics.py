@@ -1,5 +1,3 @@
-"""The user service's own metrics."""
-
 import asyncio
 from collections.abc import Iterator
 from contextlib import suppress

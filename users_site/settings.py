@@ -1,5 +1,3 @@
-"""The user service's settings."""
-
 import re
 from contextlib import suppress
 from ipaddress import IPv6Address

@@ -1,5 +1,3 @@
-"""The user service's paths."""
-
 from functools import partial
 from typing import Any
 

@@ -1,5 +1,3 @@
-"""The paths of both sites."""
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from django.urls import URLPattern, path

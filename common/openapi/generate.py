@@ -1,5 +1,3 @@
-"""Generates a site's OpenAPI document."""
-
 import re
 from collections.abc import Hashable
 from functools import lru_cache

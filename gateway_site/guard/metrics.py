@@ -1,5 +1,3 @@
-"""The guard's metrics."""
-
 from prometheus_client import Counter
 
 REFUSALS = Counter("auth_refusals", "Requests with a refused credential", ("reason",))

@@ -1,5 +1,3 @@
-"""An identified caller."""
-
 from dataclasses import dataclass
 from functools import lru_cache
 

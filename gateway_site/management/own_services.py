@@ -122,7 +122,6 @@ def metrics(folder: str) -> Iterator[Metric]:
 
 
 def _series(module: str) -> dict[str, frozenset[str]]:
-    """The labels of each series."""
     found = (*metrics("common"), *metrics(module))
     return {
         each.name.removesuffix(suffix) + suffix: frozenset(each.labels)
@@ -178,7 +177,6 @@ def _service(name: str, module: str, port: int, timeout: tuple[str, int], **role
 
 @cache
 def own_services() -> tuple[Service, Service]:
-    """The gateway and the user service."""
     return (
         _service("api-gateway", "gateway_site", 3000, ("UPSTREAM_TIMEOUT_MS", 5000), is_door=True),
         _service("user-service", "users_site", 3001, ("REDIS_TIMEOUT_MS", 1000), keeps_data=True),

@@ -58,8 +58,6 @@ class Interval(NamedTuple):
 
 
 class Collects(Protocol):
-    """A histogram."""
-
     def collect(self) -> Iterable[Metric]: ...
 
 

@@ -90,7 +90,6 @@ class Rendering:
 
     @cached_property
     def budgets(self) -> defaultdict[Workload, list[Manifest]]:
-        """The disruption budgets of each workload."""
         found = defaultdict(list)
         for budget in self.of("PodDisruptionBudget"):
             selector = budget.spec.get("selector")  # an empty selector matches all pods, a missing one none

@@ -115,8 +115,6 @@ class DurableWrites:
 
 
 class _Rounds:
-    """The rounds of one connection."""
-
     def __init__(self, durability: Durability) -> None:
         self._durability = durability
         self._queue: deque[tuple[str, Words, _Sent]] = deque()

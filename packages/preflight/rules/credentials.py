@@ -28,7 +28,6 @@ CURE = "put it into a Secret, mounted as a file (NAME_FILE)"
 
 
 def _leak(name: str, value: str) -> str | None:
-    """The credential in a value."""
     if _PEM.search(value):
         return "a private key"
     url = _URL_PASSWORD.search(value)

@@ -11,6 +11,7 @@ SLOT, HEIGHT = 10, 100
 """In units of the SVG, which the page scales."""
 
 LEAST_HEIGHT = 1.5
+
 DECADES = (10.0, 1.0, 0.1, 0.01, 0.001, 0.0001)
 """The durations with a line, on a logarithmic scale: on a linear one a slow request would flatten all others."""
 

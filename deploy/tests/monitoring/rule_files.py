@@ -10,6 +10,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 MONITORING = ROOT / "deploy" / "monitoring"
 RUNBOOKS = ROOT / "docs" / "runbooks"
+PAGES = sorted(page for page in RUNBOOKS.glob("*.md") if page.stem != "README")
 RULE_FILES = sorted((MONITORING / "rules").glob("*.rules.yaml"))
 DASHBOARDS = sorted((MONITORING / "dashboards").glob("*.json"))
 

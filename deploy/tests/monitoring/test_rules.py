@@ -13,6 +13,7 @@ from deploy.tests.monitoring.crowd import crowded
 from deploy.tests.monitoring.rule_files import (
     DASHBOARDS,
     MONITORING,
+    PAGES,
     RULE_FILES,
     RUNBOOKS,
     alerts,
@@ -30,7 +31,6 @@ pytestmark = pytest.mark.slow
 SEVERITIES = {"critical", "warning"}
 BASE = "https://github.com/devops-challenge/users-gateway/blob/main/docs/runbooks/"
 ALERTS = alerts()
-PAGES = sorted(page for page in RUNBOOKS.glob("*.md") if page.stem != "README")
 by_file = pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.name)
 by_alert = pytest.mark.parametrize(
     ("path", "rule"), ALERTS, ids=lambda value: value.get("alert") if isinstance(value, dict) else ""

@@ -8,16 +8,16 @@ import pytest
 
 from deploy.tests.combinations import components
 from deploy.tests.conftest import Load
-from deploy.tests.monitoring.rule_files import DASHBOARDS, ROOT, RUNBOOKS
+from deploy.tests.monitoring.rule_files import DASHBOARDS, PAGES, ROOT, RUNBOOKS
 from packages.preflight.pods import Container
 
 pytestmark = pytest.mark.verify
 
-PAGES = sorted(page for page in RUNBOOKS.glob("*.md") if page.stem != "README")
 TROUBLESHOOTING = ROOT / "docs/how-to/troubleshooting.md"
 SERVICES = ("api-gateway", "user-service")
 
 VERBS = "get|describe|logs|exec|rollout|top|create|scale|patch|set|delete"
+INLINE = rf"`((?:kubectl |(?:{VERBS}) )[^`]+)`"
 
 
 def commands(page: Path) -> list[str]:
@@ -31,9 +31,6 @@ def commands(page: Path) -> list[str]:
     lines += re.findall(r"`(python manage_\w+\.py (?![^`]*--repair)[^`]+)`", text)
     lines += re.findall(r"^ {4}(python manage_\w+\.py .*?)(?=  +#|$)", text, re.MULTILINE)
     return [re.sub(r"\$SERVICE\b|CONTAINER", service, line.strip()) for line in lines for service in SERVICES]
-
-
-INLINE = rf"`((?:kubectl |(?:{VERBS}) )[^`]+)`"
 
 
 COMMANDS: dict[str, list[str]] = {}

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 
 from common.http.problem import Problem
 from common.http.request import Request
 from common.observability.load import in_flight
-from common.server.refusal import Refusal
 from gateway_site.forwarding.metrics import STREAMS
 from packages.http_pool import Answer
 
@@ -52,9 +51,8 @@ async def until_disconnect(request: Request, answer: Answer) -> Chunks:
     """The body as it arrives, until the client leaves or the server stops."""
 
     async def disconnected() -> None:
-        with suppress(Refusal):  # a malformed request follows: the server closes the connection
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
         answer.cut()
 
     watching = asyncio.create_task(disconnected())

@@ -23,6 +23,7 @@ from packages.redis_pipe import Address
             Address("unix", path="/run/redis/redis.sock", db=2, password="hunter2"),
             "unix://:***@/run/redis/redis.sock?db=2",
         ),
+        ("unix:///r", Address("unix", path="/r"), "unix:///r"),
         (
             "redis+sentinel://user:hunter2@a,b:26380,[::1]/mymaster/1?sentinel_password=hunter3",
             Address(

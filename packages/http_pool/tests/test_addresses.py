@@ -70,7 +70,8 @@ async def test_a_single_address_is_never_ejected_and_not_named(hostile, client, 
     assert (changes, upstream.addresses) == ([], (1, 1))
 
 
-async def test_a_refusing_address_costs_no_request_not_even_a_post(client, three, changes):
+async def test_a_refusing_address_costs_no_request_not_even_a_post(client, three, changes, monkeypatch):
+    monkeypatch.setattr("packages.http_pool._members.EJECT_AFTER", 1000)  # a refusal ejects at once
     servers = await three()
     await servers[0].stop()
     upstream = client(servers[1])
@@ -211,6 +212,17 @@ async def test_new_addresses_of_the_name_are_used_and_others_no_longer(client, t
         await get(upstream)
     assert len(servers[0].seen) == before
     await eventually(lambda: upstream.stats.open == 1)
+
+
+async def test_while_the_name_has_no_address_the_known_ones_are_kept_and_checked(client, three, resolver):
+    servers = await three()
+    upstream = client(servers[0], check_interval=0.02)
+    await get(upstream)
+    resolver()
+    await servers[0].stop()
+    async with asyncio.timeout(5):
+        while upstream.addresses != (3, 2):
+            await ask(upstream, "GET", avoided=NAMES[:1])
 
 
 async def test_a_name_whose_only_address_refuses_is_resolved_again_at_once(client, three, resolver):

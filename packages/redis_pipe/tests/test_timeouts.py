@@ -14,9 +14,11 @@ async def test_a_late_reply_is_dropped(connect, server):
     connection = connect(server)
     await ping(connection)
     server.freeze()
-    late = connection.execute("echo", "ECHO", "late", timeout=0.1)
+    late, later = (connection.execute("echo", "ECHO", "late", timeout=seconds) for seconds in (0.1, 0.3))
     patient = connection.execute("echo", "ECHO", "patient")
     assert await fate_of(late) == (Reason.TIMEOUT, True)
+    async with asyncio.timeout(2):
+        assert await fate_of(later) == (Reason.TIMEOUT, True)
     assert not patient.done()
     server.thaw()
     assert await patient == b"patient"

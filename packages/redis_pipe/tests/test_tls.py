@@ -1,5 +1,6 @@
 import asyncio
 import shutil
+import ssl
 from functools import partial
 from itertools import count
 
@@ -7,6 +8,7 @@ import pytest
 from redis.crc import key_slot
 
 from packages.redis_pipe import Reason
+from packages.redis_pipe._opening import tls_context
 from packages.redis_pipe.tests.waiting import ping, reason_of
 from tools.processes.cluster import PRIMARIES, cluster, ranges, until
 
@@ -69,3 +71,11 @@ async def test_all_primaries_of_a_cluster_are_found_over_tls_by_one_address(conn
             assert await connection.at(key).execute("set", "SET", key, "v") == b"OK"
         assert [node.client().dbsize() for node in nodes.all] == [1, 1, 1]
         assert await reason_of(connect(one.partition("?")[0]).execute("ping", "PING")) is Reason.TLS
+
+
+@pytest.mark.parametrize(
+    ("given", "mode"), [("none", ssl.CERT_NONE), ("optional", ssl.CERT_OPTIONAL), ("required", ssl.CERT_REQUIRED)]
+)
+def test_the_address_says_whether_a_certificate_is_required(given, mode):
+    context = tls_context({"ssl_cert_reqs": given})
+    assert (context.verify_mode, context.check_hostname) == (mode, given == "required")

@@ -97,3 +97,9 @@ async def test_operations_on_all_partitions(process: Process, partitions: int) -
     sweep = {"suspects"} if partitions == 1 else {"suspects", "judge", "claim", "sweep"}
     assert {*await operations(users, swept(users))} == sweep
     assert "scores" in await operations(users, lose(users, near))
+
+
+async def test_a_new_store_of_one_partition_gets_no_key(process: Process) -> None:
+    users = process(partitions=1)
+    await users.probe()
+    assert await users.store.pipe.execute("keys", b"KEYS", b"*") == []

@@ -15,7 +15,7 @@ from tools.processes.service import ROOT
 
 def parser(text: str | None, seconds: float, rounds: int, users: Any = 1000) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--seconds", type=float, default=seconds, help="of each load")
+    made.add_argument("--seconds", type=float, default=seconds, help="seconds per load")
     made.add_argument("--rounds", type=int, default=rounds)
     made.add_argument("--connections", type=int, default=32)
     made.add_argument("--users", type=type(users), default=users)

@@ -133,7 +133,7 @@ class Command(BaseCommand):
 
 def add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--format", choices=FORMATS, default="text", help="of the result: text for people, json for programs"
+        "--format", choices=FORMATS, default="text", help="output for people (text) or for programs (json)"
     )
 
 

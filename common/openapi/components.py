@@ -41,7 +41,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     title = serializers.CharField()
     status = serializers.IntegerField(min_value=400, max_value=599)
     detail = serializers.CharField()
-    instance = serializers.CharField(help_text="The path that the client asked for.")
+    instance = serializers.CharField(help_text="The path that the client requested.")
     code = serializers.ChoiceField(choices=CODES)
     request_id = serializers.CharField()
     errors = FieldErrorSerializer(  # type: ignore[assignment]

@@ -39,7 +39,7 @@ class UnknownError(Exception):
 def main() -> None:
     """Always writes the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--osv-url", default=OSV, help="where advisories are asked for")
+    parser.add_argument("--osv-url", default=OSV, help="URL of the advisory database")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the SBOM is and the report goes")
     asked = parser.parse_args()
     lines, findings = ["# What the services run on", ""], []

@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("environment", choices=("dev", "staging", "prod"))
     parser.add_argument("images", nargs="+", type=image, metavar="IMAGE@DIGEST")
-    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2], help="of the checkout")
+    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2], help="root of the checkout")
     asked = parser.parse_args()
     file = asked.root / "deploy/argocd/environments" / asked.environment / "kustomization.yaml"
     try:

@@ -56,9 +56,9 @@ The operations of the gateway, from its [schema](../openapi/gateway.yaml). A run
 `/api/openapi.json`, and a page to try it at `/api/docs`. The user service has the same operations under `/users`.
 Every error is a [problem](problems.md).
 
-- Unknown fields of a body are refused by name. If a JSON object has a name twice, the last value counts, as in most parsers.
+- Unknown body fields are refused and listed. If a JSON object has a name twice, the last value counts, as in most parsers.
 - Unknown query parameters are ignored, so that an older service can answer a newer client. A known parameter may occur once.
-- A body with a `Content-Encoding` is 415: the services accept no compressed bodies.
+- A body with a `Content-Encoding` gets 415: the services accept no compressed bodies.
 
 | request | operation | statuses |
 |---|---|---|

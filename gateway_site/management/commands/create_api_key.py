@@ -34,7 +34,7 @@ manage_gateway.py create_api_key --name reporting --scopes users:read --expires 
             type=scopes,
             default=frozenset({READ}),
             metavar="S[,S]",
-            help=f"default: {READ}; /api/users takes {ALL}",
+            help=f"default: {READ}; all of /api/users: {ALL}",
         )
         parser.add_argument("--expires", type=expiry, metavar="WHEN", help="like 365d or 2027-12-31; default: never")
         add_format(parser)

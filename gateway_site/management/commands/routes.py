@@ -19,7 +19,7 @@ settings: Any = conf.settings  # mypy's plugin reads only the user service's set
 
 class Command(BaseCommand):
     help = """\
-Prints the routes of ROUTES and USER_SERVICE_URL. Exits 1 with the line and the cure if they are malformed.
+Prints the routes of ROUTES and USER_SERVICE_URL. If they are malformed, exits 1 with the line and the fix.
 --explain prints the route of a request, and exits 1 if there is none.
 --http-routes prints HTTPRoutes of the Gateway API, and on stderr what these cannot express."""
     example = """\

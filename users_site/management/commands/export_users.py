@@ -26,7 +26,7 @@ class Command(StoreCommand):
 Writes every user to FILE (gzip if its name ends in .gz), or to stdout for -. The format is NDJSON: a header, the stored
 documents in order of creation, a trailer with count and SHA-256. It writes to FILE.part, which replaces FILE when
 it is complete; --resume continues FILE.part after an interruption. The export fails, and replaces nothing, if a record has no
-index entry, or an index entry no record.
+index entry, or an index entry has no record.
 
 Consistency: a user that exists from start to end appears exactly once, with a document that it had at some moment of the
 export. Users created after the start are missing; users deleted meanwhile may appear. An email that moves from one

@@ -20,11 +20,11 @@ Moves all users and idempotency entries to an empty store while the service cont
 byte for byte. At the end it makes the old store refuse writes (503 with Retry-After) and copies the last changes. Then start
 the service with the new store. The old store keeps refusing writes, so no write is lost.
 
-Set PARTITIONS to the number of the new store; the old store may have another one.
+Set PARTITIONS for the new store; the old store may have a different number.
 
 After an interruption, run the same command again: it copies what differs. Meanwhile the old store accepts writes.
 --call-off makes the old store accept writes after a finished move; it does not move back changes made in the new store.
-Redis 6 or newer; the user of --from needs the rights CLIENT TRACKING and SUBSCRIBE (in our manifests: operator)."""
+Redis 6 or newer; the user of --from needs the commands CLIENT TRACKING and SUBSCRIBE (in our manifests: operator)."""
     example = "manage_users.py move_users --from redis://operator:password@old:6379/0 --to redis://:password@new:6379/0"
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -25,7 +25,7 @@ safe while the service runs: it reads in small batches, and checks each suspect 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--repair", action="store_true", help="fix findings with one right answer")
         parser.add_argument(
-            "--examples", type=whole(0, 1000), default=5, metavar="N", help="shown of each kind (default: 5)"
+            "--examples", type=whole(0, 1000), default=5, metavar="N", help="findings to show of each kind (default: 5)"
         )
         add_format(parser)
 

@@ -2,29 +2,31 @@
 
 import http.client
 import os
-import secrets
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count, islice
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30
-PORTS = range(20_000, 32_768)
-"""Below those of outgoing connections, on Linux and elsewhere."""
+PORTS, BLOCK = range(20_000, 32_600), 200
+"""Below those of outgoing connections, on Linux and elsewhere. A process uses one block of them, in turn."""
+
+_turn = count()
 
 
 def free_port() -> int:
-    """One that no outgoing connection takes before the caller does, as it may with a port that the system chooses."""
-    for _ in range(100):
-        port = secrets.choice(PORTS)  # of `random`, every worker of the tests has the same seed
+    """A port that neither an outgoing connection nor a process beside this one takes before the caller does."""
+    block = PORTS.start + os.getpid() % (len(PORTS) // BLOCK) * BLOCK
+    for turn in islice(_turn, BLOCK):
         with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError(f"no port of {PORTS} is free")
+            probe.bind(("127.0.0.1", block + turn % BLOCK))
+            return block + turn % BLOCK
+    raise RuntimeError(f"no port from {block} to {block + BLOCK - 1} is free")
 
 
 def listens(port: int) -> bool:

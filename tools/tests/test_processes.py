@@ -2,15 +2,18 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tools.processes.service import free_port
+from tools.processes.service import ROOT, free_port
 from tools.run.processes import ProcessEndedError, StopRequestedError, Supervisor
 
 STAY = ["sleep", "60"]
+CHOOSE = "from tools.processes.service import free_port; print(*[free_port() for _ in range(20)])"
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -29,8 +32,12 @@ def shell(script: str) -> list[str]:
 
 
 @pytest.mark.skipif(not EPHEMERAL.exists(), reason="no /proc on this system")
-def test_no_outgoing_connection_takes_a_free_port():
-    assert max(free_port() for _ in range(20)) < int(EPHEMERAL.read_text().split()[0])
+def test_nobody_else_takes_a_free_port():
+    """Neither an outgoing connection, nor another caller of this process or of one beside it."""
+    chosen = [free_port() for _ in range(20)]
+    more = subprocess.run([sys.executable, "-c", CHOOSE], cwd=ROOT, capture_output=True, check=True).stdout.split()
+    assert max(chosen) < int(EPHEMERAL.read_text().split()[0])
+    assert len({*chosen, *map(int, more)}) == 40
 
 
 def test_store_stops_after_its_writers(tmp_path):

@@ -92,21 +92,20 @@ class Upstream:
         connection = member.pool.take(now)
         if connection is None:
             member, connection = await self._connected(member, deadline, avoided)
-        if len(self._members.all) > 1:
-            return await self._watched(member, connection, request, head, deadline)
+        ask = self._watched if len(self._members.all) > 1 else self._ask
+        return await ask(member, connection, request, head, deadline)
+
+    async def _ask(
+        self, member: Member, connection: Connection, request: Outgoing, head: bytes, deadline: float
+    ) -> Answer:
+        """One retry where the server closed the connection while it was idle, as RFC 9112 §9.3.1 allows."""
         try:
             return await connection.exchange(request, head, deadline)
         except ConnectionReset as error:
-            return await self._repeated(error, member, request, head, deadline)
-
-    async def _repeated(
-        self, error: ConnectionReset, member: Member, request: Outgoing, head: bytes, deadline: float
-    ) -> Answer:
-        """The server closed the connection while it was idle, as RFC 9112 §9.3.1 allows: one retry in its place."""
-        if not error.reused or not request.is_safe or request.is_streamed:
-            raise error
-        connection = await member.pool.acquire(deadline)
-        return await connection.exchange(request, head, deadline)
+            if not error.reused or not request.is_safe or request.is_streamed:
+                raise
+            connection = await member.pool.acquire(deadline)
+            return await connection.exchange(request, head, deadline)
 
     async def _watched(
         self, member: Member, connection: Connection, request: Outgoing, head: bytes, deadline: float
@@ -116,10 +115,7 @@ class Upstream:
         if request.is_safe and not request.is_streamed:
             timer = loop.call_at((loop.time() + deadline) / 2, self._checks.doubt, member, connection)
         try:
-            try:
-                answer = await connection.exchange(request, head, deadline)
-            except ConnectionReset as error:
-                answer = await self._repeated(error, member, request, head, deadline)
+            answer = await self._ask(member, connection, request, head, deadline)
         except UpstreamError as error:
             self._note(member, error)
             raise

@@ -182,7 +182,7 @@ async def test_errors_of_one_address_eject_it_but_not_those_of_all(client, three
     assert upstream.addresses == (3, 3)
     statuses = [(await get(upstream)).status for _ in range(60)]
     assert (upstream.addresses, upstream.is_out(NAMES[0]), upstream.is_out(NAMES[1])) == ((3, 2), True, False)
-    assert statuses.count(503) <= 5
+    assert statuses[statuses.index(200) :].count(503) <= 1, "another one answers well"
 
 
 async def test_with_all_ejected_all_are_used(client, three):

@@ -59,7 +59,7 @@ lint: .venv/.requirements-dev ## style, types, import rules, locks, words; edits
 	$(PY) -m tools.lint.locks
 	$(PY) -m tools.lint.words
 
-fix: .venv/.requirements-dev ## applies ruff's automatic repairs
+fix: .venv/.requirements-dev ## applies ruff's automatic fixes
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
@@ -149,7 +149,7 @@ sbom: .venv/.requirements-verify ## CycloneDX of the services' dependencies, in 
 audit: sbom ## licences and known vulnerabilities; fails if the vulnerability source is unreachable
 	@$(PY) deploy/bin/audit.py
 
-bench: .venv/.requirements-run ## load figures of this machine, in bench/results/; BENCH=guards|scale|routes: the cost of guards, of users and partitions, of routes
+bench: .venv/.requirements-run ## benchmarks of this machine, in bench/results/; BENCH=guards|scale|routes: the cost of guards, of users and partitions, of routes
 	@$(PY) -m bench.$(or $(BENCH),run) $(ARGS)
 
 drill: .venv/.requirements-dev ## fault drills: restarts, kills, cuts, floods; a table in build/drills

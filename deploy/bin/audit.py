@@ -40,7 +40,7 @@ def main() -> None:
     """Always writes the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--osv-url", default=OSV, help="URL of the advisory database")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the SBOM is and the report goes")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="folder of the SBOM and the report")
     asked = parser.parse_args()
     lines, findings = ["# What the services run on", ""], []
     for check in (licences, lambda folder: vulnerabilities(folder, asked.osv_url)):

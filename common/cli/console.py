@@ -151,7 +151,7 @@ def whole(minimum: int, maximum: int) -> "type[int]":
         with suppress(ValueError):
             if minimum <= (value := int(text)) <= maximum:
                 return value
-        raise argparse.ArgumentTypeError(f"{text[:50]!r} is no whole number from {minimum} to {maximum}")
+        raise argparse.ArgumentTypeError(f"{text[:50]!r} is not a whole number from {minimum} to {maximum}")
 
     return parse  # type: ignore[return-value]  # argparse calls it, as it would call `int`
 

@@ -40,7 +40,7 @@ def promoted(text: str, images: list[tuple[str, str]]) -> str:
 def image(text: str) -> tuple[str, str]:
     """Name and digest."""
     if not (found := IMAGE.fullmatch(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no image by digest: NAME@sha256: and 64 hexadecimal digits")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an image by digest: NAME@sha256: and 64 hexadecimal digits")
     return found[1], found[2]
 
 

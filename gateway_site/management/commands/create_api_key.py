@@ -41,7 +41,7 @@ manage_gateway.py create_api_key --name reporting --scopes users:read --expires 
 
     def handle(self, *args: Any, **options: Any) -> None:
         if others := options["scopes"] - SCOPES:
-            self.say(f"/api/users does not ask for {', '.join(sorted(others))}: only a route of ROUTES can.")
+            self.say(f"/api/users never requires {', '.join(sorted(others))}: only a route of ROUTES can.")
         key, line = api_keys.create(options["name"], options["scopes"], options["expires"])
         if options["format"] == "json":
             self.write_json({"key": key, "line": line})
@@ -63,7 +63,7 @@ def name(text: str) -> str:
 def scopes(text: str) -> frozenset[str]:
     found = frozenset(text.replace(",", " ").split())
     if not found or not all(scope in SCOPES or (":" in scope and re.fullmatch(SCOPE, scope)) for scope in found):
-        raise ArgumentTypeError(f"give some of {ALL}, or scopes of your routes, like orders:read")
+        raise ArgumentTypeError(f"give one or more of {ALL}, or scopes of your routes, like orders:read")
     return found
 
 
@@ -77,5 +77,5 @@ def expiry(text: str) -> datetime:
         raise ArgumentTypeError("give days like 365d, or a day like 2027-12-31") from None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     if when <= datetime.now(UTC):
-        raise ArgumentTypeError("this time is past")
+        raise ArgumentTypeError("this time is in the past")
     return when

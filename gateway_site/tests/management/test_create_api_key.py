@@ -45,7 +45,7 @@ def test_json_has_both_and_every_key_is_different(tmp_path: Path) -> None:
 def test_a_scope_of_another_route_is_granted_with_a_note() -> None:
     line, said = called("create_api_key", "--name", "a", "--scopes", "orders:read,users:read")
     assert line.split()[2] == "orders:read,users:read"
-    assert "/api/users does not ask for orders:read:" in said
+    assert "/api/users never requires orders:read:" in said
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ user to another meanwhile may appear twice or not at all."""
             writer = Writer(stream, until)
         if self.progress is not None:
             self.progress.update(writer.count)
-        self.say(f"{writer.count:,} users were there already")
+        self.say(f"{writer.count:,} users were in the file already")
         return writer
 
     def _valid(self, bulk: Bulk, places: list[Place], documents: list[bytes | None]) -> list[bytes]:

@@ -41,7 +41,7 @@ Redis 6 or newer; the user of --from needs the commands CLIENT TRACKING and SUBS
             source_layout = moving.layout_of(source)
         with self.store(source, source_layout) as old, self.store(target, Layout(settings.PARTITIONS)) as new:
             if options["call_off"]:
-                self.say(f"{source} takes writes again" if release(old) else f"{source} was not held")
+                self.say(f"{source} accepts writes again" if release(old) else f"{source} did not refuse writes")
                 return
             move = Move(old, new)
             try:

@@ -48,7 +48,7 @@ With DEBUG=false, a store with addresses of other domains counts as a production
             if options["clear"]:
                 self._clear(bulk, options)
             elif not options["production"] and not settings.DEBUG and has_real_people(bulk):
-                raise CommandError(f"{bulk.address} holds people with real addresses: give --production if you mean it")
+                raise CommandError(f"{bulk.address} has users with real addresses: give --production to confirm")
             seed = secrets.token_hex(4) if options["seed"] is None else options["seed"]
             progress, created = self.start_progress(options["count"], "users"), 0
             for loaded in load(bulk, entries(islice(people(seed), options["count"]))):

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.slow
 
 WRONG = {
     "--no-such-option": ["verify_users", "--no-such-option"],
-    "'-1' is no whole number": ["seed_users", "--count=-1"],
-    "'1.5' is no whole number": ["seed_users", "--count=1.5"],
-    "'10000001' is no whole number": ["seed_users", "--count=10000001"],
+    "'-1' is not a whole number": ["seed_users", "--count=-1"],
+    "'1.5' is not a whole number": ["seed_users", "--count=1.5"],
+    "'10000001' is not a whole number": ["seed_users", "--count=10000001"],
     "both use stdout": ["seed_users", "--count=1", "--print-ids", "--format=json"],
     "the name of a file": ["export_users", ""],
     "need a FILE": ["export_users", "-", "--resume"],

@@ -63,9 +63,9 @@ def test_called_off_the_old_store_takes_writes_again(run: Run, argv: Argv, redis
     put(redis, a_user())
     told = parsed(run("move_users", *urls, "--format", "json"))
     assert (told["count"], told["stored"], told["removed"]) == (1, 1, 0)
-    assert "takes writes again" in argv("move_users", *urls, "--call-off").line
+    assert "accepts writes again" in argv("move_users", *urls, "--call-off").line
     assert not is_held(redis)
-    assert "was not held" in argv("move_users", *urls, "--call-off").line
+    assert "did not refuse writes" in argv("move_users", *urls, "--call-off").line
 
 
 def test_killed_run_leaves_the_old_store_open_and_the_next_one_finishes(

@@ -30,7 +30,7 @@ index entry, or an index entry has no record.
 
 Consistency: a user that exists from start to end appears exactly once, with a document that it had at some moment of the
 export. Users created after the start are missing; users deleted meanwhile may appear. An email that moves from one
-user to another meanwhile may appear twice or not at all."""
+user to another during the export may appear twice or not at all."""
     example = "manage_users.py export_users users.ndjson.gz\n  manage_users.py export_users - | zstd > users.ndjson.zst"
 
     def add_arguments(self, parser: CommandParser) -> None:

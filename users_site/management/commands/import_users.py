@@ -21,7 +21,7 @@ It refuses a damaged, incomplete or foreign file before it writes anything. It c
 the import at that point. It stores each user completely, with claim and index entry, or not at all.
 
 It skips users that exist unchanged: after an interruption, run the same command again.
-A conflict is another document with the same ID, or another user with the same email:
+A conflict is a different document with the same ID, or another user with the same email:
   fail     stop at the first one and print its line; batches of 100 before it are stored (the default)
   skip     keep the stored user
   replace  store the file's user, and delete the user in conflict (with PARTITIONS=1 in the same step, otherwise before)"""

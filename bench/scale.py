@@ -62,7 +62,8 @@ def way(stack: ExitStack, users: int, partitions: int, primaries: int) -> tuple[
     seconds = seed(pair, users - few)
     used = used_bytes(pair)
     for store in stores(pair):
-        settle(store)
+        with store:  # its connection would be counted
+            settle(store)
     exported = json.loads(pair.manage("export_users", str(export), "--format", "json"))
     with export.open("rb") as stream:
         every = max(1, users // SAMPLE)

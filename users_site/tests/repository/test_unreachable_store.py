@@ -59,3 +59,20 @@ async def test_a_probe_and_a_page_do_not_wait_for_a_server_that_hangs(
                 await (users.page(20) if operation == "ids" else users.probe())
         assert raised.value.reason is Reason.TIMEOUT
         await users.close()
+
+
+async def test_a_node_of_a_cluster_with_other_users_is_named_in_the_log(
+    place: tuple[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of redis:// to each node: all but the owner of the users refuse."""
+    cluster = Address.from_url(place[0])
+    options, reasons = Options(5.0, 5.0, password=lambda: cluster.password), []
+    for _, port in cluster.nodes:
+        users = UserRepository(Store(Pipe(Address.from_url(f"redis://127.0.0.1:{port}"), options)))
+        try:
+            await users.page(20)
+        except StoreUnavailable as error:
+            reasons.append(error.reason)
+        await users.close()
+    assert reasons == [Reason.MOVED] * (len(cluster.nodes) - 1)
+    assert [text.partition(" and ")[0] for text in caplog.messages] == ["Redis is a node of a cluster"] * len(reasons)

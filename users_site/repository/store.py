@@ -76,7 +76,7 @@ class Store:
             return await connection.run(script, *words)
         except PipeError as error:
             failure = self._translated(error)
-            if self.layout.count == 1 or getattr(failure, "reason", None) is not Reason.EPOCH:
+            if getattr(failure, "reason", None) is not Reason.EPOCH:
                 raise failure from error
         # The epoch refused it, so it did nothing: the store was emptied, or an interrupted move_users left it without epochs.
         await self.ensure_open()

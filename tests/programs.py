@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -40,7 +41,7 @@ def require(package: str, *programs: str) -> str:
     return str(found)
 
 
-def unavailable(reason: str) -> None:
+def unavailable(reason: str) -> NoReturn:
     """Skips on a developer's machine and fails in CI."""
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(reason)

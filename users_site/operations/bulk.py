@@ -17,7 +17,7 @@ from packages.redis_pipe.errors import ErrorReply
 from users_site.operations.client import Clients, translated
 from users_site.repository import address_of
 from users_site.repository.errors import WrongLayout
-from users_site.repository.keys import EPOCH, ONE, Layout, Partition
+from users_site.repository.keys import EPOCH, Layout, Partition
 
 READ_BATCH = 200
 """Keys in one read: 0.1 ms for MGET and SCAN, 0.3 ms for ZSCAN."""
@@ -200,12 +200,11 @@ class Bulk:
 
     def _require_layout(self) -> None:
         """As Store.open: a new store gets our number of partitions."""
-        several = self.layout.count > 1
-        epochs = [partition.epoch for partition in (Partition(0, ONE), *(self.layout.partitions if several else ()))]
+        epochs = [partition.epoch for partition in self.layout.with_epoch]
         found = self.each("GET", epochs)
         self.layout.require(found)
-        if several and None in found:
-            if self.call("epoch", "EXISTS", Partition(0, ONE).index):
+        if self.layout.count > 1 and None in found:
+            if self.call("epoch", "EXISTS", self.layout.with_epoch[0].index):
                 raise WrongLayout(self.layout.epoch, "1")
             for epoch in epochs:
                 self.call("epoch", "SET", epoch, self.layout.epoch, "NX")

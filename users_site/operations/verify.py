@@ -18,6 +18,7 @@ from users_site.operations.verify_cross_partition import CrossPartitionFindings
 from users_site.operations.walk import record
 from users_site.repository import keys, scripts
 from users_site.repository.change import version
+from users_site.repository.claims import is_cross_partition
 from users_site.repository.entries import CREATED, FINGERPRINT_BYTES, IDEMPOTENCY_SECONDS, OPEN, TAKEN
 from users_site.repository.errors import StoreError
 from users_site.repository.keys import Partition
@@ -64,8 +65,8 @@ class Verification:
     def _claims(self, claims: list[Key]) -> Iterator[Finding]:
         holders = self.bulk.read([key.raw for key in claims])
         held = [(key, holder) for key, holder in zip(claims, holders, strict=True) if holder is not None]
-        yield from self.cross_partition.claims([pair for pair in held if b" " in pair[1][36:37]])
-        near = [pair for pair in held if b" " not in pair[1][36:37]]
+        yield from self.cross_partition.claims([pair for pair in held if is_cross_partition(pair[1])])
+        near = [pair for pair in held if not is_cross_partition(pair[1])]
         documents = self.bulk.read([record(key.partition, holder) for key, holder in near])
         for (key, holder), document in zip(near, documents, strict=True):
             if self._is_stale(key, document) and self._agree_claim(key, holder, document):

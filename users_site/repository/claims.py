@@ -45,6 +45,11 @@ def holder_of(claim: bytes) -> str:
     return claim[:_ID_LENGTH].decode(errors="replace")
 
 
+def is_cross_partition(claim: bytes) -> bool:
+    """Whether the user that it names is in another partition."""
+    return claim[_ID_LENGTH : _ID_LENGTH + 1] == b" "
+
+
 def is_old(token: bytes, patience_ms: int) -> bool:
     """Whether the token's change is probably abandoned: clocks may differ."""
     made = token.partition(b"-")[0]

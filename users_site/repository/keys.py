@@ -77,6 +77,8 @@ class Layout:
     def __init__(self, count: int = 1) -> None:
         tags = [ONE] if count == 1 else TAGS[32 // count :: 64 // count]
         self.partitions = tuple(Partition(number, tag) for number, tag in enumerate(tags))
+        self.with_epoch = self.partitions if count == 1 else (Partition(0, ONE), *self.partitions)
+        """The partitions that have an epoch, first the one of PARTITIONS=1: a service with that number finds it there."""
         self.by_tag = {partition.tag: partition for partition in self.partitions}
         self.count = count
         self.epoch = str(count)

@@ -8,7 +8,7 @@ from typing import Any
 from common.observability.notices import Notices
 from packages.redis_pipe import Connection, DurableWrites, PipeError, Reason, Script, Unavailable, Word
 from users_site.repository.errors import RepositoryError, StoreUnavailable, WrongLayout, from_pipe
-from users_site.repository.keys import ONE, Layout, Partition
+from users_site.repository.keys import Layout, Partition
 from users_site.repository.shared import SharedReads
 
 logger = logging.getLogger(__name__)
@@ -44,9 +44,7 @@ class Store:
     def __init__(self, pipe: Connection, durable: DurableWrites | None = None, layout: Layout | None = None) -> None:
         self.pipe, self.durable = pipe, durable
         self.layout = layout or Layout()
-        self._at = {
-            partition.tag: pipe.at(partition.index) for partition in (Partition(0, ONE), *self.layout.partitions)
-        }
+        self._at = {partition.tag: pipe.at(partition.index) for partition in self.layout.with_epoch}
         self._totals = SharedReads(self.count)
         self._is_open = False
         self._notices = Notices(logger)
@@ -97,21 +95,21 @@ class Store:
         One partition that answers is enough: all have the same number.
         """
         layout = self.layout
-        partitions = [Partition(0, ONE), *(layout.partitions if layout.count > 1 else ())]
         try:
-            found = await self._epochs(partitions, timeout)
+            found = await self._epochs(timeout)
             layout.require(found)
             if layout.count > 1 and None in found:
-                layout.require([await self._make(partitions)])
-                layout.require(await self._epochs(partitions, timeout))
+                layout.require([await self._make()])
+                layout.require(await self._epochs(timeout))
         except WrongLayout as error:
             self._is_open = False  # plain reads have no script that would refuse
             self._notices.warn(str(error))
             raise
         self._is_open = True
 
-    async def _epochs(self, partitions: list[Partition], timeout: float | None) -> list[bytes | None]:
-        replies = await self._each("epoch", b"GET", {each: each.epoch for each in partitions}, timeout)
+    async def _epochs(self, timeout: float | None) -> list[bytes | None]:
+        keys = {partition: partition.epoch for partition in self.layout.with_epoch}
+        replies = await self._each("epoch", b"GET", keys, timeout)
         epochs = [reply for reply in replies if not isinstance(reply, StoreUnavailable)]
         if self.layout.epoch.encode() not in epochs:
             for reply in replies:
@@ -130,12 +128,13 @@ class Store:
                 raise reply
         return replies
 
-    async def _make(self, partitions: list[Partition]) -> bytes | None:
+    async def _make(self) -> bytes | None:
         """Gives a new store our epoch, first under `ONE`, which decides between two processes. A store with users but
         without an epoch has 1."""
-        if await self.reply(self.at(partitions[0]).execute("epoch", b"EXISTS", partitions[0].index)):
+        one = self.layout.with_epoch[0]
+        if await self.reply(self.at(one).execute("epoch", b"EXISTS", one.index)):
             return b"1"
-        for partition in partitions:
+        for partition in self.layout.with_epoch:
             words = (partition.epoch, self.layout.epoch, b"NX", b"GET")
             other: bytes | None = await self.reply(self.at(partition).execute("epoch", b"SET", *words))
             if other is not None and other != self.layout.epoch.encode():
